@@ -1,0 +1,360 @@
+//! The one error type: what was being done, where, what was found, and what the reader can do about it.
+
+use crate::Generation;
+use std::{fmt, io, time::Duration};
+
+/// A result with [`MiniSnapError`].
+pub type Result<T, E = MiniSnapError> = std::result::Result<T, E>;
+
+/// What was being done when something went wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Operation {
+    /// Opening a store by its URL or path.
+    Open,
+    /// Looking up the current generation.
+    Current,
+    /// Looking up the retained generations.
+    History,
+    /// Reading a generation's JSON.
+    Read,
+    /// Turning a generation's JSON back into a state.
+    Restore,
+    /// Beginning a snapshot.
+    Stage,
+    /// Writing a snapshot's JSON.
+    Write,
+    /// Publishing a snapshot.
+    Publish,
+    /// Removing what dead writers left.
+    Sweep,
+    /// Accepting what a person or another program wrote in a snapshot's place.
+    Reseal,
+    /// Moving aside what another program wrote in a snapshot's place.
+    SetAside,
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Open => "open",
+            Self::Current => "look up the current snapshot",
+            Self::History => "look up the history",
+            Self::Read => "read",
+            Self::Restore => "restore",
+            Self::Stage => "stage",
+            Self::Write => "write",
+            Self::Publish => "publish",
+            Self::Sweep => "sweep",
+            Self::Reseal => "reseal",
+            Self::SetAside => "set aside",
+        })
+    }
+}
+
+/// An operation and the place it was about: a path, or a URL without credentials.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct At {
+    /// What was being done.
+    pub operation: Operation,
+    /// On which path or URL.
+    pub place: String,
+}
+
+impl At {
+    /// `operation` at `place`.
+    pub fn new(operation: Operation, place: impl Into<String>) -> Self {
+        Self { operation, place: place.into() }
+    }
+}
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.operation, self.place)
+    }
+}
+
+/// Everything that can go wrong. Match on the kind to decide what to do; print it to tell a person.
+///
+/// Every kind but [`OutcomeUnknown`](Self::OutcomeUnknown) says that the snapshot that was current before is certainly
+/// untouched: see [`outcome_known`](Self::outcome_known).
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MiniSnapError {
+    /// There is no snapshot. Start from an empty state.
+    #[error("{at}: no snapshot here: {found}")]
+    NotFound {
+        /// What was being done, and where.
+        at: At,
+        /// What there is instead.
+        found: String,
+    },
+
+    /// The generation is not (any more) among the retained ones. Look up the current one and read that; if readers are
+    /// slower than `keep` publishes, keep more.
+    #[error(
+        "{at}: generation {generation} is not retained: it was retired, or never published here; look up the current one, \
+         or keep more generations if reading takes longer than `keep` publishes"
+    )]
+    Retired {
+        /// What was being done, and where.
+        at: At,
+        /// The generation that was asked for.
+        generation: Generation,
+    },
+
+    /// [`IfNewer`](crate::Precondition::IfNewer) didn't hold: the current snapshot is as new, or newer.
+    #[error("{at}: seq {seq} is not above seq {} of the current snapshot {current}; nothing was changed", current.seq())]
+    Stale {
+        /// What was being done, and where.
+        at: At,
+        /// The seq that was to be published.
+        seq: u64,
+        /// The generation that is current.
+        current: Generation,
+    },
+
+    /// [`IfCurrent`](crate::Precondition::IfCurrent) didn't hold: another publisher was first. Restore, decide again, and
+    /// publish over what is current now.
+    #[error(
+        "{at}: the current snapshot is {}, not {} as the publish demanded; nothing was changed: restore and decide again",
+        name_or_none(current),
+        name_or_none(expected)
+    )]
+    Conflict {
+        /// What was being done, and where.
+        at: At,
+        /// The generation the publish demanded.
+        expected: Option<Generation>,
+        /// The generation that is current.
+        current: Option<Generation>,
+    },
+
+    /// Others kept the store busy until the deadline. Try again later.
+    #[error("{at}: still busy after {waited:.1?}: {reason}; nothing was changed: try again later")]
+    Busy {
+        /// What was being done, and where.
+        at: At,
+        /// How long it was tried.
+        waited: Duration,
+        /// What it was waiting for.
+        reason: String,
+    },
+
+    /// The staged bytes are gone, or may go, before they could be published. Stage and write them again; the typed store
+    /// does so by itself a few times.
+    #[error("{at}: the staged snapshot is gone ({reason}); nothing was changed: write it again")]
+    Restage {
+        /// What was being done, and where.
+        at: At,
+        /// How that came.
+        reason: String,
+    },
+
+    /// The publish may have happened or not, and it couldn't be looked up. Nothing was deleted, whichever it is. Look up
+    /// [`current`](crate::SnapshotBackend::current) later: if `generation` is there or in the history, it happened. Until
+    /// then keep the log.
+    #[error(
+        "{at}: it is not known whether {generation} was published over {}: {source}; both are intact: look up the current \
+         snapshot before you delete any log",
+        name_or_none(previous)
+    )]
+    OutcomeUnknown {
+        /// What was being done, and where.
+        at: At,
+        /// The generation that was being published.
+        generation: Generation,
+        /// The generation that was current before.
+        previous: Option<Generation>,
+        /// What hid the outcome.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+
+    /// A file operation failed.
+    #[error("{at}: cannot {action}: {source}")]
+    Io {
+        /// What was being done, and the path it failed on.
+        at: At,
+        /// The step that failed, in a word or two: `rename`, `sync`.
+        action: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+
+    /// Something below the backend failed: a database, a network client.
+    #[error("{at}: {source}")]
+    Backend {
+        /// What was being done, and where.
+        at: At,
+        /// What it said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+
+    /// The state can't be turned into JSON, or the JSON is not of the state's type; `source` has line and column. To read
+    /// old snapshots with a new type, give new fields `#[serde(default)]`.
+    #[error("{at}: the JSON{} doesn't fit: {source}", of(generation))]
+    Serde {
+        /// What was being done, and where.
+        at: At,
+        /// The generation that was being read, if any.
+        generation: Option<Generation>,
+        /// What serde said.
+        source: serde_json::Error,
+    },
+
+    /// The state could be written, but would not come back the same. Nothing was published.
+    #[error("{at}: this state would not come back from its snapshot: {reason}; nothing was changed")]
+    Unrestorable {
+        /// What was being done, and where.
+        at: At,
+        /// What would be lost.
+        reason: String,
+    },
+
+    /// `snapshot.seq` is not a number from 0 to 18446744073709551615 in at most 64 bytes.
+    #[error("{at}: the file holds {found}, not a seq; write the number of the last change in snapshot.json into it")]
+    InvalidSequence {
+        /// What was being done, and the path of the file.
+        at: At,
+        /// What the file holds instead.
+        found: String,
+    },
+
+    /// A snapshot that should be there is damaged. Nothing was changed.
+    #[error("{at}: {found}; {remedy}; intact older generations: {}", list(intact))]
+    Corrupt {
+        /// What was being done, and the path or URL of what is damaged.
+        at: At,
+        /// What is wrong with it.
+        found: String,
+        /// What the reader can do.
+        remedy: String,
+        /// The retained generations that were read and found whole, newest first.
+        intact: Vec<Generation>,
+    },
+
+    /// Another program wrote where only minisnap writes. Nothing was changed: what it wrote may be newer than the snapshot.
+    #[error("{at}: {found}; {remedy}")]
+    Foreign {
+        /// What was being done, and the path of what was found.
+        at: At,
+        /// What was found.
+        found: String,
+        /// What the reader can do.
+        remedy: String,
+    },
+
+    /// The backend, or what it stands on, can't do this.
+    #[error("{at}: not supported: {what}")]
+    Unsupported {
+        /// What was being done, and where.
+        at: At,
+        /// What is lacking, and what to use instead.
+        what: String,
+    },
+
+    /// The URL of a store can't be understood, or names a backend that isn't compiled in.
+    #[error("{at}: {reason}")]
+    InvalidUrl {
+        /// What was being done, and the URL without credentials.
+        at: At,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl MiniSnapError {
+    /// False only for [`OutcomeUnknown`](Self::OutcomeUnknown). After every other error of a publish, the snapshot that
+    /// was current before is certainly untouched.
+    pub fn outcome_known(&self) -> bool {
+        !matches!(self, Self::OutcomeUnknown { .. })
+    }
+
+    /// What was being done, and where.
+    pub fn at(&self) -> &At {
+        match self {
+            Self::NotFound { at, .. }
+            | Self::Retired { at, .. }
+            | Self::Stale { at, .. }
+            | Self::Conflict { at, .. }
+            | Self::Busy { at, .. }
+            | Self::Restage { at, .. }
+            | Self::OutcomeUnknown { at, .. }
+            | Self::Io { at, .. }
+            | Self::Backend { at, .. }
+            | Self::Serde { at, .. }
+            | Self::Unrestorable { at, .. }
+            | Self::InvalidSequence { at, .. }
+            | Self::Corrupt { at, .. }
+            | Self::Foreign { at, .. }
+            | Self::Unsupported { at, .. }
+            | Self::InvalidUrl { at, .. } => at,
+        }
+    }
+
+    /// Wraps this in an [`io::Error`], for a [`StagedSnapshot`](crate::StagedSnapshot)'s `write`. An I/O error's kind
+    /// stays; [`from_write`](Self::from_write) unwraps it again on the other side of the serializer.
+    pub fn into_io(self) -> io::Error {
+        let kind = match &self {
+            Self::Io { source, .. } => source.kind(),
+            _ => io::ErrorKind::Other,
+        };
+        io::Error::new(kind, self)
+    }
+
+    /// The error inside an [`io::Error`] that a stage's `write` returned, or that error itself at `at`.
+    pub fn from_write(error: io::Error, at: impl FnOnce() -> At) -> Self {
+        match error.downcast::<Self>() {
+            Ok(inner) => inner,
+            Err(source) => Self::Io { at: at(), action: "write", source },
+        }
+    }
+}
+
+fn name_or_none(generation: &Option<Generation>) -> &str {
+    generation.as_ref().map_or("none", Generation::name)
+}
+
+fn of(generation: &Option<Generation>) -> String {
+    generation.as_ref().map_or_else(String::new, |generation| format!(" of generation {generation}"))
+}
+
+fn list(generations: &[Generation]) -> String {
+    if generations.is_empty() {
+        return "none found".into();
+    }
+    generations.iter().map(Generation::name).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_keeps_its_place_and_kind_on_the_way_through_io() {
+        let at = At::new(Operation::Write, "/data/state/snapshot.json");
+        let full = || MiniSnapError::Io {
+            at: at.clone(),
+            action: "write",
+            source: io::Error::from(io::ErrorKind::StorageFull),
+        };
+        let io = full().into_io();
+        assert_eq!(io.kind(), io::ErrorKind::StorageFull);
+        let back = MiniSnapError::from_write(io, || unreachable!("it carries its own place"));
+        assert_eq!(back.to_string(), full().to_string());
+        assert_eq!(back.to_string(), "write (/data/state/snapshot.json): cannot write: no storage space");
+    }
+
+    #[test]
+    fn a_bare_io_error_gets_the_place_it_lacks() {
+        let error = MiniSnapError::from_write(io::Error::from(io::ErrorKind::BrokenPipe), || {
+            At::new(Operation::Write, "memory:")
+        });
+        assert!(matches!(&error, MiniSnapError::Io { at, .. } if at.place == "memory:"), "{error}");
+    }
+
+    #[test]
+    fn an_error_stays_small_enough_to_return() {
+        assert!(size_of::<MiniSnapError>() <= 120, "{}", size_of::<MiniSnapError>());
+    }
+}

@@ -1,0 +1,141 @@
+//! A generation: one snapshot in a place of its own, and what is known of it.
+
+use crate::Digest;
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+    sync::Arc,
+    time::SystemTime,
+};
+
+/// One published snapshot: a name that is used once and never given to another, the seq, and, where the backend knows
+/// them without reading the JSON, its size, time and digest.
+///
+/// Equal by name alone, so that a generation compares equal however it was come by. Cheap to clone.
+#[derive(Clone)]
+pub struct Generation(Arc<Facts>);
+
+#[derive(Clone)]
+struct Facts {
+    name: String,
+    seq: u64,
+    size: Option<u64>,
+    time: Option<SystemTime>,
+    digest: Option<Digest>,
+}
+
+impl Generation {
+    /// A generation of which only the name and the seq are known.
+    ///
+    /// ```
+    /// # use minisnap_core::{Digest, Generation};
+    /// let generation = Generation::new("10-k7", 10).with_size(4).with_digest(Digest::of(b"null"));
+    /// assert_eq!(generation.seq(), 10);
+    /// assert_eq!(generation.size(), Some(4));
+    /// assert_eq!(generation, Generation::new("10-k7", 10));
+    /// ```
+    pub fn new(name: impl Into<String>, seq: u64) -> Self {
+        Self(Arc::new(Facts { name: name.into(), seq, size: None, time: None, digest: None }))
+    }
+
+    /// The same with its JSON's size in bytes.
+    pub fn with_size(mut self, bytes: u64) -> Self {
+        Arc::make_mut(&mut self.0).size = Some(bytes);
+        self
+    }
+
+    /// The same with the time it was written, by the writer's or the medium's clock. For people: nothing is ever decided
+    /// by it.
+    pub fn with_time(mut self, time: SystemTime) -> Self {
+        Arc::make_mut(&mut self.0).time = Some(time);
+        self
+    }
+
+    /// The same with its JSON's digest.
+    pub fn with_digest(mut self, digest: Digest) -> Self {
+        Arc::make_mut(&mut self.0).digest = Some(digest);
+        self
+    }
+
+    /// The name, in the grammar of the backend that gave it.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// The number of the last change in it.
+    pub fn seq(&self) -> u64 {
+        self.0.seq
+    }
+
+    /// The JSON's size in bytes, where known.
+    pub fn size(&self) -> Option<u64> {
+        self.0.size
+    }
+
+    /// When it was written, where known.
+    pub fn time(&self) -> Option<SystemTime> {
+        self.0.time
+    }
+
+    /// The JSON's digest, where known.
+    pub fn digest(&self) -> Option<Digest> {
+        self.0.digest
+    }
+}
+
+impl PartialEq for Generation {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl Eq for Generation {}
+
+impl Hash for Generation {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name().hash(state);
+    }
+}
+
+impl fmt::Display for Generation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl fmt::Debug for Generation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Facts { name, seq, size, time, digest } = &*self.0;
+        f.debug_struct("Generation")
+            .field("name", name)
+            .field("seq", seq)
+            .field("size", size)
+            .field("time", time)
+            .field("digest", digest)
+            .finish()
+    }
+}
+
+/// `length` random characters of `a`-`z` and `2`-`7`, five bits each, from the system's generator: what makes a
+/// generation's name one of its kind.
+///
+/// Sixteen are 80 bits: of a billion names, two are the same with a probability under one in a million. A clock, a
+/// process id or a counter is no substitute: in containers every process is number 1, and clocks step back.
+///
+/// # Errors
+///
+/// When the system has no randomness to give.
+///
+/// ```
+/// let part = minisnap_core::random_name_part(16)?;
+/// assert_eq!(part.len(), 16);
+/// assert_ne!(part, minisnap_core::random_name_part(16)?);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn random_name_part(length: usize) -> std::io::Result<String> {
+    const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+    let mut bytes = vec![0; length];
+    getrandom::fill(&mut bytes)?;
+    // 32 divides 256: every character is equally likely.
+    Ok(bytes.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect())
+}

@@ -1,0 +1,173 @@
+//! The format, against serde_json itself.
+
+use minisnap_core::{
+    At, MiniSnapError, Operation,
+    format::{self, CHUNK, MAX_DEPTH, MAX_SEQ_BYTES, parse_seq, seq_text, write_json},
+};
+use proptest::prelude::*;
+use serde_json::{Map, Number, Value, json};
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+};
+
+fn at() -> At {
+    At::new(Operation::Write, "a test")
+}
+
+fn written<S: serde::Serialize + ?Sized>(state: &S) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    write_json(&mut bytes, state, at).expect("it can be JSON");
+    bytes
+}
+
+fn any_json() -> impl Strategy<Value = Value> {
+    let number = prop_oneof![
+        any::<u64>().prop_map(Number::from),
+        any::<i64>().prop_map(Number::from),
+        any::<f64>().prop_filter_map("finite", Number::from_f64),
+    ];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::Bool),
+        number.prop_map(Value::Number),
+        any::<String>().prop_map(Value::String),
+    ];
+    leaf.prop_recursive(8, 128, 8, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..8).prop_map(Value::Array),
+            prop::collection::vec((any::<String>(), inner), 0..8)
+                .prop_map(|entries| Value::Object(Map::from_iter(entries))),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn bytes_are_those_of_to_string_pretty(value in any_json()) {
+        let expected = serde_json::to_string_pretty(&value).unwrap();
+        prop_assert_eq!(String::from_utf8(written(&value)).unwrap(), expected);
+    }
+
+    #[test]
+    fn every_value_comes_back_the_same(value in any_json()) {
+        prop_assert_eq!(serde_json::from_slice::<Value>(&written(&value)).unwrap(), value);
+    }
+
+    #[test]
+    fn every_finite_float_comes_back_bit_for_bit(bits in prop::collection::vec(any::<u64>(), 64)) {
+        let floats: Vec<f64> = bits.into_iter().map(f64::from_bits).filter(|float| float.is_finite()).collect();
+        let back: Vec<f64> = serde_json::from_slice(&written(&floats)).unwrap();
+        prop_assert_eq!(back.len(), floats.len());
+        for (back, float) in back.iter().zip(&floats) {
+            prop_assert_eq!(back.to_bits(), float.to_bits());
+        }
+    }
+
+    #[test]
+    fn every_seq_comes_back(seq in any::<u64>()) {
+        prop_assert_eq!(parse_seq(seq_text(seq).as_bytes()), Ok(seq));
+    }
+}
+
+#[test]
+fn every_kind_of_serde_value_has_the_bytes_of_to_string_pretty() {
+    #[derive(serde::Serialize)]
+    enum Kind {
+        Unit,
+        Newtype(u128),
+        Tuple(i8, f32),
+        Struct { empty: (), none: Option<u8>, bytes: Vec<u8> },
+    }
+    let state = (
+        [Kind::Unit, Kind::Newtype(u128::MAX), Kind::Tuple(-1, f32::MIN_POSITIVE)],
+        Kind::Struct { empty: (), none: None, bytes: vec![] },
+        BTreeMap::from([(1, 'x'), (2, '\u{0}')]),
+        BTreeMap::<u8, u8>::new(),
+        serde_json::value::RawValue::from_string("[1,\t2]".into()).unwrap(),
+        f64::NAN,
+    );
+    assert_eq!(String::from_utf8(written(&state)).unwrap(), serde_json::to_string_pretty(&state).unwrap());
+}
+
+#[test]
+fn the_deepest_json_that_is_written_can_be_read_and_one_level_more_is_refused() {
+    let nested = |depth: usize, object: bool| {
+        (1..depth).fold(if object { json!({}) } else { json!([]) }, |inner, level| {
+            if level % 2 == 0 { json!({ "inner": inner }) } else { json!([inner]) }
+        })
+    };
+    for object in [false, true] {
+        let deepest = nested(MAX_DEPTH, object);
+        let bytes = written(&deepest);
+        assert_eq!(String::from_utf8(bytes.clone()).unwrap(), serde_json::to_string_pretty(&deepest).unwrap());
+        assert_eq!(serde_json::from_slice::<Value>(&bytes).unwrap(), deepest);
+
+        let deeper = nested(MAX_DEPTH + 1, object);
+        let unreadable = serde_json::to_vec_pretty(&deeper).unwrap();
+        assert!(serde_json::from_slice::<Value>(&unreadable).is_err(), "the limit is serde_json's own");
+        let error = write_json(io::sink(), &deeper, at).unwrap_err();
+        assert!(matches!(error, MiniSnapError::Unrestorable { .. }), "{error}");
+        assert!(error.to_string().contains("127"), "{error}");
+    }
+}
+
+#[test]
+fn a_state_that_is_no_json_says_so() {
+    let keyed_by_pairs = BTreeMap::from([((1, 2), 3)]);
+    let error = write_json(io::sink(), &keyed_by_pairs, at).unwrap_err();
+    assert!(matches!(error, MiniSnapError::Serde { .. }), "{error}");
+    assert!(error.to_string().contains("key must be a string"), "{error}");
+}
+
+#[test]
+fn a_sink_gets_large_chunks_and_its_error_comes_back() {
+    struct Full(usize);
+    impl Write for Full {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            assert!(bytes.len() > CHUNK / 2, "a chunk of {} bytes", bytes.len());
+            self.0 = self.0.checked_sub(1).ok_or(io::ErrorKind::StorageFull)?;
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let state = vec!["a string of some length"; 200_000];
+    let error = write_json(Full(2), &state, at).unwrap_err();
+    assert!(
+        matches!(&error, MiniSnapError::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_seq_is_read_as_the_first_published_version_read_it() {
+    let widest = format!("{}{}", " ".repeat(MAX_SEQ_BYTES - 20), u64::MAX);
+    for (text, seq) in [
+        ("0", 0),
+        ("10\n", 10),
+        ("\u{2003}10\r\n", 10),
+        ("+7", 7),
+        ("007", 7),
+        ("18446744073709551615", u64::MAX),
+        (&widest, u64::MAX),
+    ] {
+        assert_eq!(parse_seq(text.as_bytes()), Ok(seq), "{text:?}");
+    }
+    for (bytes, found) in [
+        (&b""[..], "nothing"),
+        (b" \n", "nothing"),
+        (b"-1", "\"-1\""),
+        (b"1 2", "\"1 2\""),
+        (b"18446744073709551616", "\"18446744073709551616\""),
+        (b"\xff1", "no text"),
+        (&[b' '; MAX_SEQ_BYTES + 1], "64 bytes"),
+    ] {
+        let error = parse_seq(bytes).unwrap_err();
+        assert!(error.contains(found), "{bytes:?}: {error}");
+    }
+    assert_eq!(format::seq_text(u64::MAX), "18446744073709551615\n");
+}
