@@ -39,17 +39,42 @@ pub const MAX_SEQ_BYTES: usize = 64;
 /// ```
 pub fn write_json<W: Write, S: Serialize + ?Sized>(sink: W, state: &S, at: impl Fn() -> At) -> Result<()> {
     let mut chunks = io::BufWriter::with_capacity(CHUNK, sink);
-    let mut serializer = Serializer::with_formatter(&mut chunks, Pretty::default());
-    state.serialize(&mut serializer).map_err(|error| {
-        if !error.is_io() {
-            return MiniSnapError::Serde { at: at(), generation: None, source: error };
+    let serialized = state.serialize(&mut Serializer::with_formatter(&mut chunks, Pretty::default()));
+    let written = match serialized {
+        Ok(()) => chunks.flush(),
+        Err(error) if error.is_io() => Err(error.into()),
+        Err(source) => {
+            discard(chunks);
+            return Err(MiniSnapError::Serde { at: at(), generation: None, source });
         }
-        match io::Error::from(error).downcast::<TooDeep>() {
+    };
+    written.map_err(|error| {
+        discard(chunks);
+        match error.downcast::<TooDeep>() {
             Ok(too_deep) => MiniSnapError::Unrestorable { at: at(), reason: too_deep.to_string() },
             Err(error) => MiniSnapError::from_write(error, &at),
         }
-    })?;
-    chunks.flush().map_err(|error| MiniSnapError::from_write(error, &at))
+    })
+}
+
+/// Drops what is buffered: a `BufWriter` that is dropped would write it once more to a sink that has failed.
+fn discard<W: Write>(chunks: io::BufWriter<W>) {
+    drop(chunks.into_parts());
+}
+
+/// Checks that `bytes` are one JSON document, without making anything of it.
+///
+/// # Errors
+///
+/// What is wrong, with line and column.
+///
+/// ```
+/// use minisnap_core::format::check_json;
+/// assert!(check_json(b"{\"counter\": 42}").is_ok());
+/// assert_eq!(check_json(b"{\"counter\": 42").unwrap_err().column(), 14);
+/// ```
+pub fn check_json(bytes: &[u8]) -> serde_json::Result<()> {
+    serde_json::from_slice::<serde::de::IgnoredAny>(bytes).map(drop)
 }
 
 /// The text of `snapshot.seq`.

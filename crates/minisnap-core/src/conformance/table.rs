@@ -1,0 +1,161 @@
+//! The one table of cases, and what is made of it: the list for [`cases`], and a `#[test]` for each.
+
+use super::{
+    Case, StoreUnderTest, atomic, cancel, conditional, durable, invisible, outcome, race, reading, retention,
+    round_trip, sweep,
+};
+
+/// Every case there is, by group. A case that isn't here is never run; the suite's own tests see to it that each is.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __conformance_table {
+    ($consumer:ident) => {
+        $crate::$consumer! {
+            round_trip {
+                empty_store_is_empty,
+                every_seq_comes_back,
+                smallest_jsons_come_back,
+                nothing_written_comes_back_as_nothing,
+                text_in_any_script_comes_back,
+                typed_state_has_the_bytes_of_to_string_pretty,
+                pieces_of_odd_sizes_come_back,
+                single_bytes_come_back,
+                large_state_comes_back,
+                drain_may_be_called_at_any_time,
+                same_seq_and_state_again_is_another_generation,
+            }
+            invisible {
+                staged_is_invisible,
+                staged_is_invisible_in_an_empty_store,
+                dropped_stage_leaves_no_trace,
+                dropped_stage_of_a_large_state_leaves_no_trace,
+                several_stages_at_once_do_not_meet,
+            }
+            atomic {
+                readers_never_see_a_mixed_pair_during_200_publishes,
+                readers_see_what_was_acknowledged_before_they_looked,
+                histories_during_publishes_are_whole,
+                read_while_being_retired_is_whole_or_retired,
+            }
+            durable {
+                reopened_empty_store_is_empty,
+                reopened_store_has_the_last_published,
+                reopened_store_has_the_history,
+                reopened_store_goes_on_where_it_was,
+                stage_is_gone_after_reopening,
+            }
+            conditional {
+                always_is_never_refused,
+                if_newer_publishes_above_and_refuses_the_rest,
+                if_newer_publishes_into_an_empty_store,
+                if_newer_works_at_both_ends_of_seq,
+                if_current_publishes_over_that_generation_only,
+                if_current_none_publishes_into_an_empty_store_only,
+                if_current_of_a_generation_that_never_was_conflicts,
+                refusal_changes_nothing,
+                judged_when_publishing_not_when_staging,
+                refused_only_on_a_fresh_look,
+                what_is_lacking_is_refused,
+            }
+            race {
+                of_8_handles_with_the_same_if_current_one_wins,
+                of_8_tasks_on_one_handle_with_the_same_if_current_one_wins,
+                of_8_publishers_of_a_first_snapshot_one_wins,
+                with_8_if_newer_the_largest_seq_ends_current,
+                always_is_never_refused_while_the_current_one_moves,
+                as_many_as_asked_are_kept_while_the_current_one_moves,
+            }
+            retention {
+                published_agrees_with_current_and_history,
+                history_is_in_order_of_publishing,
+                as_many_as_asked_are_kept,
+                current_is_never_retired,
+                keeping_everything_is_allowed,
+                what_a_small_keep_retired_does_not_come_back,
+                retired_files_are_removed,
+                names_are_used_once,
+            }
+            reading {
+                retired_generation_is_retired,
+                names_that_never_were_are_refused,
+                hostile_names_are_refused,
+                reading_changes_nothing,
+                reading_an_empty_store_makes_nothing,
+                reading_goes_on_beside_a_publish_that_stands_still,
+            }
+            outcome {
+                refusals_name_operation_and_place,
+                unread_names_operation_and_place,
+                refused_publish_leaves_no_trace,
+            }
+            cancel {
+                publish_never_polled_never_commits,
+                cancelled_publish_leaves_old_or_new,
+                cancelled_publish_never_overtakes_a_later_one,
+                cancelled_publishes_beside_others_never_overtake,
+                cancelled_publish_keeps_no_one_waiting,
+                cancelled_stage_leaves_no_trace,
+            }
+            sweep {
+                sweeping_an_empty_store_does_nothing,
+                sweeping_removes_dropped_stages,
+                sweeping_spares_what_is_retained,
+                sweeping_spares_living_stages,
+                sweeping_beside_publishers_loses_nothing,
+            }
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __conformance_list {
+    ($($group:ident { $($case:ident,)* })*) => {
+        vec![$($(Case::new(concat!(stringify!($group), "::", stringify!($case)), || Box::pin($group::$case::<T>())),)*)*]
+    };
+}
+
+/// The cases for a store, in the order of the table.
+pub fn cases<T: StoreUnderTest>() -> Vec<Case> {
+    crate::__conformance_table!(__conformance_list)
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __conformance_tests {
+    ($($group:ident { $($case:ident,)* })*) => {
+        $crate::__conformance_flavour! { current_thread CurrentThread $($group { $($case,)* })* }
+        $crate::__conformance_flavour! { multi_thread MultiThread $($group { $($case,)* })* }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __conformance_flavour {
+    ($module:ident $flavour:ident $($group:ident { $($case:ident,)* })*) => {
+        mod $module {
+            $(mod $group {
+                $(#[test]
+                fn $case() {
+                    $crate::conformance::run::<super::super::StoreOfTheConformanceTests>(
+                        concat!(stringify!($group), "::", stringify!($case)),
+                        $crate::conformance::Flavour::$flavour,
+                    );
+                })*
+            })*
+        }
+    };
+}
+
+/// Makes a `#[test]` of every case of the suite, for one [`StoreUnderTest`], on both kinds of runtime: in the modules
+/// `current_thread` and `multi_thread`, a module per group, a test per property. Nothing but `minisnap-core` with the
+/// feature `conformance` is needed. For more than one store in a file, call it in a module for each.
+///
+/// See the [`conformance`](crate::conformance) module for a whole example.
+#[macro_export]
+macro_rules! conformance_tests {
+    ($store:ty) => {
+        type StoreOfTheConformanceTests = $store;
+        $crate::__conformance_table!(__conformance_tests);
+    };
+}
