@@ -1,1 +1,58 @@
-//! x
+//! Snapshots in memory, for unit tests of programs that use minisnap: nothing touches a disk, nothing waits, and every
+//! failure a store can have is one line away.
+//!
+//! - *A restart is a clone.* Clones of a [`MemBackend`] share one store. Drop the program under test and all it holds, give
+//!   the next one a clone, and it finds what the first one published.
+//! - *What was stored can be looked at*: [`json`](MemBackend::json) and [`seq_text`](MemBackend::seq_text) are what the
+//!   two files would hold.
+//! - *Failures are planned*, by operation and by count: [`fail`](MemBackend::fail). They are the errors a real store gives,
+//!   and the store keeps its contract under them: when a publish fails with an I/O error, the old pair is still there.
+//! - *What was done is counted*: [`calls`](MemBackend::calls), [`commits`](MemBackend::commits),
+//!   [`stages`](MemBackend::stages).
+//!
+//! It keeps the contract of [`SnapshotBackend`](minisnap_core::SnapshotBackend) and passes the same suite as every backend,
+//! with the one meaning "durable" can have here: as long as a handle lives. Every future is complete at its first poll, on
+//! any runtime or none.
+//!
+//! ```
+//! use minisnap_core::{MiniSnapError, Operation, Precondition, SnapshotBackend};
+//! use minisnap_mem::{Fault, MemBackend};
+//! use std::{io::{ErrorKind, Write}, num::NonZeroUsize};
+//!
+//! /// What stands here for the program under test: it says which part of its log may go.
+//! async fn save(store: &impl SnapshotBackend, json: &str, seq: u64) -> Result<u64, MiniSnapError> {
+//!     let mut stage = store.stage(seq).await?;
+//!     stage.write_all(json.as_bytes()).map_err(|error| MiniSnapError::from_write(error, || unreachable!()))?;
+//!     stage.publish(Precondition::Always, NonZeroUsize::MIN).await.map(|published| published.truncation_point())
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! let mem = MemBackend::new();
+//! assert_eq!(save(&mem, "[1]", 10).await.unwrap(), 10);
+//! assert_eq!(mem.json().as_deref(), Some("[1]"));
+//! assert_eq!(mem.seq_text().as_deref(), Some("10\n"));
+//!
+//! // The disk is full, twice: the log stays, and so does the snapshot.
+//! mem.fail(Operation::Write).with(ErrorKind::StorageFull).times(2);
+//! assert!(save(&mem, "[1, 2]", 20).await.is_err());
+//! assert!(save(&mem, "[1, 2]", 20).await.is_err());
+//! assert_eq!(mem.seq_text().as_deref(), Some("10\n"));
+//!
+//! // The power goes just as the answer is on its way: it was published, but nobody was told.
+//! mem.fail(Operation::Publish).with(Fault::OutcomeUnknown { applied: true }).once();
+//! let error = save(&mem, "[1, 2]", 20).await.unwrap_err();
+//! assert!(!error.outcome_known());
+//!
+//! // After the restart.
+//! let restarted = mem.clone();
+//! assert_eq!(restarted.current().await.unwrap().unwrap().seq(), 20);
+//! # }
+//! ```
+
+mod backend;
+mod fault;
+mod record;
+
+pub use backend::MemBackend;
+pub use fault::{Failing, Fault};

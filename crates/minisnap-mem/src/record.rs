@@ -1,0 +1,80 @@
+//! The commit record: what is published and retained, replaced as a whole.
+
+use minisnap_core::{At, Bytes, Generation, Precondition, Published, Result};
+use std::{
+    num::NonZeroUsize,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+/// Whoever holds an `Arc` of it reads one moment of the store, whatever is published meanwhile.
+#[derive(Default)]
+pub(crate) struct Record {
+    /// Newest first.
+    pub(crate) retained: Vec<Stored>,
+    /// How many publishes led to this.
+    pub(crate) commits: usize,
+}
+
+/// A generation and its JSON, never changed: the seq can't come apart from its JSON.
+#[derive(Clone)]
+pub(crate) struct Stored {
+    pub(crate) generation: Generation,
+    pub(crate) json: Bytes,
+}
+
+impl Record {
+    pub(crate) fn current(&self) -> Option<&Stored> {
+        self.retained.first()
+    }
+
+    pub(crate) fn find(&self, generation: &Generation) -> Option<&Stored> {
+        self.retained.iter().find(|stored| stored.generation == *generation)
+    }
+
+    pub(crate) fn history(&self) -> Vec<Generation> {
+        self.retained.iter().map(|stored| stored.generation.clone()).collect()
+    }
+
+    fn followed_by(&self, new: Stored, keep: NonZeroUsize) -> (Self, Published) {
+        let published = Published::new(new.generation.clone(), &self.history(), keep);
+        let retained = std::iter::once(new).chain(self.retained.iter().cloned());
+        let retained = retained.take(published.retained().len()).collect();
+        (Self { retained, commits: self.commits + 1 }, published)
+    }
+}
+
+/// The place of the commit record. Its lock is held for a few pointers' worth of work, and never across an await.
+#[derive(Default)]
+pub(crate) struct CommitRecord(Mutex<Arc<Record>>);
+
+impl CommitRecord {
+    /// The store as it is at this moment.
+    pub(crate) fn now(&self) -> Arc<Record> {
+        Arc::clone(&self.lock())
+    }
+
+    /// Publishes `new` if `when` holds, in one step.
+    pub(crate) fn publish(&self, new: Stored, when: &Precondition, keep: NonZeroUsize, at: &At) -> Result<Published> {
+        let mut record = self.lock();
+        judge(&record, &new, when, at)?;
+        let (next, published) = record.followed_by(new, keep);
+        *record = Arc::new(next);
+        Ok(published)
+    }
+
+    /// Says what [`publish`](Self::publish) would say, and what is current; publishes nothing.
+    pub(crate) fn judge_only(&self, new: &Stored, when: &Precondition, at: &At) -> Result<Option<Generation>> {
+        let record = self.lock();
+        judge(&record, new, when, at)?;
+        Ok(record.current().map(|stored| stored.generation.clone()))
+    }
+
+    // A panicking holder can't have left half a record: the next one is complete before it is put in place.
+    fn lock(&self) -> MutexGuard<'_, Arc<Record>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn judge(record: &Record, new: &Stored, when: &Precondition, at: &At) -> Result<()> {
+    when.judge(new.generation.seq(), record.current().map(|stored| &stored.generation), at)
+}

@@ -1,0 +1,229 @@
+//! Planned failures: they come when they were planned to, look like those of a real store, and the contract holds under
+//! them.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use minisnap_core::{MiniSnapError, Operation, Precondition, SnapshotBackend};
+use minisnap_mem::{Fault, MemBackend};
+use std::{
+    io::{ErrorKind, Write},
+    panic::catch_unwind,
+};
+use support::{history, keep, now, pair, save, save_when, texts};
+
+/// A store with one snapshot in it.
+fn saved() -> MemBackend {
+    let mem = MemBackend::new();
+    save(&mem, "[1]", 10).unwrap();
+    mem
+}
+
+/// One call of `operation` on a store with a snapshot in it, all before it having gone well.
+fn provoke(mem: &MemBackend, operation: Operation) -> Result<(), MiniSnapError> {
+    match operation {
+        Operation::Current => now(mem.current()).map(drop),
+        Operation::History => now(mem.history()).map(drop),
+        Operation::Read => now(mem.read(&now(mem.current()).unwrap().unwrap())).map(drop),
+        Operation::Sweep => now(mem.sweep()),
+        _ => save(mem, "[2]", 20).map(drop),
+    }
+}
+
+const ALL: [Operation; 7] = [
+    Operation::Current,
+    Operation::History,
+    Operation::Read,
+    Operation::Stage,
+    Operation::Write,
+    Operation::Publish,
+    Operation::Sweep,
+];
+
+#[test]
+fn every_operation_fails_as_planned_says_what_and_where_and_changes_nothing() {
+    for operation in ALL {
+        let mem = saved();
+        let before = history(&mem);
+        mem.fail(operation).with(ErrorKind::StorageFull).once();
+        let error = provoke(&mem, operation).unwrap_err();
+        assert_eq!((error.at().operation, error.at().place.as_str()), (operation, mem.place()));
+        assert!(
+            matches!(&error, MiniSnapError::Io { source, .. } if source.kind() == ErrorKind::StorageFull),
+            "{error}"
+        );
+        assert!(error.outcome_known());
+        assert_eq!((mem.stages(), mem.commits(), pair(&mem)), (0, 1, texts("[1]", "10\n")), "{operation:?}");
+        assert_eq!(history(&mem), before);
+        provoke(&mem, operation).unwrap_or_else(|error| panic!("it was planned once: {error}"));
+    }
+}
+
+#[test]
+fn a_failure_that_names_no_fault_is_an_io_error() {
+    let mem = saved();
+    mem.fail(Operation::Publish).once();
+    let error = save(&mem, "[2]", 20).unwrap_err();
+    assert_eq!(error.to_string(), "publish (memory:): cannot publish: a failure the test planned");
+    assert!(matches!(&error, MiniSnapError::Io { source, .. } if source.kind() == ErrorKind::Other));
+}
+
+#[test]
+fn failures_come_on_the_calls_they_were_planned_for() {
+    let mem = saved();
+    mem.fail(Operation::Sweep).after(2).times(2);
+    mem.fail(Operation::Sweep).times(0);
+    mem.fail(Operation::Sweep).after(1).with(Fault::Busy).once();
+    let outcomes: Vec<_> = (0..8)
+        .map(|_| match now(mem.sweep()) {
+            Ok(()) => "ok",
+            Err(MiniSnapError::Io { .. }) => "io",
+            Err(MiniSnapError::Busy { .. }) => "busy",
+            Err(other) => panic!("{other}"),
+        })
+        .collect();
+    assert_eq!(outcomes, ["ok", "ok", "io", "io", "ok", "busy", "ok", "ok"]);
+}
+
+#[test]
+fn always_is_until_cleared_for_every_handle_and_no_other_operation() {
+    let mem = saved();
+    mem.fail(Operation::Read).always();
+    let current = now(mem.current()).unwrap().unwrap();
+    for _ in 0..100 {
+        now(mem.clone().read(&current)).unwrap_err();
+    }
+    save(&mem, "[2]", 20).unwrap();
+    mem.clone().clear_faults();
+    assert_eq!(&now(mem.read(&current)).unwrap()[..], b"[1]");
+    assert_eq!(mem.calls(Operation::Read), 101, "clearing forgets no calls");
+}
+
+#[test]
+fn a_plan_that_is_not_finished_fails_nothing() {
+    let mem = saved();
+    let _ = mem.fail(Operation::Publish).with(Fault::Busy);
+    save(&mem, "[2]", 20).unwrap();
+}
+
+#[test]
+fn busy_and_restage_leave_the_old_pair() {
+    let mem = saved();
+    mem.fail(Operation::Publish).with(Fault::Busy).once();
+    mem.fail(Operation::Publish).with(Fault::Restage).once();
+    assert!(matches!(save(&mem, "[2]", 20), Err(MiniSnapError::Busy { .. })));
+    assert!(matches!(save(&mem, "[2]", 20), Err(MiniSnapError::Restage { .. })));
+    assert_eq!((pair(&mem), mem.commits()), (texts("[1]", "10\n"), 1));
+}
+
+#[test]
+fn a_corrupt_read_lists_the_other_generations_and_damages_nothing() {
+    let mem = saved();
+    save(&mem, "[2]", 20).unwrap();
+    let [newest, older] = history(&mem).try_into().unwrap();
+    mem.fail(Operation::Read).with(Fault::Corrupt).once();
+    match now(mem.read(&newest)).unwrap_err() {
+        MiniSnapError::Corrupt { intact, .. } => assert_eq!(intact, [older]),
+        other => panic!("{other}"),
+    }
+    assert_eq!(&now(mem.read(&newest)).unwrap()[..], b"[2]");
+}
+
+#[test]
+fn a_read_can_find_its_generation_retired_under_it() {
+    let mem = saved();
+    let [generation] = history(&mem).try_into().unwrap();
+    mem.fail(Operation::Read).with(Fault::Retired).once();
+    assert!(matches!(now(mem.read(&generation)), Err(MiniSnapError::Retired { generation: g, .. }) if g == generation));
+    now(mem.read(&generation)).unwrap();
+}
+
+#[test]
+fn an_unknown_outcome_names_both_generations_whether_applied_or_not() {
+    for applied in [true, false] {
+        let mem = saved();
+        let [old] = history(&mem).try_into().unwrap();
+        mem.fail(Operation::Publish).with(Fault::OutcomeUnknown { applied }).once();
+        let error = save(&mem, "[2]", 20).unwrap_err();
+        assert!(!error.outcome_known());
+        let MiniSnapError::OutcomeUnknown { at, generation, previous, .. } = error else { panic!("{error}") };
+        assert_eq!((at.operation, at.place.as_str()), (Operation::Publish, "memory:"));
+        assert_eq!((generation.seq(), previous.as_ref()), (20, Some(&old)));
+        let current = now(mem.current()).unwrap().unwrap();
+        assert_eq!(current, if applied { generation } else { old });
+        assert_eq!(pair(&mem), if applied { texts("[2]", "20\n") } else { texts("[1]", "10\n") });
+        assert_eq!(mem.commits(), if applied { 2 } else { 1 });
+    }
+}
+
+#[test]
+fn an_unknown_outcome_of_the_first_publish_has_no_previous() {
+    for applied in [true, false] {
+        let mem = MemBackend::new();
+        mem.fail(Operation::Publish).with(Fault::OutcomeUnknown { applied }).once();
+        let error = save(&mem, "[1]", 10).unwrap_err();
+        assert!(matches!(error, MiniSnapError::OutcomeUnknown { previous: None, .. }), "{error}");
+        assert_eq!(history(&mem).len(), usize::from(applied));
+    }
+}
+
+#[test]
+fn nothing_is_retired_by_an_unknown_outcome_but_by_the_publish_after_it() {
+    let mem = saved();
+    save(&mem, "[2]", 20).unwrap();
+    mem.fail(Operation::Publish).with(Fault::OutcomeUnknown { applied: true }).once();
+    save(&mem, "[3]", 30).unwrap_err();
+    let seqs = |mem| history(mem).iter().map(|generation| generation.seq()).collect::<Vec<_>>();
+    assert_eq!(seqs(&mem), [30, 20, 10], "`save` keeps two");
+    save(&mem, "[4]", 40).unwrap();
+    assert_eq!(seqs(&mem), [40, 30]);
+}
+
+#[test]
+fn an_unknown_outcome_does_not_hide_a_refusal() {
+    for applied in [true, false] {
+        let mem = saved();
+        mem.fail(Operation::Publish).with(Fault::OutcomeUnknown { applied }).times(2);
+        let stale = save_when(&mem, "[2]", 5, Precondition::IfNewer).unwrap_err();
+        assert!(matches!(stale, MiniSnapError::Stale { .. }), "{stale}");
+        let conflict = save_when(&mem, "[2]", 20, Precondition::IfCurrent(None)).unwrap_err();
+        assert!(matches!(conflict, MiniSnapError::Conflict { .. }), "{conflict}");
+        assert_eq!(pair(&mem), texts("[1]", "10\n"));
+    }
+}
+
+#[test]
+fn a_stage_with_a_failed_write_is_never_published() {
+    let mem = saved();
+    let mut stage = now(mem.stage(20)).unwrap();
+    stage.write_all(b"[1, ").unwrap();
+    mem.fail(Operation::Write).once();
+    stage.write_all(b"2, ").unwrap_err();
+    stage.write_all(b"3]").unwrap();
+    assert!(matches!(now(stage.drain()), Err(MiniSnapError::Io { .. })));
+    assert!(matches!(now(stage.publish(Precondition::Always, keep(1))), Err(MiniSnapError::Io { .. })));
+    assert_eq!(pair(&mem), texts("[1]", "10\n"));
+}
+
+/// Plans that no store could carry out, or no program would notice, are mistakes in the test.
+#[test]
+fn plans_that_make_no_sense_panic_where_they_are_made() {
+    let refused = |operation, fault: Fault| {
+        let mem = MemBackend::new();
+        catch_unwind(move || mem.fail(operation).with(fault).once()).is_err()
+    };
+    for operation in ALL {
+        use Operation::{Publish, Read, Stage, Sweep, Write};
+        assert!(!refused(operation, Fault::Io(ErrorKind::TimedOut)));
+        assert_eq!(refused(operation, Fault::Io(ErrorKind::Interrupted)), operation == Write);
+        assert_eq!(refused(operation, Fault::Busy), ![Stage, Publish, Sweep].contains(&operation));
+        assert_eq!(refused(operation, Fault::Restage), operation != Publish);
+        assert_eq!(refused(operation, Fault::OutcomeUnknown { applied: true }), operation != Publish);
+        assert_eq!(refused(operation, Fault::Corrupt), operation != Read);
+        assert_eq!(refused(operation, Fault::Retired), operation != Read);
+    }
+    for operation in [Operation::Open, Operation::Restore, Operation::Reseal, Operation::SetAside] {
+        assert!(refused(operation, Fault::Io(ErrorKind::Other)), "{operation:?} reaches no backend");
+    }
+}

@@ -1,0 +1,127 @@
+//! What a store in memory shows, shares and counts. That it keeps the contract is the suite's to test (`conformance.rs`).
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use minisnap_core::{Digest, Operation, Precondition, SnapshotBackend, StagedSnapshot};
+use minisnap_mem::MemBackend;
+use std::io::Write;
+use support::{history, keep, now, pair, save, texts};
+
+#[test]
+fn an_empty_store_shows_nothing() {
+    let mem = MemBackend::new();
+    assert_eq!(pair(&mem), None);
+    assert_eq!(now(mem.current()).unwrap(), None);
+    assert_eq!((mem.stages(), mem.commits(), mem.calls(Operation::Publish)), (0, 0, 0));
+}
+
+#[test]
+fn a_clone_is_a_restart_and_a_new_one_is_another_store() {
+    let mem = MemBackend::new();
+    save(&mem, "[1]", 10).unwrap();
+    let restarted = mem.clone();
+    drop(mem);
+    assert_eq!(pair(&restarted), texts("[1]", "10\n"));
+    assert_eq!(pair(&MemBackend::new()), None);
+}
+
+#[test]
+fn a_generation_tells_its_seq_in_its_name_and_its_size_time_and_digest() {
+    let mem = MemBackend::new();
+    save(&mem, "[1]", 10).unwrap();
+    let [generation] = history(&mem).try_into().unwrap();
+    let random = generation.name().strip_prefix("00000000000000000010-").unwrap();
+    assert_eq!(random.len(), 16, "{random}");
+    assert_eq!(generation.size(), Some(3));
+    assert_eq!(generation.digest(), Some(Digest::of(b"[1]")));
+    assert!(generation.time().unwrap().elapsed().unwrap().as_secs() < 60);
+}
+
+#[test]
+fn the_texts_are_those_of_the_current_snapshot_and_cost_no_call() {
+    let mem = MemBackend::new();
+    save(&mem, "[1]", 10).unwrap();
+    save(&mem, "[1, 2]", 7).unwrap();
+    assert_eq!(pair(&mem), texts("[1, 2]", "7\n"));
+    assert_eq!([Operation::Current, Operation::History, Operation::Read].map(|operation| mem.calls(operation)), [0; 3]);
+}
+
+#[test]
+fn stages_are_counted_while_they_live() {
+    let mem = MemBackend::new();
+    let mut dropped = now(mem.stage(1)).unwrap();
+    let published = now(mem.stage(2)).unwrap();
+    let cancelled = now(mem.stage(3)).unwrap();
+    dropped.write_all(b"x").unwrap();
+    assert_eq!(mem.stages(), 3);
+    drop(dropped);
+    assert_eq!(mem.stages(), 2);
+    now(published.publish(Precondition::Always, keep(1))).unwrap();
+    assert_eq!(mem.stages(), 1);
+    let never_polled = cancelled.publish(Precondition::Always, keep(1));
+    assert_eq!(mem.stages(), 1);
+    drop(never_polled);
+    assert_eq!(mem.stages(), 0);
+}
+
+#[test]
+fn a_publish_that_was_never_polled_publishes_nothing() {
+    let mem = MemBackend::new();
+    save(&mem, "[1]", 10).unwrap();
+    drop(now(mem.stage(11)).unwrap().publish(Precondition::Always, keep(1)));
+    assert_eq!(pair(&mem), texts("[1]", "10\n"));
+    assert_eq!((mem.commits(), mem.calls(Operation::Publish)), (1, 1));
+}
+
+#[test]
+fn calls_are_counted_through_every_handle_and_commits_only_where_they_happened() {
+    let mem = MemBackend::new();
+    save(&mem, "[1]", 10).unwrap();
+    save(&mem.clone(), "[2]", 20).unwrap();
+    support::save_when(&mem, "[3]", 15, Precondition::IfNewer).unwrap_err();
+    now(mem.current()).unwrap();
+    now(mem.read(&history(&mem)[0])).unwrap();
+    now(mem.sweep()).unwrap();
+    let count = |operation| mem.calls(operation);
+    assert_eq!([count(Operation::Stage), count(Operation::Write), count(Operation::Publish)], [3; 3]);
+    assert_eq!(
+        [Operation::Current, Operation::History, Operation::Read, Operation::Sweep].map(count),
+        [1; 4],
+        "one each above"
+    );
+    assert_eq!(mem.commits(), 2);
+}
+
+#[test]
+fn a_store_outlives_a_panic_in_a_thread_that_used_it() {
+    let mem = MemBackend::new();
+    save(&mem, "[1]", 10).unwrap();
+    let handle = mem.clone();
+    std::thread::spawn(move || {
+        let _stage = now(handle.stage(11)).unwrap();
+        panic!("as planned");
+    })
+    .join()
+    .unwrap_err();
+    assert_eq!(mem.stages(), 0);
+    save(&mem, "[2]", 20).unwrap();
+    assert_eq!(pair(&mem), texts("[2]", "20\n"));
+}
+
+#[test]
+fn debug_shows_the_history_and_what_is_planned_and_no_contents() {
+    let mem = MemBackend::new();
+    save(&mem, "\"secret\"", 10).unwrap();
+    mem.fail(Operation::Stage).always();
+    let debug = format!("{mem:?}");
+    assert!(debug.contains(history(&mem)[0].name()) && debug.contains("Stage: [Plan"), "{debug}");
+    assert!(!debug.contains("secret"), "{debug}");
+}
+
+/// Compiles: a stage may go to another thread to be written there.
+#[allow(dead_code)]
+fn a_stage_is_send(stage: Box<dyn StagedSnapshot>) -> impl Send {
+    stage
+}

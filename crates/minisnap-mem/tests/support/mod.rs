@@ -1,0 +1,53 @@
+//! What the tests of the memory backend share.
+
+#![allow(clippy::unwrap_used, dead_code)]
+
+use minisnap_core::{At, Generation, MiniSnapError, Operation, Precondition, Published, Result, SnapshotBackend};
+use minisnap_mem::MemBackend;
+use std::{
+    future::Future,
+    num::NonZeroUsize,
+    pin::pin,
+    task::{Context, Poll, Waker},
+};
+
+/// The outcome of a future that must be complete at its first poll: no test here has a runtime.
+#[track_caller]
+pub(crate) fn now<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(outcome) => outcome,
+        Poll::Pending => panic!("a future of the memory backend waits"),
+    }
+}
+
+pub(crate) fn keep(generations: usize) -> NonZeroUsize {
+    NonZeroUsize::new(generations).unwrap()
+}
+
+/// Stages, writes, drains and publishes, keeping two.
+pub(crate) fn save(mem: &MemBackend, json: &str, seq: u64) -> Result<Published> {
+    save_when(mem, json, seq, Precondition::Always)
+}
+
+pub(crate) fn save_when(mem: &MemBackend, json: &str, seq: u64, when: Precondition) -> Result<Published> {
+    now(async {
+        let mut stage = mem.stage(seq).await?;
+        let at = || At::new(Operation::Write, "missing");
+        stage.write_all(json.as_bytes()).map_err(|error| MiniSnapError::from_write(error, at))?;
+        stage.drain().await?;
+        stage.publish(when, keep(2)).await
+    })
+}
+
+pub(crate) fn history(mem: &MemBackend) -> Vec<Generation> {
+    now(mem.history()).unwrap()
+}
+
+/// The JSON and the seq that the store holds, by the test's own window.
+pub(crate) fn pair(mem: &MemBackend) -> Option<(String, String)> {
+    mem.json().zip(mem.seq_text())
+}
+
+pub(crate) fn texts(json: &str, seq: &str) -> Option<(String, String)> {
+    Some((json.to_string(), seq.to_string()))
+}
