@@ -250,6 +250,7 @@ fn assert_conflict(refused: Result<Published>, demanded: Option<&Generation>, fo
         Err(MiniSnapError::Conflict { expected, current, .. }) => {
             assert_eq!(expected.as_ref(), demanded, "`Conflict` names the generation that was demanded");
             assert_eq!(current.as_ref(), found, "`Conflict` names the generation that is current");
+            assert_eq!(current.map(|current| current.seq()), found.map(Generation::seq), "and its seq");
         }
         other => panic!("`IfCurrent({demanded:?})` over {found:?} is a `Conflict`, not {other:?}"),
     }

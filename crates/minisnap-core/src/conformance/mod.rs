@@ -238,6 +238,9 @@ pub trait StoreUnderTest: Sized + Send + Sync + 'static {
 
     /// Names of everything the store holds beyond its commit record, the retained generations and what is always there (a
     /// lock file, links): stages, files of retired generations, files of generations that were never published.
+    ///
+    /// The suite expects it to be empty after later publishes, and after a sweep. A backend that spares the young for a grace
+    /// time is to be opened with none.
     async fn debris(&self) -> Vec<String>;
 
     /// What this backend can't do, and must refuse with [`Unsupported`](crate::MiniSnapError::Unsupported). The suite

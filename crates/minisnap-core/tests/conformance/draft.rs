@@ -1,0 +1,236 @@
+//! The stage of the small backend, and its atomic step.
+
+use crate::{flaws::Flaw, toy::Handle};
+use minisnap_core::{
+    Digest, Generation, MiniSnapError, Operation, Precondition, Published, Result, StagedSnapshot, async_trait,
+};
+use std::{io, num::NonZeroUsize, time::Duration};
+use tokio::{task::yield_now, time::sleep};
+
+/// A snapshot being written, correct but for the flaw of its handle.
+pub struct Stage {
+    pub handle: Handle,
+    pub number: u64,
+    pub generation: Generation,
+    pub json: Vec<u8>,
+    /// What was current when it began.
+    pub over: Option<Generation>,
+    /// Whether the publish has begun, and whether there is nothing left to discard.
+    pub begun: bool,
+    pub done: bool,
+}
+
+impl io::Write for Stage {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.flaw() {
+            Flaw::LosesSingleBytes if bytes.len() == 1 => {}
+            Flaw::LosesOfLongPieces => self.json.extend(&bytes[..bytes.len().min(1 << 16)]),
+            Flaw::StagesShareABuffer => self.handle.medium().buffer.extend(bytes),
+            _ => self.json.extend(bytes),
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Stage {
+    fn flaw(&self) -> Flaw {
+        self.handle.flaw
+    }
+
+    fn judge(&self, when: &Precondition, now: Option<&Generation>, seen: Option<&Generation>) -> Result<()> {
+        let at = self.handle.at(Operation::Publish);
+        let seq = self.generation.seq();
+        let unsupported = |what: &str| Err(MiniSnapError::Unsupported { at: at.clone(), what: what.into() });
+        match (self.flaw(), when) {
+            (Flaw::LacksTheConditions, Precondition::IfNewer | Precondition::IfCurrent(_)) => unsupported("conditions"),
+            (Flaw::RefusesWhatItHas, Precondition::IfCurrent(_)) => unsupported("IfCurrent"),
+            (Flaw::IgnoresIfNewer | Flaw::LacksIfNewerInSilence, Precondition::IfNewer) => Ok(()),
+            (Flaw::IgnoresIfCurrent | Flaw::LacksIfCurrentInSilence, Precondition::IfCurrent(_)) => Ok(()),
+            (Flaw::FirstIsAlways, Precondition::IfCurrent(None)) => Ok(()),
+            (Flaw::StrangersAreNone, Precondition::IfCurrent(_)) if now.is_none() => Ok(()),
+            (Flaw::SameSeqIsNewer, Precondition::IfNewer) if now.is_some_and(|now| now.seq() == seq) => Ok(()),
+            (Flaw::NothingIsSeqZero, Precondition::IfNewer) if now.is_none() && seq == 0 => unsupported("seq 0"),
+            (Flaw::ComparesSigned, Precondition::IfNewer) => when.judge(
+                seq ^ (1 << 63),
+                now.map(|now| Generation::new(now.name(), now.seq() ^ (1 << 63))).as_ref(),
+                &at,
+            ),
+            (Flaw::ComparesSeqs, Precondition::IfCurrent(expected)) => {
+                let same = expected.as_ref().map(Generation::seq) == now.map(Generation::seq);
+                if same { Ok(()) } else { when.judge(seq, now, &at) }
+            }
+            (Flaw::NamesNoWinner, Precondition::IfCurrent(_)) => when
+                .judge(seq, now, &at)
+                .map_err(|_| MiniSnapError::Conflict { at: at.clone(), expected: self.over.clone(), current: None }),
+            (Flaw::AlwaysGoesUp, Precondition::Always) => Precondition::IfNewer.judge(seq.saturating_add(1), now, &at),
+            (Flaw::AlwaysConflicts, Precondition::Always) if self.over.as_ref() != now => {
+                Precondition::IfCurrent(self.over.clone()).judge(seq, now, &at)
+            }
+            (Flaw::JudgesOnAnOldView, _) => when.judge(seq, seen.or(now), &at),
+            (Flaw::JudgesWhenStaging, _) => when.judge(seq, self.over.as_ref(), &at),
+            _ => when.judge(seq, now, &at),
+        }
+    }
+
+    /// The atomic step: judges `when` and publishes.
+    fn commit(&mut self, when: &Precondition, keep: NonZeroUsize) -> Result<Published> {
+        let store = self.handle.medium.clone();
+        let mut medium = store.lock().unwrap();
+        let before: Vec<Generation> = medium.retained.iter().map(|(generation, _)| generation.clone()).collect();
+        let seen = self.handle.seen.lock().unwrap().clone();
+        if let Err(refusal) = self.judge(when, before.first(), seen.as_ref()) {
+            medium.locked = false;
+            match self.flaw() {
+                Flaw::RefusalsRetire => medium.retained.truncate(keep.get()),
+                Flaw::RefusedStagesStay => self.done = true,
+                _ => {}
+            }
+            return Err(refusal);
+        }
+        let mut json = std::mem::take(&mut self.json);
+        match self.flaw() {
+            Flaw::CutsAt2MiB => json.truncate(2 << 20),
+            Flaw::StagesShareABuffer => json = std::mem::take(&mut medium.buffer),
+            Flaw::ChangesLineBreaks => json = String::from_utf8_lossy(&json).replace("\r\n", "\n").into_bytes(),
+            Flaw::SqueezesJson => json = String::from_utf8_lossy(&json).replace("\n  ", "").into_bytes(),
+            _ => {}
+        }
+        let size = json.len() as u64 + u64::from(self.flaw() == Flaw::SizeIsWrong);
+        let digest = Digest::of(if self.flaw() == Flaw::DigestIsWrong { b"" } else { &json });
+        let generation = self.generation.clone().with_size(size).with_digest(digest);
+        medium.retained.insert(0, (generation.clone(), json.into()));
+        let kept = match self.flaw() {
+            Flaw::KeepsOneMore => Published::retained_after(keep.saturating_add(1), before.len()),
+            Flaw::AddsToKeep => (keep.get() + 1).min(before.len() + 2) - 1,
+            _ => Published::retained_after(keep, before.len()),
+        };
+        if self.flaw() == Flaw::RetiresTheLowestSeq {
+            medium.retained.sort_by_key(|(generation, _)| std::cmp::Reverse(generation.seq()));
+        }
+        let retired = medium.retained.split_off(kept.min(before.len() + 1));
+        match self.flaw() {
+            Flaw::RetiredFilesStay => {
+                medium.remains.extend(retired.iter().map(|(generation, _)| generation.name().to_owned()));
+            }
+            Flaw::RetiredComeBack => {
+                medium.retired.splice(0..0, retired);
+                let back = (keep.get() - kept).min(medium.retired.len());
+                let back: Vec<_> = medium.retired.drain(..back).collect();
+                medium.retained.extend(back);
+            }
+            _ => {}
+        }
+        medium.stages.remove(&self.number);
+        medium.locked = false;
+        self.done = true;
+        *self.handle.seen.lock().unwrap() = Some(generation.clone());
+        Ok(Published::new(generation, if self.flaw() == Flaw::ReturnsItselfAlone { &[] } else { &before }, keep))
+    }
+}
+
+#[async_trait]
+impl StagedSnapshot for Stage {
+    async fn drain(&mut self) -> Result<()> {
+        yield_now().await;
+        if self.flaw() == Flaw::CannotDrainNothing && self.json.is_empty() {
+            return Err(MiniSnapError::Backend {
+                at: self.handle.at(Operation::Write),
+                source: "nothing to drain".into(),
+            });
+        }
+        Ok(())
+    }
+
+    async fn publish(mut self: Box<Self>, when: Precondition, keep: NonZeroUsize) -> Result<Published> {
+        self.begun = true;
+        let handle = self.handle.clone();
+        if self.flaw() == Flaw::LooksIntoTheJson && self.json.is_empty() {
+            return Err(MiniSnapError::Backend { at: handle.at(Operation::Publish), source: "no JSON".into() });
+        }
+        if let Some(stage) = handle.medium().stages.get_mut(&self.number) {
+            stage.1.clone_from(&self.json);
+        } else {
+            return Err(MiniSnapError::Backend {
+                at: handle.at(Operation::Publish),
+                source: "the stage is gone".into(),
+            });
+        }
+        yield_now().await;
+        if matches!(self.flaw(), Flaw::CancellingKeepsTheLock | Flaw::ReadingTakesTheLock) {
+            handle.wait_for_the_lock(Operation::Publish).await?;
+            handle.medium().locked = true;
+            yield_now().await;
+        }
+        let mut when = when;
+        match self.flaw() {
+            Flaw::JudgesBeforeItCommits => {
+                self.judge(&when, handle.newest().as_ref(), None)?;
+                when = Precondition::Always;
+                yield_now().await;
+            }
+            Flaw::LosesWhatCameBetween => {
+                let before = handle.medium().retained.clone();
+                yield_now().await;
+                handle.medium().retained = before;
+            }
+            Flaw::CommitsInTwoSteps => {
+                handle.medium().newest_json = Some(self.json.clone().into());
+                yield_now().await;
+            }
+            _ => {}
+        }
+        let published = self.commit(&when, keep)?;
+        let mut guard =
+            DeletesWhenDropped(self.flaw() == Flaw::CancellingDeletes, handle, published.generation().clone());
+        yield_now().await;
+        guard.0 = false;
+        Ok(published)
+    }
+}
+
+struct DeletesWhenDropped(bool, Handle, Generation);
+
+impl Drop for DeletesWhenDropped {
+    fn drop(&mut self) {
+        if self.0 {
+            self.1
+                .medium()
+                .retained
+                .iter_mut()
+                .filter(|(known, _)| *known == self.2)
+                .for_each(|(_, json)| json.clear());
+        }
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if self.done || std::thread::panicking() {
+            return;
+        }
+        let large = self.json.len() > 1 << 20;
+        match self.flaw() {
+            Flaw::DroppedStagesStay | Flaw::AdoptsStagesOnReopen => return,
+            Flaw::LargeStagesStay if large => return,
+            Flaw::CancelledPublishesStay if self.begun => return,
+            Flaw::DroppingCommits if !self.json.is_empty() => {
+                let _ = self.commit(&Precondition::Always, NonZeroUsize::MAX);
+            }
+            Flaw::CancelledCommitsLater if self.begun => {
+                let (json, over) = (std::mem::take(&mut self.json), self.over.clone());
+                let (handle, generation) = (self.handle.clone(), self.generation.clone());
+                let mut stage = Stage { handle, number: self.number, generation, json, over, begun: true, done: true };
+                tokio::spawn(async move {
+                    sleep(Duration::from_millis(20)).await;
+                    let _ = stage.commit(&Precondition::Always, NonZeroUsize::MAX);
+                });
+            }
+            _ => {}
+        }
+        self.handle.medium().stages.remove(&self.number);
+    }
+}

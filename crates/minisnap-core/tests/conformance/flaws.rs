@@ -1,0 +1,162 @@
+//! The ways to break the contract, one at a time, and the cases that have to notice each.
+
+use crate::toy::Toy;
+use minisnap_core::conformance;
+use std::panic::{self, AssertUnwindSafe};
+
+/// A flaw, a case that must catch it, and that case on that flaw.
+pub struct Catch {
+    pub flaw: &'static str,
+    pub case: &'static str,
+    pub run: fn() -> Result<(), String>,
+}
+
+/// Whether a store is flawed, and how: a type for each, since a store under test is made by its type.
+pub trait Flawed: Send + Sync + 'static {
+    const FLAW: Flaw;
+}
+
+/// No flaw at all.
+pub struct Correct;
+
+impl Flawed for Correct {
+    const FLAW: Flaw = Flaw::None;
+}
+
+/// No flaw either: it lacks the conditions, and says so.
+pub struct Lacking;
+
+impl Flawed for Lacking {
+    const FLAW: Flaw = Flaw::LacksTheConditions;
+}
+
+macro_rules! flaws {
+    ($($flaw:ident => $($group:ident::$case:ident)*;)*) => {
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Flaw { None, LacksTheConditions, $($flaw,)* }
+
+        $(pub struct $flaw;
+        impl Flawed for $flaw {
+            const FLAW: Flaw = Flaw::$flaw;
+        })*
+
+        pub fn catches() -> Vec<Catch> {
+            vec![$($(Catch {
+                flaw: stringify!($flaw),
+                case: concat!(stringify!($group), "::", stringify!($case)),
+                run: || alone(conformance::$group::$case::<Toy<$flaw>>()),
+            },)*)*]
+        }
+    };
+}
+
+/// Runs a case by itself, to its end or its panic, whose message it gives. On one thread, so that it always goes the same
+/// way.
+fn alone(case: impl Future<Output = ()>) -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    panic::catch_unwind(AssertUnwindSafe(|| runtime.block_on(case)))
+        .map_err(|panic| panic.downcast_ref::<String>().cloned().unwrap_or_default())
+}
+
+flaws! {
+    // What is written is what is read.
+    PublishesOnOpen => round_trip::empty_store_is_empty durable::reopened_empty_store_is_empty;
+    SeqIsSigned => round_trip::every_seq_comes_back;
+    SizeIsWrong => round_trip::smallest_jsons_come_back;
+    DigestIsWrong => round_trip::smallest_jsons_come_back;
+    LooksIntoTheJson => round_trip::nothing_written_comes_back_as_nothing;
+    ChangesLineBreaks => round_trip::text_in_any_script_comes_back;
+    SqueezesJson => round_trip::typed_state_has_the_bytes_of_to_string_pretty;
+    LosesOfLongPieces => round_trip::pieces_of_odd_sizes_come_back;
+    LosesSingleBytes => round_trip::single_bytes_come_back;
+    CutsAt2MiB => round_trip::large_state_comes_back;
+    CannotDrainNothing => round_trip::drain_may_be_called_at_any_time;
+    NamesBySeq => round_trip::same_seq_and_state_again_is_another_generation retention::names_are_used_once;
+
+    // Invisible until published.
+    ShowsStaged => invisible::staged_is_invisible invisible::staged_is_invisible_in_an_empty_store;
+    DroppingCommits => invisible::dropped_stage_leaves_no_trace cancel::publish_never_polled_never_commits;
+    DroppedStagesStay => invisible::dropped_stage_leaves_no_trace sweep::sweeping_removes_dropped_stages;
+    LargeStagesStay => invisible::dropped_stage_of_a_large_state_leaves_no_trace;
+    StagesShareABuffer => invisible::several_stages_at_once_do_not_meet;
+
+    // Atomic.
+    CommitsInTwoSteps => atomic::readers_never_see_a_mixed_pair_during_200_publishes;
+    ReadsTheCurrentOne => atomic::readers_never_see_a_mixed_pair_during_200_publishes;
+    LooksEverySecondTime => atomic::readers_see_what_was_acknowledged_before_they_looked;
+    HistoryIsReadStepByStep => atomic::histories_during_publishes_are_whole;
+    ReadsInParts => atomic::read_while_being_retired_is_whole_or_retired;
+
+    // Durable.
+    ForgetsOnReopen => durable::reopened_store_has_the_last_published durable::reopened_store_has_the_history;
+    ForgetsHistoryOnReopen => durable::reopened_store_has_the_history durable::reopened_store_goes_on_where_it_was;
+    ForgetsNamesOnReopen => retention::names_are_used_once;
+    AdoptsStagesOnReopen => durable::stage_is_gone_after_reopening;
+
+    // Conditional.
+    AlwaysGoesUp => conditional::always_is_never_refused;
+    AlwaysConflicts => race::always_is_never_refused_while_the_current_one_moves;
+    IgnoresIfNewer => conditional::if_newer_publishes_above_and_refuses_the_rest conditional::refusal_changes_nothing;
+    SameSeqIsNewer => conditional::if_newer_publishes_above_and_refuses_the_rest;
+    NothingIsSeqZero => conditional::if_newer_publishes_into_an_empty_store;
+    ComparesSigned => conditional::if_newer_works_at_both_ends_of_seq;
+    IgnoresIfCurrent =>
+        conditional::if_current_publishes_over_that_generation_only
+        race::of_8_handles_with_the_same_if_current_one_wins;
+    ComparesSeqs => conditional::if_current_publishes_over_that_generation_only;
+    FirstIsAlways => conditional::if_current_none_publishes_into_an_empty_store_only;
+    StrangersAreNone => conditional::if_current_of_a_generation_that_never_was_conflicts;
+    NamesNoWinner =>
+        conditional::if_current_publishes_over_that_generation_only
+        race::of_8_handles_with_the_same_if_current_one_wins;
+    RefusalsRetire => conditional::refusal_changes_nothing;
+    JudgesWhenStaging => conditional::judged_when_publishing_not_when_staging;
+    JudgesOnAnOldView => conditional::refused_only_on_a_fresh_look;
+    JudgesBeforeItCommits =>
+        race::of_8_handles_with_the_same_if_current_one_wins
+        race::of_8_tasks_on_one_handle_with_the_same_if_current_one_wins
+        race::of_8_publishers_of_a_first_snapshot_one_wins
+        race::with_8_if_newer_the_largest_seq_ends_current;
+    LosesWhatCameBetween =>
+        race::always_is_never_refused_while_the_current_one_moves
+        race::as_many_as_asked_are_kept_while_the_current_one_moves;
+    RefusesWhatItHas => conditional::what_is_lacking_is_refused;
+    LacksIfNewerInSilence => conditional::what_is_lacking_is_refused conditional::if_newer_works_at_both_ends_of_seq;
+    LacksIfCurrentInSilence =>
+        conditional::what_is_lacking_is_refused race::of_8_publishers_of_a_first_snapshot_one_wins;
+
+    // History and retention.
+    ReturnsItselfAlone => retention::published_agrees_with_current_and_history;
+    HistoryIsBySeq => retention::history_is_in_order_of_publishing;
+    KeepsOneMore => retention::as_many_as_asked_are_kept retention::current_is_never_retired;
+    RetiresTheLowestSeq => retention::current_is_never_retired;
+    AddsToKeep => retention::keeping_everything_is_allowed;
+    RetiredComeBack => retention::what_a_small_keep_retired_does_not_come_back;
+    RetiredFilesStay => retention::retired_files_are_removed sweep::sweeping_spares_what_is_retained;
+
+    // Reading.
+    RetiredIsTheCurrentOne => reading::retired_generation_is_retired;
+    TakesNamesByTheirStart => reading::names_that_never_were_are_refused;
+    FollowsNames => reading::hostile_names_are_refused;
+    CleansOnReading => reading::reading_changes_nothing;
+    MakesRoomOnLooking => reading::reading_an_empty_store_makes_nothing;
+    ReadingTakesTheLock => reading::reading_goes_on_beside_a_publish_that_stands_still;
+
+    // Outcomes.
+    NamesNoPlace => outcome::refusals_name_operation_and_place outcome::unread_names_operation_and_place;
+    RefusedStagesStay => outcome::refused_publish_leaves_no_trace;
+
+    // Cancelling.
+    CancellingDeletes => cancel::cancelled_publish_leaves_old_or_new;
+    CancelledCommitsLater =>
+        cancel::cancelled_publish_never_overtakes_a_later_one
+        cancel::cancelled_publishes_beside_others_never_overtake;
+    CancelledPublishesStay => cancel::cancelled_publish_leaves_old_or_new;
+    CancellingKeepsTheLock => cancel::cancelled_publish_keeps_no_one_waiting;
+    CancelledStagesStay => cancel::cancelled_stage_leaves_no_trace;
+
+    // Sweeping.
+    CannotSweepNothing => sweep::sweeping_an_empty_store_does_nothing;
+    SweepsRetained => sweep::sweeping_spares_what_is_retained sweep::sweeping_beside_publishers_loses_nothing;
+    SweepsLivingStages => sweep::sweeping_spares_living_stages;
+}

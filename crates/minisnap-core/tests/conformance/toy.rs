@@ -1,0 +1,244 @@
+//! A small backend that keeps the contract, with one place for each way to break it.
+
+use crate::{
+    draft::Stage,
+    flaws::{Flaw, Flawed},
+};
+use minisnap_core::{
+    At, Bytes, Generation, MiniSnapError, Operation, Result, SnapshotBackend, StagedSnapshot, async_trait,
+    conformance::{Capability, StoreUnderTest},
+};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    marker::PhantomData,
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+use tokio::task::yield_now;
+
+/// What would be a disk.
+#[derive(Default)]
+pub struct Medium {
+    /// The retained generations with their JSON, newest first: the commit record and the files.
+    pub retained: Vec<(Generation, Bytes)>,
+    /// Stages, by number, and what is left of dead ones.
+    pub stages: BTreeMap<u64, (Generation, Vec<u8>)>,
+    /// Other remains.
+    pub remains: Vec<String>,
+    /// How many names were given.
+    pub names: u64,
+    // Only for the flaws:
+    pub retired: Vec<(Generation, Bytes)>,
+    pub locked: bool,
+    pub buffer: Vec<u8>,
+    pub newest_json: Option<Bytes>,
+}
+
+/// The store, correct but for the flaw `F`.
+pub struct Toy<F>(Arc<Mutex<Medium>>, PhantomData<F>);
+
+// Not generic, so that there is one of it for all flaws: compiling one for each takes minutes.
+#[derive(Clone)]
+pub struct Handle {
+    pub medium: Arc<Mutex<Medium>>,
+    pub seen: Arc<Mutex<Option<Generation>>>,
+    pub flaw: Flaw,
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Handle")
+    }
+}
+
+#[async_trait]
+impl<F: Flawed> StoreUnderTest for Toy<F> {
+    async fn fresh() -> Self {
+        Self(Arc::default(), PhantomData)
+    }
+
+    async fn open(&self) -> Arc<dyn SnapshotBackend> {
+        open(&self.0, F::FLAW)
+    }
+
+    async fn debris(&self) -> Vec<String> {
+        let medium = self.0.lock().unwrap();
+        medium.stages.keys().map(|number| format!("stage {number}")).chain(medium.remains.iter().cloned()).collect()
+    }
+
+    fn lacks() -> &'static [Capability] {
+        match F::FLAW {
+            Flaw::LacksTheConditions => &[Capability::IfNewer, Capability::IfCurrent],
+            Flaw::LacksIfNewerInSilence => &[Capability::IfNewer],
+            Flaw::LacksIfCurrentInSilence => &[Capability::IfCurrent],
+            _ => &[],
+        }
+    }
+}
+
+fn open(store: &Arc<Mutex<Medium>>, flaw: Flaw) -> Arc<dyn SnapshotBackend> {
+    let reopened = Arc::strong_count(store) == 1;
+    let mut medium = store.lock().unwrap();
+    match flaw {
+        Flaw::ForgetsOnReopen if reopened => *medium = Medium::default(),
+        Flaw::ForgetsHistoryOnReopen if reopened => medium.retained.truncate(1),
+        Flaw::ForgetsNamesOnReopen if reopened => medium.names = 0,
+        Flaw::PublishesOnOpen if medium.retained.is_empty() => {
+            medium.retained.push((Generation::new("default", 0), Bytes::from_static(b"null")));
+        }
+        Flaw::AdoptsStagesOnReopen if reopened => {
+            for (_, (generation, json)) in std::mem::take(&mut medium.stages) {
+                medium.retained.insert(0, (generation, json.into()));
+            }
+        }
+        _ => {}
+    }
+    Arc::new(Handle { medium: store.clone(), seen: Arc::default(), flaw })
+}
+
+impl Handle {
+    fn flaw(&self) -> Flaw {
+        self.flaw
+    }
+
+    pub fn medium(&self) -> MutexGuard<'_, Medium> {
+        self.medium.lock().unwrap()
+    }
+
+    pub fn at(&self, operation: Operation) -> At {
+        At::new(operation, if self.flaw() == Flaw::NamesNoPlace { "" } else { self.place() })
+    }
+
+    pub fn newest(&self) -> Option<Generation> {
+        self.medium().retained.first().map(|(generation, _)| generation.clone())
+    }
+
+    /// Waits for the lock that only some flaws have, and not for ever.
+    pub async fn wait_for_the_lock(&self, operation: Operation) -> Result<()> {
+        for _ in 0..10_000 {
+            if !self.medium().locked {
+                return Ok(());
+            }
+            yield_now().await;
+        }
+        Err(MiniSnapError::Busy { at: self.at(operation), waited: Duration::ZERO, reason: "the lock".into() })
+    }
+}
+
+#[async_trait]
+impl SnapshotBackend for Handle {
+    fn place(&self) -> &str {
+        "toy:"
+    }
+
+    async fn current(&self) -> Result<Option<Generation>> {
+        yield_now().await;
+        match self.flaw() {
+            Flaw::LooksEverySecondTime => {
+                let seen = self.seen.lock().unwrap().take();
+                if seen.is_some() {
+                    return Ok(seen);
+                }
+                *self.seen.lock().unwrap() = self.newest();
+            }
+            Flaw::MakesRoomOnLooking if self.medium().retained.is_empty() => self.medium().remains.push("room".into()),
+            _ => {}
+        }
+        Ok(self.newest())
+    }
+
+    async fn history(&self) -> Result<Vec<Generation>> {
+        yield_now().await;
+        if self.flaw() == Flaw::HistoryIsReadStepByStep {
+            let mut history = Vec::new();
+            for step in 0.. {
+                let Some(next) = self.medium().retained.get(step).map(|(generation, _)| generation.clone()) else {
+                    break;
+                };
+                history.push(next);
+                yield_now().await;
+            }
+            return Ok(history);
+        }
+        let mut medium = self.medium();
+        let mut history: Vec<Generation> = medium.retained.iter().map(|(generation, _)| generation.clone()).collect();
+        match self.flaw() {
+            Flaw::HistoryIsBySeq => history.sort_by_key(|generation| std::cmp::Reverse(generation.seq())),
+            Flaw::ShowsStaged => history.extend(medium.stages.values().map(|(generation, _)| generation.clone())),
+            Flaw::CleansOnReading => medium.stages.clear(),
+            _ => {}
+        }
+        Ok(history)
+    }
+
+    async fn read(&self, generation: &Generation) -> Result<Bytes> {
+        yield_now().await;
+        if self.flaw() == Flaw::ReadingTakesTheLock {
+            self.wait_for_the_lock(Operation::Read).await?;
+        }
+        let find = |wanted: &str| {
+            let medium = self.medium();
+            let found = |name: &str| match self.flaw() {
+                Flaw::FollowsNames => wanted.trim().trim_start_matches("./") == name,
+                Flaw::TakesNamesByTheirStart => name.starts_with(wanted),
+                Flaw::ReadsTheCurrentOne | Flaw::RetiredIsTheCurrentOne => true,
+                _ => wanted == name,
+            };
+            let exact = medium
+                .retained
+                .iter()
+                .find(|(known, _)| known.name() == wanted && self.flaw() != Flaw::ReadsTheCurrentOne);
+            let at = medium.retained.iter().position(|(known, _)| found(known.name()));
+            let json = exact.or(at.map(|at| &medium.retained[at])).map(|(_, json)| json.clone());
+            let is_newest = medium.retained.first().is_some_and(|(known, _)| known.name() == wanted);
+            medium.newest_json.clone().filter(|_| is_newest).or(json)
+        };
+        let mut json = find(generation.name());
+        if self.flaw() == Flaw::ReadsInParts && json.is_some() {
+            yield_now().await;
+            let newest = self.medium().retained[0].1.clone();
+            let half = json.as_ref().map_or(0, |json| json.len() / 2);
+            json = json.map(|json| [&json[..half], &newest[half.min(newest.len())..]].concat().into());
+        }
+        json.ok_or_else(|| MiniSnapError::Retired { at: self.at(Operation::Read), generation: generation.clone() })
+    }
+
+    async fn stage(&self, seq: u64) -> Result<Box<dyn StagedSnapshot>> {
+        let seq = if self.flaw() == Flaw::SeqIsSigned { seq.min(i64::MAX as u64) } else { seq };
+        let (number, generation) = {
+            let mut medium = self.medium();
+            medium.names += 1;
+            let number = medium.names;
+            let name = match self.flaw() {
+                Flaw::NamesBySeq => format!("{seq}"),
+                _ => format!("toy-{number}-{:p}", Arc::as_ptr(&self.medium)),
+            };
+            medium.stages.insert(number, (Generation::new(name.clone(), seq), Vec::new()));
+            (number, Generation::new(name, seq))
+        };
+        if self.flaw() == Flaw::CancelledStagesStay {
+            yield_now().await;
+        }
+        let over = self.newest();
+        let stage =
+            Stage { handle: self.clone(), number, generation, json: Vec::new(), over, begun: false, done: false };
+        yield_now().await;
+        Ok(Box::new(stage))
+    }
+
+    async fn sweep(&self) -> Result<()> {
+        yield_now().await;
+        let mut medium = self.medium();
+        match self.flaw() {
+            Flaw::CannotSweepNothing if medium.retained.is_empty() => {
+                let at = self.at(Operation::Sweep);
+                return Err(MiniSnapError::NotFound { at, found: "nothing".into() });
+            }
+            Flaw::SweepsRetained => medium.retained.truncate(1),
+            Flaw::SweepsLivingStages => medium.stages.clear(),
+            _ => {}
+        }
+        Ok(())
+    }
+}
