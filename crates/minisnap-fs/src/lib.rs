@@ -1,1 +1,47 @@
-//! x
+//! Local POSIX file systems as a backend of minisnap.
+//!
+//! ```text
+//! DIR/snapshot.json -> snapshots/current/snapshot.json     so that `cat` and `jq` just work
+//! DIR/snapshot.seq  -> snapshots/current/snapshot.seq
+//! DIR/snapshots/current -> 00000000000000000010-9f86d081884c7d65-4k0q8w1z7m3x5r2t
+//! DIR/snapshots/00000000000000000010-9f86d081884c7d65-4k0q8w1z7m3x5r2t/snapshot.json
+//!                                                                      snapshot.seq
+//!                                                                      parent -> ../00000000000000000007-…
+//!                                                                      retained -> 2
+//! ```
+//!
+//! Two names can't be replaced together by any file system, so there is one *commit record*, the link `current`, and
+//! replacing it is what publishes. Everything it will point to is durable before, and it is durable before a publish
+//! answers `Ok`.
+//!
+//! What it stands on: renames that are atomic, `fsync` that is honest, symbolic links, and `flock`. ext4, XFS, Btrfs and
+//! APFS have them; FAT and exFAT have no links and are refused; network file systems are outside the promise.
+//!
+//! Where to read on: `layout.rs` has every name on disk, `publish.rs` the numbered steps, `read.rs` the other side, and
+//! `disk.rs` is the only file that touches the disk.
+
+#[cfg(not(unix))]
+compile_error!(
+    "minisnap-fs needs a POSIX file system with symbolic links and flock; on other platforms use minisnap without its \
+     feature `fs` (default-features = false) and another backend"
+);
+
+mod adopt;
+mod backend;
+mod commit;
+#[cfg(test)]
+mod crash_tests;
+mod disk;
+#[cfg(test)]
+mod fault_tests;
+mod layout;
+mod lock;
+mod names;
+mod publish;
+mod read;
+mod record;
+mod reseal;
+mod retire;
+mod stage;
+
+pub use backend::FsBackend;

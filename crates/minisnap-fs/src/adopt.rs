@@ -1,0 +1,159 @@
+//! Settling what stands at the two names, before anything is published: the first links, the adoption of a plain pair, and
+//! what to do about half of one.
+
+use crate::{
+    commit,
+    disk::{Disk, Entry},
+    layout::{GenerationName, Layout, NOTHING_PUBLISHED, PublicName},
+    lock::StoreLock,
+    names::{self, AtName, PlainPair},
+    read,
+    record::{self, CommitRecord},
+    retire,
+    stage::Stage,
+};
+use minisnap_core::{MiniSnapError, Result};
+use std::path::{Path, PathBuf};
+
+/// Brings the two names in order and returns what is current. When it returns `Ok`, both are links to the current
+/// generation, and, as long as nothing was published, everything made so far is durable, whoever made it.
+///
+/// 1. Look at the commit record and at both names. As long as nothing was published:
+///    - a plain pair is adopted: copied into a generation that is published as the first one;
+///    - half a pair is set aside, under a name of its own beside it: it is no snapshot, but it is somebody's.
+/// 2. Plain files beside a generation must say the same as it, as after an adoption that was cut short; else they are
+///    `Foreign`.
+/// 3. Where there is no link yet, place it, over a plain file if there still is one. At each instant in between, both
+///    names say the same as the current generation, one through its link and one by itself. Both folders are synced before,
+///    since whoever did it may have been killed before that: a link may only be there after what it leads to is, and after
+///    the file that stood in its place has its new name.
+/// 4. While nothing was published, say so in a commit record and sync the folders; after a change, sync them too. Who is
+///    killed in between leaves `.settling` behind, so that nobody takes links for durable that aren't.
+pub(crate) fn settle(disk: Disk, layout: &Layout, lock: &StoreLock) -> Result<Option<GenerationName>> {
+    // 1.
+    let record = record::read(disk, layout)?;
+    let found = names::look(disk, layout)?;
+    if found == [AtName::Ours, AtName::Ours]
+        && disk.entry(&layout.settling())? == Entry::Missing
+        && let CommitRecord::Current(current) = record
+    {
+        return Ok(Some(current));
+    }
+    let current = match &record {
+        CommitRecord::Current(current) => Some(current.clone()),
+        CommitRecord::Absent | CommitRecord::Nothing => {
+            refuse_lost_record(disk, layout, &record)?;
+            if found == [AtName::File, AtName::File] {
+                Some(adopt(disk, layout, lock)?)
+            } else {
+                set_aside_plain_files(disk, layout, lock)?;
+                None
+            }
+        }
+    };
+    // 2.
+    if let Some(current) = &current {
+        names::check_plain_files(disk, layout, current)?;
+    }
+    // 3.
+    if found != [AtName::Ours, AtName::Ours] {
+        disk.sync_folder(layout.dir())?;
+        disk.sync_folder(&layout.snapshots())?;
+        disk.open_or_create(&layout.settling())?;
+    }
+    for name in layout.names() {
+        place_link(disk, layout, lock, &name)?;
+    }
+    // 4.
+    if record == CommitRecord::Absent && current.is_none() {
+        disk.link(Path::new(NOTHING_PUBLISHED), &layout.current())?;
+    }
+    disk.sync_folder(layout.dir())?;
+    disk.sync_folder(&layout.snapshots())?;
+    disk.remove(&layout.settling())?;
+    Ok(current)
+}
+
+/// Copies the plain pair into a generation and publishes it as the first. The plain files stay as they are.
+fn adopt(disk: Disk, layout: &Layout, lock: &StoreLock) -> Result<GenerationName> {
+    const ATTEMPTS: usize = 16;
+    for _ in 0..ATTEMPTS {
+        let Some(pair) = PlainPair::read(disk, layout)? else { continue };
+        // What an adoption left that was cut short before it could publish.
+        retire::remove_generation(disk, &layout.generation(&pair.name))?;
+        let mut stage = Stage::create(disk, layout, pair.name.seq)?;
+        stage.write_all(&pair.json)?;
+        stage.complete(None, 1)?;
+        stage.move_to(&pair.name)?;
+        stage.sync()?;
+        // Once there is a commit record, plain files that lost what was never synced would be taken for another's.
+        read::sync_plain_pair(disk, layout)?;
+        if pair.is_still_there(disk, layout)? {
+            commit::swap(disk, layout, lock, &mut stage, &pair.name, None)?;
+            return Ok(pair.name);
+        }
+    }
+    Err(changing(disk, layout))
+}
+
+/// The error for plain files that don't stand still.
+pub(crate) fn changing(disk: Disk, layout: &Layout) -> MiniSnapError {
+    let [json, _] = layout.names();
+    MiniSnapError::Foreign {
+        at: disk.at(&json.path),
+        found: "another program keeps replacing snapshot.json and snapshot.seq".into(),
+        remedy: "stop it: a version before 0.1.4 can't share a folder with this one".into(),
+    }
+}
+
+/// Moves plain files to names of their own beside their old ones, never over another file. Returns the new ones.
+pub(crate) fn set_aside_plain_files(disk: Disk, layout: &Layout, _lock: &StoreLock) -> Result<Vec<PathBuf>> {
+    let mut moved = Vec::new();
+    for (name, found) in layout.names().iter().zip(names::look(disk, layout)?) {
+        if found == AtName::File {
+            let aside = layout.new_aside(name).map_err(|error| disk.error("name a place for", &name.path, error))?;
+            disk.rename(&name.path, &aside)?;
+            moved.push(aside);
+        }
+    }
+    Ok(moved)
+}
+
+/// A store without a commit record must not hold generations: the record says `none` before the first is made.
+pub(crate) fn refuse_lost_record(disk: Disk, layout: &Layout, record: &CommitRecord) -> Result<()> {
+    if *record != CommitRecord::Absent {
+        return Ok(());
+    }
+    let names = disk.names_in(&layout.snapshots())?;
+    let mut generations: Vec<_> = names.iter().filter_map(|name| GenerationName::parse(name)).collect();
+    // An adoption that was cut short leaves one; the plain pair it was copied from is still there.
+    generations.retain(|name| !name.is_of_plain_pair());
+    if generations.is_empty() {
+        return Ok(());
+    }
+    generations.sort_by_key(|name| name.seq);
+    let list: Vec<_> = generations.iter().map(GenerationName::as_str).collect();
+    Err(MiniSnapError::Corrupt {
+        at: disk.at(&layout.current()),
+        found: format!(
+            "the commit record is missing, as after a copy without links, but there are generations: {}",
+            list.join(", ")
+        ),
+        remedy:
+            "restore the link from a backup, or point it to the generation you trust: ln -s NAME current; or move the \
+                 generations elsewhere to start without them"
+                .into(),
+        intact: Vec::new(),
+    })
+}
+
+/// Places our link at a name, in one step over whatever was checked to stand there.
+fn place_link(disk: Disk, layout: &Layout, _lock: &StoreLock, name: &PublicName) -> Result<()> {
+    if disk.entry(&name.path)? == Entry::Link(name.target.clone()) {
+        return Ok(());
+    }
+    let next = layout.next();
+    disk.remove(&next)?;
+    disk.link(&name.target, &next)?;
+    disk.rename(&next, &name.path)
+}

@@ -1,0 +1,191 @@
+//! The backend's face: the trait, and how its blocking work gets off the runtime.
+
+use crate::{
+    layout::Layout,
+    lock::{Caller, CallerWatch},
+    publish, read, reseal,
+    stage::Stage,
+};
+use minisnap_core::{
+    At, Bytes, Generation, MiniSnapError, Operation, Precondition, Published, Result, SnapshotBackend, StagedSnapshot,
+    async_trait,
+};
+use std::{
+    io,
+    num::NonZeroUsize,
+    panic,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use tokio::runtime::Handle;
+
+/// Snapshots in a folder of a local POSIX file system.
+///
+/// Any number of handles, in any number of processes, may share a folder. See the crate's documentation for what the
+/// folder looks like, and [`SnapshotBackend`] for what is promised. Must be used within a Tokio runtime, of either
+/// flavour: blocking work is done on its blocking pool.
+#[derive(Debug, Clone)]
+pub struct FsBackend {
+    dir: PathBuf,
+    place: String,
+    store: Store,
+}
+
+/// What the parts of the backend need to know of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Store {
+    pub(crate) layout: Layout,
+    /// How long to wait for the lock.
+    pub(crate) patience: Duration,
+}
+
+impl FsBackend {
+    /// The snapshots in `dir`. No I/O: the folder is made by the first publish, along with its parents.
+    ///
+    /// A relative path is resolved now, so that the folder stays the same if the program changes its working directory.
+    /// The folder may hold other files, a log for example, and may be reached through a link. In it, the names
+    /// `snapshot.json`, `snapshot.seq` and `snapshots` belong to minisnap.
+    pub fn new(dir: impl AsRef<Path>) -> Self {
+        let dir = dir.as_ref().to_path_buf();
+        // Without a working directory, the path as it is still gives errors that name it.
+        let absolute = std::path::absolute(&dir).unwrap_or_else(|_| dir.clone());
+        let place = absolute.display().to_string();
+        Self { dir, place, store: Store { layout: Layout::new(absolute), patience: Self::DEFAULT_BUSY_TIMEOUT } }
+    }
+
+    /// How long a writer waits for other writers, unless set.
+    pub const DEFAULT_BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+
+    /// Sets how long a writer waits for other writers, of any process, before it gives up with
+    /// [`Busy`](MiniSnapError::Busy). The lock is held for two or three disk syncs at a time.
+    pub fn with_busy_timeout(mut self, timeout: Duration) -> Self {
+        self.store.patience = timeout;
+        self
+    }
+
+    /// The folder, as it was given.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Accepts what a person or another program wrote in the snapshot's place, and publishes it as the newest generation:
+    /// the way out of [`Corrupt`](MiniSnapError::Corrupt) after an edit on purpose, and of
+    /// [`Foreign`](MiniSnapError::Foreign).
+    ///
+    /// What counts is what `cat snapshot.json` and `cat snapshot.seq` show. If they were replaced (`sed -i`, most editors,
+    /// an old version of this program), the intact generation that was current stays in the history as the parent; if the
+    /// generation itself was edited in place, the edit takes its position. No other generation is retired.
+    ///
+    /// Returns `None` if there was nothing to accept.
+    ///
+    /// # Errors
+    ///
+    /// [`Serde`](MiniSnapError::Serde) if `snapshot.json` isn't JSON, [`InvalidSequence`](MiniSnapError::InvalidSequence) if
+    /// `snapshot.seq` holds no number: nothing is changed then. [`OutcomeUnknown`](MiniSnapError::OutcomeUnknown) as for a
+    /// publish.
+    pub async fn reseal(&self) -> Result<Option<Published>> {
+        self.blocking(Operation::Reseal, reseal::reseal).await
+    }
+
+    /// Moves what another program wrote in the snapshot's place aside, and goes on with the snapshot that was published
+    /// last: the other way out of [`Foreign`](MiniSnapError::Foreign).
+    ///
+    /// Returns the new names, `snapshot.json.aside-…` and `snapshot.seq.aside-…` in the same folder, which are yours: they
+    /// are never touched again.
+    ///
+    /// # Errors
+    ///
+    /// [`Io`](MiniSnapError::Io) and [`Busy`](MiniSnapError::Busy).
+    pub async fn set_aside(&self) -> Result<Vec<PathBuf>> {
+        self.blocking(Operation::SetAside, reseal::set_aside).await
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        operation: Operation,
+        work: impl FnOnce(&Store, &CallerWatch) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let store = self.store.clone();
+        blocking(At::new(operation, self.place.clone()), move |caller| work(&store, caller)).await
+    }
+}
+
+/// Runs `work` on the runtime's blocking pool, all of an operation in one go. If the future is dropped, the work is told
+/// that its caller is gone, and its result is dropped when it comes.
+async fn blocking<T: Send + 'static>(
+    at: At,
+    work: impl FnOnce(&CallerWatch) -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let unable = |reason: String| MiniSnapError::Io { at: at.clone(), action: "run", source: io::Error::other(reason) };
+    let runtime = Handle::try_current().map_err(|error| unable(error.to_string()))?;
+    let caller = Caller::default();
+    let watch = caller.watch();
+    match runtime.spawn_blocking(move || work(&watch)).await {
+        Ok(result) => result,
+        Err(error) => match error.try_into_panic() {
+            Ok(payload) => panic::resume_unwind(payload),
+            // Only before it began.
+            Err(error) => Err(unable(error.to_string())),
+        },
+    }
+}
+
+#[async_trait]
+impl SnapshotBackend for FsBackend {
+    fn place(&self) -> &str {
+        &self.place
+    }
+
+    async fn current(&self) -> Result<Option<Generation>> {
+        if let Some(generation) = read::current_by_record(&self.store.layout)? {
+            return Ok(Some(generation));
+        }
+        self.blocking(Operation::Current, |store, _| read::current(&store.layout)).await
+    }
+
+    async fn history(&self) -> Result<Vec<Generation>> {
+        self.blocking(Operation::History, |store, _| read::history(&store.layout)).await
+    }
+
+    async fn read(&self, generation: &Generation) -> Result<Bytes> {
+        let generation = generation.clone();
+        self.blocking(Operation::Read, move |store, _| read::read(&store.layout, &generation)).await
+    }
+
+    async fn stage(&self, seq: u64) -> Result<Box<dyn StagedSnapshot>> {
+        let stage = self.blocking(Operation::Stage, move |store, caller| publish::begin(store, seq, caller)).await?;
+        Ok(Box::new(FsStaged { store: self.store.clone(), stage }))
+    }
+
+    async fn sweep(&self) -> Result<()> {
+        self.blocking(Operation::Sweep, publish::sweep).await
+    }
+}
+
+struct FsStaged {
+    store: Store,
+    stage: Stage,
+}
+
+impl io::Write for FsStaged {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stage.write(bytes).map_err(MiniSnapError::into_io)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl StagedSnapshot for FsStaged {
+    async fn drain(&mut self) -> Result<()> {
+        // Every write has gone to the system already.
+        Ok(())
+    }
+
+    async fn publish(self: Box<Self>, when: Precondition, keep: NonZeroUsize) -> Result<Published> {
+        let at = At::new(Operation::Publish, self.store.layout.dir().display().to_string());
+        blocking(at, move |caller| publish::publish(&self.store, self.stage, &when, keep, caller)).await
+    }
+}

@@ -1,0 +1,22 @@
+//! Power loss at every point: what `disk.rs` does is recorded, every state that POSIX allows the disk to be in afterwards
+//! is worked out and laid out in a folder, and there the store must read, with nothing lost that was acknowledged, and
+//! take the next publish.
+//!
+//! - `recorder.rs`: the other end of the seam in `disk.rs`.
+//! - `model.rs`: what is on the disk and what is only in memory, call by call; what a power loss may leave of it.
+//! - `expect.rs`: what may be found afterwards, and the check.
+//! - `run.rs`: programs that use a store, are recorded, and may be killed at any point.
+//! - `scenarios.rs`: the cases.
+//! - `sensitivity.rs`: leave out any one sync, and a case must fail. A sync that nothing misses is either needless or not
+//!   tested.
+//!
+//! What is assumed of the file system is written down in `model.rs`.
+
+mod expect;
+mod model;
+mod recorder;
+mod run;
+mod scenarios;
+mod sensitivity;
+
+pub(crate) use recorder::{Event, record};

@@ -1,0 +1,162 @@
+//! The other end of the seam in `disk.rs`: what took effect on the disk, in order.
+
+use super::expect::Expect;
+use minisnap_core::Operation;
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// One call that changed the disk, or made a change durable. In a recording, paths are relative to its root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Event<P = String> {
+    /// Those above it included, where they were missing.
+    CreateFolders(P),
+    CreateFolder(P),
+    CreateFile(P),
+    /// Appended.
+    Write(P, Vec<u8>),
+    /// What the link says, and where it is.
+    Link(P, P),
+    Rename(P, P),
+    /// A file, a link or a folder.
+    Remove(P),
+    /// A file or a folder.
+    Sync(P),
+}
+
+/// An entry of a recording.
+#[derive(Debug, Clone)]
+pub(super) enum Step {
+    Did(Operation, Event),
+    /// From here on this is what may be found.
+    Expect(Arc<Expect>),
+}
+
+static RECORDINGS: Mutex<Vec<Arc<Tape>>> = Mutex::new(Vec::new());
+
+struct Tape {
+    root: PathBuf,
+    names: Mutex<Names>,
+    steps: Mutex<Vec<Step>>,
+    interruption: Mutex<Option<Interruption>>,
+}
+
+/// After which event to do what.
+type Interruption = (fn(&Event) -> bool, Box<dyn FnOnce() + Send>);
+
+/// Records an event in the recording whose root it is under, if any. Called by `disk.rs`, on whichever thread that is.
+pub(crate) fn record(operation: Operation, event: Event<&Path>) {
+    let recordings = lock(&RECORDINGS).clone();
+    for tape in recordings {
+        if let Some(event) = tape.localize(&event) {
+            lock(&tape.steps).push(Step::Did(operation, event.clone()));
+            let now = lock(&tape.interruption).take_if(|(after, _)| after(&event));
+            if let Some((_, act)) = now {
+                act();
+            }
+        }
+    }
+}
+
+/// What happens under a folder, from `start` to `end`.
+#[derive(Clone)]
+pub(super) struct Recording(Arc<Tape>);
+
+impl Recording {
+    /// `root` must be a canonical path. `numbers` were given to names already: see [`Names`].
+    pub(super) fn start(root: &Path, numbers: usize) -> Self {
+        let names = Mutex::new(Names { next: numbers, ..Names::default() });
+        let tape = Tape { root: root.into(), names, steps: Mutex::default(), interruption: Mutex::default() };
+        let tape = Arc::new(tape);
+        lock(&RECORDINGS).push(tape.clone());
+        Self(tape)
+    }
+
+    /// Does something between two calls of a program: after the first that is recorded from now on and is `after`.
+    pub(super) fn interrupt(&self, after: fn(&Event) -> bool, act: impl FnOnce() + Send + 'static) {
+        *lock(&self.0.interruption) = Some((after, Box::new(act)));
+    }
+
+    pub(super) fn end(&self) {
+        lock(&RECORDINGS).retain(|tape| !Arc::ptr_eq(tape, &self.0));
+    }
+
+    pub(super) fn push(&self, step: Step) {
+        lock(&self.0.steps).push(step);
+    }
+
+    /// Forgets all but the first `length` steps.
+    pub(super) fn cut(&self, length: usize) {
+        lock(&self.0.steps).truncate(length);
+    }
+
+    pub(super) fn steps(&self) -> Vec<Step> {
+        lock(&self.0.steps).clone()
+    }
+
+    pub(super) fn numbers(&self) -> usize {
+        lock(&self.0.names).next
+    }
+
+    pub(super) fn tame(&self, text: &str) -> String {
+        lock(&self.0.names).tame(text)
+    }
+}
+
+impl Tape {
+    /// The event with paths relative to the root; `None` if it isn't under it.
+    fn localize(&self, event: &Event<&Path>) -> Option<Event> {
+        let mut names = lock(&self.names);
+        let mut local = |path: &Path| Some(names.tame(path.strip_prefix(&self.root).ok()?.to_str()?));
+        Some(match event {
+            Event::CreateFolders(path) => Event::CreateFolders(local(path)?),
+            Event::CreateFolder(path) => Event::CreateFolder(local(path)?),
+            Event::CreateFile(path) => Event::CreateFile(local(path)?),
+            Event::Write(path, bytes) => Event::Write(local(path)?, bytes.clone()),
+            Event::Link(target, path) => {
+                let path = local(path)?;
+                Event::Link(names.tame(target.to_str()?), path)
+            }
+            Event::Rename(from, to) => Event::Rename(local(from)?, local(to)?),
+            Event::Remove(path) => Event::Remove(local(path)?),
+            Event::Sync(path) => Event::Sync(local(path)?),
+        })
+    }
+}
+
+/// Gives random parts of names a number instead, so that equal states of different runs are equal.
+#[derive(Debug, Default)]
+struct Names {
+    numbered: HashMap<String, String>,
+    next: usize,
+}
+
+impl Names {
+    fn tame(&mut self, path: &str) -> String {
+        path.split('/').map(|name| self.tame_name(name)).collect::<Vec<_>>().join("/")
+    }
+
+    fn tame_name(&mut self, name: &str) -> String {
+        match name.rsplit_once('-') {
+            Some((start, random))
+                if random.len() == 16 && random != "adoptedplainpair" && !random.starts_with(TAME) =>
+            {
+                let next = &mut self.next;
+                let tame = self.numbered.entry(random.into()).or_insert_with(|| {
+                    *next += 1;
+                    format!("{TAME}{next:010}")
+                });
+                format!("{start}-{tame}")
+            }
+            _ => name.into(),
+        }
+    }
+}
+
+const TAME: &str = "random";
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,343 @@
+//! Programs that use a store: recorded, killed at any point, and put through a power loss at every point.
+
+use super::{
+    expect::{Expect, OrElse, Pair, Snapshots, find, look, publish, published_over},
+    model::{Model, Tree},
+    recorder::{Event, Recording, Step},
+};
+use crate::{FsBackend, disk::Disk};
+use minisnap_core::{MiniSnapError, Operation, Precondition, Published, SnapshotBackend, StagedSnapshot};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt::Write as _,
+    fs,
+    future::Future,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use tempfile::TempDir;
+
+/// The programs of a machine, one after the other, with a store in the folder `dir` of its disk.
+pub(super) struct Run {
+    machine: TempDir,
+    dir: &'static str,
+    start: Arc<Tree>,
+    first_expect: Arc<Expect>,
+    expect: Arc<Expect>,
+    recording: Recording,
+    /// A power loss before this step isn't looked at.
+    from: usize,
+}
+
+impl Run {
+    /// A machine with `tree` on its disk, all of it durable; `expect` can be found in it.
+    pub(super) fn new(dir: &'static str, tree: Tree, expect: Expect) -> Self {
+        Self::on(Arc::new(tree), dir, Arc::new(expect), 0)
+    }
+
+    fn on(tree: Arc<Tree>, dir: &'static str, expect: Arc<Expect>, numbers: usize) -> Self {
+        let machine = scratch();
+        fs::remove_dir(machine.path()).and_then(|()| tree.write_to(machine.path())).expect("lay out the disk");
+        let recording = Recording::start(machine.path(), numbers);
+        Self { machine, dir, start: tree, first_expect: expect.clone(), expect, recording, from: 0 }
+    }
+
+    pub(super) fn path(&self) -> PathBuf {
+        self.machine.path().join(self.dir)
+    }
+
+    /// For what other programs do: recorded like everything else.
+    pub(super) fn disk(&self) -> Disk {
+        Disk::new(Operation::Write)
+    }
+
+    pub(super) fn backend(&self) -> FsBackend {
+        FsBackend::new(self.path())
+    }
+
+    /// From here on `expect` may be found.
+    pub(super) fn expect(&mut self, one_of: Vec<Snapshots>, or_else: OrElse) {
+        self.expect = Arc::new(Expect { one_of, or_else });
+        self.recording.push(Step::Expect(self.expect.clone()));
+    }
+
+    /// All that was done so far has reached the disk.
+    pub(super) fn let_time_pass(mut self) -> Self {
+        self.recording.cut(0);
+        self.first_expect = self.expect.clone();
+        let tame = |text: &str| self.recording.tame(text);
+        self.start = Tree::read_from(self.machine.path(), &tame).expect("read the disk");
+        self
+    }
+
+    /// Takes the way out if something stands in the way of reading, else publishes.
+    pub(super) fn go_on(self, seq: u64, keep: usize) -> Self {
+        match (self.try_to_find(), self.expect.or_else) {
+            (Err(_), OrElse::Reseal) => self.reseal(),
+            (Err(_), OrElse::SetAside) => self.set_aside(),
+            _ => self.publish(seq, keep),
+        }
+    }
+
+    /// Begins a snapshot and gives it up.
+    pub(super) fn stage(self, seq: u64) -> Self {
+        drop(block_on(self.backend().stage(seq)).expect("stage"));
+        self
+    }
+
+    pub(super) fn publish(self, seq: u64, keep: usize) -> Self {
+        let staged = block_on(self.backend().stage(seq)).expect("stage");
+        self.publish_staged(staged, seq, keep)
+    }
+
+    pub(super) fn publish_staged(mut self, mut staged: Box<dyn StagedSnapshot>, seq: u64, keep: usize) -> Self {
+        let (pair, keep) = (Pair::new(seq), NonZeroUsize::new(keep).expect("keeps at least one"));
+        staged.write_all(pair.json.as_bytes()).expect("write");
+        self.try_to_publish(|before| published_over(before, &pair, keep));
+        let published = block_on(staged.publish(Precondition::Always, keep)).expect("publish");
+        self.acknowledge(&published);
+        self
+    }
+
+    /// A publish, and another one in the middle of it: after it has linked its generation to the history as it is now.
+    pub(super) fn publish_interrupted(mut self, seq: u64, by: u64, keep: usize) -> Self {
+        let keep_both = NonZeroUsize::new(keep).expect("keeps at least one");
+        let (mine, other) = (Pair::new(seq), Pair::new(by));
+        let before = self.expect.one_of[0].clone();
+        let after_other = published_over(&before, &other, keep_both);
+        let after_both = published_over(&after_other, &mine, keep_both);
+        let now = |one_of: &[&Snapshots]| {
+            let one_of = one_of.iter().map(|snapshots| (*snapshots).clone()).collect();
+            Step::Expect(Arc::new(Expect { one_of, or_else: OrElse::Nothing }))
+        };
+        let in_between = now(&[&before, &published_over(&before, &mine, keep_both), &after_other]);
+        let last = now(&[&after_other, &after_both]);
+        let (recording, backend) = (self.recording.clone(), self.backend());
+        let is_linked = |event: &Event| matches!(event, Event::Rename(from, _) if from.contains("/.stage-"));
+        self.recording.interrupt(is_linked, move || {
+            recording.push(in_between);
+            block_on(publish(&backend, &other, keep_both)).expect("publish in between");
+            recording.push(last);
+        });
+        let published = block_on(publish(&self.backend(), &mine, keep_both)).expect("publish");
+        self.expect = Arc::new(Expect { one_of: vec![after_both], or_else: OrElse::Nothing });
+        self.acknowledge(&published);
+        self
+    }
+
+    /// From here on, what `publish` makes of what may be found may be found, too.
+    pub(super) fn try_to_publish(&mut self, publish: impl Fn(&Snapshots) -> Snapshots) {
+        let mut one_of = self.expect.one_of.clone();
+        one_of.extend(self.expect.one_of.iter().map(publish));
+        self.expect(one_of, self.expect.or_else);
+    }
+
+    fn acknowledge(&mut self, published: &Published) {
+        let found = self.find();
+        assert!(self.expect.one_of.contains(&found), "{found:?} in {:?}", self.expect);
+        let seqs = |published: &Published| published.retained().iter().map(|generation| generation.seq()).collect();
+        let seqs: Vec<_> = seqs(published);
+        assert_eq!(seqs, found.iter().map(|pair| pair.seq).collect::<Vec<_>>());
+        self.expect(vec![found], OrElse::Nothing);
+    }
+
+    /// What is retained now. Not a part of the run: it makes nothing durable.
+    fn find(&self) -> Snapshots {
+        self.try_to_find().expect("read")
+    }
+
+    fn try_to_find(&self) -> Result<Snapshots, MiniSnapError> {
+        let length = self.recording.steps().len();
+        let found = block_on(find(&self.backend()));
+        self.recording.cut(length);
+        found
+    }
+
+    /// What `history` returns is durable, whatever became of its publisher.
+    pub(super) fn history(mut self) -> Self {
+        if self.expect.or_else == OrElse::Reseal && self.try_to_find().is_err() {
+            // What it tells of isn't what is to be found.
+            return self;
+        }
+        let returned = block_on(self.backend().history()).expect("history");
+        let found = self.find();
+        assert!(self.expect.one_of.contains(&found), "{found:?} in {:?}", self.expect);
+        assert_eq!(returned.len(), found.len());
+        self.expect(vec![found], self.expect.or_else);
+        self
+    }
+
+    pub(super) fn sweep(self) -> Self {
+        block_on(self.backend().sweep()).expect("sweep");
+        self
+    }
+
+    pub(super) fn reseal(mut self) -> Self {
+        let published = block_on(self.backend().reseal()).expect("reseal");
+        match published {
+            Some(published) => self.acknowledge(&published),
+            // It had been published before its program was killed, and isn't acknowledged by this.
+            None => self.expect(self.expect.one_of.clone(), OrElse::Nothing),
+        }
+        self
+    }
+
+    pub(super) fn set_aside(mut self) -> Self {
+        block_on(self.backend().set_aside()).expect("set aside");
+        self.expect(self.expect.one_of.clone(), OrElse::Nothing);
+        self
+    }
+
+    /// Only from here on: a power loss before this may take what another program didn't sync.
+    pub(super) fn look_from_here(mut self) -> Self {
+        self.from = self.recording.steps().len();
+        self
+    }
+
+    pub(super) fn end(self) -> Trace {
+        self.recording.end();
+        Trace {
+            dir: self.dir,
+            start: self.start,
+            expect: self.first_expect,
+            steps: self.recording.steps(),
+            from: self.from,
+            numbers: self.recording.numbers(),
+        }
+    }
+}
+
+/// What was done, and what may be found after each step.
+pub(super) struct Trace {
+    pub(super) dir: &'static str,
+    start: Arc<Tree>,
+    expect: Arc<Expect>,
+    pub(super) steps: Vec<Step>,
+    from: usize,
+    numbers: usize,
+}
+
+impl Trace {
+    /// For each step: the machine on which the program was killed before it. What it did is there to see, and as little
+    /// durable as it was.
+    pub(super) fn killed_at_each_step(&self) -> impl Iterator<Item = Run> {
+        (self.from..=self.steps.len()).map(|from| {
+            let mut model = Model::of(&self.start);
+            let mut expect = self.expect.clone();
+            for step in &self.steps[..from] {
+                match step {
+                    Step::Did(_, event) => model.apply(event),
+                    Step::Expect(next) => expect = next.clone(),
+                }
+            }
+            let mut run = Run::on(model.now(), self.dir, expect.clone(), self.numbers);
+            self.steps[..from].iter().for_each(|step| run.recording.push(step.clone()));
+            run.recording.push(Step::Expect(expect));
+            run.start = self.start.clone();
+            run.first_expect = self.expect.clone();
+            run.from = from;
+            run
+        })
+    }
+
+    /// Cuts the power at every point and checks every state the disk may be in; those in `seen` aren't laid out again. The
+    /// steps that are `left_out` weren't done.
+    pub(super) fn cut_power(&self, seen: &mut Seen, left_out: impl Fn(usize) -> bool) -> Result<(), String> {
+        self.each_state(left_out, |index, tree, expect| {
+            let found = seen.0.entry((tree.clone(), expect.or_else)).or_insert_with(|| {
+                let machine = scratch();
+                let root = machine.path().join("disk");
+                tree.write_to(&root).expect("lay out the disk");
+                block_on(look(&root.join(self.dir), expect.or_else))
+            });
+            let checked = found.as_ref().map_err(Clone::clone).and_then(|found| expect.check(found.as_ref()));
+            checked.map_err(|found| self.explain(index, &found, &tree))
+        })
+    }
+
+    /// For each state the disk may be in after a power loss: the machine, started again.
+    pub(super) fn restarted_after_power_loss(&self) -> impl Iterator<Item = Run> {
+        let mut states = HashSet::new();
+        let _ = self.each_state(
+            |_| false,
+            |_, tree, expect| {
+                states.insert((tree, expect.clone()));
+                Ok(())
+            },
+        );
+        states.into_iter().map(|(tree, expect)| Run::on(tree, self.dir, expect, self.numbers))
+    }
+
+    /// Between two syncs, what may be on the disk only becomes more. So it is enough to look before each sync, before each
+    /// change of what is expected, and at the end.
+    fn each_state(
+        &self,
+        left_out: impl Fn(usize) -> bool,
+        mut visit: impl FnMut(usize, Arc<Tree>, &Arc<Expect>) -> Result<(), String>,
+    ) -> Result<(), String> {
+        let mut model = Model::of(&self.start);
+        let mut expect = &self.expect;
+        for (index, step) in self.steps.iter().enumerate().filter(|(index, _)| !left_out(*index)) {
+            if index >= self.from && matches!(step, Step::Expect(_) | Step::Did(_, Event::Sync(_))) {
+                model.after_power_loss().into_iter().try_for_each(|tree| visit(index, tree, expect))?;
+            }
+            match step {
+                Step::Did(_, event) => model.apply(event),
+                Step::Expect(next) => expect = next,
+            }
+        }
+        model.after_power_loss().into_iter().try_for_each(|tree| visit(self.steps.len(), tree, expect))
+    }
+
+    fn explain(&self, index: usize, found: &str, tree: &Tree) -> String {
+        let did = |step: &Step| match step {
+            Step::Did(operation, event) => format!("{operation}: {event:?}"),
+            Step::Expect(expect) => format!("{expect:?}"),
+        };
+        let steps: Vec<_> = self.steps[..index].iter().map(did).collect();
+        format!("power loss after\n{}\n\n{found}\n\n{}", steps.join("\n"), draw(tree))
+    }
+}
+
+/// The states that were looked at, each with what was found.
+#[derive(Default)]
+pub(super) struct Seen(HashMap<(Arc<Tree>, OrElse), Result<Option<Snapshots>, String>>);
+
+impl Seen {
+    pub(super) fn count(&self) -> usize {
+        self.0.len()
+    }
+}
+
+fn draw(tree: &Tree) -> String {
+    fn add(text: &mut String, path: &str, tree: &Tree) {
+        let _ = match tree {
+            Tree::File(bytes) => writeln!(text, "{path}: {}", bytes.escape_ascii()),
+            Tree::Link(target) => writeln!(text, "{path} -> {target}"),
+            Tree::Folder(entries) => {
+                entries.iter().for_each(|(name, tree)| add(text, &format!("{path}/{name}"), tree));
+                writeln!(text, "{path}/")
+            }
+        };
+    }
+    let mut text = String::new();
+    add(&mut text, "", tree);
+    text
+}
+
+/// A fresh folder, in memory where there is such a place: nothing here waits for a real disk.
+fn scratch() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    let place = if memory.is_dir() { memory.into() } else { std::env::temp_dir() };
+    let place = fs::canonicalize(place).expect("a place for temporary files");
+    tempfile::tempdir_in(place).or_else(|_| TempDir::new()).expect("a temporary folder")
+}
+
+pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
+    thread_local! {
+        static RUNTIME: tokio::runtime::Runtime =
+            tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    }
+    RUNTIME.with(|runtime| runtime.block_on(future))
+}

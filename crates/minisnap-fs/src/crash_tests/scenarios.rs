@@ -1,0 +1,238 @@
+//! The cases: what programs did before the power went.
+
+use super::{
+    expect::{Expect, FOREIGN, OrElse, Pair, published_over},
+    model::Tree,
+    run::{Run, Seen, Trace, block_on},
+};
+use minisnap_core::SnapshotBackend;
+use std::{fs, num::NonZeroUsize, path::Path, sync::Arc, time::Instant};
+
+macro_rules! cases {
+    ($($name:ident)*) => {
+        /// Every case, by name.
+        pub(super) const ALL: &[(&str, fn() -> Vec<Trace>)] = &[$((stringify!($name), $name)),*];
+
+        mod survives {
+            $(#[test] fn $name() { super::survive(stringify!($name), super::$name()) })*
+        }
+    };
+}
+
+cases! {
+    first_publish first_publish_without_parents second_publish retiring two_writers adoption
+    adoption_of_an_unsynced_pair leftovers reseal_of_a_replaced_link reseal_of_an_edit_in_place set_aside
+    half_a_pair killed_in_the_first_publish killed_in_the_second_publish killed_in_an_adoption
+    killed_in_a_reseal killed_in_a_set_aside history_after_a_kill history_of_a_plain_pair sweep_after_a_kill
+    power_loss_in_the_first_publish_after_a_power_loss power_loss_in_an_adoption_after_a_power_loss
+}
+
+fn survive(name: &str, traces: Vec<Trace>) {
+    let (start, mut seen) = (Instant::now(), Seen::default());
+    for trace in &traces {
+        if let Err(violation) = trace.cut_power(&mut seen, |_| false) {
+            panic!("{name}: {violation}");
+        }
+    }
+    println!("{name}: {} runs, {} states, all of them ({:.1?})", traces.len(), seen.count(), start.elapsed());
+}
+
+fn folder<const N: usize>(entries: [(&str, Tree); N]) -> Tree {
+    Tree::Folder(entries.into_iter().map(|(name, tree)| (name.to_owned(), Arc::new(tree))).collect())
+}
+
+fn file(text: &str) -> Tree {
+    Tree::File(text.as_bytes().to_vec())
+}
+
+fn nothing() -> Expect {
+    Expect { one_of: vec![Vec::new()], or_else: OrElse::Nothing }
+}
+
+/// A machine with an empty folder, there since long ago.
+fn empty() -> Run {
+    Run::new("state", folder([("state", folder([]))]), nothing())
+}
+
+/// A machine with a store in which 1 was published long ago.
+fn one_published() -> Run {
+    empty().publish(1, 2).let_time_pass()
+}
+
+fn first_publish() -> Vec<Trace> {
+    vec![empty().publish(1, 2).end()]
+}
+
+fn first_publish_without_parents() -> Vec<Trace> {
+    vec![Run::new("a/b/state", folder([]), nothing()).publish(1, 2).end()]
+}
+
+fn second_publish() -> Vec<Trace> {
+    vec![one_published().publish(2, 2).end()]
+}
+
+/// The third retires the first, and the fourth comes before that is durable.
+fn retiring() -> Vec<Trace> {
+    vec![one_published().publish(2, 2).let_time_pass().publish(3, 2).publish(4, 1).end()]
+}
+
+/// One is published while the other is being written; and after the other was linked to the history, so that it must be
+/// linked again.
+fn two_writers() -> Vec<Trace> {
+    let run = one_published();
+    let first = block_on(run.backend().stage(2)).expect("stage");
+    vec![run.publish(3, 2).publish_staged(first, 2, 2).end(), one_published().publish_interrupted(2, 3, 2).end()]
+}
+
+/// What an older version left: no newline, and nothing but the two files.
+fn plain_pair() -> Run {
+    let pair = folder([("snapshot.json", file(&Pair::new(1).json)), ("snapshot.seq", file("1"))]);
+    let expect = Expect { one_of: vec![vec![Pair::new(1)]], or_else: OrElse::Nothing };
+    Run::new("state", folder([("state", pair)]), expect)
+}
+
+fn adoption() -> Vec<Trace> {
+    vec![plain_pair().publish(2, 2).end()]
+}
+
+/// A backup that was just copied here, say.
+fn unsynced_plain_pair() -> Run {
+    let mut run = empty();
+    run.expect(vec![vec![], vec![Pair::new(1)]], OrElse::TornPlainPair);
+    write(&run, &run.path().join("snapshot.json"), &Pair::new(1).json);
+    write(&run, &run.path().join("snapshot.seq"), "1");
+    run
+}
+
+fn adoption_of_an_unsynced_pair() -> Vec<Trace> {
+    vec![unsynced_plain_pair().publish(2, 2).end()]
+}
+
+fn write(run: &Run, path: &Path, text: &str) {
+    let written = run.disk().create_file(path).and_then(|file| run.disk().write_all(&file, path, text.as_bytes()));
+    written.expect("write");
+}
+
+/// Dead writers left a stage, a generation that was never published and a link to publish it with, not all of it whole.
+fn leftovers() -> Vec<Trace> {
+    let run = one_published();
+    let snapshots = run.path().join("snapshots");
+    for name in [".stage-abcdefghijklmnop", "00000000000000000002-0123456789abcdef-abcdefghijklmnop"] {
+        fs::create_dir(snapshots.join(name)).expect("make a folder");
+        fs::write(snapshots.join(name).join("snapshot.json"), "{").expect("write");
+    }
+    std::os::unix::fs::symlink("00000000000000000002-0123456789abcdef-abcdefghijklmnop", snapshots.join(".next"))
+        .expect("make a link");
+    vec![run.let_time_pass().publish(2, 2).end()]
+}
+
+fn edited() -> Pair {
+    Pair { json: "{\"edited\": true}".into(), ..Pair::new(1) }
+}
+
+/// `sed -i`: a plain file takes the link's place, and isn't synced.
+fn replaced_link() -> Run {
+    let mut run = one_published();
+    let keep = NonZeroUsize::MAX;
+    let published = vec![Pair::new(1)];
+    let resealed = published_over(&published, &edited(), keep);
+    run.expect(vec![published, resealed], OrElse::Reseal);
+    let (temporary, json) = (run.path().join("sedAbCdEf"), run.path().join("snapshot.json"));
+    write(&run, &temporary, &edited().json);
+    run.disk().rename(&temporary, &json).expect("rename");
+    run
+}
+
+fn reseal_of_a_replaced_link() -> Vec<Trace> {
+    vec![
+        replaced_link().let_time_pass().reseal().publish(2, 2).end(),
+        replaced_link().reseal().look_from_here().publish(2, 2).end(),
+    ]
+}
+
+/// An editor that writes to the file behind the link.
+fn edited_in_place() -> Run {
+    let mut run = one_published();
+    fs::write(run.path().join("snapshot.json"), edited().json).expect("edit");
+    run.expect(vec![vec![edited()]], OrElse::Reseal);
+    run.let_time_pass()
+}
+
+fn reseal_of_an_edit_in_place() -> Vec<Trace> {
+    vec![edited_in_place().reseal().publish(2, 2).end()]
+}
+
+/// An older version of the program replaced both links.
+fn foreign() -> Run {
+    let mut run = one_published();
+    for (name, text) in [("snapshot.json", FOREIGN), ("snapshot.seq", "9")] {
+        fs::remove_file(run.path().join(name)).expect("remove");
+        fs::write(run.path().join(name), text).expect("write");
+    }
+    run.expect(vec![vec![Pair::new(1)]], OrElse::SetAside);
+    run.let_time_pass()
+}
+
+fn set_aside() -> Vec<Trace> {
+    vec![foreign().set_aside().publish(2, 2).end()]
+}
+
+/// What an older version left that was killed in its first save.
+fn half_a_pair() -> Vec<Trace> {
+    let expect = Expect { or_else: OrElse::SetAside, ..nothing() };
+    let half = folder([("state", folder([("snapshot.json", file(FOREIGN))]))]);
+    vec![Run::new("state", half, expect).publish(1, 2).end()]
+}
+
+fn killed_in_the_first_publish() -> Vec<Trace> {
+    killed(Run::new("b/state", folder([]), nothing()).publish(1, 1).end(), |run| run.publish(2, 2))
+}
+
+/// The next one finds a commit record that may not be durable, and what it says is retired.
+fn killed_in_the_second_publish() -> Vec<Trace> {
+    killed(one_published().publish(2, 1).end(), |run| run.publish(3, 2))
+}
+
+fn killed_in_an_adoption() -> Vec<Trace> {
+    killed(plain_pair().stage(2).end(), |run| run.publish(3, 2))
+}
+
+fn killed_in_a_reseal() -> Vec<Trace> {
+    let mut traces = killed(replaced_link().let_time_pass().reseal().end(), |run| run.go_on(2, 2));
+    traces.extend(killed(edited_in_place().reseal().end(), |run| run.go_on(2, 2)));
+    traces
+}
+
+fn killed_in_a_set_aside() -> Vec<Trace> {
+    killed(foreign().set_aside().end(), |run| run.go_on(2, 2))
+}
+
+fn history_after_a_kill() -> Vec<Trace> {
+    let mut traces = killed(one_published().publish(2, 1).end(), Run::history);
+    traces.extend(killed(Run::new("b/state", folder([]), nothing()).publish(1, 2).end(), Run::history));
+    traces.extend(killed(plain_pair().stage(2).end(), Run::history));
+    traces.extend(killed(replaced_link().let_time_pass().reseal().end(), Run::history));
+    traces
+}
+
+fn history_of_a_plain_pair() -> Vec<Trace> {
+    vec![unsynced_plain_pair().history().end()]
+}
+
+fn sweep_after_a_kill() -> Vec<Trace> {
+    killed(one_published().publish(2, 1).end(), Run::sweep)
+}
+
+fn power_loss_in_the_first_publish_after_a_power_loss() -> Vec<Trace> {
+    let trace = Run::new("b/state", folder([]), nothing()).publish(1, 2).end();
+    trace.restarted_after_power_loss().map(|run| run.publish(2, 1).end()).collect()
+}
+
+fn power_loss_in_an_adoption_after_a_power_loss() -> Vec<Trace> {
+    let trace = plain_pair().stage(2).end();
+    trace.restarted_after_power_loss().map(|run| run.publish(2, 2).end()).collect()
+}
+
+fn killed(trace: Trace, next: impl Fn(Run) -> Run) -> Vec<Trace> {
+    trace.killed_at_each_step().map(|run| next(run).end()).collect()
+}

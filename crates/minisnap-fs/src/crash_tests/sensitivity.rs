@@ -1,0 +1,123 @@
+//! Leave out any one sync, and a power loss must do harm in one of the cases: so each is needed, and each is tested.
+
+use super::{
+    recorder::{Event, Step},
+    run::{Seen, Trace},
+    scenarios::ALL,
+};
+use crate::layout::is_stage;
+use minisnap_core::Operation;
+
+/// What a sync is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sync {
+    Json,
+    Seq,
+    Generation,
+    /// `snapshots`, with the generation's name in it.
+    BeforeSwap,
+    /// `snapshots`, with the commit record.
+    AfterSwap,
+    /// The generation's folder, with links to another history.
+    Relinked,
+    /// The store's folder, with `snapshots` and with a plain pair in it, and those above.
+    Dir,
+    Ancestors,
+    /// A plain pair's files.
+    PlainPair,
+    /// The store's folder and `snapshots`, before and after links are placed.
+    DirBeforeLinks,
+    SnapshotsBeforeLinks,
+    DirAfterLinks,
+    SnapshotsAfterLinks,
+    /// `snapshots`, before what its commit record doesn't retain is removed.
+    BeforeRemoving,
+    History,
+}
+
+const EACH: [Sync; 15] = [
+    Sync::Json,
+    Sync::Seq,
+    Sync::Generation,
+    Sync::BeforeSwap,
+    Sync::AfterSwap,
+    Sync::Relinked,
+    Sync::Dir,
+    Sync::Ancestors,
+    Sync::PlainPair,
+    Sync::DirBeforeLinks,
+    Sync::SnapshotsBeforeLinks,
+    Sync::DirAfterLinks,
+    Sync::SnapshotsAfterLinks,
+    Sync::BeforeRemoving,
+    Sync::History,
+];
+
+/// What the sync at `index` is for, by its path and by what was done before and after it. `None` if it is no sync.
+fn purpose(trace: &Trace, index: usize) -> Option<Sync> {
+    let event = |index: usize| match trace.steps.get(index) {
+        Some(Step::Did(_, event)) => Some(event),
+        _ => None,
+    };
+    let Step::Did(operation, Event::Sync(path)) = &trace.steps[index] else { return None };
+    let is_dir = |path: &str| path == trace.dir;
+    let is_snapshots = |path: &str| path.strip_suffix("/snapshots").is_some_and(is_dir);
+    let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+    // Whether links are placed after this sync of `snapshots`.
+    let before_links = |index| match event(index + 1) {
+        Some(Event::CreateFile(path)) => path.ends_with("/.settling"),
+        Some(Event::Link(target, _)) => target.starts_with("snapshots/"),
+        _ => false,
+    };
+    let after_dir = index > 0 && matches!(event(index - 1), Some(Event::Sync(path)) if is_dir(path));
+    let done_before = (0..index).rev().map(event).find(|event| !matches!(event, Some(Event::Sync(_)))).flatten();
+    Some(match (name, done_before) {
+        ("snapshot.json" | "snapshot.seq", _) if is_dir(folder) => Sync::PlainPair,
+        ("snapshot.json", _) => Sync::Json,
+        ("snapshot.seq", _) => Sync::Seq,
+        (_, Some(Event::Link(_, link))) if is_snapshots(folder) && link.starts_with(path) => Sync::Relinked,
+        _ if is_snapshots(folder) => Sync::Generation,
+        _ if is_snapshots(path) && *operation == Operation::History => Sync::History,
+        _ if is_snapshots(path) && after_dir && before_links(index) => Sync::SnapshotsBeforeLinks,
+        _ if is_snapshots(path) && after_dir => Sync::SnapshotsAfterLinks,
+        (_, Some(Event::Rename(from, _))) if is_snapshots(path) && is_stage(split(from).1) => Sync::BeforeSwap,
+        (_, Some(Event::Rename(_, to))) if is_snapshots(path) && to.ends_with("/current") => Sync::AfterSwap,
+        _ if is_snapshots(path) => Sync::BeforeRemoving,
+        _ if is_dir(path) => match event(index + 1) {
+            Some(Event::Sync(next)) if is_snapshots(next) && before_links(index + 1) => Sync::DirBeforeLinks,
+            Some(Event::Sync(next)) if is_snapshots(next) => Sync::DirAfterLinks,
+            _ => Sync::Dir,
+        },
+        _ => Sync::Ancestors,
+    })
+}
+
+fn split(path: &str) -> (&str, &str) {
+    path.rsplit_once('/').unwrap_or(("", path))
+}
+
+#[test]
+fn each_sync_is_needed() {
+    let cases: Vec<_> = ALL.iter().map(|(name, traces)| (*name, traces())).collect();
+    let mut seen = Seen::default();
+    let mut needless = Vec::new();
+    for sync in EACH {
+        let harm = cases.iter().find_map(|(name, traces)| {
+            let of_this = |trace: &Trace, index| purpose(trace, index) == Some(sync);
+            let mut concerned = traces.iter().filter(|trace| (0..trace.steps.len()).any(|index| of_this(trace, index)));
+            concerned.find_map(|trace| {
+                let violation = trace.cut_power(&mut seen, |index| of_this(trace, index)).err()?;
+                Some((*name, violation))
+            })
+        });
+        match harm {
+            Some((name, violation)) => {
+                let what = violation.split("\n\n").nth(1).and_then(|text| text.lines().next()).unwrap_or_default();
+                println!("without {sync:?}, {name}: {}", what.chars().take(110).collect::<String>());
+            }
+            None => needless.push(sync),
+        }
+    }
+    println!("{} states", seen.count());
+    assert_eq!(needless, [], "no harm was found without these");
+}

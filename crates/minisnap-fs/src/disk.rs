@@ -1,0 +1,333 @@
+//! The only file that touches the disk. Every call is here once, gives its path to its errors, and does nothing else; what
+//! a call is good for is decided elsewhere.
+
+use minisnap_core::{At, MiniSnapError, Operation, Result};
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, Read, Write},
+    os::unix::{
+        self,
+        fs::{MetadataExt, OpenOptionsExt},
+    },
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+/// Tells the crash tests what took effect, in the order it did. In a normal build there is nothing of it.
+macro_rules! record {
+    ($disk:ident, $($event:tt)*) => {
+        #[cfg(test)]
+        crate::crash_tests::record($disk.operation, crate::crash_tests::Event::$($event)*);
+    };
+}
+
+/// The disk, as one operation sees it: its errors say what was being done.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Disk {
+    operation: Operation,
+}
+
+/// What stands at a path, itself and not what it points to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Entry {
+    Missing,
+    Link(PathBuf),
+    File,
+    /// A folder, a device, a named pipe: in words.
+    Other(&'static str),
+}
+
+/// What changes when another file takes a name, or the file is written to.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+}
+
+impl Identity {
+    fn of(metadata: &fs::Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: metadata.size(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+        }
+    }
+}
+
+impl Disk {
+    pub(crate) fn new(operation: Operation) -> Self {
+        Self { operation }
+    }
+
+    pub(crate) fn at(&self, path: &Path) -> At {
+        At::new(self.operation, path.display().to_string())
+    }
+
+    pub(crate) fn error(&self, action: &'static str, path: &Path, source: io::Error) -> MiniSnapError {
+        MiniSnapError::Io { at: self.at(path), action, source }
+    }
+
+    // Looking.
+
+    pub(crate) fn entry(&self, path: &Path) -> Result<Entry> {
+        loop {
+            match self.attempt("read the link", path, || fs::read_link(path)) {
+                Ok(target) => return Ok(Entry::Link(target)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Entry::Missing),
+                // Something is there, and it is no link.
+                Err(error) if error.kind() == io::ErrorKind::InvalidInput => {}
+                Err(error) => return Err(self.error("read the link", path, error)),
+            }
+            let Some(metadata) = self.or_missing("look at", path, || fs::symlink_metadata(path))? else {
+                return Ok(Entry::Missing);
+            };
+            let kind = metadata.file_type();
+            if kind.is_file() {
+                return Ok(Entry::File);
+            } else if kind.is_dir() {
+                return Ok(Entry::Other("a folder"));
+            } else if !kind.is_symlink() {
+                return Ok(Entry::Other("neither a file nor a folder"));
+            }
+            // A link took its place in between: look again.
+        }
+    }
+
+    /// Whether there is anything at a path, or where it leads to.
+    pub(crate) fn exists(&self, path: &Path) -> Result<bool> {
+        self.tell("look at", path, || fs::exists(path))
+    }
+
+    pub(crate) fn identity(&self, path: &Path) -> Result<Option<Identity>> {
+        let metadata = self.or_missing("look at", path, || fs::symlink_metadata(path))?;
+        Ok(metadata.as_ref().map(Identity::of))
+    }
+
+    pub(crate) fn identity_of(&self, file: &File, path: &Path) -> Result<Identity> {
+        self.tell("look at", path, || file.metadata()).map(|metadata| Identity::of(&metadata))
+    }
+
+    /// The size in bytes and the time of the last change of a file.
+    pub(crate) fn size_and_time(&self, path: &Path) -> Result<Option<(u64, SystemTime)>> {
+        match self.or_missing("look at", path, || fs::symlink_metadata(path))? {
+            Some(metadata) => Ok(Some((metadata.len(), self.tell("look at", path, || metadata.modified())?))),
+            None => Ok(None),
+        }
+    }
+
+    /// The device a folder is on, following links.
+    pub(crate) fn device(&self, path: &Path) -> Result<u64> {
+        self.tell("look at", path, || fs::metadata(path)).map(|metadata| metadata.dev())
+    }
+
+    pub(crate) fn canonical(&self, path: &Path) -> Result<PathBuf> {
+        self.tell("resolve", path, || fs::canonicalize(path))
+    }
+
+    /// The names in a folder, those that are no text left out; none if there is no folder.
+    pub(crate) fn names_in(&self, folder: &Path) -> Result<Vec<String>> {
+        let Some(entries) = self.or_missing("list", folder, || fs::read_dir(folder))? else { return Ok(Vec::new()) };
+        let mut names = Vec::new();
+        for entry in entries {
+            let name = self.tell("list", folder, || entry)?.file_name();
+            names.extend(name.into_string().ok());
+        }
+        Ok(names)
+    }
+
+    // Reading.
+
+    /// Opens a file to read, never following a link nor waiting for a named pipe; `None` if there is no regular file.
+    pub(crate) fn open(&self, path: &Path) -> Result<Option<File>> {
+        let mut options = OpenOptions::new();
+        options.read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
+        let file = match self.attempt("open", path, || options.open(path)) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            // A link, and a socket.
+            Err(error) if matches!(error.raw_os_error(), Some(libc::ELOOP | libc::ENXIO)) => return Ok(None),
+            Err(error) => return Err(self.error("open", path, error)),
+        };
+        let is_file = self.tell("look at", path, || file.metadata())?.is_file();
+        Ok(is_file.then_some(file))
+    }
+
+    /// All bytes of a file.
+    pub(crate) fn read(&self, mut file: &File, path: &Path) -> Result<Vec<u8>> {
+        let size = self.tell("look at", path, || file.metadata())?.len();
+        let mut bytes = Vec::new();
+        // A file that claims to be larger than memory is an error, not an abort.
+        self.tell("read", path, || {
+            bytes.try_reserve_exact(usize::try_from(size).unwrap_or(usize::MAX))?;
+            file.read_to_end(&mut bytes)
+        })?;
+        Ok(bytes)
+    }
+
+    /// The first `limit` bytes of a file.
+    pub(crate) fn read_head(&self, file: &File, path: &Path, limit: usize) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.tell("read", path, || file.take(limit as u64).read_to_end(&mut bytes))?;
+        Ok(bytes)
+    }
+
+    // Writing. Permissions are the system's default, less the umask.
+
+    pub(crate) fn create_folders(&self, path: &Path) -> Result<()> {
+        self.tell("create the folder", path, || fs::create_dir_all(path))?;
+        record!(self, CreateFolders(path));
+        Ok(())
+    }
+
+    pub(crate) fn create_folder(&self, path: &Path) -> Result<()> {
+        self.tell("create the folder", path, || fs::create_dir(path))?;
+        record!(self, CreateFolder(path));
+        Ok(())
+    }
+
+    pub(crate) fn create_file(&self, path: &Path) -> Result<File> {
+        let file = self.tell("create", path, || File::create_new(path))?;
+        record!(self, CreateFile(path));
+        Ok(file)
+    }
+
+    /// Opens the file to lock, for reading only where it exists, so that whoever may read may lock.
+    pub(crate) fn open_or_create(&self, path: &Path) -> Result<File> {
+        if let Some(file) = self.open(path)? {
+            return Ok(file);
+        }
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
+        let file = self.tell("create", path, || options.open(path))?;
+        record!(self, CreateFile(path));
+        Ok(file)
+    }
+
+    pub(crate) fn write(&self, mut file: &File, path: &Path, bytes: &[u8]) -> Result<usize> {
+        let written = self.tell("write", path, || file.write(bytes))?;
+        record!(self, Write(path, bytes[..written].to_vec()));
+        Ok(written)
+    }
+
+    pub(crate) fn write_all(&self, mut file: &File, path: &Path, bytes: &[u8]) -> Result<()> {
+        self.tell("write", path, || file.write_all(bytes))?;
+        record!(self, Write(path, bytes.to_vec()));
+        Ok(())
+    }
+
+    pub(crate) fn link(&self, target: &Path, path: &Path) -> Result<()> {
+        match self.attempt("make the link", path, || unix::fs::symlink(target, path)) {
+            Ok(()) => {
+                record!(self, Link(target, path));
+                Ok(())
+            }
+            Err(error) if matches!(error.raw_os_error(), Some(libc::EPERM | libc::EOPNOTSUPP | libc::ENOSYS)) => {
+                Err(MiniSnapError::Unsupported {
+                    at: self.at(path),
+                    what: format!(
+                        "this file system has no symbolic links ({error}), as FAT and exFAT haven't; minisnap needs them: \
+                         put the folder on a local POSIX file system, such as ext4, XFS, Btrfs or APFS"
+                    ),
+                })
+            }
+            Err(error) => Err(self.error("make the link", path, error)),
+        }
+    }
+
+    pub(crate) fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        self.tell("rename to this", to, || fs::rename(from, to))?;
+        record!(self, Rename(from, to));
+        Ok(())
+    }
+
+    /// Removes a file or a link; nothing there is as good.
+    pub(crate) fn remove(&self, path: &Path) -> Result<()> {
+        if self.or_missing("remove", path, || fs::remove_file(path))?.is_some() {
+            record!(self, Remove(path));
+        }
+        Ok(())
+    }
+
+    /// Removes an empty folder; nothing there is as good.
+    pub(crate) fn remove_folder(&self, path: &Path) -> Result<()> {
+        if self.or_missing("remove the folder", path, || fs::remove_dir(path))?.is_some() {
+            record!(self, Remove(path));
+        }
+        Ok(())
+    }
+
+    // Making durable. A sync that failed is never tried again on the same file: the system may have dropped what it could
+    // not write and would say that all is well (https://lwn.net/Articles/752063/).
+
+    pub(crate) fn sync(&self, file: &File, path: &Path) -> Result<()> {
+        self.tell("sync", path, || file.sync_all())?;
+        record!(self, Sync(path));
+        Ok(())
+    }
+
+    pub(crate) fn sync_folder(&self, path: &Path) -> Result<()> {
+        self.tell("sync the folder", path, || File::open(path).and_then(|folder| folder.sync_all()))?;
+        record!(self, Sync(path));
+        Ok(())
+    }
+
+    /// Syncs a folder if this process may open it.
+    pub(crate) fn sync_folder_if_allowed(&self, path: &Path) -> Result<bool> {
+        match self.attempt("open the folder", path, || File::open(path)) {
+            Ok(folder) => {
+                self.tell("sync the folder", path, || folder.sync_all())?;
+                record!(self, Sync(path));
+                Ok(true)
+            }
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(false),
+            Err(error) => Err(self.error("open the folder", path, error)),
+        }
+    }
+
+    // Locking.
+
+    /// Takes the lock on an open file, or says `false` if another open file has it.
+    pub(crate) fn try_lock(&self, file: &File, path: &Path) -> Result<bool> {
+        self.tell("lock", path, || match file.try_lock() {
+            Ok(()) => Ok(true),
+            Err(TryLockError::WouldBlock) => Ok(false),
+            Err(TryLockError::Error(error)) => Err(error),
+        })
+    }
+
+    /// Lets go of the lock, also for a forked child that inherited the open file and would keep it when it is only closed.
+    pub(crate) fn unlock(&self, file: &File) {
+        // It can only fail on a file that isn't open, and then there is nothing to let go of.
+        let _ = file.unlock();
+    }
+
+    /// Makes a call, and says in its error what it was good for, and where.
+    fn tell<T>(&self, action: &'static str, path: &Path, call: impl FnOnce() -> io::Result<T>) -> Result<T> {
+        self.attempt(action, path, call).map_err(|source| self.error(action, path, source))
+    }
+
+    /// The same, with `None` if there is nothing at `path`.
+    fn or_missing<T>(
+        &self,
+        action: &'static str,
+        path: &Path,
+        call: impl FnOnce() -> io::Result<T>,
+    ) -> Result<Option<T>> {
+        match self.attempt(action, path, call) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            result => result.map(Some).map_err(|source| self.error(action, path, source)),
+        }
+    }
+
+    /// Makes a call. Every call is made here, so that a test can have any of them fail.
+    fn attempt<T>(&self, action: &'static str, path: &Path, call: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        #[cfg(test)]
+        crate::fault_tests::before(action, path)?;
+        #[cfg(not(test))]
+        let _ = (action, path);
+        call()
+    }
+}

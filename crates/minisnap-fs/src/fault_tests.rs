@@ -1,0 +1,266 @@
+//! Every call to the disk fails, one at a time, with every error a disk has; and from every call on, all do. Whatever
+//! happens, an error says the truth about the old pair, and the next publish finds a store in order.
+
+use crate::FsBackend;
+use minisnap_core::{Generation, MiniSnapError, Precondition, Result, SnapshotBackend};
+use std::{
+    collections::BTreeSet,
+    fs, io,
+    io::Write,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+use tempfile::TempDir;
+
+/// A plan for the calls under a folder.
+struct Plan {
+    root: PathBuf,
+    /// How many calls to let through.
+    pass: usize,
+    error: i32,
+    /// Only the one call, or all from it on.
+    once: bool,
+    failed: Vec<String>,
+}
+
+static PLANS: Mutex<Vec<Plan>> = Mutex::new(Vec::new());
+
+fn plans() -> MutexGuard<'static, Vec<Plan>> {
+    PLANS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Fails if that is planned for this call. Called by `disk.rs`, on whichever thread that is.
+pub(crate) fn before(action: &'static str, path: &Path) -> io::Result<()> {
+    let mut plans = plans();
+    let Some(plan) = plans.iter_mut().find(|plan| path.starts_with(&plan.root)) else { return Ok(()) };
+    if plan.pass > 0 {
+        plan.pass -= 1;
+        return Ok(());
+    }
+    if plan.once && !plan.failed.is_empty() {
+        return Ok(());
+    }
+    plan.failed.push(format!("{action} {}", path.display()));
+    Err(io::Error::from_raw_os_error(plan.error))
+}
+
+/// What is being done when the disk fails.
+#[derive(Debug, Clone, Copy)]
+enum Deed {
+    /// The first publish, with folders to make.
+    First,
+    /// One that retires an older one.
+    Next,
+    /// The first onto a plain pair.
+    Adoption,
+    /// Accepting a replaced `snapshot.json`.
+    Reseal,
+    /// Accepting an edit in place.
+    ResealInPlace,
+}
+
+const ERRORS: [i32; 7] = [libc::EIO, libc::ENOSPC, libc::EDQUOT, libc::EACCES, libc::EMFILE, libc::EROFS, libc::ENOLCK];
+
+struct Store {
+    folder: TempDir,
+    backend: FsBackend,
+}
+
+type Pair = Option<(String, u64)>;
+
+impl Store {
+    /// A store in which `deed` can be done.
+    async fn ready_for(deed: Deed) -> Self {
+        let folder = folder_in_memory();
+        let backend = FsBackend::new(folder.path().join("state"));
+        let store = Self { folder, backend };
+        match deed {
+            Deed::First => {}
+            Deed::Adoption => {
+                fs::create_dir(store.path("")).unwrap();
+                fs::write(store.path("snapshot.json"), "[2]").unwrap();
+                fs::write(store.path("snapshot.seq"), "2").unwrap();
+            }
+            Deed::Next | Deed::Reseal | Deed::ResealInPlace => {
+                store.publish(1).await.unwrap();
+                store.publish(2).await.unwrap();
+            }
+        }
+        match deed {
+            Deed::Reseal => {
+                fs::write(store.path("new file"), "[9]").unwrap();
+                fs::rename(store.path("new file"), store.path("snapshot.json")).unwrap();
+            }
+            Deed::ResealInPlace => fs::write(store.path("snapshot.json"), "[9]").unwrap(),
+            _ => {}
+        }
+        store
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join("state").join(name)
+    }
+
+    async fn publish(&self, seq: u64) -> Result<()> {
+        let mut stage = self.backend.stage(seq).await?;
+        stage
+            .write_all(format!("[{seq}]").as_bytes())
+            .map_err(|error| MiniSnapError::from_write(error, || unreachable!("the stage gives the place")))?;
+        stage.publish(Precondition::Always, NonZeroUsize::new(2).unwrap()).await.map(drop)
+    }
+
+    async fn act(&self, deed: Deed) -> Result<()> {
+        match deed {
+            Deed::First | Deed::Next | Deed::Adoption => self.publish(9).await,
+            Deed::Reseal | Deed::ResealInPlace => self.backend.reseal().await.map(drop),
+        }
+    }
+
+    async fn restore(&self) -> Result<Pair> {
+        let Some(generation) = self.backend.current().await? else { return Ok(None) };
+        let json = self.backend.read(&generation).await?;
+        Ok(Some((String::from_utf8(json.into()).unwrap(), generation.seq())))
+    }
+
+    /// Lets the plan begin.
+    fn plan(&self, pass: usize, error: i32, once: bool) {
+        plans().push(Plan { root: self.folder.path().into(), pass, error, once, failed: Vec::new() });
+    }
+
+    /// Ends the plan and says which calls failed.
+    fn unplan(&self) -> Vec<String> {
+        let mut plans = plans();
+        let plan = plans.iter().position(|plan| plan.root == self.folder.path());
+        plan.map_or(Vec::new(), |plan| plans.remove(plan).failed)
+    }
+
+    async fn debris(&self) -> BTreeSet<String> {
+        let history = self.backend.history().await.unwrap();
+        let known: Vec<_> = history.iter().map(Generation::name).chain(["current", ".lock"]).collect();
+        let names = fs::read_dir(self.path("snapshots")).unwrap();
+        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| !known.contains(&name.as_str())).collect()
+    }
+}
+
+/// In memory where the system has such a place: these tests make thousands, and none of them loses power.
+fn folder_in_memory() -> TempDir {
+    TempDir::new_in("/dev/shm").or_else(|_| TempDir::new()).expect("a temporary folder")
+}
+
+/// What may be found of the old pair by a restore, and what of the new one, for a deed.
+fn pairs(deed: Deed) -> (Pair, Pair) {
+    let pair = |number: u64, seq: u64| Some((format!("[{number}]"), seq));
+    match deed {
+        Deed::First => (None, pair(9, 9)),
+        Deed::Next | Deed::Adoption => (pair(2, 2), pair(9, 9)),
+        Deed::Reseal | Deed::ResealInPlace => (None, pair(9, 2)),
+    }
+}
+
+/// Does `deed` with the disk failing after `pass` calls. Returns whether it failed at all, and whether the outcome was
+/// unknown.
+async fn fail(deed: Deed, pass: usize, error: i32, once: bool) -> (bool, bool) {
+    let store = Store::ready_for(deed).await;
+    store.plan(pass, error, once);
+    let done = store.act(deed).await;
+    let failed = store.unplan();
+    let context =
+        format!("{deed:?}, error {error} after {pass} calls (once: {once}), failed: {failed:?}, told: {done:?}");
+    let (old, new) = pairs(deed);
+    let found = store.restore().await;
+    match &done {
+        Ok(()) => assert_eq!(found.unwrap(), new, "{context}"),
+        Err(MiniSnapError::OutcomeUnknown { generation, previous, .. }) => {
+            for kept in previous.iter().chain([generation]) {
+                let json = store.path("snapshots").join(kept.name()).join("snapshot.json");
+                assert!(json.exists(), "nothing is deleted after an unknown outcome: {kept}: {context}");
+            }
+            assert!(found.is_err() || found.as_ref().is_ok_and(|found| *found == old || *found == new), "{context}");
+        }
+        Err(_) => match deed {
+            Deed::First | Deed::Next | Deed::Adoption => assert_eq!(found.unwrap(), old, "{context}"),
+            // Still as edited: still reported.
+            Deed::Reseal => assert!(matches!(found, Err(MiniSnapError::Foreign { .. })), "{context}"),
+            Deed::ResealInPlace => assert!(matches!(found, Err(MiniSnapError::Corrupt { .. })), "{context}"),
+        },
+    }
+    if let Err(MiniSnapError::Io { at, source, .. }) = &done {
+        assert!(at.place.starts_with(store.folder.path().to_str().unwrap()), "{context}");
+        assert_eq!(source.raw_os_error(), Some(error), "{context}");
+    }
+    // And then the disk is well again.
+    if matches!(deed, Deed::Reseal | Deed::ResealInPlace) {
+        store.backend.reseal().await.unwrap();
+        assert_eq!(store.restore().await.unwrap(), new, "{context}");
+    }
+    store.publish(10).await.unwrap_or_else(|error| panic!("{error}; {context}"));
+    assert_eq!(store.restore().await.unwrap(), Some(("[10]".into(), 10)), "{context}");
+    assert_eq!(store.debris().await, BTreeSet::new(), "{context}");
+    (!failed.is_empty(), matches!(done, Err(MiniSnapError::OutcomeUnknown { .. })))
+}
+
+/// Every call of `deed` fails once with every error, and with two of them all calls from each on.
+async fn fail_every_call(deed: Deed) {
+    let plans = ERRORS.map(|error| (error, true)).into_iter().chain([(libc::EIO, false), (libc::EROFS, false)]);
+    let (mut calls, mut unknown) = (0, 0);
+    for (error, once) in plans {
+        for pass in 0.. {
+            let (failed, outcome_unknown) = fail(deed, pass, error, once).await;
+            if !failed {
+                break;
+            }
+            calls += 1;
+            unknown += usize::from(outcome_unknown);
+        }
+    }
+    println!("{deed:?}: {calls} calls failed, {unknown} of them with an unknown outcome");
+    assert!(calls > 100, "the plan doesn't reach the disk");
+    assert!(unknown > 0, "no failure was in the very step that publishes");
+}
+
+#[tokio::test]
+async fn whichever_call_of_a_first_publish_fails_the_error_tells_the_truth() {
+    fail_every_call(Deed::First).await;
+}
+
+#[tokio::test]
+async fn whichever_call_of_a_publish_that_retires_fails_the_error_tells_the_truth() {
+    fail_every_call(Deed::Next).await;
+}
+
+#[tokio::test]
+async fn whichever_call_of_an_adoption_fails_the_error_tells_the_truth() {
+    fail_every_call(Deed::Adoption).await;
+}
+
+#[tokio::test]
+async fn whichever_call_of_a_reseal_fails_the_error_tells_the_truth() {
+    fail_every_call(Deed::Reseal).await;
+    fail_every_call(Deed::ResealInPlace).await;
+}
+
+#[tokio::test]
+async fn a_reader_whose_calls_fail_says_so_and_never_that_there_is_nothing() {
+    for deed in [Deed::Next, Deed::Adoption] {
+        let store = Store::ready_for(deed).await;
+        let (old, _) = pairs(deed);
+        for (error, once) in ERRORS.map(|error| [(error, true), (error, false)]).concat() {
+            for pass in 0.. {
+                store.plan(pass, error, once);
+                let found = store.restore().await;
+                let history = store.backend.history().await;
+                let failed = store.unplan();
+                if failed.is_empty() {
+                    break;
+                }
+                let context = format!("{deed:?}, error {error}, failed: {failed:?}, found: {found:?}, {history:?}");
+                // One failure may be made up for by looking again.
+                assert!(once || found.is_err() || history.is_err(), "{context}");
+                assert!(found.is_err() || found.as_ref().is_ok_and(|found| *found == old), "{context}");
+                assert!(history.is_err() || history.as_ref().is_ok_and(|history| !history.is_empty()), "{context}");
+            }
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! The two locks: `.lock`, held while the commit record is replaced, and that on a stage's JSON, held as long as its writer
+//! lives. Both are the system's (`flock`), so a writer that dies lets go of them. Readers take none.
+
+use crate::{disk::Disk, layout::Layout};
+use minisnap_core::{MiniSnapError, Result, format::JSON_NAME};
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    sync::{Arc, Weak},
+    thread,
+    time::{Duration, Instant},
+};
+
+/// Whoever waits for a publish. When its future is dropped, this is, and the publish is told.
+#[derive(Debug, Default)]
+pub(crate) struct Caller(Arc<()>);
+
+impl Caller {
+    pub(crate) fn watch(&self) -> CallerWatch {
+        CallerWatch(Arc::downgrade(&self.0))
+    }
+}
+
+/// The publish's end of a [`Caller`].
+#[derive(Debug, Clone)]
+pub(crate) struct CallerWatch(Weak<()>);
+
+impl CallerWatch {
+    pub(crate) fn is_gone(&self) -> bool {
+        self.0.strong_count() == 0
+    }
+}
+
+/// `.lock`, held. Whoever has it may change what is current; nobody else does.
+#[derive(Debug)]
+pub(crate) struct StoreLock {
+    disk: Disk,
+    file: File,
+}
+
+impl StoreLock {
+    /// Takes the lock, waiting up to `patience`. Whoever has it, has a caller that still waits: what was cancelled before
+    /// doesn't get it, so that it can't change anything any more.
+    pub(crate) fn acquire(disk: Disk, layout: &Layout, patience: Duration, caller: &CallerWatch) -> Result<Self> {
+        const SHORTEST_PAUSE: Duration = Duration::from_micros(50);
+        const LONGEST_PAUSE: Duration = Duration::from_millis(2);
+        let path = layout.lock();
+        let start = Instant::now();
+        let busy =
+            |reason: &str| MiniSnapError::Busy { at: disk.at(&path), waited: start.elapsed(), reason: reason.into() };
+        let mut pause = SHORTEST_PAUSE;
+        let mut file = disk.open_or_create(&path)?;
+        loop {
+            if disk.try_lock(&file, &path)? {
+                let lock = Self { disk, file };
+                if caller.is_gone() {
+                    return Err(busy("the caller is gone"));
+                }
+                // Somebody may have removed the file while this waited: then it is another's lock, or nobody's.
+                if disk.identity(&path)? == Some(disk.identity_of(&lock.file, &path)?) {
+                    return Ok(lock);
+                }
+                drop(lock);
+                file = disk.open_or_create(&path)?;
+                continue;
+            }
+            let waited = start.elapsed();
+            if caller.is_gone() {
+                return Err(busy("the caller is gone"));
+            }
+            if waited >= patience {
+                return Err(busy("another writer holds the lock (`fuser` on this path shows which)"));
+            }
+            // Polling, because a blocked `flock` has no deadline and can't be called off.
+            thread::sleep(pause.min(patience - waited));
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+}
+
+impl Drop for StoreLock {
+    fn drop(&mut self) {
+        self.disk.unlock(&self.file);
+    }
+}
+
+/// A stage's or generation's JSON, locked for as long as its writer lives.
+#[derive(Debug)]
+pub(crate) struct WriterLock {
+    disk: Disk,
+    file: File,
+    path: PathBuf,
+}
+
+impl WriterLock {
+    /// Creates the JSON in a new `folder` and locks it. Under the [`StoreLock`], so that nobody sees it unlocked.
+    pub(crate) fn create(disk: Disk, folder: &Path) -> Result<Self> {
+        let path = folder.join(JSON_NAME);
+        let file = disk.create_file(&path)?;
+        let lock = Self { disk, file, path };
+        if disk.try_lock(&lock.file, &lock.path)? {
+            return Ok(lock);
+        }
+        Err(MiniSnapError::Busy {
+            at: disk.at(&lock.path),
+            waited: Duration::ZERO,
+            reason: "another program locked the new file".into(),
+        })
+    }
+
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The file was renamed along with its folder.
+    pub(crate) fn moved_to(&mut self, folder: &Path) {
+        self.path = folder.join(JSON_NAME);
+    }
+}
+
+impl Drop for WriterLock {
+    fn drop(&mut self) {
+        self.disk.unlock(&self.file);
+    }
+}
+
+/// Whether the writer of a stage or generation is gone: its lock can be taken, or it never came to take one. To be asked
+/// under the [`StoreLock`]. In doubt, it lives.
+pub(crate) fn writer_is_gone(disk: Disk, folder: &Path) -> bool {
+    let path = folder.join(JSON_NAME);
+    match disk.open(&path) {
+        Ok(None) => true,
+        Ok(Some(file)) => {
+            let gone = disk.try_lock(&file, &path).unwrap_or(false);
+            if gone {
+                disk.unlock(&file);
+            }
+            gone
+        }
+        Err(_) => false,
+    }
+}

@@ -1,0 +1,123 @@
+//! What stands at the two names people open, `DIR/snapshot.json` and `DIR/snapshot.seq`: our links, or what another
+//! program wrote there. Only looking; see `adopt.rs` for what is done about it.
+
+use crate::{
+    disk::{Disk, Entry, Identity},
+    layout::{GenerationName, Layout, PublicName},
+};
+use minisnap_core::{
+    Digest, MiniSnapError, Result,
+    format::{MAX_SEQ_BYTES, SEQ_NAME, parse_seq},
+};
+use std::path::Path;
+
+/// What stands at one of the names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum AtName {
+    Missing,
+    Ours,
+    File,
+}
+
+/// Looks at both names, the JSON's first.
+///
+/// # Errors
+///
+/// `Foreign` for what can't be a snapshot: a folder, a link of another's.
+pub(crate) fn look(disk: Disk, layout: &Layout) -> Result<[AtName; 2]> {
+    let [json, seq] = layout.names();
+    Ok([look_at(disk, &json)?, look_at(disk, &seq)?])
+}
+
+fn look_at(disk: Disk, name: &PublicName) -> Result<AtName> {
+    let found = match disk.entry(&name.path)? {
+        Entry::Missing => return Ok(AtName::Missing),
+        Entry::File => return Ok(AtName::File),
+        Entry::Link(target) if target == name.target => return Ok(AtName::Ours),
+        Entry::Link(target) => format!("this is a link to {}, not the one minisnap makes", target.display()),
+        Entry::Other(kind) => format!("this is {kind}"),
+    };
+    let remedy = "minisnap needs this name for itself: move what is there elsewhere".into();
+    Err(MiniSnapError::Foreign { at: disk.at(&name.path), found, remedy })
+}
+
+/// A pair of plain files: what the first published version wrote, or a backup that keeps no links.
+#[derive(Debug)]
+pub(crate) struct PlainPair {
+    pub(crate) json: Vec<u8>,
+    pub(crate) name: GenerationName,
+    identities: [Identity; 2],
+}
+
+impl PlainPair {
+    /// Reads the pair; `None` if the files changed under the reader, or aren't both there any more: look again.
+    ///
+    /// Both are opened before either is read, and must still stand at their names afterwards: a program that replaces
+    /// them one after the other meanwhile is noticed.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidSequence` if `snapshot.seq` holds no number.
+    pub(crate) fn read(disk: Disk, layout: &Layout) -> Result<Option<Self>> {
+        let [json, seq] = layout.names().map(|name| name.path);
+        let (Some(json_file), Some(seq_file)) = (disk.open(&json)?, disk.open(&seq)?) else { return Ok(None) };
+        let identities = [disk.identity_of(&json_file, &json)?, disk.identity_of(&seq_file, &seq)?];
+        let bytes = disk.read(&json_file, &json)?;
+        let seq_number = read_seq(disk, &seq_file, &seq);
+        if !still_there(disk, layout, &identities)? {
+            return Ok(None);
+        }
+        let name = GenerationName::of_plain_pair(seq_number?, Digest::of(&bytes));
+        Ok(Some(Self { json: bytes, name, identities }))
+    }
+
+    /// Whether the same files still stand at the names, unchanged.
+    pub(crate) fn is_still_there(&self, disk: Disk, layout: &Layout) -> Result<bool> {
+        still_there(disk, layout, &self.identities)
+    }
+}
+
+fn still_there(disk: Disk, layout: &Layout, identities: &[Identity; 2]) -> Result<bool> {
+    let [json, seq] = layout.names().map(|name| name.path);
+    Ok(disk.identity(&json)?.as_ref() == Some(&identities[0]) && disk.identity(&seq)?.as_ref() == Some(&identities[1]))
+}
+
+/// Reads the seq in an open `snapshot.seq`.
+pub(crate) fn read_seq(disk: Disk, file: &std::fs::File, path: &Path) -> Result<u64> {
+    // One byte more than allowed, so that too many are noticed.
+    let bytes = disk.read_head(file, path, MAX_SEQ_BYTES + 1)?;
+    parse_seq(&bytes).map_err(|found| MiniSnapError::InvalidSequence { at: disk.at(path), found })
+}
+
+/// Checks plain files beside a commit record: they must say what the current generation says, as in the middle of an
+/// adoption. Names that aren't plain files are fine.
+///
+/// # Errors
+///
+/// `Foreign` if one says something else: another program wrote there, and what it wrote may be newer.
+pub(crate) fn check_plain_files(disk: Disk, layout: &Layout, current: &GenerationName) -> Result<()> {
+    for name in layout.names() {
+        if look_at(disk, &name)? == AtName::File && !says_the_same(disk, &name, current)? {
+            return Err(MiniSnapError::Foreign {
+                at: disk.at(&name.path),
+                found: format!(
+                    "another program (an editor, sed -i, an old version) replaced this link by a file that is not the \
+                     current snapshot {current}"
+                ),
+                remedy: "take it as the newest snapshot with FsBackend::reseal, or move it aside with \
+                         FsBackend::set_aside"
+                    .into(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Whether a plain file says the same as that of `current`; also when it is gone before it could be read.
+fn says_the_same(disk: Disk, name: &PublicName, current: &GenerationName) -> Result<bool> {
+    let Some(file) = disk.open(&name.path)? else { return Ok(true) };
+    if name.file == SEQ_NAME {
+        return Ok(read_seq(disk, &file, &name.path).is_ok_and(|seq| seq == current.seq));
+    }
+    Ok(Digest::of(&disk.read(&file, &name.path)?) == current.digest)
+}

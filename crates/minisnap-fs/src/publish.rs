@@ -1,0 +1,128 @@
+//! Publishing, from the first folder to the last lock let go. The steps and nothing else.
+//!
+//! 1. Make the folders that are missing. As long as nothing was published: sync the folder and every ancestor up to the
+//!    mount point, whoever made them, since another process may have been killed before its sync.
+//! 2. Under `.lock`: settle what stands at the two names (`adopt.rs`); remove stages and unpublished generations whose
+//!    writer is gone, here, so that a full disk can recover; make a fresh stage, locked for as long as its writer lives.
+//!    Then, unlocked, the JSON is written to it, digested on the way; and at last `snapshot.seq`, and the links to the
+//!    history as it is now.
+//! 3. Rename the stage to its final name. Nothing points to it yet.
+//! 4. Sync both files, their folder and `snapshots`, side by side: the first round of waiting for the disk.
+//! 5. Take `.lock`. If the caller is gone, discard. Settle the names and read the commit record again; judge the
+//!    precondition (failed: discard); if the history isn't what step 2 linked to, link again and sync the folder.
+//! 6. Replace the commit record and sync `snapshots`: the second round, and the last.
+//! 7. Still locked, remove every generation that isn't retained and whose writer is gone. Let go of the generation's lock,
+//!    then of `.lock`.
+//!
+//! Everything before step 6 leaves the old pair as it was. In step 6 the outcome may become unknown, and then nothing is
+//! removed. After it nothing fails: what can't be removed waits for the next publish.
+
+use crate::{
+    adopt,
+    backend::Store,
+    commit,
+    disk::Disk,
+    layout::{GenerationName, Layout},
+    lock::{CallerWatch, StoreLock},
+    record::{self, CommitRecord, History},
+    retire::{self, Committed},
+    stage::{Stage, retained_over},
+};
+use minisnap_core::{At, Operation, Precondition, Published, Result};
+use std::{num::NonZeroUsize, path::Path};
+
+/// Steps 1 and 2, as far as an empty stage.
+pub(crate) fn begin(store: &Store, seq: u64, caller: &CallerWatch) -> Result<Stage> {
+    let (disk, layout) = (Disk::new(Operation::Stage), &store.layout);
+    // 1.
+    make_folders(disk, layout)?;
+    // 2.
+    let lock = StoreLock::acquire(disk, layout, store.patience, caller)?;
+    let current = adopt::settle(disk, layout, &lock)?;
+    let history = History::from(disk, layout, current.as_ref())?;
+    // What is left over is in nobody's way but on a full disk, and there the next call says so.
+    let _ = retire::clean(disk, layout, &lock, &history, Committed::Perhaps);
+    let mut stage = Stage::create(disk, layout, seq)?;
+    stage.set_disk(Disk::new(Operation::Write));
+    Ok(stage)
+}
+
+/// The rest of step 2, and steps 3 to 7.
+pub(crate) fn publish(
+    store: &Store,
+    mut stage: Stage,
+    when: &Precondition,
+    keep: NonZeroUsize,
+    caller: &CallerWatch,
+) -> Result<Published> {
+    let (disk, layout) = (Disk::new(Operation::Publish), &store.layout);
+    stage.set_disk(disk);
+    // 2.
+    let expected = record::read(disk, layout)?.into_current();
+    let mut before = History::from(disk, layout, expected.as_ref())?;
+    stage.complete(expected.as_ref(), retained_over(&before, keep))?;
+    // 3.
+    let name = GenerationName::new(stage.seq(), stage.digest())
+        .map_err(|error| disk.error("name a generation in", &layout.snapshots(), error))?;
+    stage.move_to(&name)?;
+    // 4.
+    stage.sync()?;
+    // 5.
+    let lock = StoreLock::acquire(disk, layout, store.patience, caller)?;
+    let current = adopt::settle(disk, layout, &lock)?;
+    when.judge(stage.seq(), current.as_ref().map(GenerationName::to_generation).as_ref(), &at(disk, layout))?;
+    let now = History::from(disk, layout, current.as_ref())?;
+    if current != expected || now.count() != before.count() {
+        stage.relink(current.as_ref(), retained_over(&now, keep))?;
+    }
+    before = now;
+    let generation = record::describe(disk, layout, &name)?;
+    let older = before.describe(disk, layout)?;
+    // 6.
+    commit::swap(disk, layout, &lock, &mut stage, &name, current.as_ref())?;
+    // 7.
+    let published = Published::new(generation, &older, keep);
+    let _ = History::from(disk, layout, Some(&name))
+        .and_then(|history| retire::clean(disk, layout, &lock, &history, Committed::Durably));
+    drop(stage);
+    drop(lock);
+    Ok(published)
+}
+
+/// Removes, now, what dead writers left.
+pub(crate) fn sweep(store: &Store, caller: &CallerWatch) -> Result<()> {
+    let (disk, layout) = (Disk::new(Operation::Sweep), &store.layout);
+    if record::read(disk, layout)? == CommitRecord::Absent {
+        // Nothing was ever staged here; a plain pair is left to the first publish.
+        return Ok(());
+    }
+    let lock = StoreLock::acquire(disk, layout, store.patience, caller)?;
+    let current = record::read(disk, layout)?.into_current();
+    let history = History::from(disk, layout, current.as_ref())?;
+    retire::clean(disk, layout, &lock, &history, Committed::Perhaps)
+}
+
+fn make_folders(disk: Disk, layout: &Layout) -> Result<()> {
+    if let CommitRecord::Current(_) = record::read(disk, layout)? {
+        return Ok(());
+    }
+    disk.create_folders(&layout.snapshots())?;
+    sync_with_ancestors(disk, layout.dir())
+}
+
+/// Syncs a folder and those above it, up to the mount point, or until one may not be opened: whoever made that one has
+/// more rights than this process, and is not in the middle of making this store.
+pub(crate) fn sync_with_ancestors(disk: Disk, folder: &Path) -> Result<()> {
+    let folder = disk.canonical(folder)?;
+    let device = disk.device(&folder)?;
+    for ancestor in folder.ancestors() {
+        if disk.device(ancestor)? != device || !disk.sync_folder_if_allowed(ancestor)? {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn at(disk: Disk, layout: &Layout) -> At {
+    disk.at(layout.dir())
+}

@@ -1,0 +1,228 @@
+//! Reading: no lock, no write access, no change, whatever is found.
+//!
+//! The commit record is read once and both files are opened by the generation's own path, never through the link: two
+//! opens through a link that moves in between would find two generations. If the files are gone, a publish retired them,
+//! and the record has moved on; if it hasn't, they are missing.
+
+use crate::{
+    adopt,
+    disk::Disk,
+    layout::{GenerationName, Layout},
+    names::{self, AtName, PlainPair},
+    publish,
+    record::{self, CommitRecord, History},
+};
+use minisnap_core::{
+    Bytes, Digest, Generation, MiniSnapError, Operation, Result,
+    format::{JSON_NAME, SEQ_NAME},
+};
+
+/// How often a reader looks again when what it read was replaced under it.
+const LOOKS: usize = 64;
+
+/// The current generation, where a commit record tells: one `readlink`. `None`: look for a plain pair.
+pub(crate) fn current_by_record(layout: &Layout) -> Result<Option<Generation>> {
+    let record = record::read(Disk::new(Operation::Current), layout)?;
+    Ok(record.into_current().map(|name| name.to_generation()))
+}
+
+/// The current generation, also if it is a plain pair.
+pub(crate) fn current(layout: &Layout) -> Result<Option<Generation>> {
+    let disk = Disk::new(Operation::Current);
+    Ok(match look(disk, layout)? {
+        Current::Nothing => None,
+        Current::Generation(name) => Some(name.to_generation()),
+        Current::Plain(pair) => Some(describe_plain(&pair)),
+    })
+}
+
+/// The retained generations, made durable: their publisher may have crashed before its last sync.
+pub(crate) fn history(layout: &Layout) -> Result<Vec<Generation>> {
+    let disk = Disk::new(Operation::History);
+    for _ in 0..LOOKS {
+        match look(disk, layout)? {
+            Current::Nothing => return Ok(Vec::new()),
+            Current::Plain(pair) => {
+                sync_plain_pair(disk, layout)?;
+                if pair.is_still_there(disk, layout)? {
+                    return Ok(vec![describe_plain(&pair)]);
+                }
+            }
+            Current::Generation(name) => {
+                let history = History::from(disk, layout, Some(&name))?;
+                let generations = history.describe(disk, layout)?;
+                disk.sync_folder(&layout.snapshots())?;
+                // One that isn't whole was either overtaken by a publish that retired its end, or has a gap for good.
+                if history.is_whole() || record::read(disk, layout)?.current() == Some(&name) {
+                    return Ok(generations);
+                }
+            }
+        }
+    }
+    Err(MiniSnapError::Busy {
+        at: disk.at(&layout.current()),
+        waited: std::time::Duration::ZERO,
+        reason: format!("the commit record moved {LOOKS} times while the history was being read"),
+    })
+}
+
+/// The JSON of a retained generation.
+pub(crate) fn read(layout: &Layout, generation: &Generation) -> Result<Bytes> {
+    let disk = Disk::new(Operation::Read);
+    let retired = || MiniSnapError::Retired { at: disk.at(layout.dir()), generation: generation.clone() };
+    let name = GenerationName::parse(generation.name()).ok_or_else(retired)?;
+    for _ in 0..LOOKS {
+        let current = match look(disk, layout)? {
+            Current::Plain(pair) if pair.name == name => return Ok(pair.json.into()),
+            Current::Plain(_) | Current::Nothing => return Err(retired()),
+            Current::Generation(current) => current,
+        };
+        if name == current {
+            if let Err(error) = names::check_plain_files(disk, layout, &current) {
+                if record::read(disk, layout)?.current() == Some(&current) {
+                    return Err(error);
+                }
+                continue;
+            }
+        } else if !History::from(disk, layout, Some(&current))?.contains(&name) {
+            if record::read(disk, layout)?.current() == Some(&current) {
+                return Err(retired());
+            }
+            continue;
+        }
+        match read_files(disk, layout, &name)? {
+            Ok(json) => return Ok(json.into()),
+            Err(damage) => {
+                // If the record has moved on, a publish may have retired it under this reader.
+                if record::read(disk, layout)?.current() == Some(&current) {
+                    return Err(corrupt(disk, layout, &name, &current, damage));
+                }
+            }
+        }
+    }
+    Err(retired())
+}
+
+/// What is wrong with a generation's files, and with which.
+pub(crate) struct Damage {
+    file: &'static str,
+    found: String,
+}
+
+/// Reads a generation's files and checks them against its name.
+pub(crate) fn read_files(
+    disk: Disk,
+    layout: &Layout,
+    name: &GenerationName,
+) -> Result<std::result::Result<Vec<u8>, Damage>> {
+    let folder = layout.generation(name);
+    let (json_path, seq_path) = (folder.join(JSON_NAME), folder.join(SEQ_NAME));
+    // Both are open before either is read: from here on no publish can take them away.
+    let (json, seq) = (disk.open(&json_path)?, disk.open(&seq_path)?);
+    let missing = |file| Ok(Err(Damage { file, found: "this is missing, or not a regular file".into() }));
+    let Some(json) = json else { return missing(JSON_NAME) };
+    let Some(seq) = seq else { return missing(SEQ_NAME) };
+    let found = match names::read_seq(disk, &seq, &seq_path) {
+        Ok(seq) if seq == name.seq => None,
+        Ok(seq) => Some(format!("the seq is {seq}, not {} as when it was published", name.seq)),
+        Err(MiniSnapError::InvalidSequence { found, .. }) => {
+            Some(format!("the file holds {found}, not the seq {} as when it was published", name.seq))
+        }
+        Err(error) => return Err(error),
+    };
+    if let Some(found) = found {
+        return Ok(Err(Damage { file: SEQ_NAME, found }));
+    }
+    let bytes = disk.read(&json, &json_path)?;
+    let digest = Digest::of(&bytes);
+    if digest != name.digest {
+        let size = bytes.len();
+        let found = format!("its {size} bytes have the digest {digest}, not {} as when it was published", name.digest);
+        return Ok(Err(Damage { file: JSON_NAME, found }));
+    }
+    Ok(Ok(bytes))
+}
+
+/// The error for a damaged generation, with what is intact among the others.
+fn corrupt(
+    disk: Disk,
+    layout: &Layout,
+    name: &GenerationName,
+    current: &GenerationName,
+    damage: Damage,
+) -> MiniSnapError {
+    let others = History::from(disk, layout, Some(current)).map_or_else(|_| Vec::new(), |history| history.retained);
+    let is_intact = |other: &GenerationName| matches!(read_files(disk, layout, other), Ok(Ok(_)));
+    let intact = others.into_iter().filter(|other| other != name && is_intact(other));
+    MiniSnapError::Corrupt {
+        at: disk.at(&layout.generation(name).join(damage.file)),
+        found: damage.found,
+        remedy: "if somebody edited it on purpose, FsBackend::reseal publishes the edit; else restore an intact older \
+                 generation (SnapStore::restore_generation) and replay the log from there"
+            .into(),
+        intact: intact.map(|name| name.to_generation()).collect(),
+    }
+}
+
+enum Current {
+    Nothing,
+    Generation(GenerationName),
+    Plain(PlainPair),
+}
+
+/// Looks for what is current until two looks agree.
+fn look(disk: Disk, layout: &Layout) -> Result<Current> {
+    for _ in 0..LOOKS {
+        let record = record::read(disk, layout)?;
+        if let CommitRecord::Current(name) = record {
+            return Ok(Current::Generation(name));
+        }
+        // No generation: then what stands at the names is the snapshot, as long as the record doesn't change.
+        let found = names::look(disk, layout);
+        let pair = match found {
+            Ok([AtName::File, AtName::File]) => PlainPair::read(disk, layout).transpose(),
+            _ => None,
+        };
+        if record::read(disk, layout)? != record || found.as_ref().ok() != names::look(disk, layout).as_ref().ok() {
+            continue;
+        }
+        match (found?, pair) {
+            (_, Some(pair)) => return pair.map(Current::Plain),
+            ([AtName::File, AtName::File], None) => {}
+            ([AtName::File, _], _) => return Err(half(disk, layout, JSON_NAME, SEQ_NAME)),
+            ([_, AtName::File], _) => return Err(half(disk, layout, SEQ_NAME, JSON_NAME)),
+            _ => {
+                return match adopt::refuse_lost_record(disk, layout, &record) {
+                    // It may have been placed while this listed the generations.
+                    Err(_) if record::read(disk, layout)? != record => continue,
+                    refused => refused.map(|()| Current::Nothing),
+                };
+            }
+        }
+    }
+    Err(adopt::changing(disk, layout))
+}
+
+fn half(disk: Disk, layout: &Layout, there: &str, missing: &str) -> MiniSnapError {
+    MiniSnapError::NotFound {
+        at: disk.at(layout.dir()),
+        found: format!(
+            "half a pair: {there} without {missing}, as when a version before 0.1.4 was cut short; the next publish moves \
+             it aside"
+        ),
+    }
+}
+
+fn describe_plain(pair: &PlainPair) -> Generation {
+    pair.name.to_generation().with_size(pair.json.len() as u64)
+}
+
+/// Makes a plain pair durable: the version that wrote it synced the files, but no folder.
+pub(crate) fn sync_plain_pair(disk: Disk, layout: &Layout) -> Result<()> {
+    for name in layout.names() {
+        if let Some(file) = disk.open(&name.path)? {
+            disk.sync(&file, &name.path)?;
+        }
+    }
+    publish::sync_with_ancestors(disk, layout.dir())
+}

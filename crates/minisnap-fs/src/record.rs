@@ -1,0 +1,169 @@
+//! What is current, and what came before it: the commit record and the history it leads to.
+
+use crate::{
+    disk::{Disk, Entry},
+    layout::{GenerationName, Layout, NOTHING_PUBLISHED, PARENT, RETAINED},
+};
+use minisnap_core::{Generation, MiniSnapError, Result};
+use std::{
+    collections::HashSet,
+    io,
+    path::{Path, PathBuf},
+};
+
+/// What the commit record says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum CommitRecord {
+    /// There is none: no stage was ever begun here, or it was lost.
+    Absent,
+    /// Nothing was published yet.
+    Nothing,
+    /// This generation is the current one.
+    Current(GenerationName),
+}
+
+impl CommitRecord {
+    pub(crate) fn current(&self) -> Option<&GenerationName> {
+        match self {
+            Self::Current(name) => Some(name),
+            Self::Absent | Self::Nothing => None,
+        }
+    }
+
+    pub(crate) fn into_current(self) -> Option<GenerationName> {
+        match self {
+            Self::Current(name) => Some(name),
+            Self::Absent | Self::Nothing => None,
+        }
+    }
+}
+
+/// Reads the commit record: one `readlink`.
+pub(crate) fn read(disk: Disk, layout: &Layout) -> Result<CommitRecord> {
+    let path = layout.current();
+    let (found, remedy) = match disk.entry(&path)? {
+        Entry::Missing => return refuse_dangling_folder(disk, layout).map(|()| CommitRecord::Absent),
+        Entry::Link(target) if target == Path::new(NOTHING_PUBLISHED) => return Ok(CommitRecord::Nothing),
+        Entry::Link(target) => match target.to_str().and_then(GenerationName::parse) {
+            Some(name) => return Ok(CommitRecord::Current(name)),
+            None => (
+                format!("the commit record points to {target:?}, which is not the name of a generation"),
+                "point it to the newest generation in its folder that you trust: ln -sfn NAME current".into(),
+            ),
+        },
+        Entry::File => ("the commit record is a file instead of a link".into(), way_out_of_a_copy(layout)),
+        Entry::Other(kind) => (
+            format!("the commit record is {kind} instead of a link, as after a copy that followed links (cp -L, zip)"),
+            way_out_of_a_copy(layout),
+        ),
+    };
+    Err(MiniSnapError::Corrupt { at: disk.at(&path), found, remedy, intact: Vec::new() })
+}
+
+/// A folder that is a link to nothing may be on a disk that isn't mounted: that is no empty store.
+fn refuse_dangling_folder(disk: Disk, layout: &Layout) -> Result<()> {
+    let folder = layout.dir();
+    match disk.entry(folder)? {
+        Entry::Link(target) if !disk.exists(folder)? => {
+            let found = format!("it is a link to {}, where there is nothing: is a disk not mounted?", target.display());
+            Err(disk.error("open the folder", folder, io::Error::new(io::ErrorKind::NotFound, found)))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn way_out_of_a_copy(layout: &Layout) -> String {
+    let snapshots = layout.snapshots();
+    format!(
+        "copy again with links kept (cp -a, tar, rsync -a), or take the two plain files that such a copy leaves in {} as the \
+         snapshot, by moving the rest out of their way: mv {} {}.copied",
+        layout.dir().display(),
+        snapshots.display(),
+        snapshots.display()
+    )
+}
+
+/// The retained generations, newest first.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct History {
+    pub(crate) retained: Vec<GenerationName>,
+    /// How many the newest one says there are.
+    count: usize,
+}
+
+impl History {
+    /// Follows the parent links from `current`, as far as they reach and as many as it retains.
+    pub(crate) fn from(disk: Disk, layout: &Layout, current: Option<&GenerationName>) -> Result<Self> {
+        let Some(current) = current else { return Ok(Self::default()) };
+        let count = read_retained(disk, layout, current)?;
+        let mut retained = vec![current.clone()];
+        let mut seen = HashSet::from([current.clone()]);
+        // Where the count is lost, all that can be reached counts.
+        while retained.len() < count.unwrap_or(usize::MAX) {
+            let Some(parent) = retained.last().map(|name| read_parent(disk, layout, name)).transpose()?.flatten()
+            else {
+                break;
+            };
+            let is_there = disk.entry(&layout.generation(&parent))? == Entry::Other("a folder");
+            if !is_there || !seen.insert(parent.clone()) {
+                break;
+            }
+            retained.push(parent);
+        }
+        Ok(Self { count: count.unwrap_or(0), retained })
+    }
+
+    /// Whether all that should be retained was found. If not, a folder was moved or lost, and what its parent link would
+    /// have led to can't be told from debris.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.retained.len() == self.count
+    }
+
+    /// How many are retained, those out of reach included.
+    pub(crate) fn count(&self) -> usize {
+        self.count.max(self.retained.len())
+    }
+
+    /// Leaves the newest out.
+    pub(crate) fn skip_newest(&mut self) {
+        if !self.retained.is_empty() {
+            self.retained.remove(0);
+            self.count = self.count.saturating_sub(1);
+        }
+    }
+
+    pub(crate) fn contains(&self, name: &GenerationName) -> bool {
+        self.retained.contains(name)
+    }
+
+    /// The generations, with the size and time of their files.
+    pub(crate) fn describe(&self, disk: Disk, layout: &Layout) -> Result<Vec<Generation>> {
+        self.retained.iter().map(|name| describe(disk, layout, name)).collect()
+    }
+}
+
+/// A generation with the size and time of its JSON, as far as the file is there.
+pub(crate) fn describe(disk: Disk, layout: &Layout, name: &GenerationName) -> Result<Generation> {
+    let json = layout.generation(name).join(minisnap_core::format::JSON_NAME);
+    Ok(match disk.size_and_time(&json)? {
+        Some((size, time)) => name.to_generation().with_size(size).with_time(time),
+        None => name.to_generation(),
+    })
+}
+
+/// The parent a generation names, whether or not it is still there.
+pub(crate) fn read_parent(disk: Disk, layout: &Layout, name: &GenerationName) -> Result<Option<GenerationName>> {
+    Ok(read_link(disk, &layout.generation(name).join(PARENT))?.and_then(|target| GenerationName::parse_parent(&target)))
+}
+
+fn read_retained(disk: Disk, layout: &Layout, name: &GenerationName) -> Result<Option<usize>> {
+    let target = read_link(disk, &layout.generation(name).join(RETAINED))?;
+    Ok(target.and_then(|target| target.to_str()?.parse().ok()).filter(|count| *count > 0))
+}
+
+fn read_link(disk: Disk, path: &Path) -> Result<Option<PathBuf>> {
+    match disk.entry(path)? {
+        Entry::Link(target) => Ok(Some(target)),
+        _ => Ok(None),
+    }
+}

@@ -1,0 +1,110 @@
+//! What a person does about an edit, or about what another program wrote: take it as the newest snapshot, or move it aside.
+//! Never by itself: each is one named call.
+
+use crate::{
+    adopt,
+    backend::Store,
+    commit,
+    disk::Disk,
+    layout::{GenerationName, Layout},
+    lock::{CallerWatch, StoreLock},
+    names::{self, AtName},
+    read,
+    record::{self, History},
+    retire::{self, Committed},
+    stage::Stage,
+};
+use minisnap_core::{
+    Digest, MiniSnapError, Operation, Published, Result,
+    format::{JSON_NAME, SEQ_NAME, check_json},
+};
+use std::{num::NonZeroUsize, path::PathBuf};
+
+/// Publishes what stands at the two names now, if it isn't what was published last.
+///
+/// 1. Under `.lock`: read both files, each from its own name if a plain file stands there, else from the current
+///    generation. If they are as published, there is nothing to do.
+/// 2. The JSON must be JSON: a slip of the editor's is refused, and can be mended.
+/// 3. Publish the two as a new generation. Its parent is the current generation, if that is as it was published (then the
+///    edit was made to a copy, and the intact one stays in the history), else the parent of that (the edited one is
+///    replaced).
+/// 4. Place the links over plain files, which say the same now; remove an edited generation, of which there is a copy.
+pub(crate) fn reseal(store: &Store, caller: &CallerWatch) -> Result<Option<Published>> {
+    let (disk, layout) = (Disk::new(Operation::Reseal), &store.layout);
+    let Some(_) = record::read(disk, layout)?.into_current() else { return Ok(None) };
+    let lock = StoreLock::acquire(disk, layout, store.patience, caller)?;
+    let Some(current) = record::read(disk, layout)?.into_current() else { return Ok(None) };
+    // 1.
+    let Edit { json, seq, current_is_intact } = read_edit(disk, layout, &current)?;
+    if (Digest::of(&json), seq) == (current.digest, current.seq) {
+        // As published, though perhaps by way of plain files: an unfinished adoption, or an edit that was undone.
+        adopt::settle(disk, layout, &lock)?;
+        return Ok(None);
+    }
+    // 2.
+    check_json(&json).map_err(|source| MiniSnapError::Serde {
+        at: disk.at(&layout.dir().join(JSON_NAME)),
+        generation: None,
+        source,
+    })?;
+    // 3.
+    let mut before = History::from(disk, layout, Some(&current))?;
+    if !current_is_intact {
+        before.skip_newest();
+    }
+    let parent = if current_is_intact { Some(current.clone()) } else { record::read_parent(disk, layout, &current)? };
+    let mut stage = Stage::create(disk, layout, seq)?;
+    stage.write_all(&json)?;
+    stage.complete(parent.as_ref(), before.count() + 1)?;
+    let name = GenerationName::new(seq, stage.digest())
+        .map_err(|error| disk.error("name a generation in", &layout.snapshots(), error))?;
+    stage.move_to(&name)?;
+    stage.sync()?;
+    let generation = record::describe(disk, layout, &name)?;
+    let older = before.describe(disk, layout)?;
+    commit::swap(disk, layout, &lock, &mut stage, &name, Some(&current))?;
+    // 4.
+    let _ = adopt::settle(disk, layout, &lock);
+    let _ = History::from(disk, layout, Some(&name))
+        .and_then(|history| retire::clean(disk, layout, &lock, &history, Committed::Durably));
+    Ok(Some(Published::new(generation, &older, NonZeroUsize::MAX)))
+}
+
+/// Moves plain files that stand at the two names to names of their own, and puts the links back. Returns the new names.
+pub(crate) fn set_aside(store: &Store, caller: &CallerWatch) -> Result<Vec<PathBuf>> {
+    let (disk, layout) = (Disk::new(Operation::SetAside), &store.layout);
+    if record::read(disk, layout)?.current().is_none() {
+        // Plain files are the snapshot itself, or are set aside by the next publish.
+        return Ok(Vec::new());
+    }
+    let lock = StoreLock::acquire(disk, layout, store.patience, caller)?;
+    let moved = adopt::set_aside_plain_files(disk, layout, &lock)?;
+    adopt::settle(disk, layout, &lock)?;
+    Ok(moved)
+}
+
+struct Edit {
+    json: Vec<u8>,
+    seq: u64,
+    current_is_intact: bool,
+}
+
+fn read_edit(disk: Disk, layout: &Layout, current: &GenerationName) -> Result<Edit> {
+    let [json_name, seq_name] = layout.names();
+    let [json_found, seq_found] = names::look(disk, layout)?;
+    let folder = layout.generation(current);
+    let path =
+        |found: AtName, plain: PathBuf, file: &str| if found == AtName::File { plain } else { folder.join(file) };
+    let (json_path, seq_path) = (path(json_found, json_name.path, JSON_NAME), path(seq_found, seq_name.path, SEQ_NAME));
+    let (Some(json), Some(seq)) = (disk.open(&json_path)?, disk.open(&seq_path)?) else {
+        return Err(MiniSnapError::NotFound {
+            at: disk.at(&json_path),
+            found: format!("to reseal, there must be two files: this and {}", seq_path.display()),
+        });
+    };
+    Ok(Edit {
+        json: disk.read(&json, &json_path)?,
+        seq: names::read_seq(disk, &seq, &seq_path)?,
+        current_is_intact: matches!(read::read_files(disk, layout, current), Ok(Ok(_))),
+    })
+}

@@ -1,0 +1,178 @@
+//! A generation on its way: the folder a writer fills, moves to its final name and makes durable. What is made here is
+//! removed again on drop, until [`Stage::keep`] says that a commit record may point to it.
+
+use crate::{
+    disk::Disk,
+    layout::{GenerationName, Layout, PARENT, RETAINED},
+    lock::WriterLock,
+    record::History,
+    retire,
+};
+use minisnap_core::{
+    Digest, Digester, MiniSnapError, Published, Result,
+    format::{SEQ_NAME, seq_text},
+};
+use std::{
+    io,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    thread,
+};
+
+/// A stage, under its own lock.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    disk: Disk,
+    layout: Layout,
+    seq: u64,
+    folder: PathBuf,
+    json: WriterLock,
+    digester: Digester,
+    /// A write failed: the JSON has a hole.
+    failed: bool,
+    kept: bool,
+}
+
+impl Stage {
+    /// Makes the folder and in it `snapshot.json`, locked. Under the store's lock, so that nobody who cleans up meets it
+    /// half made.
+    pub(crate) fn create(disk: Disk, layout: &Layout, seq: u64) -> Result<Self> {
+        let folder = layout.new_stage().map_err(|error| disk.error("name a stage in", &layout.snapshots(), error))?;
+        disk.create_folder(&folder)?;
+        let json = match WriterLock::create(disk, &folder) {
+            Ok(json) => json,
+            Err(error) => {
+                // As good as it goes: the next writer tries again.
+                let _ = retire::remove_generation(disk, &folder);
+                return Err(error);
+            }
+        };
+        let layout = layout.clone();
+        Ok(Self { disk, layout, seq, folder, json, digester: Digester::new(), failed: false, kept: false })
+    }
+
+    pub(crate) fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    pub(crate) fn digest(&self) -> Digest {
+        self.digester.digest()
+    }
+
+    /// What is done with it from now on is a part of another operation.
+    pub(crate) fn set_disk(&mut self, disk: Disk) {
+        self.disk = disk;
+    }
+
+    /// Appends to the JSON.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<usize> {
+        match self.disk.write(self.json.file(), self.json.path(), bytes) {
+            Ok(written) => {
+                self.digester.update(&bytes[..written]);
+                Ok(written)
+            }
+            Err(error) => {
+                let again =
+                    matches!(&error, MiniSnapError::Io { source, .. } if source.kind() == io::ErrorKind::Interrupted);
+                self.failed |= !again;
+                Err(error)
+            }
+        }
+    }
+
+    /// Appends all of `bytes` to the JSON.
+    pub(crate) fn write_all(&mut self, bytes: &[u8]) -> Result<()> {
+        self.disk.write_all(self.json.file(), self.json.path(), bytes)?;
+        self.digester.update(bytes);
+        Ok(())
+    }
+
+    /// Completes the folder: `snapshot.seq`, and the links to the history it will stand on.
+    pub(crate) fn complete(&mut self, parent: Option<&GenerationName>, retained: usize) -> Result<()> {
+        if self.failed {
+            let error = io::Error::other("an earlier write to it failed, and the snapshot would have a hole");
+            return Err(self.disk.error("publish", self.json.path(), error));
+        }
+        let path = self.folder.join(SEQ_NAME);
+        let file = self.disk.create_file(&path)?;
+        self.disk.write_all(&file, &path, seq_text(self.seq).as_bytes())?;
+        self.link(parent, retained)
+    }
+
+    fn link(&self, parent: Option<&GenerationName>, retained: usize) -> Result<()> {
+        if let Some(parent) = parent {
+            self.disk.link(&parent.parent_target(), &self.folder.join(PARENT))?;
+        }
+        self.disk.link(Path::new(&retained.to_string()), &self.folder.join(RETAINED))
+    }
+
+    /// Links it to another history than that of [`complete`](Self::complete), durably.
+    pub(crate) fn relink(&self, parent: Option<&GenerationName>, retained: usize) -> Result<()> {
+        self.disk.remove(&self.folder.join(PARENT))?;
+        self.disk.remove(&self.folder.join(RETAINED))?;
+        self.link(parent, retained)?;
+        self.disk.sync_folder(&self.folder)
+    }
+
+    /// Moves it to its final name, to which nothing points yet.
+    pub(crate) fn move_to(&mut self, name: &GenerationName) -> Result<()> {
+        let folder = self.layout.generation(name);
+        self.disk.rename(&self.folder, &folder)?;
+        self.json.moved_to(&folder);
+        self.folder = folder;
+        Ok(())
+    }
+
+    /// Makes all of it durable, its name included: four syncs in the time of one, since they wait for the same disk.
+    pub(crate) fn sync(&self) -> Result<()> {
+        let seq = self.folder.join(SEQ_NAME);
+        let snapshots = self.layout.snapshots();
+        let disk = self.disk;
+        let sync_seq = || match disk.open(&seq)? {
+            Some(file) => disk.sync(&file, &seq),
+            None => Err(disk.error("sync", &seq, io::ErrorKind::NotFound.into())),
+        };
+        let syncs: [&(dyn Fn() -> Result<()> + Sync); 4] =
+            [&|| disk.sync(self.json.file(), self.json.path()), &sync_seq, &|| disk.sync_folder(&self.folder), &|| {
+                disk.sync_folder(&snapshots)
+            }];
+        thread::scope(|scope| {
+            let [mine, others @ ..] = syncs;
+            let others = others.map(|sync| thread::Builder::new().spawn_scoped(scope, sync).map_err(|_| sync));
+            let mut result = mine();
+            for other in others {
+                let synced = match other {
+                    Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+                    // No thread to be had: then one after the other.
+                    Err(sync) => sync(),
+                };
+                result = result.and(synced);
+            }
+            result
+        })
+    }
+
+    /// From here on it is never removed by this writer: the commit is on its way.
+    pub(crate) fn keep(&mut self) {
+        self.kept = true;
+    }
+
+    /// The commit certainly didn't happen: it is removed on drop after all.
+    pub(crate) fn discard(&mut self) {
+        self.kept = false;
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if !self.kept {
+            // What can't be removed now is left to whoever publishes next.
+            let _ = retire::remove_generation(self.disk, &self.folder);
+        }
+    }
+}
+
+/// How many are retained when a generation is published over `before`.
+pub(crate) fn retained_over(before: &History, keep: NonZeroUsize) -> usize {
+    Published::retained_after(keep, before.count())
+}

@@ -1,0 +1,149 @@
+//! Snapshots edited by hand, or replaced by another program: reported, and taken or set aside by one call.
+
+use super::*;
+use minisnap_core::MiniSnapError;
+
+/// What `sed -i` and most editors do: a new file takes the name.
+fn replace(folder: &Folder, name: &str, content: &str) {
+    folder.write("new file", content);
+    fs::rename(folder.path("new file"), folder.path(name)).unwrap();
+}
+
+async fn foreign(folder: &Folder) {
+    let before = folder.listing();
+    for error in [folder.restore().await.unwrap_err(), folder.publish(9).await.unwrap_err()] {
+        assert!(matches!(error, MiniSnapError::Foreign { .. }), "{error}");
+        let text = error.to_string();
+        assert!(text.contains("reseal") && text.contains("set_aside"), "it says what to do: {text}");
+    }
+    assert_eq!(folder.listing(), before, "nothing was touched");
+}
+
+#[tokio::test]
+async fn a_replaced_json_is_foreign_and_taken_by_one_call_which_keeps_the_intact_one() {
+    let folder = Folder::with_snapshots(&[1, 2]).await;
+    replace(&folder, "snapshot.json", "{\"edited\": true}");
+    foreign(&folder).await;
+
+    let published = folder.backend.reseal().await.unwrap().expect("an edit");
+    assert_eq!(published.retained().iter().map(Generation::seq).collect::<Vec<_>>(), [2, 2, 1]);
+    assert_eq!(folder.restore().await.unwrap(), Some(("{\"edited\": true}".into(), 2)));
+    assert_eq!(folder.history().await, [2, 2, 1]);
+    let intact = &folder.backend.history().await.unwrap()[1];
+    assert_eq!(folder.backend.read(intact).await.unwrap(), json_of(2));
+    assert!(folder.path("snapshot.json").is_symlink(), "the link is back");
+    assert_eq!(folder.backend.reseal().await.unwrap(), None, "there is nothing more to take");
+    folder.publish(3).await.unwrap();
+    assert_eq!(folder.debris().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_pair_of_an_old_version_is_foreign_and_taken_with_its_seq() {
+    let folder = Folder::with_snapshots(&[1, 2]).await;
+    replace(&folder, "snapshot.json", "[99]");
+    replace(&folder, "snapshot.seq", "99");
+    foreign(&folder).await;
+    folder.backend.reseal().await.unwrap().expect("a newer pair");
+    assert_eq!(folder.restore().await.unwrap(), Some(("[99]".into(), 99)));
+    assert_eq!(folder.history().await, [99, 2, 1]);
+    assert_eq!((folder.cat("snapshot.json"), folder.cat("snapshot.seq")), (Some("[99]".into()), seq_file(99)));
+}
+
+#[tokio::test]
+async fn a_replaced_seq_alone_is_foreign_and_taken() {
+    let folder = Folder::with_snapshots(&[1, 2]).await;
+    replace(&folder, "snapshot.seq", "1\n");
+    foreign(&folder).await;
+    folder.backend.reseal().await.unwrap().expect("another seq");
+    assert_eq!(folder.restore().await.unwrap(), Some((json_of(2), 1)));
+    assert_eq!(folder.history().await, [1, 2, 1]);
+}
+
+#[tokio::test]
+async fn what_is_foreign_can_be_set_aside_and_is_not_lost() {
+    let folder = Folder::with_snapshots(&[1, 2]).await;
+    replace(&folder, "snapshot.json", "[99]");
+    replace(&folder, "snapshot.seq", "99");
+    foreign(&folder).await;
+    let moved = folder.backend.set_aside().await.unwrap();
+    assert_eq!(moved.len(), 2);
+    assert_eq!(fs::read_to_string(&moved[0]).unwrap(), "[99]");
+    assert_eq!(fs::read_to_string(&moved[1]).unwrap(), "99");
+    assert_eq!(folder.restore().await.unwrap(), pair_of(2));
+    assert_eq!((folder.cat("snapshot.json"), folder.cat("snapshot.seq")), (Some(json_of(2)), seq_file(2)));
+    assert_eq!(folder.backend.set_aside().await.unwrap(), [""; 0].map(PathBuf::from), "there is nothing more");
+    folder.publish(3).await.unwrap();
+    assert_eq!(folder.history().await, [3, 2, 1]);
+}
+
+#[tokio::test]
+async fn an_edit_in_place_is_corrupt_and_taken_by_one_call_in_its_own_position() {
+    let folder = Folder::with_snapshots(&[1, 2]).await;
+    // Through the link, as `echo >`, and editors that keep the file, do.
+    folder.write("snapshot.json", "{\"edited\": true}");
+    let error = folder.restore().await.unwrap_err();
+    assert!(matches!(error, MiniSnapError::Corrupt { .. }), "{error}");
+    assert!(error.to_string().contains("reseal"), "{error}");
+
+    folder.backend.reseal().await.unwrap().expect("an edit");
+    assert_eq!(folder.restore().await.unwrap(), Some(("{\"edited\": true}".into(), 2)));
+    assert_eq!(folder.history().await, [2, 1], "the edited generation gave way to the edit");
+    assert_eq!(folder.debris().await, [""; 0]);
+    folder.publish(3).await.unwrap();
+    assert_eq!(folder.history().await, [3, 2, 1]);
+}
+
+#[tokio::test]
+async fn an_edited_first_generation_has_no_parent_after_either() {
+    let folder = Folder::with_snapshots(&[1]).await;
+    folder.write("snapshot.seq", "5");
+    folder.backend.reseal().await.unwrap().expect("another seq");
+    assert_eq!(folder.restore().await.unwrap(), Some((json_of(1), 5)));
+    assert_eq!(folder.history().await, [5]);
+    folder.publish(6).await.unwrap();
+    assert_eq!(folder.history().await, [6, 5]);
+}
+
+#[tokio::test]
+async fn a_slip_of_the_editor_is_refused_with_its_position_and_can_be_mended() {
+    let folder = Folder::with_snapshots(&[1, 2]).await;
+    replace(&folder, "snapshot.json", "{\n  \"edited\": yes\n}");
+    let before = folder.listing();
+    let error = folder.backend.reseal().await.unwrap_err();
+    assert!(matches!(&error, MiniSnapError::Serde { source, .. } if source.line() == 2), "{error}");
+    assert!(error.to_string().contains("snapshot.json"), "{error}");
+    let kept = |listing: BTreeMap<PathBuf, String>| -> Vec<_> {
+        listing.into_iter().filter(|(path, _)| !path.ends_with("snapshots")).collect()
+    };
+    assert_eq!(kept(folder.listing()), kept(before));
+
+    replace(&folder, "snapshot.json", "{\n  \"edited\": true\n}");
+    replace(&folder, "snapshot.seq", "two");
+    let error = folder.backend.reseal().await.unwrap_err();
+    assert!(matches!(error, MiniSnapError::InvalidSequence { .. }), "{error}");
+    replace(&folder, "snapshot.seq", "2");
+    folder.backend.reseal().await.unwrap().expect("an edit");
+    assert_eq!(folder.restore().await.unwrap(), Some(("{\n  \"edited\": true\n}".into(), 2)));
+}
+
+#[tokio::test]
+async fn an_edit_that_was_undone_is_none() {
+    let folder = Folder::with_snapshots(&[1]).await;
+    replace(&folder, "snapshot.json", &json_of(1));
+    assert_eq!(folder.restore().await.unwrap(), pair_of(1));
+    assert_eq!(folder.backend.reseal().await.unwrap(), None);
+    assert!(folder.path("snapshot.json").is_symlink(), "the link is back");
+}
+
+#[tokio::test]
+async fn where_nothing_was_published_there_is_nothing_to_reseal_or_set_aside() {
+    let folder = Folder::new();
+    assert_eq!(folder.backend.reseal().await.unwrap(), None);
+    assert_eq!(folder.backend.set_aside().await.unwrap(), [""; 0].map(PathBuf::from));
+    assert_eq!(folder.listing(), BTreeMap::new());
+
+    let folder = Folder::with_plain_pair("[1]", "7");
+    assert_eq!(folder.backend.reseal().await.unwrap(), None);
+    assert_eq!(folder.backend.set_aside().await.unwrap(), [""; 0].map(PathBuf::from));
+    assert_eq!(folder.restore().await.unwrap(), Some(("[1]".into(), 7)));
+}

@@ -1,0 +1,139 @@
+//! What the folder may look like when a store is opened on it, and what becomes of it.
+
+#![allow(clippy::unwrap_used, reason = "a test's helpers may panic like the test")]
+
+mod damage;
+mod edits;
+mod plain;
+mod shape;
+
+use minisnap_core::{Generation, Precondition, Published, Result, SnapshotBackend, format};
+use minisnap_fs::FsBackend;
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::Write,
+    num::NonZeroUsize,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
+use tempfile::TempDir;
+
+/// A folder for a store, removed when dropped.
+struct Folder {
+    guard: TempDir,
+    backend: FsBackend,
+}
+
+impl Folder {
+    fn new() -> Self {
+        let guard = TempDir::new().expect("a temporary folder");
+        let backend = FsBackend::new(guard.path());
+        Self { guard, backend }
+    }
+
+    /// With snapshots of these seqs, published in this order; see [`json_of`].
+    async fn with_snapshots(seqs: &[u64]) -> Self {
+        let folder = Self::new();
+        for seq in seqs {
+            folder.publish(*seq).await.expect("a publish into a folder in order");
+        }
+        folder
+    }
+
+    /// With the plain pair that the first published version writes.
+    fn with_plain_pair(json: &str, seq: &str) -> Self {
+        let folder = Self::new();
+        folder.write("snapshot.json", json);
+        folder.write("snapshot.seq", seq);
+        folder
+    }
+
+    fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.guard.path().join(name)
+    }
+
+    /// A file of the current generation.
+    fn in_current(&self, name: &str) -> PathBuf {
+        self.path("snapshots").join(fs::read_link(self.path("snapshots/current")).expect("a commit record")).join(name)
+    }
+
+    fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        fs::write(self.path(name), bytes).expect("a file of the test's own");
+    }
+
+    /// What `cat` shows.
+    fn cat(&self, name: &str) -> Option<String> {
+        fs::read_to_string(self.path(name)).ok()
+    }
+
+    async fn publish(&self, seq: u64) -> Result<Published> {
+        self.publish_keeping(seq, 3, Precondition::Always).await
+    }
+
+    async fn publish_keeping(&self, seq: u64, keep: usize, when: Precondition) -> Result<Published> {
+        let mut stage = self.backend.stage(seq).await?;
+        stage.write_all(json_of(seq).as_bytes()).expect("room for a few bytes");
+        stage.publish(when, NonZeroUsize::new(keep).expect("not zero")).await
+    }
+
+    /// The current pair, as a restore finds it.
+    async fn restore(&self) -> Result<Option<(String, u64)>> {
+        let Some(generation) = self.backend.current().await? else { return Ok(None) };
+        let json = self.backend.read(&generation).await?;
+        Ok(Some((String::from_utf8(json.into()).expect("text"), generation.seq())))
+    }
+
+    async fn history(&self) -> Vec<u64> {
+        self.backend.history().await.expect("a history").iter().map(Generation::seq).collect()
+    }
+
+    /// Everything in the folder: for each path its inode, times, and content. Equal listings mean that nothing was touched.
+    fn listing(&self) -> BTreeMap<PathBuf, String> {
+        let mut listing = BTreeMap::new();
+        list(self.guard.path(), &mut listing);
+        listing
+    }
+
+    /// The names in `snapshots` that are neither the commit record, the lock, nor one of the retained generations.
+    async fn debris(&self) -> Vec<String> {
+        let history = self.backend.history().await.expect("a history");
+        let names = fs::read_dir(self.path("snapshots")).expect("the folder");
+        let names = names.map(|entry| entry.expect("an entry").file_name().into_string().expect("text"));
+        names
+            .filter(|name| !["current", ".lock"].contains(&name.as_str()))
+            .filter(|name| history.iter().all(|generation| generation.name() != name))
+            .collect()
+    }
+}
+
+fn json_of(seq: u64) -> String {
+    format!("{{\n  \"seq\": {seq}\n}}")
+}
+
+fn pair_of(seq: u64) -> Option<(String, u64)> {
+    Some((json_of(seq), seq))
+}
+
+fn list(folder: &Path, listing: &mut BTreeMap<PathBuf, String>) {
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let metadata = fs::symlink_metadata(&path).expect("it is there");
+        let content = match metadata.file_type() {
+            kind if kind.is_symlink() => format!("-> {}", fs::read_link(&path).expect("a link").display()),
+            kind if kind.is_file() => fs::read(&path).expect("a file").escape_ascii().to_string(),
+            kind if kind.is_dir() => {
+                list(&path, listing);
+                "a folder".into()
+            }
+            _ => "something else".into(),
+        };
+        let facts = (metadata.ino(), metadata.mode(), metadata.mtime(), metadata.mtime_nsec());
+        listing.insert(path, format!("{facts:?} {content}"));
+    }
+}
+
+/// The text of a `snapshot.seq`.
+fn seq_file(seq: u64) -> Option<String> {
+    Some(format::seq_text(seq))
+}

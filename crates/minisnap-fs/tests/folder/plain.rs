@@ -1,0 +1,160 @@
+//! A plain pair without a commit record, half of one, and what takes its place.
+
+use super::*;
+use minisnap_core::MiniSnapError;
+
+#[tokio::test]
+async fn a_plain_pair_is_restored_as_it_is_and_reading_changes_nothing() {
+    let folder = Folder::with_plain_pair("[1]", "7");
+    let before = folder.listing();
+    assert_eq!(folder.restore().await.unwrap(), Some(("[1]".into(), 7)));
+    assert_eq!(folder.history().await, [7]);
+    assert_eq!(folder.listing(), before);
+}
+
+#[tokio::test]
+async fn a_plain_pair_is_adopted_under_the_name_it_had() {
+    let folder = Folder::with_plain_pair("[1]", "7");
+    let plain = folder.backend.current().await.unwrap().expect("the plain pair");
+    let stage = folder.backend.stage(8).await.unwrap();
+    drop(stage);
+    assert_eq!(folder.backend.current().await.unwrap(), Some(plain.clone()));
+    assert!(folder.path("snapshot.json").is_symlink() && folder.path("snapshot.seq").is_symlink());
+    assert_eq!((folder.cat("snapshot.json"), folder.cat("snapshot.seq")), (Some("[1]".into()), seq_file(7)));
+
+    folder.publish_keeping(8, 2, Precondition::IfCurrent(Some(plain.clone()))).await.unwrap();
+    assert_eq!(folder.history().await, [8, 7]);
+    assert_eq!(folder.backend.read(&plain).await.unwrap(), "[1]");
+    assert_eq!(folder.debris().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn preconditions_see_the_plain_pair() {
+    let folder = Folder::with_plain_pair("[1]", "7");
+    let refused = folder.publish_keeping(7, 2, Precondition::IfNewer).await;
+    assert!(matches!(refused, Err(MiniSnapError::Stale { .. })), "{refused:?}");
+    let refused = folder.publish_keeping(8, 2, Precondition::IfCurrent(None)).await;
+    assert!(matches!(refused, Err(MiniSnapError::Conflict { .. })), "{refused:?}");
+    assert_eq!(folder.restore().await.unwrap(), Some(("[1]".into(), 7)));
+}
+
+#[tokio::test]
+async fn a_plain_pair_that_is_replaced_under_a_reader_is_retired() {
+    let folder = Folder::with_plain_pair("[1]", "7");
+    let old = folder.backend.current().await.unwrap().expect("the plain pair");
+    folder.write("snapshot.json", "[2]");
+    folder.write("snapshot.seq", "8");
+    let read = folder.backend.read(&old).await;
+    assert!(matches!(read, Err(MiniSnapError::Retired { .. })), "{read:?}");
+    assert_eq!(folder.restore().await.unwrap(), Some(("[2]".into(), 8)));
+}
+
+#[tokio::test]
+async fn a_seq_is_read_as_the_first_version_read_it() {
+    for (text, seq) in [("10", 10), (" 10\r\n", 10), ("\u{2003}10", 10), ("18446744073709551615", u64::MAX)] {
+        let folder = Folder::with_plain_pair("[1]", text);
+        assert_eq!(folder.restore().await.unwrap(), Some(("[1]".into(), seq)), "{text:?}");
+        folder.publish(1).await.unwrap();
+        assert_eq!(folder.history().await, [1, seq], "{text:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_seq_that_is_no_number_is_an_error_for_reader_and_writer_and_stays_as_it_is() {
+    let long = format!("1{}", " ".repeat(64));
+    for (bytes, found) in [
+        (&b""[..], "nothing"),
+        (b" \n", "nothing"),
+        (b"-1", "\"-1\""),
+        (b"18446744073709551616", "18446744073709551616"),
+        (b"\xff\xfe", "no text"),
+        (b"10 11", "\"10 11\""),
+        (long.as_bytes(), "more than 64 bytes"),
+    ] {
+        let folder = Folder::with_plain_pair("[1]", "");
+        folder.write("snapshot.seq", bytes);
+        for error in [folder.restore().await.unwrap_err(), folder.publish(1).await.unwrap_err()] {
+            assert!(matches!(error, MiniSnapError::InvalidSequence { .. }), "{error}");
+            let text = error.to_string();
+            assert!(text.contains("snapshot.seq") && text.contains(found), "{bytes:?}: {text}");
+        }
+        assert_eq!(fs::read(folder.path("snapshot.seq")).unwrap(), bytes);
+        assert_eq!(folder.cat("snapshot.json").as_deref(), Some("[1]"));
+    }
+}
+
+#[tokio::test]
+async fn half_a_pair_is_no_snapshot_and_is_set_aside_by_the_next_publish() {
+    for (there, missing) in [("snapshot.json", "snapshot.seq"), ("snapshot.seq", "snapshot.json")] {
+        let folder = Folder::new();
+        folder.write(there, "12");
+        let error = folder.restore().await.unwrap_err();
+        assert!(matches!(error, MiniSnapError::NotFound { .. }), "{error}");
+        assert!(error.to_string().contains(&format!("{there} without {missing}")), "{error}");
+
+        folder.publish_keeping(1, 2, Precondition::IfCurrent(None)).await.unwrap();
+        assert_eq!(folder.restore().await.unwrap(), pair_of(1));
+        assert_eq!(folder.history().await, [1]);
+        let aside = fs::read_dir(folder.guard.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        let aside: Vec<_> = aside.filter(|name| name.to_string_lossy().contains(".aside-")).collect();
+        assert_eq!(aside.len(), 1);
+        assert_eq!(fs::read(folder.path(&aside[0])).unwrap(), b"12");
+        folder.publish(2).await.unwrap();
+        assert_eq!(fs::read(folder.path(&aside[0])).unwrap(), b"12", "it is left alone from then on");
+    }
+}
+
+#[tokio::test]
+async fn an_adoption_that_was_cut_short_is_finished_by_the_next_publish() {
+    // After the commit record, and before one link, the other, or both.
+    for cut in [&["snapshot.json", "snapshot.seq"][..], &["snapshot.json"], &["snapshot.seq"]] {
+        let folder = Folder::with_plain_pair("[1]", "7");
+        drop(folder.backend.stage(8).await.unwrap());
+        for name in cut {
+            let content = folder.cat(name).unwrap();
+            fs::remove_file(folder.path(name)).unwrap();
+            folder.write(name, content);
+        }
+        assert_eq!(folder.restore().await.unwrap(), Some(("[1]".into(), 7)), "{cut:?}");
+        folder.publish(8).await.unwrap();
+        assert!(folder.path("snapshot.json").is_symlink() && folder.path("snapshot.seq").is_symlink(), "{cut:?}");
+        assert_eq!(folder.history().await, [8, 7], "{cut:?}");
+        assert_eq!(folder.cat("snapshot.seq"), seq_file(8), "{cut:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_an_adoption_left_before_its_commit_is_made_anew() {
+    let folder = Folder::with_plain_pair("[1]", "7");
+    let name = folder.backend.current().await.unwrap().unwrap().name().to_owned();
+    fs::create_dir_all(folder.path("snapshots").join(&name)).unwrap();
+    folder.write(&format!("snapshots/{name}/snapshot.json"), "cut sho");
+    assert_eq!(folder.restore().await.unwrap(), Some(("[1]".into(), 7)));
+    folder.publish(8).await.unwrap();
+    assert_eq!(folder.history().await, [8, 7]);
+    let old = &folder.backend.history().await.unwrap()[1];
+    assert_eq!(folder.backend.read(old).await.unwrap(), "[1]");
+}
+
+#[tokio::test]
+async fn names_that_are_anything_else_are_foreign_and_stay() {
+    let links: [fn(&Path); 3] = [
+        |path| fs::create_dir(path).unwrap(),
+        |path| std::os::unix::fs::symlink("/etc/passwd", path).unwrap(),
+        |path| assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success()),
+    ];
+    for name in ["snapshot.json", "snapshot.seq"] {
+        for make in links {
+            let folder = Folder::new();
+            make(&folder.path(name));
+            let before = folder.listing();
+            let error = folder.restore().await.unwrap_err();
+            assert!(matches!(error, MiniSnapError::Foreign { .. }), "{error}");
+            assert!(error.to_string().contains(name), "{error}");
+            assert_eq!(folder.listing(), before);
+            let error = folder.publish(1).await.unwrap_err();
+            assert!(matches!(error, MiniSnapError::Foreign { .. }), "{error}");
+            assert_eq!(folder.listing().get(&folder.path(name)), before.get(&folder.path(name)));
+        }
+    }
+}
