@@ -1,1 +1,67 @@
 //! Saves a program's whole state as an atomic, human-readable snapshot, and restores it.
+//!
+//! A program keeps its state in memory and logs each change. Now and then it saves the whole state as a *snapshot*, with
+//! the number of the last change in it; after a crash it restores the snapshot and replays only the tail of the log. And
+//! once a snapshot is safe, the log before it can go: **[`create`](SnapStore::create) returning `Ok` is a licence to delete
+//! the log.** It means durable, whole and restorable, or it means nothing.
+//!
+//! ```
+//! use minisnap::SnapStore;
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Serialize, Deserialize, PartialEq, Debug)]
+//! struct AppState {
+//!     counter: u64,
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # std::env::set_current_dir(&folder)?;
+//! let store = SnapStore::new("./state");
+//! let published = store.create(&AppState { counter: 42 }, 10).await?; // the last change in it is number 10
+//!
+//! let (restored, seq): (AppState, u64) = store.restore().await?;
+//! assert_eq!((restored, seq), (AppState { counter: 42 }, 10));
+//!
+//! // The log up to and with this change may go.
+//! assert_eq!(published.truncation_point(), 10);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The snapshot is a pair, `state/snapshot.json` and `state/snapshot.seq`, always matching, for `cat` and `jq` as well.
+//!
+//! | to | use |
+//! |---|---|
+//! | save, restore, look back | [`SnapStore`] |
+//! | open a store by path or URL | [`open`] |
+//! | test a program without a disk | `mem::MemBackend` (feature `mem`) |
+//! | know what went wrong, and what to do | [`MiniSnapError`] |
+//! | put snapshots elsewhere | [`SnapshotBackend`], and the tutorial in `minisnap_core::conformance` |
+//!
+//! # Cargo features
+//!
+//! - `fs` (default): local POSIX file systems.
+//! - `mem`: memory, for unit tests.
+
+mod create;
+mod open;
+mod store;
+
+pub use minisnap_core::{
+    At, Bytes, Digest, Digester, Generation, MiniSnapError, Operation, Precondition, Published, Result,
+    SnapshotBackend, StagedSnapshot, async_trait, format, random_name_part,
+};
+#[cfg(feature = "fs")]
+pub use minisnap_fs::FsBackend;
+/// The backend in memory, for unit tests.
+#[cfg(feature = "mem")]
+pub use minisnap_mem as mem;
+pub use open::{open, open_with};
+pub use store::{DefaultBackend, SnapStore};
+
+/// The README's code, compiled.
+#[cfg(all(doctest, feature = "fs"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

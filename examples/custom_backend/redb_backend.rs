@@ -1,0 +1,309 @@
+//! The backend: a publish is one write transaction.
+//!
+//! It judges the precondition, stores the JSON, and puts the generation at the head of the history, so the transaction is
+//! the commit record: all of it is there or nothing, and when `commit` returns, it is on the disk. What remains is to say
+//! honestly what happened when `commit` fails, and to keep what was cancelled from committing.
+
+use minisnap::{
+    At, Bytes, Digest, Generation, MiniSnapError, Operation, Precondition, Published, Result, SnapshotBackend,
+    StagedSnapshot, async_trait, random_name_part,
+};
+use redb::{
+    CommitError, Database, Durability, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition,
+    WriteTransaction,
+};
+use std::{
+    fs::File,
+    io,
+    num::NonZeroUsize,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+#[cfg(test)]
+mod tests;
+
+/// The retained generations in the order they were published, the current one last: name, seq, the JSON's size, Unix
+/// milliseconds, digest.
+const HISTORY: TableDefinition<u64, Row> = TableDefinition::new("history");
+type Row = (&'static str, u64, u64, u64, &'static str);
+
+/// The JSON of each generation, by name. Beside the history, which stays small to read.
+const JSON: TableDefinition<&str, &[u8]> = TableDefinition::new("json");
+
+/// Generations that are not retained any more, but still have their JSON.
+const RETIRED: TableDefinition<&str, ()> = TableDefinition::new("retired");
+
+/// Snapshots in a database file. A file can be opened once at a time: for another handle, clone.
+#[derive(Debug, Clone)]
+pub(crate) struct RedbBackend {
+    db: Arc<Database>,
+    place: Arc<str>,
+}
+
+impl RedbBackend {
+    /// Opens the database file at `path`, or makes it; its folder must be there. Does blocking I/O.
+    ///
+    /// # Errors
+    ///
+    /// [`Busy`](MiniSnapError::Busy) if it is open already, here or in another process.
+    pub(crate) fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let place = path.display().to_string();
+        let open = || {
+            let backend = Self::over(Database::create(path)?, &place)?;
+            // The database syncs its file, but not the folder's entry for it, without which there is no file after a power
+            // loss. So whoever opens it does, as whoever made it may have been killed before.
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
+            Ok(backend)
+        };
+        open().map_err(|error| failure(error, At::new(Operation::Open, &place)))
+    }
+
+    fn over(db: Database, place: &str) -> Result<Self, redb::Error> {
+        // So that no reader meets a missing table.
+        let transaction = db.begin_write()?;
+        transaction.open_table(HISTORY)?;
+        transaction.open_table(JSON)?;
+        transaction.open_table(RETIRED)?;
+        transaction.commit()?;
+        Ok(Self { db: Arc::new(db), place: place.into() })
+    }
+
+    fn at(&self, operation: Operation) -> At {
+        At::new(operation, &*self.place)
+    }
+
+    /// Runs `work` where blocking is allowed. The outer of its results is what the database said, the inner one what that
+    /// means to the caller.
+    async fn blocking<T, F>(&self, operation: Operation, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Database) -> Result<Result<T>, redb::Error> + Send + 'static,
+    {
+        let (db, at) = (Arc::clone(&self.db), self.at(operation));
+        match tokio::task::spawn_blocking(move || work(&db)).await {
+            Ok(outcome) => outcome.map_err(|error| failure(error, at)).flatten(),
+            Err(error) => match error.try_into_panic() {
+                // No error could say what it left behind.
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(never_began) => Err(MiniSnapError::Backend { at, source: never_began.into() }),
+            },
+        }
+    }
+}
+
+// Reading is a read transaction each: it sees one moment of the database, waits for no writer, and nothing it sees can be
+// removed under it.
+#[async_trait]
+impl SnapshotBackend for RedbBackend {
+    fn place(&self) -> &str {
+        &self.place
+    }
+
+    async fn current(&self) -> Result<Option<Generation>> {
+        let current = |db: &Database| Ok(Ok(history(&db.begin_read()?.open_table(HISTORY)?)?.into_iter().next()));
+        self.blocking(Operation::Current, current).await
+    }
+
+    async fn history(&self) -> Result<Vec<Generation>> {
+        self.blocking(Operation::History, |db| Ok(Ok(history(&db.begin_read()?.open_table(HISTORY)?)?))).await
+    }
+
+    async fn read(&self, generation: &Generation) -> Result<Bytes> {
+        let (asked, at) = (generation.clone(), self.at(Operation::Read));
+        let read = move |db: &Database| {
+            let transaction = db.begin_read()?;
+            let jsons = transaction.open_table(JSON)?;
+            let history = history(&transaction.open_table(HISTORY)?)?;
+            // The digest that counts is the history's own, not that of whoever asks.
+            let Some(retained) = history.iter().find(|generation| **generation == asked) else {
+                return Ok(Err(MiniSnapError::Retired { at, generation: asked }));
+            };
+            if let Some(json) = whole(&jsons, retained)? {
+                return Ok(Ok(json));
+            }
+            let mut intact = Vec::new();
+            for generation in &history {
+                intact.extend(whole(&jsons, generation)?.map(|_| generation.clone()));
+            }
+            let found = format!("the JSON of generation {retained} is missing or damaged");
+            Ok(Err(MiniSnapError::Corrupt { at, found, remedy: "restore an older generation".into(), intact }))
+        };
+        self.blocking(Operation::Read, read).await
+    }
+
+    async fn stage(&self, seq: u64) -> Result<Box<dyn StagedSnapshot>> {
+        let at = self.at(Operation::Stage);
+        let random = random_name_part(16).map_err(|source| MiniSnapError::Io { at, action: "name it", source })?;
+        let generation = Generation::new(format!("{seq:020}-{random}"), seq);
+        Ok(Box::new(Stage { backend: self.clone(), generation, json: Vec::new() }))
+    }
+
+    async fn sweep(&self) -> Result<()> {
+        let sweep = |db: &Database| {
+            let transaction = db.begin_write()?;
+            remove_retired(&transaction)?;
+            Ok(Ok(transaction.commit()?))
+        };
+        self.blocking(Operation::Sweep, sweep).await
+    }
+}
+
+/// A snapshot being written: nothing in the database knows of it, so dropping it, or a crash, leaves nothing behind.
+struct Stage {
+    backend: RedbBackend,
+    generation: Generation,
+    json: Vec<u8>,
+}
+
+impl io::Write for Stage {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.json.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl StagedSnapshot for Stage {
+    async fn drain(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    async fn publish(self: Box<Self>, when: Precondition, keep: NonZeroUsize) -> Result<Published> {
+        let Self { backend, generation, json } = *self;
+        let at = backend.at(Operation::Publish);
+        // The blocking task outlives this future when that is dropped: it must hear of it.
+        let gone = SetOnDrop(Arc::new(AtomicBool::new(false)));
+        let caller_gone = Arc::clone(&gone.0);
+        let work = move |db: &Database| publish(db, &generation, &json, &when, keep, at, &caller_gone);
+        backend.blocking(Operation::Publish, work).await
+    }
+}
+
+struct SetOnDrop(Arc<AtomicBool>);
+
+impl Drop for SetOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// The publish, in one write transaction. To return before the commit is to roll back.
+fn publish(
+    db: &Database,
+    generation: &Generation,
+    json: &[u8],
+    when: &Precondition,
+    keep: NonZeroUsize,
+    at: At,
+    caller_gone: &AtomicBool,
+) -> Result<Result<Published>, redb::Error> {
+    let now = SystemTime::now();
+    let generation = generation.clone().with_size(json.len() as u64).with_digest(Digest::of(json)).with_time(now);
+    // There is one write transaction at a time: this waits for the others, so what it then sees as current is current.
+    let mut transaction = db.begin_write()?;
+    transaction.set_durability(Durability::Immediate)?;
+    let before = history(&transaction.open_table(HISTORY)?)?;
+    if let Err(refused) = when.judge(generation.seq(), before.first(), &at) {
+        return Ok(Err(refused));
+    }
+    // What this publish retires keeps its JSON until the next one: nothing may be deleted by a commit that then says
+    // `OutcomeUnknown`.
+    remove_retired(&transaction)?;
+    insert(&transaction, &generation, json)?;
+    let published = Published::new(generation, &before, keep);
+    retire_beyond(&transaction, published.retained().len())?;
+    // Asked as late as can be, and inside the transaction: any publish that begins after the caller gave this one up has to
+    // wait for it to end, so this one can't overtake it.
+    if caller_gone.load(Ordering::SeqCst) {
+        return Ok(Err(MiniSnapError::Backend { at, source: "cancelled".into() }));
+    }
+    match transaction.commit() {
+        Ok(()) => Ok(Ok(published)),
+        Err(rolled_back @ CommitError::TransactionPoisoned) => Err(rolled_back.into()),
+        // The rest may be on the disk or not, and only opening the file again would tell.
+        Err(error) => Ok(Err(MiniSnapError::OutcomeUnknown {
+            at,
+            generation: published.generation().clone(),
+            previous: before.into_iter().next(),
+            source: error.into(),
+        })),
+    }
+}
+
+/// The retained generations, newest first.
+fn history(rows: &impl ReadableTable<u64, Row>) -> Result<Vec<Generation>, redb::Error> {
+    let generation = |row: Result<_, redb::StorageError>| {
+        let (_, row): (_, redb::AccessGuard<'_, Row>) = row?;
+        let (name, seq, size, millis, digest) = row.value();
+        let known = Generation::new(name, seq).with_size(size).with_time(UNIX_EPOCH + Duration::from_millis(millis));
+        Ok(match Digest::parse(digest) {
+            Some(digest) => known.with_digest(digest),
+            None => known,
+        })
+    };
+    rows.iter()?.rev().map(generation).collect()
+}
+
+/// The JSON of a generation, if it is there and has the digest it was published with.
+fn whole(
+    jsons: &impl ReadableTable<&'static str, &'static [u8]>,
+    generation: &Generation,
+) -> Result<Option<Bytes>, redb::Error> {
+    let json = jsons.get(generation.name())?.map(|json| Bytes::copy_from_slice(json.value()));
+    Ok(json.filter(|json| generation.digest() == Some(Digest::of(json))))
+}
+
+fn insert(transaction: &WriteTransaction, new: &Generation, json: &[u8]) -> Result<(), redb::Error> {
+    let mut rows = transaction.open_table(HISTORY)?;
+    let number = rows.last()?.map_or(0, |(number, _)| number.value() + 1);
+    let since_1970 = new.time().and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+    let digest = new.digest().map_or_else(String::new, |digest| digest.to_string());
+    let millis = since_1970.as_millis() as u64;
+    rows.insert(number, (new.name(), new.seq(), json.len() as u64, millis, digest.as_str()))?;
+    transaction.open_table(JSON)?.insert(new.name(), json)?;
+    Ok(())
+}
+
+fn retire_beyond(transaction: &WriteTransaction, retained: usize) -> Result<(), redb::Error> {
+    let (mut rows, mut retired) = (transaction.open_table(HISTORY)?, transaction.open_table(RETIRED)?);
+    while rows.len()? > retained as u64 {
+        let Some((_, oldest)) = rows.pop_first()? else { break };
+        retired.insert(oldest.value().0, ())?;
+    }
+    Ok(())
+}
+
+fn remove_retired(transaction: &WriteTransaction) -> Result<(), redb::Error> {
+    let (mut retired, mut jsons) = (transaction.open_table(RETIRED)?, transaction.open_table(JSON)?);
+    while let Some((name, _)) = retired.pop_first()? {
+        jsons.remove(name.value())?;
+    }
+    Ok(())
+}
+
+/// What the database's error means, where nothing was committed.
+fn failure(error: redb::Error, at: At) -> MiniSnapError {
+    match error {
+        redb::Error::Io(source) => MiniSnapError::Io { at, action: "use the database", source },
+        redb::Error::DatabaseAlreadyOpen => {
+            let reason = "the file is open, here or in another process: clone that handle".into();
+            MiniSnapError::Busy { at, waited: Duration::ZERO, reason }
+        }
+        redb::Error::Corrupted(found) => {
+            let remedy = "restore the database file from a backup".into();
+            MiniSnapError::Corrupt { at, found, remedy, intact: Vec::new() }
+        }
+        other => MiniSnapError::Backend { at, source: other.into() },
+    }
+}

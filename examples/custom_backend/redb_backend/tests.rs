@@ -1,0 +1,203 @@
+//! The conformance suite over the database, and what the suite can't know of: this backend's own promises.
+
+use super::*;
+use minisnap_core::{conformance::*, conformance_tests};
+use std::{
+    collections::HashSet,
+    io::Write,
+    pin::pin,
+    sync::{Mutex, Weak},
+    task::Context,
+};
+
+/// A database file in a folder of its own. A file can be opened once at a time, so living handles share the database; when
+/// all are dropped, the next one opens the file anew and sees what the disk holds.
+struct DatabaseFile {
+    folder: tempfile::TempDir,
+    opened: Mutex<Weak<Database>>,
+}
+
+impl DatabaseFile {
+    fn backend(&self) -> RedbBackend {
+        let path = self.folder.path().join("state.redb");
+        let mut opened = self.opened.lock().unwrap();
+        if let Some(db) = opened.upgrade() {
+            return RedbBackend { db, place: path.display().to_string().into() };
+        }
+        // A cancelled publish may be dropping the last handle on a thread of its own: the file is closed when it is through.
+        let busy = |result: &Result<RedbBackend>| matches!(result, Err(MiniSnapError::Busy { .. }));
+        let mut backend = RedbBackend::open(&path);
+        for _ in 0..1_000 {
+            if !busy(&backend) {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+            backend = RedbBackend::open(&path);
+        }
+        let backend = backend.unwrap();
+        *opened = Arc::downgrade(&backend.db);
+        backend
+    }
+}
+
+#[async_trait]
+impl StoreUnderTest for DatabaseFile {
+    async fn fresh() -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), opened: Mutex::default() }
+    }
+
+    async fn open(&self) -> Arc<dyn SnapshotBackend> {
+        Arc::new(self.backend())
+    }
+
+    /// Every JSON that belongs to no retained generation.
+    async fn debris(&self) -> Vec<String> {
+        let transaction = self.backend().db.begin_read().unwrap();
+        let history = history(&transaction.open_table(HISTORY).unwrap()).unwrap();
+        let retained: HashSet<&str> = history.iter().map(Generation::name).collect();
+        let jsons = transaction.open_table(JSON).unwrap();
+        let names = jsons.iter().unwrap().map(|row| row.unwrap().0.value().to_owned());
+        names.filter(|name| !retained.contains(name.as_str())).collect()
+    }
+
+    fn lacks() -> &'static [Capability] {
+        &[]
+    }
+}
+
+conformance_tests!(DatabaseFile);
+
+fn in_memory() -> RedbBackend {
+    let db = Database::builder().create_with_backend(redb::backends::InMemoryBackend::new()).unwrap();
+    RedbBackend::over(db, "in memory").unwrap()
+}
+
+async fn publish(backend: &RedbBackend, seq: u64, keep: usize) -> Result<Published> {
+    let mut stage = backend.stage(seq).await?;
+    stage.write_all(seq.to_string().as_bytes()).unwrap();
+    stage.publish(Precondition::Always, NonZeroUsize::new(keep).unwrap()).await
+}
+
+fn jsons(backend: &RedbBackend) -> u64 {
+    backend.db.begin_read().unwrap().open_table(JSON).unwrap().len().unwrap()
+}
+
+#[tokio::test]
+async fn what_is_cancelled_while_it_waits_for_the_writer_before_it_never_commits() {
+    let backend = in_memory();
+    let writing = backend.db.begin_write().unwrap();
+    {
+        let mut cancelled = pin!(publish(&backend, 1, 1));
+        // Once to stage, which is immediate, and to hand the publish to the blocking pool, where it waits.
+        assert!(cancelled.as_mut().poll(&mut Context::from_waker(std::task::Waker::noop())).is_pending());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    writing.abort().unwrap();
+    let acknowledged = publish(&backend, 2, 2).await.unwrap();
+    // The cancelled one holds a handle until it is through.
+    while Arc::strong_count(&backend.db) > 1 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!(backend.history().await.unwrap(), [acknowledged.generation().clone()]);
+}
+
+#[tokio::test]
+async fn reading_waits_for_no_writer() {
+    let backend = in_memory();
+    let published = publish(&backend, 1, 1).await.unwrap();
+    let _writing = backend.db.begin_write().unwrap();
+    let reading = async {
+        assert_eq!(backend.current().await.unwrap().as_ref(), Some(published.generation()));
+        assert_eq!(backend.history().await.unwrap(), published.retained());
+        assert_eq!(backend.read(published.generation()).await.unwrap(), "1");
+    };
+    tokio::time::timeout(Duration::from_secs(10), reading).await.expect("a reader waits for a writer");
+}
+
+#[tokio::test]
+async fn a_damaged_json_is_told_with_what_is_intact() {
+    let backend = in_memory();
+    let mut published = Vec::new();
+    for seq in 1..=3 {
+        published.push(publish(&backend, seq, 3).await.unwrap().generation().clone());
+    }
+    let damage = backend.db.begin_write().unwrap();
+    damage.open_table(JSON).unwrap().insert(published[2].name(), &b"4"[..]).unwrap();
+    damage.open_table(JSON).unwrap().remove(published[0].name()).unwrap();
+    damage.commit().unwrap();
+    for damaged in [&published[2], &published[0]] {
+        match backend.read(damaged).await.unwrap_err() {
+            MiniSnapError::Corrupt { intact, .. } => assert_eq!(intact, [published[1].clone()]),
+            other => panic!("{other}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_retired_is_removed_by_the_next_publish_or_a_sweep_and_nothing_else_is() {
+    let backend = in_memory();
+    for seq in 1..=5 {
+        publish(&backend, seq, 2).await.unwrap();
+    }
+    assert_eq!(jsons(&backend), 3);
+    backend.sweep().await.unwrap();
+    assert_eq!(jsons(&backend), 2);
+    for generation in backend.history().await.unwrap() {
+        assert_eq!(backend.read(&generation).await.unwrap(), generation.seq().to_string());
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_open_is_busy_until_it_is_closed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.redb");
+    let open = RedbBackend::open(&path).unwrap();
+    assert!(matches!(RedbBackend::open(&path), Err(MiniSnapError::Busy { .. })));
+    drop(open);
+    RedbBackend::open(&path).unwrap();
+}
+
+#[derive(Debug)]
+struct FailingSync(redb::backends::InMemoryBackend, Arc<AtomicBool>);
+
+impl redb::StorageBackend for FailingSync {
+    fn len(&self) -> io::Result<u64> {
+        self.0.len()
+    }
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.0.read(offset, out)
+    }
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.0.set_len(len)
+    }
+    fn sync_data(&self) -> io::Result<()> {
+        match self.1.load(Ordering::SeqCst) {
+            true => Err(io::ErrorKind::StorageFull.into()),
+            false => self.0.sync_data(),
+        }
+    }
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.0.write(offset, data)
+    }
+}
+
+#[tokio::test]
+async fn a_commit_that_fails_has_an_unknown_outcome_and_names_both_generations() {
+    let failing = Arc::new(AtomicBool::new(false));
+    let medium = FailingSync(redb::backends::InMemoryBackend::new(), Arc::clone(&failing));
+    let backend = RedbBackend::over(Database::builder().create_with_backend(medium).unwrap(), "failing").unwrap();
+    let before = publish(&backend, 1, 2).await.unwrap();
+    failing.store(true, Ordering::SeqCst);
+    match publish(&backend, 2, 2).await.unwrap_err() {
+        MiniSnapError::OutcomeUnknown { at, generation, previous, .. } => {
+            assert_eq!((at.operation, at.place.as_str(), generation.seq()), (Operation::Publish, "failing", 2));
+            assert_eq!(previous.as_ref(), Some(before.generation()));
+        }
+        other => panic!("{other}"),
+    }
+    // What may not be durable is not shown, whether the database still answers or not.
+    assert!(backend.history().await.map_or(true, |history| history == before.retained()));
+    failing.store(false, Ordering::SeqCst);
+    let error = publish(&backend, 3, 2).await.unwrap_err();
+    assert!(error.outcome_known(), "the database refuses to begin: {error}");
+}

@@ -1,0 +1,232 @@
+//! What writes: the ways to make a snapshot, all of them one loop of stage, write, publish.
+
+use crate::{
+    At, Generation, MiniSnapError, Operation, Precondition, Published, Result, SnapStore, SnapshotBackend,
+    StagedSnapshot, format,
+};
+use serde::{Serialize, de::DeserializeOwned};
+use std::{
+    io::{self, Write},
+    panic,
+    sync::{Arc, Weak},
+};
+use tokio::runtime::Handle;
+
+/// How often a snapshot is written again when the store lost what was staged.
+const RESTAGES: usize = 8;
+
+impl<B: SnapshotBackend> SnapStore<B> {
+    /// Makes `state` the current snapshot; `seq` is the number of the last change in it. The last to create wins, also with
+    /// the same seq or a lower one.
+    ///
+    /// `Ok` means that the snapshot is durable, whole, and can be read back as JSON, and that the log up to
+    /// [`truncation_point`](Published::truncation_point) may go. (That it is *equal* when it comes back is up to the
+    /// state's type: see [`create_verified`](Self::create_verified).)
+    ///
+    /// The state is serialized on the calling task and needs no bound but `Serialize`; for a large one see
+    /// [`create_owned`](Self::create_owned).
+    ///
+    /// # Errors
+    ///
+    /// After any error but [`OutcomeUnknown`](MiniSnapError::OutcomeUnknown) the old snapshot is untouched. Never delete
+    /// log after an error.
+    ///
+    /// # On cancel
+    ///
+    /// If the future is dropped, the snapshot is the old one or the new one, and it is settled which: it can't change
+    /// after a later `create` has answered.
+    pub async fn create<S: Serialize + ?Sized>(&self, state: &S, seq: u64) -> Result<Published> {
+        self.create_with(state, seq, Precondition::Always).await
+    }
+
+    /// Like [`create`](Self::create), if `seq` is above that of the current snapshot: an old leader that wakes up can't
+    /// overwrite the snapshot of a new one.
+    ///
+    /// # Errors
+    ///
+    /// [`Stale`](MiniSnapError::Stale) if it isn't; nothing is changed then.
+    pub async fn create_if_newer<S: Serialize + ?Sized>(&self, state: &S, seq: u64) -> Result<Published> {
+        self.create_with(state, seq, Precondition::IfNewer).await
+    }
+
+    /// Like [`create`](Self::create), if `expected` is still the current snapshot (`None`: if there is none yet). Of any
+    /// number of programs that expect the same, exactly one creates.
+    ///
+    /// # Errors
+    ///
+    /// [`Conflict`](MiniSnapError::Conflict) if it isn't; nothing is changed then.
+    pub async fn create_if_current<S: Serialize + ?Sized>(
+        &self,
+        state: &S,
+        seq: u64,
+        expected: Option<Generation>,
+    ) -> Result<Published> {
+        self.create_with(state, seq, Precondition::IfCurrent(expected)).await
+    }
+
+    /// Like [`create`](Self::create), if `when` holds.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`create`](Self::create) and of the precondition.
+    pub async fn create_with<S: Serialize + ?Sized>(
+        &self,
+        state: &S,
+        seq: u64,
+        when: Precondition,
+    ) -> Result<Published> {
+        let mut restages = 0;
+        loop {
+            let mut staged = self.backend.stage(seq).await?;
+            format::write_json(&mut staged, state, || self.at(Operation::Write))?;
+            match staged.publish(when.clone(), self.keep).await {
+                Err(MiniSnapError::Restage { .. }) if restages < RESTAGES => restages += 1,
+                published => return published,
+            }
+        }
+    }
+
+    /// Like [`create`](Self::create), for a large state: it is serialized on the blocking pool, in bounded memory, and
+    /// the runtime is not held up, whichever flavour it is.
+    ///
+    /// If the future is dropped, serializing stops at the next chunk.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`create`](Self::create).
+    pub async fn create_owned<S: Serialize + Send + Sync + 'static>(
+        &self,
+        state: Arc<S>,
+        seq: u64,
+    ) -> Result<Published> {
+        self.create_owned_with(state, seq, Precondition::Always).await
+    }
+
+    /// Like [`create_owned`](Self::create_owned), if `when` holds.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`create`](Self::create) and of the precondition.
+    pub async fn create_owned_with<S: Serialize + Send + Sync + 'static>(
+        &self,
+        state: Arc<S>,
+        seq: u64,
+        when: Precondition,
+    ) -> Result<Published> {
+        let mut restages = 0;
+        loop {
+            let staged = self.backend.stage(seq).await?;
+            let staged = write_on_blocking_pool(staged, Arc::clone(&state), self.at(Operation::Write)).await?;
+            match staged.publish(when.clone(), self.keep).await {
+                Err(MiniSnapError::Restage { .. }) if restages < RESTAGES => restages += 1,
+                published => return published,
+            }
+        }
+    }
+
+    /// Like [`create`](Self::create), after a proof that the state comes back: it is serialized to memory, parsed, and
+    /// compared, and only then published. A NaN that became `null`, or a `Serialize` that doesn't match its
+    /// `Deserialize`, is an error now and not at the next restart.
+    ///
+    /// Costs the memory of the JSON and of a second state, and the time of a restore.
+    ///
+    /// # Errors
+    ///
+    /// [`Unrestorable`](MiniSnapError::Unrestorable) if the state would not come back equal; else those of
+    /// [`create`](Self::create).
+    pub async fn create_verified<S>(&self, state: &S, seq: u64) -> Result<Published>
+    where
+        S: Serialize + DeserializeOwned + PartialEq,
+    {
+        self.create_verified_with(state, seq, Precondition::Always).await
+    }
+
+    /// Like [`create_verified`](Self::create_verified), if `when` holds.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`create_verified`](Self::create_verified) and of the precondition.
+    pub async fn create_verified_with<S>(&self, state: &S, seq: u64, when: Precondition) -> Result<Published>
+    where
+        S: Serialize + DeserializeOwned + PartialEq,
+    {
+        let json = self.verify(state)?;
+        let mut restages = 0;
+        loop {
+            let mut staged = self.backend.stage(seq).await?;
+            for chunk in json.chunks(format::CHUNK) {
+                staged
+                    .write_all(chunk)
+                    .map_err(|error| MiniSnapError::from_write(error, || self.at(Operation::Write)))?;
+                staged.drain().await?;
+            }
+            match staged.publish(when.clone(), self.keep).await {
+                Err(MiniSnapError::Restage { .. }) if restages < RESTAGES => restages += 1,
+                published => return published,
+            }
+        }
+    }
+
+    fn verify<S: Serialize + DeserializeOwned + PartialEq>(&self, state: &S) -> Result<Vec<u8>> {
+        let mut json = Vec::new();
+        format::write_json(&mut json, state, || self.at(Operation::Write))?;
+        let unrestorable = |reason| MiniSnapError::Unrestorable { at: self.at(Operation::Write), reason };
+        match serde_json::from_slice::<S>(&json) {
+            Ok(back) if back == *state => Ok(json),
+            Ok(_) => Err(unrestorable("parsed again, it is not equal to what was saved".into())),
+            Err(error) => Err(unrestorable(format!("its JSON can't be parsed again: {error}"))),
+        }
+    }
+}
+
+async fn write_on_blocking_pool<S: Serialize + Send + Sync + 'static>(
+    mut staged: Box<dyn StagedSnapshot>,
+    state: Arc<S>,
+    at: At,
+) -> Result<Box<dyn StagedSnapshot>> {
+    let unable = {
+        let at = at.clone();
+        move |reason: String| MiniSnapError::Io { at, action: "run", source: io::Error::other(reason) }
+    };
+    let runtime = match Handle::try_current() {
+        Ok(runtime) => runtime,
+        Err(error) => return Err(unable(error.to_string())),
+    };
+    // Dropped with this future, which is how the blocking pool learns that nobody waits any more.
+    let caller = Arc::new(());
+    let watch = Arc::downgrade(&caller);
+    let task = runtime.clone().spawn_blocking(move || {
+        let sink = DrainedSink { staged: &mut *staged, runtime, caller: watch };
+        format::write_json(sink, &*state, || at.clone())?;
+        Ok(staged)
+    });
+    match task.await {
+        Ok(written) => written,
+        Err(error) => match error.try_into_panic() {
+            Ok(payload) => panic::resume_unwind(payload),
+            Err(error) => Err(unable(error.to_string())),
+        },
+    }
+}
+
+/// Waits after each chunk until the stage has room for the next, on a thread that may wait.
+struct DrainedSink<'a> {
+    staged: &'a mut dyn StagedSnapshot,
+    runtime: Handle,
+    caller: Weak<()>,
+}
+
+impl Write for DrainedSink<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.caller.strong_count() == 0 {
+            return Err(io::Error::other("the caller is gone"));
+        }
+        let written = self.staged.write(bytes)?;
+        self.runtime.block_on(self.staged.drain()).map_err(MiniSnapError::into_io)?;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,177 @@
+//! Opening a store by its path or URL.
+
+use crate::{At, MiniSnapError, Operation, Result, SnapStore, SnapshotBackend};
+use std::{fmt::Display, sync::Arc};
+
+/// A store by its path or URL. No I/O, so the place need not exist.
+///
+/// | URL | backend | cargo feature |
+/// |---|---|---|
+/// | a path, `file:` | `FsBackend` | `fs` (default) |
+/// | `memory:` | `mem::MemBackend`, a new and empty one | `mem` |
+///
+/// In a `file:` URL, `%20` is a space, and so on; a path is taken as it is. A path with a colon in its first part is taken
+/// for a URL: write `./a:b`.
+///
+/// # Errors
+///
+/// [`InvalidUrl`](MiniSnapError::InvalidUrl) if it can't be understood, or its backend isn't compiled in; then it names the
+/// feature.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> minisnap::Result<()> {
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let url = format!("file://{}/my%20state", folder.path().display());
+/// let store = minisnap::open(&url)?; // file:///var/lib/app/my%20state
+/// store.create("a state", 1).await?;
+/// # assert!(folder.path().join("my state/snapshot.json").exists());
+/// # Ok(())
+/// # }
+/// ```
+pub fn open(url: &str) -> Result<SnapStore<Arc<dyn SnapshotBackend>>> {
+    open_with(url, std::iter::empty::<(&str, &str)>())
+}
+
+/// Like [`open`], with options.
+///
+/// | URL | option | value |
+/// |---|---|---|
+/// | a path, `file:` | `busy_timeout` | seconds to wait for other writers, such as `2.5` |
+///
+/// # Errors
+///
+/// [`InvalidUrl`](MiniSnapError::InvalidUrl), also for an option that the backend doesn't know or whose value it can't
+/// read.
+pub fn open_with<K: AsRef<str>, V: AsRef<str>>(
+    url: &str,
+    options: impl IntoIterator<Item = (K, V)>,
+) -> Result<SnapStore<Arc<dyn SnapshotBackend>>> {
+    let options: Vec<_> = options.into_iter().collect();
+    let options: Vec<_> = options.iter().map(|(key, value)| (key.as_ref(), value.as_ref())).collect();
+    let backend = match split_scheme(url) {
+        None => file(url, url.into(), &options)?,
+        Some((scheme, rest)) => match scheme.to_ascii_lowercase().as_str() {
+            "file" => file(url, path_of_file_url(url, rest)?, &options)?,
+            "memory" => memory(url, rest, &options)?,
+            scheme @ ("s3" | "az" | "gs") => {
+                return Err(invalid(url, format_args!("this version has no backend for {scheme}: yet")));
+            }
+            scheme => {
+                return Err(invalid(
+                    url,
+                    format_args!("there is no backend for {scheme}:; if it is a path, write ./ before it"),
+                ));
+            }
+        },
+    };
+    Ok(SnapStore::with_backend(backend))
+}
+
+/// The scheme and what follows its colon; `None` for a path.
+fn split_scheme(url: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = url.split_once(':')?;
+    let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    is_scheme.then_some((scheme, rest))
+}
+
+fn path_of_file_url(url: &str, rest: &str) -> Result<std::path::PathBuf> {
+    use std::{ffi::OsString, path::PathBuf};
+    let path = match rest.strip_prefix("//") {
+        Some(rest) => rest.strip_prefix("localhost").filter(|rest| rest.starts_with('/')).unwrap_or(rest),
+        None => rest,
+    };
+    if !path.starts_with('/') {
+        return Err(invalid(url, "a file: URL needs an absolute path, on this machine: file:///var/lib/app/state"));
+    }
+    if path.contains(['?', '#']) {
+        return Err(invalid(url, "a file: URL has no query and no fragment: write %3F for ? and %23 for #"));
+    }
+    let bytes: Vec<u8> = percent_encoding::percent_decode_str(path).collect();
+    if bytes.contains(&0) {
+        return Err(invalid(url, "a path can't have a NUL byte"));
+    }
+    #[cfg(unix)]
+    return Ok(PathBuf::from(<OsString as std::os::unix::ffi::OsStringExt>::from_vec(bytes)));
+    #[cfg(not(unix))]
+    return match String::from_utf8(bytes) {
+        Ok(path) => Ok(PathBuf::from(OsString::from(path))),
+        Err(_) => Err(invalid(url, "the path is not UTF-8")),
+    };
+}
+
+#[cfg(feature = "fs")]
+fn file(url: &str, path: std::path::PathBuf, options: &[(&str, &str)]) -> Result<Arc<dyn SnapshotBackend>> {
+    if path.as_os_str().is_empty() {
+        return Err(invalid(url, "the path is empty; the current folder is `.`"));
+    }
+    let mut backend = crate::FsBackend::new(path);
+    for (option, value) in options {
+        match *option {
+            "busy_timeout" => {
+                let seconds =
+                    value.parse().ok().and_then(|seconds| std::time::Duration::try_from_secs_f64(seconds).ok());
+                let timeout =
+                    seconds.ok_or_else(|| invalid(url, "the option busy_timeout takes a number of seconds"))?;
+                backend = backend.with_busy_timeout(timeout);
+            }
+            option => return Err(unknown_option(url, option, "busy_timeout")),
+        }
+    }
+    Ok(Arc::new(backend))
+}
+
+#[cfg(not(feature = "fs"))]
+fn file(url: &str, _path: std::path::PathBuf, _options: &[(&str, &str)]) -> Result<Arc<dyn SnapshotBackend>> {
+    Err(not_compiled_in(url, "fs"))
+}
+
+#[cfg(feature = "mem")]
+fn memory(url: &str, rest: &str, options: &[(&str, &str)]) -> Result<Arc<dyn SnapshotBackend>> {
+    if !rest.is_empty() {
+        return Err(invalid(
+            url,
+            "memory: takes no name, and each is a store of its own; share a MemBackend by cloning it",
+        ));
+    }
+    match options {
+        [] => Ok(Arc::new(crate::mem::MemBackend::new())),
+        [(option, _), ..] => Err(unknown_option(url, option, "none")),
+    }
+}
+
+#[cfg(not(feature = "mem"))]
+fn memory(url: &str, _rest: &str, _options: &[(&str, &str)]) -> Result<Arc<dyn SnapshotBackend>> {
+    Err(not_compiled_in(url, "mem"))
+}
+
+#[cfg(not(all(feature = "fs", feature = "mem")))]
+fn not_compiled_in(url: &str, feature: &str) -> MiniSnapError {
+    invalid(url, format_args!("its backend isn't compiled in: give minisnap the cargo feature `{feature}`"))
+}
+
+#[cfg(any(feature = "fs", feature = "mem"))]
+fn unknown_option(url: &str, option: &str, known: &str) -> MiniSnapError {
+    invalid(url, format_args!("it has no option `{option}`; it has: {known}"))
+}
+
+fn invalid(url: &str, reason: impl Display) -> MiniSnapError {
+    MiniSnapError::InvalidUrl { at: At::new(Operation::Open, without_credentials(url)), reason: reason.to_string() }
+}
+
+/// The URL less what may be secret in it: all before an `@`, and the query. In doubt, rather too little is shown.
+fn without_credentials(url: &str) -> String {
+    let (scheme, rest) = match url.split_once("//") {
+        Some((scheme, rest)) => (format!("{scheme}//"), rest),
+        None => (String::new(), url),
+    };
+    let before_query = rest.split(['?', '#']).next().unwrap_or_default();
+    let shown = match before_query.rsplit_once('@') {
+        Some((_, shown)) => shown,
+        // A `?` in a password would make its first part look like a host.
+        None if rest.contains('@') => "…",
+        None => before_query,
+    };
+    format!("{scheme}{shown}")
+}

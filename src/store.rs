@@ -1,0 +1,213 @@
+//! The typed store: where it comes from, and everything that reads. `create.rs` has what writes.
+
+use crate::{At, Generation, MiniSnapError, Operation, Result, SnapshotBackend};
+use serde::de::DeserializeOwned;
+use std::num::NonZeroUsize;
+
+/// The backend of a [`SnapStore`] whose type names none.
+#[cfg(feature = "fs")]
+pub type DefaultBackend = crate::FsBackend;
+
+/// The backend of a [`SnapStore`] whose type names none.
+#[cfg(not(feature = "fs"))]
+pub type DefaultBackend = std::sync::Arc<dyn SnapshotBackend>;
+
+/// Saves and restores a program's whole state.
+///
+/// Cheap to clone if its backend is; any number of stores, in any number of processes, may share a place. Use it within a
+/// Tokio runtime, of either flavour. What a backend promises is written down at [`SnapshotBackend`].
+///
+/// To evolve the state's type, give new fields `#[serde(default)]` and renamed ones `#[serde(alias = "old_name")]`: old
+/// snapshots stay readable.
+#[derive(Debug, Clone)]
+pub struct SnapStore<B = DefaultBackend> {
+    pub(crate) backend: B,
+    pub(crate) keep: NonZeroUsize,
+}
+
+#[cfg(feature = "fs")]
+impl SnapStore {
+    /// The snapshots in the folder `dir`, which is made by the first [`create`](Self::create), with its parents.
+    ///
+    /// No I/O, so it can't fail. A relative path is resolved now, against the current working directory.
+    pub fn new(dir: impl AsRef<std::path::Path>) -> Self {
+        Self::with_backend(crate::FsBackend::new(dir))
+    }
+
+    /// The folder, as it was given.
+    pub fn dir(&self) -> &std::path::Path {
+        self.backend.dir()
+    }
+}
+
+impl<B: SnapshotBackend> SnapStore<B> {
+    /// The snapshots in `backend`.
+    pub fn with_backend(backend: B) -> Self {
+        const CURRENT_AND_THE_ONE_BEFORE: NonZeroUsize = NonZeroUsize::new(2).expect("it is not zero");
+        Self { backend, keep: CURRENT_AND_THE_ONE_BEFORE }
+    }
+
+    /// Keeps the newest `generations` of the history from the next snapshot on; 2 unless set. The current one always
+    /// stays: 0 is taken as 1.
+    ///
+    /// More of them reach further back, and give slow readers more time; each costs its size, and the log has to reach
+    /// back to the oldest ([`truncation_point`](Self::truncation_point)).
+    pub fn keep(mut self, generations: usize) -> Self {
+        self.keep = NonZeroUsize::new(generations).unwrap_or(NonZeroUsize::MIN);
+        self
+    }
+
+    /// The backend, for what it can do beyond its trait.
+    pub fn backend(&self) -> &B {
+        &self.backend
+    }
+
+    /// Restores the current snapshot and the number of the last change in it.
+    ///
+    /// Parses on the calling task. Dropping the future changes nothing, as reading never does.
+    ///
+    /// # Errors
+    ///
+    /// - [`NotFound`](MiniSnapError::NotFound): there is none; see [`try_restore`](Self::try_restore).
+    /// - [`Serde`](MiniSnapError::Serde): it is not of this type; line and column are in the source.
+    /// - [`Corrupt`](MiniSnapError::Corrupt): it is damaged; the error lists the intact older ones, for
+    ///   [`restore_generation`](Self::restore_generation).
+    /// - [`Foreign`](MiniSnapError::Foreign): another program wrote in its place.
+    /// - [`Retired`](MiniSnapError::Retired): snapshots were published faster than this could read one, 16 times in a row.
+    pub async fn restore<S: DeserializeOwned>(&self) -> Result<(S, u64)> {
+        match self.restore_current().await? {
+            Some(restored) => Ok(restored),
+            None => Err(self.nothing_here()),
+        }
+    }
+
+    /// Like [`restore`](Self::restore), with `None` if there is no snapshot.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`restore`](Self::restore) but `NotFound`.
+    pub async fn try_restore<S: DeserializeOwned>(&self) -> Result<Option<(S, u64)>> {
+        match self.restore_current().await {
+            Err(MiniSnapError::NotFound { .. }) => Ok(None),
+            restored => restored,
+        }
+    }
+
+    /// Restores the most recently published of the retained snapshots whose seq is at most `seq`.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](MiniSnapError::NotFound) if all are above it, with what there is; else those of
+    /// [`restore`](Self::restore).
+    pub async fn restore_at<S: DeserializeOwned>(&self, seq: u64) -> Result<(S, u64)> {
+        let mut retired = None;
+        for _ in 0..LOOKS {
+            let history = self.history().await?;
+            let Some(generation) = history.iter().find(|generation| generation.seq() <= seq) else {
+                let seqs: Vec<_> = history.iter().map(|generation| generation.seq().to_string()).collect();
+                return Err(match seqs.as_slice() {
+                    [] => self.nothing_here(),
+                    seqs => MiniSnapError::NotFound {
+                        at: self.at(Operation::Restore),
+                        found: format!("none with a seq of at most {seq}; there are: {}", seqs.join(", ")),
+                    },
+                });
+            };
+            match self.restore_generation(generation).await {
+                Err(error @ MiniSnapError::Retired { .. }) => retired = Some(error),
+                restored => return restored,
+            }
+        }
+        Err(retired.unwrap_or_else(|| self.nothing_here()))
+    }
+
+    /// Restores a certain generation, from [`history`](Self::history) or from a [`Corrupt`](MiniSnapError::Corrupt) error.
+    ///
+    /// # Errors
+    ///
+    /// [`Retired`](MiniSnapError::Retired) if it isn't retained any more; else those of [`restore`](Self::restore).
+    pub async fn restore_generation<S: DeserializeOwned>(&self, generation: &Generation) -> Result<(S, u64)> {
+        let json = self.backend.read(generation).await?;
+        let state = serde_json::from_slice(&json).map_err(|source| MiniSnapError::Serde {
+            at: self.at(Operation::Restore),
+            generation: Some(generation.clone()),
+            source,
+        })?;
+        Ok((state, generation.seq()))
+    }
+
+    /// Whether there is a snapshot. `false` only if there certainly is none: an error counts as `true`, so that
+    /// [`restore`](Self::restore) reports it and nobody starts from an empty state because a disk was slow to mount.
+    pub async fn exists(&self) -> bool {
+        !matches!(self.current().await, Ok(None))
+    }
+
+    /// The current generation, for [`create_if_current`](Self::create_if_current); `None` if there is no snapshot.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be looked up.
+    pub async fn current(&self) -> Result<Option<Generation>> {
+        match self.backend.current().await {
+            Err(MiniSnapError::NotFound { .. }) => Ok(None),
+            current => current,
+        }
+    }
+
+    /// The retained generations, newest first; empty if there is no snapshot. All of them are durable.
+    ///
+    /// # Errors
+    ///
+    /// When they can't be looked up.
+    pub async fn history(&self) -> Result<Vec<Generation>> {
+        match self.backend.history().await {
+            Err(MiniSnapError::NotFound { .. }) => Ok(Vec::new()),
+            history => history,
+        }
+    }
+
+    /// The smallest seq among the retained snapshots; `None` if there is none. The log up to and with it may go: a
+    /// fall-back to any retained snapshot still finds the log that follows it.
+    ///
+    /// A snapshot with a lower seq may be published later (going back on purpose). Only who truncates the log may do that,
+    /// or the log it needs may be gone.
+    ///
+    /// # Errors
+    ///
+    /// When the history can't be looked up; then nothing may be truncated.
+    pub async fn truncation_point(&self) -> Result<Option<u64>> {
+        Ok(self.history().await?.iter().map(Generation::seq).min())
+    }
+
+    /// Removes, now, what writers left that died. The next [`create`](Self::create) would do so too, on most backends.
+    ///
+    /// # Errors
+    ///
+    /// When something could not be removed, or the store is busy.
+    pub async fn sweep(&self) -> Result<()> {
+        self.backend.sweep().await
+    }
+
+    async fn restore_current<S: DeserializeOwned>(&self) -> Result<Option<(S, u64)>> {
+        let mut retired = None;
+        for _ in 0..LOOKS {
+            let Some(generation) = self.backend.current().await? else { return Ok(None) };
+            match self.restore_generation(&generation).await {
+                Err(error @ MiniSnapError::Retired { .. }) => retired = Some(error),
+                restored => return restored.map(Some),
+            }
+        }
+        retired.map_or(Ok(None), Err)
+    }
+
+    fn nothing_here(&self) -> MiniSnapError {
+        MiniSnapError::NotFound { at: self.at(Operation::Restore), found: "nothing was published yet".into() }
+    }
+
+    pub(crate) fn at(&self, operation: Operation) -> At {
+        At::new(operation, self.backend.place())
+    }
+}
+
+/// How often a restore looks for the current generation when the one it found was retired under it.
+const LOOKS: usize = 16;
