@@ -1,0 +1,98 @@
+//! Opening by path and URL.
+
+use minisnap::{MiniSnapError, SnapStore, SnapshotBackend};
+use std::sync::Arc;
+
+fn place(url: &str) -> String {
+    minisnap::open(url).unwrap_or_else(|error| panic!("{error}")).backend().place().to_owned()
+}
+
+fn refusal(opened: minisnap::Result<SnapStore<Arc<dyn SnapshotBackend>>>) -> String {
+    let error = opened.map(drop).unwrap_err();
+    assert!(matches!(error, MiniSnapError::InvalidUrl { .. }), "{error}");
+    error.to_string()
+}
+
+#[test]
+fn paths_and_file_urls_are_folders() {
+    for (url, path) in [
+        ("/var/lib/app", "/var/lib/app"),
+        ("/var/lib/a:b", "/var/lib/a:b"),
+        ("/var/lib/50%25", "/var/lib/50%25"),
+        ("file:///var/lib/my%20app", "/var/lib/my app"),
+        ("FILE:/var/lib/app", "/var/lib/app"),
+        ("file://localhost/var/lib/app", "/var/lib/app"),
+    ] {
+        assert_eq!(place(url), path, "{url}");
+    }
+    let here = std::env::current_dir().unwrap();
+    assert_eq!(place("./a:b"), here.join("a:b").display().to_string());
+    assert_eq!(place("state"), here.join("state").display().to_string());
+}
+
+#[tokio::test]
+async fn each_memory_is_a_store_of_its_own() {
+    let store = minisnap::open("memory:").unwrap();
+    store.create("state", 1).await.unwrap();
+    assert!(store.exists().await);
+    assert!(!minisnap::open("memory:").unwrap().exists().await);
+}
+
+#[test]
+fn what_is_not_understood_is_refused_with_what_to_do() {
+    for (url, part) in [
+        ("", "the path is empty"),
+        ("ftp://host/state", "no backend for ftp:"),
+        ("a:b", "write ./ before it"),
+        ("file://server/share", "absolute path, on this machine"),
+        ("file:relative", "absolute path, on this machine"),
+        ("file:///a?b", "%3F"),
+        ("file:///a%00b", "NUL"),
+        ("memory:name", "takes no name"),
+        ("s3://bucket/prefix", "s3:"),
+    ] {
+        let text = refusal(minisnap::open(url));
+        let without_query = url.split('?').next().unwrap();
+        assert!(text.contains(part) && text.contains(without_query), "{url}: {text}");
+    }
+}
+
+#[test]
+fn options_are_set_and_unknown_ones_refused() {
+    assert!(minisnap::open_with("/tmp/state", [("busy_timeout", "2.5")]).is_ok());
+    for (url, option, value, part) in [
+        ("/tmp/state", "busy_timeout", "soon", "a number of seconds"),
+        ("/tmp/state", "busy_timeout", "-1", "a number of seconds"),
+        ("/tmp/state", "region", "eu", "no option `region`; it has: busy_timeout"),
+        ("memory:", "busy_timeout", "1", "no option `busy_timeout`; it has: none"),
+    ] {
+        let text = refusal(minisnap::open_with(url, [(option, value)]));
+        assert!(text.contains(part), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn the_busy_timeout_reaches_the_backend() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = folder.path().to_str().unwrap();
+    let store = minisnap::open_with(url, [("busy_timeout", "0.05")]).unwrap();
+    store.create(&1, 1).await.unwrap();
+    let lock = std::fs::File::open(folder.path().join("snapshots/.lock")).unwrap();
+    lock.lock().unwrap();
+    let error = store.create(&2, 2).await.unwrap_err();
+    assert!(matches!(error, MiniSnapError::Busy { .. }), "{error}");
+}
+
+#[test]
+fn errors_never_show_credentials() {
+    for url in [
+        "s3://key:secret@host/bucket?token=secret",
+        "ftp://user:/secret@host/p#secret",
+        "gs://secret@bucket/p",
+        "s3://key:se?secret@host/bucket",
+        "s3://secret?@secret",
+    ] {
+        let text = refusal(minisnap::open(url));
+        assert!(!text.contains("secret") && !text.contains("key"), "{text}");
+    }
+}

@@ -1,0 +1,25 @@
+//! What needs several processes, other users or other disks: what one program alone can't prove of a shared folder.
+
+/// Leftovers, and everything else, on a full disk.
+#[cfg(target_os = "linux")]
+mod full_disk;
+/// A lock that was inherited by a forked child.
+#[cfg(target_os = "linux")]
+mod inherited;
+/// Writers killed at any moment.
+mod killed;
+/// What dead writers leave, and what living ones hold.
+mod leftovers;
+/// A disk made for a test.
+#[cfg(target_os = "linux")]
+mod mounts;
+/// Which folder a path means, who may use it, and what else is in it.
+mod places;
+/// Many writers and readers at once.
+mod publishers;
+/// Folders that may only be read.
+mod read_only;
+/// A process that was stopped while it held the lock.
+mod stopped;
+/// System calls that the standard library doesn't have.
+mod system;

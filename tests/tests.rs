@@ -1,0 +1,20 @@
+//! What holds across the crates. One binary, a module per topic.
+
+#![allow(clippy::unwrap_used, reason = "a test's helpers may panic like the test")]
+
+/// The published state manager on top of this package.
+mod compatibility;
+/// What is in a folder, seen from outside.
+mod folders;
+/// Opening by path and URL.
+mod opening;
+/// Other processes.
+mod peers;
+/// What needs several processes, other users or other disks.
+mod processes;
+/// The published version before this one, in the same folder.
+mod published;
+/// The typed store.
+mod store;
+/// A state of which a reader can tell whether it is whole.
+mod whole;
