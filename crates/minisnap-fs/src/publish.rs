@@ -2,8 +2,9 @@
 //!
 //! 1. Make the folders that are missing. As long as nothing was published: sync the folder and every ancestor up to the
 //!    mount point, whoever made them, since another process may have been killed before its sync.
-//! 2. Under `.lock`: settle what stands at the two names (`adopt.rs`); remove stages and unpublished generations whose
-//!    writer is gone, here, so that a full disk can recover; make a fresh stage, locked for as long as its writer lives.
+//! 2. Under `.lock`: settle what stands at the two names (`adopt.rs`); remove stages and generations that aren't retained
+//!    and whose writer is gone, here, so that a full disk can recover (generations only once the commit record is synced:
+//!    whoever replaced it may have been killed before that); make a fresh stage, locked for as long as its writer lives.
 //!    Then, unlocked, the JSON is written to it, digested on the way; and at last `snapshot.seq`, and the links to the
 //!    history as it is now.
 //! 3. Rename the stage to its final name. Nothing points to it yet.

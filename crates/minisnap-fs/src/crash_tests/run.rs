@@ -241,32 +241,44 @@ impl Trace {
         })
     }
 
-    /// Cuts the power at every point and checks every state the disk may be in; those in `seen` aren't laid out again. The
-    /// steps that are `left_out` weren't done.
-    pub(super) fn cut_power(&self, seen: &mut Seen, left_out: impl Fn(usize) -> bool) -> Result<(), String> {
-        self.each_state(left_out, |index, tree, expect| {
-            let found = seen.0.entry((tree.clone(), expect.or_else)).or_insert_with(|| {
-                let machine = scratch();
-                let root = machine.path().join("disk");
-                tree.write_to(&root).expect("lay out the disk");
-                block_on(look(&root.join(self.dir), expect.or_else))
-            });
-            let checked = found.as_ref().map_err(Clone::clone).and_then(|found| expect.check(found.as_ref()));
-            checked.map_err(|found| self.explain(index, &found, &tree))
+    /// Cuts the power at every point and checks every state the disk may be in; those in `seen` aren't laid out again.
+    pub(super) fn cut_power(&self, seen: &mut Seen) -> Result<(), String> {
+        self.each_state(|_| false, |index, tree, expect| self.check(index, tree, expect, seen))
+    }
+
+    /// The same if the steps that are `left_out` hadn't been done: the states that may only be there because of it.
+    pub(super) fn cut_power_without(&self, left_out: impl Fn(usize) -> bool, seen: &mut Seen) -> Result<(), String> {
+        let fine = self.states();
+        self.each_state(left_out, |index, tree, expect| match fine.contains(&(tree.clone(), expect.clone())) {
+            true => Ok(()),
+            false => self.check(index, tree, expect, seen),
         })
+    }
+
+    fn check(&self, index: usize, tree: Arc<Tree>, expect: &Expect, seen: &mut Seen) -> Result<(), String> {
+        let found = seen.0.entry((tree.clone(), expect.or_else)).or_insert_with(|| {
+            let machine = scratch();
+            let root = machine.path().join("disk");
+            tree.write_to(&root).expect("lay out the disk");
+            block_on(look(&root.join(self.dir), expect.or_else))
+        });
+        let checked = found.as_ref().map_err(Clone::clone).and_then(|found| expect.check(found.as_ref()));
+        checked.map_err(|found| self.explain(index, &found, &tree))
     }
 
     /// For each state the disk may be in after a power loss: the machine, started again.
     pub(super) fn restarted_after_power_loss(&self) -> impl Iterator<Item = Run> {
+        self.states().into_iter().map(|(tree, expect)| Run::on(tree, self.dir, expect, self.numbers))
+    }
+
+    fn states(&self) -> HashSet<(Arc<Tree>, Arc<Expect>)> {
         let mut states = HashSet::new();
-        let _ = self.each_state(
-            |_| false,
-            |_, tree, expect| {
-                states.insert((tree, expect.clone()));
-                Ok(())
-            },
-        );
-        states.into_iter().map(|(tree, expect)| Run::on(tree, self.dir, expect, self.numbers))
+        let add = |_, tree, expect: &Arc<Expect>| {
+            states.insert((tree, expect.clone()));
+            Ok(())
+        };
+        self.each_state(|_| false, add).expect("nothing is checked");
+        states
     }
 
     /// Between two syncs, what may be on the disk only becomes more. So it is enough to look before each sync, before each

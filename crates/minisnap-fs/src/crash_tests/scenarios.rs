@@ -30,7 +30,7 @@ cases! {
 fn survive(name: &str, traces: Vec<Trace>) {
     let (start, mut seen) = (Instant::now(), Seen::default());
     for trace in &traces {
-        if let Err(violation) = trace.cut_power(&mut seen, |_| false) {
+        if let Err(violation) = trace.cut_power(&mut seen) {
             panic!("{name}: {violation}");
         }
     }

@@ -106,7 +106,7 @@ fn each_sync_is_needed() {
             let of_this = |trace: &Trace, index| purpose(trace, index) == Some(sync);
             let mut concerned = traces.iter().filter(|trace| (0..trace.steps.len()).any(|index| of_this(trace, index)));
             concerned.find_map(|trace| {
-                let violation = trace.cut_power(&mut seen, |index| of_this(trace, index)).err()?;
+                let violation = trace.cut_power_without(|index| of_this(trace, index), &mut seen).err()?;
                 Some((*name, violation))
             })
         });
