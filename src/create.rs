@@ -12,8 +12,19 @@ use std::{
 };
 use tokio::runtime::Handle;
 
-/// How often a snapshot is written again when the store lost what was staged.
-const RESTAGES: usize = 8;
+/// How often a snapshot was written again because the store lost what was staged.
+#[derive(Default)]
+struct Restages(usize);
+
+impl Restages {
+    const MOST: usize = 8;
+
+    /// Whether to write it once more after this.
+    fn again_after(&mut self, published: &Result<Published>) -> bool {
+        self.0 += 1;
+        matches!(published, Err(MiniSnapError::Restage { .. })) && self.0 <= Self::MOST
+    }
+}
 
 impl<B: SnapshotBackend> SnapStore<B> {
     /// Makes `state` the current snapshot; `seq` is the number of the last change in it. The last to create wins, also with
@@ -75,13 +86,13 @@ impl<B: SnapshotBackend> SnapStore<B> {
         seq: u64,
         when: Precondition,
     ) -> Result<Published> {
-        let mut restages = 0;
+        let mut restages = Restages::default();
         loop {
             let mut staged = self.backend.stage(seq).await?;
             format::write_json(&mut staged, state, || self.at(Operation::Write))?;
-            match staged.publish(when.clone(), self.keep).await {
-                Err(MiniSnapError::Restage { .. }) if restages < RESTAGES => restages += 1,
-                published => return published,
+            let published = staged.publish(when.clone(), self.keep).await;
+            if !restages.again_after(&published) {
+                return published;
             }
         }
     }
@@ -113,13 +124,13 @@ impl<B: SnapshotBackend> SnapStore<B> {
         seq: u64,
         when: Precondition,
     ) -> Result<Published> {
-        let mut restages = 0;
+        let mut restages = Restages::default();
         loop {
             let staged = self.backend.stage(seq).await?;
             let staged = write_on_blocking_pool(staged, Arc::clone(&state), self.at(Operation::Write)).await?;
-            match staged.publish(when.clone(), self.keep).await {
-                Err(MiniSnapError::Restage { .. }) if restages < RESTAGES => restages += 1,
-                published => return published,
+            let published = staged.publish(when.clone(), self.keep).await;
+            if !restages.again_after(&published) {
+                return published;
             }
         }
     }
@@ -151,7 +162,7 @@ impl<B: SnapshotBackend> SnapStore<B> {
         S: Serialize + DeserializeOwned + PartialEq,
     {
         let json = self.verify(state)?;
-        let mut restages = 0;
+        let mut restages = Restages::default();
         loop {
             let mut staged = self.backend.stage(seq).await?;
             for chunk in json.chunks(format::CHUNK) {
@@ -160,9 +171,9 @@ impl<B: SnapshotBackend> SnapStore<B> {
                     .map_err(|error| MiniSnapError::from_write(error, || self.at(Operation::Write)))?;
                 staged.drain().await?;
             }
-            match staged.publish(when.clone(), self.keep).await {
-                Err(MiniSnapError::Restage { .. }) if restages < RESTAGES => restages += 1,
-                published => return published,
+            let published = staged.publish(when.clone(), self.keep).await;
+            if !restages.again_after(&published) {
+                return published;
             }
         }
     }

@@ -204,7 +204,7 @@ async fn an_unknown_outcome_is_told_as_such_and_not_tried_again() {
     let error = store.create(&1, 1).await.unwrap_err();
     assert!(!error.outcome_known());
     let MiniSnapError::OutcomeUnknown { generation, previous, .. } = error else { panic!("{error}") };
-    assert_eq!((store.current().await.unwrap(), previous), (Some(generation), None), "this settles it");
+    assert_eq!((store.current().await.unwrap(), previous), (Some(generation), None), "this is what readers see");
     assert_eq!(memory.calls(Operation::Publish), 1);
 }
 
@@ -328,6 +328,7 @@ struct Metered {
     most: Arc<AtomicUsize>,
 }
 
+#[derive(Debug)]
 struct MeteredStage {
     inner: Box<dyn StagedSnapshot>,
     undrained: usize,

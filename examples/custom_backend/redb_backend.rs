@@ -156,6 +156,7 @@ impl SnapshotBackend for RedbBackend {
 }
 
 /// A snapshot being written: nothing in the database knows of it, so dropping it, or a crash, leaves nothing behind.
+#[derive(Debug)]
 struct Stage {
     backend: RedbBackend,
     generation: Generation,

@@ -125,3 +125,23 @@ async fn a_stage_that_lives_on_in_a_forked_child_is_left_alone_until_that_ends()
     });
     assert_tidy(dir, &whole::restore_history(&store).await);
 }
+
+#[tokio::test]
+async fn a_forked_child_that_drops_what_it_inherited_leaves_its_parents_stage_alone() {
+    if let Some(job) = peers::job() {
+        let store = SnapStore::new(job.dir());
+        let mut staged = store.backend().stage(2).await.expect("a stage");
+        staged.write_all(b"[").expect("to write");
+        system::drop_in_a_forked_child(&staged);
+        // Another writer cleans up what isn't locked.
+        SnapStore::new(job.dir()).create(&1, 1).await.expect("a snapshot");
+        staged.write_all(b"2]").expect("to write");
+        staged.publish(Precondition::Always, NonZeroUsize::MIN).await.expect("to publish");
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let forks = peers::of(a_forked_child_that_drops_what_it_inherited_leaves_its_parents_stage_alone);
+    forks.dir(folder.path()).start().finish();
+    let (restored, seq): ([u64; 1], u64) = SnapStore::new(folder.path()).restore().await.expect("a snapshot");
+    assert_eq!((restored, seq), ([2], 2));
+}

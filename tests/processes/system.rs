@@ -24,6 +24,28 @@ pub(crate) fn fork_sleeper() {
     }
 }
 
+/// Drops a value in a forked child alone, as a program does that forks and then ends in good order, and waits for it.
+pub(crate) fn drop_in_a_forked_child<T>(value: &T) {
+    // SAFETY: the child works on its own copy of the memory and never returns from here, so each of the two values is
+    // dropped once, in its own process. Dropping allocates, which glibc allows after a fork; the alarm ends a child that
+    // hangs on another lock all the same. The status is a local variable.
+    unsafe {
+        match libc::fork() {
+            -1 => panic!("cannot fork: {}", io::Error::last_os_error()),
+            0 => {
+                libc::alarm(60);
+                drop(std::ptr::read(value));
+                libc::_exit(0);
+            }
+            child => {
+                let mut status = 0;
+                assert_eq!(libc::waitpid(child, &raw mut status, 0), child, "{}", io::Error::last_os_error());
+                assert!(libc::WIFEXITED(status), "the child was killed: {status}");
+            }
+        }
+    }
+}
+
 /// Stops a child of this process, and waits until it stands still.
 pub(crate) fn stop(child: u32) {
     signal(child, libc::SIGSTOP);

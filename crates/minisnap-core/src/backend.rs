@@ -17,10 +17,12 @@ use std::{fmt::Debug, io, num::NonZeroUsize, sync::Arc};
 /// 2. *Durable.* When [`publish`](StagedSnapshot::publish) returns `Ok`, the pair survives power loss; so does whatever
 ///    [`history`](Self::history) returns, whoever published it.
 /// 3. *Invisible until published.* What is staged and dropped, or staged and crashed, is never read and never in the
-///    history, and its remains are removed by a later stage or publish.
+///    history, and its remains are removed by a later stage or publish (in an object store after a grace time; by
+///    [`sweep`](Self::sweep) at once).
 /// 4. *Conditional.* A publish names its [`Precondition`], judged in the same atomic step, and a refusal is only ever
-///    judged on a fresh look. Being slow never means writing again; effort is bounded and ends in
-///    [`Busy`](MiniSnapError::Busy), the old pair certainly untouched.
+///    judged on a fresh look. Being slower than others never means writing again (only what is swept away by force is
+///    answered with [`Restage`](MiniSnapError::Restage)); effort is bounded and ends in [`Busy`](MiniSnapError::Busy), the
+///    old pair certainly untouched.
 /// 5. *Known outcome.* An error says whether the old pair is certainly untouched, or that it can't be known
 ///    ([`OutcomeUnknown`](MiniSnapError::OutcomeUnknown), after which nothing is deleted). What fails after the commit
 ///    (retiring, cleaning) is no error of the publish: the remains wait for a later one.
@@ -77,17 +79,18 @@ pub trait SnapshotBackend: Debug + Send + Sync + 'static {
     async fn stage(&self, seq: u64) -> Result<Box<dyn StagedSnapshot>>;
 
     /// Removes, now, what dead writers left behind: stages and generations that were never published, files of retired
-    /// ones. Never anything of a living writer, never a retained generation.
+    /// ones. Never a retained generation, and nothing of a living writer where those can be told from dead ones; where they
+    /// can't, a living writer's stage may go, and its publish answers [`Restage`](MiniSnapError::Restage).
     async fn sweep(&self) -> Result<()>;
 }
 
 /// A snapshot being written: an [`io::Write`] for the JSON's bytes. Dropping it discards it.
 ///
 /// Write errors should carry a [`MiniSnapError`] ([`MiniSnapError::into_io`]), so that the path or URL is not lost on the
-/// way through a serializer. [`flush`](io::Write::flush) promises nothing; writes come in chunks of about
-/// [`CHUNK`](crate::format::CHUNK), so a backend need not gather them.
+/// way through a serializer. [`flush`](io::Write::flush) promises nothing. The typed store writes in chunks of
+/// [`CHUNK`](crate::format::CHUNK) bytes, so a backend need not gather them; others may write in pieces of any size.
 #[async_trait]
-pub trait StagedSnapshot: io::Write + Send {
+pub trait StagedSnapshot: io::Write + Debug + Send {
     /// Waits until no more than a part of what was written is still in memory, so that a large state can be written in
     /// bounded memory. A backend that holds nothing back returns at once.
     ///

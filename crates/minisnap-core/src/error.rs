@@ -151,12 +151,12 @@ pub enum MiniSnapError {
         reason: String,
     },
 
-    /// The publish may have happened or not, and it couldn't be looked up. Nothing was deleted, whichever it is. Look up
-    /// [`current`](crate::SnapshotBackend::current) later: if `generation` is there or in the history, it happened. Until
-    /// then keep the log.
+    /// The publish may have happened or not, and if it has, perhaps not durably. Nothing was deleted, whichever it is. Keep
+    /// the log and publish again: only an `Ok` is a licence to delete it. What is current now is what readers see, and not
+    /// yet what a power loss would leave.
     #[error(
-        "{at}: it is not known whether {generation} was published over {}: {source}; both are intact: look up the current \
-         snapshot before you delete any log",
+        "{at}: it is not known whether {generation} was published over {}: {source}; both are intact: keep the log, and \
+         publish again",
         name_or_none(previous)
     )]
     OutcomeUnknown {

@@ -38,28 +38,58 @@ pub const MAX_SEQ_BYTES: usize = 64;
 /// # Ok::<(), minisnap_core::MiniSnapError>(())
 /// ```
 pub fn write_json<W: Write, S: Serialize + ?Sized>(sink: W, state: &S, at: impl Fn() -> At) -> Result<()> {
-    let mut chunks = io::BufWriter::with_capacity(CHUNK, sink);
+    let mut chunks = Chunks { sink, buffer: Vec::with_capacity(CHUNK) };
     let serialized = state.serialize(&mut Serializer::with_formatter(&mut chunks, Pretty::default()));
     let written = match serialized {
         Ok(()) => chunks.flush(),
         Err(error) if error.is_io() => Err(error.into()),
-        Err(source) => {
-            discard(chunks);
-            return Err(MiniSnapError::Serde { at: at(), generation: None, source });
-        }
+        Err(source) => return Err(MiniSnapError::Serde { at: at(), generation: None, source }),
     };
-    written.map_err(|error| {
-        discard(chunks);
-        match error.downcast::<TooDeep>() {
-            Ok(too_deep) => MiniSnapError::Unrestorable { at: at(), reason: too_deep.to_string() },
-            Err(error) => MiniSnapError::from_write(error, &at),
-        }
+    written.map_err(|error| match error.downcast::<TooDeep>() {
+        Ok(too_deep) => MiniSnapError::Unrestorable { at: at(), reason: too_deep.to_string() },
+        Err(error) => MiniSnapError::from_write(error, &at),
     })
 }
 
-/// Drops what is buffered: a `BufWriter` that is dropped would write it once more to a sink that has failed.
-fn discard<W: Write>(chunks: io::BufWriter<W>) {
-    drop(chunks.into_parts());
+/// Gathers small writes and splits large ones, so that each chunk but the last is of [`CHUNK`] bytes. `BufWriter` would
+/// hand over whatever it has when the next piece doesn't fit, and a long string in one piece.
+struct Chunks<W> {
+    sink: W,
+    buffer: Vec<u8>,
+}
+
+impl<W: Write> Chunks<W> {
+    fn hand_over(&mut self) -> io::Result<()> {
+        self.sink.write_all(&self.buffer)?;
+        self.buffer.clear();
+        Ok(())
+    }
+}
+
+impl<W: Write> Write for Chunks<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let fitting = bytes.len().min(CHUNK - self.buffer.len());
+        self.buffer.extend_from_slice(&bytes[..fitting]);
+        if self.buffer.len() == CHUNK {
+            self.hand_over()?;
+        }
+        Ok(fitting)
+    }
+
+    // Almost every write of a serializer is a few bytes that fit.
+    #[inline]
+    fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while bytes.len() >= CHUNK - self.buffer.len() {
+            let written = self.write(bytes)?;
+            bytes = &bytes[written..];
+        }
+        self.buffer.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.hand_over()
+    }
 }
 
 /// Checks that `bytes` are one JSON document, without making anything of it.

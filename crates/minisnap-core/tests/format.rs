@@ -126,21 +126,31 @@ fn a_state_that_is_no_json_says_so() {
 fn a_sink_gets_large_chunks_and_its_error_comes_back() {
     struct Full {
         calls: usize,
+        room: usize,
+        sizes: Vec<usize>,
     }
     impl Write for Full {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            assert!(bytes.len() > CHUNK / 2, "a chunk of {} bytes", bytes.len());
+            self.sizes.push(bytes.len());
             self.calls += 1;
-            if self.calls > 2 { Err(io::ErrorKind::StorageFull.into()) } else { Ok(bytes.len()) }
+            if self.calls > self.room { Err(io::ErrorKind::StorageFull.into()) } else { Ok(bytes.len()) }
         }
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
         }
     }
     let state = vec!["a string of some length"; 200_000];
-    let mut sink = Full { calls: 0 };
+    let mut sink = Full { calls: 0, room: 2, sizes: Vec::new() };
     let error = write_json(&mut sink, &state, at).unwrap_err();
     assert_eq!(sink.calls, 3, "once it has failed, it is left alone");
+
+    // Small pieces, one of just a chunk, and one of many: all but the last chunk are of the same size.
+    let state = (vec![1; 700_000], "x".repeat(CHUNK), "y".repeat(5 * CHUNK + 3), "z");
+    let mut sink = Full { calls: 0, room: usize::MAX, sizes: Vec::new() };
+    write_json(&mut sink, &state, at).unwrap();
+    let (last, full) = sink.sizes.split_last().unwrap();
+    assert!(full.iter().all(|size| *size == CHUNK) && *last <= CHUNK, "{:?}", sink.sizes);
+    assert_eq!(sink.sizes.iter().sum::<usize>(), serde_json::to_string_pretty(&state).unwrap().len());
     assert!(
         matches!(&error, MiniSnapError::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull),
         "{error}"

@@ -4,7 +4,7 @@
 use crate::{
     commit,
     disk::{Disk, Entry},
-    layout::{GenerationName, Layout, NOTHING_PUBLISHED, PublicName},
+    layout::{GenerationName, Layout, NOTHING_PUBLISHED, PublicName, is_of_other_format},
     lock::StoreLock,
     names::{self, AtName, PlainPair},
     read,
@@ -23,12 +23,11 @@ use std::path::{Path, PathBuf};
 ///    - half a pair is set aside, under a name of its own beside it: it is no snapshot, but it is somebody's.
 /// 2. Plain files beside a generation must say the same as it, as after an adoption that was cut short; else they are
 ///    `Foreign`.
-/// 3. Where there is no link yet, place it, over a plain file if there still is one. At each instant in between, both
+/// 3. While nothing was published, say so in a commit record. Where there is no link yet, place it, over a plain file if there still is one. At each instant in between, both
 ///    names say the same as the current generation, one through its link and one by itself. Both folders are synced before,
 ///    since whoever did it may have been killed before that: a link may only be there after what it leads to is, and after
 ///    the file that stood in its place has its new name.
-/// 4. While nothing was published, say so in a commit record and sync the folders; after a change, sync them too. Who is
-///    killed in between leaves `.settling` behind, so that nobody takes links for durable that aren't.
+/// 4. Sync the folder with the links. Who is killed in between leaves `.settling` behind, so that nobody takes links for durable that aren't.
 pub(crate) fn settle(disk: Disk, layout: &Layout, lock: &StoreLock) -> Result<Option<GenerationName>> {
     // 1.
     let record = record::read(disk, layout)?;
@@ -42,7 +41,7 @@ pub(crate) fn settle(disk: Disk, layout: &Layout, lock: &StoreLock) -> Result<Op
     let current = match &record {
         CommitRecord::Current(current) => Some(current.clone()),
         CommitRecord::Absent | CommitRecord::Nothing => {
-            refuse_lost_record(disk, layout, &record)?;
+            refuse_lost_record(disk, layout, &record, &found)?;
             if found == [AtName::File, AtName::File] {
                 Some(adopt(disk, layout, lock)?)
             } else {
@@ -56,6 +55,9 @@ pub(crate) fn settle(disk: Disk, layout: &Layout, lock: &StoreLock) -> Result<Op
         names::check_plain_files(disk, layout, current)?;
     }
     // 3.
+    if record == CommitRecord::Absent && current.is_none() {
+        disk.link(Path::new(NOTHING_PUBLISHED), &layout.current())?;
+    }
     if found != [AtName::Ours, AtName::Ours] {
         disk.sync_folder(layout.dir())?;
         disk.sync_folder(&layout.snapshots())?;
@@ -65,11 +67,7 @@ pub(crate) fn settle(disk: Disk, layout: &Layout, lock: &StoreLock) -> Result<Op
         place_link(disk, layout, lock, &name)?;
     }
     // 4.
-    if record == CommitRecord::Absent && current.is_none() {
-        disk.link(Path::new(NOTHING_PUBLISHED), &layout.current())?;
-    }
     disk.sync_folder(layout.dir())?;
-    disk.sync_folder(&layout.snapshots())?;
     disk.remove(&layout.settling())?;
     Ok(current)
 }
@@ -89,7 +87,8 @@ fn adopt(disk: Disk, layout: &Layout, lock: &StoreLock) -> Result<GenerationName
         // Once there is a commit record, plain files that lost what was never synced would be taken for another's.
         read::sync_plain_pair(disk, layout)?;
         if pair.is_still_there(disk, layout)? {
-            commit::swap(disk, layout, lock, &mut stage, &pair.name, None)?;
+            // The pair is the same before and after, under the same name: whatever the outcome, it is untouched.
+            commit::swap(disk, layout, lock, &mut stage, &pair.name).map_err(commit::Failure::of_adopting)?;
             return Ok(pair.name);
         }
     }
@@ -119,32 +118,58 @@ pub(crate) fn set_aside_plain_files(disk: Disk, layout: &Layout, _lock: &StoreLo
     Ok(moved)
 }
 
-/// A store without a commit record must not hold generations: the record says `none` before the first is made.
-pub(crate) fn refuse_lost_record(disk: Disk, layout: &Layout, record: &CommitRecord) -> Result<()> {
+/// A store without a commit record must have neither generations nor our links: the record says `none`, durably, before
+/// the first of either is made. If it has, the record was lost, and what the store held may be all there is.
+pub(crate) fn refuse_lost_record(
+    disk: Disk,
+    layout: &Layout,
+    record: &CommitRecord,
+    found: &[AtName; 2],
+) -> Result<()> {
     if *record != CommitRecord::Absent {
         return Ok(());
     }
+    refuse_other_format(disk, layout)?;
     let names = disk.names_in(&layout.snapshots())?;
     let mut generations: Vec<_> = names.iter().filter_map(|name| GenerationName::parse(name)).collect();
-    // An adoption that was cut short leaves one; the plain pair it was copied from is still there.
-    generations.retain(|name| !name.is_of_plain_pair());
-    if generations.is_empty() {
-        return Ok(());
+    if *found == [AtName::File, AtName::File] {
+        // An adoption that was cut short leaves one, of which the plain pair is still there.
+        generations.retain(|name| !name.is_of_plain_pair());
     }
     generations.sort_by_key(|name| name.seq);
     let list: Vec<_> = generations.iter().map(GenerationName::as_str).collect();
-    Err(MiniSnapError::Corrupt {
-        at: disk.at(&layout.current()),
-        found: format!(
-            "the commit record is missing, as after a copy without links, but there are generations: {}",
-            list.join(", ")
-        ),
-        remedy:
+    let (found, remedy) = if !generations.is_empty() {
+        (
+            format!(
+                "the commit record is missing, as after a copy without links, but there are generations: {}",
+                list.join(", ")
+            ),
             "restore the link from a backup, or point it to the generation you trust: ln -s NAME current; or move the \
-                 generations elsewhere to start without them"
+             generations elsewhere to start without them",
+        )
+    } else if found.contains(&AtName::Ours) {
+        (
+            "the commit record and all generations are missing, but there are links to them".into(),
+            "bring the folder `snapshots` back (is a disk not mounted?), or remove the links snapshot.json and \
+             snapshot.seq to start anew",
+        )
+    } else {
+        return Ok(());
+    };
+    Err(MiniSnapError::Corrupt { at: disk.at(&layout.current()), found, remedy: remedy.into(), intact: Vec::new() })
+}
+
+/// Versions 0.1.2 and 0.1.3 wrote one file a snapshot: a folder with such files is not empty.
+fn refuse_other_format(disk: Disk, layout: &Layout) -> Result<()> {
+    match disk.names_in(layout.dir())?.into_iter().find(|name| is_of_other_format(name)) {
+        None => Ok(()),
+        Some(name) => Err(MiniSnapError::Foreign {
+            at: disk.at(&layout.dir().join(name)),
+            found: "this is a snapshot of minisnap 0.1.2 or 0.1.3, which had another format".into(),
+            remedy: "restore it with that version and save it with this one, in another folder; or move it elsewhere"
                 .into(),
-        intact: Vec::new(),
-    })
+        }),
+    }
 }
 
 /// Places our link at a name, in one step over whatever was checked to stand there.

@@ -47,8 +47,10 @@ impl FsBackend {
     /// `snapshot.json`, `snapshot.seq` and `snapshots` belong to minisnap.
     pub fn new(dir: impl AsRef<Path>) -> Self {
         let dir = dir.as_ref().to_path_buf();
+        // An empty path is the working directory, as for `Path::join`.
+        let folder = if dir.as_os_str().is_empty() { Path::new(".") } else { &dir };
         // Without a working directory, the path as it is still gives errors that name it.
-        let absolute = std::path::absolute(&dir).unwrap_or_else(|_| dir.clone());
+        let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.into());
         let place = absolute.display().to_string();
         Self { dir, place, store: Store { layout: Layout::new(absolute), patience: Self::DEFAULT_BUSY_TIMEOUT } }
     }
@@ -57,7 +59,8 @@ impl FsBackend {
     pub const DEFAULT_BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
     /// Sets how long a writer waits for other writers, of any process, before it gives up with
-    /// [`Busy`](MiniSnapError::Busy). The lock is held for two or three disk syncs at a time.
+    /// [`Busy`](MiniSnapError::Busy). The lock is held for two or three disk syncs at a time. A writer that waits occupies a
+    /// thread of the runtime's blocking pool (512 unless set); readers need one, too.
     pub fn with_busy_timeout(mut self, timeout: Duration) -> Self {
         self.store.patience = timeout;
         self
@@ -162,6 +165,7 @@ impl SnapshotBackend for FsBackend {
     }
 }
 
+#[derive(Debug)]
 struct FsStaged {
     store: Store,
     stage: Stage,

@@ -33,8 +33,9 @@ pub(crate) enum Entry {
     Missing,
     Link(PathBuf),
     File,
-    /// A folder, a device, a named pipe: in words.
-    Other(&'static str),
+    Folder,
+    /// A device, a named pipe, a socket.
+    Other,
 }
 
 /// What changes when another file takes a name, or the file is written to.
@@ -47,6 +48,11 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
+    /// Whether it is the same file, though it may have been written to.
+    pub(crate) fn is_same_file(&self, other: &Self) -> bool {
+        (self.device, self.inode) == (other.device, other.inode)
+    }
+
     fn of(metadata: &fs::Metadata) -> Self {
         Self {
             device: metadata.dev(),
@@ -88,9 +94,9 @@ impl Disk {
             if kind.is_file() {
                 return Ok(Entry::File);
             } else if kind.is_dir() {
-                return Ok(Entry::Other("a folder"));
+                return Ok(Entry::Folder);
             } else if !kind.is_symlink() {
-                return Ok(Entry::Other("neither a file nor a folder"));
+                return Ok(Entry::Other);
             }
             // A link took its place in between: look again.
         }
@@ -228,8 +234,9 @@ impl Disk {
                 Err(MiniSnapError::Unsupported {
                     at: self.at(path),
                     what: format!(
-                        "this file system has no symbolic links ({error}), as FAT and exFAT haven't; minisnap needs them: \
-                         put the folder on a local POSIX file system, such as ext4, XFS, Btrfs or APFS"
+                        "a symbolic link can't be made here ({error}); minisnap needs them. FAT and exFAT have none: put \
+                         the folder on a local POSIX file system, such as ext4, XFS, Btrfs or APFS. Elsewhere, see \
+                         whether the folder is marked immutable (lsattr) or guarded by a security module"
                     ),
                 })
             }
@@ -269,9 +276,24 @@ impl Disk {
     }
 
     pub(crate) fn sync_folder(&self, path: &Path) -> Result<()> {
-        self.tell("sync the folder", path, || File::open(path).and_then(|folder| folder.sync_all()))?;
-        record!(self, Sync(path));
-        Ok(())
+        self.sync(&self.open_folder(path)?, path)
+    }
+
+    /// Syncs a folder, unless it can't hold anything that isn't synced: a medium for reading only, where asking is an error.
+    pub(crate) fn sync_folder_to_read(&self, path: &Path) -> Result<()> {
+        match self.sync(&self.open_folder(path)?, path) {
+            Err(MiniSnapError::Io { source, .. })
+                if matches!(source.raw_os_error(), Some(libc::EROFS | libc::EINVAL)) =>
+            {
+                Ok(())
+            }
+            synced => synced,
+        }
+    }
+
+    /// Opens a folder, to sync it.
+    pub(crate) fn open_folder(&self, path: &Path) -> Result<File> {
+        self.tell("open the folder", path, || File::open(path))
     }
 
     /// Syncs a folder if this process may open it.

@@ -188,6 +188,13 @@ pub(crate) fn is_stage(name: &str) -> bool {
     name.strip_prefix(STAGE_PREFIX).is_some_and(is_random_part)
 }
 
+/// Whether a name in the store's folder is that of a snapshot of versions 0.1.2 and 0.1.3: `snapshot_`, 20 digits, and the
+/// format, if it has an ending.
+pub(crate) fn is_of_other_format(name: &str) -> bool {
+    let seq = name.strip_prefix("snapshot_").map(|rest| rest.split('.').next().unwrap_or_default());
+    seq.is_some_and(|seq| seq.len() == 20 && seq.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
 fn is_random_part(text: &str) -> bool {
     text.len() == RANDOM_LENGTH && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
 }

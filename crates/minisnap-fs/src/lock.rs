@@ -36,6 +36,8 @@ impl CallerWatch {
 pub(crate) struct StoreLock {
     disk: Disk,
     file: File,
+    path: PathBuf,
+    owner: Owner,
 }
 
 impl StoreLock {
@@ -52,17 +54,16 @@ impl StoreLock {
         let mut file = disk.open_or_create(&path)?;
         loop {
             if disk.try_lock(&file, &path)? {
-                let lock = Self { disk, file };
+                let lock = Self { disk, file, path: path.clone(), owner: Owner::this_process() };
                 if caller.is_gone() {
                     return Err(busy("the caller is gone"));
                 }
                 // Somebody may have removed the file while this waited: then it is another's lock, or nobody's.
-                if disk.identity(&path)? == Some(disk.identity_of(&lock.file, &path)?) {
+                if lock.is_still_the_stores()? {
                     return Ok(lock);
                 }
                 drop(lock);
                 file = disk.open_or_create(&path)?;
-                continue;
             }
             let waited = start.elapsed();
             if caller.is_gone() {
@@ -78,9 +79,39 @@ impl StoreLock {
     }
 }
 
+impl StoreLock {
+    /// Whether what is locked is still the file at the lock's path. If somebody removed that, others may hold a new one.
+    pub(crate) fn is_still_the_stores(&self) -> Result<bool> {
+        is_at(self.disk, &self.file, &self.path)
+    }
+}
+
 impl Drop for StoreLock {
     fn drop(&mut self) {
-        self.disk.unlock(&self.file);
+        if self.owner.is_this_process() {
+            self.disk.unlock(&self.file);
+        }
+    }
+}
+
+/// Whether an open file is still the one at `path`.
+fn is_at(disk: Disk, file: &File, path: &Path) -> Result<bool> {
+    let own = disk.identity_of(file, path)?;
+    Ok(disk.identity(path)?.is_some_and(|found| found.is_same_file(&own)))
+}
+
+/// The process that made something, and may undo it. A forked child has the same open files: if it unlocked or removed what
+/// it inherited, it would do so under its living parent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Owner(u32);
+
+impl Owner {
+    pub(crate) fn this_process() -> Self {
+        Self(std::process::id())
+    }
+
+    pub(crate) fn is_this_process(self) -> bool {
+        self.0 == std::process::id()
     }
 }
 
@@ -90,6 +121,7 @@ pub(crate) struct WriterLock {
     disk: Disk,
     file: File,
     path: PathBuf,
+    owner: Owner,
 }
 
 impl WriterLock {
@@ -97,7 +129,7 @@ impl WriterLock {
     pub(crate) fn create(disk: Disk, folder: &Path) -> Result<Self> {
         let path = folder.join(JSON_NAME);
         let file = disk.create_file(&path)?;
-        let lock = Self { disk, file, path };
+        let lock = Self { disk, file, path, owner: Owner::this_process() };
         if disk.try_lock(&lock.file, &lock.path)? {
             return Ok(lock);
         }
@@ -116,6 +148,16 @@ impl WriterLock {
         &self.path
     }
 
+    /// Whether the process that made it is this one, and not a forked child of it.
+    pub(crate) fn is_owned(&self) -> bool {
+        self.owner.is_this_process()
+    }
+
+    /// Whether the file is still where this put it.
+    pub(crate) fn is_still_there(&self) -> Result<bool> {
+        is_at(self.disk, &self.file, &self.path)
+    }
+
     /// The file was renamed along with its folder.
     pub(crate) fn moved_to(&mut self, folder: &Path) {
         self.path = folder.join(JSON_NAME);
@@ -124,7 +166,9 @@ impl WriterLock {
 
 impl Drop for WriterLock {
     fn drop(&mut self) {
-        self.disk.unlock(&self.file);
+        if self.is_owned() {
+            self.disk.unlock(&self.file);
+        }
     }
 }
 

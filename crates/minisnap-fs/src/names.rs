@@ -35,7 +35,8 @@ fn look_at(disk: Disk, name: &PublicName) -> Result<AtName> {
         Entry::File => return Ok(AtName::File),
         Entry::Link(target) if target == name.target => return Ok(AtName::Ours),
         Entry::Link(target) => format!("this is a link to {}, not the one minisnap makes", target.display()),
-        Entry::Other(kind) => format!("this is {kind}"),
+        Entry::Folder => "this is a folder".into(),
+        Entry::Other => "this is neither a file, a link nor a folder".into(),
     };
     let remedy = "minisnap needs this name for itself: move what is there elsewhere".into();
     Err(MiniSnapError::Foreign { at: disk.at(&name.path), found, remedy })

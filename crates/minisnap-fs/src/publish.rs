@@ -11,7 +11,8 @@
 //! 4. Sync both files, their folder and `snapshots`, side by side: the first round of waiting for the disk.
 //! 5. Take `.lock`. If the caller is gone, discard. Settle the names and read the commit record again; judge the
 //!    precondition (failed: discard); if the history isn't what step 2 linked to, link again and sync the folder.
-//! 6. Replace the commit record and sync `snapshots`: the second round, and the last.
+//! 6. See that the generation and the lock are still where they were put (else `Restage`, or `Busy`); replace the commit
+//!    record and sync `snapshots`: the second round, and the last.
 //! 7. Still locked, remove every generation that isn't retained and whose writer is gone. Let go of the generation's lock,
 //!    then of `.lock`.
 //!
@@ -80,7 +81,8 @@ pub(crate) fn publish(
     let generation = record::describe(disk, layout, &name)?;
     let older = before.describe(disk, layout)?;
     // 6.
-    commit::swap(disk, layout, &lock, &mut stage, &name, current.as_ref())?;
+    commit::swap(disk, layout, &lock, &mut stage, &name)
+        .map_err(|failure| failure.of_publishing(disk, layout, &name, current.as_ref()))?;
     // 7.
     let published = Published::new(generation, &older, keep);
     let _ = History::from(disk, layout, Some(&name))

@@ -51,7 +51,7 @@ pub(crate) fn history(layout: &Layout) -> Result<Vec<Generation>> {
             Current::Generation(name) => {
                 let history = History::from(disk, layout, Some(&name))?;
                 let generations = history.describe(disk, layout)?;
-                disk.sync_folder(&layout.snapshots())?;
+                disk.sync_folder_to_read(&layout.snapshots())?;
                 // One that isn't whole was either overtaken by a publish that retired its end, or has a gap for good.
                 if history.is_whole() || record::read(disk, layout)?.current() == Some(&name) {
                     return Ok(generations);
@@ -189,13 +189,17 @@ fn look(disk: Disk, layout: &Layout) -> Result<Current> {
         match (found?, pair) {
             (_, Some(pair)) => return pair.map(Current::Plain),
             ([AtName::File, AtName::File], None) => {}
-            ([AtName::File, _], _) => return Err(half(disk, layout, JSON_NAME, SEQ_NAME)),
-            ([_, AtName::File], _) => return Err(half(disk, layout, SEQ_NAME, JSON_NAME)),
-            _ => {
-                return match adopt::refuse_lost_record(disk, layout, &record) {
-                    // It may have been placed while this listed the generations.
-                    Err(_) if record::read(disk, layout)? != record => continue,
-                    refused => refused.map(|()| Current::Nothing),
+            (found, _) => {
+                let refused = adopt::refuse_lost_record(disk, layout, &record, &found);
+                if record::read(disk, layout)? != record {
+                    // It was placed while this listed the generations.
+                    continue;
+                }
+                refused?;
+                return match found {
+                    [AtName::File, _] => Err(half(disk, layout, JSON_NAME, SEQ_NAME)),
+                    [_, AtName::File] => Err(half(disk, layout, SEQ_NAME, JSON_NAME)),
+                    _ => Ok(Current::Nothing),
                 };
             }
         }

@@ -42,7 +42,7 @@ impl CommitRecord {
 pub(crate) fn read(disk: Disk, layout: &Layout) -> Result<CommitRecord> {
     let path = layout.current();
     let (found, remedy) = match disk.entry(&path)? {
-        Entry::Missing => return refuse_dangling_folder(disk, layout).map(|()| CommitRecord::Absent),
+        Entry::Missing => return refuse_dangling_links(disk, &path).map(|()| CommitRecord::Absent),
         Entry::Link(target) if target == Path::new(NOTHING_PUBLISHED) => return Ok(CommitRecord::Nothing),
         Entry::Link(target) => match target.to_str().and_then(GenerationName::parse) {
             Some(name) => return Ok(CommitRecord::Current(name)),
@@ -52,24 +52,29 @@ pub(crate) fn read(disk: Disk, layout: &Layout) -> Result<CommitRecord> {
             ),
         },
         Entry::File => ("the commit record is a file instead of a link".into(), way_out_of_a_copy(layout)),
-        Entry::Other(kind) => (
-            format!("the commit record is {kind} instead of a link, as after a copy that followed links (cp -L, zip)"),
+        Entry::Folder => (
+            "the commit record is a folder instead of a link, as after a copy that followed links (cp -L, zip)".into(),
             way_out_of_a_copy(layout),
         ),
+        Entry::Other => ("the commit record is neither a link, a file nor a folder".into(), way_out_of_a_copy(layout)),
     };
     Err(MiniSnapError::Corrupt { at: disk.at(&path), found, remedy, intact: Vec::new() })
 }
 
-/// A folder that is a link to nothing may be on a disk that isn't mounted: that is no empty store.
-fn refuse_dangling_folder(disk: Disk, layout: &Layout) -> Result<()> {
-    let folder = layout.dir();
-    match disk.entry(folder)? {
-        Entry::Link(target) if !disk.exists(folder)? => {
-            let found = format!("it is a link to {}, where there is nothing: is a disk not mounted?", target.display());
-            Err(disk.error("open the folder", folder, io::Error::new(io::ErrorKind::NotFound, found)))
+/// A link to nothing on the way to what isn't there may lead to a disk that isn't mounted: that is no empty store.
+fn refuse_dangling_links(disk: Disk, missing: &Path) -> Result<()> {
+    for folder in missing.ancestors() {
+        match disk.entry(folder)? {
+            Entry::Missing => {}
+            Entry::Link(target) if !disk.exists(folder)? => {
+                let found =
+                    format!("it is a link to {}, where there is nothing: is a disk not mounted?", target.display());
+                return Err(disk.error("open the folder", folder, io::Error::new(io::ErrorKind::NotFound, found)));
+            }
+            _ => break,
         }
-        _ => Ok(()),
     }
+    Ok(())
 }
 
 fn way_out_of_a_copy(layout: &Layout) -> String {
@@ -87,7 +92,7 @@ fn way_out_of_a_copy(layout: &Layout) -> String {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct History {
     pub(crate) retained: Vec<GenerationName>,
-    /// How many the newest one says there are.
+    /// How many the newest one says there are. Where that is lost, any number: as good as infinitely many.
     count: usize,
 }
 
@@ -95,22 +100,21 @@ impl History {
     /// Follows the parent links from `current`, as far as they reach and as many as it retains.
     pub(crate) fn from(disk: Disk, layout: &Layout, current: Option<&GenerationName>) -> Result<Self> {
         let Some(current) = current else { return Ok(Self::default()) };
-        let count = read_retained(disk, layout, current)?;
+        let count = read_retained(disk, layout, current)?.unwrap_or(usize::MAX);
         let mut retained = vec![current.clone()];
         let mut seen = HashSet::from([current.clone()]);
-        // Where the count is lost, all that can be reached counts.
-        while retained.len() < count.unwrap_or(usize::MAX) {
+        while retained.len() < count {
             let Some(parent) = retained.last().map(|name| read_parent(disk, layout, name)).transpose()?.flatten()
             else {
                 break;
             };
-            let is_there = disk.entry(&layout.generation(&parent))? == Entry::Other("a folder");
+            let is_there = disk.entry(&layout.generation(&parent))? == Entry::Folder;
             if !is_there || !seen.insert(parent.clone()) {
                 break;
             }
             retained.push(parent);
         }
-        Ok(Self { count: count.unwrap_or(0), retained })
+        Ok(Self { retained, count })
     }
 
     /// Whether all that should be retained was found. If not, a folder was moved or lost, and what its parent link would
@@ -121,14 +125,16 @@ impl History {
 
     /// How many are retained, those out of reach included.
     pub(crate) fn count(&self) -> usize {
-        self.count.max(self.retained.len())
+        self.count
     }
 
     /// Leaves the newest out.
     pub(crate) fn skip_newest(&mut self) {
         if !self.retained.is_empty() {
             self.retained.remove(0);
-            self.count = self.count.saturating_sub(1);
+            if self.count != usize::MAX {
+                self.count -= 1;
+            }
         }
     }
 

@@ -55,14 +55,15 @@ pub(crate) fn reseal(store: &Store, caller: &CallerWatch) -> Result<Option<Publi
     let parent = if current_is_intact { Some(current.clone()) } else { record::read_parent(disk, layout, &current)? };
     let mut stage = Stage::create(disk, layout, seq)?;
     stage.write_all(&json)?;
-    stage.complete(parent.as_ref(), before.count() + 1)?;
+    stage.complete(parent.as_ref(), before.count().saturating_add(1))?;
     let name = GenerationName::new(seq, stage.digest())
         .map_err(|error| disk.error("name a generation in", &layout.snapshots(), error))?;
     stage.move_to(&name)?;
     stage.sync()?;
     let generation = record::describe(disk, layout, &name)?;
     let older = before.describe(disk, layout)?;
-    commit::swap(disk, layout, &lock, &mut stage, &name, Some(&current))?;
+    commit::swap(disk, layout, &lock, &mut stage, &name)
+        .map_err(|failure| failure.of_publishing(disk, layout, &name, Some(&current)))?;
     // 4.
     let _ = adopt::settle(disk, layout, &lock);
     let _ = History::from(disk, layout, Some(&name))
@@ -105,6 +106,6 @@ fn read_edit(disk: Disk, layout: &Layout, current: &GenerationName) -> Result<Ed
     Ok(Edit {
         json: disk.read(&json, &json_path)?,
         seq: names::read_seq(disk, &seq, &seq_path)?,
-        current_is_intact: matches!(read::read_files(disk, layout, current), Ok(Ok(_))),
+        current_is_intact: read::read_files(disk, layout, current)?.is_ok(),
     })
 }

@@ -1,7 +1,8 @@
 //! Removing what is not retained: retired generations, and what dead writers left.
 
 use crate::{
-    disk::Disk,
+    commit,
+    disk::{Disk, Entry},
     layout::{GENERATION_ENTRIES, GenerationName, Layout, NEXT, is_stage},
     lock::{StoreLock, writer_is_gone},
     record::History,
@@ -26,7 +27,7 @@ pub(crate) enum Committed {
 pub(crate) fn clean(
     disk: Disk,
     layout: &Layout,
-    _lock: &StoreLock,
+    lock: &StoreLock,
     history: &History,
     mut committed: Committed,
 ) -> Result<()> {
@@ -42,7 +43,7 @@ pub(crate) fn clean(
                 continue;
             }
             if committed == Committed::Perhaps && !is_stage(&name) {
-                disk.sync_folder(&layout.snapshots())?;
+                commit::renew(disk, layout, lock, history.retained.first())?;
                 committed = Committed::Durably;
             }
             remove_generation(disk, &path)
@@ -59,8 +60,12 @@ fn is_unretained(name: &str, retained: &HashSet<&str>, history: &History) -> boo
 }
 
 /// Removes a generation's or stage's folder, by the names known to be in it. A folder that holds anything else stays, with
-/// that.
+/// that, and a link to a folder stays as it is.
 pub(crate) fn remove_generation(disk: Disk, folder: &Path) -> Result<()> {
+    if disk.entry(folder)? != Entry::Folder {
+        // Nothing, or a link that somebody placed: what it leads to is outside.
+        return Ok(());
+    }
     for entry in GENERATION_ENTRIES {
         disk.remove(&folder.join(entry))?;
     }

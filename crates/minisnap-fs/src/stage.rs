@@ -152,6 +152,21 @@ impl Stage {
         })
     }
 
+    /// Makes sure, at the last moment, that nobody removed it: then the commit record would point to nothing.
+    ///
+    /// # Errors
+    ///
+    /// `Restage` if somebody did.
+    pub(crate) fn check_still_there(&self) -> Result<()> {
+        if self.json.is_still_there()? {
+            return Ok(());
+        }
+        Err(MiniSnapError::Restage {
+            at: self.disk.at(self.json.path()),
+            reason: "somebody removed or replaced it before it was published".into(),
+        })
+    }
+
     /// From here on it is never removed by this writer: the commit is on its way.
     pub(crate) fn keep(&mut self) {
         self.kept = true;
@@ -165,7 +180,7 @@ impl Stage {
 
 impl Drop for Stage {
     fn drop(&mut self) {
-        if !self.kept {
+        if !self.kept && self.json.is_owned() {
             // What can't be removed now is left to whoever publishes next.
             let _ = retire::remove_generation(self.disk, &self.folder);
         }

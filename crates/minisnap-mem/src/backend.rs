@@ -164,6 +164,7 @@ impl SnapshotBackend for MemBackend {
 }
 
 /// A snapshot being written. It belongs to nobody but its writer until it is put into the commit record.
+#[derive(Debug)]
 struct Stage {
     store: MemBackend,
     generation: Generation,

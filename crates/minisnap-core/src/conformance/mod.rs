@@ -97,6 +97,7 @@
 //! }
 //!
 //! /// A snapshot being written.
+//! #[derive(Debug)]
 //! struct Draft {
 //!     shelf: Shelf,
 //!     seq: u64,

@@ -8,6 +8,7 @@ use std::{io, num::NonZeroUsize, time::Duration};
 use tokio::{task::yield_now, time::sleep};
 
 /// A snapshot being written, correct but for the flaw of its handle.
+#[derive(Debug)]
 pub struct Stage {
     pub handle: Handle,
     pub number: u64,

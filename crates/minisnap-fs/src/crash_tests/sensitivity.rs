@@ -29,13 +29,12 @@ enum Sync {
     DirBeforeLinks,
     SnapshotsBeforeLinks,
     DirAfterLinks,
-    SnapshotsAfterLinks,
     /// `snapshots`, before what its commit record doesn't retain is removed.
     BeforeRemoving,
     History,
 }
 
-const EACH: [Sync; 15] = [
+const EACH: [Sync; 14] = [
     Sync::Json,
     Sync::Seq,
     Sync::Generation,
@@ -48,7 +47,6 @@ const EACH: [Sync; 15] = [
     Sync::DirBeforeLinks,
     Sync::SnapshotsBeforeLinks,
     Sync::DirAfterLinks,
-    Sync::SnapshotsAfterLinks,
     Sync::BeforeRemoving,
     Sync::History,
 ];
@@ -79,13 +77,20 @@ fn purpose(trace: &Trace, index: usize) -> Option<Sync> {
         _ if is_snapshots(folder) => Sync::Generation,
         _ if is_snapshots(path) && *operation == Operation::History => Sync::History,
         _ if is_snapshots(path) && after_dir && before_links(index) => Sync::SnapshotsBeforeLinks,
-        _ if is_snapshots(path) && after_dir => Sync::SnapshotsAfterLinks,
         (_, Some(Event::Rename(from, _))) if is_snapshots(path) && is_stage(split(from).1) => Sync::BeforeSwap,
-        (_, Some(Event::Rename(_, to))) if is_snapshots(path) && to.ends_with("/current") => Sync::AfterSwap,
+        (_, Some(Event::Rename(_, to))) if is_snapshots(path) && to.ends_with("/current") => {
+            let pointed_to = (0..index).rev().find_map(|index| match event(index) {
+                Some(Event::Link(target, _)) => Some(target),
+                _ => None,
+            });
+            let publishes = matches!(operation, Operation::Publish | Operation::Reseal)
+                || pointed_to.is_some_and(|target| target.ends_with("-adoptedplainpair"));
+            if publishes { Sync::AfterSwap } else { Sync::BeforeRemoving }
+        }
         _ if is_snapshots(path) => Sync::BeforeRemoving,
         _ if is_dir(path) => match event(index + 1) {
             Some(Event::Sync(next)) if is_snapshots(next) && before_links(index + 1) => Sync::DirBeforeLinks,
-            Some(Event::Sync(next)) if is_snapshots(next) => Sync::DirAfterLinks,
+            Some(Event::Remove(next)) if next.ends_with("/.settling") => Sync::DirAfterLinks,
             _ => Sync::Dir,
         },
         _ => Sync::Ancestors,

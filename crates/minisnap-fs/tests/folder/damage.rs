@@ -135,6 +135,94 @@ async fn a_lost_commit_record_is_no_empty_store() {
 }
 
 #[tokio::test]
+async fn after_a_copy_without_links_the_way_out_loses_no_generation() {
+    let folder = Folder::new();
+    for seq in 1..=5 {
+        folder.publish_keeping(seq, 3, Precondition::Always).await.unwrap();
+    }
+    let current = fs::read_link(folder.path("snapshots/current")).unwrap();
+    for (path, facts) in folder.listing() {
+        if facts.contains("->") {
+            fs::remove_file(path).unwrap();
+        }
+    }
+    corrupt(&folder).await;
+    symlink(&current, folder.path("snapshots/current")).unwrap();
+    assert_eq!(folder.restore().await.unwrap(), pair_of(5));
+    // With the links, what came before is lost to the history, but not to a person.
+    let generations = || {
+        fs::read_dir(folder.path("snapshots"))
+            .unwrap()
+            .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("0000"))
+    };
+    assert_eq!(generations().count(), 3);
+    for (seq, count) in [(6, 4), (7, 3)] {
+        folder.publish_keeping(seq, 3, Precondition::Always).await.unwrap();
+        assert_eq!(generations().count(), count, "as many as are kept have to be there first");
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_lost_its_snapshots_folder_is_no_empty_store() {
+    let folder = Folder::with_snapshots(&[1]).await;
+    fs::rename(folder.path("snapshots"), folder.path("elsewhere")).unwrap();
+    corrupt(&folder).await;
+    let error = folder.publish(2).await.unwrap_err();
+    assert!(matches!(error, MiniSnapError::Corrupt { .. }), "{error}");
+    fs::remove_dir_all(folder.path("snapshots")).unwrap();
+
+    symlink("not mounted", folder.path("snapshots")).unwrap();
+    for error in [folder.restore().await.unwrap_err(), folder.publish(2).await.unwrap_err()] {
+        assert!(error.to_string().contains("not mounted"), "{error}");
+    }
+    fs::remove_file(folder.path("snapshots")).unwrap();
+    fs::rename(folder.path("elsewhere"), folder.path("snapshots")).unwrap();
+    assert_eq!(folder.restore().await.unwrap(), pair_of(1));
+
+    // To start anew, as the README says.
+    fs::remove_dir_all(folder.path("snapshots")).unwrap();
+    fs::remove_file(folder.path("snapshot.json")).unwrap();
+    fs::remove_file(folder.path("snapshot.seq")).unwrap();
+    assert_eq!(folder.restore().await.unwrap(), None);
+    folder.publish_keeping(7, 1, Precondition::IfCurrent(None)).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_adopted_generation_is_no_debris_when_its_commit_record_is_lost() {
+    let folder = Folder::with_plain_pair("[1]", "7");
+    drop(folder.backend.stage(8).await.unwrap());
+    for link in ["snapshot.json", "snapshot.seq", "snapshots/current"] {
+        fs::remove_file(folder.path(link)).unwrap();
+    }
+    corrupt(&folder).await;
+    let error = folder.publish(8).await.unwrap_err();
+    assert!(matches!(error, MiniSnapError::Corrupt { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_generation_that_is_removed_before_its_commit_is_not_published() {
+    let folder = Folder::with_snapshots(&[1]).await;
+    let mut stage = folder.backend.stage(2).await.unwrap();
+    stage.write_all(b"[2]").unwrap();
+    let lock = fs::File::open(folder.path("snapshots/.lock")).unwrap();
+    lock.lock().unwrap();
+    let publish = tokio::spawn(stage.publish(Precondition::Always, NonZeroUsize::MIN));
+    let name = loop {
+        let names = fs::read_dir(folder.path("snapshots")).unwrap().map(|entry| entry.unwrap().path());
+        let moved = names.into_iter().find(|path| path.to_string_lossy().contains("/00000000000000000002-"));
+        match moved {
+            Some(path) => break path,
+            None => tokio::time::sleep(std::time::Duration::from_millis(1)).await,
+        }
+    };
+    fs::rename(&name, folder.path("removed")).unwrap();
+    lock.unlock().unwrap();
+    let error = publish.await.unwrap().unwrap_err();
+    assert!(matches!(error, MiniSnapError::Restage { .. }), "{error}");
+    assert_eq!(folder.restore().await.unwrap(), pair_of(1));
+}
+
+#[tokio::test]
 async fn a_copy_that_followed_links_is_told_apart_and_has_a_way_out() {
     let folder = Folder::with_snapshots(&[1, 2]).await;
     let copy = Folder::new();
@@ -198,6 +286,13 @@ async fn what_is_not_ours_is_never_removed() {
         folder.write(name, "mine");
     }
     fs::create_dir(folder.path("snapshots/a folder")).unwrap();
+    // A generation that somebody moved to a larger disk and linked to.
+    let outside = folder.path("outside");
+    fs::create_dir(&outside).unwrap();
+    fs::write(outside.join("snapshot.json"), "mine").unwrap();
+    for link in ["00000000000000000001-9f86d081884c7d65-4k0q8w1z7m3x5r2t", ".stage-4k0q8w1z7m3x5r2t"] {
+        symlink(&outside, folder.path("snapshots").join(link)).unwrap();
+    }
     let retired = folder.in_current("");
     fs::write(retired.join("notes.txt"), "mine").unwrap();
     for seq in 2..6 {
@@ -208,6 +303,7 @@ async fn what_is_not_ours_is_never_removed() {
         assert_eq!(folder.cat(name).as_deref(), Some("mine"), "{name}");
     }
     assert!(folder.path("snapshots/a folder").is_dir());
+    assert_eq!(fs::read_to_string(outside.join("snapshot.json")).unwrap(), "mine");
     // A file that somebody put into a generation stays, with the folder, when the generation is retired.
     assert_eq!(fs::read_dir(&retired).unwrap().count(), 1);
     assert_eq!(fs::read_to_string(retired.join("notes.txt")).unwrap(), "mine");

@@ -137,6 +137,20 @@ async fn what_an_adoption_left_before_its_commit_is_made_anew() {
 }
 
 #[tokio::test]
+async fn a_folder_of_the_versions_with_another_format_is_no_empty_store() {
+    for name in ["snapshot_00000000000000000042.json", "snapshot_00000000000000000042.rmp"] {
+        let folder = Folder::new();
+        folder.write(name, "{\"seq\":42,\"state\":1}");
+        for error in [folder.restore().await.unwrap_err(), folder.publish(1).await.unwrap_err()] {
+            assert!(matches!(error, MiniSnapError::Foreign { .. }), "{error}");
+            assert!(error.to_string().contains(name), "{error}");
+        }
+        fs::rename(folder.path(name), folder.path("snapshot_of_another_program.json")).unwrap();
+        folder.publish(1).await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn names_that_are_anything_else_are_foreign_and_stay() {
     let links: [fn(&Path); 3] = [
         |path| fs::create_dir(path).unwrap(),

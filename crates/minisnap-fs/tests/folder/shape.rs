@@ -50,6 +50,8 @@ async fn a_link_to_a_folder_that_is_not_there_is_no_empty_store() {
     let base = TempDir::new().unwrap();
     let link = base.path().join("link");
     symlink("disk/state", &link).unwrap();
+    let below = FsBackend::new(link.join("app"));
+    assert!(below.current().await.is_err(), "nor is a folder in it");
     let backend = FsBackend::new(&link);
     for error in [backend.current().await.map(drop).unwrap_err(), backend.stage(1).await.map(drop).unwrap_err()] {
         assert!(matches!(error, MiniSnapError::Io { .. }), "{error}");
@@ -139,6 +141,28 @@ async fn a_stage_whose_write_failed_is_not_published() {
     assert!(matches!(error, MiniSnapError::Io { .. }), "{error}");
     assert!(error.to_string().contains(staged.to_str().unwrap()), "{error}");
     assert_eq!(folder.restore().await.unwrap(), pair_of(1));
+}
+
+#[test]
+fn a_publish_whose_runtime_shuts_down_never_commits_later() {
+    let folder = Folder::new();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(folder.publish(1)).unwrap();
+    let lock = fs::File::open(folder.path("snapshots/.lock")).unwrap();
+    let mut stage = runtime.block_on(folder.backend.stage(2)).unwrap();
+    stage.write_all(b"[2]").unwrap();
+    lock.lock().unwrap();
+    let publish = runtime.spawn(stage.publish(Precondition::Always, NonZeroUsize::MIN));
+    std::thread::sleep(Duration::from_millis(50));
+    runtime.shutdown_background();
+    drop(publish);
+    lock.unlock().unwrap();
+    // What waited for the lock has the time to take it now.
+    std::thread::sleep(Duration::from_millis(200));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    assert_eq!(runtime.block_on(folder.restore()).unwrap(), pair_of(1));
+    runtime.block_on(folder.publish(3)).unwrap();
+    assert_eq!(runtime.block_on(folder.debris()), [""; 0]);
 }
 
 #[test]
