@@ -14,6 +14,8 @@ mod peers;
 mod processes;
 /// The published version before this one, in the same folder.
 mod published;
+/// Flavours of runtimes, tasks, cancelling.
+mod runtimes;
 /// The typed store.
 mod store;
 /// A state of which a reader can tell whether it is whole.

@@ -215,10 +215,12 @@ async fn a_generation_that_is_removed_before_its_commit_is_not_published() {
             None => tokio::time::sleep(std::time::Duration::from_millis(1)).await,
         }
     };
+    // By then it waits for the lock; on a slow machine it may still be syncing, and finds out there.
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     fs::rename(&name, folder.path("removed")).unwrap();
     lock.unlock().unwrap();
     let error = publish.await.unwrap().unwrap_err();
-    assert!(matches!(error, MiniSnapError::Restage { .. }), "{error}");
+    assert!(matches!(error, MiniSnapError::Restage { .. } | MiniSnapError::Io { .. }), "{error}");
     assert_eq!(folder.restore().await.unwrap(), pair_of(1));
 }
 

@@ -1,0 +1,202 @@
+//! How the store gets on with runtimes: both flavours, tasks bound to a thread, bounded memory, cancelling, panics.
+
+use minisnap::{
+    Bytes, Generation, Precondition, Published, Result, SnapStore, SnapshotBackend, StagedSnapshot, async_trait,
+    format, mem::MemBackend,
+};
+use serde::{Serialize, Serializer};
+use std::{
+    cell::Cell,
+    io::{self, Write},
+    num::NonZeroUsize,
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+fn store() -> (MemBackend, SnapStore<MemBackend>) {
+    let memory = MemBackend::new();
+    (memory.clone(), SnapStore::with_backend(memory))
+}
+
+#[test]
+fn futures_are_send_when_the_state_allows_it() {
+    fn send<T: Send>(value: T) -> T {
+        value
+    }
+    let (_, store) = store();
+    let folder = SnapStore::new("./nowhere");
+    let any: SnapStore<Arc<dyn SnapshotBackend>> = minisnap::open("memory:").unwrap();
+    drop(send(store.create("state", 1)));
+    drop(send(store.create_owned(Arc::new(1), 1)));
+    drop(send(store.create_verified(&1, 1)));
+    drop(send(folder.create("state", 1)));
+    drop(send(folder.restore::<String>()));
+    drop(send(any.create_if_current("state", 1, None)));
+    drop(send(any.restore_at::<String>(1)));
+    drop(send(folder.backend().reseal()));
+}
+
+/// A state that is neither `Send` nor `Sync` nor `Clone`, in a task that stays on its thread.
+#[test]
+fn a_state_that_is_bound_to_its_thread_is_saved_in_a_local_set_on_either_flavour() {
+    struct Local(Rc<Cell<u64>>);
+    impl Serialize for Local {
+        fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+            serializer.serialize_u64(self.0.get())
+        }
+    }
+    for mut builder in [tokio::runtime::Builder::new_current_thread(), tokio::runtime::Builder::new_multi_thread()] {
+        let folder = tempfile::tempdir().unwrap();
+        let runtime = builder.enable_all().build().unwrap();
+        tokio::task::LocalSet::new().block_on(&runtime, async {
+            let store = SnapStore::new(folder.path());
+            let state = Local(Rc::new(Cell::new(42)));
+            let saved = tokio::task::spawn_local(async move {
+                store.create(&state, 7).await.unwrap();
+                store.create_owned(Arc::new(43), 8).await.unwrap();
+                store.restore::<u64>().await.unwrap()
+            });
+            assert_eq!(saved.await.unwrap(), (43, 8));
+        });
+    }
+}
+
+/// Memory that keeps count of what was written since the last drain.
+#[derive(Debug, Clone, Default)]
+struct Metered {
+    memory: MemBackend,
+    most: Arc<AtomicUsize>,
+}
+
+#[derive(Debug)]
+struct MeteredStage {
+    inner: Box<dyn StagedSnapshot>,
+    undrained: usize,
+    most: Arc<AtomicUsize>,
+}
+
+#[async_trait]
+impl SnapshotBackend for Metered {
+    fn place(&self) -> &str {
+        self.memory.place()
+    }
+    async fn current(&self) -> Result<Option<Generation>> {
+        self.memory.current().await
+    }
+    async fn history(&self) -> Result<Vec<Generation>> {
+        self.memory.history().await
+    }
+    async fn read(&self, generation: &Generation) -> Result<Bytes> {
+        self.memory.read(generation).await
+    }
+    async fn stage(&self, seq: u64) -> Result<Box<dyn StagedSnapshot>> {
+        let inner = self.memory.stage(seq).await?;
+        Ok(Box::new(MeteredStage { inner, undrained: 0, most: self.most.clone() }))
+    }
+    async fn sweep(&self) -> Result<()> {
+        self.memory.sweep().await
+    }
+}
+
+impl Write for MeteredStage {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(bytes)?;
+        self.undrained += written;
+        self.most.fetch_max(self.undrained, Ordering::Relaxed);
+        Ok(written)
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl StagedSnapshot for MeteredStage {
+    async fn drain(&mut self) -> Result<()> {
+        // Waits for the runtime, as an upload does: its timer turns on the runtime's own thread.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        self.undrained = 0;
+        self.inner.drain().await
+    }
+    async fn publish(self: Box<Self>, when: Precondition, keep: NonZeroUsize) -> Result<Published> {
+        self.inner.publish(when, keep).await
+    }
+}
+
+#[test]
+fn an_owned_create_drains_as_it_goes_on_either_flavour() {
+    let state = Arc::new(vec!["some text of the state"; 400_000]);
+    for mut builder in [tokio::runtime::Builder::new_current_thread(), tokio::runtime::Builder::new_multi_thread()] {
+        let backend = Metered::default();
+        let store = SnapStore::with_backend(backend.clone());
+        let runtime = builder.enable_all().build().unwrap();
+        runtime.block_on(store.create_owned(state.clone(), 1)).unwrap();
+        let size = backend.memory.json().unwrap().len();
+        let most = backend.most.load(Ordering::Relaxed);
+        assert!(size > 8 * format::CHUNK, "{size}");
+        assert!(most <= format::CHUNK, "{most} of {size} bytes were waiting at a time");
+    }
+}
+
+#[tokio::test]
+async fn an_owned_create_that_is_cancelled_stops_serializing() {
+    /// Counts the elements that were serialized, without an end in sight.
+    struct Endless(AtomicUsize);
+    impl Serialize for Endless {
+        fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+            serializer.collect_seq(std::iter::from_fn(|| Some(self.0.fetch_add(1, Ordering::Relaxed))))
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let store = SnapStore::new(folder.path());
+    let state = Arc::new(Endless(AtomicUsize::new(0)));
+    let create = tokio::spawn({
+        let (store, state) = (store.clone(), state.clone());
+        async move { store.create_owned(state, 1).await }
+    });
+    while state.0.load(Ordering::Relaxed) == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    create.abort();
+    assert!(create.await.unwrap_err().is_cancelled());
+    // It lets go of the state when it has stopped.
+    while Arc::strong_count(&state) > 1 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert!(!store.exists().await);
+    store.create(&1, 1).await.unwrap();
+    assert_eq!(
+        std::fs::read_dir(folder.path().join("snapshots")).unwrap().count(),
+        3,
+        "the generation, current, .lock"
+    );
+}
+
+#[tokio::test]
+async fn a_panic_in_the_state_is_the_callers_and_leaves_nothing() {
+    struct Panics;
+    impl Serialize for Panics {
+        fn serialize<S: Serializer>(&self, _: S) -> std::result::Result<S::Ok, S::Error> {
+            panic!("the state's own fault")
+        }
+    }
+    let (memory, store) = store();
+    for create in [
+        tokio::spawn({
+            let store = store.clone();
+            async move { store.create(&Panics, 1).await }
+        }),
+        tokio::spawn({
+            let store = store.clone();
+            async move { store.create_owned(Arc::new(Panics), 1).await }
+        }),
+    ] {
+        let payload = create.await.unwrap_err().into_panic();
+        assert_eq!(payload.downcast_ref::<&str>(), Some(&"the state's own fault"));
+    }
+    assert_eq!((memory.stages(), memory.commits()), (0, 0));
+}
