@@ -66,7 +66,10 @@ async fn files_of_a_generation_that_are_no_files_are_damage_and_nothing_hangs() 
     for name in ["snapshot.json", "snapshot.seq"] {
         let folder = Folder::with_snapshots(&[1]).await;
         let path = folder.in_current(name);
+        // What is outside is not the store's, though it says the same.
+        fs::copy(&path, folder.path("copy")).unwrap();
         for make in [
+            |path: &Path| symlink("../../copy", path).unwrap(),
             |path: &Path| symlink("/dev/zero", path).unwrap(),
             |path: &Path| symlink(path.file_name().unwrap(), path).unwrap(),
             |path: &Path| fs::create_dir(path).unwrap(),
