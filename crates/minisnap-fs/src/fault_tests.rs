@@ -299,3 +299,16 @@ async fn after_an_unknown_outcome_the_record_is_placed_anew_before_anything_is_r
     assert_ne!(placed(), before, "a second sync of what failed to sync may say that all is well");
     assert_eq!(store.debris().await, BTreeSet::new());
 }
+
+#[tokio::test]
+async fn a_stage_that_lost_a_write_is_not_published_by_a_writer_who_overlooked_it() {
+    let store = Store::ready_for(Deed::Next).await;
+    let mut stage = store.backend.stage(9).await.unwrap();
+    store.plan(0, libc::ENOSPC, true);
+    assert_eq!(stage.write(b"[1,").unwrap_err().kind(), io::ErrorKind::StorageFull);
+    store.unplan();
+    stage.write_all(b"2]").unwrap();
+    let error = stage.publish(Precondition::Always, NonZeroUsize::MIN).await.unwrap_err();
+    assert!(error.to_string().contains("would have a hole"), "{error}");
+    assert_eq!(store.restore().await.unwrap(), Some(("[2]".into(), 2)));
+}

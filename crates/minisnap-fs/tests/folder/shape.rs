@@ -129,8 +129,7 @@ async fn a_writer_that_waited_for_a_removed_lock_file_takes_the_new_one() {
 }
 
 #[tokio::test]
-async fn a_stage_whose_write_failed_is_not_published() {
-    // A limit on the size of files would reach the other tests of this process; a full device has the same effect.
+async fn a_stage_that_somebody_removed_is_not_published() {
     let folder = Folder::with_snapshots(&[1]).await;
     let mut stage = folder.backend.stage(2).await.unwrap();
     stage.write_all(b"[").unwrap();
