@@ -144,16 +144,17 @@ fn an_owned_create_drains_as_it_goes_on_either_flavour() {
 
 #[tokio::test]
 async fn an_owned_create_that_is_cancelled_stops_serializing() {
-    /// Counts the elements that were serialized, without an end in sight.
-    struct Endless(AtomicUsize);
-    impl Serialize for Endless {
+    /// Counts the elements that were serialized.
+    struct Long(AtomicUsize);
+    const ELEMENTS: usize = 30_000_000;
+    impl Serialize for Long {
         fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-            serializer.collect_seq(std::iter::from_fn(|| Some(self.0.fetch_add(1, Ordering::Relaxed))))
+            serializer.collect_seq((0..ELEMENTS).inspect(|_| drop(self.0.fetch_add(1, Ordering::Relaxed))))
         }
     }
     let folder = tempfile::tempdir().unwrap();
     let store = SnapStore::new(folder.path());
-    let state = Arc::new(Endless(AtomicUsize::new(0)));
+    let state = Arc::new(Long(AtomicUsize::new(0)));
     let create = tokio::spawn({
         let (store, state) = (store.clone(), state.clone());
         async move { store.create_owned(state, 1).await }
@@ -167,6 +168,8 @@ async fn an_owned_create_that_is_cancelled_stops_serializing() {
     while Arc::strong_count(&state) > 1 {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
+    let serialized = state.0.load(Ordering::Relaxed);
+    assert!(serialized < ELEMENTS, "it went on to the end, though nobody waited");
     assert!(!store.exists().await);
     store.create(&1, 1).await.unwrap();
     assert_eq!(
