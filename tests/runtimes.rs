@@ -149,7 +149,7 @@ async fn an_owned_create_that_is_cancelled_stops_serializing() {
     const ELEMENTS: usize = 30_000_000;
     impl Serialize for Long {
         fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-            serializer.collect_seq((0..ELEMENTS).inspect(|_| drop(self.0.fetch_add(1, Ordering::Relaxed))))
+            serializer.collect_seq((0..ELEMENTS).inspect(|_| _ = self.0.fetch_add(1, Ordering::Relaxed)))
         }
     }
     let folder = tempfile::tempdir().unwrap();
