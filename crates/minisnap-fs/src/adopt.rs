@@ -23,11 +23,12 @@ use std::path::{Path, PathBuf};
 ///    - half a pair is set aside, under a name of its own beside it: it is no snapshot, but it is somebody's.
 /// 2. Plain files beside a generation must say the same as it, as after an adoption that was cut short; else they are
 ///    `Foreign`.
-/// 3. While nothing was published, say so in a commit record. Where there is no link yet, place it, over a plain file if there still is one. At each instant in between, both
-///    names say the same as the current generation, one through its link and one by itself. Both folders are synced before,
-///    since whoever did it may have been killed before that: a link may only be there after what it leads to is, and after
-///    the file that stood in its place has its new name.
-/// 4. Sync the folder with the links. Who is killed in between leaves `.settling` behind, so that nobody takes links for durable that aren't.
+/// 3. While nothing was published, say so in a commit record. Where there is no link yet, place it, over a plain file if
+///    there still is one. At each instant in between, both names say the same as the current generation, one through its
+///    link and one by itself. Both folders are synced before, since whoever did it may have been killed before that: a link
+///    may only be there after what it leads to is, and after the file that stood in its place has its new name.
+/// 4. Sync the folder with the links. Who is killed in between leaves `.settling` behind, so that nobody takes links for
+///    durable that aren't.
 pub(crate) fn settle(disk: Disk, layout: &Layout, lock: &StoreLock) -> Result<Option<GenerationName>> {
     // 1.
     let record = record::read(disk, layout)?;

@@ -9,7 +9,7 @@
 //!                    parent   -> ../NAME             what was current before it; absent in the first
 //!                    retained -> 2                   how many of the history are retained since it was published
 //! DIR/snapshots/.stage-RANDOM/                       a generation being written
-//! DIR/snapshots/.next                                the commit record to be, for a moment
+//! DIR/snapshots/.next                                a link that is about to be renamed to its place
 //! DIR/snapshots/.settling                            the two names were changed, and DIR may not be synced since
 //! DIR/snapshots/.lock                                held while the commit record is replaced
 //! ```
