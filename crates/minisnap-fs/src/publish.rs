@@ -41,9 +41,8 @@ pub(crate) fn begin(store: &Store, seq: u64, caller: &CallerWatch) -> Result<Sta
     // 2.
     let lock = StoreLock::acquire(disk, layout, store.patience, caller)?;
     let current = adopt::settle(disk, layout, &lock)?;
-    let history = History::from(disk, layout, current.as_ref())?;
     // What is left over is in nobody's way but on a full disk, and there the next call says so.
-    let _ = retire::clean(disk, layout, &lock, &history, Committed::Perhaps);
+    let _ = retire::clean(disk, layout, &lock, current.as_ref(), Committed::Perhaps);
     let mut stage = Stage::create(disk, layout, seq)?;
     stage.set_disk(Disk::new(Operation::Write));
     Ok(stage)
@@ -61,23 +60,20 @@ pub(crate) fn publish(
     stage.set_disk(disk);
     // 2.
     let expected = record::read(disk, layout)?.into_current();
-    let mut before = History::from(disk, layout, expected.as_ref())?;
-    stage.complete(expected.as_ref(), retained_over(&before, keep))?;
+    let foreseen = History::from(disk, layout, expected.as_ref())?;
+    stage.complete(expected.as_ref(), retained_over(&foreseen, keep))?;
     // 3.
-    let name = GenerationName::new(stage.seq(), stage.digest())
-        .map_err(|error| disk.error("name a generation in", &layout.snapshots(), error))?;
-    stage.move_to(&name)?;
+    let name = stage.move_to_new_name()?;
     // 4.
     stage.sync()?;
     // 5.
     let lock = StoreLock::acquire(disk, layout, store.patience, caller)?;
     let current = adopt::settle(disk, layout, &lock)?;
     when.judge(stage.seq(), current.as_ref().map(GenerationName::to_generation).as_ref(), &at(disk, layout))?;
-    let now = History::from(disk, layout, current.as_ref())?;
-    if current != expected || now.count() != before.count() {
-        stage.relink(current.as_ref(), retained_over(&now, keep))?;
+    let before = History::from(disk, layout, current.as_ref())?;
+    if current != expected || before.count() != foreseen.count() {
+        stage.relink(current.as_ref(), retained_over(&before, keep))?;
     }
-    before = now;
     let generation = record::describe(disk, layout, &name)?;
     let older = before.describe(disk, layout)?;
     // 6.
@@ -85,8 +81,7 @@ pub(crate) fn publish(
         .map_err(|failure| failure.of_publishing(disk, layout, &name, current.as_ref()))?;
     // 7.
     let published = Published::new(generation, &older, keep);
-    let _ = History::from(disk, layout, Some(&name))
-        .and_then(|history| retire::clean(disk, layout, &lock, &history, Committed::Durably));
+    let _ = retire::clean(disk, layout, &lock, Some(&name), Committed::Durably);
     drop(stage);
     drop(lock);
     Ok(published)
@@ -101,8 +96,7 @@ pub(crate) fn sweep(store: &Store, caller: &CallerWatch) -> Result<()> {
     }
     let lock = StoreLock::acquire(disk, layout, store.patience, caller)?;
     let current = record::read(disk, layout)?.into_current();
-    let history = History::from(disk, layout, current.as_ref())?;
-    retire::clean(disk, layout, &lock, &history, Committed::Perhaps)
+    retire::clean(disk, layout, &lock, current.as_ref(), Committed::Perhaps)
 }
 
 fn make_folders(disk: Disk, layout: &Layout) -> Result<()> {

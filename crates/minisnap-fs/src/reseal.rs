@@ -56,9 +56,7 @@ pub(crate) fn reseal(store: &Store, caller: &CallerWatch) -> Result<Option<Publi
     let mut stage = Stage::create(disk, layout, seq)?;
     stage.write_all(&json)?;
     stage.complete(parent.as_ref(), before.count().saturating_add(1))?;
-    let name = GenerationName::new(seq, stage.digest())
-        .map_err(|error| disk.error("name a generation in", &layout.snapshots(), error))?;
-    stage.move_to(&name)?;
+    let name = stage.move_to_new_name()?;
     stage.sync()?;
     let generation = record::describe(disk, layout, &name)?;
     let older = before.describe(disk, layout)?;
@@ -66,8 +64,7 @@ pub(crate) fn reseal(store: &Store, caller: &CallerWatch) -> Result<Option<Publi
         .map_err(|failure| failure.of_publishing(disk, layout, &name, Some(&current)))?;
     // 4.
     let _ = adopt::settle(disk, layout, &lock);
-    let _ = History::from(disk, layout, Some(&name))
-        .and_then(|history| retire::clean(disk, layout, &lock, &history, Committed::Durably));
+    let _ = retire::clean(disk, layout, &lock, Some(&name), Committed::Durably);
     Ok(Some(Published::new(generation, &older, NonZeroUsize::MAX)))
 }
 

@@ -10,7 +10,7 @@ use crate::{
 use minisnap_core::Result;
 use std::{collections::HashSet, path::Path};
 
-/// How far the commit record has come that a history was read from.
+/// How far the commit record has come that says what is current.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Committed {
     Durably,
@@ -18,8 +18,8 @@ pub(crate) enum Committed {
     Perhaps,
 }
 
-/// Removes every stage whose writer is gone, and every generation that isn't in `history` and whose writer is gone. What
-/// can't be removed is passed over; the first such error is returned.
+/// Removes every stage whose writer is gone, and every generation that isn't retained by `current` and whose writer is
+/// gone. What can't be removed is passed over; the first such error is returned.
 ///
 /// A history that isn't whole protects every generation: what lies beyond the gap may be all that is left of it. Only names
 /// of the layout's grammar are touched, and of a folder only the files that are known. No generation is removed before the
@@ -28,9 +28,10 @@ pub(crate) fn clean(
     disk: Disk,
     layout: &Layout,
     lock: &StoreLock,
-    history: &History,
+    current: Option<&GenerationName>,
     mut committed: Committed,
 ) -> Result<()> {
+    let history = History::from(disk, layout, current)?;
     let retained: HashSet<&str> = history.retained.iter().map(GenerationName::as_str).collect();
     let mut result = Ok(());
     for name in disk.names_in(&layout.snapshots())? {
@@ -38,12 +39,12 @@ pub(crate) fn clean(
         let removed = if name == NEXT {
             // Only ever there while somebody holds the lock, and that is this writer.
             disk.remove(&path)
-        } else if is_stage(&name) || is_unretained(&name, &retained, history) {
+        } else if is_stage(&name) || is_unretained(&name, &retained, &history) {
             if !writer_is_gone(disk, &path) {
                 continue;
             }
             if committed == Committed::Perhaps && !is_stage(&name) {
-                commit::renew(disk, layout, lock, history.retained.first())?;
+                commit::renew(disk, layout, lock, current)?;
                 committed = Committed::Durably;
             }
             remove_generation(disk, &path)

@@ -9,7 +9,7 @@ use crate::{
     retire,
 };
 use minisnap_core::{
-    Digest, Digester, MiniSnapError, Published, Result,
+    Digester, MiniSnapError, Published, Result,
     format::{SEQ_NAME, seq_text},
 };
 use std::{
@@ -53,10 +53,6 @@ impl Stage {
 
     pub(crate) fn seq(&self) -> u64 {
         self.seq
-    }
-
-    pub(crate) fn digest(&self) -> Digest {
-        self.digester.digest()
     }
 
     /// What is done with it from now on is a part of another operation.
@@ -112,6 +108,14 @@ impl Stage {
         self.disk.remove(&self.folder.join(RETAINED))?;
         self.link(parent, retained)?;
         self.disk.sync_folder(&self.folder)
+    }
+
+    /// Moves it to a name of its own, used once, to which nothing points yet.
+    pub(crate) fn move_to_new_name(&mut self) -> Result<GenerationName> {
+        let name = GenerationName::new(self.seq, self.digester.digest())
+            .map_err(|error| self.disk.error("name a generation in", &self.layout.snapshots(), error))?;
+        self.move_to(&name)?;
+        Ok(name)
     }
 
     /// Moves it to its final name, to which nothing points yet.
