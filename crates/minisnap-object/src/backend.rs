@@ -1,0 +1,278 @@
+//! The handle, its settings, and the face it shows to the trait.
+
+use crate::{
+    layout::{self, Layout},
+    look::Look,
+    record::Record,
+    stage::Stage,
+    sweep::Listing,
+    transfer::Download,
+};
+use async_trait::async_trait;
+use minisnap_core::{At, Bytes, Digest, Generation, MiniSnapError, Operation, Result, SnapshotBackend, StagedSnapshot};
+use object_store::{ObjectStore, path::Path};
+use std::{
+    collections::HashSet,
+    fmt, io,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::{runtime::Handle, sync::OnceCell, time::Instant};
+
+/// A handle to the snapshots under a prefix of an object store.
+///
+/// Any number of handles, on any number of machines, may share a prefix. Clones share what the handle knows, which saves
+/// requests. Use it within a Tokio runtime that has I/O and time enabled.
+///
+/// The first publish of a handle checks, on an object of its own, that the store keeps conditions: on one that doesn't,
+/// writers would overwrite each other in silence, so it is refused with [`Unsupported`](MiniSnapError::Unsupported).
+#[derive(Clone)]
+pub struct ObjectBackend {
+    pub(crate) store: Arc<dyn ObjectStore>,
+    pub(crate) layout: Layout,
+    pub(crate) place: Arc<str>,
+    pub(crate) settings: Settings,
+    pub(crate) warm: Arc<Warm>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Settings {
+    pub(crate) grace_time: Duration,
+    pub(crate) busy_timeout: Duration,
+    /// In bytes, at least one.
+    pub(crate) part_size: usize,
+    /// At least one.
+    pub(crate) parts_in_flight: usize,
+}
+
+/// What a handle has learnt.
+#[derive(Debug, Default)]
+pub(crate) struct Warm {
+    /// The record as it was seen last.
+    pub(crate) known: Mutex<Option<Look>>,
+    /// Set once the store was seen to keep conditions.
+    pub(crate) checked: OnceCell<()>,
+    /// When objects were listed last.
+    listed: Mutex<Option<Instant>>,
+}
+
+impl ObjectBackend {
+    /// The snapshots under `prefix` of `store`; the empty prefix is the whole bucket. No I/O.
+    ///
+    /// For stores that need nothing but a URL, credentials from the environment and options, [`open`](Self::open) is less
+    /// to write. Give a store of your own short time-outs and few retries: a publish can wait for them.
+    ///
+    /// ```
+    /// # use minisnap_object::ObjectBackend;
+    /// # use std::sync::Arc;
+    /// let store = object_store::memory::InMemory::new();
+    /// let backend = ObjectBackend::new(Arc::new(store), "app/state");
+    /// ```
+    pub fn new(store: Arc<dyn ObjectStore>, prefix: impl Into<Path>) -> Self {
+        let prefix = prefix.into();
+        let place = match prefix.as_ref() {
+            "" => store.to_string(),
+            prefix => format!("{store}/{prefix}"),
+        };
+        Self::at_place(store, prefix, place)
+    }
+
+    pub(crate) fn at_place(store: Arc<dyn ObjectStore>, prefix: Path, place: String) -> Self {
+        let settings = Settings {
+            grace_time: Duration::from_secs(60 * 60),
+            busy_timeout: Duration::from_secs(30),
+            part_size: 8 << 20,
+            parts_in_flight: 8,
+        };
+        Self { store, layout: Layout::new(prefix), place: place.into(), settings, warm: Arc::default() }
+    }
+
+    /// Spares what dead writers left for `grace_time`; an hour unless set. It saves living writers work, as their files
+    /// can't be told from those of dead ones; nobody's safety hangs on it, nor on clocks.
+    ///
+    /// A handle looks for such files when it publishes first, and then once in each grace time.
+    pub fn with_grace_time(mut self, grace_time: Duration) -> Self {
+        self.settings.grace_time = grace_time;
+        self
+    }
+
+    /// Tries for `busy_timeout` to get ahead of other publishers, or to get an answer from the store; 30 seconds unless set.
+    /// Then the error is [`Busy`](MiniSnapError::Busy), or [`OutcomeUnknown`](MiniSnapError::OutcomeUnknown) if the answer is
+    /// what is missing. Uploading the files is no part of it.
+    pub fn with_busy_timeout(mut self, busy_timeout: Duration) -> Self {
+        self.settings.busy_timeout = busy_timeout;
+        self
+    }
+
+    /// Moves large JSONs in parts of `bytes`; 8 MiB unless set. S3 refuses parts under 5 MiB, and more than 10 000 of them:
+    /// with parts of 8 MiB a state may have 78 GiB.
+    pub fn with_part_size(mut self, bytes: usize) -> Self {
+        self.settings.part_size = bytes.max(1);
+        self
+    }
+
+    /// Moves `parts` parts at a time; 8 unless set. This many, and one that is being filled, is what a `create_owned` has in
+    /// memory of its JSON.
+    pub fn with_parts_in_flight(mut self, parts: usize) -> Self {
+        self.settings.parts_in_flight = parts.max(1);
+        self
+    }
+
+    /// Deletes what `look` says is dropped: the names of those whose files are gone.
+    pub(crate) async fn delete_dropped(&self, look: &Look) -> HashSet<String> {
+        let dropped: Vec<_> = look.record.dropped().map(Generation::name).collect();
+        let doomed = dropped.iter().flat_map(|name| self.layout.files(name)).collect();
+        // What failed stays dropped, for the next publish.
+        let (gone, _) = self.delete(doomed).await;
+        let all_gone = |name: &&str| self.layout.files(name).iter().all(|file| gone.contains(file));
+        dropped.into_iter().filter(all_gone).map(str::to_owned).collect()
+    }
+
+    /// What there is to sweep, if it is time to look.
+    pub(crate) async fn list_if_due(&self) -> Listing {
+        {
+            let mut listed = self.warm.listed.lock().unwrap_or_else(PoisonError::into_inner);
+            if listed.is_some_and(|listed| listed.elapsed() < self.settings.grace_time) {
+                return Listing::default();
+            }
+            *listed = Some(Instant::now());
+        }
+        // A publish doesn't fail because something couldn't be cleaned up.
+        self.list(Operation::Publish).await.unwrap_or_default()
+    }
+
+    /// The JSON of a generation that the record retains.
+    async fn read_retained(&self, known: &Generation, json: Result<Download, object_store::Error>) -> Result<Bytes> {
+        let path = self.layout.json(known.name());
+        let found = match json {
+            Ok(Download::Bytes(json)) if Some(Digest::of(&json)) == known.digest() => return Ok(json),
+            Ok(Download::Bytes(_)) => "its digest is another one than the commit record says".to_owned(),
+            Ok(Download::OtherSize(size)) => {
+                format!("it has {size} bytes, and {} by the commit record", known.size().unwrap_or_default())
+            }
+            Ok(Download::Missing) => {
+                // Retired and deleted since the look, perhaps.
+                let look = self.look(Operation::Read).await?;
+                if look.record.find_retained(known).is_none() {
+                    return Err(self.retired(known));
+                }
+                "the commit record retains it, and it isn't there".to_owned()
+            }
+            Err(error) => return Err(self.failed(Operation::Read, &path, error)),
+        };
+        Err(MiniSnapError::Corrupt {
+            at: self.at(Operation::Read, &path),
+            found: format!("this JSON is damaged: {found}"),
+            remedy:
+                "restore an intact older generation and replay the log from there, or put back an earlier version of \
+                     this object, if the bucket keeps versions"
+                    .into(),
+            intact: self.intact_but(known).await,
+        })
+    }
+
+    /// The retained generations that are whole, other than `damaged`.
+    async fn intact_but(&self, damaged: &Generation) -> Vec<Generation> {
+        let mut intact = Vec::new();
+        let Ok(look) = self.look(Operation::Read).await else { return intact };
+        for generation in look.record.retained().filter(|generation| *generation != damaged) {
+            let json = self.download(&self.layout.json(generation.name()), generation.size().unwrap_or_default()).await;
+            if matches!(json, Ok(Download::Bytes(json)) if Some(Digest::of(&json)) == generation.digest()) {
+                intact.push(generation.clone());
+            }
+        }
+        intact
+    }
+
+    fn retired(&self, generation: &Generation) -> MiniSnapError {
+        MiniSnapError::Retired { at: self.at(Operation::Read, &self.layout.current()), generation: generation.clone() }
+    }
+
+    /// `operation` at an object of this store.
+    pub(crate) fn at(&self, operation: Operation, path: &Path) -> At {
+        At::new(operation, format!("{}/{}", self.place, self.layout.within_prefix(path)))
+    }
+
+    pub(crate) fn at_record(&self) -> At {
+        self.at(Operation::Publish, &self.layout.current())
+    }
+
+    /// The error for a request that failed.
+    pub(crate) fn failed(
+        &self,
+        operation: Operation,
+        path: &Path,
+        error: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> MiniSnapError {
+        MiniSnapError::Backend { at: self.at(operation, path), source: error.into() }
+    }
+}
+
+#[async_trait]
+impl SnapshotBackend for ObjectBackend {
+    fn place(&self) -> &str {
+        &self.place
+    }
+
+    async fn current(&self) -> Result<Option<Generation>> {
+        Ok(self.look(Operation::Current).await?.record.current().cloned())
+    }
+
+    async fn history(&self) -> Result<Vec<Generation>> {
+        Ok(self.look(Operation::History).await?.record.retained().cloned().collect())
+    }
+
+    async fn read(&self, generation: &Generation) -> Result<Bytes> {
+        if layout::parse_name(generation.name()).is_none() {
+            return Err(self.retired(generation));
+        }
+        let path = self.layout.json(generation.name());
+        let retained =
+            |record: &Record| record.find_retained(generation).cloned().ok_or_else(|| self.retired(generation));
+        // Side by side, if the size is known: it is by a generation that came from the record.
+        if let Some(size) = generation.size() {
+            let (look, json) = tokio::join!(self.look(Operation::Read), self.download(&path, size));
+            let known = retained(&look?.record)?;
+            if known.size() == generation.size() {
+                return self.read_retained(&known, json).await;
+            }
+        }
+        let known = retained(&self.look(Operation::Read).await?.record)?;
+        let json = self.download(&path, known.size().unwrap_or_default()).await;
+        self.read_retained(&known, json).await
+    }
+
+    async fn stage(&self, seq: u64) -> Result<Box<dyn StagedSnapshot>> {
+        let unable = |action, source| MiniSnapError::Io {
+            at: self.at(Operation::Stage, self.layout.snapshots()),
+            action,
+            source,
+        };
+        let runtime = Handle::try_current().map_err(|error| unable("run", io::Error::other(error)))?;
+        let name = layout::draw_name(seq).map_err(|source| unable("name a generation", source))?;
+        let began = async {
+            match self.known() {
+                Some(known) => Ok(known),
+                None => self.look(Operation::Stage).await,
+            }
+        };
+        let (began, ()) = tokio::try_join!(began, self.check_conditions(Operation::Stage))?;
+        Ok(Box::new(Stage::new(self.clone(), began, name, seq, runtime)))
+    }
+
+    /// Removes, now, what is older than the [grace time](ObjectBackend::with_grace_time). A living writer's files of that
+    /// age may go; its publish copies them first, or answers [`Restage`](MiniSnapError::Restage).
+    async fn sweep(&self) -> Result<()> {
+        self.sweep_now().await
+    }
+}
+
+impl fmt::Debug for ObjectBackend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not the store, whose own form shows a client's whole configuration.
+        f.debug_struct("ObjectBackend")
+            .field("place", &self.place)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,30 @@
+//! Snapshots in an object store: Amazon S3 and what is compatible with it, Azure Blob Storage, Google Cloud Storage, and
+//! whatever else the crate [`object_store`] has a client for.
+//!
+//! Programs use it by way of the package `minisnap`, whose store is typed: `minisnap::open("s3://bucket/app")`.
+//!
+//! ```text
+//! PREFIX/snapshots/current                                                  the commit record, a small text
+//! PREFIX/snapshots/00000000000000000010-r7kqx2ma3vb5twn4zd6yhejfcp/snapshot.json
+//! PREFIX/snapshots/00000000000000000010-r7kqx2ma3vb5twn4zd6yhejfcp/snapshot.seq
+//! ```
+//!
+//! A publish uploads both files under a name that was never used, and then replaces the commit record, under the condition
+//! that it is still the one that was read. That is all the store has to be able to do, and nearly all can by now; the rest
+//! is said in [`publish`](https://docs.rs/crate/minisnap-object/latest/source/src/publish.rs), step by step, and argued in
+//! `docs/object-store.md`.
+
+mod backend;
+mod guard;
+mod layout;
+mod look;
+mod pace;
+mod probe;
+mod publish;
+mod record;
+mod stage;
+mod sweep;
+mod transfer;
+
+pub use backend::ObjectBackend;
+pub use object_store;

@@ -1,0 +1,132 @@
+//! The commit record in the store: looking at it, and replacing it under the condition that it is still the one seen.
+
+use crate::{
+    ObjectBackend,
+    guard::Guard,
+    record::{Record, Unreadable},
+};
+use minisnap_core::{MiniSnapError, Operation, Result};
+use object_store::{Error, ObjectStoreExt, PutMode, UpdateVersion};
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// How long one attempt to replace the record may take. It is small: one that takes longer was lost on the way.
+const ATTEMPT: Duration = Duration::from_secs(10);
+
+/// The commit record as it was seen.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Look {
+    pub(crate) record: Record,
+    /// What a replacement has to name; `None` if there was no record.
+    tag: Option<UpdateVersion>,
+}
+
+/// What became of an attempt to replace the record.
+#[derive(Debug)]
+pub(crate) enum Replaced {
+    /// It was replaced.
+    Yes,
+    /// The store says that it is another one by now. An attempt that the client repeated by itself may have met itself.
+    Refused,
+    /// Nobody knows.
+    NoAnswer(Box<dyn std::error::Error + Send + Sync>),
+    /// The store can't do that: certainly nothing was replaced.
+    Unsupported(Error),
+}
+
+impl ObjectBackend {
+    /// Reads the commit record, and remembers it for the next publish.
+    pub(crate) async fn look(&self, operation: Operation) -> Result<Look> {
+        let path = self.layout.current();
+        let found = match self.store.get(&path).await {
+            Ok(found) => found,
+            Err(error) if is_missing_object(&error) => {
+                let nothing = Look::default();
+                self.remember(nothing.clone());
+                return Ok(nothing);
+            }
+            Err(error) => return Err(self.failed(operation, &path, error)),
+        };
+        let tag = UpdateVersion { e_tag: found.meta.e_tag.clone(), version: found.meta.version.clone() };
+        let text = found.bytes().await.map_err(|error| self.failed(operation, &path, error))?;
+        let record = Record::parse(&text).map_err(|unreadable| self.unreadable(operation, unreadable))?;
+        let look = Look { record, tag: Some(tag) };
+        self.remember(look.clone());
+        Ok(look)
+    }
+
+    /// Replaces the record with `record` if it is still the one seen in `over`.
+    ///
+    /// Dropped half-way, the replacement may still arrive; but never after another one did.
+    pub(crate) async fn replace(&self, over: &Look, record: &Record, within: Duration) -> Replaced {
+        let path = self.layout.current();
+        let mode = match &over.tag {
+            _ if !Guard::Condition.holds() => PutMode::Overwrite,
+            None => PutMode::Create,
+            Some(tag) => PutMode::Update(tag.clone()),
+        };
+        let put = self.store.put_opts(&path, record.to_text().into(), mode.into());
+        match timeout(within.min(ATTEMPT), put).await {
+            Ok(Ok(put)) => {
+                self.remember(Look { record: record.clone(), tag: Some(put.into()) });
+                Replaced::Yes
+            }
+            Ok(Err(error)) if is_refusal(&error) => Replaced::Refused,
+            Ok(Err(error @ (Error::NotSupported { .. } | Error::NotImplemented { .. }))) => {
+                Replaced::Unsupported(error)
+            }
+            Ok(Err(error)) => Replaced::NoAnswer(error.into()),
+            Err(late) => Replaced::NoAnswer(late.into()),
+        }
+    }
+
+    /// What was seen of the record last, if what was seen can be replaced.
+    pub(crate) fn known(&self) -> Option<Look> {
+        self.warm.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    /// The latest look replaces an earlier one even if it seems older: a record that somebody put back is the one that
+    /// counts.
+    fn remember(&self, look: Look) {
+        let usable = look.tag.as_ref().is_none_or(|tag| tag.e_tag.is_some() || tag.version.is_some());
+        *self.warm.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = usable.then_some(look);
+    }
+
+    fn unreadable(&self, operation: Operation, unreadable: Unreadable) -> MiniSnapError {
+        let at = self.at(operation, &self.layout.current());
+        match unreadable {
+            Unreadable::Version(version) => MiniSnapError::Unsupported {
+                at,
+                what: format!("the commit record is of version {version}, which a later minisnap wrote: use that one"),
+            },
+            Unreadable::Damaged(found) => MiniSnapError::Corrupt {
+                at,
+                found: format!("the commit record is damaged: {found}"),
+                remedy:
+                    "put back an earlier version of this object, if the bucket keeps versions; each generation stands \
+                         in a folder of its own beside it, as snapshot.json and snapshot.seq"
+                        .into(),
+                intact: Vec::new(),
+            },
+        }
+    }
+}
+
+/// Whether the store says that the condition of a write didn't hold. Stores differ in the form.
+pub(crate) fn is_refusal(error: &Error) -> bool {
+    matches!(error, Error::Precondition { .. } | Error::AlreadyExists { .. } | Error::NotModified { .. })
+        || is_missing_object(error)
+}
+
+/// Whether the store says that there is no such object, and not that there is no such bucket: a misspelt bucket must not
+/// look like a store in which nothing was published.
+pub(crate) fn is_missing_object(error: &Error) -> bool {
+    const NO_BUCKET: [&str; 4] = ["NoSuchBucket", "ContainerNotFound", "AccountNotFound", "bucket does not exist"];
+    match error {
+        Error::NotFound { source, .. } => {
+            let said = source.to_string();
+            !NO_BUCKET.iter().any(|no_bucket| said.contains(no_bucket))
+        }
+        _ => false,
+    }
+}

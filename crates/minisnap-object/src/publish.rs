@@ -1,0 +1,309 @@
+//! Publishing: the numbered steps, and nothing else. Why they are safe with any number of writers is argued in
+//! `docs/object-store.md`, with the same numbers.
+//!
+//! 1. Know the record as it was before the files were in the store: what this handle saw of it last, or, if it is a large
+//!    upload and some time may have passed, a fresh look.
+//! 2. Side by side: upload both files under a fresh name; delete what the record says is dropped; list, if that is due.
+//! 3. Judge the precondition, refusing only on a look of this publish. Replace the record, if it is still the one seen, by
+//!    one that names the new generation first, and marks what is pushed out of the retained as `dropped` and what step 2
+//!    deleted as `deleted`. If the listing has something of nobody, raise the sweep counter, too.
+//! 4. Refused: look at the record.
+//!    - The own name is in it: that was success; a repeated request met itself.
+//!    - It is the one seen before: the replacement may still arrive. To step 3.
+//!    - More was published since than it still names: unknown.
+//!    - Else the replacement didn't arrive and never will. The sweep counter moved: the files may be about to go; copy them,
+//!      within the store, to a fresh name. (They are gone: `Restage`.) To step 3, with what was seen now.
+//! 5. No answer: send the same again until the deadline; at most one arrives. At the deadline look as in 4, and if the
+//!    replacement may still arrive, the outcome is unknown.
+//! 6. Published. Delete what the listing has of nobody, if there is something.
+
+use crate::{
+    ObjectBackend,
+    guard::Guard,
+    layout,
+    look::{Look, Replaced, is_missing_object},
+    pace::Pace,
+    stage::Stage,
+    sweep::Listing,
+};
+use minisnap_core::{Generation, MiniSnapError, Operation, Precondition, Published, Result, format::seq_text};
+use object_store::ObjectStoreExt;
+use std::{
+    collections::HashSet,
+    num::NonZeroUsize,
+    time::{Duration, SystemTime},
+};
+use tokio::runtime::Handle;
+
+type Source = Box<dyn std::error::Error + Send + Sync>;
+
+/// Publishes what was staged. The steps are those of the module.
+pub(crate) async fn publish(mut stage: Stage, when: Precondition, keep: NonZeroUsize) -> Result<Published> {
+    let backend = stage.backend.clone();
+    let mut leftovers = Leftovers::new(&stage);
+
+    // 1.
+    let (base, fresh) = match stage.is_large() {
+        true => (backend.look(Operation::Publish).await?, true),
+        false => (backend.known().unwrap_or_else(|| stage.began.clone()), false),
+    };
+
+    // 2.
+    let (uploaded, deleted, listing) =
+        tokio::join!(stage.upload(), backend.delete_dropped(&base), backend.list_if_due());
+    uploaded?;
+    let generation = Generation::new(stage.name.clone(), stage.seq)
+        .with_size(stage.size())
+        .with_digest(stage.digest())
+        .with_time(SystemTime::now());
+
+    let mut attempt =
+        Attempt { backend: &backend, generation, written_under: base.clone(), base, fresh, deleted, listing };
+    let (published, of_nobody) = attempt.commit(&mut leftovers, &when, keep).await?;
+
+    // 6.
+    leftovers.published(attempt.generation.name());
+    backend.delete(of_nobody).await;
+    Ok(published)
+}
+
+/// A generation whose files are in the store, on its way into the record.
+struct Attempt<'a> {
+    backend: &'a ObjectBackend,
+    generation: Generation,
+    /// The record as it was before the files of `generation` were in the store.
+    written_under: Look,
+    /// The record that is to be replaced.
+    base: Look,
+    /// Whether `base` was seen during this publish.
+    fresh: bool,
+    /// Generations whose files are gone.
+    deleted: HashSet<String>,
+    listing: Listing,
+}
+
+/// What a look after an attempt shows of it.
+enum Arrived {
+    Yes,
+    /// Not yet, perhaps.
+    Perhaps,
+    /// No, and it never will: the record is another one now.
+    Never(Look),
+}
+
+impl Attempt<'_> {
+    /// Steps 3 to 5. Returns what was published, and what is to be deleted now.
+    async fn commit(
+        &mut self,
+        leftovers: &mut Leftovers,
+        when: &Precondition,
+        keep: NonZeroUsize,
+    ) -> Result<(Published, Vec<object_store::path::Path>)> {
+        let backend = self.backend;
+        let mut pace = Pace::new(backend.settings.busy_timeout, self.generation.name());
+        loop {
+            // 3.
+            if let Err(refusal) = when.judge(self.generation.seq(), self.base.record.current(), &backend.at_record()) {
+                if self.fresh || !Guard::FreshLook.holds() {
+                    return Err(refusal);
+                }
+                self.rebase(backend.look(Operation::Publish).await?);
+                continue;
+            }
+            if Guard::SweepCounter.holds() && self.base.record.may_have_swept_since(&self.written_under.record) {
+                self.copy_to_fresh_name(leftovers).await?;
+            }
+            let mut record = self.base.record.publish(&self.generation, keep, &self.deleted);
+            let of_nobody = self.listing.of_nobody(&record, &leftovers.names);
+            if !of_nobody.is_empty() {
+                record = record.sweep();
+            }
+            let before: Vec<_> = self.base.record.retained().cloned().collect();
+            let published = || Published::new(self.generation.clone(), &before, keep);
+
+            leftovers.on_their_way();
+            let no_answer = match backend.replace(&self.base, &record, pace.left()).await {
+                Replaced::Yes => return Ok((published(), of_nobody)),
+                Replaced::Refused => None,
+                Replaced::NoAnswer(error) => Some(error),
+                Replaced::Unsupported(error) => {
+                    leftovers.not_on_their_way();
+                    return Err(backend.unsupported(Operation::Publish, "If-Match", &error.to_string()));
+                }
+            };
+            // 5.
+            if no_answer.is_some() && !pace.is_over() {
+                pace.pause().await;
+                continue;
+            }
+            // 4.
+            match self.read_back(&mut pace).await? {
+                Arrived::Yes => return Ok((published(), of_nobody)),
+                Arrived::Perhaps if pace.is_over() => {
+                    let refused = || "the store refused to replace the record, which is unchanged".into();
+                    return Err(self.unknown(no_answer.unwrap_or_else(refused)));
+                }
+                Arrived::Perhaps => {}
+                Arrived::Never(look) => {
+                    leftovers.not_on_their_way();
+                    if pace.is_over() {
+                        return Err(busy(backend, &pace));
+                    }
+                    self.rebase(look);
+                }
+            }
+            pace.pause().await;
+        }
+    }
+
+    fn rebase(&mut self, look: Look) {
+        self.base = look;
+        self.fresh = true;
+    }
+
+    /// Whether the replacement of `base` arrived. Looks until the deadline, and once after it.
+    async fn read_back(&self, pace: &mut Pace) -> Result<Arrived> {
+        let look = loop {
+            let over = pace.is_over();
+            let failure =
+                match tokio::time::timeout(LAST_LOOK.max(pace.left()), self.backend.look(Operation::Publish)).await {
+                    Ok(Ok(look)) => break look,
+                    // It won't become readable by waiting.
+                    Ok(Err(error @ (MiniSnapError::Corrupt { .. } | MiniSnapError::Unsupported { .. }))) => {
+                        return Err(self.unknown(error.into()));
+                    }
+                    Ok(Err(error)) => error.into(),
+                    Err(late) => late.into(),
+                };
+            if over {
+                return Err(self.unknown(failure));
+            }
+            pace.pause().await;
+        };
+        if Guard::ReadBack.holds() && look.record.names(self.generation.name()) {
+            return Ok(Arrived::Yes);
+        }
+        if look.record == self.base.record {
+            return Ok(Arrived::Perhaps);
+        }
+        if Guard::PublishCounter.holds() && look.record.forgot_some_since(&self.base.record) {
+            let reason = match look.record.published < self.base.record.published {
+                true => "the record was removed, or an older one put in its place",
+                false => MORE_THAN_NAMED,
+            };
+            return Err(self.unknown(reason.into()));
+        }
+        Ok(Arrived::Never(look))
+    }
+
+    /// Somebody announced a sweep since the files were written: copies them, so that there are some that were written after
+    /// the announcement.
+    async fn copy_to_fresh_name(&mut self, leftovers: &mut Leftovers) -> Result<()> {
+        let backend = self.backend;
+        let name = layout::draw_name(self.generation.seq()).map_err(|source| MiniSnapError::Io {
+            at: backend.at_record(),
+            action: "name a generation",
+            source,
+        })?;
+        leftovers.names.push(name.clone());
+        let [from, _] = backend.layout.files(self.generation.name());
+        let [json, seq] = backend.layout.files(&name);
+        let (copied, written) =
+            tokio::join!(backend.store.copy(&from, &json), backend.put(&seq, seq_text(self.generation.seq()).into()));
+        // Some stores copy in the background, after they answered.
+        let copied = match copied {
+            Ok(()) => backend.store.head(&json).await.map(|copy| Some(copy.size) == self.generation.size()),
+            Err(error) => Err(error),
+        };
+        let restage =
+            |reason: &str| MiniSnapError::Restage { at: backend.at(Operation::Publish, &from), reason: reason.into() };
+        match copied {
+            Ok(true) => {}
+            Ok(false) => return Err(restage("another handle swept it away, and a copy within the store isn't whole")),
+            Err(error) if is_missing_object(&error) => {
+                return Err(restage("another handle swept it away before it was published"));
+            }
+            Err(error) => return Err(backend.failed(Operation::Publish, &json, error)),
+        }
+        written.map_err(|error| backend.failed(Operation::Publish, &seq, error))?;
+        let mut copy = Generation::new(name, self.generation.seq());
+        if let (Some(size), Some(digest), Some(time)) =
+            (self.generation.size(), self.generation.digest(), self.generation.time())
+        {
+            copy = copy.with_size(size).with_digest(digest).with_time(time);
+        }
+        self.generation = copy;
+        self.written_under = self.base.clone();
+        Ok(())
+    }
+
+    fn unknown(&self, source: Source) -> MiniSnapError {
+        MiniSnapError::OutcomeUnknown {
+            at: self.backend.at_record(),
+            generation: self.generation.clone(),
+            previous: self.base.record.current().cloned(),
+            source,
+        }
+    }
+}
+
+/// Why an outcome stays unknown though the record can be read.
+const MORE_THAN_NAMED: &str = "others published more since than the record still names";
+
+/// How long the last look may take, when the deadline for replacing the record is over.
+const LAST_LOOK: Duration = Duration::from_secs(5);
+
+fn busy(backend: &ObjectBackend, pace: &Pace) -> MiniSnapError {
+    MiniSnapError::Busy {
+        at: backend.at_record(),
+        waited: pace.elapsed(),
+        reason: "others replaced the commit record each time first".into(),
+    }
+}
+
+/// The files that a publish wrote. Dropping this removes them, unless they are on their way into the record, or in it.
+struct Leftovers {
+    backend: ObjectBackend,
+    runtime: Handle,
+    names: Vec<String>,
+    on_their_way: bool,
+}
+
+impl Leftovers {
+    fn new(stage: &Stage) -> Self {
+        Self {
+            backend: stage.backend.clone(),
+            runtime: stage.runtime.clone(),
+            names: vec![stage.name.clone()],
+            on_their_way: false,
+        }
+    }
+
+    /// From now on a record that names them may arrive, whatever becomes of this publish.
+    fn on_their_way(&mut self) {
+        self.on_their_way = Guard::NoCleanUpOnItsWay.holds();
+    }
+
+    /// No record that names them arrived or ever will.
+    fn not_on_their_way(&mut self) {
+        self.on_their_way = false;
+    }
+
+    /// The files of `name` are in the record now; the others never were.
+    fn published(&mut self, name: &str) {
+        self.names.retain(|other| other != name);
+        self.on_their_way = false;
+    }
+}
+
+impl Drop for Leftovers {
+    fn drop(&mut self) {
+        if self.on_their_way || self.names.is_empty() {
+            return;
+        }
+        let doomed: Vec<_> = self.names.iter().flat_map(|name| self.backend.layout.files(name)).collect();
+        let backend = self.backend.clone();
+        // If the runtime is shutting down, a sweep will find them.
+        self.runtime.spawn(async move { backend.delete(doomed).await });
+    }
+}

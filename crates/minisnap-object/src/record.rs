@@ -1,0 +1,346 @@
+//! The commit record's text: what is current, what is retained, and who published lately.
+//!
+//! ```text
+//! minisnap-record 1
+//! published 12
+//! sweeps 3
+//! retained 2
+//! 00000000000000000010-r7kq… 48213 9f86d081884c7d65 1767225600000
+//! 00000000000000000007-x2ma… 48190 2d06800538d394c2 1767225540000
+//! 00000000000000000005-b5tw… 48077 51c5d1ae7a3a2a9c 1767225480000 dropped
+//! 00000000000000000003-n4zd… 47950 e6c632b61e964e1f 1767225420000 deleted
+//! ```
+//!
+//! Then a line for each generation published lately, newest first: name, bytes of its JSON, their XXH3-64, when it was
+//! published (Unix milliseconds, by its publisher's clock), and what became of the retired ones: `dropped` if their files
+//! may still be there, `deleted` if they aren't.
+//!
+//! Each replacement of the record raises `published` or `sweeps` by one, or both: no two records in the life of a store are
+//! the same bytes, whose digest an S3 etag is.
+
+use crate::{guard::Guard, layout};
+use minisnap_core::{Digest, Generation, Published};
+use std::{
+    collections::HashSet,
+    fmt::Write,
+    num::NonZeroUsize,
+    time::{Duration, SystemTime},
+};
+
+/// How many generations the record names at least, if that many were published: for that many publishes of others, a
+/// publisher that got no answer can look up whether it succeeded.
+const NAMED: usize = 256;
+
+const TITLE: &str = "minisnap-record";
+const VERSION: u32 = 1;
+
+/// What the commit record says. The default is a store in which nothing was published.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Record {
+    /// How many generations were ever published.
+    pub(crate) published: u64,
+    /// How often somebody announced that files of nobody known will be deleted.
+    pub(crate) sweeps: u64,
+    /// Newest first, the retained ones at the head.
+    entries: Vec<Entry>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Entry {
+    generation: Generation,
+    fate: Fate,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Retained,
+    /// Retired; its files may still be there.
+    Dropped,
+    /// Retired; its files are gone.
+    Deleted,
+}
+
+/// Why a text is no record.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Unreadable {
+    /// It says it is of this version, which a later minisnap wrote.
+    Version(String),
+    /// It is damaged: what was found.
+    Damaged(String),
+}
+
+impl Record {
+    /// The retained generations, newest first.
+    pub(crate) fn retained(&self) -> impl Iterator<Item = &Generation> {
+        self.of_fate(Fate::Retained)
+    }
+
+    /// The retired generations whose files may still be there.
+    pub(crate) fn dropped(&self) -> impl Iterator<Item = &Generation> {
+        self.of_fate(Fate::Dropped)
+    }
+
+    /// The current generation.
+    pub(crate) fn current(&self) -> Option<&Generation> {
+        self.retained().next()
+    }
+
+    /// The retained generation of that name, with all that is known of it.
+    pub(crate) fn find_retained(&self, generation: &Generation) -> Option<&Generation> {
+        self.retained().find(|retained| *retained == generation)
+    }
+
+    /// Whether a generation of that name was published lately, retained or not.
+    pub(crate) fn names(&self, name: &str) -> bool {
+        self.entries.iter().any(|entry| entry.generation.name() == name)
+    }
+
+    /// Whether somebody else's publish may have been pushed out of the record since it was `before`.
+    pub(crate) fn forgot_some_since(&self, before: &Record) -> bool {
+        match self.published.checked_sub(before.published) {
+            Some(since) => since > self.entries.len() as u64,
+            // It went backwards: somebody put an old one in its place, or removed it.
+            None => true,
+        }
+    }
+
+    /// Whether files written when the record was `before` may have been swept away since.
+    pub(crate) fn may_have_swept_since(&self, before: &Record) -> bool {
+        self.sweeps != before.sweeps || self.published < before.published
+    }
+
+    /// Whether nobody knows the generation of that name: it is not published, and none of the lately retired.
+    pub(crate) fn is_unknown(&self, name: &str) -> bool {
+        let known = |entry: &&Entry| entry.generation.name() == name;
+        self.entries.iter().find(known).is_none_or(|entry| entry.fate == Fate::Deleted)
+    }
+
+    /// The record after a publish of `generation` that keeps `keep`, when the files of `deleted` are gone.
+    pub(crate) fn publish(&self, generation: &Generation, keep: NonZeroUsize, deleted: &HashSet<String>) -> Self {
+        let retained =
+            if Guard::MinRule.holds() { Published::retained_after(keep, self.retained().count()) } else { keep.get() };
+        let mut entries = vec![Entry { generation: generation.clone(), fate: Fate::Retained }];
+        entries.extend(self.entries.iter().cloned());
+        for (place, entry) in entries.iter_mut().enumerate() {
+            entry.fate = match entry.fate {
+                _ if place < retained => Fate::Retained,
+                Fate::Deleted => Fate::Deleted,
+                Fate::Dropped if deleted.contains(entry.generation.name()) => Fate::Deleted,
+                Fate::Dropped | Fate::Retained => Fate::Dropped,
+            };
+        }
+        entries.truncate(if Guard::NamesBeyondRetained.holds() { NAMED.max(retained) } else { retained });
+        Self { published: self.published.saturating_add(1), sweeps: self.sweeps, entries }
+    }
+
+    /// The record with the announcement that files of nobody known will be deleted.
+    pub(crate) fn sweep(&self) -> Self {
+        Self { sweeps: self.sweeps.saturating_add(1), ..self.clone() }
+    }
+
+    /// The record's text.
+    pub(crate) fn to_text(&self) -> String {
+        let mut text = format!(
+            "{TITLE} {VERSION}\npublished {}\nsweeps {}\nretained {}\n",
+            self.published,
+            self.sweeps,
+            self.retained().count()
+        );
+        for Entry { generation, fate } in &self.entries {
+            let size = generation.size().unwrap_or_default();
+            let digest = generation.digest().map_or_else(String::new, |digest| digest.to_string());
+            let fate = match fate {
+                Fate::Retained => "",
+                Fate::Dropped => " dropped",
+                Fate::Deleted => " deleted",
+            };
+            // Writing to a String can't fail.
+            let _ = writeln!(text, "{} {size} {digest} {}{fate}", generation.name(), milliseconds(generation));
+        }
+        text
+    }
+
+    /// Reads what [`to_text`](Self::to_text) writes, and nothing else.
+    pub(crate) fn parse(text: &[u8]) -> Result<Self, Unreadable> {
+        let damaged = |found: &str| Unreadable::Damaged(found.to_owned());
+        let text = std::str::from_utf8(text).map_err(|_| damaged("it is no text"))?;
+        let version = match text.split('\n').next().and_then(|line| line.strip_prefix(TITLE)?.strip_prefix(' ')) {
+            Some(version) => version.parse::<u32>().map_err(|_| damaged("its version is no number"))?,
+            None => return Err(damaged("it doesn't begin with `minisnap-record`")),
+        };
+        if version != VERSION {
+            return Err(Unreadable::Version(version.to_string()));
+        }
+        let body = text.strip_suffix('\n').ok_or_else(|| damaged("its end is missing"))?;
+        let mut lines = body.split('\n').skip(1);
+        let mut number = |name: &str| {
+            let value = lines.next().and_then(|line| line.strip_prefix(name)?.strip_prefix(' '));
+            value.and_then(parse_decimal).ok_or_else(|| Unreadable::Damaged(format!("it has no number `{name}`")))
+        };
+        let (published, sweeps, retained) = (number("published")?, number("sweeps")?, number("retained")?);
+        let entries: Vec<Entry> = lines
+            .map(|line| {
+                let unreadable =
+                    || Unreadable::Damaged(format!("it has the line {:?}", line.escape_debug().to_string()));
+                parse_entry(line).ok_or_else(unreadable)
+            })
+            .collect::<Result<_, _>>()?;
+
+        let record = Self { published, sweeps, entries };
+        let head = record.entries.iter().take_while(|entry| entry.fate == Fate::Retained).count();
+        let names: HashSet<_> = record.entries.iter().map(|entry| &entry.generation).collect();
+        match () {
+            () if record.retained().count() != head || head as u64 != retained => {
+                Err(damaged("it doesn't retain as many generations as it says"))
+            }
+            () if (head == 0) != record.entries.is_empty() => Err(damaged("it retains none of those it names")),
+            () if published < record.entries.len() as u64 => Err(damaged("it names more than were published")),
+            () if names.len() != record.entries.len() => Err(damaged("it names a generation twice")),
+            () => Ok(record),
+        }
+    }
+
+    fn of_fate(&self, fate: Fate) -> impl Iterator<Item = &Generation> {
+        self.entries.iter().filter(move |entry| entry.fate == fate).map(|entry| &entry.generation)
+    }
+}
+
+fn parse_entry(line: &str) -> Option<Entry> {
+    let mut fields = line.split(' ');
+    let generation = layout::parse_name(fields.next()?)?
+        .with_size(parse_decimal(fields.next()?)?)
+        .with_digest(Digest::parse(fields.next()?)?);
+    let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(parse_decimal(fields.next()?)?))?;
+    let fate = match fields.next() {
+        None => Fate::Retained,
+        Some("dropped") => Fate::Dropped,
+        Some("deleted") => Fate::Deleted,
+        Some(_) => return None,
+    };
+    fields.next().is_none().then(|| Entry { generation: generation.with_time(time), fate })
+}
+
+/// Digits and nothing else: `parse` alone would take a plus sign.
+fn parse_decimal(text: &str) -> Option<u64> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+}
+
+fn milliseconds(generation: &Generation) -> u64 {
+    let since = generation.time().and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
+    since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn generation(seq: u64) -> Generation {
+        let time = SystemTime::UNIX_EPOCH + Duration::from_millis(1_767_225_600_000 + seq);
+        Generation::new(layout::draw_name(seq).unwrap(), seq)
+            .with_size(100 + seq)
+            .with_digest(Digest::of(&seq.to_le_bytes()))
+            .with_time(time)
+    }
+
+    fn keep(generations: usize) -> NonZeroUsize {
+        NonZeroUsize::new(generations).unwrap()
+    }
+
+    /// A record after publishes of seqs from 1 on with these `keep`s.
+    fn after(keeps: &[usize]) -> Record {
+        let none = HashSet::new();
+        (1..)
+            .zip(keeps)
+            .fold(Record::default(), |record, (seq, keeps)| record.publish(&generation(seq), keep(*keeps), &none))
+    }
+
+    fn seqs<'a>(generations: impl Iterator<Item = &'a Generation>) -> Vec<u64> {
+        generations.map(Generation::seq).collect()
+    }
+
+    #[test]
+    fn a_text_is_read_back_as_the_record_it_was_made_of() {
+        for record in [Record::default(), after(&[2]), after(&[2, 2, 3, 1, 4]).sweep()] {
+            let text = record.to_text();
+            let back = Record::parse(text.as_bytes()).unwrap();
+            assert_eq!(back, record, "{text}");
+            assert_eq!(back.to_text(), text, "also sizes, digests and times, by which generations don't compare");
+        }
+    }
+
+    #[test]
+    fn what_was_retired_stays_retired_whatever_is_kept_later() {
+        let record = after(&[3, 3, 3, 1, 5, 5]);
+        assert_eq!(seqs(record.retained()), [6, 5, 4]);
+        assert_eq!(seqs(record.dropped()), [3, 2, 1]);
+    }
+
+    #[test]
+    fn what_was_deleted_is_said_to_be_deleted() {
+        let record = after(&[1, 1, 1]);
+        let deleted = record.dropped().map(|generation| generation.name().to_owned()).collect();
+        let record = record.publish(&generation(4), keep(1), &deleted);
+        assert_eq!((seqs(record.retained()), seqs(record.dropped())), (vec![4], vec![3]));
+        assert!(deleted.iter().all(|name| record.names(name) && record.is_unknown(name)), "{record:?}");
+    }
+
+    #[test]
+    fn the_last_256_are_named_and_more_if_more_are_kept() {
+        assert_eq!(after(&[2; 300]).entries.len(), 256);
+        assert_eq!(after(&[300; 310]).entries.len(), 300);
+    }
+
+    #[test]
+    fn a_publisher_can_tell_how_far_the_record_reaches_back() {
+        let before = after(&[2; 3]);
+        let mut record = before.clone();
+        for seq in 0..256 {
+            assert!(!record.forgot_some_since(&before), "after {seq}");
+            record = record.publish(&generation(seq), keep(2), &HashSet::new());
+        }
+        assert!(!record.forgot_some_since(&before), "256 are named, and 256 were published");
+        let record = record.publish(&generation(256), keep(2), &HashSet::new());
+        assert!(record.forgot_some_since(&before), "the first of 257 is not named any more");
+        assert!(before.forgot_some_since(&record), "it went backwards");
+    }
+
+    #[test]
+    fn a_later_version_is_told_apart_from_damage() {
+        let text = after(&[1]).to_text().replace("minisnap-record 1\n", "minisnap-record 2\n");
+        assert_eq!(Record::parse(text.as_bytes()), Err(Unreadable::Version("2".into())));
+        assert_eq!(Record::parse(b"minisnap-record 2\nwhatever"), Err(Unreadable::Version("2".into())));
+    }
+
+    #[test]
+    fn every_damage_is_noticed() {
+        let text = after(&[2, 2, 2]).to_text();
+        let swap = |from: &str, to: &str| text.replacen(from, to, 1);
+        let twice = {
+            let lines: Vec<_> = text.lines().collect();
+            format!("{}\n", [&lines[..5], &[lines[4], lines[6]]].concat().join("\n"))
+        };
+        for damaged in [
+            String::new(),
+            "{\"a\": 1}\n".into(),
+            swap("published 3", "published three"),
+            swap("published 3", "published +3"),
+            swap("published 3", "published 2"),
+            swap("sweeps 0\n", ""),
+            swap("retained 2", "retained 3"),
+            swap("retained 2", "retained 1"),
+            swap(" dropped", ""),
+            swap(" dropped", " gone"),
+            swap(" dropped", " dropped "),
+            swap("-", "/../"),
+            swap("\n", "\r\n"),
+            swap("\n00000", "\n\n00000"),
+            twice,
+            text.trim_end().into(),
+            text[..text.len() - 10].into(),
+            format!("{text}\n"),
+        ] {
+            assert!(matches!(Record::parse(damaged.as_bytes()), Err(Unreadable::Damaged(_))), "{damaged}");
+        }
+        assert!(matches!(Record::parse(b"\xff\xfe"), Err(Unreadable::Damaged(_))));
+    }
+}

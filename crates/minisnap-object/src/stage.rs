@@ -1,0 +1,152 @@
+//! A snapshot being written: small ones wait in memory for the publish, of larger ones parts go out on the way.
+
+use crate::{ObjectBackend, look::Look, publish, transfer::Upload};
+use async_trait::async_trait;
+use bytes::Bytes;
+use minisnap_core::{
+    Digest, Digester, MiniSnapError, Operation, Precondition, Published, Result, StagedSnapshot, format::seq_text,
+};
+use std::{fmt, io, mem, num::NonZeroUsize, sync::Arc};
+use tokio::runtime::Handle;
+
+/// A snapshot being written.
+pub(crate) struct Stage {
+    pub(crate) backend: ObjectBackend,
+    /// The record as it was before anything of this was in the store.
+    pub(crate) began: Look,
+    pub(crate) name: String,
+    pub(crate) seq: u64,
+    pub(crate) runtime: Handle,
+    /// What was written since the last full part.
+    filling: Vec<u8>,
+    upload: Option<Upload>,
+    size: u64,
+    digester: Digester,
+    /// A write failed: what is here is a part of a JSON, and must not be published by a caller who overlooked that.
+    broken: bool,
+}
+
+impl Stage {
+    pub(crate) fn new(backend: ObjectBackend, began: Look, name: String, seq: u64, runtime: Handle) -> Self {
+        Self {
+            backend,
+            began,
+            name,
+            seq,
+            runtime,
+            filling: Vec::new(),
+            upload: None,
+            size: 0,
+            digester: Digester::new(),
+            broken: false,
+        }
+    }
+
+    /// Whether parts of it are on their way already.
+    pub(crate) fn is_large(&self) -> bool {
+        self.upload.is_some()
+    }
+
+    pub(crate) fn size(&self) -> u64 {
+        self.size
+    }
+
+    pub(crate) fn digest(&self) -> Digest {
+        self.digester.digest()
+    }
+
+    /// Uploads both files, side by side, as far as they aren't there yet.
+    pub(crate) async fn upload(&mut self) -> Result<()> {
+        let rest = Bytes::from(mem::take(&mut self.filling));
+        let [json_path, seq_path] = self.backend.layout.files(&self.name);
+        let upload = self.upload.take();
+        let json = async {
+            match upload {
+                None => self.backend.put(&json_path, rest).await,
+                Some(mut upload) => {
+                    upload.part(rest)?;
+                    upload.finish().await
+                }
+            }
+        };
+        let seq = self.backend.put(&seq_path, seq_text(self.seq).into());
+        let (json, seq) = tokio::join!(json, seq);
+        json.map_err(|error| self.backend.failed(Operation::Publish, &json_path, error))?;
+        seq.map_err(|error| self.backend.failed(Operation::Publish, &seq_path, error))
+    }
+
+    pub(crate) fn intact(&self, operation: Operation) -> Result<()> {
+        match self.broken {
+            false => Ok(()),
+            true => Err(MiniSnapError::Io {
+                at: self.backend.at(operation, &self.backend.layout.json(&self.name)),
+                action: "write",
+                source: io::Error::other("an earlier write to this stage failed"),
+            }),
+        }
+    }
+
+    /// Hands the full part over to the upload.
+    fn hand_over(&mut self) -> Result<()> {
+        let settings = self.backend.settings;
+        let path = self.backend.layout.json(&self.name);
+        let upload = self.upload.get_or_insert_with(|| {
+            Upload::begin(self.backend.store.clone(), path.clone(), settings.parts_in_flight, &self.runtime)
+        });
+        let part = mem::replace(&mut self.filling, Vec::with_capacity(settings.part_size));
+        upload.part(part.into()).map_err(|error| self.broken_by(error))
+    }
+
+    fn broken_by(&mut self, error: Arc<object_store::Error>) -> MiniSnapError {
+        self.broken = true;
+        self.backend.failed(Operation::Write, &self.backend.layout.json(&self.name), error)
+    }
+}
+
+impl io::Write for Stage {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.intact(Operation::Write).map_err(MiniSnapError::into_io)?;
+        let part_size = self.backend.settings.part_size;
+        // Only when more comes: what fits into one part is uploaded in one request.
+        if self.filling.len() == part_size && !bytes.is_empty() {
+            self.hand_over().map_err(MiniSnapError::into_io)?;
+        }
+        let taken = &bytes[..bytes.len().min(part_size - self.filling.len())];
+        self.filling.extend_from_slice(taken);
+        self.digester.update(taken);
+        self.size += taken.len() as u64;
+        Ok(taken.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl StagedSnapshot for Stage {
+    async fn drain(&mut self) -> Result<()> {
+        self.intact(Operation::Write)?;
+        let room = match &mut self.upload {
+            None => Ok(()),
+            Some(upload) => upload.room().await,
+        };
+        room.map_err(|error| self.broken_by(error))
+    }
+
+    async fn publish(self: Box<Self>, when: Precondition, keep: NonZeroUsize) -> Result<Published> {
+        self.intact(Operation::Publish)?;
+        publish::publish(*self, when, keep).await
+    }
+}
+
+impl fmt::Debug for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stage")
+            .field("place", &self.backend.place)
+            .field("name", &self.name)
+            .field("size", &self.size)
+            .field("large", &self.is_large())
+            .finish_non_exhaustive()
+    }
+}

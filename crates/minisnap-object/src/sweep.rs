@@ -1,0 +1,130 @@
+//! Removing what dead writers left.
+//!
+//! A living writer's files can't be told from a dead one's. So a sweep never decides whose they are; it announces itself
+//! in the commit record, and a writer that finds an announcement since it wrote its files takes them for lost.
+//!
+//! 1. List all objects.
+//! 2. Look at the record.
+//! 3. What was listed, is old enough, and is of nobody the record knows, is to go. If that is nothing, stop.
+//! 4. Raise the record's sweep counter. Refused: look again; if somebody else raised it since step 2, that serves as well.
+//!    From now on, no writer that wrote its files before step 1 publishes them without copying them first.
+//! 5. Delete.
+
+use crate::{
+    ObjectBackend,
+    guard::Guard,
+    layout::Found,
+    look::{Look, Replaced},
+    pace::Pace,
+    record::Record,
+};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use minisnap_core::{MiniSnapError, Operation, Result};
+use object_store::{ObjectStore, path::Path};
+use std::{collections::HashSet, time::SystemTime};
+
+/// The objects of this store, as they were listed, that are older than the grace time.
+#[derive(Debug, Default)]
+pub(crate) struct Listing(Vec<(Path, Found)>);
+
+impl Listing {
+    /// What was listed and is of nobody that `record` knows, nor of any of `own`.
+    pub(crate) fn of_nobody(&self, record: &Record, own: &[String]) -> Vec<Path> {
+        let of_nobody = |found: &Found| match found {
+            Found::Probe => true,
+            Found::Of(name) => record.is_unknown(name) && !own.contains(name),
+        };
+        self.0.iter().filter(|(_, found)| of_nobody(found)).map(|(path, _)| path.clone()).collect()
+    }
+}
+
+impl ObjectBackend {
+    /// Removes, now, what is of nobody and older than the grace time, and the files of retired generations.
+    pub(crate) async fn sweep_now(&self) -> Result<()> {
+        let mut before = match Guard::ListBeforeRead.holds() {
+            true => None,
+            false => Some(self.look(Operation::Sweep).await?),
+        };
+        // 1.
+        let listing = self.list(Operation::Sweep).await?;
+        // 2.
+        let before = match before.take() {
+            Some(before) => before,
+            None => self.look(Operation::Sweep).await?,
+        };
+        let dropped: Vec<_> = before.record.dropped().flat_map(|dropped| self.layout.files(dropped.name())).collect();
+        // 3.
+        let of_nobody = match listing.of_nobody(&before.record, &[]).is_empty() {
+            true => Vec::new(),
+            false => {
+                self.check_conditions(Operation::Sweep).await?;
+                // 4.
+                let announced = self.announce(before).await?;
+                listing.of_nobody(&announced, &[])
+            }
+        };
+        // 5.
+        let doomed = dropped.into_iter().chain(of_nobody).collect();
+        let (_, failed) = self.delete(doomed).await;
+        failed.map_or(Ok(()), |error| Err(self.failed(Operation::Sweep, self.layout.snapshots(), error)))
+    }
+
+    /// The objects of this store that are older than the grace time.
+    pub(crate) async fn list(&self, operation: Operation) -> Result<Listing> {
+        let (now, grace_time) = (SystemTime::now(), self.settings.grace_time);
+        let listed = self.store.list(Some(self.layout.snapshots())).try_filter_map(|meta| async move {
+            // By two machines' clocks: the grace time saves work, and nothing hangs on it.
+            let age = now.duration_since(meta.last_modified.into()).unwrap_or_default();
+            Ok((age >= grace_time)
+                .then(|| self.layout.identify(&meta.location).map(|found| (meta.location, found)))
+                .flatten())
+        });
+        let listed: Result<Vec<_>, _> = listed.try_collect().await;
+        listed.map(Listing).map_err(|error| self.failed(operation, self.layout.snapshots(), error))
+    }
+
+    /// Raises the sweep counter above that of `seen`, or sees that somebody did. Returns the record since then.
+    async fn announce(&self, seen: Look) -> Result<Record> {
+        if !Guard::RaiseBeforeDelete.holds() {
+            return Ok(seen.record);
+        }
+        let mut pace = Pace::new(self.settings.busy_timeout, &seen.record.to_text());
+        let mut look = seen.clone();
+        while !look.record.may_have_swept_since(&seen.record) {
+            let announced = look.record.sweep();
+            match self.replace(&look, &announced, pace.left()).await {
+                Replaced::Yes => return Ok(announced),
+                Replaced::Unsupported(error) => {
+                    return Err(self.unsupported(Operation::Sweep, "If-Match", &error.to_string()));
+                }
+                Replaced::Refused | Replaced::NoAnswer(_) if pace.is_over() => {
+                    return Err(MiniSnapError::Busy {
+                        at: self.at(Operation::Sweep, &self.layout.current()),
+                        waited: pace.elapsed(),
+                        reason: "others replaced the commit record, or it gave no answer".into(),
+                    });
+                }
+                Replaced::Refused | Replaced::NoAnswer(_) => pace.pause().await,
+            }
+            look = self.look(Operation::Sweep).await?;
+        }
+        Ok(look.record)
+    }
+
+    /// Deletes objects, as many as can be: which are gone, and the first failure.
+    pub(crate) async fn delete(&self, doomed: Vec<Path>) -> (HashSet<Path>, Option<object_store::Error>) {
+        let (mut gone, mut failure) = (HashSet::new(), None);
+        if doomed.is_empty() {
+            return (gone, failure);
+        }
+        let mut deleting = self.store.delete_stream(stream::iter(doomed).map(Ok).boxed());
+        while let Some(deleted) = deleting.next().await {
+            match deleted {
+                Ok(path) => drop(gone.insert(path)),
+                Err(object_store::Error::NotFound { path, .. }) => drop(gone.insert(path.into())),
+                Err(error) => failure = failure.or(Some(error)),
+            }
+        }
+        (gone, failure)
+    }
+}
