@@ -37,6 +37,7 @@
 //! | save, restore, look back | [`SnapStore`] |
 //! | open a store by path or URL | [`open`] |
 //! | test a program without a disk | `mem::MemBackend` (feature `mem`) |
+//! | keep snapshots in the cloud | `object::ObjectBackend` (features `aws`, `azure`, `gcp`) |
 //! | know what went wrong, and what to do | [`MiniSnapError`] |
 //! | put snapshots elsewhere | [`SnapshotBackend`], and the tutorial in `minisnap_core::conformance` |
 //!
@@ -44,6 +45,9 @@
 //!
 //! - `fs` (default): local POSIX file systems.
 //! - `mem`: memory, for unit tests.
+//! - `aws`, `azure`, `gcp`: S3 and what is compatible with it, Azure Blob Storage, Google Cloud Storage, by URL.
+//! - `object`: object stores without a client of ours: bring your own `object_store::ObjectStore`. Each of the three turns
+//!   it on.
 
 mod create;
 mod open;
@@ -58,6 +62,9 @@ pub use minisnap_fs::FsBackend;
 /// The backend in memory, for unit tests.
 #[cfg(feature = "mem")]
 pub use minisnap_mem as mem;
+/// The backend for object stores.
+#[cfg(feature = "object")]
+pub use minisnap_object as object;
 pub use open::{open, open_with};
 pub use store::{DefaultBackend, SnapStore};
 

@@ -9,6 +9,12 @@ use std::{fmt::Display, sync::Arc};
 /// |---|---|---|
 /// | a path, `file:` | `FsBackend` | `fs` (default) |
 /// | `memory:` | `mem::MemBackend`, a new and empty one | `mem` |
+/// | `s3://bucket/prefix` | `object::ObjectBackend`: Amazon S3, and what is compatible with it | `aws` |
+/// | `az://container/prefix` | the same: Azure Blob Storage | `azure` |
+/// | `gs://bucket/prefix` | the same: Google Cloud Storage | `gcp` |
+///
+/// Object stores take credentials, endpoint and region from the environment, as the crate `object_store` does, or as
+/// [options](open_with).
 ///
 /// In a `file:` URL, `%20` is a space, and so on; a path is taken as it is. A path with a colon in its first part is taken
 /// for a URL: write `./a:b`.
@@ -38,6 +44,7 @@ pub fn open(url: &str) -> Result<SnapStore<Arc<dyn SnapshotBackend>>> {
 /// | URL | option | value |
 /// |---|---|---|
 /// | a path, `file:` | `busy_timeout` | seconds to wait for other writers, such as `2.5` |
+/// | `s3:`, `az:`, `gs:` | `grace_time`, `part_size`, `endpoint_url`… | those of `object::ObjectBackend::open` |
 ///
 /// # Errors
 ///
@@ -54,9 +61,9 @@ pub fn open_with<K: AsRef<str>, V: AsRef<str>>(
         Some((scheme, rest)) => match scheme.to_ascii_lowercase().as_str() {
             "file" => file(url, path_of_file_url(url, rest)?, &options)?,
             "memory" => memory(url, rest, &options)?,
-            scheme @ ("s3" | "az" | "gs") => {
-                return Err(invalid(url, format_args!("this version has no backend for {scheme}: yet")));
-            }
+            "s3" => object(url, "aws", &options)?,
+            "az" => object(url, "azure", &options)?,
+            "gs" => object(url, "gcp", &options)?,
             scheme => {
                 return Err(invalid(
                     url,
@@ -146,7 +153,17 @@ fn memory(url: &str, _rest: &str, _options: &[(&str, &str)]) -> Result<Arc<dyn S
     Err(not_compiled_in(url, "mem"))
 }
 
-#[cfg(not(all(feature = "fs", feature = "mem")))]
+#[cfg(any(feature = "aws", feature = "azure", feature = "gcp"))]
+fn object(url: &str, _feature: &str, options: &[(&str, &str)]) -> Result<Arc<dyn SnapshotBackend>> {
+    crate::object::ObjectBackend::open(url, options.iter().copied()).map(|backend| Arc::new(backend) as _)
+}
+
+#[cfg(not(any(feature = "aws", feature = "azure", feature = "gcp")))]
+fn object(url: &str, feature: &str, _options: &[(&str, &str)]) -> Result<Arc<dyn SnapshotBackend>> {
+    Err(not_compiled_in(url, feature))
+}
+
+#[cfg(not(all(feature = "fs", feature = "mem", any(feature = "aws", feature = "azure", feature = "gcp"))))]
 fn not_compiled_in(url: &str, feature: &str) -> MiniSnapError {
     invalid(url, format_args!("its backend isn't compiled in: give minisnap the cargo feature `{feature}`"))
 }
@@ -157,21 +174,5 @@ fn unknown_option(url: &str, option: &str, known: &str) -> MiniSnapError {
 }
 
 fn invalid(url: &str, reason: impl Display) -> MiniSnapError {
-    MiniSnapError::InvalidUrl { at: At::new(Operation::Open, without_credentials(url)), reason: reason.to_string() }
-}
-
-/// The URL less what may be secret in it: all before an `@`, and the query. In doubt, rather too little is shown.
-fn without_credentials(url: &str) -> String {
-    let (scheme, rest) = match url.split_once("//") {
-        Some((scheme, rest)) => (format!("{scheme}//"), rest),
-        None => (String::new(), url),
-    };
-    let before_query = rest.split(['?', '#']).next().unwrap_or_default();
-    let shown = match before_query.rsplit_once('@') {
-        Some((_, shown)) => shown,
-        // A `?` in a password would make its first part look like a host.
-        None if rest.contains('@') => "…",
-        None => before_query,
-    };
-    format!("{scheme}{shown}")
+    MiniSnapError::InvalidUrl { at: At::of_url(Operation::Open, url), reason: reason.to_string() }
 }

@@ -49,7 +49,10 @@ fn what_is_not_understood_is_refused_with_what_to_do() {
         ("file:///a?b", "%3F"),
         ("file:///a%00b", "NUL"),
         ("memory:name", "takes no name"),
-        ("s3://bucket/prefix", "s3:"),
+        ("s3:bucket", "s3://bucket/prefix"),
+        ("s3:///prefix", "names no bucket"),
+        ("s3://bucket/a//b", "can't be the name of an object"),
+        ("gs://bucket/p?x=y", "no query"),
     ] {
         let text = refusal(minisnap::open(url));
         let without_query = url.split('?').next().unwrap();
@@ -68,6 +71,92 @@ fn options_are_set_and_unknown_ones_refused() {
     ] {
         let text = refusal(minisnap::open_with(url, [(option, value)]));
         assert!(text.contains(part), "{text}");
+    }
+}
+
+#[test]
+fn object_stores_are_opened_by_bucket_and_prefix() {
+    for (url, place) in [
+        ("s3://bucket/app/state", "s3://bucket/app/state"),
+        ("S3://bucket/app%20one/", "S3://bucket/app%20one"),
+        ("s3://bucket", "s3://bucket"),
+        ("gs://bucket/app", "gs://bucket/app"),
+    ] {
+        assert_eq!(self::place(url), place);
+    }
+    let store = minisnap::open_with("az://container/app", [("account_name", "acme"), ("use_emulator", "true")]).unwrap();
+    assert_eq!(store.backend().place(), "az://container/app");
+}
+
+#[test]
+fn object_stores_take_their_own_options_and_the_clients() {
+    let url = "s3://bucket/app";
+    let all = [
+        ("grace_time", "60"),
+        ("busy_timeout", "2.5"),
+        ("part_size", "5242880"),
+        ("parts_in_flight", "4"),
+        ("max_retries", "0"),
+        ("retry_timeout", "5"),
+        ("timeout", "10s"),
+        ("AWS_REGION", "eu-central-1"),
+        ("endpoint_url", "http://127.0.0.1:9000"),
+        ("allow_http", "true"),
+    ];
+    assert!(minisnap::open_with(url, all).is_ok());
+    for (url, option, value, part) in [
+        (url, "grace_time", "soon", "a number of seconds, not `soon`"),
+        (url, "part_size", "0", "at least 1, not `0`"),
+        (url, "parts_in_flight", "-1", "at least 1, not `-1`"),
+        (url, "colour", "red", "no option `colour`; it has grace_time, busy_timeout"),
+        (url, "endpoint_url", "http://127.0.0.1:9000", "set the option `allow_http` to `true`"),
+        (url, "endpoint_url", "https://me:word@host", "user or password"),
+        ("az://container/app", "region", "eu", "no option `region`"),
+        ("az://container/app", "use_emulator", "false", "can't be set up"),
+    ] {
+        let text = refusal(minisnap::open_with(url, [(option, value)]));
+        assert!(text.contains(part) && text.contains(url) && !text.contains("word@"), "{text}");
+    }
+}
+
+#[test]
+fn a_client_that_quotes_a_secret_is_not_quoted() {
+    for (url, options) in [
+        ("az://container/app", [("account_name", "acme"), ("account_key", "not/base64/s3cr3t!")]),
+        ("gs://bucket/app", [("service_account_key", "{\"private_key\": \"s3cr3t\"}"), ("max_retries", "0")]),
+        ("s3://bucket/app", [("sse_customer_key_base64", "s3cr3t!"), ("aws_server_side_encryption", "sse-c")]),
+    ] {
+        let text = refusal(minisnap::open_with(url, options));
+        assert!(!text.contains("s3cr3t"), "{text}");
+    }
+}
+
+/// A port that nobody listens on: it was free a moment ago.
+fn dead_endpoint() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    format!("http://{}", listener.local_addr().unwrap())
+}
+
+#[tokio::test]
+async fn a_dead_endpoint_is_an_error_in_seconds_that_names_the_url_and_no_credentials() {
+    let endpoint = dead_endpoint();
+    let options = [
+        ("endpoint_url", endpoint.as_str()),
+        ("allow_http", "true"),
+        ("access_key_id", "AKIDs3cr3t"),
+        ("secret_access_key", "s3cr3t"),
+    ];
+    let store = minisnap::open_with("s3://bucket/app", options).unwrap();
+    let began = std::time::Instant::now();
+    let restored = store.restore::<u64>().await.map(drop).unwrap_err();
+    let created = store.create(&1, 1).await.map(drop).unwrap_err();
+    assert!(began.elapsed() < std::time::Duration::from_secs(20), "{:?}", began.elapsed());
+    assert!(store.exists().await, "an error is never taken for an empty store");
+    for error in [restored, created] {
+        assert!(error.outcome_known(), "{error}");
+        let text = format!("{error} {error:?}");
+        assert!(text.contains("s3://bucket/app/snapshots/current") && text.contains(&endpoint), "{text}");
+        assert!(!text.contains("s3cr3t"), "{text}");
     }
 }
 

@@ -66,6 +66,28 @@ impl At {
     pub fn new(operation: Operation, place: impl Into<String>) -> Self {
         Self { operation, place: place.into() }
     }
+
+    /// `operation` at `url`, less what may be secret in that: all before an `@`, and the query. In doubt, rather too little
+    /// is shown.
+    ///
+    /// ```
+    /// use minisnap_core::{At, Operation};
+    /// assert_eq!(At::of_url(Operation::Open, "s3://user:word@bucket/app?token=x").place, "s3://bucket/app");
+    /// ```
+    pub fn of_url(operation: Operation, url: &str) -> Self {
+        let (scheme, rest) = match url.split_once("//") {
+            Some((scheme, rest)) => (format!("{scheme}//"), rest),
+            None => (String::new(), url),
+        };
+        let before_query = rest.split(['?', '#']).next().unwrap_or_default();
+        let shown = match before_query.rsplit_once('@') {
+            Some((_, shown)) => shown,
+            // A `?` in a password would make its first part look like a host.
+            None if rest.contains('@') => "…",
+            None => before_query,
+        };
+        Self::new(operation, format!("{scheme}{shown}"))
+    }
 }
 
 impl fmt::Display for At {

@@ -59,8 +59,7 @@ pub(crate) struct Warm {
 impl ObjectBackend {
     /// The snapshots under `prefix` of `store`; the empty prefix is the whole bucket. No I/O.
     ///
-    /// For stores that need nothing but a URL, credentials from the environment and options, [`open`](Self::open) is less
-    /// to write. Give a store of your own short time-outs and few retries: a publish can wait for them.
+    /// For stores that need nothing but a URL, options, and credentials from the environment, `open` is less to write. Give a store of your own short time-outs and few retries: a publish can wait for them.
     ///
     /// ```
     /// # use minisnap_object::ObjectBackend;

@@ -18,6 +18,8 @@ mod backend;
 mod guard;
 mod layout;
 mod look;
+#[cfg(any(feature = "aws", feature = "azure", feature = "gcp"))]
+mod open;
 mod pace;
 mod probe;
 mod publish;

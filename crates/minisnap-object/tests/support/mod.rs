@@ -10,7 +10,7 @@ pub(crate) async fn debris(store: &Arc<dyn ObjectStore>, prefix: &str) -> Vec<St
     let prefix = Path::from(prefix);
     let record = prefix.clone().join("snapshots").join("current");
     let text = match store.get(&record).await {
-        Ok(found) => String::from_utf8(found.bytes().await.unwrap().to_vec()).unwrap(),
+        Ok(found) => String::from_utf8_lossy(&found.bytes().await.expect("the record can be read")).into_owned(),
         Err(_) => String::new(),
     };
     let retained: Vec<&str> = text
@@ -19,7 +19,7 @@ pub(crate) async fn debris(store: &Arc<dyn ObjectStore>, prefix: &str) -> Vec<St
         .filter(|line| !line.ends_with("dropped") && !line.ends_with("deleted"))
         .filter_map(|line| line.split(' ').next())
         .collect();
-    let listed: Vec<_> = store.list(Some(&prefix)).try_collect().await.unwrap();
+    let listed: Vec<_> = store.list(Some(&prefix)).try_collect().await.expect("the store can be listed");
     let belongs = |path: &Path| *path == record || retained.iter().any(|name| path.as_ref().contains(name));
     listed.into_iter().map(|meta| meta.location).filter(|path| !belongs(path)).map(|path| path.to_string()).collect()
 }
