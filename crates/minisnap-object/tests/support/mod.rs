@@ -1,5 +1,9 @@
 //! What the tests share.
 
+#![allow(dead_code, reason = "each test uses a part of it")]
+
+pub(crate) mod counting;
+
 use futures_util::TryStreamExt;
 use minisnap_object::object_store::{ObjectStore, ObjectStoreExt, path::Path};
 use std::sync::Arc;

@@ -1,0 +1,125 @@
+//! How many requests an operation makes, and how many round trips one after the other. The table in docs/object-store.md
+//! is printed by `cargo test -p minisnap-object --test requests -- --nocapture`.
+
+use minisnap_core::{Precondition, SnapshotBackend};
+use minisnap_object::{ObjectBackend, object_store::memory::InMemory};
+use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+use support::counting::{Counting, Requests, TRIP};
+
+#[path = "support/mod.rs"]
+mod support;
+
+const KEEP: NonZeroUsize = NonZeroUsize::new(2).expect("it is not zero");
+const PART: usize = 1_000;
+
+/// A handle on a store in which each request takes one [`TRIP`] of virtual time.
+struct Bench {
+    counting: Arc<Counting>,
+    backend: ObjectBackend,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let counting = Arc::new(Counting::new(InMemory::new()));
+        let backend = Self::open(&counting);
+        Self { counting, backend }
+    }
+
+    fn open(counting: &Arc<Counting>) -> ObjectBackend {
+        ObjectBackend::new(counting.clone(), "app").with_part_size(PART).with_parts_in_flight(4)
+    }
+
+    /// The requests and round trips of what `work` does.
+    async fn cost<T>(&self, work: impl Future<Output = T>) -> (T, Requests, u32) {
+        let before = self.counting.requests();
+        let began = tokio::time::Instant::now();
+        let result = work.await;
+        let trips = began.elapsed().as_millis().div_ceil(TRIP.as_millis());
+        (result, self.counting.requests() - before, u32::try_from(trips).unwrap())
+    }
+
+    async fn create(&self, backend: &ObjectBackend, seq: u64, size: usize) {
+        let mut staged = backend.stage(seq).await.unwrap();
+        for piece in vec![b'0'; size].chunks(PART) {
+            staged.write_all(piece).unwrap();
+            staged.drain().await.unwrap();
+        }
+        staged.publish(Precondition::Always, KEEP).await.unwrap();
+    }
+
+    /// As `SnapStore::restore` does.
+    async fn restore(&self, backend: &ObjectBackend) -> usize {
+        let current = backend.current().await.unwrap().unwrap();
+        backend.read(&current).await.unwrap().len()
+    }
+}
+
+fn expect(what: &str, (requests, trips): (Requests, u32), expected: (Requests, u32)) {
+    println!("{what:45} {requests}  {trips} round trips");
+    assert_eq!((requests, trips), expected, "{what}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_warm_create_is_two_round_trips_and_a_restore_two() {
+    let bench = Bench::new();
+    let backend = &bench.backend;
+
+    let (_, requests, trips) = bench.cost(bench.create(backend, 1, 100)).await;
+    // The record and the probe side by side, then both files and a list, then the record.
+    let first = Requests { puts: 2 * 4 + 3, gets: 1, lists: 1, deletes: 1, ..Requests::default() };
+    expect("first create of a handle", (requests, trips), (first, 5));
+
+    let plain = Requests { puts: 3, ..Requests::default() };
+    let (_, requests, trips) = bench.cost(bench.create(backend, 2, 100)).await;
+    expect("create, warm, nothing retired before", (requests, trips), (plain, 2));
+
+    let (_, requests, trips) = bench.cost(bench.create(backend, 3, 100)).await;
+    expect("create, warm, the first that retires", (requests, trips), (plain, 2));
+
+    let steady = Requests { puts: 3, deletes: 1, ..Requests::default() };
+    for seq in 4..8 {
+        let (_, requests, trips) = bench.cost(bench.create(backend, seq, 100)).await;
+        expect("create, warm", (requests, trips), (steady, 2));
+    }
+
+    tokio::time::advance(Duration::from_secs(3_601)).await;
+    let (_, requests, trips) = bench.cost(bench.create(backend, 8, 100)).await;
+    expect("create, warm, once in a grace time", (requests, trips), (Requests { lists: 1, ..steady }, 2));
+
+    // 5 000 bytes and parts of 1 000: a create, five parts, a complete.
+    let large = Requests { puts: 2, gets: 1, multipart: 7, deletes: 1, ..Requests::default() };
+    let (_, requests, trips) = bench.cost(bench.create(backend, 9, 5_000)).await;
+    expect("create of five parts, warm", (requests, trips), (large, 5));
+    let (size, requests, trips) = bench.cost(bench.restore(backend)).await;
+    assert_eq!(size, 5_000);
+    expect("restore of five parts", (requests, trips), (Requests { gets: 7, ..Requests::default() }, 3));
+
+    bench.create(backend, 10, 100).await;
+    let (_, requests, trips) = bench.cost(bench.restore(backend)).await;
+    expect("restore", (requests, trips), (Requests { gets: 3, ..Requests::default() }, 2));
+    let (_, requests, trips) = bench.cost(backend.current()).await;
+    expect("exists, current", (requests, trips), (Requests { gets: 1, ..Requests::default() }, 1));
+    let (_, requests, trips) = bench.cost(backend.history()).await;
+    expect("history, truncation_point", (requests, trips), (Requests { gets: 1, ..Requests::default() }, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_other_writers_cost() {
+    let bench = Bench::new();
+    let (one, other) = (&bench.backend, Bench::open(&bench.counting));
+    bench.create(one, 1, 100).await;
+    bench.create(&other, 2, 100).await;
+    // The record is refused, read, and replaced.
+    let (_, requests, trips) = bench.cost(bench.create(one, 3, 100)).await;
+    let beside = Requests { puts: 4, gets: 1, ..Requests::default() };
+    expect("create after another handle's create", (requests, trips), (beside, 4));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sweep_of_nothing_is_a_list_and_a_look() {
+    let bench = Bench::new();
+    bench.create(&bench.backend, 1, 100).await;
+    let (swept, requests, trips) = bench.cost(bench.backend.sweep()).await;
+    swept.unwrap();
+    expect("sweep, nothing to do", (requests, trips), (Requests { gets: 1, lists: 1, ..Requests::default() }, 2));
+}
