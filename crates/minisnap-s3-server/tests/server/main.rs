@@ -1,0 +1,56 @@
+//! The server, through the client that users have.
+
+mod conditions;
+mod lifecycle;
+mod objects;
+mod uploads;
+
+use minisnap_s3_server::S3Server;
+use object_store::{
+    Error, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, PutResult, RetryConfig, UpdateVersion,
+    aws::{AmazonS3, AmazonS3Builder},
+    path::Path,
+};
+
+/// A client that doesn't try again: what the server answers is what a test sees.
+fn client(server: &S3Server) -> AmazonS3 {
+    client_with(server, &[])
+}
+
+/// The same with other options for some.
+fn client_with(server: &S3Server, others: &[(&'static str, &str)]) -> AmazonS3 {
+    let mut builder = AmazonS3Builder::new()
+        .with_url(server.url(""))
+        .with_retry(RetryConfig { max_retries: 0, ..Default::default() });
+    let others = others.iter().map(|(key, value)| (*key, (*value).to_owned()));
+    for (key, value) in server.options().into_iter().chain(others) {
+        builder = builder.with_config(key.parse().expect("a key"), value);
+    }
+    builder.build().expect("a client")
+}
+
+async fn put(store: &AmazonS3, key: &str, body: impl Into<PutPayload>, mode: PutMode) -> Result<PutResult, Error> {
+    store.put_opts(&Path::from(key), body.into(), PutOptions::from(mode)).await
+}
+
+async fn bytes(store: &AmazonS3, key: &str) -> Vec<u8> {
+    let found = store.get(&Path::from(key)).await.expect("an object");
+    found.bytes().await.expect("its bytes").into()
+}
+
+fn update(from: &PutResult) -> PutMode {
+    PutMode::Update(UpdateVersion { e_tag: from.e_tag.clone(), version: None })
+}
+
+/// The files in a folder and all folders in it.
+fn files(folder: &std::path::Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
+        if entry.path().is_dir() {
+            found.extend(files(&entry.path()));
+        } else {
+            found.push(entry.file_name().into_string().expect("a text"));
+        }
+    }
+    found
+}

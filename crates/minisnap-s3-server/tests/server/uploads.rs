@@ -1,0 +1,77 @@
+//! Multipart uploads.
+
+use super::*;
+use minisnap_s3_server::Conditions;
+use object_store::{PutMultipartOptions, multipart::MultipartStore};
+
+const PART: usize = 5 * 1024 * 1024;
+
+/// Three parts, the last one small.
+fn parts() -> [Vec<u8>; 3] {
+    [vec![1; PART], vec![2; PART + 1], vec![3; 10]]
+}
+
+fn leftovers(server: &S3Server) -> Vec<String> {
+    let mut found = files(server.parts_folder());
+    found.retain(|name| !name.starts_with(".bucket-") || name.contains(".upload-"));
+    found
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parts_in_flight_at_once_make_one_object() {
+    let server = S3Server::start(Conditions::Atomic);
+    let store = client(&server);
+    let key = Path::from("state/large");
+    let mut upload = store.put_multipart_opts(&key, PutMultipartOptions::default()).await.unwrap();
+    // All are on their way before the first is waited for.
+    let running = parts().map(|part| tokio::spawn(upload.put_part(part.into())));
+    for part in running {
+        part.await.unwrap().unwrap();
+    }
+    assert!(matches!(store.head(&key).await, Err(Error::NotFound { .. })), "not before it is complete");
+    let version = upload.complete().await.unwrap();
+    assert!(bytes(&store, "state/large").await == parts().concat());
+    assert_eq!(store.head(&key).await.unwrap().e_tag, version.e_tag);
+    assert_eq!(leftovers(&server), ["large"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_aborted_upload_leaves_nothing() {
+    let server = S3Server::start(Conditions::Atomic);
+    let store = client(&server);
+    let key = Path::from("state/large");
+    let id = store.create_multipart(&key).await.unwrap();
+    store.put_part(&key, &id, 0, parts()[0].clone().into()).await.unwrap();
+    assert!(!leftovers(&server).is_empty());
+    // Not waited for: parts that arrive around the abort.
+    let late = |number| {
+        let (store, key, id) = (client(&server), key.clone(), id.clone());
+        tokio::spawn(async move { store.put_part(&key, &id, number, parts()[0].clone().into()).await })
+    };
+    let late: [_; 4] = std::array::from_fn(|number| late(number + 1));
+    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    store.abort_multipart(&key, &id).await.unwrap();
+    for part in late {
+        let outcome = part.await.unwrap();
+        assert!(matches!(outcome, Ok(_) | Err(Error::NotFound { .. })), "{outcome:?}");
+    }
+    assert_eq!(leftovers(&server), [""; 0]);
+
+    assert!(matches!(store.abort_multipart(&key, &id).await, Err(Error::NotFound { .. })));
+    let part = store.put_part(&key, &id, 0, "late".into()).await;
+    assert!(matches!(part, Err(Error::NotFound { .. })));
+    assert!(matches!(store.complete_multipart(&key, &id, Vec::new()).await, Err(Error::NotFound { .. })));
+    assert_eq!(leftovers(&server), [""; 0]);
+}
+
+#[tokio::test]
+async fn parts_too_small_are_refused() {
+    let server = S3Server::start(Conditions::Atomic);
+    let store = client(&server);
+    let mut upload = store.put_multipart_opts(&Path::from("a"), PutMultipartOptions::default()).await.unwrap();
+    for part in ["small", "last"] {
+        upload.put_part(part.into()).await.unwrap();
+    }
+    assert!(upload.complete().await.is_err());
+    assert!(matches!(store.head(&Path::from("a")).await, Err(Error::NotFound { .. })));
+}
