@@ -22,4 +22,4 @@ mod read_only;
 /// A process that was stopped while it held the lock.
 mod stopped;
 /// System calls that the standard library doesn't have.
-mod system;
+pub(crate) mod system;

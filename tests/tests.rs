@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test's helpers may panic like the test")]
 
+/// Object stores, over HTTP.
+mod cloud;
 /// The published state manager on top of this package.
 mod compatibility;
 /// What is in a folder, seen from outside.

@@ -6,7 +6,6 @@ use minisnap_object::{ObjectBackend, object_store::memory::InMemory};
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 use support::counting::{Counting, Requests, TRIP};
 
-#[path = "support/mod.rs"]
 mod support;
 
 const KEEP: NonZeroUsize = NonZeroUsize::new(2).expect("it is not zero");

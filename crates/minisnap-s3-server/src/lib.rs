@@ -52,7 +52,8 @@ use std::{
 };
 use tokio::sync::oneshot;
 
-const BUCKET: &str = "minisnap";
+/// The name of every server's bucket.
+pub const BUCKET: &str = "minisnap";
 const ACCESS_KEY: &str = "minisnap-tests";
 const SECRET_KEY: &str = "not a secret: the server is on loopback only";
 
@@ -133,14 +134,7 @@ impl S3Server {
 
     /// What a client of the crate `object_store` must be told besides the URL, by its configuration keys.
     pub fn options(&self) -> Vec<(&'static str, String)> {
-        vec![
-            ("aws_endpoint", self.endpoint.clone()),
-            ("aws_access_key_id", ACCESS_KEY.to_owned()),
-            ("aws_secret_access_key", SECRET_KEY.to_owned()),
-            ("aws_region", "us-east-1".to_owned()),
-            ("aws_allow_http", "true".to_owned()),
-            ("aws_virtual_hosted_style_request", "false".to_owned()),
-        ]
+        options(&self.endpoint)
     }
 
     /// Where the objects of the bucket are, each in the file its key names.
@@ -152,6 +146,18 @@ impl S3Server {
     pub fn parts_folder(&self) -> &Path {
         self.bucket_folder.parent().unwrap_or(&self.bucket_folder)
     }
+}
+
+/// [`S3Server::options`] of a server that another process started, by its address.
+pub fn options(endpoint: &str) -> Vec<(&'static str, String)> {
+    vec![
+        ("aws_endpoint", endpoint.to_owned()),
+        ("aws_access_key_id", ACCESS_KEY.to_owned()),
+        ("aws_secret_access_key", SECRET_KEY.to_owned()),
+        ("aws_region", "us-east-1".to_owned()),
+        ("aws_allow_http", "true".to_owned()),
+        ("aws_virtual_hosted_style_request", "false".to_owned()),
+    ]
 }
 
 impl Drop for S3Server {

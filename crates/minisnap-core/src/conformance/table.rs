@@ -9,8 +9,9 @@ use super::{
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __conformance_table {
-    ($consumer:ident) => {
+    ($consumer:ident $attributes:tt) => {
         $crate::$consumer! {
+            $attributes
             round_trip {
                 empty_store_is_empty,
                 every_seq_comes_back,
@@ -110,39 +111,48 @@ macro_rules! __conformance_table {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __conformance_list {
-    ($($group:ident { $($case:ident,)* })*) => {
+    ([] $($group:ident { $($case:ident,)* })*) => {
         vec![$($(Case::new(concat!(stringify!($group), "::", stringify!($case)), || Box::pin($group::$case::<T>())),)*)*]
     };
 }
 
 /// The cases for a store, in the order of the table.
 pub fn cases<T: StoreUnderTest>() -> Vec<Case> {
-    crate::__conformance_table!(__conformance_list)
+    crate::__conformance_table!(__conformance_list [])
 }
 
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __conformance_tests {
-    ($($group:ident { $($case:ident,)* })*) => {
-        $crate::__conformance_flavour! { current_thread CurrentThread $($group { $($case,)* })* }
-        $crate::__conformance_flavour! { multi_thread MultiThread $($group { $($case,)* })* }
+    ($attributes:tt $($group:ident { $($case:ident,)* })*) => {
+        $crate::__conformance_flavour! { $attributes current_thread CurrentThread $($group { $($case,)* })* }
+        $crate::__conformance_flavour! { $attributes multi_thread MultiThread $($group { $($case,)* })* }
     };
 }
 
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __conformance_flavour {
-    ($module:ident $flavour:ident $($group:ident { $($case:ident,)* })*) => {
+    ($attributes:tt $module:ident $flavour:ident $($group:ident { $($case:ident,)* })*) => {
         mod $module {
             $(mod $group {
-                $(#[test]
-                fn $case() {
-                    $crate::conformance::run::<super::super::StoreOfTheConformanceTests>(
-                        concat!(stringify!($group), "::", stringify!($case)),
-                        $crate::conformance::Flavour::$flavour,
-                    );
-                })*
+                $($crate::__conformance_test! { $attributes $group $case $flavour })*
             })*
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __conformance_test {
+    ([$(#[$attribute:meta])*] $group:ident $case:ident $flavour:ident) => {
+        #[test]
+        $(#[$attribute])*
+        fn $case() {
+            $crate::conformance::run::<super::super::StoreOfTheConformanceTests>(
+                concat!(stringify!($group), "::", stringify!($case)),
+                $crate::conformance::Flavour::$flavour,
+            );
         }
     };
 }
@@ -151,11 +161,14 @@ macro_rules! __conformance_flavour {
 /// `current_thread` and `multi_thread`, a module per group, a test per property. Nothing but `minisnap-core` with the
 /// feature `conformance` is needed. For more than one store in a file, call it in a module for each.
 ///
+/// A store that can't be had everywhere (a server that has to be installed) gets attributes for all its tests:
+/// `conformance_tests!(MyStore, #[ignore = "needs a server at MY_SERVER"])`. Have your CI run those.
+///
 /// See the [`conformance`](crate::conformance) module for a whole example.
 #[macro_export]
 macro_rules! conformance_tests {
-    ($store:ty) => {
+    ($store:ty $(, #[$attribute:meta])*) => {
         type StoreOfTheConformanceTests = $store;
-        $crate::__conformance_table!(__conformance_tests);
+        $crate::__conformance_table!(__conformance_tests [$(#[$attribute])*]);
     };
 }

@@ -1,0 +1,50 @@
+//! Clients for the servers of the tests.
+
+use minisnap_object::object_store::{ObjectStore, aws::AmazonS3Builder, azure::MicrosoftAzureBuilder};
+use minisnap_s3_server::{Conditions, S3Server};
+use std::{
+    env,
+    sync::{Arc, LazyLock},
+};
+
+/// A client for the S3 server of this process, which runs until that ends.
+pub(crate) fn s3s() -> Arc<dyn ObjectStore> {
+    static SERVER: LazyLock<S3Server> = LazyLock::new(|| S3Server::start(Conditions::Atomic));
+    client_of(&SERVER)
+}
+
+/// A client for an S3 server of this process.
+pub(crate) fn client_of(server: &S3Server) -> Arc<dyn ObjectStore> {
+    let builder = AmazonS3Builder::new().with_bucket_name(server.bucket());
+    let configured = server.options().into_iter().fold(builder, |builder, (key, value)| {
+        builder.with_config(key.parse().expect("an option of object_store"), value)
+    });
+    Arc::new(configured.build().expect("a client"))
+}
+
+/// A client for the MiniStack that `scripts/with-ministack` started.
+pub(crate) fn ministack() -> Arc<dyn ObjectStore> {
+    let client = AmazonS3Builder::new()
+        .with_endpoint(variable("MINISNAP_TEST_MINISTACK", "scripts/with-ministack"))
+        .with_allow_http(true)
+        .with_bucket_name("minisnap")
+        .with_access_key_id("test")
+        .with_secret_access_key("test")
+        .build();
+    Arc::new(client.expect("a client"))
+}
+
+/// A client for the Azurite that `scripts/with-azurite` started.
+pub(crate) fn azurite() -> Arc<dyn ObjectStore> {
+    let client = MicrosoftAzureBuilder::new()
+        .with_use_emulator(true)
+        .with_endpoint(variable("MINISNAP_TEST_AZURITE", "scripts/with-azurite"))
+        .with_allow_http(true)
+        .with_container_name("minisnap")
+        .build();
+    Arc::new(client.expect("a client"))
+}
+
+fn variable(name: &str, script: &str) -> String {
+    env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run this by {script}"))
+}
