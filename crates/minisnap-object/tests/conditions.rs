@@ -1,0 +1,84 @@
+//! Stores that don't keep conditions are found out where that is possible; and here is where it isn't.
+
+use minisnap_core::{MiniSnapError, Operation, Precondition, SnapshotBackend};
+use minisnap_object::{
+    ObjectBackend,
+    object_store::{ObjectStore, local::LocalFileSystem, memory::InMemory},
+};
+use minisnap_s3_server::{Conditions, S3Server};
+use std::{num::NonZeroUsize, sync::Arc};
+use support::{counting::Counting, servers};
+
+mod support;
+
+/// What the first stage of a handle on `store` says; then nothing was published, and nothing is left.
+async fn refusal(store: Arc<dyn ObjectStore>) -> MiniSnapError {
+    let backend = ObjectBackend::new(store.clone(), "app");
+    let error = backend.stage(1).await.map(drop).expect_err("a store that can't be used is refused");
+    assert_eq!(backend.current().await.expect("reading needs no conditions"), None);
+    assert_eq!(support::debris(&store, "app").await, Vec::<String>::new(), "the probe is removed");
+    error
+}
+
+fn assert_names_store_and_remedy(error: &MiniSnapError, parts: &[&str]) {
+    assert!(matches!(error, MiniSnapError::Unsupported { at, .. } if at.operation == Operation::Stage), "{error}");
+    for part in parts {
+        assert!(error.to_string().contains(part), "{part:?} in: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_ignores_conditions_is_always_refused() {
+    let server = S3Server::start(Conditions::Ignored);
+    for _ in 0..20 {
+        let error = refusal(servers::client_of(&server)).await;
+        let parts = ["AmazonS3(minisnap)", "If-None-Match", "4 of 4", "use a store or a version of it that supports"];
+        assert_names_store_and_remedy(&error, &parts);
+    }
+}
+
+/// A server that checks the condition, and then writes: it keeps the condition, unless two writers meet within that moment.
+/// No probe can be sure of meeting; this one has two races of four for it.
+#[tokio::test]
+async fn a_store_that_checks_and_then_writes_is_refused_if_the_racers_meet() {
+    const HANDLES: usize = 40;
+    let server = S3Server::start(Conditions::CheckThenWrite);
+    let mut refused = 0;
+    for _ in 0..HANDLES {
+        let backend = ObjectBackend::new(servers::client_of(&server), "app");
+        match backend.stage(1).await {
+            Err(error) => {
+                assert_names_store_and_remedy(&error, &["writers succeeded where one may"]);
+                refused += 1;
+            }
+            Ok(staged) => drop(staged),
+        }
+    }
+    println!("of {HANDLES} handles on a server that checks and then writes, {refused} found it out");
+    assert!(refused > HANDLES / 4, "found out {refused} times of {HANDLES}");
+}
+
+#[tokio::test]
+async fn object_stores_own_local_files_cant_update_under_a_condition_and_are_refused() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let local = LocalFileSystem::new_with_prefix(folder.path()).expect("a client");
+    let error = refusal(Arc::new(local)).await;
+    assert_names_store_and_remedy(&error, &["If-Match", "LocalFileSystem"]);
+}
+
+#[tokio::test]
+async fn a_store_is_checked_once_per_handle_before_its_first_publish_or_sweep_and_never_for_reading() {
+    let counting = Arc::new(Counting::new(InMemory::new()));
+    let backend = ObjectBackend::new(counting.clone(), "app");
+    assert_eq!(backend.current().await.expect("a look"), None);
+    backend.sweep().await.expect("nothing to sweep");
+    assert_eq!(counting.requests().puts, 0);
+    drop(backend.stage(1).await.expect("a stage"));
+    let probe = counting.requests().puts;
+    assert_eq!(probe, 8);
+    for seq in 1..4 {
+        let staged = backend.clone().stage(seq).await.expect("a stage");
+        staged.publish(Precondition::Always, NonZeroUsize::MIN).await.expect("a publish");
+    }
+    assert_eq!(counting.requests().puts, probe + 3 * 3, "three for each publish, and no other probe");
+}

@@ -1,0 +1,205 @@
+//! What is damaged, missing, or somebody else's: found, named, and left alone.
+
+use minisnap_core::{Generation, MiniSnapError, Operation, Precondition, SnapshotBackend};
+use minisnap_object::{
+    ObjectBackend,
+    object_store::{ObjectStore, ObjectStoreExt, memory::InMemory, path::Path},
+};
+use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+
+mod support;
+
+const KEEP: NonZeroUsize = NonZeroUsize::new(3).expect("it is not zero");
+
+struct Bucket {
+    store: Arc<dyn ObjectStore>,
+    backend: ObjectBackend,
+}
+
+impl Bucket {
+    /// A store with the snapshots of seqs 1 to 3, each of 300 bytes, which are three parts.
+    async fn with_three() -> (Self, Vec<Generation>) {
+        let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+        let backend = ObjectBackend::new(store.clone(), "app").with_part_size(100);
+        let bucket = Self { store, backend };
+        for seq in 1..=3 {
+            bucket.publish(seq).await.expect("a publish");
+        }
+        let history = bucket.backend.history().await.expect("the history");
+        (bucket, history)
+    }
+
+    async fn publish(&self, seq: u64) -> minisnap_core::Result<minisnap_core::Published> {
+        let mut staged = self.backend.stage(seq).await?;
+        staged.write_all(&[b'0' + u8::try_from(seq).expect("a digit"); 300]).expect("a stage takes bytes");
+        staged.publish(Precondition::Always, KEEP).await
+    }
+
+    fn json(&self, generation: &Generation) -> Path {
+        Path::from(format!("app/snapshots/{generation}/snapshot.json"))
+    }
+
+    async fn put(&self, path: &Path, bytes: impl Into<bytes::Bytes>) {
+        self.store.put(path, bytes.into().into()).await.expect("a put");
+    }
+
+    async fn get(&self, path: &Path) -> bytes::Bytes {
+        self.store.get(path).await.expect("an object").bytes().await.expect("its bytes")
+    }
+}
+
+/// The record as anyone can read it.
+fn record() -> Path {
+    Path::from("app/snapshots/current")
+}
+
+#[tokio::test]
+async fn a_damaged_json_is_corrupt_and_the_intact_older_ones_are_listed() {
+    for damage in ["changed", "cut", "longer", "empty", "missing"] {
+        let (bucket, history) = Bucket::with_three().await;
+        let path = bucket.json(&history[0]);
+        let mut bytes = bucket.get(&path).await.to_vec();
+        match damage {
+            "changed" => bytes[150] ^= 1,
+            "cut" => bytes.truncate(150),
+            "longer" => bytes.push(b' '),
+            "empty" => bytes.clear(),
+            _ => {}
+        }
+        match damage {
+            "missing" => bucket.store.delete(&path).await.expect("a delete"),
+            _ => bucket.put(&path, bytes).await,
+        }
+        let asked = [history[0].clone(), Generation::new(history[0].name(), 3)];
+        for generation in asked {
+            let error = bucket.backend.read(&generation).await.expect_err("it is damaged");
+            let MiniSnapError::Corrupt { at, intact, remedy, .. } = &error else { panic!("{damage}: {error}") };
+            assert_eq!(at.operation, Operation::Read);
+            assert_eq!(at.place, format!("InMemory/{path}"), "the object is named");
+            assert_eq!(*intact, history[1..], "{damage}: {error}");
+            assert!(remedy.contains("older generation"), "{error}");
+        }
+        let older = bucket.backend.read(&history[1]).await.expect("the one before");
+        assert_eq!(older[..], [b'2'; 300]);
+        // And life goes on.
+        bucket.publish(4).await.expect("a publish over a damaged one");
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_older_one_is_not_listed_as_intact() {
+    let (bucket, history) = Bucket::with_three().await;
+    bucket.put(&bucket.json(&history[0]), "1").await;
+    bucket.put(&bucket.json(&history[1]), vec![b'x'; 300]).await;
+    let error = bucket.backend.read(&history[0]).await.expect_err("it is damaged");
+    assert!(matches!(&error, MiniSnapError::Corrupt { intact, .. } if *intact == history[2..]), "{error}");
+}
+
+#[tokio::test]
+async fn a_size_that_the_caller_got_wrong_is_no_damage() {
+    let (bucket, history) = Bucket::with_three().await;
+    for size in [0, 1, 299, 301, u64::MAX] {
+        let asked = Generation::new(history[0].name(), 3).with_size(size);
+        assert_eq!(bucket.backend.read(&asked).await.expect("the JSON").len(), 300, "{size}");
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_record_is_corrupt_for_readers_and_writers_and_stays_as_it_is() {
+    let (bucket, history) = Bucket::with_three().await;
+    let whole = String::from_utf8(bucket.get(&record()).await.to_vec()).expect("a text");
+    for damaged in [String::new(), "hello".into(), whole.replace("retained 3", "retained 2"), whole[..99].to_owned()] {
+        bucket.put(&record(), damaged.clone()).await;
+        // Warm and cold.
+        for backend in [bucket.backend.clone(), ObjectBackend::new(bucket.store.clone(), "app")] {
+            let staged = async {
+                let staged = backend.stage(9).await?;
+                staged.publish(Precondition::Always, KEEP).await.map(drop)
+            };
+            for outcome in [
+                backend.current().await.map(drop),
+                backend.history().await.map(drop),
+                backend.read(&history[0]).await.map(drop),
+                backend.sweep().await,
+            ] {
+                let error = outcome.expect_err("the record is damaged");
+                assert!(matches!(error, MiniSnapError::Corrupt { .. }), "{error}");
+                assert!(error.to_string().contains("InMemory/app/snapshots/current"), "{error}");
+            }
+            // A warm handle sent a replacement before it knew, and can't say Corrupt any more: see the protocol's step 4.
+            let error = staged.await.expect_err("the record is damaged");
+            assert!(matches!(error, MiniSnapError::Corrupt { .. } | MiniSnapError::OutcomeUnknown { .. }), "{error}");
+        }
+        assert_eq!(bucket.get(&record()).await, damaged);
+    }
+    // Put back, everything is there again.
+    bucket.put(&record(), whole).await;
+    for generation in &history {
+        assert_eq!(bucket.backend.read(generation).await.expect("the JSON").len(), 300);
+    }
+    assert_eq!(bucket.publish(4).await.expect("a publish").retained().len(), 3);
+}
+
+#[tokio::test]
+async fn a_record_of_a_later_version_is_refused_for_reading_and_writing() {
+    let (bucket, history) = Bucket::with_three().await;
+    let later = "minisnap-record 2\nwho knows\n";
+    bucket.put(&record(), later).await;
+    let cold = ObjectBackend::new(bucket.store.clone(), "app");
+    for outcome in [
+        cold.current().await.map(drop),
+        cold.read(&history[0]).await.map(drop),
+        cold.stage(4).await.map(drop),
+        cold.sweep().await,
+    ] {
+        let error = outcome.expect_err("the record is of a later version");
+        assert!(
+            matches!(error, MiniSnapError::Unsupported { .. }) && error.to_string().contains("version 2"),
+            "{error}"
+        );
+    }
+    assert!(bucket.publish(4).await.is_err());
+    assert_eq!(bucket.get(&record()).await, later);
+}
+
+#[tokio::test]
+async fn objects_of_others_under_the_prefix_are_never_touched() {
+    let (bucket, history) = Bucket::with_three().await;
+    let others = [
+        "app/notes.txt",
+        "app/snapshots/README",
+        "app/snapshots/.probe-mine",
+        "app/snapshots/00000000000000000009-tooshort/snapshot.json",
+        "app/snapshots/old/00000000000000000009-abcdefghijklmnopqrstuvwxyz/snapshot.json",
+        "app2/snapshots/00000000000000000009-abcdefghijklmnopqrstuvwxyz/snapshot.json",
+    ];
+    let own = format!("app/snapshots/{}/notes", history[2]);
+    let left = Path::from("app/snapshots/00000000000000000009-abcdefghijklmnopqrstuvwxyz/snapshot.json");
+    for path in others.iter().chain([&own.as_str()]) {
+        bucket.put(&Path::from(*path), "mine").await;
+    }
+    bucket.put(&left, "left by a dead writer").await;
+    let backend = bucket.backend.clone().with_grace_time(Duration::ZERO);
+    backend.sweep().await.expect("a sweep");
+    for seq in 4..9 {
+        bucket.publish(seq).await.expect("a publish");
+    }
+    backend.sweep().await.expect("a sweep");
+    for path in others.iter().chain([&own.as_str()]) {
+        assert_eq!(bucket.get(&Path::from(*path)).await, "mine", "{path}");
+    }
+    assert!(bucket.store.head(&left).await.is_err(), "what is ours and nobody's goes");
+}
+
+#[tokio::test]
+async fn what_is_younger_than_the_grace_time_is_spared() {
+    let (bucket, _) = Bucket::with_three().await;
+    let left = Path::from("app/snapshots/00000000000000000009-abcdefghijklmnopqrstuvwxyz/snapshot.json");
+    bucket.put(&left, "left just now").await;
+    let young = bucket.backend.clone().with_grace_time(Duration::from_secs(60));
+    young.sweep().await.expect("a sweep");
+    assert!(bucket.store.head(&left).await.is_ok());
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    bucket.backend.clone().with_grace_time(Duration::from_millis(10)).sweep().await.expect("a sweep");
+    assert!(bucket.store.head(&left).await.is_err());
+}

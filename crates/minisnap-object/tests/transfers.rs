@@ -1,0 +1,227 @@
+//! Large states: uploads in parts that fail, are given up, or whose last answer is lost.
+
+use minisnap_core::{Digest, MiniSnapError, Operation, Precondition, SnapshotBackend, StagedSnapshot};
+use minisnap_object::{
+    ObjectBackend,
+    object_store::{
+        CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+        PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, UploadPart, memory::InMemory, path::Path,
+    },
+};
+use minisnap_s3_server::{Conditions, S3Server};
+use std::{
+    fmt, fs,
+    num::NonZeroUsize,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+use support::servers;
+
+mod support;
+
+const KEEP: NonZeroUsize = NonZeroUsize::new(2).expect("it is not zero");
+const PART: usize = 5 << 20;
+
+/// Bytes that tell where they are.
+fn bytes(size: usize) -> Vec<u8> {
+    (0..size).map(|at| u8::try_from((at / 7 + at / 4_099) % 251).expect("a byte")).collect()
+}
+
+fn files_in(folder: &std::path::Path) -> usize {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| if entry.path().is_dir() { files_in(&entry.path()) } else { 1 }).sum()
+}
+
+#[tokio::test]
+async fn every_size_around_a_part_comes_back_over_http() {
+    let store = servers::s3s();
+    let backend = ObjectBackend::new(store, "sizes").with_part_size(PART).with_parts_in_flight(2);
+    for (seq, size) in (1..).zip([0, 1, PART - 1, PART, PART + 1, 2 * PART, 2 * PART + 1, 3 * PART + 17]) {
+        let json = bytes(size);
+        let mut staged = backend.stage(seq).await.expect("a stage");
+        staged.write_all(&json).expect("a stage takes bytes");
+        let published = staged.publish(Precondition::Always, KEEP).await.expect("a publish");
+        assert_eq!(published.generation().digest(), Some(Digest::of(&json)));
+        let back = backend.read(published.generation()).await.expect("the JSON");
+        assert!(back == json, "{size} bytes came back as {} others", back.len());
+    }
+}
+
+#[tokio::test]
+async fn a_dropped_stage_aborts_its_upload() {
+    let server = S3Server::start(Conditions::Atomic);
+    let backend = ObjectBackend::new(servers::client_of(&server), "app").with_part_size(PART).with_parts_in_flight(2);
+    // The first stage checks the store, which leaves files.
+    drop(backend.stage(0).await.expect("a stage"));
+    let before = files_in(server.parts_folder());
+    let mut staged = backend.stage(1).await.expect("a stage");
+    for _ in 0..4 {
+        staged.write_all(&bytes(PART)).expect("a stage takes bytes");
+        staged.drain().await.expect("room");
+    }
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let wait = async |what: &str, so: &dyn Fn(usize) -> bool| {
+        while !so(files_in(server.parts_folder()) - before) {
+            assert!(Instant::now() < deadline, "{what}: {} parts", files_in(server.parts_folder()) - before);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    wait("parts go out while the rest is written", &|parts| parts >= 2).await;
+    drop(staged);
+    wait("they are removed when the stage is dropped", &|parts| parts == 0).await;
+}
+
+/// How an upload goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Fault {
+    Begin,
+    /// This part.
+    Part(usize),
+    Complete,
+    /// It was completed, and the answer is lost.
+    AnswerOfComplete,
+}
+
+#[derive(Debug)]
+struct Faulty {
+    inner: InMemory,
+    fault: Fault,
+    aborted: Arc<AtomicUsize>,
+}
+
+fn lost<T>() -> Result<T> {
+    Err(Error::Generic { store: "Faulty", source: "the connection was reset, as the test planned".into() })
+}
+
+impl fmt::Display for Faulty {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Faulty")
+    }
+}
+
+#[minisnap_core::async_trait]
+impl ObjectStore for Faulty {
+    async fn put_opts(&self, location: &Path, payload: PutPayload, opts: PutOptions) -> Result<PutResult> {
+        self.inner.put_opts(location, payload, opts).await
+    }
+
+    async fn put_multipart_opts(&self, location: &Path, opts: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
+        if self.fault == Fault::Begin {
+            return lost();
+        }
+        let inner = self.inner.put_multipart_opts(location, opts).await?;
+        Ok(Box::new(FaultyUpload { inner, fault: self.fault, part: 0, aborted: self.aborted.clone() }))
+    }
+
+    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        self.inner.get_opts(location, options).await
+    }
+
+    fn delete_stream(
+        &self,
+        locations: futures_util::stream::BoxStream<'static, Result<Path>>,
+    ) -> futures_util::stream::BoxStream<'static, Result<Path>> {
+        self.inner.delete_stream(locations)
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> futures_util::stream::BoxStream<'static, Result<ObjectMeta>> {
+        self.inner.list(prefix)
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        self.inner.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        self.inner.copy_opts(from, to, options).await
+    }
+}
+
+#[derive(Debug)]
+struct FaultyUpload {
+    inner: Box<dyn MultipartUpload>,
+    fault: Fault,
+    part: usize,
+    aborted: Arc<AtomicUsize>,
+}
+
+#[minisnap_core::async_trait]
+impl MultipartUpload for FaultyUpload {
+    fn put_part(&mut self, data: PutPayload) -> UploadPart {
+        let part = self.inner.put_part(data);
+        self.part += 1;
+        match self.fault {
+            Fault::Part(failing) if failing == self.part => Box::pin(async { lost() }),
+            _ => part,
+        }
+    }
+
+    async fn complete(&mut self) -> Result<PutResult> {
+        match self.fault {
+            Fault::Complete => lost(),
+            Fault::AnswerOfComplete => {
+                self.inner.complete().await?;
+                lost()
+            }
+            _ => self.inner.complete().await,
+        }
+    }
+
+    async fn abort(&mut self) -> Result<()> {
+        self.aborted.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+/// Writes eight parts, each followed by a drain.
+async fn write(staged: &mut dyn StagedSnapshot) -> minisnap_core::Result<()> {
+    let at = || minisnap_core::At::new(Operation::Write, "nowhere");
+    for piece in bytes(800).chunks(100) {
+        staged.write_all(piece).map_err(|error| MiniSnapError::from_write(error, at))?;
+        staged.drain().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_upload_that_fails_is_an_error_and_aborted_and_the_old_pair_stays() {
+    for fault in [Fault::Begin, Fault::Part(1), Fault::Part(3), Fault::Part(8), Fault::Complete] {
+        let aborted = Arc::new(AtomicUsize::new(0));
+        let store: Arc<dyn ObjectStore> = Arc::new(Faulty { inner: InMemory::new(), fault, aborted: aborted.clone() });
+        let backend = ObjectBackend::new(store.clone(), "app").with_part_size(100).with_parts_in_flight(2);
+        let old = backend.stage(1).await.expect("a stage").publish(Precondition::Always, KEEP).await;
+        let old = old.expect("a small one").generation().clone();
+
+        let mut staged = backend.stage(2).await.expect("a stage");
+        let written = write(&mut *staged).await;
+        if written.is_err() {
+            // Overlooked by its caller, it is not published either.
+            assert!(staged.write(b"more").is_err(), "{fault:?}");
+            assert!(staged.drain().await.is_err(), "{fault:?}");
+        }
+        let published = staged.publish(Precondition::Always, KEEP).await.expect_err("an upload failed");
+        let error = written.err().unwrap_or(published);
+        assert!(error.outcome_known(), "{fault:?}: {error}");
+        let text = error.to_string();
+        assert!(text.contains("Faulty/app/snapshots/") && text.contains("as the test planned"), "{fault:?}: {text}");
+        assert_eq!(backend.current().await.expect("a look"), Some(old), "{fault:?}");
+        if fault != Fault::Begin {
+            assert_eq!(aborted.load(Ordering::SeqCst), 1, "{fault:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_complete_whose_answer_is_lost_is_looked_for_and_found() {
+    let aborted = Arc::new(AtomicUsize::new(0));
+    let faulty = Faulty { inner: InMemory::new(), fault: Fault::AnswerOfComplete, aborted: aborted.clone() };
+    let backend = ObjectBackend::new(Arc::new(faulty), "app").with_part_size(100).with_parts_in_flight(2);
+    let mut staged = backend.stage(1).await.expect("a stage");
+    write(&mut *staged).await.expect("a stage takes bytes");
+    let published = staged.publish(Precondition::Always, KEEP).await.expect("it was completed");
+    assert_eq!(backend.read(published.generation()).await.expect("the JSON"), bytes(800));
+    assert_eq!(aborted.load(Ordering::SeqCst), 0);
+}
