@@ -84,7 +84,8 @@ fn object_stores_are_opened_by_bucket_and_prefix() {
     ] {
         assert_eq!(self::place(url), place);
     }
-    let store = minisnap::open_with("az://container/app", [("account_name", "acme"), ("use_emulator", "true")]).unwrap();
+    let store =
+        minisnap::open_with("az://container/app", [("account_name", "acme"), ("use_emulator", "true")]).unwrap();
     assert_eq!(store.backend().place(), "az://container/app");
 }
 

@@ -15,6 +15,8 @@
 //! `docs/object-store.md`.
 
 mod backend;
+#[cfg(test)]
+mod fault_tests;
 mod guard;
 mod layout;
 mod look;

@@ -129,7 +129,7 @@ impl Record {
                 Fate::Dropped | Fate::Retained => Fate::Dropped,
             };
         }
-        entries.truncate(if Guard::NamesBeyondRetained.holds() { NAMED.max(retained) } else { retained });
+        entries.truncate(if Guard::NamesBeyondRetained.holds() { named().max(retained) } else { retained });
         Self { published: self.published.saturating_add(1), sweeps: self.sweeps, entries }
     }
 
@@ -218,6 +218,26 @@ fn parse_entry(line: &str) -> Option<Entry> {
         Some(_) => return None,
     };
     fields.next().is_none().then(|| Entry { generation: generation.with_time(time), fate })
+}
+
+#[cfg(not(test))]
+const fn named() -> usize {
+    NAMED
+}
+
+#[cfg(test)]
+fn named() -> usize {
+    lowered::NAMED.get().unwrap_or(NAMED)
+}
+
+/// Where a simulation makes the record name fewer, so that it comes to more being published than are named.
+#[cfg(test)]
+pub(crate) mod lowered {
+    use std::cell::Cell;
+
+    thread_local! {
+        pub(crate) static NAMED: Cell<Option<usize>> = const { Cell::new(None) };
+    }
 }
 
 /// Digits and nothing else: `parse` alone would take a plus sign.

@@ -13,7 +13,7 @@
 use crate::{
     ObjectBackend,
     guard::Guard,
-    layout::Found,
+    layout::{self, Found},
     look::{Look, Replaced},
     pace::Pace,
     record::Record,
@@ -88,7 +88,9 @@ impl ObjectBackend {
         if !Guard::RaiseBeforeDelete.holds() {
             return Ok(seen.record);
         }
-        let mut pace = Pace::new(self.settings.busy_timeout, &seen.record.to_text());
+        // Others may have seen the same record, and must not pause as long.
+        let own = layout::draw_name(0).unwrap_or_else(|_| seen.record.to_text());
+        let mut pace = Pace::new(self.settings.busy_timeout, &own);
         let mut look = seen.clone();
         while !look.record.may_have_swept_since(&seen.record) {
             let announced = look.record.sweep();

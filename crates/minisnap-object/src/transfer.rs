@@ -119,11 +119,14 @@ impl Uploader {
         loop {
             match &mut done {
                 Some(_) if sending.is_empty() => return done,
+                // In this order, and not in a random one, so that a simulation can be run again.
                 Some(done) => tokio::select! {
+                    biased;
                     Some(sent) = sending.join_next() => self.sent(sent)?,
                     () = done.closed() => return None,
                 },
                 None => tokio::select! {
+                    biased;
                     Some(sent) = sending.join_next() => self.sent(sent)?,
                     message = self.inbox.recv(), if sending.len() < self.in_flight => match message? {
                         Message::Part(part) => drop(sending.spawn(upload.put_part(part.into()))),

@@ -1,0 +1,204 @@
+//! Every change of the store, checked at the moment it is made.
+
+use super::world::{World, short};
+use crate::{layout::Found, record::Record};
+use bytes::Bytes;
+use minisnap_core::{Digest, Generation};
+use object_store::path::Path;
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
+
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    /// The records that there were, with the event that brought them.
+    pub(super) records: Vec<(u64, Record)>,
+    /// What was published, in order: name and attempt.
+    pub(super) published: Vec<(String, usize)>,
+    /// By name, its place in `published`.
+    pub(super) places: HashMap<String, usize>,
+    /// Generations of which a file was deleted.
+    deleted: HashSet<String>,
+    /// The etags that records had, if they were digests.
+    tags: HashSet<String>,
+    /// When objects were written.
+    written: HashMap<Path, Duration>,
+}
+
+impl Ledger {
+    /// The record as it is now.
+    pub(super) fn record(&self) -> Record {
+        self.records.last().map(|(_, record)| record.clone()).unwrap_or_default()
+    }
+
+    /// The records that there were between two events.
+    pub(super) fn between(&self, from: u64, to: u64) -> impl Iterator<Item = Record> {
+        let first = self.records.partition_point(|(at, _)| *at <= from);
+        let before = match first {
+            0 => Record::default(),
+            _ => self.records[first - 1].1.clone(),
+        };
+        let since = self.records[first..].iter().take_while(move |(at, _)| *at <= to).map(|(_, record)| record.clone());
+        std::iter::once(before).chain(since)
+    }
+
+    /// How old an object is; zero if it isn't known.
+    pub(super) fn age(&self, path: &Path, now: Duration) -> Duration {
+        self.written.get(path).map_or(Duration::ZERO, |written| now.saturating_sub(*written))
+    }
+}
+
+impl World {
+    /// An object was written.
+    pub(super) fn written(&self, path: &Path, bytes: &Bytes) {
+        let now = self.elapsed();
+        let _ = self.book().ledger.written.insert(path.clone(), now);
+        let wrong = match self.layout.identify(path) {
+            _ if *path == self.layout.current() => self.replaced(bytes),
+            Some(Found::Of(name)) => match self.find_retained(&name) {
+                Some(retained) => self.check_files(&retained),
+                None => Ok(()),
+            },
+            _ => Ok(()),
+        };
+        if let Err(found) = wrong {
+            self.violation(found);
+        }
+    }
+
+    /// An object was deleted.
+    pub(super) fn deleted(&self, path: &Path) {
+        match self.layout.identify(path) {
+            Some(Found::Of(name)) => {
+                if self.find_retained(&name).is_some() {
+                    self.violation(format!("a file of {}, which is retained, was deleted", short(&name)));
+                }
+                self.book().ledger.deleted.insert(name);
+            }
+            Some(Found::Probe) => {}
+            None => self.violation(format!("{path} was deleted, which isn't ours or is the record")),
+        }
+    }
+
+    fn find_retained(&self, name: &str) -> Option<Generation> {
+        let record = self.book().ledger.records.last().map(|(_, record)| record.clone())?;
+        record.retained().find(|retained| retained.name() == name).cloned()
+    }
+
+    /// The record was replaced.
+    fn replaced(&self, text: &[u8]) -> Result<(), String> {
+        let after = Record::parse(text).map_err(|unreadable| format!("the record can't be read: {unreadable:?}"))?;
+        let before = self.book().ledger.record();
+        let names_another = after.current() != before.current();
+        let named_wrong = if names_another { self.check_named(&after) } else { Ok(()) };
+        let form = match (self.harm_only, names_another) {
+            (true, _) => Ok(()),
+            (false, true) => self.check_publish(&before, &after),
+            (false, false) => check_announcement(&before, &after),
+        };
+        let mut book = self.book();
+        let event = book.event();
+        book.ledger.records.push((event, after.clone()));
+        let tag = digest_without_times(text).to_string();
+        let again = !book.ledger.tags.insert(tag) && !self.harm_only;
+        drop(book);
+        named_wrong.and(form)?;
+        if again {
+            return Err("a record has the bytes of an earlier one".into());
+        }
+        after.retained().try_for_each(|retained| self.check_files(retained))
+    }
+
+    /// What can be said of what a record names first, and the one before didn't.
+    fn check_named(&self, after: &Record) -> Result<(), String> {
+        let Some(new) = after.current() else { return Err("a record that retains nothing was written".into()) };
+        let name = new.name().to_owned();
+        let json = self.object(&self.layout.json(&name));
+        let json = json.ok_or_else(|| format!("{} was published without its JSON", short(&name)))?;
+        let number = self.attempt_of(&json).ok_or_else(|| format!("{} is nobody's JSON", short(&name)))?;
+
+        let mut book = self.book();
+        let attempt = book.attempts[number].clone();
+        let place = book.ledger.published.len();
+        book.ledger.published.push((name.clone(), number));
+        let known = book.ledger.places.insert(name.clone(), place);
+        let again = book.ledger.published[..place].iter().any(|(_, other)| *other == number);
+        let deleted = book.ledger.deleted.contains(&name);
+        drop(book);
+        let show = short(&name);
+        match () {
+            () if known.is_some() => Err(format!("the name {show} was published twice")),
+            () if again => Err(format!("what {} wrote was published twice, now as {show}", attempt.who)),
+            () if deleted => Err(format!("{show} was published after a file of it was deleted")),
+            () if attempt.seq != new.seq() => Err(format!("{show} has the JSON of seq {}", attempt.seq)),
+            () => Ok(()),
+        }
+    }
+
+    /// That a record follows on the one before, by the rules for a publish.
+    fn check_publish(&self, before: &Record, after: &Record) -> Result<(), String> {
+        let Some(new) = after.current() else { return Ok(()) };
+        let show = short(new.name());
+        let keep = {
+            let book = self.book();
+            let place = book.ledger.places.get(new.name());
+            place.map_or(1, |place| book.attempts[book.ledger.published[*place].1].keep)
+        };
+        let retained = keep.min(before.retained().count() + 1);
+        match () {
+            () if after.published != before.published + 1 => Err(format!("{show} replaced another record than it saw")),
+            () if after.sweeps < before.sweeps || after.sweeps > before.sweeps + 1 => {
+                Err(format!("the sweep counter went from {} to {}", before.sweeps, after.sweeps))
+            }
+            () if after.retained().count() != retained => Err(format!(
+                "{} are retained where {retained} should be: min(keep {keep}, {} before + 1)",
+                after.retained().count(),
+                before.retained().count()
+            )),
+            () => self.check_names(before, after),
+        }
+    }
+
+    /// That a publish puts one name before those that were there, and forgets none too early.
+    fn check_names(&self, before: &Record, after: &Record) -> Result<(), String> {
+        let (before, after, retained) = (names(before), names(after), after.retained().count());
+        let named = (before.len() + 1).min(self.profile.named.unwrap_or(256).max(retained));
+        match after.len() < named {
+            true => Err(format!("the record names {} where it could name {named}", after.len())),
+            false if before.iter().zip(&after[1..]).any(|(before, after)| before != after) => {
+                Err("a publish changed the order of what was published before".into())
+            }
+            false => Ok(()),
+        }
+    }
+}
+
+fn check_announcement(before: &Record, after: &Record) -> Result<(), String> {
+    let retained = |record: &Record| record.retained().cloned().collect::<Vec<_>>();
+    match () {
+        () if after.sweeps != before.sweeps + 1 => {
+            Err(format!("nothing was published, and the sweep counter went from {} to {}", before.sweeps, after.sweeps))
+        }
+        () if names(before) != names(after) || retained(before) != retained(after) => {
+            Err("the announcement of a sweep changed what was published".into())
+        }
+        () => Ok(()),
+    }
+}
+
+/// The times are the real clock's: what has to be different in any two records is the rest.
+pub(super) fn digest_without_times(record: &[u8]) -> Digest {
+    let timeless = |line: &str| {
+        let words = line.split(' ').enumerate().filter(|(place, _)| *place != 3).map(|(_, word)| word);
+        words.collect::<Vec<_>>().join(" ")
+    };
+    let text: Vec<_> = String::from_utf8_lossy(record).lines().map(timeless).collect();
+    Digest::of(text.join("\n").as_bytes())
+}
+
+/// All that a record names, newest first.
+fn names(record: &Record) -> Vec<String> {
+    let name = |line: &str| line.split(' ').next().unwrap_or_default().to_owned();
+    record.to_text().lines().skip(4).map(name).collect()
+}
