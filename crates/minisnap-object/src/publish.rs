@@ -3,16 +3,17 @@
 //!
 //! 1. Know the record as it was before the files were in the store: what this handle saw of it last, or, if it is a large
 //!    upload and some time may have passed, a fresh look.
-//! 2. Side by side: upload both files under a fresh name; delete what the record says is dropped; list, if that is due.
-//! 3. Judge the precondition, refusing only on a look of this publish. Replace the record, if it is still the one seen, by
-//!    one that names the new generation first, and marks what is pushed out of the retained as `dropped` and what step 2
-//!    deleted as `deleted`. If the listing has something of nobody, raise the sweep counter, too.
+//! 2. Side by side: upload both files under a fresh name; look at the record, unless step 1 just did; delete what was
+//!    dropped as of step 1; list, if that is due.
+//! 3. Judge the precondition on what this publish saw. If the sweep counter moved since step 1, the files may be about to go:
+//!    copy them, within the store, to a fresh name. (They are gone: `Restage`.) Replace the record, if it is still the one
+//!    seen, by one that names the new generation first, and marks what is pushed out of the retained as `dropped` and what
+//!    step 2 deleted as `deleted`. If the listing has something of nobody, raise the sweep counter, too.
 //! 4. Refused: look at the record.
 //!    - The own name is in it: that was success; a repeated request met itself.
 //!    - It is the one seen before: the replacement may still arrive. To step 3.
 //!    - More was published since than it still names: unknown.
-//!    - Else the replacement didn't arrive and never will. The sweep counter moved: the files may be about to go; copy them,
-//!      within the store, to a fresh name. (They are gone: `Restage`.) To step 3, with what was seen now.
+//!    - Else the replacement didn't arrive and never will. To step 3, with what was seen now.
 //! 5. No answer: send the same again until the deadline; at most one arrives. At the deadline look as in 4, and if the
 //!    replacement may still arrive, the outcome is unknown.
 //! 6. Published. Delete what the listing has of nobody, if there is something.
@@ -43,22 +44,28 @@ pub(crate) async fn publish(mut stage: Stage, when: Precondition, keep: NonZeroU
     let mut leftovers = Leftovers::new(&stage);
 
     // 1.
-    let (base, fresh) = match stage.is_large() {
-        true => (backend.look(Operation::Publish).await?, true),
-        false => (backend.known().unwrap_or_else(|| stage.began.clone()), false),
+    let large = stage.is_large();
+    let written_under = match large {
+        true => backend.look(Operation::Publish).await?,
+        false => backend.known().unwrap_or_else(|| stage.began.clone()),
     };
 
     // 2.
-    let (uploaded, deleted, listing) =
-        tokio::join!(stage.upload(), backend.delete_dropped(&base), backend.list_if_due());
+    let look = async {
+        match large || !Guard::FreshLook.holds() {
+            true => Ok(written_under.clone()),
+            false => backend.look(Operation::Publish).await,
+        }
+    };
+    let (uploaded, base, deleted, listing) =
+        tokio::join!(stage.upload(), look, backend.delete_dropped(&written_under), backend.list_if_due());
     uploaded?;
     let generation = Generation::new(stage.name.clone(), stage.seq)
         .with_size(stage.size())
         .with_digest(stage.digest())
         .with_time(SystemTime::now());
 
-    let mut attempt =
-        Attempt { backend: &backend, generation, written_under: base.clone(), base, fresh, deleted, listing };
+    let mut attempt = Attempt { backend: &backend, generation, base: base?, written_under, deleted, listing };
     let (published, of_nobody) = attempt.commit(&mut leftovers, &when, keep).await?;
 
     // 6.
@@ -73,10 +80,8 @@ struct Attempt<'a> {
     generation: Generation,
     /// The record as it was before the files of `generation` were in the store.
     written_under: Look,
-    /// The record that is to be replaced.
+    /// The record that is to be replaced, as this publish saw it.
     base: Look,
-    /// Whether `base` was seen during this publish.
-    fresh: bool,
     /// Generations whose files are gone.
     deleted: HashSet<String>,
     listing: Listing,
@@ -103,13 +108,7 @@ impl Attempt<'_> {
         let mut pace = Pace::new(backend.settings.busy_timeout, self.generation.name());
         loop {
             // 3.
-            if let Err(refusal) = when.judge(self.generation.seq(), self.base.record.current(), &backend.at_record()) {
-                if self.fresh || !Guard::FreshLook.holds() {
-                    return Err(refusal);
-                }
-                self.rebase(backend.look(Operation::Publish).await?);
-                continue;
-            }
+            when.judge(self.generation.seq(), self.base.record.current(), &backend.at_record())?;
             if Guard::SweepCounter.holds() && self.base.record.may_have_swept_since(&self.written_under.record) {
                 self.copy_to_fresh_name(leftovers).await?;
             }
@@ -122,7 +121,7 @@ impl Attempt<'_> {
             let published = || Published::new(self.generation.clone(), &before, keep);
 
             leftovers.on_their_way();
-            let no_answer = match backend.replace(&self.base, &record, pace.left()).await {
+            let no_answer = match backend.replace(&self.base, &record, pace.left().max(LAST_ATTEMPT)).await {
                 Replaced::Yes => return Ok((published(), of_nobody)),
                 Replaced::Refused => None,
                 Replaced::NoAnswer(error) => Some(error),
@@ -143,43 +142,42 @@ impl Attempt<'_> {
                     let refused = || "the store refused to replace the record, which is unchanged".into();
                     return Err(self.unknown(no_answer.unwrap_or_else(refused)));
                 }
-                Arrived::Perhaps => {}
+                Arrived::Perhaps => pace.pause().await,
                 Arrived::Never(look) => {
                     leftovers.not_on_their_way();
+                    self.base = look;
+                    pace.pause().await;
+                    // Another attempt has no time to be answered, and would make a known outcome unknown.
                     if pace.is_over() {
                         return Err(busy(backend, &pace));
                     }
-                    self.rebase(look);
                 }
             }
-            pace.pause().await;
         }
-    }
-
-    fn rebase(&mut self, look: Look) {
-        self.base = look;
-        self.fresh = true;
     }
 
     /// Whether the replacement of `base` arrived. Looks until the deadline, and once after it.
     async fn read_back(&self, pace: &mut Pace) -> Result<Arrived> {
-        let look = loop {
-            let over = pace.is_over();
-            let failure =
-                match tokio::time::timeout(LAST_LOOK.max(pace.left()), self.backend.look(Operation::Publish)).await {
-                    Ok(Ok(look)) => break look,
-                    // It won't become readable by waiting.
-                    Ok(Err(error @ (MiniSnapError::Corrupt { .. } | MiniSnapError::Unsupported { .. }))) => {
-                        return Err(self.unknown(error.into()));
-                    }
-                    Ok(Err(error)) => error.into(),
-                    Err(late) => late.into(),
-                };
-            if over {
-                return Err(self.unknown(failure));
-            }
-            pace.pause().await;
-        };
+        let look =
+            loop {
+                let over = pace.is_over();
+                let failure =
+                    match tokio::time::timeout(pace.left().max(LAST_ATTEMPT), self.backend.look(Operation::Publish))
+                        .await
+                    {
+                        Ok(Ok(look)) => break look,
+                        // It won't become readable by waiting.
+                        Ok(Err(error @ (MiniSnapError::Corrupt { .. } | MiniSnapError::Unsupported { .. }))) => {
+                            return Err(self.unknown(error.into()));
+                        }
+                        Ok(Err(error)) => error.into(),
+                        Err(late) => late.into(),
+                    };
+                if over {
+                    return Err(self.unknown(failure));
+                }
+                pace.pause().await;
+            };
         if Guard::ReadBack.holds() && look.record.names(self.generation.name()) {
             return Ok(Arrived::Yes);
         }
@@ -250,8 +248,8 @@ impl Attempt<'_> {
 /// Why an outcome stays unknown though the record can be read.
 const MORE_THAN_NAMED: &str = "others published more since than the record still names";
 
-/// How long the last look may take, when the deadline for replacing the record is over.
-const LAST_LOOK: Duration = Duration::from_secs(5);
+/// How long an attempt or a look may take that was begun just before the deadline.
+const LAST_ATTEMPT: Duration = Duration::from_secs(5);
 
 fn busy(backend: &ObjectBackend, pace: &Pace) -> MiniSnapError {
     MiniSnapError::Busy {

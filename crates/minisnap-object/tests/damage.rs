@@ -126,9 +126,8 @@ async fn a_damaged_record_is_corrupt_for_readers_and_writers_and_stays_as_it_is(
                 assert!(matches!(error, MiniSnapError::Corrupt { .. }), "{error}");
                 assert!(error.to_string().contains("InMemory/app/snapshots/current"), "{error}");
             }
-            // A warm handle sent a replacement before it knew, and can't say Corrupt any more: see the protocol's step 4.
             let error = staged.await.expect_err("the record is damaged");
-            assert!(matches!(error, MiniSnapError::Corrupt { .. } | MiniSnapError::OutcomeUnknown { .. }), "{error}");
+            assert!(matches!(error, MiniSnapError::Corrupt { .. }), "{error}");
         }
         assert_eq!(bucket.get(&record()).await, damaged);
     }

@@ -5,7 +5,6 @@ use super::{
     world::{Outcome, World, short},
 };
 use minisnap_core::{Generation, MiniSnapError, Published, Result};
-use std::time::Duration;
 
 /// Why an outcome is unknown though the record can be read.
 const MORE_THAN_NAMED: &str = "others published more since";
@@ -13,7 +12,7 @@ const MORE_THAN_NAMED: &str = "others published more since";
 /// What the answer of an attempt says. Checks what can only be seen in the answer itself.
 pub(super) fn outcome(world: &World, number: usize, plan: &Writer, told: &Result<Published>) -> Outcome {
     if world.profile.slow_beside_quick {
-        check_beside(world, number, plan, told);
+        check_beside(world, number, told);
     }
     let names = |generations: &[Generation]| generations.iter().map(|one| one.name().to_owned()).collect();
     let error = match told {
@@ -75,10 +74,9 @@ pub(super) fn outcome(world: &World, number: usize, plan: &Writer, told: &Result
 
 /// A large and slow publish beside quick small ones, where nothing else goes wrong, gets through or ends in `Busy`; and if
 /// answers get lost, it may end unknown.
-fn check_beside(world: &World, number: usize, plan: &Writer, told: &Result<Published>) {
+fn check_beside(world: &World, number: usize, told: &Result<Published>) {
     let large = world.book().attempts[number].json.len() > world.profile.part_size;
-    // An attempt that gets no time to be answered is as good as lost.
-    let lost = world.profile.record_faults > 0 || plan.busy_timeout < Duration::from_secs(2);
+    let lost = world.profile.record_faults > 0;
     match told {
         Ok(_) if large => world.count("slow beside quick: published"),
         Err(MiniSnapError::Busy { .. }) if large => world.count("slow beside quick: busy"),

@@ -68,7 +68,7 @@ impl Counting {
     }
 
     pub(crate) fn requests(&self) -> Requests {
-        *self.requests.lock().unwrap()
+        *self.requests.lock().expect("nobody panicked")
     }
 
     async fn trip(&self, count: impl FnOnce(&mut Requests)) {
@@ -77,7 +77,7 @@ impl Counting {
 }
 
 async fn trip(requests: &Mutex<Requests>, count: impl FnOnce(&mut Requests)) {
-    count(&mut requests.lock().unwrap());
+    count(&mut requests.lock().expect("nobody panicked"));
     tokio::time::sleep(TRIP).await;
 }
 

@@ -34,10 +34,16 @@ pub(crate) fn ministack() -> Arc<dyn ObjectStore> {
     Arc::new(client.expect("a client"))
 }
 
+/// Published by Microsoft, for emulators only.
+const KEY_OF_ALL_EMULATORS: &str =
+    "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
+
 /// A client for the Azurite that `scripts/with-azurite` started.
 pub(crate) fn azurite() -> Arc<dyn ObjectStore> {
+    // `with_use_emulator` would set the port, too.
     let client = MicrosoftAzureBuilder::new()
-        .with_use_emulator(true)
+        .with_account("devstoreaccount1")
+        .with_access_key(KEY_OF_ALL_EMULATORS)
         .with_endpoint(variable("MINISNAP_TEST_AZURITE", "scripts/with-azurite"))
         .with_allow_http(true)
         .with_container_name("minisnap")
