@@ -14,33 +14,41 @@ use minisnap_object::{
     ObjectBackend,
     object_store::{ObjectStore, memory::InMemory},
 };
+use minisnap_s3_server::{Conditions, S3Server};
 use std::{sync::Arc, time::Duration};
 
 mod support;
 
 /// A store under test: a prefix of its own in a bucket.
 trait Bucket: Send + Sync + 'static {
+    /// The suite looks for what dead writers left for ten seconds. With none at all, each publish sweeps what the living
+    /// have just uploaded, which is as good a test as it is slow over HTTP.
+    const GRACE_TIME: Duration = Duration::from_millis(200);
+
+    /// What is dropped with the store: its server, if it has one of its own.
+    type Guard: Send + Sync;
+
     /// A client with connections of its own: each case has a runtime of its own, which its connections end with.
-    fn client() -> Arc<dyn ObjectStore>;
+    fn client() -> (Arc<dyn ObjectStore>, Self::Guard);
 }
 
-struct Prefix<B> {
+struct Prefix<B: Bucket> {
     client: Arc<dyn ObjectStore>,
+    _guard: B::Guard,
     prefix: String,
-    bucket: std::marker::PhantomData<B>,
 }
 
 #[async_trait]
 impl<B: Bucket> StoreUnderTest for Prefix<B> {
     async fn fresh() -> Self {
         let prefix = format!("suite/{}", random_name_part(16).expect("randomness"));
-        Self { client: B::client(), prefix, bucket: std::marker::PhantomData }
+        let (client, guard) = B::client();
+        Self { client, _guard: guard, prefix }
     }
 
     async fn open(&self) -> Arc<dyn SnapshotBackend> {
-        // The suite wants to see what dead writers left go at once.
         let backend = ObjectBackend::new(self.client.clone(), self.prefix.as_str());
-        Arc::new(backend.with_grace_time(Duration::ZERO).with_part_size(5 << 20))
+        Arc::new(backend.with_grace_time(B::GRACE_TIME).with_part_size(5 << 20))
     }
 
     async fn debris(&self) -> Vec<String> {
@@ -59,8 +67,12 @@ mod memory {
     struct Memory;
 
     impl Bucket for Memory {
-        fn client() -> Arc<dyn ObjectStore> {
-            Arc::new(InMemory::new())
+        const GRACE_TIME: Duration = Duration::ZERO;
+
+        type Guard = ();
+
+        fn client() -> (Arc<dyn ObjectStore>, ()) {
+            (Arc::new(InMemory::new()), ())
         }
     }
 
@@ -74,8 +86,12 @@ mod s3s {
     struct S3s;
 
     impl Bucket for S3s {
-        fn client() -> Arc<dyn ObjectStore> {
-            support::servers::s3s()
+        type Guard = S3Server;
+
+        fn client() -> (Arc<dyn ObjectStore>, S3Server) {
+            // Not one for all: its lists take longer the more there is in all the stores together.
+            let server = S3Server::start(Conditions::Atomic);
+            (support::servers::client_of(&server), server)
         }
     }
 
@@ -89,8 +105,10 @@ mod ministack {
     struct MiniStack;
 
     impl Bucket for MiniStack {
-        fn client() -> Arc<dyn ObjectStore> {
-            support::servers::ministack()
+        type Guard = ();
+
+        fn client() -> (Arc<dyn ObjectStore>, ()) {
+            (support::servers::ministack(), ())
         }
     }
 
@@ -104,8 +122,10 @@ mod azurite {
     struct Azurite;
 
     impl Bucket for Azurite {
-        fn client() -> Arc<dyn ObjectStore> {
-            support::servers::azurite()
+        type Guard = ();
+
+        fn client() -> (Arc<dyn ObjectStore>, ()) {
+            (support::servers::azurite(), ())
         }
     }
 

@@ -1,9 +1,9 @@
 //! Whether a history is linearizable: whether all that was answered can be explained by an order in which everything
 //! happened one after the other, each between its call and its answer.
 //!
-//! A search after Wing and Gong, that remembers where it has been (Lowe). It is our own because of the checkers on
-//! crates.io, `stateright`'s remembers nothing and brings a web server, `porcupine-rs` brings a benchmark harness, and
-//! neither knows operations that may take effect at any time later or never.
+//! A search after Wing and Gong, that remembers where it has been (Lowe). It is our own because the checkers on crates.io
+//! bring much along (`stateright` a web server, `porcupine-rs` a benchmark harness), and operations that may take effect at
+//! any time later, or never, are half of what happens here.
 
 use std::collections::HashSet;
 
