@@ -74,6 +74,41 @@ async fn a_dropped_stage_aborts_its_upload() {
     wait("they are removed when the stage is dropped", &|parts| parts == 0).await;
 }
 
+#[tokio::test]
+async fn what_a_refused_or_dropped_publish_uploaded_is_removed_without_waiting_for_a_sweep() {
+    let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+    let backend = ObjectBackend::new(store.clone(), "app").with_part_size(100);
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let wait_until_tidy = async |what: &str| {
+        while !support::debris(&store, "app").await.is_empty() {
+            assert!(Instant::now() < deadline, "{what}: {:?}", support::debris(&store, "app").await);
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    backend.stage(5).await.expect("a stage").publish(Precondition::Always, KEEP).await.expect("a publish");
+    for size in [10, 1_000] {
+        let mut staged = backend.stage(5).await.expect("a stage");
+        staged.write_all(&bytes(size)).expect("a stage takes bytes");
+        let refused = staged.publish(Precondition::IfNewer, KEEP).await.expect_err("the same seq is not newer");
+        assert!(matches!(refused, MiniSnapError::Stale { .. }), "{refused}");
+        wait_until_tidy("refused").await;
+        // Dropped at each of its awaits, before the record is on its way: a first poll of the record's replacement commits.
+        for polls in 0..30 {
+            let mut staged = backend.stage(5).await.expect("a stage");
+            staged.write_all(&bytes(size)).expect("a stage takes bytes");
+            let mut publishing = staged.publish(Precondition::IfNewer, KEEP);
+            for _ in 0..polls {
+                if futures_util::poll!(&mut publishing).is_ready() {
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+            drop(publishing);
+            wait_until_tidy("dropped").await;
+        }
+    }
+}
+
 /// How an upload goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Fault {
