@@ -9,10 +9,14 @@ use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode, UpdateVersion, p
 /// always, the second often: the more racers, the more often.
 const RACERS: usize = 4;
 
+/// How often several may succeed in creating an object before that is taken for the store's fault: a sweeper whose clock is
+/// wrong may have removed it in between.
+const TRIES: usize = 3;
+
 impl ObjectBackend {
     /// Checks once per handle, on an object of its own, that of several writers with the same condition at most one wins.
     ///
-    /// 1. Several create the same object, side by side.
+    /// 1. Several create the same object, side by side. If more than one succeeds, again with another object.
     /// 2. Several update the winner's, side by side.
     /// 3. The object is removed.
     pub(crate) async fn check_conditions(&self, operation: Operation) -> Result<()> {
@@ -20,19 +24,28 @@ impl ObjectBackend {
     }
 
     async fn probe(&self, operation: Operation) -> Result<()> {
-        let path = self.layout.probe().map_err(|source| MiniSnapError::Io {
-            at: self.at(operation, self.layout.snapshots()),
-            action: "name a probe",
-            source,
-        })?;
-        let checked = match self.race(operation, &path, "If-None-Match: *", &PutMode::Create).await {
-            Ok(Some(first)) => self.race(operation, &path, "If-Match", &PutMode::Update(first)).await.map(drop),
-            Ok(None) => Ok(()),
-            Err(error) => Err(error),
-        };
-        // What stays is removed by a sweep.
-        let _ = self.store.delete(&path).await;
-        checked
+        let mut tries = 1..=TRIES;
+        loop {
+            let path = self.layout.probe().map_err(|source| MiniSnapError::Io {
+                at: self.at(operation, self.layout.snapshots()),
+                action: "name a probe",
+                source,
+            })?;
+            tries.next();
+            // 1.
+            let created = self.race(operation, &path, "If-None-Match: *", &PutMode::Create).await;
+            let again = matches!(created, Err(MiniSnapError::Unsupported { .. })) && !tries.is_empty();
+            let checked = match created {
+                // 2.
+                Ok(Some(first)) => self.race(operation, &path, "If-Match", &PutMode::Update(first)).await.map(drop),
+                created => created.map(drop),
+            };
+            // 3. What stays is removed by a sweep.
+            let _ = self.store.delete(&path).await;
+            if !again {
+                return checked;
+            }
+        }
     }
 
     /// The version that the winner wrote. There may be none: a winner whose request was repeated on the way meets itself.

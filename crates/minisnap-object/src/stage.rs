@@ -22,8 +22,6 @@ pub(crate) struct Stage {
     upload: Option<Upload>,
     size: u64,
     digester: Digester,
-    /// A write failed: what is here is a part of a JSON, and must not be published by a caller who overlooked that.
-    broken: bool,
 }
 
 impl Stage {
@@ -38,7 +36,6 @@ impl Stage {
             upload: None,
             size: 0,
             digester: Digester::new(),
-            broken: false,
         }
     }
 
@@ -75,18 +72,7 @@ impl Stage {
         seq.map_err(|error| self.backend.failed(Operation::Publish, &seq_path, error))
     }
 
-    pub(crate) fn intact(&self, operation: Operation) -> Result<()> {
-        match self.broken {
-            false => Ok(()),
-            true => Err(MiniSnapError::Io {
-                at: self.backend.at(operation, &self.backend.layout.json(&self.name)),
-                action: "write",
-                source: io::Error::other("an earlier write to this stage failed"),
-            }),
-        }
-    }
-
-    /// Hands the full part over to the upload.
+    /// Hands the full part over to the upload. One that failed takes no more parts, and never finishes.
     fn hand_over(&mut self) -> Result<()> {
         let settings = self.backend.settings;
         let path = self.backend.layout.json(&self.name);
@@ -94,18 +80,16 @@ impl Stage {
             Upload::begin(self.backend.store.clone(), path.clone(), settings.parts_in_flight, &self.runtime)
         });
         let part = mem::replace(&mut self.filling, Vec::with_capacity(settings.part_size));
-        upload.part(part.into()).map_err(|error| self.broken_by(error))
+        upload.part(part.into()).map_err(|error| self.failed(error))
     }
 
-    fn broken_by(&mut self, error: Arc<object_store::Error>) -> MiniSnapError {
-        self.broken = true;
+    fn failed(&self, error: Arc<object_store::Error>) -> MiniSnapError {
         self.backend.failed(Operation::Write, &self.backend.layout.json(&self.name), error)
     }
 }
 
 impl io::Write for Stage {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.intact(Operation::Write).map_err(MiniSnapError::into_io)?;
         let part_size = self.backend.settings.part_size;
         // Only when more comes: what fits into one part is uploaded in one request.
         if self.filling.len() == part_size && !bytes.is_empty() {
@@ -126,16 +110,14 @@ impl io::Write for Stage {
 #[async_trait]
 impl StagedSnapshot for Stage {
     async fn drain(&mut self) -> Result<()> {
-        self.intact(Operation::Write)?;
         let room = match &mut self.upload {
             None => Ok(()),
             Some(upload) => upload.room().await,
         };
-        room.map_err(|error| self.broken_by(error))
+        room.map_err(|error| self.failed(error))
     }
 
     async fn publish(self: Box<Self>, when: Precondition, keep: NonZeroUsize) -> Result<Published> {
-        self.intact(Operation::Publish)?;
         publish::publish(*self, when, keep).await
     }
 }

@@ -202,3 +202,25 @@ async fn what_is_younger_than_the_grace_time_is_spared() {
     bucket.backend.clone().with_grace_time(Duration::from_millis(10)).sweep().await.expect("a sweep");
     assert!(bucket.store.head(&left).await.is_err());
 }
+
+#[tokio::test]
+async fn what_a_dead_writer_left_goes_with_a_publish_when_its_time_has_come() {
+    let (bucket, _) = Bucket::with_three().await;
+    let dead = "app/snapshots/00000000000000000009-abcdefghijklmnopqrstuvwxyz";
+    let left = [Path::from(format!("{dead}/snapshot.json")), Path::from(format!("{dead}/snapshot.seq"))];
+    for path in &left {
+        bucket.put(path, "left by a dead writer").await;
+    }
+    let publish = async |grace_time| {
+        // A handle of its own, that has listed nothing yet.
+        let backend = ObjectBackend::new(bucket.store.clone(), "app").with_grace_time(grace_time);
+        let staged = backend.stage(4).await.expect("a stage");
+        staged.publish(Precondition::Always, KEEP).await.expect("a publish");
+    };
+    publish(Duration::from_secs(3_600)).await;
+    assert!(bucket.store.head(&left[0]).await.is_ok(), "it may be a living writer's");
+    publish(Duration::ZERO).await;
+    for path in &left {
+        assert!(bucket.store.head(path).await.is_err(), "{path}");
+    }
+}
