@@ -4,6 +4,7 @@ use crate::{
     layout::{self, Layout},
     look::Look,
     record::Record,
+    said::StoreError,
     stage::Stage,
     sweep::Listing,
     transfer::Download,
@@ -129,35 +130,39 @@ impl ObjectBackend {
 
     /// What there is to sweep, if it is time to look.
     pub(crate) async fn list_if_due(&self) -> Listing {
-        {
-            let mut listed = self.warm.listed.lock().unwrap_or_else(PoisonError::into_inner);
-            if listed.is_some_and(|listed| listed.elapsed() < self.settings.grace_time) {
-                return Listing::default();
-            }
-            *listed = Some(Instant::now());
+        let listed = || self.warm.listed.lock().unwrap_or_else(PoisonError::into_inner);
+        let (now, last) = (Instant::now(), *listed());
+        if last.is_some_and(|last| now.duration_since(last) < self.settings.grace_time) {
+            return Listing::default();
         }
         // A publish doesn't fail because something couldn't be cleaned up.
-        self.list(Operation::Publish).await.unwrap_or_default()
+        let Ok(listing) = self.list(Operation::Publish, self.settings.grace_time).await else {
+            return Listing::default();
+        };
+        *listed() = Some(now);
+        listing
     }
 
     /// The JSON of a generation that the record retains.
     async fn read_retained(&self, known: &Generation, json: Result<Download, object_store::Error>) -> Result<Bytes> {
         let path = self.layout.json(known.name());
         let found = match json {
-            Ok(Download::Bytes(json)) if Some(Digest::of(&json)) == known.digest() => return Ok(json),
+            Ok(Download::Bytes(ref json)) if Some(Digest::of(json)) == known.digest() => return Ok(json.clone()),
             Ok(Download::Bytes(_)) => "its digest is another one than the commit record says".to_owned(),
             Ok(Download::OtherSize(size)) => {
                 format!("it has {size} bytes, and {} by the commit record", known.size().unwrap_or_default())
             }
-            Ok(Download::Missing) => {
-                // Retired and deleted since the look, perhaps.
+            Ok(Download::Missing) | Err(_) => {
+                // Retired and deleted since the look, perhaps. Who may not list is told that it is forbidden.
                 let look = self.look(Operation::Read).await?;
                 if look.record.find_retained(known).is_none() {
                     return Err(self.retired(known));
                 }
-                "the commit record retains it, and it isn't there".to_owned()
+                match json {
+                    Err(error) => return Err(self.failed(Operation::Read, &path, &error)),
+                    Ok(_) => "the commit record retains it, and it isn't there".to_owned(),
+                }
             }
-            Err(error) => return Err(self.failed(Operation::Read, &path, error)),
         };
         Err(MiniSnapError::Corrupt {
             at: self.at(Operation::Read, &path),
@@ -197,13 +202,8 @@ impl ObjectBackend {
     }
 
     /// The error for a request that failed.
-    pub(crate) fn failed(
-        &self,
-        operation: Operation,
-        path: &Path,
-        error: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-    ) -> MiniSnapError {
-        MiniSnapError::Backend { at: self.at(operation, path), source: error.into() }
+    pub(crate) fn failed(&self, operation: Operation, path: &Path, error: &object_store::Error) -> MiniSnapError {
+        MiniSnapError::Backend { at: self.at(operation, path), source: StoreError::from(error).into() }
     }
 }
 
@@ -249,18 +249,19 @@ impl SnapshotBackend for ObjectBackend {
         };
         let runtime = Handle::try_current().map_err(|error| unable("run", io::Error::other(error)))?;
         let name = layout::draw_name(seq).map_err(|source| unable("name a generation", source))?;
-        let began = async {
+        let seen = async {
             match self.known() {
                 Some(known) => Ok(known),
                 None => self.look(Operation::Stage).await,
             }
         };
-        let (began, ()) = tokio::try_join!(began, self.check_conditions(Operation::Stage))?;
+        let (seen, ()) = tokio::try_join!(seen, self.check_conditions(Operation::Stage))?;
+        let began = self.begin(Operation::Stage, seen).await?;
         Ok(Box::new(Stage::new(self.clone(), began, name, seq, runtime)))
     }
 
-    /// Removes, now, what is older than the [grace time](ObjectBackend::with_grace_time). A living writer's files of that
-    /// age may go; its publish copies them first, or answers [`Restage`](MiniSnapError::Restage).
+    /// Removes, now and whatever the grace time is, what is of nobody the record knows. A living writer's files may be among
+    /// it; its publish copies them first, or answers [`Restage`](MiniSnapError::Restage).
     async fn sweep(&self) -> Result<()> {
         self.sweep_now().await
     }

@@ -26,6 +26,7 @@ mod pace;
 mod probe;
 mod publish;
 mod record;
+mod said;
 mod stage;
 mod sweep;
 mod transfer;

@@ -4,11 +4,15 @@ use crate::{
     ObjectBackend,
     guard::Guard,
     record::{Record, Unreadable},
+    said::StoreError,
 };
 use minisnap_core::{MiniSnapError, Operation, Result};
 use object_store::{Error, ObjectStoreExt, PutMode, UpdateVersion};
 use std::time::Duration;
 use tokio::time::timeout;
+
+/// The most bytes of a record. The largest that anyone writes has a line of 110 bytes for each generation kept.
+const LARGEST: u64 = 64 << 20;
 
 /// How long one attempt to replace the record may take. It is small: one that takes longer was lost on the way.
 const ATTEMPT: Duration = Duration::from_secs(10);
@@ -27,32 +31,88 @@ pub(crate) enum Replaced {
     /// It was replaced.
     Yes,
     /// The store says that it is another one by now. An attempt that the client repeated by itself may have met itself.
-    Refused,
+    Refused(Error),
     /// Nobody knows.
     NoAnswer(Box<dyn std::error::Error + Send + Sync>),
-    /// The store can't do that: certainly nothing was replaced.
+    /// The store can't do that: certainly this attempt replaced nothing.
     Unsupported(Error),
 }
 
 impl ObjectBackend {
     /// Reads the commit record, and remembers it for the next publish.
+    ///
+    /// There is a record before anything else is in the store (see [`begin`](Self::begin)). So if there is none:
+    ///
+    /// 1. List. If there is no generation either, nothing was ever published.
+    /// 2. Look again: it may have been made since, and a generation after it.
+    /// 3. Still none: it was lost, which must not look like a store in which nothing was published.
     pub(crate) async fn look(&self, operation: Operation) -> Result<Look> {
+        if let Some(look) = self.look_once(operation).await? {
+            return Ok(look);
+        }
+        // 1.
+        let mut generations = self.list(operation, Duration::ZERO).await?.generations();
+        if generations.is_empty() {
+            return Ok(Look::default());
+        }
+        // 2.
+        if let Some(look) = self.look_once(operation).await? {
+            return Ok(look);
+        }
+        // 3.
+        generations.sort();
+        generations.dedup();
+        Err(MiniSnapError::Corrupt {
+            at: self.at(operation, &self.layout.current()),
+            found: format!("the commit record is missing, and there are generations: {}", generations.join(", ")),
+            remedy: "stop all writers, and put back the latest version of this object, if the bucket keeps versions; or copy \
+                     what you need of the generations elsewhere and remove them, to start anew"
+                .into(),
+            intact: Vec::new(),
+        })
+    }
+
+    /// The record before the first file is in the store: makes an empty one if there is none.
+    ///
+    /// Only after the store was seen to keep conditions.
+    pub(crate) async fn begin(&self, operation: Operation, seen: Look) -> Result<Look> {
+        if seen.tag.is_some() {
+            return Ok(seen);
+        }
+        let path = self.layout.current();
+        let error = match self.replace(&seen, &Record::default(), self.settings.busy_timeout).await {
+            Replaced::Unsupported(error) => {
+                return Err(self.unsupported(operation, "If-None-Match: *", &error.to_string()));
+            }
+            Replaced::NoAnswer(error) => error,
+            Replaced::Refused(error) => StoreError::from(&error).into(),
+            Replaced::Yes => "it was made, and isn't there".into(),
+        };
+        // Whoever made it.
+        let look = self.look_once(operation).await?;
+        look.ok_or_else(|| MiniSnapError::Backend { at: self.at(operation, &path), source: error })
+    }
+
+    async fn look_once(&self, operation: Operation) -> Result<Option<Look>> {
         let path = self.layout.current();
         let found = match self.store.get(&path).await {
             Ok(found) => found,
             Err(error) if is_missing_object(&error) => {
-                let nothing = Look::default();
-                self.remember(nothing.clone());
-                return Ok(nothing);
+                self.remember(Look::default());
+                return Ok(None);
             }
-            Err(error) => return Err(self.failed(operation, &path, error)),
+            Err(error) => return Err(self.failed(operation, &path, &error)),
         };
+        if found.meta.size > LARGEST {
+            let found = format!("it has {} bytes", found.meta.size);
+            return Err(self.unreadable(operation, Unreadable::Damaged(found)));
+        }
         let tag = UpdateVersion { e_tag: found.meta.e_tag.clone(), version: found.meta.version.clone() };
-        let text = found.bytes().await.map_err(|error| self.failed(operation, &path, error))?;
+        let text = found.bytes().await.map_err(|error| self.failed(operation, &path, &error))?;
         let record = Record::parse(&text).map_err(|unreadable| self.unreadable(operation, unreadable))?;
         let look = Look { record, tag: Some(tag) };
         self.remember(look.clone());
-        Ok(look)
+        Ok(Some(look))
     }
 
     /// Replaces the record with `record` if it is still the one seen in `over`.
@@ -71,16 +131,16 @@ impl ObjectBackend {
                 self.remember(Look { record: record.clone(), tag: Some(put.into()) });
                 Replaced::Yes
             }
-            Ok(Err(error)) if is_refusal(&error) => Replaced::Refused,
+            Ok(Err(error)) if is_refusal(&error) => Replaced::Refused(error),
             Ok(Err(error @ (Error::NotSupported { .. } | Error::NotImplemented { .. }))) => {
                 Replaced::Unsupported(error)
             }
-            Ok(Err(error)) => Replaced::NoAnswer(error.into()),
+            Ok(Err(error)) => Replaced::NoAnswer(StoreError::from(&error).into()),
             Err(late) => Replaced::NoAnswer(late.into()),
         }
     }
 
-    /// What was seen of the record last, if what was seen can be replaced.
+    /// What was seen of the record last, if there was one that can be replaced.
     pub(crate) fn known(&self) -> Option<Look> {
         self.warm.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
@@ -88,7 +148,7 @@ impl ObjectBackend {
     /// The latest look replaces an earlier one even if it seems older: a record that somebody put back is the one that
     /// counts.
     fn remember(&self, look: Look) {
-        let usable = look.tag.as_ref().is_none_or(|tag| tag.e_tag.is_some() || tag.version.is_some());
+        let usable = look.tag.as_ref().is_some_and(|tag| tag.e_tag.is_some() || tag.version.is_some());
         *self.warm.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = usable.then_some(look);
     }
 
@@ -103,8 +163,9 @@ impl ObjectBackend {
                 at,
                 found: format!("the commit record is damaged: {found}"),
                 remedy:
-                    "put back an earlier version of this object, if the bucket keeps versions; each generation stands \
-                         in a folder of its own beside it, as snapshot.json and snapshot.seq"
+                    "stop all writers, and put back the latest version of this object that isn't, if the bucket keeps \
+                         versions; each generation stands in a folder of its own beside it, as snapshot.json and \
+                         snapshot.seq, and those that the record doesn't name are removed by later writers"
                         .into(),
                 intact: Vec::new(),
             },

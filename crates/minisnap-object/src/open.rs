@@ -175,10 +175,13 @@ impl<'a> Wanted<'a> {
 
     /// An endpoint ends up in errors, so it must have no secret in it; and one without TLS has to be meant.
     fn check_endpoint(&self, endpoint: &str, allow_http: Option<&str>) -> Result<()> {
-        if endpoint.contains('@') {
-            return Err(invalid(self.url, "its endpoint has a user or password in it: give them as options"));
+        if endpoint.contains(['@', '?', '#']) {
+            let reason =
+                "its endpoint has a user or password, or a query or fragment in it: give credentials as options";
+            return Err(invalid(self.url, reason));
         }
-        if endpoint.starts_with("http:") && allow_http.is_none_or(|allow| !allow.eq_ignore_ascii_case("true")) {
+        let allowed = |allow: &str| ["true", "1", "yes", "y", "on"].contains(&allow.to_ascii_lowercase().as_str());
+        if endpoint.starts_with("http:") && !allow_http.is_some_and(allowed) {
             return Err(invalid(
                 self.url,
                 format_args!(
@@ -193,7 +196,7 @@ impl<'a> Wanted<'a> {
     fn unusable(&self, error: &object_store::Error) -> MiniSnapError {
         let secret = |name: &str| {
             let name = name.to_ascii_lowercase();
-            ["key", "secret", "token", "password", "sas"].iter().any(|part| name.contains(part))
+            ["key", "secret", "token", "password", "sas", "proxy"].iter().any(|part| name.contains(part))
         };
         let environment = std::env::vars_os().filter_map(|(name, value)| {
             let name = name.into_string().ok()?;

@@ -1,6 +1,6 @@
 //! Whether the store keeps conditions. On those that don't, publishers would overwrite each other in silence.
 
-use crate::{ObjectBackend, look::is_refusal};
+use crate::{ObjectBackend, look::is_refusal, pace::Pace, said::StoreError};
 use futures_util::future::join_all;
 use minisnap_core::{MiniSnapError, Operation, Result};
 use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode, UpdateVersion, path::Path};
@@ -9,76 +9,107 @@ use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode, UpdateVersion, p
 /// always, the second often: the more racers, the more often.
 const RACERS: usize = 4;
 
-/// How often several may succeed in creating an object before that is taken for the store's fault: a sweeper whose clock is
-/// wrong may have removed it in between.
-const TRIES: usize = 3;
+/// What a race shows.
+enum Race {
+    /// One writer succeeded, with this version, and another was refused.
+    One(UpdateVersion),
+    /// So many succeeded: the store doesn't keep the condition.
+    Several(usize),
+    /// Nothing: requests failed, or a winner whose request was repeated on the way met itself. In words.
+    Undecided(Box<dyn std::error::Error + Send + Sync>),
+}
 
 impl ObjectBackend {
-    /// Checks once per handle, on an object of its own, that of several writers with the same condition at most one wins.
+    /// Checks once per handle, on an object of its own, that of several writers with the same condition exactly one wins.
     ///
-    /// 1. Several create the same object, side by side. If more than one succeeds, again with another object.
-    /// 2. Several update the winner's, side by side.
-    /// 3. The object is removed.
+    /// 1. Several create the same object, side by side.
+    /// 2. Several update the winner's, side by side. Google takes about one write a second to one object, so again if it fails.
+    /// 3. The object is removed. If it isn't decided yet, again with another one, until the deadline.
     pub(crate) async fn check_conditions(&self, operation: Operation) -> Result<()> {
         self.warm.checked.get_or_try_init(|| self.probe(operation)).await.copied()
     }
 
     async fn probe(&self, operation: Operation) -> Result<()> {
-        let mut tries = 1..=TRIES;
+        let mut pace: Option<Pace> = None;
         loop {
             let path = self.layout.probe().map_err(|source| MiniSnapError::Io {
                 at: self.at(operation, self.layout.snapshots()),
                 action: "name a probe",
                 source,
             })?;
-            tries.next();
-            // 1.
-            let created = self.race(operation, &path, "If-None-Match: *", &PutMode::Create).await;
-            let again = matches!(created, Err(MiniSnapError::Unsupported { .. })) && !tries.is_empty();
-            let checked = match created {
-                // 2.
-                Ok(Some(first)) => self.race(operation, &path, "If-Match", &PutMode::Update(first)).await.map(drop),
-                created => created.map(drop),
-            };
+            let pace = pace.get_or_insert_with(|| Pace::new(self.settings.busy_timeout, path.as_ref()));
+            let checked = self.probe_at(operation, &path, pace).await;
             // 3. What stays is removed by a sweep.
             let _ = self.store.delete(&path).await;
-            if !again {
-                return checked;
+            match checked? {
+                None => return Ok(()),
+                Some(why) if pace.is_over() => {
+                    return Err(MiniSnapError::Backend {
+                        at: self.at(operation, self.layout.snapshots()),
+                        source: why,
+                    });
+                }
+                Some(_) => pace.pause().await,
             }
         }
     }
 
-    /// The version that the winner wrote. There may be none: a winner whose request was repeated on the way meets itself.
-    async fn race(
+    /// `None` if the store keeps conditions; why it isn't known otherwise.
+    async fn probe_at(
         &self,
         operation: Operation,
         path: &Path,
-        condition: &str,
-        mode: &PutMode,
-    ) -> Result<Option<UpdateVersion>> {
+        pace: &mut Pace,
+    ) -> Result<Option<Box<dyn std::error::Error + Send + Sync>>> {
+        // 1.
+        let first = match self.race(operation, path, "If-None-Match: *", &PutMode::Create).await? {
+            Race::One(first) => first,
+            Race::Several(winners) => return Err(self.breaks(operation, "If-None-Match: *", winners)),
+            Race::Undecided(why) => return Ok(Some(why)),
+        };
+        // 2.
+        loop {
+            match self.race(operation, path, "If-Match", &PutMode::Update(first.clone())).await? {
+                Race::One(_) => return Ok(None),
+                Race::Several(winners) => return Err(self.breaks(operation, "If-Match", winners)),
+                Race::Undecided(why) if pace.is_over() => return Ok(Some(why)),
+                Race::Undecided(_) => pace.pause().await,
+            }
+        }
+    }
+
+    async fn race(&self, operation: Operation, path: &Path, condition: &str, mode: &PutMode) -> Result<Race> {
         let put = |racer| {
             let text = format!("minisnap checks that this store keeps conditions: {condition}, racer {racer}\n");
             self.store.put_opts(path, text.into(), mode.clone().into())
         };
-        let (mut winners, mut failure) = (Vec::new(), None);
+        let (mut winners, mut refused, mut failure) = (Vec::new(), None, None);
         for outcome in join_all((0..RACERS).map(put)).await {
             match outcome {
                 Ok(put) => winners.push(UpdateVersion::from(put)),
                 Err(error @ (Error::NotSupported { .. } | Error::NotImplemented { .. })) => {
                     return Err(self.unsupported(operation, condition, &error.to_string()));
                 }
-                Err(error) if is_refusal(&error) => {}
+                Err(error @ (Error::PermissionDenied { .. } | Error::Unauthenticated { .. })) => {
+                    return Err(self.failed(operation, path, &error));
+                }
+                Err(error) if is_refusal(&error) => refused = Some(error),
                 Err(error) => failure = Some(error),
             }
         }
-        match (winners.len(), failure) {
-            (0, Some(error)) => Err(self.failed(operation, path, error)),
-            (0 | 1, _) => Ok(winners.pop()),
-            (several, _) => {
-                let found = format!("{several} of {RACERS} writers succeeded where one may");
-                Err(self.unsupported(operation, condition, &found))
+        Ok(match (winners.len(), refused, failure) {
+            (1, Some(_), _) => Race::One(winners.remove(0)),
+            (0 | 1, refused, failure) => {
+                let said = failure.or(refused).map(|error| StoreError::from(&error).to_string()).unwrap_or_default();
+                let why = format!("{} of {RACERS} writers with {condition} succeeded: {said}", winners.len());
+                Race::Undecided(why.into())
             }
-        }
+            (several, _, _) => Race::Several(several),
+        })
+    }
+
+    fn breaks(&self, operation: Operation, condition: &str, winners: usize) -> MiniSnapError {
+        self.unsupported(operation, condition, &format!("{winners} of {RACERS} writers succeeded where one may"))
     }
 
     /// The error for a store that can't be used.

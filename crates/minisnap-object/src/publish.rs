@@ -24,6 +24,7 @@ use crate::{
     layout,
     look::{Look, Replaced, is_missing_object},
     pace::Pace,
+    said::StoreError,
     stage::Stage,
     sweep::Listing,
 };
@@ -66,11 +67,13 @@ pub(crate) async fn publish(mut stage: Stage, when: Precondition, keep: NonZeroU
         .with_time(SystemTime::now());
 
     let mut attempt = Attempt { backend: &backend, generation, base: base?, written_under, deleted, listing };
-    let (published, of_nobody) = attempt.commit(&mut leftovers, &when, keep).await?;
+    let (published, mut doomed) = attempt.commit(&mut leftovers, &when, keep).await?;
 
     // 6.
     leftovers.published(attempt.generation.name());
-    backend.delete(of_nobody).await;
+    doomed.extend(attempt.listing.probes());
+    // What isn't gone by then, a later one finds.
+    let _ = tokio::time::timeout(backend.settings.busy_timeout, backend.delete(doomed)).await;
     Ok(published)
 }
 
@@ -106,6 +109,8 @@ impl Attempt<'_> {
     ) -> Result<(Published, Vec<object_store::path::Path>)> {
         let backend = self.backend;
         let mut pace = Pace::new(backend.settings.busy_timeout, self.generation.name());
+        // Whether an attempt over this base may have arrived though its answer didn't.
+        let mut unanswered = false;
         loop {
             // 3.
             when.judge(self.generation.seq(), self.base.record.current(), &backend.at_record())?;
@@ -121,31 +126,31 @@ impl Attempt<'_> {
             let published = || Published::new(self.generation.clone(), &before, keep);
 
             leftovers.on_their_way();
-            let no_answer = match backend.replace(&self.base, &record, pace.left().max(LAST_ATTEMPT)).await {
+            let why = match backend.replace(&self.base, &record, pace.left().max(LAST_ATTEMPT)).await {
                 Replaced::Yes => return Ok((published(), of_nobody)),
-                Replaced::Refused => None,
-                Replaced::NoAnswer(error) => Some(error),
+                Replaced::Refused(error) => StoreError::from(&error).into(),
+                // 5.
+                Replaced::NoAnswer(_) if !pace.is_over() => {
+                    unanswered = true;
+                    pace.pause().await;
+                    continue;
+                }
+                Replaced::NoAnswer(error) => error,
+                Replaced::Unsupported(error) if unanswered => StoreError::from(&error).into(),
                 Replaced::Unsupported(error) => {
                     leftovers.not_on_their_way();
                     return Err(backend.unsupported(Operation::Publish, "If-Match", &error.to_string()));
                 }
             };
-            // 5.
-            if no_answer.is_some() && !pace.is_over() {
-                pace.pause().await;
-                continue;
-            }
             // 4.
             match self.read_back(&mut pace).await? {
                 Arrived::Yes => return Ok((published(), of_nobody)),
-                Arrived::Perhaps if pace.is_over() => {
-                    let refused = || "the store refused to replace the record, which is unchanged".into();
-                    return Err(self.unknown(no_answer.unwrap_or_else(refused)));
-                }
+                Arrived::Perhaps if pace.is_over() => return Err(self.unknown(why)),
                 Arrived::Perhaps => pace.pause().await,
                 Arrived::Never(look) => {
                     leftovers.not_on_their_way();
                     self.base = look;
+                    unanswered = false;
                     pace.pause().await;
                     // Another attempt has no time to be answered, and would make a known outcome unknown.
                     if pace.is_over() {
@@ -221,9 +226,9 @@ impl Attempt<'_> {
             Err(error) if is_missing_object(&error) => {
                 return Err(restage("another handle swept it away before it was published"));
             }
-            Err(error) => return Err(backend.failed(Operation::Publish, &json, error)),
+            Err(error) => return Err(backend.failed(Operation::Publish, &json, &error)),
         }
-        written.map_err(|error| backend.failed(Operation::Publish, &seq, error))?;
+        written.map_err(|error| backend.failed(Operation::Publish, &seq, &error))?;
         let mut copy = Generation::new(name, self.generation.seq());
         if let (Some(size), Some(digest), Some(time)) =
             (self.generation.size(), self.generation.digest(), self.generation.time())

@@ -180,8 +180,8 @@ impl Record {
         let (published, sweeps, retained) = (number("published")?, number("sweeps")?, number("retained")?);
         let entries: Vec<Entry> = lines
             .map(|line| {
-                let unreadable =
-                    || Unreadable::Damaged(format!("it has the line {:?}", line.escape_debug().to_string()));
+                let quoted = || line.chars().take(100).collect::<String>();
+                let unreadable = || Unreadable::Damaged(format!("it has the line {:?}", quoted()));
                 parse_entry(line).ok_or_else(unreadable)
             })
             .collect::<Result<_, _>>()?;
@@ -194,6 +194,7 @@ impl Record {
                 Err(damaged("it doesn't retain as many generations as it says"))
             }
             () if (head == 0) != record.entries.is_empty() => Err(damaged("it retains none of those it names")),
+            () if published == u64::MAX || sweeps == u64::MAX => Err(damaged("it counts to the end of all numbers")),
             () if published < record.entries.len() as u64 => Err(damaged("it names more than were published")),
             () if names.len() != record.entries.len() => Err(damaged("it names a generation twice")),
             () => Ok(record),

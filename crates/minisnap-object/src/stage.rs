@@ -68,8 +68,8 @@ impl Stage {
         };
         let seq = self.backend.put(&seq_path, seq_text(self.seq).into());
         let (json, seq) = tokio::join!(json, seq);
-        json.map_err(|error| self.backend.failed(Operation::Publish, &json_path, error))?;
-        seq.map_err(|error| self.backend.failed(Operation::Publish, &seq_path, error))
+        json.map_err(|error| self.backend.failed(Operation::Publish, &json_path, &error))?;
+        seq.map_err(|error| self.backend.failed(Operation::Publish, &seq_path, &error))
     }
 
     /// Hands the full part over to the upload. One that failed takes no more parts, and never finishes.
@@ -84,7 +84,7 @@ impl Stage {
     }
 
     fn failed(&self, error: Arc<object_store::Error>) -> MiniSnapError {
-        self.backend.failed(Operation::Write, &self.backend.layout.json(&self.name), error)
+        self.backend.failed(Operation::Write, &self.backend.layout.json(&self.name), &error)
     }
 }
 

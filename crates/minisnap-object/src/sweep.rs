@@ -21,32 +21,53 @@ use crate::{
 use futures_util::{StreamExt, TryStreamExt, stream};
 use minisnap_core::{MiniSnapError, Operation, Result};
 use object_store::{ObjectStore, path::Path};
-use std::{collections::HashSet, time::SystemTime};
+use std::{
+    collections::HashSet,
+    time::{Duration, SystemTime},
+};
 
-/// The objects of this store, as they were listed, that are older than the grace time.
+/// A probe lives for a moment. Younger ones are spared whatever the grace time is: removing one while it is raced for would
+/// make the store look as if it broke conditions.
+const LIFE_OF_A_PROBE: Duration = Duration::from_secs(5);
+
+/// The objects of this store, as they were listed, that are old enough.
 #[derive(Debug, Default)]
 pub(crate) struct Listing(Vec<(Path, Found)>);
 
 impl Listing {
     /// What was listed and is of nobody that `record` knows, nor of any of `own`.
     pub(crate) fn of_nobody(&self, record: &Record, own: &[String]) -> Vec<Path> {
-        let of_nobody = |found: &Found| match found {
-            Found::Probe => true,
-            Found::Of(name) => record.is_unknown(name) && !own.contains(name),
+        self.select(|found| matches!(found, Found::Of(name) if record.is_unknown(name) && !own.contains(name)))
+    }
+
+    /// Forgotten probes. They stand for nothing, so they go without an announcement.
+    pub(crate) fn probes(&self) -> Vec<Path> {
+        self.select(|found| *found == Found::Probe)
+    }
+
+    /// The names of all generations of which something is there.
+    pub(crate) fn generations(&self) -> Vec<String> {
+        let name = |found: &Found| match found {
+            Found::Of(name) => Some(name.clone()),
+            Found::Probe => None,
         };
-        self.0.iter().filter(|(_, found)| of_nobody(found)).map(|(path, _)| path.clone()).collect()
+        self.0.iter().filter_map(|(_, found)| name(found)).collect()
+    }
+
+    fn select(&self, wanted: impl Fn(&Found) -> bool) -> Vec<Path> {
+        self.0.iter().filter(|(_, found)| wanted(found)).map(|(path, _)| path.clone()).collect()
     }
 }
 
 impl ObjectBackend {
-    /// Removes, now, what is of nobody and older than the grace time, and the files of retired generations.
+    /// Removes, now, what is of nobody, and the files of retired generations.
     pub(crate) async fn sweep_now(&self) -> Result<()> {
         let mut before = match Guard::ListBeforeRead.holds() {
             true => None,
             false => Some(self.look(Operation::Sweep).await?),
         };
         // 1.
-        let listing = self.list(Operation::Sweep).await?;
+        let listing = self.list(Operation::Sweep, Duration::ZERO).await?;
         // 2.
         let before = match before.take() {
             Some(before) => before,
@@ -64,23 +85,26 @@ impl ObjectBackend {
             }
         };
         // 5.
-        let doomed = dropped.into_iter().chain(of_nobody).collect();
+        let doomed = dropped.into_iter().chain(of_nobody).chain(listing.probes()).collect();
         let (_, failed) = self.delete(doomed).await;
-        failed.map_or(Ok(()), |error| Err(self.failed(Operation::Sweep, self.layout.snapshots(), error)))
+        failed.map_or(Ok(()), |error| Err(self.failed(Operation::Sweep, self.layout.snapshots(), &error)))
     }
 
-    /// The objects of this store that are older than the grace time.
-    pub(crate) async fn list(&self, operation: Operation) -> Result<Listing> {
-        let (now, grace_time) = (SystemTime::now(), self.settings.grace_time);
+    /// The objects of this store that are older than `grace_time`.
+    pub(crate) async fn list(&self, operation: Operation, grace_time: Duration) -> Result<Listing> {
+        let now = SystemTime::now();
         let listed = self.store.list(Some(self.layout.snapshots())).try_filter_map(|meta| async move {
+            let Some(found) = self.layout.identify(&meta.location) else { return Ok(None) };
+            let spared = match found {
+                Found::Of(_) => grace_time,
+                Found::Probe => grace_time.max(LIFE_OF_A_PROBE),
+            };
             // By two machines' clocks: the grace time saves work, and nothing hangs on it.
             let age = now.duration_since(meta.last_modified.into()).unwrap_or_default();
-            Ok((age >= grace_time)
-                .then(|| self.layout.identify(&meta.location).map(|found| (meta.location, found)))
-                .flatten())
+            Ok((age >= spared).then_some((meta.location, found)))
         });
         let listed: Result<Vec<_>, _> = listed.try_collect().await;
-        listed.map(Listing).map_err(|error| self.failed(operation, self.layout.snapshots(), error))
+        listed.map(Listing).map_err(|error| self.failed(operation, self.layout.snapshots(), &error))
     }
 
     /// Raises the sweep counter above that of `seen`, or sees that somebody did. Returns the record since then.
@@ -99,14 +123,14 @@ impl ObjectBackend {
                 Replaced::Unsupported(error) => {
                     return Err(self.unsupported(Operation::Sweep, "If-Match", &error.to_string()));
                 }
-                Replaced::Refused | Replaced::NoAnswer(_) if pace.is_over() => {
+                Replaced::Refused(_) | Replaced::NoAnswer(_) if pace.is_over() => {
                     return Err(MiniSnapError::Busy {
                         at: self.at(Operation::Sweep, &self.layout.current()),
                         waited: pace.elapsed(),
                         reason: "others replaced the commit record, or it gave no answer".into(),
                     });
                 }
-                Replaced::Refused | Replaced::NoAnswer(_) => pace.pause().await,
+                Replaced::Refused(_) | Replaced::NoAnswer(_) => pace.pause().await,
             }
             look = self.look(Operation::Sweep).await?;
         }
@@ -123,7 +147,7 @@ impl ObjectBackend {
         while let Some(deleted) = deleting.next().await {
             match deleted {
                 Ok(path) => drop(gone.insert(path)),
-                Err(object_store::Error::NotFound { path, .. }) => drop(gone.insert(path.into())),
+                Err(object_store::Error::NotFound { path, .. }) => gone.extend(Path::parse(path)),
                 Err(error) => failure = failure.or(Some(error)),
             }
         }

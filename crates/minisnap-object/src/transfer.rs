@@ -216,9 +216,12 @@ impl ObjectBackend {
                 };
             }
         };
-        match found.meta.size {
-            found if found != size => Ok(Download::OtherSize(found)),
-            _ => found.bytes().await.map(Download::Bytes),
+        if found.meta.size != size {
+            return Ok(Download::OtherSize(found.meta.size));
+        }
+        match found.bytes().await? {
+            bytes if bytes.len() as u64 == length => Ok(Download::Bytes(bytes)),
+            _ => Err(generic("the store answered with another range than it was asked for")),
         }
     }
 }

@@ -4,7 +4,7 @@ use minisnap_core::{Digest, MiniSnapError, Operation, Precondition, SnapshotBack
 use minisnap_object::{
     ObjectBackend,
     object_store::{
-        CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+        CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
         PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, UploadPart, memory::InMemory, path::Path,
     },
 };
@@ -118,6 +118,8 @@ enum Fault {
     Complete,
     /// It was completed, and the answer is lost.
     AnswerOfComplete,
+    /// The record was replaced, and the answer is lost; asked again, the store has forgotten what it can do.
+    AnswerOfRecord,
 }
 
 #[derive(Debug)]
@@ -125,6 +127,7 @@ struct Faulty {
     inner: InMemory,
     fault: Fault,
     aborted: Arc<AtomicUsize>,
+    replaced: AtomicUsize,
 }
 
 fn lost<T>() -> Result<T> {
@@ -140,7 +143,17 @@ impl fmt::Display for Faulty {
 #[minisnap_core::async_trait]
 impl ObjectStore for Faulty {
     async fn put_opts(&self, location: &Path, payload: PutPayload, opts: PutOptions) -> Result<PutResult> {
-        self.inner.put_opts(location, payload, opts).await
+        let replaces = location.as_ref().ends_with("current") && matches!(opts.mode, PutMode::Update(_));
+        if self.fault != Fault::AnswerOfRecord || !replaces {
+            return self.inner.put_opts(location, payload, opts).await;
+        }
+        match self.replaced.fetch_add(1, Ordering::SeqCst) {
+            0 => {
+                self.inner.put_opts(location, payload, opts).await?;
+                lost()
+            }
+            _ => Err(Error::NotImplemented { operation: "put_opts".into(), implementer: "Faulty".into() }),
+        }
     }
 
     async fn put_multipart_opts(&self, location: &Path, opts: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
@@ -211,6 +224,10 @@ impl MultipartUpload for FaultyUpload {
     }
 }
 
+fn faulty(fault: Fault, aborted: Arc<AtomicUsize>) -> Faulty {
+    Faulty { inner: InMemory::new(), fault, aborted, replaced: AtomicUsize::new(0) }
+}
+
 /// Writes eight parts, each followed by a drain.
 async fn write(staged: &mut dyn StagedSnapshot) -> minisnap_core::Result<()> {
     let at = || minisnap_core::At::new(Operation::Write, "nowhere");
@@ -225,7 +242,7 @@ async fn write(staged: &mut dyn StagedSnapshot) -> minisnap_core::Result<()> {
 async fn an_upload_that_fails_is_an_error_and_aborted_and_the_old_pair_stays() {
     for fault in [Fault::Begin, Fault::Part(1), Fault::Part(3), Fault::Part(8), Fault::Complete] {
         let aborted = Arc::new(AtomicUsize::new(0));
-        let store: Arc<dyn ObjectStore> = Arc::new(Faulty { inner: InMemory::new(), fault, aborted: aborted.clone() });
+        let store: Arc<dyn ObjectStore> = Arc::new(faulty(fault, aborted.clone()));
         let backend = ObjectBackend::new(store.clone(), "app").with_part_size(100).with_parts_in_flight(2);
         let old = backend.stage(1).await.expect("a stage").publish(Precondition::Always, KEEP).await;
         let old = old.expect("a small one").generation().clone();
@@ -252,11 +269,23 @@ async fn an_upload_that_fails_is_an_error_and_aborted_and_the_old_pair_stays() {
 #[tokio::test]
 async fn a_complete_whose_answer_is_lost_is_looked_for_and_found() {
     let aborted = Arc::new(AtomicUsize::new(0));
-    let faulty = Faulty { inner: InMemory::new(), fault: Fault::AnswerOfComplete, aborted: aborted.clone() };
+    let faulty = faulty(Fault::AnswerOfComplete, aborted.clone());
     let backend = ObjectBackend::new(Arc::new(faulty), "app").with_part_size(100).with_parts_in_flight(2);
     let mut staged = backend.stage(1).await.expect("a stage");
     write(&mut *staged).await.expect("a stage takes bytes");
     let published = staged.publish(Precondition::Always, KEEP).await.expect("it was completed");
     assert_eq!(backend.read(published.generation()).await.expect("the JSON"), bytes(800));
     assert_eq!(aborted.load(Ordering::SeqCst), 0);
+}
+
+/// An attempt that has no answer may have arrived, whatever the next one is told.
+#[tokio::test]
+async fn a_store_that_can_no_more_after_an_answer_was_lost_is_looked_at() {
+    let faulty = faulty(Fault::AnswerOfRecord, Arc::default());
+    let backend = ObjectBackend::new(Arc::new(faulty), "app");
+    let staged = backend.stage(1).await.expect("a stage");
+    let published = staged.publish(Precondition::Always, KEEP).await.expect("it was published");
+    assert_eq!(backend.current().await.expect("a look").as_ref(), Some(published.generation()));
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(backend.read(published.generation()).await.expect("its files are there"), "");
 }
