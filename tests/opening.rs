@@ -126,6 +126,7 @@ fn a_client_that_quotes_a_secret_is_not_quoted() {
         ("az://container/app", [("account_name", "acme"), ("account_key", "not/base64/s3cr3t!")]),
         ("gs://bucket/app", [("service_account_key", "{\"private_key\": \"s3cr3t\"}"), ("max_retries", "0")]),
         ("s3://bucket/app", [("sse_customer_key_base64", "s3cr3t!"), ("aws_server_side_encryption", "sse-c")]),
+        ("s3://bucket/app", [("sse_bucket_key_enabled", "s3cr3t"), ("aws_server_side_encryption", "aws:kms")]),
     ] {
         let text = refusal(minisnap::open_with(url, options));
         assert!(!text.contains("s3cr3t"), "{text}");

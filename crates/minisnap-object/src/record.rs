@@ -347,6 +347,8 @@ mod tests {
             swap("published 3", "published +3"),
             swap("published 3", "published 2"),
             swap("sweeps 0\n", ""),
+            swap("sweeps 0", &format!("sweeps {}", u64::MAX)),
+            swap("published 3", &format!("published {}", u64::MAX)),
             swap("retained 2", "retained 3"),
             swap("retained 2", "retained 1"),
             swap(" dropped", ""),

@@ -5,8 +5,8 @@ use futures_util::{
     stream::{self, BoxStream},
 };
 use minisnap_object::object_store::{
-    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMultipartOptions,
-    PutOptions, PutPayload, PutResult, Result, UploadPart, memory::InMemory, path::Path,
+    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, UploadPart, memory::InMemory, path::Path,
 };
 use std::{
     fmt,
@@ -60,11 +60,17 @@ impl fmt::Display for Requests {
 pub(crate) struct Counting {
     inner: InMemory,
     requests: Arc<Mutex<Requests>>,
+    overloaded: bool,
 }
 
 impl Counting {
     pub(crate) fn new(inner: InMemory) -> Self {
-        Self { inner, requests: Arc::default() }
+        Self { inner, requests: Arc::default(), overloaded: false }
+    }
+
+    /// A store that ignores conditions, and answers three of four puts with 503.
+    pub(crate) fn overloaded_and_careless(inner: InMemory) -> Self {
+        Self { overloaded: true, ..Self::new(inner) }
     }
 
     pub(crate) fn requests(&self) -> Requests {
@@ -90,7 +96,19 @@ impl fmt::Display for Counting {
 #[minisnap_core::async_trait]
 impl ObjectStore for Counting {
     async fn put_opts(&self, location: &Path, payload: PutPayload, opts: PutOptions) -> Result<PutResult> {
-        self.trip(|requests| requests.puts += 1).await;
+        let mut number = 0;
+        self.trip(|requests| {
+            requests.puts += 1;
+            number = requests.puts;
+        })
+        .await;
+        match self.overloaded {
+            true if number % 4 != 0 => {
+                return Err(Error::Generic { store: "Counting", source: "status 503: SlowDown".into() });
+            }
+            true => return self.inner.put_opts(location, payload, PutOptions::default()).await,
+            false => {}
+        }
         self.inner.put_opts(location, payload, opts).await
     }
 
