@@ -118,6 +118,8 @@ enum Fault {
     Complete,
     /// It was completed, and the answer is lost.
     AnswerOfComplete,
+    /// Nothing goes wrong, but each part takes a second.
+    Slow,
     /// The record was replaced, and the answer is lost; asked again, the store has forgotten what it can do.
     AnswerOfRecord,
 }
@@ -203,6 +205,10 @@ impl MultipartUpload for FaultyUpload {
         self.part += 1;
         match self.fault {
             Fault::Part(failing) if failing == self.part => Box::pin(async { lost() }),
+            Fault::Slow => Box::pin(async {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                part.await
+            }),
             _ => part,
         }
     }
@@ -288,4 +294,19 @@ async fn a_store_that_can_no_more_after_an_answer_was_lost_is_looked_at() {
     assert_eq!(backend.current().await.expect("a look").as_ref(), Some(published.generation()));
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert_eq!(backend.read(published.generation()).await.expect("its files are there"), "");
+}
+
+/// What keeps a large state from being in memory as a whole: of eight parts written seven are full, and at most two may be
+/// on their way, so five have to be through, two a second.
+#[tokio::test(start_paused = true)]
+async fn draining_waits_until_no_more_parts_are_left_than_may_be_on_their_way() {
+    let faulty = faulty(Fault::Slow, Arc::default());
+    let backend = ObjectBackend::new(Arc::new(faulty), "app").with_part_size(100).with_parts_in_flight(2);
+    let mut staged = backend.stage(1).await.expect("a stage");
+    let began = tokio::time::Instant::now();
+    write(&mut *staged).await.expect("a stage takes bytes");
+    assert_eq!(began.elapsed().as_secs(), 3, "{:?}", began.elapsed());
+    let published = staged.publish(Precondition::Always, KEEP).await.expect("a publish");
+    assert_eq!(began.elapsed().as_secs(), 4, "eight parts, two at a time: {:?}", began.elapsed());
+    assert_eq!(backend.read(published.generation()).await.expect("the JSON"), bytes(800));
 }
