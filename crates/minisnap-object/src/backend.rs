@@ -15,7 +15,7 @@ use object_store::{ObjectStore, path::Path};
 use std::{
     collections::HashSet,
     fmt, io,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use tokio::{runtime::Handle, sync::OnceCell, time::Instant};
@@ -50,17 +50,28 @@ pub(crate) struct Settings {
 #[derive(Debug, Default)]
 pub(crate) struct Warm {
     /// The record as it was seen last.
-    pub(crate) known: Mutex<Option<Look>>,
+    known: Mutex<Option<Look>>,
     /// Set once the store was seen to keep conditions.
     pub(crate) checked: OnceCell<()>,
     /// When objects were listed last.
     listed: Mutex<Option<Instant>>,
 }
 
+impl Warm {
+    pub(crate) fn known(&self) -> MutexGuard<'_, Option<Look>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn listed(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.listed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl ObjectBackend {
     /// The snapshots under `prefix` of `store`; the empty prefix is the whole bucket. No I/O.
     ///
-    /// For stores that need nothing but a URL, options, and credentials from the environment, `open` is less to write. Give a store of your own short time-outs and few retries: a publish can wait for them.
+    /// For stores that need nothing but a URL, options, and credentials from the environment, `open` is less to write. Give
+    /// a store of your own short time-outs and few retries: a publish can wait for them.
     ///
     /// ```
     /// # use minisnap_object::ObjectBackend;
@@ -130,8 +141,7 @@ impl ObjectBackend {
 
     /// What there is to sweep, if it is time to look.
     pub(crate) async fn list_if_due(&self) -> Listing {
-        let listed = || self.warm.listed.lock().unwrap_or_else(PoisonError::into_inner);
-        let (now, last) = (Instant::now(), *listed());
+        let (now, last) = (Instant::now(), *self.warm.listed());
         if last.is_some_and(|last| now.duration_since(last) < self.settings.grace_time) {
             return Listing::default();
         }
@@ -139,7 +149,7 @@ impl ObjectBackend {
         let Ok(listing) = self.list(Operation::Publish, self.settings.grace_time).await else {
             return Listing::default();
         };
-        *listed() = Some(now);
+        *self.warm.listed() = Some(now);
         listing
     }
 

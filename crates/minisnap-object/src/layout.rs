@@ -41,7 +41,7 @@ impl Layout {
         self.snapshots.clone().join(name).join(JSON_NAME)
     }
 
-    pub(crate) fn seq(&self, name: &str) -> Path {
+    fn seq(&self, name: &str) -> Path {
         self.snapshots.clone().join(name).join(SEQ_NAME)
     }
 

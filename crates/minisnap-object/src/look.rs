@@ -4,7 +4,7 @@ use crate::{
     ObjectBackend,
     guard::Guard,
     record::{Record, Unreadable},
-    said::StoreError,
+    said::{Source, StoreError},
 };
 use minisnap_core::{MiniSnapError, Operation, Result};
 use object_store::{Error, ObjectStoreExt, PutMode, UpdateVersion};
@@ -33,7 +33,7 @@ pub(crate) enum Replaced {
     /// The store says that it is another one by now. An attempt that the client repeated by itself may have met itself.
     Refused(Error),
     /// Nobody knows.
-    NoAnswer(Box<dyn std::error::Error + Send + Sync>),
+    NoAnswer(Source),
     /// The store can't do that: certainly this attempt replaced nothing.
     Unsupported(Error),
 }
@@ -142,14 +142,14 @@ impl ObjectBackend {
 
     /// What was seen of the record last, if there was one that can be replaced.
     pub(crate) fn known(&self) -> Option<Look> {
-        self.warm.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+        self.warm.known().clone()
     }
 
     /// The latest look replaces an earlier one even if it seems older: a record that somebody put back is the one that
     /// counts.
     fn remember(&self, look: Look) {
         let usable = look.tag.as_ref().is_some_and(|tag| tag.e_tag.is_some() || tag.version.is_some());
-        *self.warm.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = usable.then_some(look);
+        *self.warm.known() = usable.then_some(look);
     }
 
     fn unreadable(&self, operation: Operation, unreadable: Unreadable) -> MiniSnapError {

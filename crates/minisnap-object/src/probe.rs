@@ -1,6 +1,11 @@
 //! Whether the store keeps conditions. On those that don't, publishers would overwrite each other in silence.
 
-use crate::{ObjectBackend, look::is_refusal, pace::Pace, said::StoreError};
+use crate::{
+    ObjectBackend,
+    look::is_refusal,
+    pace::Pace,
+    said::{Source, StoreError},
+};
 use futures_util::future::join_all;
 use minisnap_core::{MiniSnapError, Operation, Result};
 use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode, UpdateVersion, path::Path};
@@ -16,7 +21,7 @@ enum Race {
     /// So many succeeded: the store doesn't keep the condition.
     Several(usize),
     /// Nothing: requests failed, or a winner whose request was repeated on the way met itself. In words.
-    Undecided(Box<dyn std::error::Error + Send + Sync>),
+    Undecided(Source),
 }
 
 impl ObjectBackend {
@@ -55,12 +60,7 @@ impl ObjectBackend {
     }
 
     /// `None` if the store keeps conditions; why it isn't known otherwise.
-    async fn probe_at(
-        &self,
-        operation: Operation,
-        path: &Path,
-        pace: &mut Pace,
-    ) -> Result<Option<Box<dyn std::error::Error + Send + Sync>>> {
+    async fn probe_at(&self, operation: Operation, path: &Path, pace: &mut Pace) -> Result<Option<Source>> {
         // 1.
         let first = match self.race(operation, path, "If-None-Match: *", &PutMode::Create).await? {
             Race::One(first) => first,

@@ -24,7 +24,7 @@ use crate::{
     layout,
     look::{Look, Replaced, is_missing_object},
     pace::Pace,
-    said::StoreError,
+    said::{Source, StoreError},
     stage::Stage,
     sweep::Listing,
 };
@@ -35,9 +35,7 @@ use std::{
     num::NonZeroUsize,
     time::{Duration, SystemTime},
 };
-use tokio::runtime::Handle;
-
-type Source = Box<dyn std::error::Error + Send + Sync>;
+use tokio::{runtime::Handle, time::timeout};
 
 /// Publishes what was staged. The steps are those of the module.
 pub(crate) async fn publish(mut stage: Stage, when: Precondition, keep: NonZeroUsize) -> Result<Published> {
@@ -61,25 +59,26 @@ pub(crate) async fn publish(mut stage: Stage, when: Precondition, keep: NonZeroU
     let (uploaded, base, deleted, listing) =
         tokio::join!(stage.upload(), look, backend.delete_dropped(&written_under), backend.list_if_due());
     uploaded?;
-    let generation = Generation::new(stage.name.clone(), stage.seq)
-        .with_size(stage.size())
-        .with_digest(stage.digest())
-        .with_time(SystemTime::now());
+    let time = SystemTime::now();
+    let generation = stage.generation(stage.name.clone(), time);
 
-    let mut attempt = Attempt { backend: &backend, generation, base: base?, written_under, deleted, listing };
+    let mut attempt =
+        Attempt { backend: &backend, stage: &stage, time, generation, base: base?, written_under, deleted, listing };
     let (published, mut doomed) = attempt.commit(&mut leftovers, &when, keep).await?;
 
     // 6.
     leftovers.published(attempt.generation.name());
     doomed.extend(attempt.listing.probes());
     // What isn't gone by then, a later one finds.
-    let _ = tokio::time::timeout(backend.settings.busy_timeout, backend.delete(doomed)).await;
+    let _ = timeout(backend.settings.busy_timeout, backend.delete(doomed)).await;
     Ok(published)
 }
 
 /// A generation whose files are in the store, on its way into the record.
 struct Attempt<'a> {
     backend: &'a ObjectBackend,
+    stage: &'a Stage,
+    time: SystemTime,
     generation: Generation,
     /// The record as it was before the files of `generation` were in the store.
     written_under: Look,
@@ -163,26 +162,22 @@ impl Attempt<'_> {
 
     /// Whether the replacement of `base` arrived. Looks until the deadline, and once after it.
     async fn read_back(&self, pace: &mut Pace) -> Result<Arrived> {
-        let look =
-            loop {
-                let over = pace.is_over();
-                let failure =
-                    match tokio::time::timeout(pace.left().max(LAST_ATTEMPT), self.backend.look(Operation::Publish))
-                        .await
-                    {
-                        Ok(Ok(look)) => break look,
-                        // It won't become readable by waiting.
-                        Ok(Err(error @ (MiniSnapError::Corrupt { .. } | MiniSnapError::Unsupported { .. }))) => {
-                            return Err(self.unknown(error.into()));
-                        }
-                        Ok(Err(error)) => error.into(),
-                        Err(late) => late.into(),
-                    };
-                if over {
-                    return Err(self.unknown(failure));
+        let look = loop {
+            let (over, within) = (pace.is_over(), pace.left().max(LAST_ATTEMPT));
+            let failure = match timeout(within, self.backend.look(Operation::Publish)).await {
+                Ok(Ok(look)) => break look,
+                // It won't become readable by waiting.
+                Ok(Err(error @ (MiniSnapError::Corrupt { .. } | MiniSnapError::Unsupported { .. }))) => {
+                    return Err(self.unknown(error.into()));
                 }
-                pace.pause().await;
+                Ok(Err(error)) => error.into(),
+                Err(late) => late.into(),
             };
+            if over {
+                return Err(self.unknown(failure));
+            }
+            pace.pause().await;
+        };
         if Guard::ReadBack.holds() && look.record.names(self.generation.name()) {
             return Ok(Arrived::Yes);
         }
@@ -229,13 +224,7 @@ impl Attempt<'_> {
             Err(error) => return Err(backend.failed(Operation::Publish, &json, &error)),
         }
         written.map_err(|error| backend.failed(Operation::Publish, &seq, &error))?;
-        let mut copy = Generation::new(name, self.generation.seq());
-        if let (Some(size), Some(digest), Some(time)) =
-            (self.generation.size(), self.generation.digest(), self.generation.time())
-        {
-            copy = copy.with_size(size).with_digest(digest).with_time(time);
-        }
-        self.generation = copy;
+        self.generation = self.stage.generation(name, self.time);
         self.written_under = self.base.clone();
         Ok(())
     }

@@ -3,6 +3,9 @@
 use object_store::Error;
 use std::fmt;
 
+/// Why something failed, in an error of ours.
+pub(crate) type Source = Box<dyn std::error::Error + Send + Sync>;
+
 /// What a client of the crate `object_store` reports, fit to be shown. Stores quote requests in their answers, with tokens
 /// and all, so of an answer in XML only its code and message stay.
 #[derive(Debug)]

@@ -4,9 +4,9 @@ use crate::{ObjectBackend, look::Look, publish, transfer::Upload};
 use async_trait::async_trait;
 use bytes::Bytes;
 use minisnap_core::{
-    Digest, Digester, MiniSnapError, Operation, Precondition, Published, Result, StagedSnapshot, format::seq_text,
+    Digester, Generation, MiniSnapError, Operation, Precondition, Published, Result, StagedSnapshot, format::seq_text,
 };
-use std::{fmt, io, mem, num::NonZeroUsize, sync::Arc};
+use std::{fmt, io, mem, num::NonZeroUsize, sync::Arc, time::SystemTime};
 use tokio::runtime::Handle;
 
 /// A snapshot being written.
@@ -44,12 +44,10 @@ impl Stage {
         self.upload.is_some()
     }
 
-    pub(crate) fn size(&self) -> u64 {
-        self.size
-    }
-
-    pub(crate) fn digest(&self) -> Digest {
-        self.digester.digest()
+    /// What was written, as the generation of this name.
+    pub(crate) fn generation(&self, name: String, time: SystemTime) -> Generation {
+        let digest = self.digester.digest();
+        Generation::new(name, self.seq).with_size(self.size).with_digest(digest).with_time(time)
     }
 
     /// Uploads both files, side by side, as far as they aren't there yet.

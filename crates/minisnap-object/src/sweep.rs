@@ -62,14 +62,14 @@ impl Listing {
 impl ObjectBackend {
     /// Removes, now, what is of nobody, and the files of retired generations.
     pub(crate) async fn sweep_now(&self) -> Result<()> {
-        let mut before = match Guard::ListBeforeRead.holds() {
+        let too_early = match Guard::ListBeforeRead.holds() {
             true => None,
             false => Some(self.look(Operation::Sweep).await?),
         };
         // 1.
         let listing = self.list(Operation::Sweep, Duration::ZERO).await?;
         // 2.
-        let before = match before.take() {
+        let before = match too_early {
             Some(before) => before,
             None => self.look(Operation::Sweep).await?,
         };

@@ -174,10 +174,11 @@ impl Wish {
 
 /// The conditions of a read: of each pair the ETag counts, and the time only if no ETag is given.
 fn judge_read(
-    current: &HeadObjectOutput,
+    current: Option<HeadObjectOutput>,
     (if_match, unmodified_since): (&Option<ETagCondition>, &Option<Timestamp>),
     (if_none_match, modified_since): (&Option<ETagCondition>, &Option<Timestamp>),
-) -> S3Result<()> {
+) -> S3Result<HeadObjectOutput> {
+    let current = current.ok_or_else(|| s3_error!(NoSuchKey))?;
     let is = |condition: &ETagCondition| match condition {
         ETagCondition::Any => true,
         ETagCondition::ETag(expected) => current.e_tag.as_ref().is_some_and(|current| expected.strong_cmp(current)),
@@ -189,7 +190,7 @@ fn judge_read(
     if if_none_match.as_ref().map_or(modified_since.as_ref().is_some_and(|than| !newer(than)), is) {
         return Err(s3_error!(NotModified));
     }
-    Ok(())
+    Ok(current)
 }
 
 #[async_trait]
@@ -198,9 +199,8 @@ impl S3 for Store {
         let input = &mut req.input;
         let path = self.path(&input.bucket, &input.key);
         let _unchanged = self.objects.read(&input.bucket, &input.key).await;
-        let current = self.current(&input.bucket, &input.key).await?.ok_or_else(|| s3_error!(NoSuchKey))?;
-        judge_read(
-            &current,
+        let current = judge_read(
+            self.current(&input.bucket, &input.key).await?,
             (&input.if_match, &input.if_unmodified_since),
             (&input.if_none_match, &input.if_modified_since),
         )?;
@@ -221,9 +221,8 @@ impl S3 for Store {
     async fn head_object(&self, req: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
         let input = req.input;
         let _unchanged = self.objects.read(&input.bucket, &input.key).await;
-        let current = self.current(&input.bucket, &input.key).await?.ok_or_else(|| s3_error!(NoSuchKey))?;
-        judge_read(
-            &current,
+        let current = judge_read(
+            self.current(&input.bucket, &input.key).await?,
             (&input.if_match, &input.if_unmodified_since),
             (&input.if_none_match, &input.if_modified_since),
         )?;
