@@ -63,7 +63,8 @@ pub(crate) fn read(disk: Disk, layout: &Layout) -> Result<CommitRecord> {
 
 /// A link to nothing on the way to what isn't there may lead to a disk that isn't mounted: that is no empty store.
 fn refuse_dangling_links(disk: Disk, missing: &Path) -> Result<()> {
-    for folder in missing.ancestors() {
+    // Not itself: `current -> none` leads to nothing on purpose, and another writer may have placed it by now.
+    for folder in missing.ancestors().skip(1) {
         match disk.entry(folder)? {
             Entry::Missing => {}
             Entry::Link(target) if !disk.exists(folder)? => {
@@ -171,5 +172,30 @@ fn read_link(disk: Disk, path: &Path) -> Result<Option<PathBuf>> {
     match disk.entry(path)? {
         Entry::Link(target) => Ok(Some(target)),
         _ => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use minisnap_core::Operation;
+
+    #[test]
+    fn a_record_that_was_placed_since_it_was_missing_is_no_disk_that_is_not_mounted() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let (disk, layout) = (Disk::new(Operation::Stage), Layout::new(folder.path().into()));
+        disk.create_folder(&layout.snapshots()).unwrap();
+        // A reader has found no record; and before it looks for the reason:
+        disk.link(Path::new(NOTHING_PUBLISHED), &layout.current()).unwrap();
+        refuse_dangling_links(disk, &layout.current()).unwrap();
+    }
+
+    #[test]
+    fn a_link_to_nothing_on_the_way_to_a_missing_record_is_no_empty_store() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let (disk, layout) = (Disk::new(Operation::Stage), Layout::new(folder.path().join("state")));
+        disk.link(Path::new("not mounted"), layout.dir()).unwrap();
+        let error = read(disk, &layout).unwrap_err().to_string();
+        assert!(error.contains("not mounted") && error.contains(layout.dir().to_str().unwrap()), "{error}");
     }
 }
