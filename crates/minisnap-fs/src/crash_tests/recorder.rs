@@ -4,8 +4,10 @@ use super::expect::Expect;
 use minisnap_core::Operation;
 use std::{
     collections::HashMap,
+    panic,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
+    thread,
 };
 
 /// One call that changed the disk, or made a change durable. In a recording, paths are relative to its root.
@@ -43,8 +45,8 @@ struct Tape {
     interruption: Mutex<Option<Interruption>>,
 }
 
-/// After which event to do what.
-type Interruption = (fn(&Event) -> bool, Box<dyn FnOnce() + Send>);
+/// After how many more changes of the disk to do what.
+type Interruption = (usize, Box<dyn FnOnce() + Send>);
 
 /// Records an event in the recording whose root it is under, if any. Called by `disk.rs`, on whichever thread that is.
 pub(crate) fn record(operation: Operation, event: Event<&Path>) {
@@ -52,9 +54,17 @@ pub(crate) fn record(operation: Operation, event: Event<&Path>) {
     for tape in recordings {
         if let Some(event) = tape.localize(&event) {
             lock(&tape.steps).push(Step::Did(operation, event.clone()));
-            let now = lock(&tape.interruption).take_if(|(after, _)| after(&event));
+            if matches!(event, Event::Sync(_)) {
+                // Some of these are made side by side, in any order.
+                continue;
+            }
+            let now = lock(&tape.interruption).take_if(|(after, _)| {
+                *after -= 1;
+                *after == 0
+            });
             if let Some((_, act)) = now {
-                act();
+                // This one may be in the middle of a runtime.
+                thread::spawn(act).join().unwrap_or_else(|panic| panic::resume_unwind(panic));
             }
         }
     }
@@ -74,8 +84,8 @@ impl Recording {
         Self(tape)
     }
 
-    /// Does something between two calls of a program: after the first that is recorded from now on and is `after`.
-    pub(super) fn interrupt(&self, after: fn(&Event) -> bool, act: impl FnOnce() + Send + 'static) {
+    /// Does something between two calls of a program: after the `after`th from now on that changes the disk.
+    pub(super) fn interrupt(&self, after: usize, act: impl FnOnce() + Send + 'static) {
         *lock(&self.0.interruption) = Some((after, Box::new(act)));
     }
 

@@ -14,7 +14,8 @@ use std::{
     future::Future,
     num::NonZeroUsize,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, mpsc},
+    time::Duration,
 };
 use tempfile::TempDir;
 
@@ -100,30 +101,38 @@ impl Run {
         self
     }
 
-    /// A publish, and another one in the middle of it: after it has linked its generation to the history as it is now.
-    pub(super) fn publish_interrupted(mut self, seq: u64, by: u64, keep: usize) -> Self {
-        let keep_both = NonZeroUsize::new(keep).expect("keeps at least one");
+    /// A publish, and another one in the middle of it: after its `after`th change of the disk, unless it has the lock then.
+    /// `None` if it has no more than that.
+    pub(super) fn publish_interrupted(mut self, seq: u64, by: u64, keep: usize, after: usize) -> Option<Self> {
+        let keep = NonZeroUsize::new(keep).expect("keeps at least one");
         let (mine, other) = (Pair::new(seq), Pair::new(by));
         let before = self.expect.one_of[0].clone();
-        let after_other = published_over(&before, &other, keep_both);
-        let after_both = published_over(&after_other, &mine, keep_both);
-        let now = |one_of: &[&Snapshots]| {
-            let one_of = one_of.iter().map(|snapshots| (*snapshots).clone()).collect();
-            Step::Expect(Arc::new(Expect { one_of, or_else: OrElse::Nothing }))
+        let after_other = published_over(&before, &other, keep);
+        let now = |one_of: [&Snapshots; 2]| {
+            Step::Expect(Arc::new(Expect { one_of: one_of.map(Clone::clone).into(), or_else: OrElse::Nothing }))
         };
-        let in_between = now(&[&before, &published_over(&before, &mine, keep_both), &after_other]);
-        let last = now(&[&after_other, &after_both]);
-        let (recording, backend) = (self.recording.clone(), self.backend());
-        let is_linked = |event: &Event| matches!(event, Event::Rename(from, _) if from.contains("/.stage-"));
-        self.recording.interrupt(is_linked, move || {
+        let in_between = now([&before, &after_other]);
+        let last = now([&after_other, &published_over(&after_other, &mine, keep)]);
+        let (recording, backend) = (self.recording.clone(), self.backend().with_busy_timeout(Duration::ZERO));
+        let (interrupted, was_interrupted) = mpsc::channel();
+        self.recording.interrupt(after, move || {
+            let length = recording.steps().len();
             recording.push(in_between);
-            block_on(publish(&backend, &other, keep_both)).expect("publish in between");
-            recording.push(last);
+            match block_on(publish(&backend, &other, keep)) {
+                Ok(_) => recording.push(last),
+                Err(MiniSnapError::Busy { .. }) => recording.cut(length),
+                Err(error) => panic!("publish in between: {error}"),
+            }
+            let _ = interrupted.send(());
         });
-        let published = block_on(publish(&self.backend(), &mine, keep_both)).expect("publish");
-        self.expect = Arc::new(Expect { one_of: vec![after_both], or_else: OrElse::Nothing });
+        self.try_to_publish(|before| published_over(before, &mine, keep));
+        let published = block_on(publish(&self.backend(), &mine, keep)).expect("publish");
+        was_interrupted.try_recv().ok()?;
+        if let Some(Step::Expect(last)) = self.recording.steps().iter().rfind(|step| matches!(step, Step::Expect(_))) {
+            self.expect = last.clone();
+        }
         self.acknowledge(&published);
-        self
+        Some(self)
     }
 
     /// From here on, what `publish` makes of what may be found may be found, too.

@@ -20,7 +20,8 @@ macro_rules! cases {
 }
 
 cases! {
-    first_publish first_publish_without_parents second_publish retiring two_writers adoption
+    first_publish first_publish_without_parents second_publish tenth_publish retiring two_writers
+    two_writers_at_each_step two_first_writers_at_each_step two_adopters_at_each_step adoption
     adoption_of_an_unsynced_pair leftovers reseal_of_a_replaced_link reseal_of_an_edit_in_place set_aside
     half_a_pair killed_in_the_first_publish killed_in_the_second_publish killed_in_an_adoption
     killed_in_a_reseal killed_in_a_set_aside history_after_a_kill history_of_a_plain_pair sweep_after_a_kill
@@ -71,17 +72,39 @@ fn second_publish() -> Vec<Trace> {
     vec![one_published().publish(2, 2).end()]
 }
 
+/// With three retained, and one retired each time since the fourth.
+fn tenth_publish() -> Vec<Trace> {
+    let run = (2..10).fold(one_published(), |run, seq| run.publish(seq, 3));
+    vec![run.let_time_pass().publish(10, 3).end()]
+}
+
 /// The third retires the first, and the fourth comes before that is durable.
 fn retiring() -> Vec<Trace> {
     vec![one_published().publish(2, 2).let_time_pass().publish(3, 2).publish(4, 1).end()]
 }
 
-/// One is published while the other is being written; and after the other was linked to the history, so that it must be
-/// linked again.
+/// One is published while the other is being written.
 fn two_writers() -> Vec<Trace> {
     let run = one_published();
     let first = block_on(run.backend().stage(2)).expect("stage");
-    vec![run.publish(3, 2).publish_staged(first, 2, 2).end(), one_published().publish_interrupted(2, 3, 2).end()]
+    vec![run.publish(3, 2).publish_staged(first, 2, 2).end()]
+}
+
+/// One is published in the middle of another: after it was linked to the history, for one, so that it must be linked again.
+fn two_writers_at_each_step() -> Vec<Trace> {
+    interrupted_at_each_step(one_published)
+}
+
+fn two_first_writers_at_each_step() -> Vec<Trace> {
+    interrupted_at_each_step(|| Run::new("b/state", folder([]), nothing()))
+}
+
+fn two_adopters_at_each_step() -> Vec<Trace> {
+    interrupted_at_each_step(plain_pair)
+}
+
+fn interrupted_at_each_step(start: fn() -> Run) -> Vec<Trace> {
+    (1..).map_while(|after| Some(start().publish_interrupted(2, 3, 2, after)?.end())).collect()
 }
 
 /// What an older version left: no newline, and nothing but the two files.
