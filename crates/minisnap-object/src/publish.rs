@@ -108,8 +108,8 @@ impl Attempt<'_> {
     ) -> Result<(Published, Vec<object_store::path::Path>)> {
         let backend = self.backend;
         let mut pace = Pace::new(backend.settings.busy_timeout, self.generation.name());
-        // Whether an attempt over this base may have arrived though its answer didn't.
-        let mut unanswered = false;
+        // Whether an attempt over this base may have arrived or still arrive, whatever its answer was.
+        let mut may_arrive = false;
         loop {
             // 3.
             when.judge(self.generation.seq(), self.base.record.current(), &backend.at_record())?;
@@ -130,12 +130,12 @@ impl Attempt<'_> {
                 Replaced::Refused(error) => StoreError::from(&error).into(),
                 // 5.
                 Replaced::NoAnswer(_) if !pace.is_over() => {
-                    unanswered = true;
+                    may_arrive = true;
                     pace.pause().await;
                     continue;
                 }
                 Replaced::NoAnswer(error) => error,
-                Replaced::Unsupported(error) if unanswered => StoreError::from(&error).into(),
+                Replaced::Unsupported(error) if may_arrive => StoreError::from(&error).into(),
                 Replaced::Unsupported(error) => {
                     leftovers.not_on_their_way();
                     return Err(backend.unsupported(Operation::Publish, "If-Match", &error.to_string()));
@@ -145,11 +145,14 @@ impl Attempt<'_> {
             match self.read_back(&mut pace).await? {
                 Arrived::Yes => return Ok((published(), of_nobody)),
                 Arrived::Perhaps if pace.is_over() => return Err(self.unknown(why)),
-                Arrived::Perhaps => pace.pause().await,
+                Arrived::Perhaps => {
+                    may_arrive = true;
+                    pace.pause().await;
+                }
                 Arrived::Never(look) => {
                     leftovers.not_on_their_way();
                     self.base = look;
-                    unanswered = false;
+                    may_arrive = false;
                     pace.pause().await;
                     // Another attempt has no time to be answered, and would make a known outcome unknown.
                     if pace.is_over() {
