@@ -2,6 +2,7 @@
 
 use crate::fault::{Failing, Fault, Script};
 use crate::record::{CommitRecord, Stored};
+use crate::sync::AtomicUsize;
 use async_trait::async_trait;
 use minisnap_core::{
     At, Bytes, Digest, Generation, MiniSnapError, Operation, Precondition, Published, Result, SnapshotBackend,
@@ -10,10 +11,7 @@ use minisnap_core::{
 use std::{
     fmt, io,
     num::NonZeroUsize,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::{Duration, SystemTime},
 };
 

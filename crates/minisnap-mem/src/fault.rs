@@ -1,10 +1,11 @@
 //! Planned failures: which operation fails, on which call, with what. And how often each was called.
 
+use crate::sync::{Mutex, MutexGuard};
 use minisnap_core::Operation;
 use std::{
     collections::{HashMap, VecDeque},
     fmt, io,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::PoisonError,
 };
 
 /// What a planned failure looks like to the program under test. [`Failing::with`] takes it, or an [`io::ErrorKind`].

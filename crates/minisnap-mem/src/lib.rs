@@ -52,7 +52,17 @@
 
 mod backend;
 mod fault;
+#[cfg(test)]
+mod interleavings;
 mod record;
+
+/// What threads share. In unit tests it is of a scheduler that tries every order.
+mod sync {
+    #[cfg(test)]
+    pub(crate) use loom::sync::{Mutex, MutexGuard, atomic::AtomicUsize};
+    #[cfg(not(test))]
+    pub(crate) use std::sync::{Mutex, MutexGuard, atomic::AtomicUsize};
+}
 
 pub use backend::MemBackend;
 pub use fault::{Failing, Fault};

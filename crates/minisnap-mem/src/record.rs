@@ -1,9 +1,10 @@
 //! The commit record: what is published and retained, replaced as a whole.
 
+use crate::sync::{Mutex, MutexGuard};
 use minisnap_core::{At, Bytes, Generation, Precondition, Published, Result};
 use std::{
     num::NonZeroUsize,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, PoisonError},
 };
 
 /// Whoever holds an `Arc` of it reads one moment of the store, whatever is published meanwhile.
