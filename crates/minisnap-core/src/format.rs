@@ -1,7 +1,10 @@
 //! The two-file format: the JSON's bytes and the seq's text. The same in every backend.
 
 use crate::{At, MiniSnapError, Result};
-use serde::Serialize;
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{MapAccess, SeqAccess, Visitor},
+};
 use serde_json::{Serializer, ser::Formatter};
 use std::{fmt, io, io::Write};
 
@@ -92,7 +95,8 @@ impl<W: Write> Write for Chunks<W> {
     }
 }
 
-/// Checks that `bytes` are one JSON document, without making anything of it.
+/// Checks that `bytes` are one JSON document that `serde_json` reads, without making anything of it: what it takes for a
+/// [`Value`](serde_json::Value), and nothing else.
 ///
 /// # Errors
 ///
@@ -104,7 +108,59 @@ impl<W: Write> Write for Chunks<W> {
 /// assert_eq!(check_json(b"{\"counter\": 42").unwrap_err().column(), 14);
 /// ```
 pub fn check_json(bytes: &[u8]) -> serde_json::Result<()> {
-    serde_json::from_slice::<serde::de::IgnoredAny>(bytes).map(drop)
+    serde_json::from_slice::<Checked>(bytes).map(|Checked| ())
+}
+
+/// Any JSON, read and forgotten. `IgnoredAny` skips what it ignores: text that is no UTF-8, halves of surrogate pairs,
+/// numbers beyond all floats, and any depth, at all of which a restore would fail.
+struct Checked;
+
+impl<'de> Deserialize<'de> for Checked {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        deserializer.deserialize_any(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for Checked {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON")
+    }
+
+    fn visit_unit<E>(self) -> std::result::Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> std::result::Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> std::result::Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> std::result::Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> std::result::Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_str<E>(self, _: &str) -> std::result::Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> std::result::Result<Self, A::Error> {
+        while items.next_element::<Self>()?.is_some() {}
+        Ok(self)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> std::result::Result<Self, A::Error> {
+        while entries.next_entry::<Self, Self>()?.is_some() {}
+        Ok(self)
+    }
 }
 
 /// The text of `snapshot.seq`.

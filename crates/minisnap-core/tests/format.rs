@@ -2,7 +2,7 @@
 
 use minisnap_core::{
     At, MiniSnapError, Operation,
-    format::{self, CHUNK, MAX_DEPTH, MAX_SEQ_BYTES, parse_seq, seq_text, write_json},
+    format::{self, CHUNK, MAX_DEPTH, MAX_SEQ_BYTES, check_json, parse_seq, seq_text, write_json},
 };
 use proptest::prelude::*;
 use serde_json::{Map, Number, Value, json};
@@ -120,6 +120,33 @@ fn a_state_that_is_no_json_says_so() {
     let error = write_json(io::sink(), &keyed_by_pairs, at).unwrap_err();
     assert!(matches!(error, MiniSnapError::Serde { .. }), "{error}");
     assert!(error.to_string().contains("key must be a string"), "{error}");
+}
+
+#[test]
+fn what_is_checked_to_be_json_is_what_can_be_read() {
+    let deep = |levels: usize| format!("{}1{}", "[".repeat(levels), "]".repeat(levels)).into_bytes();
+    for good in
+        [&b" {\"a\": [1, -1, 1e308, \"\\ud83d\\ude00\", null, true], \"a\": {}} "[..], b"1e-999", &deep(MAX_DEPTH)]
+    {
+        serde_json::from_slice::<Value>(good).expect("serde_json reads it");
+        check_json(good).expect("what serde_json reads");
+    }
+    for bad in [
+        &b""[..],
+        b"{",
+        b"1 2",
+        b"{1: 2}",
+        // As a slip of an editor's may leave it: saved as Latin-1, cut in a surrogate pair, beyond every float.
+        b"\"na\xefve\"",
+        b"{\"na\xefve\": 1}",
+        b"\"\\ud83d\"",
+        b"1e999",
+        &deep(MAX_DEPTH + 1),
+        &deep(1_000_000),
+    ] {
+        serde_json::from_slice::<Value>(bad).expect_err("serde_json doesn't read it");
+        check_json(bad).expect_err("what serde_json doesn't read");
+    }
 }
 
 #[test]

@@ -127,6 +127,19 @@ async fn a_slip_of_the_editor_is_refused_with_its_position_and_can_be_mended() {
 }
 
 #[tokio::test]
+async fn an_edit_that_no_restore_could_read_is_refused() {
+    let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+    for unreadable in [&b"\"saved as Latin-1: na\xefve\""[..], b"1e999", b"\"\\ud83d\"", deep.as_bytes()] {
+        let folder = Folder::with_snapshots(&[1]).await;
+        folder.write("new file", unreadable);
+        fs::rename(folder.path("new file"), folder.path("snapshot.json")).unwrap();
+        let error = folder.backend.reseal().await.unwrap_err();
+        assert!(matches!(error, MiniSnapError::Serde { .. }), "{error}");
+        assert_eq!(fs::read(folder.path("snapshot.json")).unwrap(), unreadable);
+    }
+}
+
+#[tokio::test]
 async fn an_edit_that_was_undone_is_none() {
     let folder = Folder::with_snapshots(&[1]).await;
     replace(&folder, "snapshot.json", &json_of(1));
