@@ -32,7 +32,7 @@ use std::{
 const NAMED: usize = 256;
 
 const TITLE: &str = "minisnap-record";
-const VERSION: u32 = 1;
+const VERSION: u64 = 1;
 
 /// What the commit record says. The default is a store in which nothing was published.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -165,7 +165,7 @@ impl Record {
         let damaged = |found: &str| Unreadable::Damaged(found.to_owned());
         let text = std::str::from_utf8(text).map_err(|_| damaged("it is no text"))?;
         let version = match text.split('\n').next().and_then(|line| line.strip_prefix(TITLE)?.strip_prefix(' ')) {
-            Some(version) => version.parse::<u32>().map_err(|_| damaged("its version is no number"))?,
+            Some(version) => parse_decimal(version).ok_or_else(|| damaged("its version is no number"))?,
             None => return Err(damaged("it doesn't begin with `minisnap-record`")),
         };
         if version != VERSION {
@@ -241,9 +241,10 @@ pub(crate) mod lowered {
     }
 }
 
-/// Digits and nothing else: `parse` alone would take a plus sign.
+/// A number as it is written: `parse` alone would take a plus sign, and zeros before it.
 fn parse_decimal(text: &str) -> Option<u64> {
-    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+    let is_as_written = text == "0" || !text.starts_with('0');
+    (is_as_written && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse().ok())?
 }
 
 fn milliseconds(generation: &Generation) -> u64 {
@@ -345,6 +346,10 @@ mod tests {
             "{\"a\": 1}\n".into(),
             swap("published 3", "published three"),
             swap("published 3", "published +3"),
+            swap("published 3", "published 03"),
+            swap("sweeps 0", "sweeps 00"),
+            swap("minisnap-record 1", "minisnap-record 01"),
+            swap("minisnap-record 1", "minisnap-record +1"),
             swap("published 3", "published 2"),
             swap("sweeps 0\n", ""),
             swap("sweeps 0", &format!("sweeps {}", u64::MAX)),
