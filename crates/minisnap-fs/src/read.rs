@@ -115,11 +115,15 @@ pub(crate) fn read_files(
     layout: &Layout,
     name: &GenerationName,
 ) -> Result<std::result::Result<Vec<u8>, Damage>> {
-    let folder = layout.generation(name);
+    let missing = |file| Ok(Err(Damage { file, found: "this is missing, or not a regular file".into() }));
+    let Some(folder) = record::folder(disk, layout, name)? else {
+        // Where it would be, for a person who looks for it.
+        let found = "this is missing, and so is its folder, or that is none (a link to one doesn't count)".into();
+        return Ok(Err(Damage { file: JSON_NAME, found }));
+    };
     let (json_path, seq_path) = (folder.join(JSON_NAME), folder.join(SEQ_NAME));
     // Both are open before either is read: from here on no publish can take them away.
     let (json, seq) = (disk.open(&json_path)?, disk.open(&seq_path)?);
-    let missing = |file| Ok(Err(Damage { file, found: "this is missing, or not a regular file".into() }));
     let Some(json) = json else { return missing(JSON_NAME) };
     let Some(seq) = seq else { return missing(SEQ_NAME) };
     let found = match names::read_seq(disk, &seq, &seq_path) {

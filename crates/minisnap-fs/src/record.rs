@@ -4,7 +4,7 @@ use crate::{
     disk::{Disk, Entry},
     layout::{GenerationName, Layout, NOTHING_PUBLISHED, PARENT, RETAINED},
 };
-use minisnap_core::{Generation, MiniSnapError, Result};
+use minisnap_core::{Generation, MiniSnapError, Result, format::JSON_NAME};
 use std::{
     collections::HashSet,
     io,
@@ -109,8 +109,7 @@ impl History {
             else {
                 break;
             };
-            let is_there = disk.entry(&layout.generation(&parent))? == Entry::Folder;
-            if !is_there || !seen.insert(parent.clone()) {
+            if folder(disk, layout, &parent)?.is_none() || !seen.insert(parent.clone()) {
                 break;
             }
             retained.push(parent);
@@ -149,27 +148,36 @@ impl History {
     }
 }
 
+/// The folder of a generation, if it is there. A link to a folder isn't one, nor is anything else: what a link leads to is
+/// not the store's, whatever it says.
+pub(crate) fn folder(disk: Disk, layout: &Layout, name: &GenerationName) -> Result<Option<PathBuf>> {
+    let folder = layout.generation(name);
+    Ok((disk.entry(&folder)? == Entry::Folder).then_some(folder))
+}
+
 /// A generation with the size and time of its JSON, as far as the file is there.
 pub(crate) fn describe(disk: Disk, layout: &Layout, name: &GenerationName) -> Result<Generation> {
-    let json = layout.generation(name).join(minisnap_core::format::JSON_NAME);
-    Ok(match disk.size_and_time(&json)? {
-        Some((size, time)) => name.to_generation().with_size(size).with_time(time),
-        None => name.to_generation(),
+    let generation = name.to_generation();
+    let Some(folder) = folder(disk, layout, name)? else { return Ok(generation) };
+    Ok(match disk.size_and_time(&folder.join(JSON_NAME))? {
+        Some((size, time)) => generation.with_size(size).with_time(time),
+        None => generation,
     })
 }
 
 /// The parent a generation names, whether or not it is still there.
 pub(crate) fn read_parent(disk: Disk, layout: &Layout, name: &GenerationName) -> Result<Option<GenerationName>> {
-    Ok(read_link(disk, &layout.generation(name).join(PARENT))?.and_then(|target| GenerationName::parse_parent(&target)))
+    Ok(read_link(disk, layout, name, PARENT)?.and_then(|target| GenerationName::parse_parent(&target)))
 }
 
 fn read_retained(disk: Disk, layout: &Layout, name: &GenerationName) -> Result<Option<usize>> {
-    let target = read_link(disk, &layout.generation(name).join(RETAINED))?;
+    let target = read_link(disk, layout, name, RETAINED)?;
     Ok(target.and_then(|target| target.to_str()?.parse().ok()).filter(|count| *count > 0))
 }
 
-fn read_link(disk: Disk, path: &Path) -> Result<Option<PathBuf>> {
-    match disk.entry(path)? {
+fn read_link(disk: Disk, layout: &Layout, name: &GenerationName, link: &str) -> Result<Option<PathBuf>> {
+    let Some(folder) = folder(disk, layout, name)? else { return Ok(None) };
+    match disk.entry(&folder.join(link))? {
         Entry::Link(target) => Ok(Some(target)),
         _ => Ok(None),
     }

@@ -18,7 +18,10 @@ use minisnap_core::{
     Digest, MiniSnapError, Operation, Published, Result,
     format::{JSON_NAME, SEQ_NAME, check_json},
 };
-use std::{num::NonZeroUsize, path::PathBuf};
+use std::{
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+};
 
 /// Publishes what stands at the two names now, if it isn't what was published last.
 ///
@@ -91,10 +94,13 @@ fn read_edit(disk: Disk, layout: &Layout, current: &GenerationName) -> Result<Ed
     let [json_name, seq_name] = layout.names();
     let [json_found, seq_found] = names::look(disk, layout)?;
     let folder = layout.generation(current);
+    let folder_is_there = record::folder(disk, layout, current)?.is_some();
     let path =
         |found: AtName, plain: PathBuf, file: &str| if found == AtName::File { plain } else { folder.join(file) };
     let (json_path, seq_path) = (path(json_found, json_name.path, JSON_NAME), path(seq_found, seq_name.path, SEQ_NAME));
-    let (Some(json), Some(seq)) = (disk.open(&json_path)?, disk.open(&seq_path)?) else {
+    // By way of a link in the folder's place, another's files would be taken.
+    let open = |path: &Path| if path.starts_with(&folder) && !folder_is_there { Ok(None) } else { disk.open(path) };
+    let (Some(json), Some(seq)) = (open(&json_path)?, open(&seq_path)?) else {
         return Err(MiniSnapError::NotFound {
             at: disk.at(&json_path),
             found: format!("to reseal, there must be two files: this and {}", seq_path.display()),

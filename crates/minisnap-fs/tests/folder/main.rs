@@ -4,6 +4,7 @@
 
 mod damage;
 mod edits;
+mod hostile;
 mod plain;
 mod shape;
 
