@@ -1,5 +1,11 @@
 //! What needs several processes, other users or other disks: what one program alone can't prove of a shared folder.
 
+/// What a writer does.
+#[cfg(target_os = "linux")]
+mod deeds;
+/// What is found if it is cut short.
+#[cfg(target_os = "linux")]
+mod found;
 /// Leftovers, and everything else, on a full disk.
 #[cfg(target_os = "linux")]
 mod full_disk;
@@ -8,6 +14,9 @@ mod full_disk;
 mod inherited;
 /// Writers killed at any moment.
 mod killed;
+/// Writers killed at each system call.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod killed_at_each_call;
 /// What dead writers leave, and what living ones hold.
 mod leftovers;
 /// A disk made for a test.
@@ -23,3 +32,6 @@ mod read_only;
 mod stopped;
 /// System calls that the standard library doesn't have.
 pub(crate) mod system;
+/// A process run call by call.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod tracer;

@@ -46,6 +46,17 @@ pub(crate) fn drop_in_a_forked_child<T>(value: &T) {
     }
 }
 
+/// The system call at whose beginning a traced thread stands; `None` if it stands at the end of one.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+pub(super) fn call_begun_by(thread: nix::unistd::Pid) -> Option<super::tracer::Call> {
+    let info = nix::sys::ptrace::syscall_info(thread).expect("a thread that stands at a call");
+    (info.op == libc::PTRACE_SYSCALL_INFO_ENTRY).then(|| {
+        // SAFETY: at the beginning of a call, this is what the system filled in.
+        let entry = unsafe { info.u.entry };
+        super::tracer::Call { number: entry.nr.try_into().expect("a small number"), first_argument: entry.args[0] }
+    })
+}
+
 /// Stops a child of this process, and waits until it stands still.
 pub(crate) fn stop(child: u32) {
     signal(child, libc::SIGSTOP);

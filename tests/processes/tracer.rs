@@ -1,0 +1,214 @@
+//! A peer run under a tracer, up to any one of its system calls, and killed there: the call is not done any more.
+//!
+//! The tracer stops every thread of the peer at each call's beginning and end. Calls are counted over all threads. Those
+//! that concern nothing but the process itself, its memory and its threads, don't count: what a kill leaves behind is the
+//! same before and after them, and how many there are is a matter of luck. Where threads work side by side, it is up to the
+//! system whose call comes first.
+
+use super::system;
+use crate::peers::Peer;
+use libc::c_long;
+use nix::{
+    errno::Errno,
+    sys::{
+        ptrace::{self, Options},
+        signal::{Signal, kill},
+        wait::{WaitPidFlag, WaitStatus, waitpid},
+    },
+    unistd::Pid,
+};
+use std::{collections::HashSet, fs, thread};
+
+/// How a traced run ended. The peer is dead in any case.
+#[derive(Debug)]
+pub(super) enum Traced {
+    /// At the call that was asked for.
+    Killed { at: &'static str },
+    /// It said something: it had done its job, in so many calls.
+    Done { calls: usize },
+}
+
+/// Tells a peer to go, lets it make `calls` system calls, and kills it at the next, in place of that; or when it has said
+/// something, which is its answer.
+///
+/// # Panics
+///
+/// If this process may not trace another: a test that can't kill must not pass.
+pub(super) fn run(peer: &mut Peer, calls: usize) -> Traced {
+    // Only the thread that attached may trace. When it ends, the system lets go of the peer and kills it.
+    thread::scope(|scope| scope.spawn(|| Tracer::attach(peer).run(calls)).join())
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+struct Tracer<'a> {
+    peer: &'a mut Peer,
+    id: Pid,
+}
+
+impl<'a> Tracer<'a> {
+    fn attach(peer: &'a mut Peer) -> Self {
+        let options = Options::PTRACE_O_TRACESYSGOOD | Options::PTRACE_O_TRACECLONE | Options::PTRACE_O_EXITKILL;
+        let id = process(peer.id());
+        let tracer = Self { peer, id };
+        // A thread may begin another before it is attached; then that is found in the next round.
+        let mut attached = HashSet::new();
+        loop {
+            let new: Vec<_> = tracer.threads().into_iter().filter(|thread| !attached.contains(thread)).collect();
+            if new.is_empty() {
+                return tracer;
+            }
+            for thread in new {
+                ptrace::seize(thread, options).unwrap_or_else(|error| refuse(error));
+                ptrace::interrupt(thread).expect("to interrupt it");
+                attached.insert(thread);
+                // Its first stop: from there on it stops at each call.
+                let stopped = waitpid(thread, Some(WaitPidFlag::__WALL)).expect("its stop");
+                assert!(matches!(stopped, WaitStatus::PtraceEvent(..)), "{stopped:?}");
+                ptrace::syscall(thread, None).expect("to resume it");
+            }
+        }
+    }
+
+    fn threads(&self) -> Vec<Pid> {
+        let entries = fs::read_dir(format!("/proc/{}/task", self.id)).expect("its threads");
+        let name = |entry: std::io::Result<fs::DirEntry>| entry.expect("a thread").file_name();
+        entries.map(|entry| process(name(entry).to_str().and_then(|id| id.parse().ok()).expect("a number"))).collect()
+    }
+
+    fn run(self, calls: usize) -> Traced {
+        self.peer.say("go");
+        let (mut counted, mut answering) = (0, None);
+        loop {
+            // Of this thread's own: the processes of other tests are theirs.
+            let stop = waitpid(None, Some(WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD)).expect("a stop");
+            let (thread, signal) = match stop {
+                WaitStatus::PtraceSyscall(thread) => {
+                    match system::call_begun_by(thread) {
+                        Some(call) if call.counts() => {
+                            if counted == calls {
+                                kill(self.id, Signal::SIGKILL).expect("to kill it");
+                                return Traced::Killed { at: call.name() };
+                            }
+                            counted += 1;
+                            if call.is_answer() {
+                                answering = Some(thread);
+                            }
+                        }
+                        Some(_) => {}
+                        None if answering == Some(thread) => return Traced::Done { calls: counted },
+                        None => {}
+                    }
+                    (thread, None)
+                }
+                WaitStatus::Stopped(thread, signal) => (thread, Some(signal)),
+                // A new thread, and the one that began it.
+                WaitStatus::PtraceEvent(thread, ..) => (thread, None),
+                WaitStatus::Exited(thread, _) | WaitStatus::Signaled(thread, ..) => {
+                    assert_ne!(thread, self.id, "the peer ended by itself: {stop:?}");
+                    continue;
+                }
+                _ => panic!("{stop:?}"),
+            };
+            ptrace::syscall(thread, signal).expect("to resume it");
+        }
+    }
+}
+
+fn refuse(error: Errno) -> ! {
+    panic!(
+        "this process may not trace its own children ({error}). In a container, allow ptrace (--cap-add=SYS_PTRACE); or \
+         leave these tests out, by name: --skip killed_at_each_call"
+    )
+}
+
+fn process(id: u32) -> Pid {
+    Pid::from_raw(id.try_into().expect("a process number"))
+}
+
+/// A system call at its beginning.
+pub(super) struct Call {
+    pub(super) number: c_long,
+    pub(super) first_argument: u64,
+}
+
+impl Call {
+    /// Whether it has to do with anything outside of the process. In doubt, it has.
+    fn counts(&self) -> bool {
+        let listens = self.number == libc::SYS_read && self.first_argument == libc::STDIN_FILENO as u64;
+        !listens && !PRIVATE.contains(&self.number)
+    }
+
+    fn is_answer(&self) -> bool {
+        self.number == libc::SYS_write && self.first_argument == libc::STDOUT_FILENO as u64
+    }
+
+    fn name(&self) -> &'static str {
+        if self.is_answer() {
+            return "the answer";
+        }
+        let known = NAMES.iter().find(|(number, _)| *number == self.number);
+        known.map_or("others", |(_, name)| name)
+    }
+}
+
+/// What concerns memory, threads, signals and time of the process alone.
+const PRIVATE: [c_long; 26] = [
+    libc::SYS_brk,
+    libc::SYS_clock_gettime,
+    libc::SYS_clock_nanosleep,
+    libc::SYS_clone,
+    libc::SYS_clone3,
+    libc::SYS_exit,
+    libc::SYS_futex,
+    libc::SYS_getpid,
+    libc::SYS_getrandom,
+    libc::SYS_gettid,
+    libc::SYS_madvise,
+    libc::SYS_mmap,
+    libc::SYS_mprotect,
+    libc::SYS_mremap,
+    libc::SYS_munmap,
+    libc::SYS_nanosleep,
+    libc::SYS_prctl,
+    libc::SYS_restart_syscall,
+    libc::SYS_rseq,
+    libc::SYS_rt_sigaction,
+    libc::SYS_rt_sigprocmask,
+    libc::SYS_sched_getaffinity,
+    libc::SYS_sched_yield,
+    libc::SYS_set_robust_list,
+    libc::SYS_set_tid_address,
+    libc::SYS_sigaltstack,
+];
+
+const NAMES: &[(c_long, &str)] = &[
+    (libc::SYS_close, "close"),
+    (libc::SYS_fcntl, "fcntl"),
+    (libc::SYS_flock, "flock"),
+    (libc::SYS_fstat, "fstat"),
+    (libc::SYS_fsync, "fsync"),
+    (libc::SYS_getdents64, "getdents64"),
+    (libc::SYS_lseek, "lseek"),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_mkdir, "mkdir"),
+    (libc::SYS_mkdirat, "mkdirat"),
+    (libc::SYS_newfstatat, "newfstatat"),
+    (libc::SYS_openat, "openat"),
+    (libc::SYS_read, "read"),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_readlink, "readlink"),
+    (libc::SYS_readlinkat, "readlinkat"),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_rename, "rename"),
+    (libc::SYS_renameat, "renameat"),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_rmdir, "rmdir"),
+    (libc::SYS_statx, "statx"),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_symlink, "symlink"),
+    (libc::SYS_symlinkat, "symlinkat"),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_unlink, "unlink"),
+    (libc::SYS_unlinkat, "unlinkat"),
+    (libc::SYS_write, "write"),
+];
