@@ -14,6 +14,8 @@ mod full_disk;
 mod inherited;
 /// Writers killed at any moment.
 mod killed;
+/// Writers killed while others go on.
+mod killed_among_others;
 /// Writers killed at each system call.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod killed_at_each_call;

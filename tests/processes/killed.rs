@@ -1,4 +1,4 @@
-//! A writer that is killed at random moments, over and over.
+//! A writer that is killed at random moments, over and over: as often as `MINISNAP_KILLS` says.
 
 use crate::{
     folders::{assert_tidy, names, stages},
@@ -6,8 +6,9 @@ use crate::{
     whole::{self, Whole},
 };
 use minisnap::SnapStore;
-use std::{path::Path, thread, time::Duration};
+use std::{env, path::Path, thread, time::Duration};
 
+/// How many kills, if nobody says.
 const KILLS: u64 = 120;
 /// Every so many kills, a new folder is begun.
 const KILLS_PER_FOLDER: u64 = 3;
@@ -30,7 +31,8 @@ async fn killed_at_any_moment_a_writer_leaves_what_it_was_told_is_safe() {
     let mut tally = Tally::default();
     let mut folder = tempfile::tempdir().expect("a temporary folder");
     let mut last = None;
-    for kill in 0..KILLS {
+    let kills = kills().unwrap_or(KILLS);
+    for kill in 0..kills {
         if kill % KILLS_PER_FOLDER == 0 {
             folder = tempfile::tempdir().expect("a temporary folder");
             last = None;
@@ -46,8 +48,13 @@ async fn killed_at_any_moment_a_writer_leaves_what_it_was_told_is_safe() {
             last = Some(seq);
         }
     }
-    println!("{KILLS} kills: {tally:?}");
+    println!("{kills} kills: {tally:?}");
     assert!(tally.left_a_stage + tally.left_a_generation > 0, "no kill interrupted anything: {tally:?}");
+}
+
+/// How many kills are asked for.
+pub(super) fn kills() -> Option<u64> {
+    env::var("MINISNAP_KILLS").ok().map(|text| text.parse().expect("MINISNAP_KILLS, a number"))
 }
 
 /// Starts a writer that goes on from `last`, kills it, checks what is current, and returns it.
