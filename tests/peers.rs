@@ -122,8 +122,13 @@ pub(crate) fn did_it_alone<F: Fn()>(test: F) -> bool {
         job();
         return false;
     }
-    of(test).start().finish();
+    of(test).start().finish().iter().for_each(|line| println!("{line}"));
     true
+}
+
+/// Prints a line for people, from a test that is [done alone](did_it_alone).
+pub(crate) fn print(line: impl Display) {
+    println!("\n{MARK}{line}");
 }
 
 /// A peer to be.

@@ -21,6 +21,9 @@ mod killed_among_others;
 mod killed_at_each_call;
 /// What dead writers leave, and what living ones hold.
 mod leftovers;
+/// Too few open files, and files that may not grow.
+#[cfg(target_os = "linux")]
+mod limits;
 /// A disk made for a test.
 #[cfg(target_os = "linux")]
 mod mounts;
@@ -30,6 +33,9 @@ mod places;
 mod publishers;
 /// Folders that may only be read.
 mod read_only;
+/// Room for some of what a writer does, and not for all.
+#[cfg(target_os = "linux")]
+mod short_of_room;
 /// A process that was stopped while it held the lock.
 mod stopped;
 /// System calls that the standard library doesn't have.

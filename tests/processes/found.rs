@@ -73,6 +73,18 @@ pub(super) async fn go_on(deed: Deed, dir: &Path) {
     assert_tidy(dir, &history);
 }
 
+/// Asserts that this is what the system said, that it names the path, and that the outcome is known. Returns the step that
+/// failed.
+#[track_caller]
+pub(super) fn assert_error(error: &MiniSnapError, code: i32, folder: &Path) -> &'static str {
+    let MiniSnapError::Io { at, action, source, .. } = error else { panic!("{error:?}") };
+    assert_eq!(source.raw_os_error(), Some(code), "{error}");
+    // Also a folder above: those are synced when the store is new.
+    let place = Path::new(&at.place);
+    assert!(place.starts_with(folder) || folder.starts_with(place), "{error}");
+    action
+}
+
 async fn look(dir: &Path) -> (Shown, Read) {
     let shown = ["snapshot.json", "snapshot.seq"].map(|name| fs::read_to_string(dir.join(name)).ok());
     let read = match SnapStore::new(dir).try_restore::<String>().await {

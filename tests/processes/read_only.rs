@@ -1,6 +1,6 @@
 //! Folders that may be read and not written: they can be restored from, and reading leaves no trace in them.
 
-use super::mounts::Disk;
+use super::{deeds::Deed, found, mounts::Disk};
 use crate::{
     folders::{listing, set_modes},
     peers::{self, Job, Start},
@@ -160,6 +160,31 @@ async fn a_disk_mounted_for_reading_is_restored_from_and_not_changed() {
         assert!(error.at().place.starts_with(&*store.dir().join("snapshots").to_string_lossy()), "{error}");
     }
     assert_eq!(listing(disk.path()), before);
+}
+
+#[tokio::test]
+#[ignore = "needs root to mount a tmpfs: run with --ignored, as .ci/run does"]
+async fn on_a_disk_that_became_read_only_no_deed_changes_anything_and_later_each_can_be_done() {
+    if peers::did_it_alone(on_a_disk_that_became_read_only_no_deed_changes_anything_and_later_each_can_be_done) {
+        return;
+    }
+    let disk = Disk::with_room(4096);
+    for deed in Deed::ALL {
+        let root = disk.path().join(format!("{deed:?}"));
+        fs::create_dir(&root).expect("a folder");
+        let dir = deed.prepare(&root).await;
+        disk.make_read_only();
+        let before = listing(disk.path());
+        let error = deed.perform(&dir).await.expect_err("it may not be written");
+        assert_eq!(kind(&error), "ReadOnlyFilesystem", "{deed:?}: {error}");
+        assert_eq!(listing(disk.path()), before);
+        found::one_of(&deed.states()[..1], &dir).await;
+
+        disk.make_writable();
+        deed.perform(&dir).await.expect("to do it");
+        found::one_of(&deed.states()[deed.states().len() - 1..], &dir).await;
+        found::go_on(deed, &dir).await;
+    }
 }
 
 /// All ways to read, and one to write.

@@ -46,6 +46,13 @@ pub(crate) fn drop_in_a_forked_child<T>(value: &T) {
     }
 }
 
+/// From here on, a signal that would end this process is ignored.
+#[cfg(target_os = "linux")]
+pub(super) fn ignore(signal: nix::sys::signal::Signal) {
+    // SAFETY: to ignore a signal runs no code of this process.
+    unsafe { nix::sys::signal::signal(signal, nix::sys::signal::SigHandler::SigIgn) }.expect("to ignore a signal");
+}
+
 /// The system call at whose beginning a traced thread stands; `None` if it stands at the end of one.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub(super) fn call_begun_by(thread: nix::unistd::Pid) -> Option<super::tracer::Call> {

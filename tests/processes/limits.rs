@@ -1,0 +1,146 @@
+//! A process that may not open any more files, or not make them any larger: each deed is done, or says why not and leaves
+//! what was there.
+
+use super::{
+    deeds::Deed,
+    found::{self, Read, State},
+    system,
+};
+use crate::peers;
+use minisnap::SnapStore;
+use nix::sys::{
+    resource::{Resource, getrlimit, setrlimit},
+    signal::Signal,
+};
+use std::{collections::BTreeMap, fs};
+use tempfile::TempDir;
+
+/// More files than any deed has open at once.
+const MOST_FILES: usize = 12;
+
+#[tokio::test]
+async fn with_few_files_to_open_each_deed_is_done_or_leaves_what_was_there() {
+    // The limit is that of the process: other tests would meet it, too.
+    if peers::did_it_alone(with_few_files_to_open_each_deed_is_done_or_leaves_what_was_there) {
+        return;
+    }
+    for deed in Deed::ALL {
+        let mut failed = BTreeMap::<_, usize>::new();
+        for files in 0..=MOST_FILES {
+            let done = under(deed, Resource::RLIMIT_NOFILE, libc::EMFILE, || limit_of_files(files)).await;
+            assert!(done.is_ok() || files < MOST_FILES, "{deed:?} needs more than {MOST_FILES} files at once");
+            done.err().into_iter().for_each(|step| *failed.entry(step).or_default() += 1);
+        }
+        peers::print(format!("{deed:?}: with 0 to {MOST_FILES} files to open, it failed at {failed:?}"));
+        assert!(failed.values().sum::<usize>() > 1, "{deed:?} doesn't notice");
+    }
+}
+
+#[tokio::test]
+async fn with_few_files_to_open_a_reader_says_so_and_never_that_there_is_nothing() {
+    if peers::did_it_alone(with_few_files_to_open_a_reader_says_so_and_never_that_there_is_nothing) {
+        return;
+    }
+    for deed in [Deed::Second, Deed::Adopting] {
+        let folder = TempDir::new().expect("a temporary folder");
+        let dir = deed.prepare(folder.path()).await;
+        let store = SnapStore::new(&dir);
+        let State { read: Read::Pair(json, seq), .. } = &deed.states()[0] else { panic!("an old pair") };
+        let (mut refused, mut restored) = (0, 0);
+        for files in 0..=MOST_FILES {
+            let limit = Limit::set(Resource::RLIMIT_NOFILE, limit_of_files(files));
+            let found = (store.try_restore::<String>().await, store.history().await, store.exists().await);
+            drop(limit);
+            match found.0 {
+                Ok(found) => {
+                    restored += 1;
+                    assert_eq!(found.map(|(text, seq)| (format!("\"{text}\""), seq)), Some((json.clone(), *seq)));
+                }
+                Err(error) => {
+                    refused += 1;
+                    found::assert_error(&error, libc::EMFILE, folder.path());
+                }
+            }
+            match found.1 {
+                Ok(history) => assert_eq!(history.len(), 1),
+                Err(error) => {
+                    found::assert_error(&error, libc::EMFILE, folder.path());
+                }
+            }
+            assert!(found.2, "in doubt, there is something");
+        }
+        peers::print(format!("{deed:?}: {refused} refused, {restored} restored"));
+        assert!(refused > 0 && restored > 0, "{refused} refused, {restored} restored");
+    }
+}
+
+#[tokio::test]
+async fn with_files_that_may_not_grow_each_deed_is_done_or_leaves_what_was_there() {
+    if peers::did_it_alone(with_files_that_may_not_grow_each_deed_is_done_or_leaves_what_was_there) {
+        return;
+    }
+    // Else whoever writes too much is ended by it.
+    system::ignore(Signal::SIGXFSZ);
+    for deed in Deed::ALL {
+        // Up to the size of the JSON, byte for byte; a big one by its chunks, and in the middle of each.
+        let limits: Vec<u64> = match deed {
+            Deed::Owned => vec![0, 1, 1000, (1 << 20) - 1, 1 << 20, (1 << 20) + 1000, 2 << 20],
+            _ => (0..=16).collect(),
+        };
+        let mut failed = BTreeMap::<_, usize>::new();
+        for bytes in &limits {
+            let done = under(deed, Resource::RLIMIT_FSIZE, libc::EFBIG, || *bytes).await;
+            assert!(done.is_ok() || Some(bytes) < limits.last(), "{deed:?} needs more than the last of {limits:?}");
+            done.err().into_iter().for_each(|step| *failed.entry(step).or_default() += 1);
+        }
+        peers::print(format!("{deed:?}: with {} limits, it failed at {failed:?}", limits.len()));
+        let writes = !matches!(deed, Deed::SetAside | Deed::Sweep);
+        assert_eq!(failed.values().sum::<usize>() > 2, writes, "{deed:?} failed at {failed:?}");
+    }
+}
+
+/// Does the deed under a limit. If it isn't done, it is for this error: the step that failed.
+async fn under(deed: Deed, resource: Resource, error: i32, limit: impl Fn() -> u64) -> Result<(), &'static str> {
+    let folder = TempDir::new().expect("a temporary folder");
+    let dir = deed.prepare(folder.path()).await;
+    let limit = Limit::set(resource, limit());
+    let result = deed.perform(&dir).await;
+    drop(limit);
+    let states = deed.states();
+    let result = result.map_err(|found| found::assert_error(&found, error, folder.path()));
+    let allowed = match result {
+        Ok(()) => &states[states.len() - 1..],
+        // Moving aside is two steps.
+        Err(_) if deed.aside().is_some() => &states[..2],
+        Err(_) => &states[..1],
+    };
+    found::one_of(allowed, &dir).await;
+    found::go_on(deed, &dir).await;
+    result
+}
+
+/// A limit of this process, until it is dropped.
+struct Limit {
+    resource: Resource,
+    before: (u64, u64),
+}
+
+impl Limit {
+    fn set(resource: Resource, limit: u64) -> Self {
+        let before = getrlimit(resource).expect("the limit");
+        setrlimit(resource, limit, before.1).expect("to set the limit");
+        Self { resource, before }
+    }
+}
+
+impl Drop for Limit {
+    fn drop(&mut self) {
+        setrlimit(self.resource, self.before.0, self.before.1).expect("to set the limit");
+    }
+}
+
+/// The limit that leaves exactly so many files to open: the first number that must not be given to one.
+fn limit_of_files(files: usize) -> u64 {
+    let is_free = |number: &u64| fs::symlink_metadata(format!("/proc/self/fd/{number}")).is_err();
+    (0..).filter(is_free).nth(files).expect("a number that is free")
+}
