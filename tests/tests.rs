@@ -20,5 +20,7 @@ mod published;
 mod runtimes;
 /// The typed store.
 mod store;
+/// Everything at once, by tasks, threads and processes.
+mod stress;
 /// A state of which a reader can tell whether it is whole.
 mod whole;

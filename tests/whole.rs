@@ -20,10 +20,19 @@ impl Whole {
         Self { seq, limit, filler }
     }
 
+    /// What a reader finds wrong with the state that came with `seq`.
+    pub(crate) fn what_is_wrong(&self, seq: u64) -> Option<String> {
+        if self.seq != seq {
+            return Some(format!("a mixed pair: the state of {} came with the seq {seq}", self.seq));
+        }
+        // Neither is shown: they are long.
+        (*self != Self::new(self.seq, self.limit)).then(|| format!("the state of {seq} isn't whole"))
+    }
+
     fn check(&self, seq: u64) {
-        assert_eq!(self.seq, seq, "a mixed pair: the state of {} came with the seq {seq}", self.seq);
-        // Not assert_eq: it would print both, and they are long.
-        assert!(*self == Self::new(self.seq, self.limit), "the state of {seq} isn't whole");
+        if let Some(wrong) = self.what_is_wrong(seq) {
+            panic!("{wrong}");
+        }
     }
 }
 

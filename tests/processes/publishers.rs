@@ -6,62 +6,38 @@ use crate::{
     whole::{self, Whole},
 };
 use minisnap::SnapStore;
-use std::{
-    collections::HashSet,
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::{collections::HashSet, path::Path, time::Instant};
 
-struct Load {
-    tasks: u64,
-    processes: u64,
-    readers: u64,
-    /// By each task and each process.
-    snapshots: u64,
-}
-
+const TASKS: u64 = 3;
+const PROCESSES: u64 = 2;
+const READERS: u64 = 2;
+/// By each task and each process.
+const SNAPSHOTS: u64 = 25;
 const KEEP: usize = 2;
 const LIMIT: usize = 4096;
 
 #[test]
 fn all_publish_at_once_and_no_reader_meets_an_error_or_a_mixed_pair() {
-    if let Some(job) = peers::job() {
-        return run(play(&job));
+    match peers::job() {
+        Some(job) => run(play(&job)),
+        None => run(all_at_once(|| peers::of(all_publish_at_once_and_no_reader_meets_an_error_or_a_mixed_pair))),
     }
-    let load = Load { tasks: 3, processes: 2, readers: 2, snapshots: 25 };
-    run(all_at_once(&load, || peers::of(all_publish_at_once_and_no_reader_meets_an_error_or_a_mixed_pair)));
 }
 
-#[test]
-#[ignore = "minutes: run with --ignored, as .ci/run does"]
-fn twelve_thousand_snapshots_by_five_processes_and_no_reader_meets_an_error_or_a_mixed_pair() {
-    if let Some(job) = peers::job() {
-        return run(play(&job));
-    }
-    let load = Load { tasks: 8, processes: 4, readers: 4, snapshots: 1000 };
-    run(all_at_once(&load, || {
-        peers::of(twelve_thousand_snapshots_by_five_processes_and_no_reader_meets_an_error_or_a_mixed_pair)
-            .deadline(Duration::from_secs(3600))
-    }));
-}
-
-async fn all_at_once(load: &Load, peer: impl Fn() -> Start) {
+async fn all_at_once(peer: impl Fn() -> Start) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let dir = folder.path().join("state");
     let begun = Instant::now();
-    let mut readers: Vec<_> = (0..load.readers).map(|_| peer().role("reader").dir(&dir).start()).collect();
-    let mut writers: Vec<_> = (0..load.processes)
-        .map(|number| {
-            let start = peer().role("writer").dir(&dir).arg("snapshots", load.snapshots);
-            start.arg("first", first_seq(load.tasks + number)).start()
-        })
+    let mut readers: Vec<_> = (0..READERS).map(|_| peer().role("reader").dir(&dir).start()).collect();
+    let mut writers: Vec<_> = (0..PROCESSES)
+        .map(|number| peer().role("writer").dir(&dir).arg("first", first_seq(TASKS + number)).start())
         .collect();
 
     let ready = begun.elapsed();
     writers.iter_mut().for_each(|writer| writer.say("go"));
-    let tasks = (0..load.tasks).map(|number| {
-        let (dir, snapshots) = (dir.clone(), load.snapshots);
-        tokio::spawn(async move { publish(&dir, first_seq(number), snapshots).await })
+    let tasks = (0..TASKS).map(|number| {
+        let dir = dir.clone();
+        tokio::spawn(async move { publish(&dir, first_seq(number)).await })
     });
     for task in tasks.collect::<Vec<_>>() {
         task.await.expect("a task without an error");
@@ -80,16 +56,13 @@ async fn all_at_once(load: &Load, peer: impl Fn() -> Start) {
         reader.finish();
     }
 
-    let snapshots = (load.tasks + load.processes) * load.snapshots;
+    let snapshots = (TASKS + PROCESSES) * SNAPSHOTS;
     println!(
-        "{snapshots} snapshots by {} tasks and {} processes in {:.1} s ({:.0} a second); {} restores by {} readers, of {} \
-         snapshots ({restores:?}, {different:?})",
-        load.tasks,
-        load.processes,
+        "{snapshots} snapshots by {TASKS} tasks and {PROCESSES} processes in {:.1} s ({:.0} a second); {} restores by \
+         {READERS} readers, of {} snapshots ({restores:?}, {different:?})",
         took.as_secs_f64(),
         snapshots as f64 / took.as_secs_f64(),
         restores.iter().sum::<u64>(),
-        load.readers,
         different.iter().sum::<u64>(),
     );
     assert!(different.iter().all(|seen| *seen > 0), "every reader restored something");
@@ -99,7 +72,7 @@ async fn all_at_once(load: &Load, peer: impl Fn() -> Start) {
     assert_tidy(&dir, &history);
     // The last to publish is the last of one of them.
     let last = whole::restore(&store).await;
-    assert!((0..load.tasks + load.processes).any(|number| last == first_seq(number) + load.snapshots - 1), "{last}");
+    assert!((0..TASKS + PROCESSES).any(|number| last == first_seq(number) + SNAPSHOTS - 1), "{last}");
 }
 
 /// Each publisher has seqs of its own.
@@ -111,15 +84,15 @@ async fn play(job: &Job) {
     match job.role() {
         "writer" => {
             job.hear();
-            publish(&job.dir(), job.arg("first"), job.arg("snapshots")).await;
+            publish(&job.dir(), job.arg("first")).await;
         }
         _ => read(job).await,
     }
 }
 
-async fn publish(dir: &Path, first: u64, snapshots: u64) {
+async fn publish(dir: &Path, first: u64) {
     let store = SnapStore::new(dir).keep(KEEP);
-    for seq in first..first + snapshots {
+    for seq in first..first + SNAPSHOTS {
         let published = store.create(&Whole::new(seq, LIMIT), seq).await.expect("a publisher never meets an error");
         assert_eq!(published.generation().seq(), seq);
     }
