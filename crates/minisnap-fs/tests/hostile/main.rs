@@ -1,0 +1,36 @@
+//! Folders as somebody who means harm would leave them: files that never end, pipes, devices, links to everywhere, in every
+//! place and any number of them. Whatever stands there: no panic, no waiting, nothing read or touched outside of the
+//! store, an error that names its place, and what was readable stays so.
+//!
+//! The fuzz target `folder` runs the same cases, longer. A few of them by name: `tests/folder/hostile.rs`.
+
+#![allow(clippy::unwrap_used, reason = "a test's helpers may panic like the test")]
+
+mod case;
+mod check;
+mod listing;
+mod names;
+mod sandbox;
+
+use arbitrary::{Arbitrary, Unstructured};
+use case::Case;
+use proptest::{
+    collection::vec,
+    prelude::{Strategy, any},
+    test_runner::{Config, TestRunner},
+};
+use sandbox::Sandbox;
+
+#[test]
+fn any_folder_keeps_the_promises() {
+    let sandbox = Sandbox::new();
+    let cases = vec(any::<u8>(), 256).prop_map(|bytes| Case::arbitrary(&mut Unstructured::new(&bytes)));
+    let config = Config { max_shrink_iters: 512, failure_persistence: None, ..Config::with_cases(1000) };
+    let outcome = TestRunner::new(config).run(&cases, |case| {
+        // What a case that failed left.
+        sandbox.clear();
+        check::check(&sandbox, &case.expect("bytes enough for a case"));
+        Ok(())
+    });
+    outcome.unwrap_or_else(|failed| panic!("{failed}"));
+}
