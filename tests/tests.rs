@@ -22,5 +22,7 @@ mod runtimes;
 mod store;
 /// Everything at once, by tasks, threads and processes.
 mod stress;
+/// What a verified create answers for.
+mod verified;
 /// A state of which a reader can tell whether it is whole.
 mod whole;
