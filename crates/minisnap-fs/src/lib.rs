@@ -34,6 +34,9 @@ mod crash_tests;
 mod disk;
 #[cfg(test)]
 mod fault_tests;
+#[cfg(any(fuzzing, test))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod layout;
 mod lock;
 mod names;

@@ -17,6 +17,9 @@
 mod backend;
 #[cfg(test)]
 mod fault_tests;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod guard;
 mod layout;
 mod look;

@@ -34,8 +34,8 @@ pub(crate) struct Sandbox {
 }
 
 impl Sandbox {
-    pub(crate) fn new() -> Self {
-        let root = TempDir::new().expect("a temporary folder");
+    pub(crate) fn new_in(folder: &Path) -> Self {
+        let root = TempDir::new_in(folder).expect("a temporary folder");
         let odd = root.path().join("odd");
         fs::create_dir(&odd).expect("a folder");
         assert!(Command::new("mkfifo").arg(odd.join("fifo")).status().expect("mkfifo").success());

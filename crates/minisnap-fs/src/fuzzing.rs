@@ -1,0 +1,63 @@
+//! What must hold of whatever name is found on disk. For the fuzz target `names`, and for a test of a few such names: the
+//! parsers themselves stay private.
+
+use crate::layout::{GenerationName, Layout, is_of_other_format, is_stage};
+use std::{
+    ffi::OsStr,
+    os::unix::ffi::OsStrExt,
+    path::{Component, Path},
+};
+
+/// A name in a folder, or what the commit record says: what it leads to is a direct child of `snapshots`.
+pub fn name(text: &str) {
+    let layout = Layout::new("/store".into());
+    if let Some(name) = GenerationName::parse(text) {
+        assert_eq!(name.as_str(), text);
+        stays_in(&layout.snapshots(), &layout.generation(&name));
+        let generation = name.to_generation();
+        assert_eq!((generation.name(), generation.seq()), (text, name.seq));
+        assert_eq!(text, format!("{:020}-{}-{}", name.seq, name.digest, &text[38..]));
+        assert_eq!(GenerationName::parse_parent(&name.parent_target()).as_ref(), Some(&name));
+        assert!(!is_stage(text) && !is_of_other_format(text), "{text:?} is two things");
+    }
+    if is_stage(text) {
+        stays_in(&layout.snapshots(), &layout.snapshots().join(text));
+        assert_eq!(text.len(), ".stage-".len() + 16);
+    }
+    if is_of_other_format(text) {
+        assert!(text.starts_with("snapshot_"));
+    }
+}
+
+/// What a link `parent` says: the generation it leads to stands beside the one it is in.
+pub fn link(target: &[u8]) {
+    let target = Path::new(OsStr::from_bytes(target));
+    if let Some(parent) = GenerationName::parse_parent(target) {
+        assert_eq!(parent.parent_target(), target);
+        name(parent.as_str());
+    }
+}
+
+fn stays_in(folder: &Path, path: &Path) {
+    assert_eq!(path.parent(), Some(folder));
+    let is_plain = |component| matches!(component, Component::RootDir | Component::Normal(_));
+    assert!(path.components().all(is_plain), "{path:?} goes elsewhere");
+    assert_eq!(path.components().count(), folder.components().count() + 1);
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn names_that_lead_elsewhere_are_none() {
+        let name = "00000000000000000010-9f86d081884c7d65-4k0q8w1z7m3x5r2t";
+        for text in [name, "", ".", "..", "/", "none", ".stage-4k0q8w1z7m3x5r2t", "snapshot_00000000000000000042.json"]
+        {
+            for text in
+                [text.into(), format!("../{text}"), format!("{text}/"), format!("/{text}"), format!("{text}/..")]
+            {
+                super::name(&text);
+                super::link(text.as_bytes());
+            }
+        }
+    }
+}

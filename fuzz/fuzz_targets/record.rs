@@ -1,0 +1,7 @@
+//! The object store's commit record, from whoever can write to the bucket.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| minisnap_object::fuzzing::record(bytes));
