@@ -10,6 +10,8 @@ pub(crate) enum Guard {
     NamesBeyondRetained,
     /// After a refusal or a missing answer, a publisher looks for its own name in the record.
     ReadBack,
+    /// What was refused may still arrive, as long as the record is the one that it was to replace.
+    RefusedMayArrive,
     /// If more was published than the record still names, a publisher can't tell whether it was among that.
     PublishCounter,
     /// `min(keep, retained before + 1)`, and not `keep`.

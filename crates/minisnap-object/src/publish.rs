@@ -11,7 +11,8 @@
 //!    step 2 deleted as `deleted`. If the listing has something of nobody, raise the sweep counter, too.
 //! 4. Refused: look at the record.
 //!    - The own name is in it: that was success; a repeated request met itself.
-//!    - It is the one seen before: the replacement may still arrive. To step 3.
+//!    - It is the one seen before: the replacement may still arrive. To step 3; and that the store can't do that, if it
+//!      should say so then, is no certainty any more.
 //!    - More was published since than it still names: unknown.
 //!    - Else the replacement didn't arrive and never will. To step 3, with what was seen now.
 //! 5. No answer: send the same again until the deadline; at most one arrives. At the deadline look as in 4, and if the
@@ -146,7 +147,7 @@ impl Attempt<'_> {
                 Arrived::Yes => return Ok((published(), of_nobody)),
                 Arrived::Perhaps if pace.is_over() => return Err(self.unknown(why)),
                 Arrived::Perhaps => {
-                    may_arrive = true;
+                    may_arrive |= Guard::RefusedMayArrive.holds();
                     pace.pause().await;
                 }
                 Arrived::Never(look) => {

@@ -44,6 +44,10 @@ pub(super) enum Said {
     Conflict,
     ConflictAsExists,
     TimedOut,
+    /// 403: whoever sent it may not do that, just now.
+    Forbidden,
+    /// By the client, which knows of no such request, not by a status.
+    NotImplemented,
 }
 
 impl Said {
@@ -54,6 +58,8 @@ impl Said {
             Self::TimedOut => Error::Generic { store: "network", source: "timed out".into() },
             Self::Conflict => Error::Precondition { path, source: "409: a concurrent request".into() },
             Self::ConflictAsExists => Error::AlreadyExists { path, source: "409: a concurrent request".into() },
+            Self::Forbidden => Error::PermissionDenied { path, source: "403: not now".into() },
+            Self::NotImplemented => Error::NotImplemented { operation: "this".into(), implementer: "network".into() },
         }
     }
 }
@@ -101,10 +107,15 @@ impl Fate {
         let dice = &mut book.dice;
         let status = Said::Status(dice.pick(&[429, 500, 503]));
         let conflict = dice.pick(&[Said::Conflict, Said::ConflictAsExists]);
+        let not_implemented = dice.pick(&[Said::NotImplemented, Said::Status(405), Said::Status(501)]);
         let trip = &mut self.trip;
         let soon = trip.arrives[0] + trip.returns;
         let late = soon + dice.pick(&[latency, 40, 400, 4_000, 20_000]);
-        let faults = if request.conditional { 8 } else { 6 };
+        let faults = match request.verb {
+            _ if request.conditional => 10,
+            "DELETE" => 8,
+            _ => 7,
+        };
         (self.what, self.instead) = match dice.below(faults) {
             0 => {
                 trip.arrives.clear();
@@ -128,6 +139,14 @@ impl Fate {
                 ("fault: sent again, late", None)
             }
             6 => {
+                trip.arrives.clear();
+                ("fault: 403, not applied", Some((Said::Forbidden, soon)))
+            }
+            7 => {
+                trip.arrives.clear();
+                ("fault: not implemented, not applied", Some((not_implemented, soon)))
+            }
+            8 => {
                 trip.arrives.clear();
                 ("fault: 409, not applied", Some((conflict, soon)))
             }

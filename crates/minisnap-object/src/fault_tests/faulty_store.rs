@@ -133,6 +133,7 @@ impl World {
             }
             mode => mode.clone(),
         };
+        self.refuse_late_first_record(path, &mode)?;
         let put = now(self.store.put_opts(path, bytes.clone().into(), mode.into()))?;
         self.written(path, bytes);
         Ok(PutResult { e_tag: self.tag(bytes, put.e_tag), ..put })
@@ -240,7 +241,7 @@ impl World {
 }
 
 /// What memory answers, which is at once.
-fn now<T>(answer: impl Future<Output = Result<T>>) -> Result<T> {
+pub(super) fn now<T>(answer: impl Future<Output = Result<T>>) -> Result<T> {
     let late = || Err(Error::Generic { store: "memory", source: "it isn't ready".into() });
     answer.now_or_never().unwrap_or_else(late)
 }

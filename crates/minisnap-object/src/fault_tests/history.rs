@@ -4,6 +4,7 @@ use super::{
     checks,
     dice::Dice,
     faulty_store::Client,
+    operator,
     profile::{Reader, Use, Writer},
     reader, world,
     world::{Process, Tally, World},
@@ -77,6 +78,9 @@ async fn history(world: Arc<World>) {
     }
     for (place, plan) in world.profile.readers.iter().cloned().enumerate() {
         actors.spawn(reader::read(Actor::new(world.clone(), format!("r{place}")), plan));
+    }
+    if let Some((after, lasts)) = world.profile.loss {
+        actors.spawn(operator::lose_the_record(world.clone(), after, lasts));
     }
     let mut handles = Vec::new();
     while let Some(ended) = actors.join_next().await {

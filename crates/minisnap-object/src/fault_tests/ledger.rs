@@ -100,10 +100,14 @@ impl World {
         let mut book = self.book();
         let event = book.event();
         book.ledger.records.push((event, after.clone()));
+        let lost = book.is_lost();
         let tag = digest_without_times(text).to_string();
         let again = !book.ledger.tags.insert(tag) && !self.harm_only;
         drop(book);
         named_wrong.and(form)?;
+        if lost {
+            return Err("a record was written while it was lost".into());
+        }
         if again {
             return Err("a record has the bytes of an earlier one".into());
         }

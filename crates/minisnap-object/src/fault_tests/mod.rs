@@ -19,6 +19,7 @@ mod faulty_store;
 mod history;
 mod ledger;
 mod linear;
+mod operator;
 mod profile;
 mod reader;
 mod told;
@@ -35,10 +36,11 @@ use std::{
 };
 use world::Tally;
 
-const GUARDS: [Guard; 10] = [
+const GUARDS: [Guard; 11] = [
     Guard::SweepCounter,
     Guard::NamesBeyondRetained,
     Guard::ReadBack,
+    Guard::RefusedMayArrive,
     Guard::PublishCounter,
     Guard::MinRule,
     Guard::NoCleanUpOnItsWay,
@@ -49,10 +51,11 @@ const GUARDS: [Guard; 10] = [
 ];
 
 /// What must have happened in a few thousand histories, or they show nothing.
-const EXPECTED: [&str; 28] = [
+const EXPECTED: [&str; 33] = [
     "backend error",
     "busy",
     "conflict",
+    "fault: 403, not applied",
     "fault: 409, applied later",
     "fault: 409, not applied",
     "fault: a slow answer",
@@ -60,8 +63,10 @@ const EXPECTED: [&str; 28] = [
     "fault: an error, applied later",
     "fault: an error, not applied",
     "fault: applied, an error",
+    "fault: not implemented, not applied",
     "fault: process killed",
     "fault: publish dropped",
+    "fault: record lost",
     "fault: sent again, late",
     "fault: sent twice",
     "looked",
@@ -76,8 +81,10 @@ const EXPECTED: [&str; 28] = [
     "staging failed",
     "sweep failed",
     "swept",
+    "told that the record is lost",
     "unknown",
     "unknown: more than named",
+    "unsupported",
 ];
 
 #[derive(Debug, Default)]

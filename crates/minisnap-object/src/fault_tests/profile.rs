@@ -33,6 +33,8 @@ pub(super) struct Profile {
     /// One large and slow writer beside quick small ones; nobody sweeps, nobody dies, and nothing but replacements of the
     /// record goes wrong.
     pub(super) slow_beside_quick: bool,
+    /// Somebody deletes the record by hand after so many milliseconds, and puts it back after so many.
+    pub(super) loss: Option<(u64, u64)>,
 }
 
 /// Which handle a writer publishes with.
@@ -109,6 +111,8 @@ impl Profile {
             writers,
             readers: (0..2).map(|_| Reader { looks: 3 + dice.below(4), pause, fresh: dice.chance(300) }).collect(),
             slow_beside_quick,
+            loss: (!slow_beside_quick && dice.chance(150))
+                .then(|| (dice.below(600), dice.pick(&[20, 300, 3_000, 40_000]))),
         }
     }
 }

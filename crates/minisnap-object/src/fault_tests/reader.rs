@@ -50,8 +50,10 @@ async fn turn(actor: &Actor, plan: &Reader, handle: &ObjectBackend) {
 /// What is retained.
 pub(super) async fn history(actor: &Actor, handle: &ObjectBackend) -> Option<Vec<Generation>> {
     let called = actor.world.event();
-    let retained = handle.history().await.ok()?;
+    let told = handle.history().await;
     let over = actor.world.event();
+    actor.world.check_told_of_loss(called, over, &told);
+    let retained = told.ok()?;
     let names = retained.iter().map(|one| one.name().to_owned()).collect();
     actor.world.book().sightings.push(Sighting { called, over, retained: names, only_current: false });
     actor.world.count("looked at the history");
@@ -76,6 +78,7 @@ pub(super) async fn read_one(
         .map(|record| record.find_retained(generation).is_some())
         .collect::<Vec<_>>();
     among.dedup();
+    world.check_told_of_loss(called, over, &read);
     let wrong = match &read {
         Ok(json) => {
             world.count("read");
@@ -94,7 +97,7 @@ pub(super) async fn read_one(
             world.count("read: retired");
             (among == [true]).then(|| "was retained all the time, and is said to be retired".into())
         }
-        Err(MiniSnapError::Backend { .. }) => None,
+        Err(MiniSnapError::Backend { .. } | MiniSnapError::Corrupt { .. }) => None,
         Err(error) => Some(format!("can't be read: {error}")),
     };
     if let Some(wrong) = wrong {

@@ -65,6 +65,14 @@ pub(super) fn outcome(world: &World, number: usize, plan: &Writer, told: &Result
             world.count("backend error");
             Outcome::Failed("backend error")
         }
+        MiniSnapError::Unsupported { .. } if world.profile.record_faults > 0 => {
+            world.count("unsupported");
+            Outcome::Failed("unsupported")
+        }
+        MiniSnapError::Corrupt { .. } => {
+            // It is checked where it was called.
+            Outcome::Failed("the record is lost")
+        }
         error => {
             world.violation(format!("attempt {number} failed with what can't be: {error}"));
             Outcome::Failed("another error")
@@ -73,7 +81,7 @@ pub(super) fn outcome(world: &World, number: usize, plan: &Writer, told: &Result
 }
 
 /// A large and slow publish beside quick small ones, where nothing else goes wrong, gets through or ends in `Busy`; and if
-/// answers get lost, it may end unknown.
+/// answers get lost, or are that the store can't do that, it may end unknown or so.
 fn check_beside(world: &World, number: usize, told: &Result<Published>) {
     let large = world.book().attempts[number].json.len() > world.profile.part_size;
     let lost = world.profile.record_faults > 0;
@@ -81,7 +89,7 @@ fn check_beside(world: &World, number: usize, told: &Result<Published>) {
         Ok(_) if large => world.count("slow beside quick: published"),
         Err(MiniSnapError::Busy { .. }) if large => world.count("slow beside quick: busy"),
         Ok(_) | Err(MiniSnapError::Busy { .. }) => {}
-        Err(MiniSnapError::OutcomeUnknown { .. }) if lost => {}
+        Err(MiniSnapError::OutcomeUnknown { .. } | MiniSnapError::Unsupported { .. }) if lost => {}
         Err(error) => world.violation(format!("attempt {number}, beside others, failed with: {error}")),
     }
 }
@@ -105,12 +113,14 @@ fn check_more_than_named(world: &World, generation: &Generation, previous: Optio
 pub(super) fn check(world: &World, number: usize) {
     let book = world.book();
     let attempt = book.attempts[number].clone();
+    let lost = attempt.called.zip(attempt.over).is_some_and(|(called, over)| book.was_lost_throughout(called, over));
     let own = book.ledger.published.iter().find(|(_, other)| *other == number).map(|(name, _)| name.clone());
     drop(book);
     if attempt.uploads > 1 {
         world.violation(format!("attempt {number} uploaded its JSON {} times", attempt.uploads));
     }
     let wrong = match (&attempt.outcome, own) {
+        (Outcome::Refused(_) | Outcome::Open, _) if lost => Some("the record was lost all the time".into()),
         (Outcome::Published(retained), Some(own)) if retained.first() == Some(&own) => None,
         (Outcome::Published(_), Some(own)) => Some(format!("it was published as {}", short(&own))),
         (Outcome::Published(_), None) => Some("it wasn't published".into()),

@@ -47,6 +47,8 @@ pub(super) struct Book {
     pub(super) ledger: Ledger,
     pub(super) attempts: Vec<Attempt>,
     pub(super) sightings: Vec<Sighting>,
+    /// From which event to which the record was lost; open-ended while it is.
+    pub(super) losses: Vec<(u64, u64)>,
     /// What was found wrong first.
     pub(super) violation: Option<String>,
 }
@@ -145,6 +147,7 @@ impl World {
             ledger: Ledger::default(),
             attempts: Vec::new(),
             sightings: Vec::new(),
+            losses: Vec::new(),
             violation: None,
         };
         Self {

@@ -52,7 +52,10 @@ async fn turn(actor: &Actor, plan: &Writer, handle: &ObjectBackend, last_seen: &
     actor.pause(plan.pause).await;
     if actor.chance(plan.sweeps) {
         actor.world.note(|| format!("{} sweeps", actor.name));
+        let called = actor.world.event();
         let swept = handle.sweep().await;
+        let over = actor.world.event();
+        actor.world.check_told_of_loss(called, over, &swept);
         actor.world.note(|| format!("{} swept: {swept:?}", actor.name));
         actor.world.count(if swept.is_ok() { "swept" } else { "sweep failed" });
     }
@@ -84,8 +87,10 @@ async fn turn(actor: &Actor, plan: &Writer, handle: &ObjectBackend, last_seen: &
 /// What is current, as a reader sees it.
 pub(super) async fn look(actor: &Actor, handle: &ObjectBackend) -> Option<Option<Generation>> {
     let called = actor.world.event();
-    let current = handle.current().await.ok()?;
+    let told = handle.current().await;
     let over = actor.world.event();
+    actor.world.check_told_of_loss(called, over, &told);
+    let current = told.ok()?;
     let retained = current.iter().map(|current| current.name().to_owned()).collect();
     actor.world.book().sightings.push(Sighting { called, over, retained, only_current: true });
     actor.world.note(|| format!("{} sees {}", actor.name, current.as_ref().map_or("none".into(), |c| short(c.name()))));
@@ -140,6 +145,8 @@ pub(super) async fn attempt(
         return None;
     };
     world.note(|| format!("{} is told of attempt {number}: {}", actor.name, show_told(&published)));
+    let now = world.event();
+    world.check_told_of_loss(event, now, &published);
     let outcome = super::told::outcome(world, number, plan, &published);
     over(world, number, outcome);
     super::told::check(world, number);
