@@ -65,15 +65,14 @@ impl StoreLock {
                 drop(lock);
                 file = disk.open_or_create(&path)?;
             }
-            let waited = start.elapsed();
             if caller.is_gone() {
                 return Err(busy("the caller is gone"));
             }
-            if waited >= patience {
+            if start.elapsed() >= patience {
                 return Err(busy("another writer holds the lock (`fuser` on this path shows which)"));
             }
             // Polling, because a blocked `flock` has no deadline and can't be called off.
-            thread::sleep(pause.min(patience - waited));
+            thread::sleep(pause);
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }

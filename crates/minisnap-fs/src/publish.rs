@@ -71,7 +71,7 @@ pub(crate) fn publish(
     let current = adopt::settle(disk, layout, &lock)?;
     when.judge(stage.seq(), current.as_ref().map(GenerationName::to_generation).as_ref(), &at(disk, layout))?;
     let before = History::from(disk, layout, current.as_ref())?;
-    if current != expected || before.count() != foreseen.count() {
+    if current != expected {
         stage.relink(current.as_ref(), retained_over(&before, keep))?;
     }
     let generation = record::describe(disk, layout, &name)?;
