@@ -353,3 +353,16 @@ impl Disk {
         call()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_of_one_device_are_told_from_those_of_another() {
+        let disk = Disk::new(Operation::Stage);
+        let device = |path: &str| disk.device(Path::new(path)).expect("it is there");
+        assert_eq!(device(env!("CARGO_MANIFEST_DIR")), device(concat!(env!("CARGO_MANIFEST_DIR"), "/src")));
+        assert_ne!(device("/"), device("/dev"), "a file system of its own");
+    }
+}

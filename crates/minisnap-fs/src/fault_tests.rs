@@ -1,6 +1,8 @@
 //! Every call to the disk fails, one at a time, with every error a disk has; and from every call on, all do. Whatever
 //! happens, an error says the truth about the old pair, and the next publish finds a store in order.
 
+mod calls;
+
 use crate::FsBackend;
 use minisnap_core::{Generation, MiniSnapError, Precondition, Result, SnapshotBackend};
 use std::{

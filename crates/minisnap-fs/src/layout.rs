@@ -239,6 +239,11 @@ mod tests {
         for target in [good, "../../etc", "/etc", "../current"] {
             assert_eq!(GenerationName::parse_parent(Path::new(target)), None, "{target:?}");
         }
+        assert!(is_of_other_format("snapshot_00000000000000000042.json"));
+        assert!(is_of_other_format("snapshot_00000000000000000042"));
+        for other in ["snapshot_0000000000000000042.json", "snapshot_twenty_characters___.json", "snapshot.json"] {
+            assert!(!is_of_other_format(other), "{other:?}");
+        }
         assert!(is_stage(".stage-4k0q8w1z7m3x5r2t"));
         for bad in [".stage-", ".stage-short", "stage-4k0q8w1z7m3x5r2t", ".stage-4k0q8w1z7m3x5r/t"] {
             assert!(!is_stage(bad), "{bad:?}");

@@ -187,3 +187,53 @@ pub(crate) fn writer_is_gone(disk: Disk, folder: &Path) -> bool {
         Err(_) => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use minisnap_core::Operation;
+    use tempfile::TempDir;
+
+    /// A folder with both locks taken, and the open files as a forked child would have them.
+    fn locked() -> (TempDir, StoreLock, WriterLock, [File; 2]) {
+        let folder = TempDir::new().expect("a temporary folder");
+        let (disk, layout) = (Disk::new(Operation::Publish), Layout::new(folder.path().into()));
+        disk.create_folders(&layout.snapshots()).expect("a folder");
+        let store = store_lock(&folder).expect("nobody has it yet");
+        let writer = WriterLock::create(disk, folder.path()).expect("nobody has it yet");
+        let inherited = [&store.file, &writer.file].map(|file| file.try_clone().expect("another handle"));
+        (folder, store, writer, inherited)
+    }
+
+    fn store_lock(folder: &TempDir) -> Result<StoreLock> {
+        let (disk, layout) = (Disk::new(Operation::Publish), Layout::new(folder.path().into()));
+        let caller = Caller::default();
+        StoreLock::acquire(disk, &layout, Duration::ZERO, &caller.watch())
+    }
+
+    fn writer_is_gone(folder: &TempDir) -> bool {
+        super::writer_is_gone(Disk::new(Operation::Publish), folder.path())
+    }
+
+    #[test]
+    fn whoever_lets_go_does_so_for_the_forked_child_that_inherited_it() {
+        let (folder, store, writer, _inherited) = locked();
+        assert!(store_lock(&folder).is_err());
+        assert!(!writer_is_gone(&folder));
+        drop((store, writer));
+        drop(store_lock(&folder).expect("it was let go"));
+        assert!(writer_is_gone(&folder));
+        assert!(writer_is_gone(&folder), "who asked let go of it");
+    }
+
+    #[test]
+    fn a_forked_child_lets_go_of_nothing_that_is_its_parents() {
+        let (folder, mut store, mut writer, _parents) = locked();
+        // No process has this number.
+        (store.owner, writer.owner) = (Owner(0), Owner(0));
+        assert!(!writer.is_owned());
+        drop((store, writer));
+        assert!(store_lock(&folder).is_err());
+        assert!(!writer_is_gone(&folder));
+    }
+}

@@ -122,3 +122,25 @@ fn says_the_same(disk: Disk, name: &PublicName, current: &GenerationName) -> Res
     }
     Ok(Digest::of(&disk.read(&file, &name.path)?) == current.digest)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use minisnap_core::Operation;
+    use std::fs;
+
+    #[test]
+    fn a_plain_pair_of_which_one_file_was_replaced_or_written_to_is_not_there_any_more() {
+        for changed in ["snapshot.json", "snapshot.seq"] {
+            let folder = tempfile::TempDir::new().expect("a temporary folder");
+            let (disk, layout) = (Disk::new(Operation::Current), Layout::new(folder.path().into()));
+            for (name, content) in [("snapshot.json", "[7]"), ("snapshot.seq", "7")] {
+                fs::write(folder.path().join(name), content).expect("room for a few bytes");
+            }
+            let pair = PlainPair::read(disk, &layout).expect("readable").expect("both files");
+            assert!(pair.is_still_there(disk, &layout).expect("readable"));
+            fs::write(folder.path().join(changed), "8 ").expect("room for a few bytes");
+            assert!(!pair.is_still_there(disk, &layout).expect("readable"), "{changed}");
+        }
+    }
+}

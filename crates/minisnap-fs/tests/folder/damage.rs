@@ -228,6 +228,38 @@ async fn a_generation_that_is_removed_before_its_commit_is_not_published() {
 }
 
 #[tokio::test]
+async fn a_whole_generation_that_was_not_published_is_not_read() {
+    let folder = Folder::with_snapshots(&[1]).await;
+    let current = folder.backend.current().await.unwrap().expect("a snapshot");
+    // As a writer leaves it that is killed just before its commit.
+    let unpublished = format!("{}-4k0q8w1z7m3x5r2t", current.name().rsplit_once('-').expect("a name").0);
+    fs::create_dir(folder.path("snapshots").join(&unpublished)).unwrap();
+    for file in ["snapshot.json", "snapshot.seq"] {
+        fs::copy(folder.in_current(file), folder.path("snapshots").join(&unpublished).join(file)).unwrap();
+    }
+    let read = folder.backend.read(&Generation::new(unpublished, 1)).await;
+    assert!(matches!(read, Err(MiniSnapError::Retired { .. })), "{read:?}");
+}
+
+#[tokio::test]
+async fn a_lock_that_is_no_file_is_an_error_and_leads_nowhere() {
+    let makes: [fn(&Path); 2] = [
+        |path| symlink("../outside", path).unwrap(),
+        |path| assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success()),
+    ];
+    for make in makes {
+        let folder = Folder::with_snapshots(&[1]).await;
+        fs::remove_file(folder.path("snapshots/.lock")).unwrap();
+        make(&folder.path("snapshots/.lock"));
+        let error = folder.publish(2).await.unwrap_err();
+        assert!(matches!(error, MiniSnapError::Io { .. }), "{error}");
+        assert!(error.to_string().contains("snapshots/.lock"), "{error}");
+        assert!(!folder.path("outside").exists());
+        assert_eq!(folder.restore().await.unwrap(), pair_of(1));
+    }
+}
+
+#[tokio::test]
 async fn a_copy_that_followed_links_is_told_apart_and_has_a_way_out() {
     let folder = Folder::with_snapshots(&[1, 2]).await;
     let copy = Folder::new();

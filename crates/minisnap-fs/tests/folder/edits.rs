@@ -11,10 +11,12 @@ fn replace(folder: &Folder, name: &str, content: &str) {
 
 async fn foreign(folder: &Folder) {
     let before = folder.listing();
+    let current = fs::read_link(folder.path("snapshots/current")).unwrap();
     for error in [folder.restore().await.unwrap_err(), folder.publish(9).await.unwrap_err()] {
         assert!(matches!(error, MiniSnapError::Foreign { .. }), "{error}");
         let text = error.to_string();
         assert!(text.contains("reseal") && text.contains("set_aside"), "it says what to do: {text}");
+        assert!(text.contains(current.to_str().unwrap()), "it says what was published: {text}");
     }
     assert_eq!(folder.listing(), before, "nothing was touched");
 }

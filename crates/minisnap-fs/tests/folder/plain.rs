@@ -137,6 +137,22 @@ async fn what_an_adoption_left_before_its_commit_is_made_anew() {
 }
 
 #[tokio::test]
+async fn a_plain_pair_is_not_adopted_over_generations_that_lost_their_commit_record() {
+    let folder = Folder::with_snapshots(&[1, 2]).await;
+    let lost = fs::read_link(folder.path("snapshots/current")).unwrap();
+    fs::remove_file(folder.path("snapshots/current")).unwrap();
+    for (name, content) in [("snapshot.json", "[7]"), ("snapshot.seq", "7")] {
+        fs::remove_file(folder.path(name)).unwrap();
+        folder.write(name, content);
+    }
+    assert_eq!(folder.restore().await.unwrap(), Some(("[7]".into(), 7)));
+    let error = folder.publish(8).await.unwrap_err();
+    assert!(matches!(error, MiniSnapError::Corrupt { .. }), "{error}");
+    assert!(error.to_string().contains(lost.to_str().unwrap()), "the generations are listed: {error}");
+    assert_eq!(folder.restore().await.unwrap(), Some(("[7]".into(), 7)));
+}
+
+#[tokio::test]
 async fn a_folder_of_the_versions_with_another_format_is_no_empty_store() {
     for name in ["snapshot_00000000000000000042.json", "snapshot_00000000000000000042.rmp"] {
         let folder = Folder::new();

@@ -21,6 +21,19 @@ async fn a_folder_at_rest_has_the_documented_shape() {
 }
 
 #[tokio::test]
+async fn what_is_published_has_the_size_and_the_time_of_its_json() {
+    let folder = Folder::with_snapshots(&[7, 10]).await;
+    let written = fs::metadata(folder.path("snapshot.json")).unwrap();
+    let published = folder.publish(1234).await.unwrap();
+    let [newest, older, _] = folder.backend.history().await.unwrap().try_into().expect("three");
+    assert_eq!((older.size(), older.time()), (Some(written.len()), Some(written.modified().unwrap())));
+    let written = fs::metadata(folder.path("snapshot.json")).unwrap();
+    for newest in [&newest, published.generation()] {
+        assert_eq!((newest.size(), newest.time()), (Some(written.len()), Some(written.modified().unwrap())));
+    }
+}
+
+#[tokio::test]
 async fn missing_parents_are_made_and_a_linked_folder_is_followed() {
     let base = TempDir::new().unwrap();
     let deep = base.path().join("a/b/c");
