@@ -225,3 +225,62 @@ macro_rules! forward {
 
 forward!(Arc);
 forward!(Box);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Operation;
+
+    fn generation(seq: u64) -> Generation {
+        Generation::new(format!("generation {seq}"), seq)
+    }
+
+    fn keep(generations: usize) -> NonZeroUsize {
+        NonZeroUsize::new(generations).expect("not zero")
+    }
+
+    #[test]
+    fn a_publish_is_judged_on_what_is_current() {
+        let (old, at) = (generation(7), At::new(Operation::Publish, "a test"));
+        let judge = |when: Precondition, seq, current| match when.judge(seq, current, &at) {
+            Ok(()) => "publish",
+            Err(MiniSnapError::Stale { .. }) => "stale",
+            Err(MiniSnapError::Conflict { .. }) => "conflict",
+            Err(other) => panic!("{other}"),
+        };
+        for current in [None, Some(&old)] {
+            assert_eq!(judge(Precondition::Always, 0, current), "publish");
+        }
+        assert_eq!(judge(Precondition::IfNewer, 0, None), "publish");
+        for (seq, judged) in [(6, "stale"), (7, "stale"), (8, "publish")] {
+            assert_eq!(judge(Precondition::IfNewer, seq, Some(&old)), judged, "{seq}");
+        }
+        for (expected, current, judged) in [
+            (None, None, "publish"),
+            (None, Some(&old), "conflict"),
+            (Some(&old), None, "conflict"),
+            (Some(&old), Some(&old), "publish"),
+            (Some(&generation(8)), Some(&old), "conflict"),
+        ] {
+            assert_eq!(
+                judge(Precondition::IfCurrent(expected.cloned()), 9, current),
+                judged,
+                "{expected:?}, {current:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn as_many_are_retained_as_asked_and_never_more_than_were_there() {
+        for (kept, before, retained) in [(1, 0, 1), (3, 0, 1), (3, 1, 2), (3, 2, 3), (3, 9, 3), (3, usize::MAX, 3)] {
+            assert_eq!(Published::retained_after(keep(kept), before), retained, "{kept}, {before}");
+        }
+        let before = [generation(3), generation(9), generation(2)];
+        for (kept, retained) in [(1, &[5][..]), (2, &[5, 3]), (3, &[5, 3, 9]), (4, &[5, 3, 9, 2]), (9, &[5, 3, 9, 2])] {
+            let published = Published::new(generation(5), &before, keep(kept));
+            assert_eq!(published.generation(), &generation(5));
+            assert_eq!(published.retained().iter().map(Generation::seq).collect::<Vec<_>>(), retained);
+            assert_eq!(Some(published.truncation_point()), retained.iter().copied().min());
+        }
+    }
+}

@@ -82,10 +82,15 @@ mod tests {
         digester.update(b"{\"counter\"");
         digester.update(b": 42}");
         assert_eq!(digester.digest(), Digest::of(b"{\"counter\": 42}"));
+        assert_eq!(format!("{digester:?}"), format!("Digester({})", digester.digest()));
     }
 
     #[test]
     fn only_sixteen_lower_case_hex_digits_are_a_digest() {
+        for digest in [Digest(0), Digest(0x0123_4567_89ab_cdef), Digest(u64::MAX)] {
+            assert_eq!(Digest::parse(&digest.to_string()), Some(digest), "{digest}");
+            assert_eq!(format!("{digest:?}"), digest.to_string());
+        }
         for text in ["", "2d06800538d394c", "2D06800538D394C2", "2d06800538d394c2 ", "2d06800538d394cé"] {
             assert_eq!(Digest::parse(text), None, "{text:?}");
         }

@@ -139,3 +139,40 @@ pub fn random_name_part(length: usize) -> std::io::Result<String> {
     // 32 divides 256: every character is equally likely.
     Ok(bytes.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::{BTreeSet, HashSet};
+
+    #[test]
+    fn all_that_is_known_is_told_and_the_name_alone_is_compared() {
+        let (time, digest) = (SystemTime::now(), Digest::of(b"null"));
+        let bare = Generation::new("10-k7", 10);
+        let known = bare.clone().with_size(4).with_time(time).with_digest(digest);
+        assert_eq!((known.name(), known.seq()), ("10-k7", 10));
+        assert_eq!((known.size(), known.time(), known.digest()), (Some(4), Some(time), Some(digest)));
+        assert_eq!((bare.size(), bare.time(), bare.digest()), (None, None, None), "clones share nothing that is added");
+        assert_eq!(known.to_string(), "10-k7");
+        let shown = format!("{known:?}");
+        for fact in ["10-k7".into(), "seq: 10".into(), "size: Some(4)".into(), format!("{time:?}"), digest.to_string()]
+        {
+            assert!(shown.contains(&fact), "{fact}: {shown}");
+        }
+        assert_eq!(known, bare);
+        assert_ne!(known, Generation::new("10-k8", 10));
+        let hashed = HashSet::from([known, Generation::new("10-k8", 10)]);
+        assert!(hashed.contains(&bare) && !hashed.contains(&Generation::new("10-k9", 10)));
+    }
+
+    #[test]
+    fn a_random_part_is_of_all_the_characters_and_never_the_same() {
+        for length in [0, 1, 16, 26] {
+            assert_eq!(random_name_part(length).expect("randomness").len(), length);
+        }
+        // Of so many, that one of the 32 is missing happens once in 10 to the power of 136 times.
+        let long = random_name_part(10_000).expect("randomness");
+        assert_eq!(BTreeSet::from_iter(long.chars()), BTreeSet::from_iter(('a'..='z').chain('2'..='7')));
+        assert_ne!(random_name_part(16).expect("randomness"), random_name_part(16).expect("randomness"));
+    }
+}

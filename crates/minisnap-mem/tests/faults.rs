@@ -61,12 +61,15 @@ fn every_operation_fails_as_planned_says_what_and_where_and_changes_nothing() {
 }
 
 #[test]
-fn a_failure_that_names_no_fault_is_an_io_error() {
-    let mem = saved();
-    mem.fail(Operation::Publish).once();
-    let error = save(&mem, "[2]", 20).unwrap_err();
-    assert_eq!(error.to_string(), "publish (memory:): cannot publish: a failure the test planned");
-    assert!(matches!(&error, MiniSnapError::Io { source, .. } if source.kind() == ErrorKind::Other));
+fn a_failure_that_names_no_fault_is_an_io_error_and_says_what_could_not_be_done() {
+    let actions = ["look it up", "look it up", "read", "begin", "write", "publish", "sweep"];
+    for (operation, action) in ALL.into_iter().zip(actions) {
+        let mem = saved();
+        mem.fail(operation).once();
+        let error = provoke(&mem, operation).unwrap_err();
+        assert_eq!(error.to_string(), format!("{operation} (memory:): cannot {action}: a failure the test planned"));
+        assert!(matches!(&error, MiniSnapError::Io { source, .. } if source.kind() == ErrorKind::Other));
+    }
 }
 
 #[test]
