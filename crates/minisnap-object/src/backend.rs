@@ -286,3 +286,43 @@ impl fmt::Debug for ObjectBackend {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use object_store::{ObjectStoreExt, memory::InMemory};
+
+    fn backend() -> ObjectBackend {
+        ObjectBackend::new(Arc::new(InMemory::new()), "app")
+    }
+
+    #[test]
+    fn settings_are_the_documented_ones_unless_set_and_shown() {
+        let shown = format!("{:?}", backend());
+        for setting in ["grace_time: 3600s", "busy_timeout: 30s", "part_size: 8388608", "parts_in_flight: 8"] {
+            assert!(shown.contains(setting), "{setting}: {shown}");
+        }
+        let set = backend().with_grace_time(Duration::from_secs(1)).with_busy_timeout(Duration::from_secs(2));
+        let shown = format!("{:?}", set.with_part_size(3).with_parts_in_flight(4));
+        for setting in ["grace_time: 1s", "busy_timeout: 2s", "part_size: 3", "parts_in_flight: 4"] {
+            assert!(shown.contains(setting), "{setting}: {shown}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn objects_are_listed_first_and_then_once_in_each_grace_time() {
+        let backend = backend();
+        let [json, _] = backend.layout.files(&layout::draw_name(1).unwrap());
+        backend.store.put(&json, "of nobody".into()).await.unwrap();
+        // By the clock of the store, which doesn't stand still, it is older than that when it is listed.
+        let backend = backend.with_grace_time(Duration::from_millis(1));
+        std::thread::sleep(Duration::from_millis(2));
+        let mut listed = Vec::new();
+        for _ in 0..3 {
+            listed.push(backend.list_if_due().await.generations().len());
+            listed.push(backend.list_if_due().await.generations().len());
+            tokio::time::advance(Duration::from_millis(1)).await;
+        }
+        assert_eq!(listed, [1, 0, 1, 0, 1, 0]);
+    }
+}

@@ -161,6 +161,19 @@ mod tests {
     }
 
     #[test]
+    fn all_stands_in_one_folder_under_the_prefix() {
+        for (prefix, folder) in [("app/state", "app/state/snapshots"), ("", "snapshots")] {
+            let layout = Layout::new(Path::from(prefix));
+            let [json, seq] = layout.files("NAME").map(String::from);
+            assert_eq!(layout.snapshots().as_ref(), folder, "no more than this is listed");
+            assert_eq!(layout.current().as_ref(), format!("{folder}/current"));
+            assert_eq!((json, seq), (format!("{folder}/NAME/snapshot.json"), format!("{folder}/NAME/snapshot.seq")));
+            assert!(layout.probe().unwrap().as_ref().starts_with(&format!("{folder}/.probe-")));
+            assert_eq!(layout.within_prefix(&layout.current()), "snapshots/current");
+        }
+    }
+
+    #[test]
     fn only_what_minisnap_writes_is_identified() {
         let layout = Layout::new(Path::from("app/state"));
         let name = draw_name(10).unwrap();

@@ -46,3 +46,45 @@ impl Pace {
         self.pauses += 1;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn pause(pace: &mut Pace) -> Duration {
+        let began = Instant::now();
+        pace.pause().await;
+        began.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pauses_double_up_to_half_a_second_and_each_writer_draws_its_share() {
+        const WRITERS: usize = 100;
+        let limit = Duration::from_secs(3600);
+        let mut paces: Vec<_> = (0..WRITERS).map(|writer| Pace::new(limit, &format!("writer {writer}"))).collect();
+        for most in [0, 2, 4, 8, 16, 32, 64, 128, 256, 512, 512, 512] {
+            let mut drawn = Vec::new();
+            for pace in &mut paces {
+                drawn.push(pause(pace).await);
+            }
+            // Timers tell milliseconds apart.
+            let longest = drawn.iter().max().expect("there are writers").as_millis();
+            assert!(longest <= most + 1 && longest >= most * 9 / 10, "{longest} of {most} ms");
+            let shortest = drawn.iter().min().expect("there are writers").as_millis();
+            assert!(shortest <= most / 10 + 1, "{shortest} of {most} ms");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_last_pause_ends_at_the_deadline() {
+        let limit = Duration::from_millis(1500);
+        let mut pace = Pace::new(limit, "a writer");
+        let began = Instant::now();
+        while !pace.is_over() {
+            assert_eq!(pace.left(), limit - pace.elapsed());
+            pace.pause().await;
+        }
+        assert_eq!((pace.elapsed(), pace.left()), (began.elapsed(), Duration::ZERO));
+        assert!(pace.elapsed() <= limit + Duration::from_millis(1), "{:?}", pace.elapsed());
+    }
+}

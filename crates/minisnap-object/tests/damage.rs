@@ -140,6 +140,18 @@ async fn a_damaged_record_is_corrupt_for_readers_and_writers_and_stays_as_it_is(
 }
 
 #[tokio::test]
+async fn a_record_of_more_than_64_mib_is_not_even_downloaded() {
+    const LARGEST: usize = 64 << 20;
+    let (bucket, _) = Bucket::with_three().await;
+    for (size, found) in [(LARGEST, "doesn't begin with"), (LARGEST + 1, "it has 67108865 bytes")] {
+        bucket.put(&record(), vec![0; size]).await;
+        let error = bucket.backend.current().await.expect_err("it is no record");
+        assert!(matches!(error, MiniSnapError::Corrupt { .. }), "{error}");
+        assert!(error.to_string().contains(found), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn a_record_of_a_later_version_is_refused_for_reading_and_writing() {
     let (bucket, history) = Bucket::with_three().await;
     let later = "minisnap-record 2\nwho knows\n";
