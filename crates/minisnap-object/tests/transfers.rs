@@ -122,6 +122,14 @@ enum Fault {
     Slow,
     /// The record was replaced, and the answer is lost; asked again, the store has forgotten what it can do.
     AnswerOfRecord,
+    /// The same, but the record was not replaced, and may still be.
+    Record,
+    /// The store can't replace a record under a condition.
+    Incapable,
+    /// The first replacement of the record is refused, though the record is the one it names.
+    Refusal,
+    /// Before the second publish, somebody puts an older record in its place.
+    OlderRecord,
 }
 
 #[derive(Debug)]
@@ -146,15 +154,25 @@ impl fmt::Display for Faulty {
 impl ObjectStore for Faulty {
     async fn put_opts(&self, location: &Path, payload: PutPayload, opts: PutOptions) -> Result<PutResult> {
         let replaces = location.as_ref().ends_with("current") && matches!(opts.mode, PutMode::Update(_));
-        if self.fault != Fault::AnswerOfRecord || !replaces {
-            return self.inner.put_opts(location, payload, opts).await;
-        }
-        match self.replaced.fetch_add(1, Ordering::SeqCst) {
-            0 => {
+        let earlier = if replaces { self.replaced.fetch_add(1, Ordering::SeqCst) } else { 0 };
+        match (self.fault, earlier) {
+            (Fault::AnswerOfRecord, 0) if replaces => {
                 self.inner.put_opts(location, payload, opts).await?;
                 lost()
             }
-            _ => Err(Error::NotImplemented { operation: "put_opts".into(), implementer: "Faulty".into() }),
+            (Fault::Record, 0) if replaces => lost(),
+            (Fault::AnswerOfRecord | Fault::Record, 1..) | (Fault::Incapable, _) if replaces => {
+                Err(Error::NotImplemented { operation: "put_opts".into(), implementer: "Faulty".into() })
+            }
+            (Fault::Refusal, 0) if replaces => {
+                Err(Error::Precondition { path: location.to_string(), source: "as the test planned".into() })
+            }
+            (Fault::OlderRecord, 1) => {
+                let older = "minisnap-record 1\npublished 0\nsweeps 0\nretained 0\n";
+                self.inner.put_opts(location, older.into(), PutOptions::default()).await?;
+                self.inner.put_opts(location, payload, opts).await
+            }
+            _ => self.inner.put_opts(location, payload, opts).await,
         }
     }
 
@@ -294,6 +312,41 @@ async fn a_store_that_can_no_more_after_an_answer_was_lost_is_looked_at() {
     assert_eq!(backend.current().await.expect("a look").as_ref(), Some(published.generation()));
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert_eq!(backend.read(published.generation()).await.expect("its files are there"), "");
+}
+
+/// The first attempt may still arrive, though the store says that it can do no such thing.
+#[tokio::test(start_paused = true)]
+async fn a_store_that_can_no_more_while_an_attempt_is_on_its_way_leaves_the_outcome_unknown() {
+    let backend = ObjectBackend::new(Arc::new(faulty(Fault::Record, Arc::default())), "app");
+    let staged = backend.stage(1).await.expect("a stage");
+    let error = staged.publish(Precondition::Always, KEEP).await.expect_err("no answer came");
+    assert!(!error.outcome_known(), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_never_could_replace_the_record_is_refused_at_once() {
+    let backend = ObjectBackend::new(Arc::new(faulty(Fault::Incapable, Arc::default())), "app");
+    let staged = backend.stage(1).await.expect("a stage");
+    let error = staged.publish(Precondition::Always, KEEP).await.expect_err("it can't be published here");
+    assert!(matches!(error, MiniSnapError::Unsupported { .. }), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_of_the_record_that_is_still_there_is_no_reason_to_give_up() {
+    let backend = ObjectBackend::new(Arc::new(faulty(Fault::Refusal, Arc::default())), "app");
+    let staged = backend.stage(1).await.expect("a stage");
+    let published = staged.publish(Precondition::Always, KEEP).await.expect("the second attempt is not refused");
+    assert_eq!(backend.current().await.expect("a look").as_ref(), Some(published.generation()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_that_went_back_during_a_publish_leaves_its_outcome_unknown_and_is_named() {
+    let backend = ObjectBackend::new(Arc::new(faulty(Fault::OlderRecord, Arc::default())), "app");
+    backend.stage(1).await.expect("a stage").publish(Precondition::Always, KEEP).await.expect("the first");
+    let staged = backend.stage(2).await.expect("a stage");
+    let error = staged.publish(Precondition::Always, KEEP).await.expect_err("what was published is gone");
+    assert!(!error.outcome_known(), "{error}");
+    assert!(error.to_string().contains("an older one put in its place"), "{error}");
 }
 
 /// What keeps a large state from being in memory as a whole: of eight parts written seven are full, and at most two may be

@@ -69,15 +69,6 @@ async fn an_error_says_in_which_operation_it_happened() {
 }
 
 #[tokio::test]
-async fn to_look_up_what_is_current_takes_one_call() {
-    let store = Store::ready_for(Deed::Next).await;
-    store.plan(1, libc::EIO, false);
-    let current = store.backend.current().await;
-    assert_eq!(store.unplan(), [""; 0]);
-    assert_eq!(current.unwrap().map(|generation| generation.seq()), Some(2));
-}
-
-#[tokio::test]
 async fn a_commit_record_that_cannot_be_read_is_an_error_and_not_read_again() {
     for error in ERRORS {
         let store = Store::ready_for(Deed::Next).await;

@@ -155,6 +155,18 @@ async fn a_stage_that_somebody_removed_is_not_published() {
     assert_eq!(folder.restore().await.unwrap(), pair_of(1));
 }
 
+#[tokio::test]
+async fn a_dead_writers_stage_is_removed_and_the_commit_record_not_touched() {
+    let folder = Folder::with_snapshots(&[1]).await;
+    let dead = folder.path("snapshots/.stage-4k0q8w1z7m3x5r2t");
+    fs::create_dir(&dead).unwrap();
+    let record = || fs::symlink_metadata(folder.path("snapshots/current")).unwrap().ino();
+    let before = record();
+    drop(folder.backend.stage(2).await.unwrap());
+    assert!(!dead.exists());
+    assert_eq!(record(), before, "only what was perhaps retired without a sync makes it placed anew");
+}
+
 #[test]
 fn a_publish_whose_runtime_shuts_down_never_commits_later() {
     let folder = Folder::new();
@@ -185,5 +197,18 @@ fn without_a_runtime_there_is_an_error_and_no_panic() {
     match stage.as_mut().poll(&mut context) {
         std::task::Poll::Ready(Err(error)) => assert!(error.to_string().contains("runtime"), "{error}"),
         _ => panic!("it should be an error at once"),
+    };
+}
+
+/// One `readlink`, for which no thread of the blocking pool is worth waiting for; so it does without a runtime, too.
+#[test]
+fn what_is_current_is_told_at_once() {
+    let folder = Folder::new();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(folder.publish(1)).unwrap();
+    let mut current = std::pin::pin!(folder.backend.current());
+    match current.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())) {
+        std::task::Poll::Ready(found) => assert_eq!(found.unwrap().map(|generation| generation.seq()), Some(1)),
+        std::task::Poll::Pending => panic!("it waits for something"),
     };
 }
