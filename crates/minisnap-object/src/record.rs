@@ -327,6 +327,18 @@ mod tests {
     }
 
     #[test]
+    fn a_writer_can_tell_that_a_sweep_was_announced() {
+        let before = after(&[2, 2]);
+        let announced = before.sweep();
+        assert_eq!(announced, Record { sweeps: before.sweeps + 1, ..before.clone() });
+        assert!(announced.may_have_swept_since(&before));
+        assert!(before.may_have_swept_since(&announced), "an old record was put back");
+        let later = announced.publish(&generation(3), keep(2), &HashSet::new());
+        assert!(!later.may_have_swept_since(&announced));
+        assert!(announced.may_have_swept_since(&later), "an old record was put back");
+    }
+
+    #[test]
     fn a_later_version_is_told_apart_from_damage() {
         let text = after(&[1]).to_text().replace("minisnap-record 1\n", "minisnap-record 2\n");
         assert_eq!(Record::parse(text.as_bytes()), Err(Unreadable::Version("2".into())));

@@ -87,8 +87,11 @@ async fn a_store_is_checked_once_per_handle_before_its_first_publish_or_sweep_an
 #[tokio::test(start_paused = true)]
 async fn a_store_that_is_overloaded_while_it_is_checked_is_not_taken_for_one_that_keeps_conditions() {
     let store = Counting::overloaded_and_careless(InMemory::new());
-    let backend = ObjectBackend::new(Arc::new(store), "app").with_busy_timeout(std::time::Duration::from_secs(2));
+    let limit = std::time::Duration::from_secs(2);
+    let backend = ObjectBackend::new(Arc::new(store), "app").with_busy_timeout(limit);
+    let began = tokio::time::Instant::now();
     let error = backend.stage(1).await.map(drop).expect_err("it isn't known whether it can be used");
+    assert!(began.elapsed() >= limit && began.elapsed() < 2 * limit, "tried until the deadline: {:?}", began.elapsed());
     assert!(matches!(error, MiniSnapError::Backend { .. }), "{error}");
     assert!(error.to_string().contains("1 of 4 writers") && error.to_string().contains("SlowDown"), "{error}");
 }

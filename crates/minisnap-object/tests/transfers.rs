@@ -124,6 +124,8 @@ enum Fault {
     AnswerOfRecord,
     /// The same, but the record was not replaced, and may still be.
     Record,
+    /// No replacement of the record is ever answered.
+    Silence,
     /// The store can't replace a record under a condition.
     Incapable,
     /// The first replacement of the record is refused, though the record is the one it names.
@@ -160,7 +162,7 @@ impl ObjectStore for Faulty {
                 self.inner.put_opts(location, payload, opts).await?;
                 lost()
             }
-            (Fault::Record, 0) if replaces => lost(),
+            (Fault::Record, 0) | (Fault::Silence, _) if replaces => lost(),
             (Fault::AnswerOfRecord | Fault::Record, 1..) | (Fault::Incapable, _) if replaces => {
                 Err(Error::NotImplemented { operation: "put_opts".into(), implementer: "Faulty".into() })
             }
@@ -321,6 +323,17 @@ async fn a_store_that_can_no_more_while_an_attempt_is_on_its_way_leaves_the_outc
     let staged = backend.stage(1).await.expect("a stage");
     let error = staged.publish(Precondition::Always, KEEP).await.expect_err("no answer came");
     assert!(!error.outcome_known(), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_that_is_never_answered_is_tried_until_the_deadline_and_then_unknown() {
+    let limit = Duration::from_secs(2);
+    let backend = ObjectBackend::new(Arc::new(faulty(Fault::Silence, Arc::default())), "app").with_busy_timeout(limit);
+    let staged = backend.stage(1).await.expect("a stage");
+    let began = tokio::time::Instant::now();
+    let error = staged.publish(Precondition::Always, KEEP).await.expect_err("no answer came");
+    assert!(!error.outcome_known(), "{error}");
+    assert!(began.elapsed() >= limit && began.elapsed() < 2 * limit, "{:?}", began.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
