@@ -5,7 +5,7 @@ use futures_util::{
     stream::{self, BoxStream},
 };
 use minisnap_object::object_store::{
-    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, UploadPart, memory::InMemory, path::Path,
 };
 use std::{
@@ -60,17 +60,32 @@ impl fmt::Display for Requests {
 pub(crate) struct Counting {
     inner: InMemory,
     requests: Arc<Mutex<Requests>>,
-    overloaded: bool,
+    overloaded: Overloaded,
+}
+
+/// Which puts are answered with 503.
+#[derive(Debug)]
+enum Overloaded {
+    No,
+    /// Three of four, and the others ignore their condition.
+    AndCareless,
+    /// Those that replace something under a condition.
+    ForUpdates,
 }
 
 impl Counting {
     pub(crate) fn new(inner: InMemory) -> Self {
-        Self { inner, requests: Arc::default(), overloaded: false }
+        Self { inner, requests: Arc::default(), overloaded: Overloaded::No }
     }
 
     /// A store that ignores conditions, and answers three of four puts with 503.
     pub(crate) fn overloaded_and_careless(inner: InMemory) -> Self {
-        Self { overloaded: true, ..Self::new(inner) }
+        Self { overloaded: Overloaded::AndCareless, ..Self::new(inner) }
+    }
+
+    /// A store that keeps the condition of what is created, and answers all else that has one with 503.
+    pub(crate) fn overloaded_for_updates(inner: InMemory) -> Self {
+        Self { overloaded: Overloaded::ForUpdates, ..Self::new(inner) }
     }
 
     pub(crate) fn requests(&self) -> Requests {
@@ -102,14 +117,13 @@ impl ObjectStore for Counting {
             number = requests.puts;
         })
         .await;
-        match self.overloaded {
-            true if number % 4 != 0 => {
-                return Err(Error::Generic { store: "Counting", source: "status 503: SlowDown".into() });
-            }
-            true => return self.inner.put_opts(location, payload, PutOptions::default()).await,
-            false => {}
+        let slow_down = Error::Generic { store: "Counting", source: "status 503: SlowDown".into() };
+        match (&self.overloaded, &opts.mode) {
+            (Overloaded::AndCareless, _) if number % 4 != 0 => Err(slow_down),
+            (Overloaded::AndCareless, _) => self.inner.put_opts(location, payload, PutOptions::default()).await,
+            (Overloaded::ForUpdates, PutMode::Update(_)) => Err(slow_down),
+            _ => self.inner.put_opts(location, payload, opts).await,
         }
-        self.inner.put_opts(location, payload, opts).await
     }
 
     async fn put_multipart_opts(&self, location: &Path, opts: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
