@@ -221,14 +221,12 @@ fn parse_entry(line: &str) -> Option<Entry> {
     fields.next().is_none().then(|| Entry { generation: generation.with_time(time), fate })
 }
 
-#[cfg(not(test))]
-const fn named() -> usize {
-    NAMED
-}
-
-#[cfg(test)]
 fn named() -> usize {
-    lowered::NAMED.get().unwrap_or(NAMED)
+    #[cfg(test)]
+    if let Some(lowered) = lowered::NAMED.get() {
+        return lowered;
+    }
+    NAMED
 }
 
 /// Where a simulation makes the record name fewer, so that it comes to more being published than are named.
@@ -288,6 +286,12 @@ mod tests {
             assert_eq!(back, record, "{text}");
             assert_eq!(back.to_text(), text, "also sizes, digests and times, by which generations don't compare");
         }
+        let text = after(&[2]).to_text();
+        let line = text.lines().last().unwrap();
+        let generation = parse_entry(line).unwrap().generation;
+        let milliseconds = 1_767_225_600_000 + generation.seq();
+        assert!(line.ends_with(&format!(" {milliseconds}")), "{line}");
+        assert_eq!(generation.time(), Some(SystemTime::UNIX_EPOCH + Duration::from_millis(milliseconds)));
     }
 
     #[test]
@@ -353,6 +357,11 @@ mod tests {
             let lines: Vec<_> = text.lines().collect();
             format!("{}\n", [&lines[..5], &[lines[4], lines[6]]].concat().join("\n"))
         };
+        let all_retired = {
+            let lines = text.lines().map(|line| line.trim_end_matches(" dropped"));
+            let entries: String = lines.skip(4).map(|line| format!("{line} dropped\n")).collect();
+            format!("minisnap-record 1\npublished 3\nsweeps 0\nretained 0\n{entries}")
+        };
         for damaged in [
             String::new(),
             "{\"a\": 1}\n".into(),
@@ -367,6 +376,7 @@ mod tests {
             swap("sweeps 0", &format!("sweeps {}", u64::MAX)),
             swap("published 3", &format!("published {}", u64::MAX)),
             swap("retained 2", "retained 3"),
+            all_retired,
             swap("retained 2", "retained 1"),
             swap(" dropped", ""),
             swap(" dropped", " gone"),
