@@ -106,3 +106,21 @@ async fn undecided_until_the_deadline(store: Counting, found: &str) {
     assert!(matches!(error, MiniSnapError::Backend { .. }), "{error}");
     assert!(error.to_string().contains(found) && error.to_string().contains("SlowDown"), "{error}");
 }
+
+/// Both look before either has published, so that the loser's attempt is on its way before it is refused.
+#[tokio::test(start_paused = true)]
+async fn of_two_that_publish_at_once_the_one_that_is_refused_removes_its_files() {
+    let store: Arc<dyn ObjectStore> = Arc::new(Counting::new(InMemory::new()));
+    let publish = async |seq| {
+        let backend = ObjectBackend::new(store.clone(), "app");
+        backend.stage(seq).await.expect("a stage").publish(Precondition::IfCurrent(None), NonZeroUsize::MIN).await
+    };
+    let (first, second) = tokio::join!(publish(1), publish(2));
+    let ((Ok(_), Err(error)) | (Err(error), Ok(_))) = (first, second) else {
+        panic!("of two first snapshots, one is published");
+    };
+    assert!(matches!(error, MiniSnapError::Conflict { .. }), "{error}");
+    // It is done in the background.
+    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+    assert_eq!(support::debris(&store, "app").await, Vec::<String>::new());
+}
