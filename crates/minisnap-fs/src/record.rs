@@ -101,18 +101,18 @@ impl History {
     /// Follows the parent links from `current`, as far as they reach and as many as it retains.
     pub(crate) fn from(disk: Disk, layout: &Layout, current: Option<&GenerationName>) -> Result<Self> {
         let Some(current) = current else { return Ok(Self::default()) };
-        let count = read_retained(disk, layout, current)?.unwrap_or(usize::MAX);
         let mut retained = vec![current.clone()];
+        let Some(mut oldest) = folder(disk, layout, current)? else { return Ok(Self { retained, count: usize::MAX }) };
+        let count = read_retained(disk, &oldest)?.unwrap_or(usize::MAX);
         let mut seen = HashSet::from([current.clone()]);
         while retained.len() < count {
-            let Some(parent) = retained.last().map(|name| read_parent(disk, layout, name)).transpose()?.flatten()
-            else {
-                break;
-            };
-            if folder(disk, layout, &parent)?.is_none() || !seen.insert(parent.clone()) {
+            let Some(parent) = parent_in(disk, &oldest)? else { break };
+            let Some(folder) = folder(disk, layout, &parent)? else { break };
+            if !seen.insert(parent.clone()) {
                 break;
             }
             retained.push(parent);
+            oldest = folder;
         }
         Ok(Self { retained, count })
     }
@@ -167,17 +167,23 @@ pub(crate) fn describe(disk: Disk, layout: &Layout, name: &GenerationName) -> Re
 
 /// The parent a generation names, whether or not it is still there.
 pub(crate) fn read_parent(disk: Disk, layout: &Layout, name: &GenerationName) -> Result<Option<GenerationName>> {
-    Ok(read_link(disk, layout, name, PARENT)?.and_then(|target| GenerationName::parse_parent(&target)))
+    match folder(disk, layout, name)? {
+        Some(folder) => parent_in(disk, &folder),
+        None => Ok(None),
+    }
 }
 
-fn read_retained(disk: Disk, layout: &Layout, name: &GenerationName) -> Result<Option<usize>> {
-    let target = read_link(disk, layout, name, RETAINED)?;
+fn parent_in(disk: Disk, folder: &Path) -> Result<Option<GenerationName>> {
+    Ok(read_link(disk, &folder.join(PARENT))?.and_then(|target| GenerationName::parse_parent(&target)))
+}
+
+fn read_retained(disk: Disk, folder: &Path) -> Result<Option<usize>> {
+    let target = read_link(disk, &folder.join(RETAINED))?;
     Ok(target.and_then(|target| target.to_str()?.parse().ok()).filter(|count| *count > 0))
 }
 
-fn read_link(disk: Disk, layout: &Layout, name: &GenerationName, link: &str) -> Result<Option<PathBuf>> {
-    let Some(folder) = folder(disk, layout, name)? else { return Ok(None) };
-    match disk.entry(&folder.join(link))? {
+fn read_link(disk: Disk, path: &Path) -> Result<Option<PathBuf>> {
+    match disk.entry(path)? {
         Entry::Link(target) => Ok(Some(target)),
         _ => Ok(None),
     }
