@@ -1,0 +1,156 @@
+//! The only file that touches the disk, but for reading the bytes of open files. Every call is here once, and gives its path
+//! to its errors.
+
+use crate::{Result, WalError};
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, ErrorKind, Write},
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+pub(crate) fn error(action: &'static str, path: &Path, source: io::Error) -> WalError {
+    WalError::Io { action, path: path.into(), source }
+}
+
+/// Makes a call, and says in its error what it was good for, and where. Every call is made here, so that a test can have any
+/// of them fail.
+fn tell<T>(action: &'static str, path: &Path, call: impl FnOnce() -> io::Result<T>) -> Result<T> {
+    #[cfg(test)]
+    crate::fault_tests::before(action, path).map_err(|source| error(action, path, source))?;
+    call().map_err(|source| error(action, path, source))
+}
+
+/// The path with all links in it followed; that of a missing file in a folder that is there, too.
+pub(crate) fn resolve(path: &Path) -> Result<PathBuf> {
+    match tell("resolve", path, || fs::canonicalize(path)) {
+        Err(WalError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
+            let name = path.file_name().ok_or_else(|| error("resolve", path, ErrorKind::InvalidInput.into()))?;
+            let folder = tell("resolve", path, || fs::canonicalize(folder_of(path)))?;
+            Ok(folder.join(name))
+        }
+        resolved => resolved,
+    }
+}
+
+/// The folder a file is in; that of a bare name is the working directory.
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+pub(crate) fn create_folders(path: &Path) -> Result<()> {
+    tell("create the folder", path, || fs::create_dir_all(path))
+}
+
+/// The names in a folder, those that are no text left out.
+pub(crate) fn names_in(folder: &Path) -> Result<Vec<String>> {
+    let entries = tell("list", folder, || fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>())?;
+    Ok(entries.into_iter().filter_map(|entry| entry.file_name().into_string().ok()).collect())
+}
+
+/// Opens a file to append to, or makes it; never waits for a named pipe.
+pub(crate) fn open_to_append(path: &Path) -> Result<File> {
+    let file = tell("open", path, || {
+        OpenOptions::new().read(true).append(true).create(true).custom_flags(libc::O_NONBLOCK).open(path)
+    })?;
+    check_regular(&file, path)?;
+    Ok(file)
+}
+
+pub(crate) fn open_to_read(path: &Path) -> Result<File> {
+    let file = tell("open", path, || OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path))?;
+    check_regular(&file, path)?;
+    Ok(file)
+}
+
+fn check_regular(file: &File, path: &Path) -> Result<()> {
+    if tell("look at", path, || file.metadata())?.is_file() {
+        return Ok(());
+    }
+    Err(WalError::Foreign { path: path.into(), found: "it is no regular file".into() })
+}
+
+/// Makes a file to append to, where nothing may be.
+pub(crate) fn create_new(path: &Path) -> Result<File> {
+    tell("create", path, || OpenOptions::new().read(true).append(true).create_new(true).open(path))
+}
+
+pub(crate) fn length(file: &File, path: &Path) -> Result<u64> {
+    Ok(tell("look at", path, || file.metadata())?.len())
+}
+
+/// Whether an open file is the one at `path`.
+pub(crate) fn is_at(file: &File, path: &Path) -> Result<bool> {
+    let own = tell("look at", path, || file.metadata())?;
+    match tell("look at", path, || fs::metadata(path)) {
+        Ok(found) => Ok((found.dev(), found.ino()) == (own.dev(), own.ino())),
+        Err(WalError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Takes the lock on an open file, or says `false` if another open file has it.
+pub(crate) fn try_lock(file: &File, path: &Path) -> Result<bool> {
+    tell("lock", path, || match file.try_lock() {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(error),
+    })
+}
+
+/// Lets go of the lock, also for a forked child that inherited the open file and would keep it when it is only closed.
+pub(crate) fn unlock(file: &File) {
+    // It can only fail on a file that isn't open, and then there is nothing to let go of.
+    let _ = file.unlock();
+}
+
+pub(crate) fn write(mut file: &File, path: &Path, bytes: &[u8]) -> Result<()> {
+    tell("write to", path, || file.write_all(bytes))
+}
+
+pub(crate) fn cut(file: &File, path: &Path, length: u64) -> Result<()> {
+    tell("cut", path, || file.set_len(length))
+}
+
+pub(crate) fn rename(from: &Path, to: &Path) -> Result<()> {
+    tell("replace", to, || fs::rename(from, to))
+}
+
+/// Removes a file; none there is as good.
+pub(crate) fn remove(path: &Path) -> Result<()> {
+    match tell("remove", path, || fs::remove_file(path)) {
+        Err(WalError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
+}
+
+// A sync that failed is never tried again on the same file: the system may have dropped what it could not write, and would
+// say that all is well (https://lwn.net/Articles/752063/).
+
+/// Makes a file's bytes durable, and its length.
+pub(crate) fn sync(file: &File, path: &Path) -> Result<()> {
+    tell("sync", path, || file.sync_data())
+}
+
+/// Makes the names in a folder durable.
+pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
+    tell("sync the folder", folder, || File::open(folder)?.sync_all())
+}
+
+/// Syncs a folder and those above it, up to the mount point, or until one may not be opened: whoever made that one has more
+/// rights than this process, and is not in the middle of making this log.
+pub(crate) fn sync_with_ancestors(folder: &Path) -> Result<()> {
+    let device = |folder: &Path| tell("look at", folder, || fs::metadata(folder)).map(|metadata| metadata.dev());
+    let own = device(folder)?;
+    sync_folder(folder)?;
+    for ancestor in folder.ancestors().skip(1) {
+        if device(ancestor)? != own {
+            break;
+        }
+        match sync_folder(ancestor) {
+            Err(WalError::Io { source, .. }) if source.kind() == ErrorKind::PermissionDenied => break,
+            synced => synced?,
+        }
+    }
+    Ok(())
+}

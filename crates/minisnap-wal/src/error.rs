@@ -1,0 +1,146 @@
+//! What can go wrong with a log, or between a log and its snapshots.
+
+use minisnap::{MiniSnapError, Published};
+use std::{error::Error, io, path::PathBuf};
+
+/// A result with [`WalError`].
+pub type Result<T, E = WalError> = std::result::Result<T, E>;
+
+/// Everything that can go wrong. Match on the kind to decide what to do; print it to tell a person.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WalError {
+    /// The store of the snapshots failed. Nothing was truncated.
+    #[error(transparent)]
+    Snapshot(#[from] MiniSnapError),
+
+    /// Records are missing between what was restored and the log: it was cut too far, or is another log.
+    #[error(
+        "{place}: changes {from} to {to} are missing: the log begins with number {}, and what is restored ends with number \
+         {}. Bring back the older log, or a snapshot with a seq of {to} or more; to go on without these changes, say so by \
+         publishing such a snapshot",
+        to + 1, from - 1
+    )]
+    Gap {
+        /// The log.
+        place: String,
+        /// The first change that is missing.
+        from: u64,
+        /// The last change that is missing.
+        to: u64,
+    },
+
+    /// The log ends before a number that it was asked for: one of its snapshots is ahead of it, so records that were
+    /// acknowledged are missing, or it is another log.
+    #[error(
+        "{place}: the log ends with number {last}, and number {seq} was asked for: it isn't the log of these snapshots, or \
+         its end is lost. Bring the log back; or, if the snapshot is all there is, begin a new log after it \
+         (`Journal::begin_after`)"
+    )]
+    Beyond {
+        /// The log.
+        place: String,
+        /// The number of the last record in it.
+        last: u64,
+        /// What was asked for.
+        seq: u64,
+    },
+
+    /// The newest snapshot is damaged, and nothing older together with the log can take its place.
+    #[error("{damaged}. Nothing older can take its place: {because}")]
+    NoFallBack {
+        /// What is wrong with the newest one.
+        #[source]
+        damaged: Box<MiniSnapError>,
+        /// Why the older ones were of no use.
+        because: String,
+    },
+
+    /// The snapshot is durable, and the log was not truncated. Nothing is lost, and the next compaction makes up for it.
+    #[error("the snapshot of number {} is safe, but the log was not compacted: {source}", published.generation().seq())]
+    NotCompacted {
+        /// What was published.
+        published: Box<Published>,
+        /// Why the log wasn't truncated.
+        source: Box<WalError>,
+    },
+
+    /// A file operation failed. The log holds what it held before.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On which path.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+
+    /// It can't be known whether the last record is in the log. The log takes no more: open it again and recover.
+    #[error("{}: it can't be known whether the last record was appended: {source}. Open the log again, and recover", path.display())]
+    OutcomeUnknown {
+        /// The log.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+
+    /// An earlier operation failed or was dropped half-way, so this handle doesn't know what is in the log any more.
+    #[error(
+        "{}: an earlier operation on this log failed or was cancelled, so what is in it has to be looked up: open it again, \
+         and recover", path.display()
+    )]
+    Interrupted {
+        /// The log.
+        path: PathBuf,
+    },
+
+    /// Another program, or another handle in this one, has the log open for writing.
+    #[error("{}: the log is open elsewhere (`fuser` on this path shows where); a log has one writer at a time", path.display())]
+    Locked {
+        /// The log.
+        path: PathBuf,
+    },
+
+    /// The file isn't a journal that this version can read.
+    #[error("{}: this is no journal that can be read: {found}", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// What it is instead.
+        found: String,
+    },
+
+    /// A line of the journal can't be read. Lines before it can.
+    #[error(
+        "{}, line {line}: the record can't be read: {source}. If the disk was damaged, bring back a copy. To go on without \
+         this record and all after it, remove their lines, for instance with `sed -i '{line},$d'`",
+        path.display()
+    )]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// Counted from 1; the header is line 1.
+        line: u64,
+        /// What is wrong with it.
+        source: Box<dyn Error + Send + Sync>,
+    },
+
+    /// The record can't be written so that it could be read back. Nothing was appended.
+    #[error("{}: the record would not come back from the log, so it was not appended: {source}", path.display())]
+    Unreplayable {
+        /// The log.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Box<dyn Error + Send + Sync>,
+    },
+
+    /// Any other failure, of another implementation of [`Log`](crate::Log).
+    #[error("{place}: {source}")]
+    Log {
+        /// The log.
+        place: String,
+        /// What it said.
+        source: Box<dyn Error + Send + Sync>,
+    },
+}

@@ -1,0 +1,215 @@
+//! Every call to the disk fails, one at a time, with every error a disk has; and from every call on, all do. Whatever
+//! happens, an error says the truth about the record, and the journal that is opened next holds all that was acknowledged,
+//! under its number.
+
+use crate::{Journal, Log, Result, WalError};
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+use tempfile::TempDir;
+
+/// A plan for the calls under a folder.
+struct Plan {
+    root: PathBuf,
+    /// How many calls to let through.
+    pass: usize,
+    error: i32,
+    /// Only the one call, or all from it on.
+    once: bool,
+    failed: usize,
+}
+
+static PLANS: Mutex<Vec<Plan>> = Mutex::new(Vec::new());
+
+fn plans() -> MutexGuard<'static, Vec<Plan>> {
+    PLANS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Fails if that is planned for this call. Called by `disk.rs`, on whichever thread that is.
+pub(crate) fn before(_action: &'static str, path: &Path) -> io::Result<()> {
+    let mut plans = plans();
+    let Some(plan) = plans.iter_mut().find(|plan| path.starts_with(&plan.root)) else { return Ok(()) };
+    if plan.pass > 0 {
+        plan.pass -= 1;
+        return Ok(());
+    }
+    if plan.once && plan.failed > 0 {
+        return Ok(());
+    }
+    plan.failed += 1;
+    Err(io::Error::from_raw_os_error(plan.error))
+}
+
+const ERRORS: [i32; 7] = [libc::EIO, libc::ENOSPC, libc::EDQUOT, libc::EACCES, libc::EMFILE, libc::EROFS, libc::ENOLCK];
+
+/// What is being done when the disk fails.
+#[derive(Debug, Clone, Copy)]
+enum Deed {
+    /// Opening what isn't there yet, and appending.
+    Begin,
+    /// Opening, and cutting off half a record.
+    Open,
+    Append,
+    Truncate,
+    /// Truncating what `ministore` rotated: of three files, one and a half go.
+    TruncateRotated,
+}
+
+struct Place(TempDir);
+
+impl Place {
+    fn ready_for(deed: Deed) -> Self {
+        let place = Self(crate::fault_tests::folder_in_memory());
+        let header = "// MINISTORE JOURNAL v0.1.4\n";
+        let file = |name: &str, text: &str| fs::write(place.0.path().join(name), text).expect("a file");
+        match deed {
+            Deed::Begin => {}
+            Deed::Open => file("log", &format!("{header}1\n2\n3\n4\n5\n[6")),
+            Deed::Append | Deed::Truncate => file("log", &format!("{header}1\n2\n3\n4\n5\n")),
+            Deed::TruncateRotated => {
+                file("log.000001", &format!("{header}1\n2\n"));
+                file("log.000002", &format!("{header}3\n4\n"));
+                file("log", &format!("{header}5\n"));
+            }
+        }
+        place
+    }
+
+    fn path(&self) -> PathBuf {
+        self.0.path().join("log")
+    }
+
+    fn plan(&self, pass: usize, error: i32, once: bool) {
+        let root = self.0.path().canonicalize().expect("it is there");
+        plans().push(Plan { root, pass, error, once, failed: 0 });
+    }
+
+    /// Ends the plan, and says how many calls failed.
+    fn unplan(&self) -> usize {
+        let root = self.0.path().canonicalize().expect("it is there");
+        let mut plans = plans();
+        let plan = plans.iter().position(|plan| plan.root == root).expect("a plan");
+        plans.remove(plan).failed
+    }
+}
+
+fn folder_in_memory() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.expect("a folder")
+}
+
+/// What a deed leaves to be found: the records from `first` to `last`, and perhaps one more.
+struct Left {
+    first: u64,
+    last: u64,
+    perhaps: Option<u64>,
+}
+
+async fn act(deed: Deed, place: &Place, plan: impl FnOnce()) -> Left {
+    let mut left = Left { first: 1, last: 5, perhaps: None };
+    let open = || Journal::<u64>::open(place.path());
+    match deed {
+        Deed::Begin => {
+            left.last = 0;
+            plan();
+            if let Ok(mut journal) = open().await {
+                append(&mut journal, 1, &mut left).await;
+            }
+        }
+        Deed::Open => {
+            plan();
+            drop(open().await);
+        }
+        Deed::Append => {
+            let mut journal = open().await.expect("a journal");
+            plan();
+            append(&mut journal, 6, &mut left).await;
+            if left.perhaps.is_some() {
+                let refused = journal.append(&7).await;
+                assert!(matches!(refused, Err(WalError::Interrupted { .. })), "{refused:?}");
+            }
+        }
+        Deed::Truncate | Deed::TruncateRotated => {
+            let mut journal = open().await.expect("a journal");
+            plan();
+            let truncated = journal.truncate(3).await;
+            if truncated.is_ok() {
+                assert_eq!((journal.first(), journal.last()), (4, 5));
+                left.first = 4;
+                append(&mut journal, 6, &mut left).await;
+            } else {
+                let refused = journal.append(&6).await;
+                assert!(matches!(refused, Err(WalError::Interrupted { .. })), "{refused:?}");
+            }
+        }
+    }
+    left
+}
+
+async fn append(journal: &mut Journal<u64>, number: u64, left: &mut Left) {
+    match journal.append(&number).await {
+        Ok(seq) => {
+            assert_eq!(seq, number);
+            left.last = number;
+        }
+        Err(WalError::OutcomeUnknown { .. }) => left.perhaps = Some(number),
+        Err(WalError::Io { .. } | WalError::Interrupted { .. }) => {
+            // It is not in there, and the next one takes its place, if that is possible.
+            match journal.append(&number).await {
+                Ok(_) => left.last = number,
+                Err(WalError::OutcomeUnknown { .. }) => left.perhaps = Some(number),
+                Err(_) => {}
+            }
+        }
+        Err(other) => panic!("{other}"),
+    }
+}
+
+async fn records(journal: &Journal<u64>) -> Result<BTreeMap<u64, u64>> {
+    let mut records = BTreeMap::new();
+    journal.replay(journal.first() - 1, &mut |seq, number| assert_eq!(records.insert(seq, number), None)).await?;
+    Ok(records)
+}
+
+#[tokio::test]
+async fn whatever_fails_what_was_acknowledged_is_there_and_what_was_refused_is_not() {
+    let (mut injected, mut unknown) = (0, 0);
+    for deed in [Deed::Begin, Deed::Open, Deed::Append, Deed::Truncate, Deed::TruncateRotated] {
+        for (error, once) in
+            ERRORS.map(|error| (error, true)).into_iter().chain([(libc::EIO, false), (libc::ENOSPC, false)])
+        {
+            for pass in 0.. {
+                let place = Place::ready_for(deed);
+                let left = act(deed, &place, || place.plan(pass, error, once)).await;
+                if place.unplan() == 0 {
+                    assert!(pass > 1, "{deed:?} makes calls");
+                    break;
+                }
+                injected += 1;
+                unknown += usize::from(left.perhaps.is_some());
+                let context = format!("{deed:?}, call {pass}, error {error}, once: {once}");
+                let mut journal =
+                    Journal::<u64>::open(place.path()).await.unwrap_or_else(|error| panic!("{context}: {error}"));
+                let found = records(&journal).await.unwrap_or_else(|error| panic!("{context}: {error}"));
+                assert!(found.iter().all(|(seq, number)| seq == number), "{context}: {found:?}");
+                let expected: Vec<_> = (left.first.max(journal.first())..=left.last).chain(left.perhaps).collect();
+                let found: Vec<_> = found.into_keys().filter(|seq| *seq >= left.first).collect();
+                let without = &expected[..expected.len() - usize::from(left.perhaps.is_some())];
+                assert!(found == expected || found == without, "{context}: {found:?} instead of {expected:?}");
+                assert!(journal.first() <= 4, "{context}: nothing was cut too far");
+
+                // It goes on, and leaves nothing lying about.
+                let next = journal.append(&(journal.last() + 1)).await.expect("append");
+                journal.truncate(next).await.expect("truncate");
+                let files: Vec<_> =
+                    fs::read_dir(place.0.path()).expect("a folder").flatten().map(|file| file.file_name()).collect();
+                assert_eq!(files, ["log"], "{context}");
+            }
+        }
+    }
+    println!("{injected} failures, {unknown} of them with an unknown outcome");
+    assert!(injected > 500 && unknown > 0);
+}

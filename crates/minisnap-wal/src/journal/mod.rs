@@ -1,0 +1,259 @@
+//! A log in the files of `ministore` 0.1.7: JSON lines under a header.
+//!
+//! - `header.rs`: the header line, and the number in it.
+//! - `part.rs`: the files, and which records are in which.
+//! - `open.rs`, `writer.rs`, `replay.rs`, `compact.rs`: opening, appending, reading, truncating, each with its steps.
+
+mod compact;
+mod header;
+mod open;
+mod part;
+mod replay;
+mod writer;
+
+use crate::{Log, Result, WalError};
+use async_trait::async_trait;
+use open::last_of;
+use part::Part;
+use replay::Replay;
+use serde::{Serialize, de::DeserializeOwned};
+use std::{
+    fmt,
+    marker::PhantomData,
+    panic,
+    path::{Path, PathBuf},
+};
+use writer::Writer;
+
+/// A log in a file, in the format of `ministore` 0.1.7: a header, and a line of JSON for each record.
+///
+/// ```text
+/// // MINISTORE JOURNAL v0.1.4 after 1200
+/// {"Set":{"value":10}}
+/// {"Inc":{"by":5}}
+/// ```
+///
+/// `MiniStore::replay` reads it at any time, and gets the records that were not truncated. It pays no heed to the number in
+/// the header; this does, so that the first record above is number 1201. The journals of `ministore`, also those that it
+/// rotated into several files, can be opened, and are numbered from 1.
+///
+/// A journal has one writer at a time, and the others are told so. `MiniStore` doesn't look whether there is one: don't let
+/// it append to a journal that is open here. Nor to a truncated one, if it is to *rotate* it (64 MiB, unless set): it would
+/// remove old records, needed or not. And `ministate` 0.1.3 takes a line's position for its number, so it can't open a
+/// truncated journal.
+///
+/// Use it within a Tokio runtime, of either flavour. What it does on the disk is done on the blocking pool.
+///
+/// ```
+/// use minisnap_wal::{Journal, Log};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("journal.jsonl");
+/// let mut journal = Journal::<String>::open(&path).await?;
+/// assert_eq!(journal.append(&"first".into()).await?, 1);
+/// assert_eq!(journal.append(&"second".into()).await?, 2);
+/// journal.truncate(1).await?;
+/// drop(journal);
+///
+/// let text = std::fs::read_to_string(&path)?;
+/// assert_eq!(text, "// MINISTORE JOURNAL v0.1.4 after 1\n\"second\"\n");
+/// # Ok(())
+/// # }
+/// ```
+pub struct Journal<R> {
+    path: PathBuf,
+    place: String,
+    /// The files, the one that is written to at the end.
+    parts: Vec<Part>,
+    /// `None` once it isn't known any more what is in the files.
+    writer: Option<Writer>,
+    records: PhantomData<fn() -> R>,
+}
+
+impl<R> Journal<R> {
+    /// Opens the journal at `path`, or begins one there, with the folders that are missing. What is in it is durable then,
+    /// whoever wrote it; an append that was cut short, and so never acknowledged, is cut off.
+    ///
+    /// # Errors
+    ///
+    /// - [`Locked`](WalError::Locked) if it is open elsewhere, for longer than 2 seconds.
+    /// - [`Foreign`](WalError::Foreign) if it is no journal, or one whose files don't fit together.
+    /// - [`Io`](WalError::Io).
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let (path, place) = (path.as_ref().to_owned(), path.as_ref());
+        let (writer, parts) = blocking(place, move || open::open(&path)).await??;
+        Ok(Self::of(writer, parts))
+    }
+
+    /// Begins a journal at `path` whose first record follows number `seq`: beside a snapshot with that seq, which came from
+    /// elsewhere or whose log is lost.
+    ///
+    /// # Errors
+    ///
+    /// [`Foreign`](WalError::Foreign) if there is a journal with records already; else those of [`open`](Self::open).
+    pub async fn begin_after(path: impl AsRef<Path>, seq: u64) -> Result<Self> {
+        let (path, place) = (path.as_ref().to_owned(), path.as_ref());
+        let begun = blocking(place, move || {
+            let (writer, mut parts) = open::open(&path)?;
+            if parts.len() > 1 || parts[0].records > 0 {
+                let found = "it holds records; move it away to begin another one".into();
+                return Err(WalError::Foreign { path, found });
+            }
+            parts[0].after = seq;
+            let writer = compact::rewrite_active(&writer, &mut parts[0], seq)?;
+            Ok((writer, parts))
+        });
+        let (writer, parts) = begun.await??;
+        Ok(Self::of(writer, parts))
+    }
+
+    /// The path of the file that is written to, with all links in it followed.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn of(writer: Writer, parts: Vec<Part>) -> Self {
+        let path = writer.path().to_owned();
+        let place = path.display().to_string();
+        Self { path, place, parts, writer: Some(writer), records: PhantomData }
+    }
+
+    fn interrupted(&self) -> WalError {
+        WalError::Interrupted { path: self.path.clone() }
+    }
+
+    fn check_end(&self, seq: u64) -> Result<()> {
+        if seq <= self.end() {
+            return Ok(());
+        }
+        Err(WalError::Beyond { place: self.place.clone(), last: self.end(), seq })
+    }
+
+    /// The number before the first record.
+    fn start(&self) -> u64 {
+        self.parts.first().map_or(0, |part| part.after)
+    }
+
+    fn end(&self) -> u64 {
+        self.parts.last().map_or(0, Part::last)
+    }
+}
+
+/// Dropping a future of [`append`](Log::append) or [`truncate`](Log::truncate) doesn't stop what is on its way: afterwards
+/// this handle refuses everything with [`Interrupted`](WalError::Interrupted), and the journal has to be opened again.
+#[async_trait]
+impl<R: Serialize + DeserializeOwned + Send + Sync + 'static> Log for Journal<R> {
+    type Record = R;
+
+    fn place(&self) -> &str {
+        &self.place
+    }
+
+    fn first(&self) -> u64 {
+        self.start().saturating_add(1)
+    }
+
+    fn last(&self) -> u64 {
+        self.end()
+    }
+
+    async fn append(&mut self, record: &R) -> Result<u64> {
+        if self.end() == u64::MAX {
+            return Err(WalError::Log {
+                place: self.place.clone(),
+                source: "there is no number after the last".into(),
+            });
+        }
+        let line = self.line(record)?;
+        let length = line.len() as u64;
+        let mut writer = self.writer.take().ok_or_else(|| self.interrupted())?;
+        let (writer, appended) = blocking(&self.path, move || {
+            let appended = writer.append(&line);
+            (writer, appended)
+        })
+        .await?;
+        if !matches!(appended, Err(WalError::OutcomeUnknown { .. })) {
+            self.writer = Some(writer);
+        }
+        appended?;
+        let active = last_of(&mut self.parts);
+        active.records += 1;
+        active.end += length;
+        Ok(active.last())
+    }
+
+    async fn replay(&self, after: u64, apply: &mut (dyn FnMut(u64, R) + Send)) -> Result<()> {
+        if self.writer.is_none() {
+            return Err(self.interrupted());
+        }
+        self.check_end(after)?;
+        if after < self.start() {
+            return Err(WalError::Gap { place: self.place.clone(), from: after + 1, to: self.start() });
+        }
+        let mut replay = Replay::after(after, &self.parts);
+        loop {
+            let (next, batch) = blocking(&self.path, move || {
+                let batch = replay.batch();
+                (replay, batch)
+            })
+            .await?;
+            let batch = batch?;
+            if batch.is_empty() {
+                return Ok(());
+            }
+            batch.into_iter().for_each(|(number, record)| apply(number, record));
+            replay = next;
+        }
+    }
+
+    async fn truncate(&mut self, through: u64) -> Result<()> {
+        self.check_end(through)?;
+        let writer = self.writer.take().ok_or_else(|| self.interrupted())?;
+        if through <= self.start() {
+            self.writer = Some(writer);
+            return Ok(());
+        }
+        let mut parts = self.parts.clone();
+        let (parts, writer) = blocking(&self.path, move || {
+            let writer = compact::truncate(writer, &mut parts, through);
+            (parts, writer)
+        })
+        .await?;
+        self.writer = Some(writer?);
+        self.parts = parts;
+        Ok(())
+    }
+}
+
+impl<R: Serialize + DeserializeOwned> Journal<R> {
+    /// The line for a record, after a proof that it can be read back: what was acknowledged must not stop a recovery.
+    fn line(&self, record: &R) -> Result<Vec<u8>> {
+        let unreplayable = |source| WalError::Unreplayable { path: self.path.clone(), source };
+        let mut line = serde_json::to_vec(record).map_err(|error| unreplayable(error.into()))?;
+        serde_json::from_slice::<R>(&line).map_err(|error| unreplayable(error.into()))?;
+        if line.contains(&b'\n') {
+            return Err(unreplayable("its JSON has line breaks in it".into()));
+        }
+        line.push(b'\n');
+        Ok(line)
+    }
+}
+
+impl<R> fmt::Debug for Journal<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let after = self.start();
+        f.debug_struct("Journal").field("path", &self.path).field("after", &after).field("last", &self.end()).finish()
+    }
+}
+
+/// Runs what waits for the disk where it holds up nobody. A panic in it is passed on.
+async fn blocking<T: Send + 'static>(path: &Path, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => Ok(done),
+        Err(error) if error.is_panic() => panic::resume_unwind(error.into_panic()),
+        // The runtime is shutting down.
+        Err(_) => Err(WalError::Interrupted { path: path.into() }),
+    }
+}

@@ -1,0 +1,59 @@
+//! Opening a journal to write to it:
+//!
+//! 1. make the folder, and lock the file. From here on nobody else changes the journal
+//! 2. remove what a truncation left that was cut short
+//! 3. sync the folder and those above it: the process that made the file may have been killed before it did, and so may one
+//!    that truncated it
+//! 4. find out which records are in which file
+//! 5. cut off an append that was cut short, and sync the file: what is replayed must not be lost by the next power loss
+//! 6. if the file is new, put one with a header in its place
+
+use super::{
+    compact,
+    part::{Part, parts},
+    writer::Writer,
+};
+use crate::{Result, disk};
+use std::path::Path;
+
+/// The writer, and the journal's files, the one it writes to at the end.
+pub(crate) fn open(path: &Path) -> Result<(Writer, Vec<Part>)> {
+    // 1.
+    disk::create_folders(disk::folder_of(path))?;
+    let path = disk::resolve(path)?;
+    let mut writer = Writer::lock(&path)?;
+    // 2.
+    let folder = disk::folder_of(&path);
+    remove_leftovers(&path, folder)?;
+    // 3.
+    disk::sync_with_ancestors(folder)?;
+    // 4.
+    let mut parts = parts(&path, writer.file())?;
+    // 5.
+    let active = last_of(&mut parts);
+    writer.settle(active.end)?;
+    // 6.
+    if active.end == 0 {
+        let after = active.after;
+        writer = compact::rewrite_active(&writer, active, after)?;
+    }
+    Ok((writer, parts))
+}
+
+/// The file that is written to.
+pub(crate) fn last_of(parts: &mut [Part]) -> &mut Part {
+    parts.last_mut().expect("a journal has at least one file")
+}
+
+fn remove_leftovers(path: &Path, folder: &Path) -> Result<()> {
+    let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
+        return disk::remove(&compact::new_of(path));
+    };
+    for found in disk::names_in(folder)? {
+        let middle = found.strip_prefix(name).and_then(|rest| rest.strip_suffix(compact::NEW));
+        if middle.is_some_and(|middle| middle.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')) {
+            disk::remove(&folder.join(found))?;
+        }
+    }
+    Ok(())
+}

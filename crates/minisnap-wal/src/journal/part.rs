@@ -1,0 +1,243 @@
+//! The files of a journal: one, and those that `ministore` rotated out of it.
+//!
+//! `ministore` renames a file that is full to `NAME.000001`, `NAME.000002` and so on, and begins `NAME` anew. The records
+//! are numbered through all of them. A file states the number before its first record, or it goes on where the one before
+//! it ends.
+
+use super::header;
+use crate::{Result, WalError, disk};
+use std::{
+    fs::File,
+    io::{BufRead, BufReader, Read, Seek, SeekFrom},
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+};
+
+/// A file of the journal, and which records are in it. One that holds nothing yet, not even a header, ends at 0.
+#[derive(Debug, Clone)]
+pub(crate) struct Part {
+    pub(crate) path: PathBuf,
+    /// The number before its first record.
+    pub(crate) after: u64,
+    /// Whether its header states that number.
+    pub(crate) states_it: bool,
+    pub(crate) records: u64,
+    /// Where its whole lines end, in bytes.
+    pub(crate) end: u64,
+}
+
+impl Part {
+    /// The number of its last record, or the one before it if it has none.
+    pub(crate) fn last(&self) -> u64 {
+        self.after + self.records
+    }
+
+    /// Opens it where the record after number `after` begins.
+    pub(crate) fn open_after(&self, after: u64) -> Result<Lines> {
+        let mut lines = Lines::open(&self.path)?;
+        lines.skip(1 + after - self.after)?;
+        Ok(lines)
+    }
+}
+
+/// All files of the journal `path`, the oldest first, `path` itself, which `active` is, at the end.
+pub(crate) fn parts(path: &Path, active: &File) -> Result<Vec<Part>> {
+    let rotated = rotated(path)?;
+    let begins_with = rotated.first().map_or(1, |(number, _)| *number);
+    let mut scans = Vec::new();
+    for (_, path) in rotated {
+        let scan = Scan::of(&disk::open_to_read(&path)?, &path)?;
+        if scan.torn > 0 {
+            let source = "the file ends in the middle of it".into();
+            return Err(WalError::Corrupt { path, line: scan.records + 2, source });
+        }
+        scans.push((path, scan));
+    }
+    scans.push((path.into(), Scan::of(active, path)?));
+    number(scans, begins_with)
+}
+
+/// The rotated files, with their numbers, the oldest first.
+fn rotated(path: &Path) -> Result<Vec<(u32, PathBuf)>> {
+    let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return Ok(Vec::new()) };
+    let mut rotated = Vec::new();
+    for found in disk::names_in(disk::folder_of(path))? {
+        let digits = found.strip_prefix(name).and_then(|rest| rest.strip_prefix('.'));
+        let digits = digits.filter(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()));
+        if let Some(number) = digits.and_then(|digits| digits.parse().ok()) {
+            rotated.push((number, path.with_file_name(found)));
+        }
+    }
+    rotated.sort();
+    Ok(rotated)
+}
+
+/// Gives every file the number before its first record, from whichever states it.
+fn number(scans: Vec<(PathBuf, Scan)>, begins_with: u32) -> Result<Vec<Part>> {
+    let mut before = 0;
+    let mut start = None;
+    for (path, scan) in &scans {
+        if let Some(after) = scan.stated {
+            let implied = after.checked_sub(before);
+            if implied.is_none() || start.is_some_and(|start| Some(start) != implied) {
+                let found = format!(
+                    "its header says that it follows number {after}, and the files before it hold {before} records: a file \
+                     between them is missing, or one is of another journal"
+                );
+                return Err(WalError::Foreign { path: path.clone(), found });
+            }
+            start = implied;
+        }
+        before += scan.records;
+    }
+    if start.is_none() && begins_with != 1 {
+        let found = "it is the oldest file, and not the first: `ministore` removed older ones when there were more than \
+                     `max_segments`, so that nobody knows the numbers of the records. Restore what you have another way, and \
+                     begin a new journal"
+            .into();
+        return Err(WalError::Foreign { path: scans[0].0.clone(), found });
+    }
+    let mut after = start.unwrap_or(0);
+    let mut parts = Vec::new();
+    for (path, scan) in scans {
+        let Some(last) = after.checked_add(scan.records) else {
+            return Err(WalError::Foreign {
+                path,
+                found: format!("there are no numbers for the records after {after}"),
+            });
+        };
+        parts.push(Part { path, after, states_it: scan.stated.is_some(), records: scan.records, end: scan.end });
+        after = last;
+    }
+    Ok(parts)
+}
+
+/// What is in a file.
+pub(crate) struct Scan {
+    stated: Option<u64>,
+    records: u64,
+    end: u64,
+    /// How many bytes there are after the last whole record.
+    pub(crate) torn: u64,
+}
+
+impl Scan {
+    /// Reads a file through, without reading the records.
+    ///
+    /// A last line without its line break was never acknowledged, and so wasn't one with a zero in it, which JSON never
+    /// has and a power loss may leave: records are made durable one at a time.
+    pub(crate) fn of(file: &File, path: &Path) -> Result<Self> {
+        let length = disk::length(file, path)?;
+        if header::is_torn(&head(file, path)?) {
+            return Ok(Self { stated: None, records: 0, end: 0, torn: length });
+        }
+        let mut lines = Lines::from_start(file, path)?;
+        let stated = lines.header()?;
+        let (mut records, mut end) = (0, lines.offset);
+        let mut last = end;
+        while lines.next_break()? {
+            records += 1;
+            last = end;
+            end = lines.offset;
+        }
+        if records > 0 && holds_a_zero(file, path, last, end)? {
+            records -= 1;
+            end = last;
+        }
+        Ok(Self { stated, records, end, torn: length.saturating_sub(end) })
+    }
+}
+
+/// As much of a file's beginning as a header can be long.
+fn head(file: &File, path: &Path) -> Result<Vec<u8>> {
+    let mut bytes = vec![0; header::MAX_BYTES];
+    let read = file.read_at(&mut bytes, 0).map_err(|error| disk::error("read", path, error))?;
+    bytes.truncate(read);
+    Ok(bytes)
+}
+
+fn holds_a_zero(file: &File, path: &Path, from: u64, to: u64) -> Result<bool> {
+    let mut bytes = vec![0; usize::try_from(to - from).unwrap_or(usize::MAX)];
+    file.read_exact_at(&mut bytes, from).map_err(|error| disk::error("read", path, error))?;
+    Ok(bytes.contains(&0))
+}
+
+/// A file, line by line.
+#[derive(Debug)]
+pub(crate) struct Lines {
+    reader: BufReader<File>,
+    path: PathBuf,
+    /// Where the next line begins.
+    pub(crate) offset: u64,
+    /// Which one that is, from 1.
+    pub(crate) number: u64,
+}
+
+impl Lines {
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        Self::from_start(&disk::open_to_read(path)?, path)
+    }
+
+    fn from_start(file: &File, path: &Path) -> Result<Self> {
+        let start = |mut file: File| file.seek(SeekFrom::Start(0)).map(|_| file);
+        let file = file.try_clone().and_then(start).map_err(|error| disk::error("read", path, error))?;
+        Ok(Self { reader: BufReader::with_capacity(1 << 16, file), path: path.into(), offset: 0, number: 1 })
+    }
+
+    /// Reads the header line.
+    fn header(&mut self) -> Result<Option<u64>> {
+        let mut line = Vec::new();
+        self.reader
+            .by_ref()
+            .take(header::MAX_BYTES as u64)
+            .read_until(b'\n', &mut line)
+            .map_err(|error| disk::error("read", &self.path, error))?;
+        self.offset += line.len() as u64;
+        self.number += 1;
+        // One without a line break can't be parsed: it is cut off, or too long.
+        header::parse(line.strip_suffix(b"\n").unwrap_or_default())
+            .map_err(|found| WalError::Foreign { path: self.path.clone(), found })
+    }
+
+    /// Goes to the next line, if this one has an end.
+    fn next_break(&mut self) -> Result<bool> {
+        loop {
+            let bytes = self.reader.fill_buf().map_err(|error| disk::error("read", &self.path, error))?;
+            if bytes.is_empty() {
+                return Ok(false);
+            }
+            let found = memchr::memchr(b'\n', bytes);
+            let length = found.map_or(bytes.len(), |position| position + 1);
+            self.reader.consume(length);
+            self.offset += length as u64;
+            if found.is_some() {
+                self.number += 1;
+                return Ok(true);
+            }
+        }
+    }
+
+    fn skip(&mut self, lines: u64) -> Result<()> {
+        for _ in 0..lines {
+            self.next_break()?;
+        }
+        Ok(())
+    }
+
+    /// The next line into `line`, without its line break; `false` at the end.
+    pub(crate) fn next(&mut self, line: &mut Vec<u8>) -> Result<bool> {
+        line.clear();
+        let read = self.reader.read_until(b'\n', line).map_err(|error| disk::error("read", &self.path, error))?;
+        if line.pop_if(|byte| *byte == b'\n').is_none() {
+            return Ok(false);
+        }
+        self.offset += read as u64;
+        self.number += 1;
+        Ok(true)
+    }
+
+    /// Bytes from here on, as many as come at once.
+    pub(crate) fn read(&mut self, bytes: &mut [u8]) -> Result<usize> {
+        self.reader.read(bytes).map_err(|error| disk::error("read", &self.path, error))
+    }
+}

@@ -1,0 +1,106 @@
+//! The journal's one writer: the open file that takes the appends, locked for as long as it lives.
+//!
+//! The lock is on the file itself, so there is no lock file to clean up, and the system lets go of it when the writer dies.
+
+use crate::{Result, WalError, disk};
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    process, thread,
+    time::{Duration, Instant},
+};
+
+#[derive(Debug)]
+pub(crate) struct Writer {
+    file: File,
+    path: PathBuf,
+    /// Where the next record goes, in bytes.
+    end: u64,
+    /// A forked child has the same open file: if it let go of the lock, it would do so under its living parent.
+    owner: u32,
+}
+
+impl Writer {
+    /// Locks the file at `path`, which is made if it is missing; waits for a while for another writer to end.
+    pub(crate) fn lock(path: &Path) -> Result<Self> {
+        let start = Instant::now();
+        loop {
+            let writer = Self::of(disk::open_to_append(path)?, path);
+            if disk::try_lock(&writer.file, path)? {
+                // A truncation may have put another file in its place while this waited.
+                if disk::is_at(&writer.file, path)? {
+                    return Ok(writer);
+                }
+            } else if start.elapsed() >= PATIENCE {
+                return Err(WalError::Locked { path: path.into() });
+            } else {
+                thread::sleep(PAUSE);
+            }
+        }
+    }
+
+    /// Makes and locks a new file, which is to take the place of `path`. Only who has that locked may do so.
+    pub(crate) fn create(new: &Path, path: &Path) -> Result<Self> {
+        let writer = Self::of(disk::create_new(new)?, path);
+        if disk::try_lock(&writer.file, new)? { Ok(writer) } else { Err(WalError::Locked { path: new.into() }) }
+    }
+
+    fn of(file: File, path: &Path) -> Self {
+        Self { file, path: path.into(), end: 0, owner: process::id() }
+    }
+
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The next record goes here.
+    pub(crate) fn begin_at(&mut self, end: u64) {
+        self.end = end;
+    }
+
+    /// Cuts off what an append left half-way, and makes what is before durable, whoever appended it.
+    pub(crate) fn settle(&mut self, end: u64) -> Result<()> {
+        if disk::length(&self.file, &self.path)? > end {
+            disk::cut(&self.file, &self.path, end)?;
+        }
+        disk::sync(&self.file, &self.path)?;
+        self.begin_at(end);
+        Ok(())
+    }
+
+    /// Appends a line, and makes it durable.
+    ///
+    /// # Errors
+    ///
+    /// With [`OutcomeUnknown`](WalError::OutcomeUnknown) this must not be used any more.
+    pub(crate) fn append(&mut self, line: &[u8]) -> Result<()> {
+        let unknown = |error| match error {
+            WalError::Io { path, source, .. } => WalError::OutcomeUnknown { path, source },
+            other => other,
+        };
+        if let Err(error) = disk::write(&self.file, &self.path, line) {
+            // A part of it may be there. It has no line break, so that even if this isn't durable it is no record.
+            disk::cut(&self.file, &self.path, self.end).map_err(unknown)?;
+            return Err(error);
+        }
+        disk::sync(&self.file, &self.path).map_err(unknown)?;
+        self.end += line.len() as u64;
+        Ok(())
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if self.owner == process::id() {
+            disk::unlock(&self.file);
+        }
+    }
+}
+
+/// How long to wait for another writer: one whose future was dropped may still be in the middle of an append.
+const PATIENCE: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_millis(5);

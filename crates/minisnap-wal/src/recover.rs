@@ -1,0 +1,177 @@
+//! Recovery: the newest snapshot, and the tail of the log after it.
+//!
+//! 1. Restore the current snapshot; if there is none, begin with the empty state, of number 0. If it is damaged, that is the
+//!    answer, or, on request, the next older one that is intact takes its place: one without a higher number, since that
+//!    would be of a history that somebody went back from.
+//! 2. Check that the log reaches from there to its end: a record that is missing is an error, never passed over.
+//! 3. Replay what comes after, and check that each record is the next one.
+
+use crate::{Log, Result, WalError};
+use minisnap::{MiniSnapError, SnapStore, SnapshotBackend};
+use serde::de::DeserializeOwned;
+
+/// A state, and how it came about.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Recovered<S> {
+    /// The state after the last change in the log.
+    pub state: S,
+    /// The number of that change; 0 if there never was one.
+    pub seq: u64,
+    /// The seq of the snapshot that was restored, if one was.
+    pub snapshot: Option<u64>,
+    /// How many records were replayed after it.
+    pub replayed: u64,
+    /// What was wrong with newer snapshots, if this fell back to an older one.
+    pub damaged: Vec<MiniSnapError>,
+}
+
+/// Restores the current snapshot and replays the log after it. Where there is no snapshot, it begins with `empty`.
+///
+/// `apply` gets the state, a record's number and the record. Reads only, so that dropping the future changes nothing.
+///
+/// # Errors
+///
+/// - [`Snapshot`](WalError::Snapshot): there is a snapshot, and it can't be restored. See [`recover_or_fall_back`].
+/// - [`Gap`](WalError::Gap), [`Beyond`](WalError::Beyond): the log doesn't fit the snapshot.
+/// - [`Corrupt`](WalError::Corrupt) and others of the log's.
+pub async fn recover<S, B, L>(
+    store: &SnapStore<B>,
+    log: &L,
+    empty: S,
+    apply: impl FnMut(&mut S, u64, L::Record) + Send,
+) -> Result<Recovered<S>>
+where
+    S: DeserializeOwned + Send,
+    B: SnapshotBackend,
+    L: Log,
+{
+    let start = match store.try_restore().await? {
+        Some((state, seq)) => Start { state, snapshot: Some(seq), damaged: Vec::new() },
+        None => Start { state: empty, snapshot: None, damaged: Vec::new() },
+    };
+    start.replay(log, apply).await
+}
+
+/// Like [`recover`], but if the current snapshot is damaged, an older one that is intact takes its place, or the log alone,
+/// as long as the log reaches back to it. [`Recovered::damaged`] tells: show it to somebody.
+///
+/// The damaged one stays current; the next [`checkpoint`](crate::checkpoint) publishes over it.
+///
+/// # Errors
+///
+/// [`NoFallBack`](WalError::NoFallBack) if it is damaged and nothing older will do; else those of [`recover`].
+pub async fn recover_or_fall_back<S, B, L>(
+    store: &SnapStore<B>,
+    log: &L,
+    empty: S,
+    apply: impl FnMut(&mut S, u64, L::Record) + Send,
+) -> Result<Recovered<S>>
+where
+    S: DeserializeOwned + Send,
+    B: SnapshotBackend,
+    L: Log,
+{
+    let start = loop {
+        let Some(current) = store.current().await? else {
+            break Start { state: empty, snapshot: None, damaged: Vec::new() };
+        };
+        match store.restore_generation(&current).await {
+            Ok((state, seq)) => break Start { state, snapshot: Some(seq), damaged: Vec::new() },
+            // There is a newer one by now.
+            Err(MiniSnapError::Retired { .. }) => {}
+            Err(damaged @ MiniSnapError::Corrupt { .. }) => {
+                break fall_back(store, log, empty, current.seq(), damaged).await?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    };
+    start.replay(log, apply).await
+}
+
+/// What a recovery begins with.
+struct Start<S> {
+    state: S,
+    snapshot: Option<u64>,
+    damaged: Vec<MiniSnapError>,
+}
+
+impl<S: Send> Start<S> {
+    async fn replay<L: Log>(
+        self,
+        log: &L,
+        mut apply: impl FnMut(&mut S, u64, L::Record) + Send,
+    ) -> Result<Recovered<S>> {
+        let Self { mut state, snapshot, damaged } = self;
+        let begin = snapshot.unwrap_or(0);
+        // 2.
+        check_reach(log, begin)?;
+        // 3.
+        let (mut seq, mut beyond) = (begin, None);
+        log.replay(begin, &mut |number, record| {
+            if beyond.is_none() && number.checked_sub(1) == Some(seq) {
+                apply(&mut state, number, record);
+                seq = number;
+            } else {
+                beyond.get_or_insert(number);
+            }
+        })
+        .await?;
+        match beyond {
+            Some(number) => Err(gap(log, seq, number)),
+            None if seq < log.last() => Err(WalError::Gap { place: log.place().into(), from: seq + 1, to: log.last() }),
+            None => Ok(Recovered { state, seq, snapshot, replayed: seq - begin, damaged }),
+        }
+    }
+}
+
+/// An older snapshot in the place of the current one, which has this `seq` and is damaged: see step 1.
+async fn fall_back<S, B, L>(
+    store: &SnapStore<B>,
+    log: &L,
+    empty: S,
+    seq: u64,
+    newest: MiniSnapError,
+) -> Result<Start<S>>
+where
+    S: DeserializeOwned,
+    B: SnapshotBackend,
+    L: Log,
+{
+    let intact = if let MiniSnapError::Corrupt { intact, .. } = &newest { intact.clone() } else { Vec::new() };
+    let mut damaged = vec![newest];
+    for older in intact.iter().filter(|older| older.seq() <= seq) {
+        if let Err(because) = check_reach(log, older.seq()) {
+            return Err(no_fall_back(damaged, &because));
+        }
+        match store.restore_generation(older).await {
+            Ok((state, seq)) => return Ok(Start { state, snapshot: Some(seq), damaged }),
+            Err(error @ (MiniSnapError::Corrupt { .. } | MiniSnapError::Retired { .. })) => damaged.push(error),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    match check_reach(log, 0) {
+        Ok(()) => Ok(Start { state: empty, snapshot: None, damaged }),
+        Err(because) => Err(no_fall_back(damaged, &because)),
+    }
+}
+
+fn no_fall_back(mut damaged: Vec<MiniSnapError>, because: &WalError) -> WalError {
+    WalError::NoFallBack { damaged: Box::new(damaged.swap_remove(0)), because: because.to_string() }
+}
+
+/// Whether the log holds everything after `seq`.
+fn check_reach(log: &impl Log, seq: u64) -> Result<()> {
+    if seq < log.first().saturating_sub(1) {
+        return Err(gap(log, seq, log.first()));
+    }
+    if log.last() < seq {
+        return Err(WalError::Beyond { place: log.place().into(), last: log.last(), seq });
+    }
+    Ok(())
+}
+
+/// The records between these two are missing.
+fn gap(log: &impl Log, before: u64, after: u64) -> WalError {
+    WalError::Gap { place: log.place().into(), from: before + 1, to: after.saturating_sub(1) }
+}

@@ -1,0 +1,115 @@
+//! Checkpoints: the log is cut as far as every retained snapshot allows, and never before one is durable.
+
+use crate::kit::*;
+use minisnap::{
+    MiniSnapError, Operation, SnapStore,
+    mem::{Fault, MemBackend},
+};
+use minisnap_wal::{Log, WalError, checkpoint, compact};
+
+struct Pair {
+    backend: MemBackend,
+    store: SnapStore<MemBackend>,
+    log: MemLog,
+}
+
+impl Pair {
+    async fn with_records(last: u64) -> Self {
+        let (backend, mut log) = (MemBackend::new(), MemLog::default());
+        append(&mut log, last).await;
+        Self { store: SnapStore::with_backend(backend.clone()), backend, log }
+    }
+}
+
+#[tokio::test]
+async fn the_log_is_cut_to_the_smallest_of_the_retained() {
+    let mut pair = Pair::with_records(20).await;
+    for (seq, through) in [(4, 4), (7, 4), (12, 7), (20, 12)] {
+        let done = checkpoint(&pair.store, &mut pair.log, &seq, seq).await.expect("checkpoint");
+        assert_eq!((done.published.generation().seq(), done.truncated_through), (seq, through));
+        assert_eq!(records(&pair.log).await, numbered(through + 1, 20));
+    }
+    // Going back on purpose.
+    let done = checkpoint(&pair.store, &mut pair.log, &15, 15).await.expect("checkpoint");
+    assert_eq!(done.truncated_through, 15);
+}
+
+#[tokio::test]
+async fn nothing_is_cut_unless_the_snapshot_is_durable() {
+    for fault in [
+        Fault::OutcomeUnknown { applied: true },
+        Fault::OutcomeUnknown { applied: false },
+        Fault::from(std::io::ErrorKind::StorageFull),
+    ] {
+        for operation in [Operation::Stage, Operation::Write, Operation::Publish] {
+            if matches!(fault, Fault::OutcomeUnknown { .. }) && operation != Operation::Publish {
+                continue;
+            }
+            let mut pair = Pair::with_records(9).await;
+            checkpoint(&pair.store, &mut pair.log, &3, 3).await.expect("checkpoint");
+            pair.backend.fail(operation).with(fault.clone()).once();
+            let error = checkpoint(&pair.store, &mut pair.log, &9, 9).await.expect_err("it fails");
+            assert!(matches!(error, WalError::Snapshot(_)), "{error}");
+            assert_eq!(records(&pair.log).await, numbered(4, 9), "{operation}");
+            // The next one makes up for it.
+            let done = checkpoint(&pair.store.clone().keep(1), &mut pair.log, &9, 9).await.expect("checkpoint");
+            assert_eq!(done.truncated_through, 9);
+        }
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_cut_if_the_history_cannot_be_looked_up() {
+    let mut pair = Pair::with_records(9).await;
+    pair.backend.fail(Operation::History).with(std::io::ErrorKind::PermissionDenied).once();
+    let error = checkpoint(&pair.store, &mut pair.log, &9, 9).await.expect_err("it fails");
+    let WalError::NotCompacted { published, source } = error else { panic!("{error}") };
+    assert_eq!(published.generation().seq(), 9);
+    assert!(matches!(*source, WalError::Snapshot(MiniSnapError::Io { .. })), "{source}");
+    assert_eq!(records(&pair.log).await, numbered(1, 9));
+    assert_eq!(compact(&pair.store, &mut pair.log).await.expect("compact"), Some(9));
+}
+
+#[tokio::test]
+async fn a_log_that_cannot_be_cut_does_not_cost_the_snapshot() {
+    let mut pair = Pair::with_records(9).await;
+    pair.log.fail_to_truncate(true);
+    let error = checkpoint(&pair.store, &mut pair.log, &9, 9).await.expect_err("it fails");
+    assert!(error.to_string().contains("the snapshot of number 9 is safe"), "{error}");
+    assert_eq!(pair.store.restore::<u64>().await.expect("restore"), (9, 9));
+    pair.log.fail_to_truncate(false);
+    assert_eq!(compact(&pair.store, &mut pair.log).await.expect("compact"), Some(9));
+    assert_eq!((pair.log.first(), pair.log.last()), (10, 9));
+}
+
+#[tokio::test]
+async fn without_a_snapshot_nothing_is_cut() {
+    let mut pair = Pair::with_records(9).await;
+    assert_eq!(compact(&pair.store, &mut pair.log).await.expect("compact"), None);
+    assert_eq!(records(&pair.log).await, numbered(1, 9));
+}
+
+#[tokio::test]
+async fn a_state_the_log_does_not_reach_is_not_saved() {
+    let mut pair = Pair::with_records(9).await;
+    let beyond = checkpoint(&pair.store, &mut pair.log, &10, 10).await.expect_err("there is no number 10");
+    assert!(matches!(beyond, WalError::Beyond { last: 9, seq: 10, .. }), "{beyond}");
+    assert_eq!(pair.store.current().await.expect("a look"), None);
+    // Somebody else's snapshots.
+    pair.store.create(&12, 12).await.expect("create");
+    let beyond = compact(&pair.store, &mut pair.log).await.expect_err("there is no number 12");
+    assert!(matches!(beyond, WalError::Beyond { last: 9, seq: 12, .. }), "{beyond}");
+    assert_eq!(records(&pair.log).await, numbered(1, 9));
+}
+
+#[tokio::test]
+async fn what_others_published_is_kept_in_mind() {
+    // Another handle that keeps more, and a lower number: the log has to reach back to that.
+    let mut pair = Pair::with_records(9).await;
+    let other = pair.store.clone().keep(3);
+    other.create(&2, 2).await.expect("create");
+    other.create(&5, 5).await.expect("create");
+    let done = checkpoint(&other, &mut pair.log, &9, 9).await.expect("checkpoint");
+    assert_eq!(done.truncated_through, 2);
+    assert_eq!(records(&pair.log).await, numbered(3, 9));
+}

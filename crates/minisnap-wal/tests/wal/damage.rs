@@ -1,0 +1,110 @@
+//! What crashes, disks and people do to a journal.
+
+use crate::kit::*;
+use minisnap_wal::{Journal, Log, WalError};
+
+#[tokio::test]
+async fn an_append_that_was_cut_short_is_cut_off() {
+    // A part of a line; all but the line break; zeros; zeros in its middle.
+    for torn in ["3", "[3", "3\0\0\0", "\0\0\0\0\0", "\0\n", "3\0\0\n"] {
+        let place = Place::with(&format!("{HEADER}1\n2\n{torn}"));
+        let mut journal = place.open().await;
+        assert_eq!(records(&journal).await, numbered(1, 2), "{torn:?}");
+        append(&mut journal, 3).await;
+        drop(journal);
+        assert_eq!(place.text(), format!("{HEADER}1\n2\n3\n"), "{torn:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_journal_that_was_cut_short_when_it_was_begun_is_begun_again() {
+    for torn in ["", "// MINISTORE JOU", "\0\0\0\0\0\0\0", "// MINISTORE JOURNAL v0.1.4"] {
+        let place = Place::with(torn);
+        let mut journal = place.open().await;
+        assert_eq!((journal.first(), journal.last()), (1, 0), "{torn:?}");
+        append(&mut journal, 1).await;
+        assert_eq!(place.text(), "// MINISTORE JOURNAL v0.1.4 after 0\n1\n", "{torn:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_journal_is_refused_and_stays_as_it_is() {
+    let long = format!("// MINISTORE JOURNAL v{}\n1\n", "0".repeat(1000));
+    for (text, told) in [
+        ("{\"Set\":1}\n", "first line"),
+        ("// MINISTORE JOURNAL v0.1.4 after 18446744073709551616\n", "first line"),
+        ("// MINISTORE JOURNAL v0.2.0\n1\n", "version 0.2.0"),
+        ("// MINISTORE JOURNAL v0.1.4 after 18446744073709551615\n1\n", "no numbers"),
+        (long.as_str(), "first line"),
+    ] {
+        let place = Place::with(text);
+        let refused = place.try_open().await.expect_err("it is no journal");
+        assert!(matches!(refused, WalError::Foreign { .. }), "{refused}");
+        assert!(refused.to_string().contains(told) && refused.to_string().contains("/log"), "{refused}");
+        assert_eq!(place.text(), text);
+        assert_eq!(place.names(), ["log"]);
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_file_is_refused_and_nothing_waits_for_it() {
+    let place = Place::new();
+    std::fs::create_dir(place.log()).expect("a folder");
+    let refused = place.try_open().await.expect_err("it is a folder");
+    assert!(refused.to_string().contains("log"), "{refused}");
+
+    let place = Place::new();
+    let made = std::process::Command::new("mkfifo").arg(place.log()).status().expect("mkfifo");
+    assert!(made.success());
+    let refused = place.try_open().await.expect_err("it is a pipe");
+    assert!(matches!(refused, WalError::Foreign { .. }), "{refused}");
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_read_is_named_by_its_line_and_nothing_is_cut() {
+    for damaged in ["[", "", "\"two\"", "2 2", "\0"] {
+        let text = format!("{HEADER}1\n{damaged}\n3\n");
+        let place = Place::with(&text);
+        let journal = place.open().await;
+        assert_eq!(journal.last(), 3);
+        let corrupt = after(&journal, 0).await.expect_err("a damaged line");
+        assert!(matches!(corrupt, WalError::Corrupt { line: 3, .. }), "{damaged:?}: {corrupt}");
+        assert!(corrupt.to_string().contains("line 3"), "{corrupt}");
+        // What comes after it is there.
+        assert_eq!(after(&journal, 2).await.expect("replay"), numbered(3, 3));
+        drop(journal);
+        assert_eq!(place.text(), text);
+    }
+    // The way out that the error names.
+    let place = Place::with(&format!("{HEADER}1\n[\n3\n"));
+    let cut = std::process::Command::new("sed").args(["-i", "3,$d"]).arg(place.log()).status().expect("sed");
+    assert!(cut.success());
+    assert_eq!(records(&place.open().await).await, numbered(1, 1));
+}
+
+#[tokio::test]
+async fn what_a_killed_truncation_left_is_removed() {
+    let (place, journal) = Place::with_records(2).await;
+    drop(journal);
+    place.write("log.new", "// MINISTORE JOURNAL v0.1.4 after 1\n2");
+    place.write("log.000001.new", "");
+    place.write("log.newer", "not ours");
+    place.write("catalog.new", "not ours");
+    let mut journal = place.open().await;
+    assert_eq!(place.names(), ["catalog.new", "log", "log.newer"]);
+    journal.truncate(1).await.expect("truncate");
+    assert_eq!(records(&journal).await, numbered(2, 2));
+}
+
+#[tokio::test]
+async fn a_name_without_a_folder_is_a_file_in_the_working_directory() {
+    // In the folder these tests run in; a name of their own.
+    let name = format!("journal-of-a-test-{}.jsonl", std::process::id());
+    let mut journal = Journal::<u64>::open(&name).await.expect("a journal");
+    append(&mut journal, 2).await;
+    drop(journal);
+    let journal = Journal::<u64>::open(&name).await.expect("a journal");
+    let found = records(&journal).await;
+    std::fs::remove_file(&name).expect("to remove it");
+    assert_eq!(found, numbered(1, 2));
+}

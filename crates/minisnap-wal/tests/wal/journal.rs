@@ -1,0 +1,215 @@
+//! The journal in good health: numbers, restarts, truncation, one writer.
+
+use crate::kit::*;
+use minisnap_wal::{Journal, Log, WalError};
+use std::{fs, future::Future, pin::pin, task::Poll};
+
+#[tokio::test]
+async fn records_are_numbered_from_one_through_restarts_and_truncations() {
+    let (place, journal) = Place::with_records(3).await;
+    assert_eq!((journal.first(), journal.last()), (1, 3));
+    drop(journal);
+    let mut journal = place.open().await;
+    assert_eq!(records(&journal).await, numbered(1, 3));
+    append(&mut journal, 5).await;
+
+    journal.truncate(4).await.expect("truncate");
+    assert_eq!((journal.first(), journal.last()), (5, 5));
+    append(&mut journal, 6).await;
+    drop(journal);
+    let mut journal = place.open().await;
+    assert_eq!(records(&journal).await, numbered(5, 6));
+
+    // All of it.
+    journal.truncate(6).await.expect("truncate");
+    assert_eq!((journal.first(), journal.last()), (7, 6));
+    drop(journal);
+    let mut journal = place.open().await;
+    assert_eq!((journal.first(), journal.last()), (7, 6));
+    append(&mut journal, 7).await;
+    assert_eq!(records(&journal).await, numbered(7, 7));
+    assert_eq!(place.text(), "// MINISTORE JOURNAL v0.1.4 after 6\n7\n");
+    assert_eq!(place.names(), ["log"]);
+}
+
+#[tokio::test]
+async fn it_replays_after_any_number_it_reaches_back_to() {
+    let (_place, mut journal) = Place::with_records(9).await;
+    journal.truncate(3).await.expect("truncate");
+    for seq in 3..=9 {
+        assert_eq!(after(&journal, seq).await.expect("replay"), numbered(seq + 1, 9));
+    }
+    let gap = after(&journal, 1).await.expect_err("a gap");
+    assert!(matches!(gap, WalError::Gap { from: 2, to: 3, .. }), "{gap}");
+    assert!(gap.to_string().contains("changes 2 to 3 are missing"), "{gap}");
+    let beyond = after(&journal, 10).await.expect_err("beyond its end");
+    assert!(matches!(beyond, WalError::Beyond { last: 9, seq: 10, .. }), "{beyond}");
+}
+
+#[tokio::test]
+async fn a_truncation_takes_what_is_there_and_refuses_what_is_not() {
+    let (place, mut journal) = Place::with_records(5).await;
+    journal.truncate(3).await.expect("truncate");
+    let text = place.text();
+    for gone in 0..=3 {
+        journal.truncate(gone).await.expect("nothing to do");
+    }
+    assert_eq!(place.text(), text);
+    let beyond = journal.truncate(6).await.expect_err("beyond its end");
+    assert!(matches!(beyond, WalError::Beyond { last: 5, seq: 6, .. }), "{beyond}");
+    assert_eq!(place.text(), text);
+    append(&mut journal, 6).await;
+    assert_eq!(records(&journal).await, numbered(4, 6));
+}
+
+#[tokio::test]
+async fn many_records_and_long_ones_come_back_in_order() {
+    let place = Place::new();
+    let record =
+        |number: u64| format!("{number} {}", "ü\n\"\u{0}".repeat(usize::try_from(number % 7).unwrap() * 40_000));
+    let mut journal = Journal::<String>::open(place.log()).await.expect("a journal");
+    for number in 1..=30 {
+        journal.append(&record(number)).await.expect("append");
+    }
+    journal.truncate(11).await.expect("truncate");
+    drop(journal);
+    let journal = Journal::<String>::open(place.log()).await.expect("a journal");
+    let mut next = 12;
+    let mut check = |seq, text: String| {
+        assert_eq!(seq, next);
+        assert!(text == record(seq), "{seq}");
+        next += 1;
+    };
+    journal.replay(11, &mut check).await.expect("replay");
+    assert_eq!(next, 31);
+
+    // More than a batch.
+    let place = Place::new();
+    let lines: String = (1..=10_000).map(|number| format!("{number}\n")).collect();
+    place.write("log", format!("{HEADER}{lines}"));
+    let mut journal = place.open().await;
+    assert_eq!(records(&journal).await, numbered(1, 10_000));
+    journal.truncate(1).await.expect("truncate");
+    assert_eq!(records(&journal).await, numbered(2, 10_000));
+}
+
+#[tokio::test]
+async fn floats_and_large_integers_come_back_bit_for_bit() {
+    let place = Place::new();
+    let numbers = [0.1 + 0.2, f64::MIN_POSITIVE, f64::MAX, -0.0, 5e-324, 1.797_693_134_862_315_5e308];
+    let mut journal = Journal::<(f64, u64, i64)>::open(place.log()).await.expect("a journal");
+    for number in numbers {
+        journal.append(&(number, u64::MAX, i64::MIN)).await.expect("append");
+    }
+    let mut found = Vec::new();
+    journal.replay(0, &mut |_, record| found.push(record)).await.expect("replay");
+    let bits: Vec<_> = found.iter().map(|(float, ..)| float.to_bits()).collect();
+    assert_eq!(bits, numbers.map(f64::to_bits));
+    assert!(found.iter().all(|(_, unsigned, signed)| (*unsigned, *signed) == (u64::MAX, i64::MIN)));
+}
+
+#[tokio::test]
+async fn what_would_not_come_back_is_refused_and_the_journal_goes_on() {
+    let place = Place::new();
+    let mut journal = Journal::<f64>::open(place.log()).await.expect("a journal");
+    let refused = journal.append(&f64::NAN).await.expect_err("it would be null");
+    assert!(matches!(refused, WalError::Unreplayable { .. }), "{refused}");
+    assert_eq!(journal.append(&1.5).await.expect("append"), 1);
+    assert_eq!(place.text(), "// MINISTORE JOURNAL v0.1.4 after 0\n1.5\n");
+}
+
+#[tokio::test]
+async fn it_has_one_writer() {
+    let (place, journal) = Place::with_records(1).await;
+    let locked = place.try_open().await.expect_err("it is open");
+    assert!(matches!(locked, WalError::Locked { .. }), "{locked}");
+    drop(journal);
+    let mut journal = place.open().await;
+    append(&mut journal, 2).await;
+
+    // Also after the file was replaced.
+    journal.truncate(1).await.expect("truncate");
+    let locked = place.try_open().await.expect_err("it is open");
+    assert!(matches!(locked, WalError::Locked { .. }), "{locked}");
+    append(&mut journal, 3).await;
+    drop(journal);
+    assert_eq!(records(&place.open().await).await, numbered(2, 3));
+}
+
+#[tokio::test]
+async fn a_writer_that_waits_for_the_lock_of_a_replaced_file_takes_the_new_one() {
+    let (place, mut journal) = Place::with_records(3).await;
+    let path = place.log();
+    let waiting = tokio::spawn(async move { Journal::<u64>::open(path).await });
+    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    journal.truncate(2).await.expect("truncate");
+    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    append(&mut journal, 4).await;
+    drop(journal);
+    let mut journal = waiting.await.expect("no panic").expect("a journal");
+    assert_eq!(records(&journal).await, numbered(3, 4));
+    append(&mut journal, 5).await;
+    drop(journal);
+    assert_eq!(records(&place.open().await).await, numbered(3, 5));
+}
+
+#[tokio::test]
+async fn after_an_append_that_was_dropped_it_has_to_be_opened_again() {
+    let (place, mut journal) = Place::with_records(1).await;
+    {
+        let mut append = pin!(journal.append(&2));
+        let begun = std::future::poll_fn(|context| Poll::Ready(append.as_mut().poll(context))).await;
+        assert!(begun.is_pending(), "it waits for the disk");
+    }
+    for refused in [journal.append(&3).await.map(drop), journal.truncate(1).await, after(&journal, 0).await.map(drop)] {
+        let refused = refused.expect_err("it isn't known what is in it");
+        assert!(matches!(refused, WalError::Interrupted { .. }), "{refused}");
+    }
+    drop(journal);
+    let mut journal = place.open().await;
+    let last = journal.last();
+    assert!([1, 2].contains(&last), "{last}");
+    append(&mut journal, 4).await;
+    assert_eq!(records(&journal).await, numbered(1, 4));
+}
+
+#[tokio::test]
+async fn it_makes_the_folders_that_are_missing_and_follows_links() {
+    let place = Place::new();
+    let path = place.folder().join("some/where/log");
+    let mut journal = Journal::<u64>::open(&path).await.expect("a journal");
+    append(&mut journal, 2).await;
+    drop(journal);
+
+    // The link stays a link, though the file is replaced.
+    let link = place.folder().join("link");
+    std::os::unix::fs::symlink(&path, &link).expect("a link");
+    let mut journal = Journal::<u64>::open(&link).await.expect("a journal");
+    assert_eq!(journal.path(), path.canonicalize().expect("it is there"));
+    journal.truncate(1).await.expect("truncate");
+    assert!(fs::symlink_metadata(&link).expect("a link").is_symlink());
+    drop(journal);
+    assert_eq!(records(&Journal::<u64>::open(&path).await.expect("a journal")).await, numbered(2, 2));
+}
+
+#[tokio::test]
+async fn one_begins_after_a_number_but_not_over_records() {
+    let place = Place::new();
+    let mut journal = Journal::<u64>::begin_after(place.log(), 1200).await.expect("a journal");
+    assert_eq!((journal.first(), journal.last()), (1201, 1200));
+    append(&mut journal, 1201).await;
+    drop(journal);
+    assert_eq!(place.text(), "// MINISTORE JOURNAL v0.1.4 after 1200\n1201\n");
+    let refused = Journal::<u64>::begin_after(place.log(), 7).await.expect_err("there are records");
+    assert!(matches!(refused, WalError::Foreign { .. }), "{refused}");
+    assert_eq!(records(&place.open().await).await, [(1201, 1201)]);
+
+    // The numbers have an end.
+    let place = Place::new();
+    let mut journal = Journal::<u64>::begin_after(place.log(), u64::MAX - 1).await.expect("a journal");
+    assert_eq!(journal.append(&0).await.expect("append"), u64::MAX);
+    let refused = journal.append(&0).await.expect_err("no number is left");
+    assert!(matches!(refused, WalError::Log { .. }), "{refused}");
+    drop(journal);
+    assert_eq!(place.open().await.last(), u64::MAX);
+}

@@ -1,0 +1,156 @@
+//! What these tests share: a journal of numbers in a folder, and a log that isn't in files.
+
+use minisnap_wal::{Journal, Log, Result, WalError};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+};
+use tempfile::TempDir;
+
+pub(crate) const HEADER: &str = "// MINISTORE JOURNAL v0.1.4\n";
+
+/// A folder with room for a journal.
+pub(crate) struct Place(TempDir);
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        Self(tempfile::tempdir().expect("a folder"))
+    }
+
+    /// One with this text in the journal's place.
+    pub(crate) fn with(text: &str) -> Self {
+        let place = Self::new();
+        place.write("log", text);
+        place
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub(crate) fn log(&self) -> PathBuf {
+        self.folder().join("log")
+    }
+
+    pub(crate) fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+        fs::write(self.folder().join(name), text).expect("a file");
+    }
+
+    pub(crate) fn text(&self) -> String {
+        fs::read_to_string(self.log()).expect("a journal")
+    }
+
+    pub(crate) fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.folder()).expect("a folder").flatten();
+        let mut names: Vec<_> = entries.map(|entry| entry.file_name().into_string().expect("text")).collect();
+        names.sort();
+        names
+    }
+
+    pub(crate) async fn open(&self) -> Journal<u64> {
+        self.try_open().await.expect("a journal")
+    }
+
+    pub(crate) async fn try_open(&self) -> Result<Journal<u64>> {
+        Journal::open(self.log()).await
+    }
+
+    /// A journal with the records from 1 to `last`, each with its number in it.
+    pub(crate) async fn with_records(last: u64) -> (Self, Journal<u64>) {
+        let place = Self::new();
+        let mut journal = place.open().await;
+        append(&mut journal, last).await;
+        (place, journal)
+    }
+}
+
+/// Appends records up to number `last`, each with its number in it.
+pub(crate) async fn append(log: &mut impl Log<Record = u64>, last: u64) {
+    for number in log.last() + 1..=last {
+        assert_eq!(log.append(&number).await.expect("append"), number);
+    }
+}
+
+/// All records with their numbers.
+pub(crate) async fn records<L: Log<Record = u64>>(log: &L) -> Vec<(u64, u64)> {
+    after(log, log.first() - 1).await.expect("replay")
+}
+
+pub(crate) async fn after<L: Log<Record = u64>>(log: &L, seq: u64) -> Result<Vec<(u64, u64)>> {
+    let mut records = Vec::new();
+    log.replay(seq, &mut |seq, record| records.push((seq, record))).await?;
+    Ok(records)
+}
+
+/// The records from `first` to `last`, each with its number in it.
+pub(crate) fn numbered(first: u64, last: u64) -> Vec<(u64, u64)> {
+    (first..=last).map(|number| (number, number)).collect()
+}
+
+/// A log that isn't in files, to be told what to get wrong.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct MemLog(Arc<Mutex<Memory>>);
+
+#[derive(Debug, Default)]
+struct Memory {
+    before: u64,
+    records: Vec<u64>,
+    /// Replay passes over this one in silence.
+    passed_over: Option<u64>,
+    fails_to_truncate: bool,
+}
+
+impl MemLog {
+    pub(crate) fn pass_over(&self, number: u64) {
+        self.0.lock().expect("a log").passed_over = Some(number);
+    }
+
+    pub(crate) fn fail_to_truncate(&self, fails: bool) {
+        self.0.lock().expect("a log").fails_to_truncate = fails;
+    }
+}
+
+#[async_trait::async_trait]
+impl Log for MemLog {
+    type Record = u64;
+
+    fn place(&self) -> &str {
+        "a log in memory"
+    }
+
+    fn first(&self) -> u64 {
+        self.0.lock().expect("a log").before + 1
+    }
+
+    fn last(&self) -> u64 {
+        let log = self.0.lock().expect("a log");
+        log.before + log.records.len() as u64
+    }
+
+    async fn append(&mut self, record: &u64) -> Result<u64> {
+        self.0.lock().expect("a log").records.push(*record);
+        Ok(self.last())
+    }
+
+    async fn replay(&self, after: u64, apply: &mut (dyn FnMut(u64, u64) + Send)) -> Result<()> {
+        let log = self.0.lock().expect("a log");
+        for (number, record) in (log.before + 1..).zip(&log.records) {
+            if number > after && log.passed_over != Some(number) {
+                apply(number, *record);
+            }
+        }
+        Ok(())
+    }
+
+    async fn truncate(&mut self, through: u64) -> Result<()> {
+        let mut log = self.0.lock().expect("a log");
+        if log.fails_to_truncate {
+            return Err(WalError::Log { place: "a log in memory".into(), source: "it was told to fail".into() });
+        }
+        let gone = through.saturating_sub(log.before);
+        log.records.drain(..usize::try_from(gone).expect("a small number"));
+        log.before += gone;
+        Ok(())
+    }
+}

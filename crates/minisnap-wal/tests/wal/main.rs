@@ -1,0 +1,8 @@
+//! The log, recovery and compaction, from the outside.
+
+mod checkpoint;
+mod damage;
+mod journal;
+mod kit;
+mod ministore;
+mod recovery;
