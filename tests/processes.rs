@@ -42,4 +42,4 @@ mod stopped;
 pub(crate) mod system;
 /// A process run call by call.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-mod tracer;
+pub(crate) mod tracer;

@@ -18,6 +18,8 @@ mod processes;
 mod published;
 /// Flavours of runtimes, tasks, cancelling.
 mod runtimes;
+/// A state manager that is killed.
+mod state_manager;
 /// The typed store.
 mod store;
 /// Everything at once, by tasks, threads and processes.

@@ -21,7 +21,7 @@ use std::{collections::HashSet, fs, thread};
 
 /// How a traced run ended. The peer is dead in any case.
 #[derive(Debug)]
-pub(super) enum Traced {
+pub(crate) enum Traced {
     /// At the call that was asked for.
     Killed { at: &'static str },
     /// It said something: it had done its job, in so many calls.
@@ -34,7 +34,7 @@ pub(super) enum Traced {
 /// # Panics
 ///
 /// If this process may not trace another: a test that can't kill must not pass.
-pub(super) fn run(peer: &mut Peer, calls: usize) -> Traced {
+pub(crate) fn run(peer: &mut Peer, calls: usize) -> Traced {
     // Only the thread that attached may trace. When it ends, the system lets go of the peer and kills it.
     thread::scope(|scope| scope.spawn(|| Tracer::attach(peer).run(calls)).join())
         .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
