@@ -21,16 +21,9 @@ fn tell<T>(action: &'static str, path: &Path, call: impl FnOnce() -> io::Result<
     call().map_err(|source| error(action, path, source))
 }
 
-/// The path with all links in it followed; that of a missing file in a folder that is there, too.
+/// The path of what is there, with all links in it followed.
 pub(crate) fn resolve(path: &Path) -> Result<PathBuf> {
-    match tell("resolve", path, || fs::canonicalize(path)) {
-        Err(WalError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
-            let name = path.file_name().ok_or_else(|| error("resolve", path, ErrorKind::InvalidInput.into()))?;
-            let folder = tell("resolve", path, || fs::canonicalize(folder_of(path)))?;
-            Ok(folder.join(name))
-        }
-        resolved => resolved,
-    }
+    tell("resolve", path, || fs::canonicalize(path))
 }
 
 /// The folder a file is in; that of a bare name is the working directory.

@@ -1,12 +1,13 @@
 //! Opening a journal to write to it:
 //!
-//! 1. make the folder, and lock the file. From here on nobody else changes the journal
+//! 1. make the folder and an empty file, if they are missing, follow links to it, and lock it. From here on nobody else
+//!    changes the journal
 //! 2. remove what a truncation left that was cut short
 //! 3. sync the folder and those above it: the process that made the file may have been killed before it did, and so may one
 //!    that truncated it
 //! 4. find out which records are in which file
 //! 5. cut off an append that was cut short, and sync the file: what is replayed must not be lost by the next power loss
-//! 6. if the file is new, put one with a header in its place
+//! 6. if the file is new, put one with a header in its place: so no header is ever found half-way
 
 use super::{
     compact,
@@ -20,6 +21,7 @@ use std::path::Path;
 pub(crate) fn open(path: &Path) -> Result<(Writer, Vec<Part>)> {
     // 1.
     disk::create_folders(disk::folder_of(path))?;
+    drop(disk::open_to_append(path)?);
     let path = disk::resolve(path)?;
     let mut writer = Writer::lock(&path)?;
     // 2.

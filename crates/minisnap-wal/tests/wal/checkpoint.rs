@@ -47,7 +47,7 @@ async fn nothing_is_cut_unless_the_snapshot_is_durable() {
             }
             let mut pair = Pair::with_records(9).await;
             checkpoint(&pair.store, &mut pair.log, &3, 3).await.expect("checkpoint");
-            pair.backend.fail(operation).with(fault.clone()).once();
+            pair.backend.fail(operation).with(fault).once();
             let error = checkpoint(&pair.store, &mut pair.log, &9, 9).await.expect_err("it fails");
             assert!(matches!(error, WalError::Snapshot(_)), "{error}");
             assert_eq!(records(&pair.log).await, numbered(4, 9), "{operation}");

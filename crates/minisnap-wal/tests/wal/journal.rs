@@ -190,6 +190,13 @@ async fn it_makes_the_folders_that_are_missing_and_follows_links() {
     assert!(fs::symlink_metadata(&link).expect("a link").is_symlink());
     drop(journal);
     assert_eq!(records(&Journal::<u64>::open(&path).await.expect("a journal")).await, numbered(2, 2));
+
+    // Also one that leads to nothing yet.
+    let (link, path) = (place.folder().join("dangling"), place.folder().join("there"));
+    std::os::unix::fs::symlink(&path, &link).expect("a link");
+    append(&mut Journal::<u64>::open(&link).await.expect("a journal"), 1).await;
+    assert!(fs::symlink_metadata(&link).expect("a link").is_symlink());
+    assert_eq!(records(&Journal::<u64>::open(&path).await.expect("a journal")).await, numbered(1, 1));
 }
 
 #[tokio::test]

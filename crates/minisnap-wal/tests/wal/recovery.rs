@@ -37,17 +37,11 @@ fn snapshot_of(place: &Place, keep: usize) -> SnapStore {
 }
 
 /// Spoils the JSON of the snapshot with this seq.
-fn damage(store: &SnapStore, seq: u64) {
-    let generations = fs::read_dir(store.dir().join("snapshots")).expect("a store").flatten();
-    let prefix = format!("{seq:020}-");
-    let generation = generations
-        .map(|entry| entry.path())
-        .find(|path| {
-            path.ends_with(path.file_name().unwrap())
-                && path.file_name().unwrap().to_string_lossy().starts_with(&prefix)
-        })
-        .expect("a generation");
-    fs::write(generation.join("snapshot.json"), "[1").expect("to write it");
+async fn damage(store: &SnapStore, seq: u64) {
+    let history = store.history().await.expect("a history");
+    let generation = history.iter().find(|generation| generation.seq() == seq).expect("it is retained");
+    let json = store.dir().join("snapshots").join(generation.name()).join("snapshot.json");
+    fs::write(json, "[1").expect("to write it");
 }
 
 #[tokio::test]
@@ -129,7 +123,7 @@ async fn a_damaged_snapshot_is_an_error_unless_asked_to_fall_back() {
         save(&store, seq).await;
     }
     journal.truncate(2).await.expect("truncate");
-    damage(&store, 6);
+    damage(&store, 6).await;
     let corrupt = restore(&store, &journal).await.expect_err("it is damaged");
     assert!(matches!(corrupt, WalError::Snapshot(MiniSnapError::Corrupt { .. })), "{corrupt}");
 
@@ -137,7 +131,7 @@ async fn a_damaged_snapshot_is_an_error_unless_asked_to_fall_back() {
     assert_eq!((found.state, found.snapshot, found.replayed), (up_to(9), Some(4), 5));
     assert!(matches!(&found.damaged[..], [MiniSnapError::Corrupt { .. }]), "{:?}", found.damaged);
 
-    damage(&store, 4);
+    damage(&store, 4).await;
     let found = restore_or_fall_back(&store, &journal).await.expect("recover");
     assert_eq!((found.state, found.snapshot, found.replayed), (up_to(9), Some(2), 7));
 }
@@ -148,7 +142,7 @@ async fn it_falls_back_as_far_as_the_log_reaches_and_no_further() {
     let store = snapshot_of(&place, 2);
     save(&store, 4).await;
     save(&store, 6).await;
-    damage(&store, 6);
+    damage(&store, 6).await;
     journal.truncate(5).await.expect("truncate, too far for 4");
     let refused = restore_or_fall_back(&store, &journal).await.expect_err("5 is missing");
     assert!(matches!(refused, WalError::NoFallBack { .. }), "{refused}");
@@ -161,7 +155,7 @@ async fn it_falls_back_to_the_log_alone_if_that_was_never_cut() {
     let (place, mut journal) = Place::with_records(9).await;
     let store = snapshot_of(&place, 1);
     save(&store, 6).await;
-    damage(&store, 6);
+    damage(&store, 6).await;
     let found = restore_or_fall_back(&store, &journal).await.expect("recover");
     assert_eq!((found.state, found.snapshot, found.replayed), (up_to(9), None, 9));
     assert_eq!(found.damaged.len(), 1);
@@ -177,7 +171,7 @@ async fn it_never_falls_back_to_what_somebody_went_back_from() {
     for seq in [3, 8, 5] {
         save(&store, seq).await;
     }
-    damage(&store, 5);
+    damage(&store, 5).await;
     let found = restore_or_fall_back(&store, &journal).await.expect("recover");
     assert_eq!((found.state, found.snapshot), (up_to(9), Some(3)), "not 8");
 }
