@@ -19,7 +19,7 @@ pub enum WalError {
         "{place}: changes {from} to {to} are missing: the log begins with number {}, and what is restored ends with number \
          {}. Bring back the older log, or a snapshot with a seq of {to} or more; to go on without these changes, say so by \
          publishing such a snapshot",
-        to + 1, from - 1
+        to.saturating_add(1), from.saturating_sub(1)
     )]
     Gap {
         /// The log.

@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod damage;
+mod hostile;
 mod journal;
 mod kit;
 mod ministore;
