@@ -24,12 +24,25 @@ struct Plan {
 
 static PLANS: Mutex<Vec<Plan>> = Mutex::new(Vec::new());
 
+/// What others do right before the first call of a kind on a path.
+static MEANWHILE: Mutex<Vec<(&str, PathBuf, Others)>> = Mutex::new(Vec::new());
+
+type Others = Box<dyn FnOnce() + Send>;
+
 fn plans() -> MutexGuard<'static, Vec<Plan>> {
     PLANS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Fails if that is planned for this call. Called by `disk.rs`, on whichever thread that is.
-pub(crate) fn before(_action: &'static str, path: &Path) -> io::Result<()> {
+pub(crate) fn before(action: &'static str, path: &Path) -> io::Result<()> {
+    let others = {
+        let mut meanwhile = MEANWHILE.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = meanwhile.iter().position(|(call, at, _)| *call == action && at == path);
+        now.map(|now| meanwhile.remove(now).2)
+    };
+    if let Some(others) = others {
+        others();
+    }
     let mut plans = plans();
     let Some(plan) = plans.iter_mut().find(|plan| path.starts_with(&plan.root)) else { return Ok(()) };
     if plan.pass > 0 {
@@ -212,4 +225,47 @@ async fn whatever_fails_what_was_acknowledged_is_there_and_what_was_refused_is_n
     }
     println!("{injected} failures, {unknown} of them with an unknown outcome");
     assert!(injected > 500 && unknown > 0);
+}
+
+/// Opens the journal while others do something right before it is locked.
+async fn open_while(others: impl FnOnce(&Path) + Send + 'static) -> (Place, Journal<u64>) {
+    let place = Place::ready_for(Deed::Append);
+    let path = place.path().canonicalize().expect("it is there");
+    let at = path.clone();
+    let others: Others = Box::new(move || others(&at));
+    MEANWHILE.lock().unwrap_or_else(PoisonError::into_inner).push(("lock", path, others));
+    let journal = Journal::open(place.path()).await.expect("a journal");
+    (place, journal)
+}
+
+#[tokio::test]
+async fn a_file_that_was_replaced_before_it_was_locked_is_not_written_to() {
+    let (place, mut journal) = open_while(|path| {
+        let new = path.with_extension("other");
+        fs::write(&new, "// MINISTORE JOURNAL v0.1.4 after 3\n4\n5\n").expect("a file");
+        fs::rename(new, path).expect("to replace it");
+    })
+    .await;
+    assert_eq!((journal.first(), journal.append(&6).await.expect("append")), (4, 6));
+    let text = fs::read_to_string(place.path()).expect("a journal");
+    assert_eq!(text, "// MINISTORE JOURNAL v0.1.4 after 3\n4\n5\n6\n");
+}
+
+#[tokio::test]
+async fn a_file_that_was_removed_before_it_was_locked_is_not_written_to() {
+    let (place, mut journal) = open_while(|path| fs::remove_file(path).expect("to remove it")).await;
+    assert_eq!((journal.first(), journal.append(&1).await.expect("append")), (1, 1));
+    assert_eq!(fs::read_to_string(place.path()).expect("a journal"), "// MINISTORE JOURNAL v0.1.4 after 0\n1\n");
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_looked_at_after_it_was_locked_is_an_error() {
+    // With every error but "not found", which is a file that was removed.
+    let place = Place::ready_for(Deed::Append);
+    for pass in 0..8 {
+        place.plan(pass, libc::EIO, true);
+        let opened = Journal::<u64>::open(place.path()).await;
+        assert_eq!(place.unplan(), 1);
+        assert!(matches!(opened, Err(WalError::Io { .. })), "call {pass}: {opened:?}");
+    }
 }

@@ -26,16 +26,14 @@ impl Writer {
         let start = Instant::now();
         loop {
             let writer = Self::of(disk::open_to_append(path)?, path);
-            if disk::try_lock(&writer.file, path)? {
-                // A truncation may have put another file in its place while this waited.
-                if disk::is_at(&writer.file, path)? {
-                    return Ok(writer);
-                }
-            } else if start.elapsed() >= PATIENCE {
-                return Err(WalError::Locked { path: path.into() });
-            } else {
-                thread::sleep(PAUSE);
+            // A truncation may put another file in its place in between.
+            if disk::try_lock(&writer.file, path)? && disk::is_at(&writer.file, path)? {
+                return Ok(writer);
             }
+            if start.elapsed() >= PATIENCE {
+                return Err(WalError::Locked { path: path.into() });
+            }
+            thread::sleep(PAUSE);
         }
     }
 
