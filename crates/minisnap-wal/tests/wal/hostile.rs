@@ -36,7 +36,7 @@ fn text() -> impl Strategy<Value = Vec<u8>> {
 }
 
 async fn check(text: &[u8]) {
-    let place = Place::new();
+    let place = Place::in_memory();
     place.write("log", text);
     let read = || std::fs::read(place.log()).expect("the file");
     let plain: Option<Vec<u64>> = MiniStore::replay(place.log()).await.ok();

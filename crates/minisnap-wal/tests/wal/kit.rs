@@ -18,6 +18,12 @@ impl Place {
         Self(tempfile::tempdir().expect("a folder"))
     }
 
+    /// In memory where there is such a place, for what tries thousands of them.
+    pub(crate) fn in_memory() -> Self {
+        let memory = Path::new("/dev/shm");
+        Self(if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.expect("a folder"))
+    }
+
     /// One with this text in the journal's place.
     pub(crate) fn with(text: &str) -> Self {
         let place = Self::new();
