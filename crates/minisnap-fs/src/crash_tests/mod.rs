@@ -3,20 +3,20 @@
 //! take the next publish.
 //!
 //! - `recorder.rs`: the other end of the seam in `disk.rs`.
-//! - `model.rs`: what is on the disk and what is only in memory, call by call; what a power loss may leave of it.
 //! - `expect.rs`: what may be found afterwards, and the check.
 //! - `run.rs`: programs that use a store, are recorded, and may be killed at any point.
 //! - `scenarios.rs`: the cases.
 //! - `sensitivity.rs`: leave out any one sync, and a case must fail. A sync that nothing misses is either needless or not
 //!   tested.
 //!
-//! What is assumed of the file system is written down in `model.rs`.
+//! What may be on the disk is worked out by `minisnap-crash-states`, and what it assumes of the file system is written down
+//! there.
 
 mod expect;
-mod model;
 mod recorder;
 mod run;
 mod scenarios;
 mod sensitivity;
 
-pub(crate) use recorder::{Event, record};
+pub(crate) use minisnap_crash_states::Event;
+pub(crate) use recorder::record;

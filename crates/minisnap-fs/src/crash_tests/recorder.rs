@@ -2,6 +2,7 @@
 
 use super::expect::Expect;
 use minisnap_core::Operation;
+use minisnap_crash_states::Event;
 use std::{
     collections::HashMap,
     panic,
@@ -9,24 +10,6 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     thread,
 };
-
-/// One call that changed the disk, or made a change durable. In a recording, paths are relative to its root.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Event<P = String> {
-    /// Those above it included, where they were missing.
-    CreateFolders(P),
-    CreateFolder(P),
-    CreateFile(P),
-    /// Appended.
-    Write(P, Vec<u8>),
-    /// What the link says, and where it is.
-    Link(P, P),
-    Rename(P, P),
-    /// A file, a link or a folder.
-    Remove(P),
-    /// A file or a folder.
-    Sync(P),
-}
 
 /// An entry of a recording.
 #[derive(Debug, Clone)]
@@ -125,6 +108,7 @@ impl Tape {
             Event::CreateFolder(path) => Event::CreateFolder(local(path)?),
             Event::CreateFile(path) => Event::CreateFile(local(path)?),
             Event::Write(path, bytes) => Event::Write(local(path)?, bytes.clone()),
+            Event::SetLength(path, length) => Event::SetLength(local(path)?, *length),
             Event::Link(target, path) => {
                 let path = local(path)?;
                 Event::Link(names.tame(target.to_str()?), path)

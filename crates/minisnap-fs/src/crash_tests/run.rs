@@ -2,14 +2,17 @@
 
 use super::{
     expect::{Expect, OrElse, Pair, Snapshots, find, look, publish, published_over},
-    model::{Model, Tree},
-    recorder::{Event, Recording, Step},
+    recorder::{Recording, Step},
 };
-use crate::{FsBackend, disk::Disk};
+use crate::{
+    FsBackend,
+    disk::Disk,
+    layout::{GenerationName, is_stage},
+};
 use minisnap_core::{MiniSnapError, Operation, Precondition, Published, SnapshotBackend, StagedSnapshot};
+use minisnap_crash_states::{Beside, Event, Model, Tree};
 use std::{
     collections::{HashMap, HashSet},
-    fmt::Write as _,
     fs,
     future::Future,
     num::NonZeroUsize,
@@ -301,14 +304,14 @@ impl Trace {
         let mut expect = &self.expect;
         for (index, step) in self.steps.iter().enumerate().filter(|(index, _)| !left_out(*index)) {
             if index >= self.from && matches!(step, Step::Expect(_) | Step::Did(_, Event::Sync(_))) {
-                model.after_power_loss().into_iter().try_for_each(|tree| visit(index, tree, expect))?;
+                model.after_power_loss(&is_never_read).into_iter().try_for_each(|tree| visit(index, tree, expect))?;
             }
             match step {
                 Step::Did(_, event) => model.apply(event),
                 Step::Expect(next) => expect = next,
             }
         }
-        model.after_power_loss().into_iter().try_for_each(|tree| visit(self.steps.len(), tree, expect))
+        model.after_power_loss(&is_never_read).into_iter().try_for_each(|tree| visit(self.steps.len(), tree, expect))
     }
 
     fn explain(&self, index: usize, found: &str, tree: &Tree) -> String {
@@ -317,7 +320,7 @@ impl Trace {
             Step::Expect(expect) => format!("{expect:?}"),
         };
         let steps: Vec<_> = self.steps[..index].iter().map(did).collect();
-        format!("power loss after\n{}\n\n{found}\n\n{}", steps.join("\n"), draw(tree))
+        format!("power loss after\n{}\n\n{found}\n\n{tree}", steps.join("\n"))
     }
 }
 
@@ -331,20 +334,11 @@ impl Seen {
     }
 }
 
-fn draw(tree: &Tree) -> String {
-    fn add(text: &mut String, path: &str, tree: &Tree) {
-        let _ = match tree {
-            Tree::File(bytes) => writeln!(text, "{path}: {}", bytes.escape_ascii()),
-            Tree::Link(target) => writeln!(text, "{path} -> {target}"),
-            Tree::Folder(entries) => {
-                entries.iter().for_each(|(name, tree)| add(text, &format!("{path}/{name}"), tree));
-                writeln!(text, "{path}/")
-            }
-        };
-    }
-    let mut text = String::new();
-    add(&mut text, "", tree);
-    text
+/// Whether it is a stage, or a generation and the commit record beside it says another. Either it was current before, and
+/// was looked at as such, or nothing is ever done with it but removing it: which files are there makes a difference, what
+/// they say doesn't.
+fn is_never_read(name: &str, beside: &Beside<'_>) -> bool {
+    is_stage(name) || (GenerationName::parse(name).is_some() && beside.link("current") != Some(name))
 }
 
 /// A fresh folder, in memory where there is such a place: nothing here waits for a real disk.

@@ -2,10 +2,10 @@
 
 use super::{
     expect::{Expect, FOREIGN, OrElse, Pair, published_over},
-    model::Tree,
     run::{Run, Seen, Trace, block_on},
 };
 use minisnap_core::SnapshotBackend;
+use minisnap_crash_states::Tree;
 use std::{fs, num::NonZeroUsize, path::Path, sync::Arc, time::Instant};
 
 macro_rules! cases {

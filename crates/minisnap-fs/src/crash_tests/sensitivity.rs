@@ -1,12 +1,13 @@
 //! Leave out any one sync, and a power loss must do harm in one of the cases: so each is needed, and each is tested.
 
 use super::{
-    recorder::{Event, Step},
+    recorder::Step,
     run::{Seen, Trace},
     scenarios::ALL,
 };
 use crate::layout::is_stage;
 use minisnap_core::Operation;
+use minisnap_crash_states::Event;
 
 /// What a sync is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
