@@ -35,7 +35,7 @@ const ROLE: &str = "MINISNAP_PEER_ROLE";
 const DEADLINE: &str = "MINISNAP_PEER_DEADLINE";
 const ARGUMENT: &str = "MINISNAP_PEER_ARG_";
 /// What a peer says begins with this; the test harness in it has things to say too.
-const MARK: &str = "peer: ";
+pub(crate) const MARK: &str = "peer: ";
 const HERE: &str = "here";
 
 /// What this process was started to do, if it is a peer.

@@ -29,10 +29,16 @@ mod limits;
 mod mounts;
 /// Which folder a path means, who may use it, and what else is in it.
 mod places;
+/// Power losses at any moment of a process.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod power_lost;
 /// Many writers and readers at once.
 mod publishers;
 /// Folders that may only be read.
 mod read_only;
+/// What a process did to a disk, call by call, and what a power loss may leave of it.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+pub(crate) mod recorded;
 /// Room for some of what a writer does, and not for all.
 #[cfg(target_os = "linux")]
 mod short_of_room;

@@ -7,6 +7,14 @@ use crate::{
 use program::{Change, StateManager};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, env, path::Path, thread, time::Duration};
+use tokio::runtime::{Builder, Runtime};
+
+/// Killed at each of its system calls.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod at_each_call;
+/// Power losses at any moment.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod power_lost;
 
 #[allow(dead_code, unreachable_pub, reason = "it is a program of its own")]
 #[path = "../examples/state_manager.rs"]
@@ -77,6 +85,32 @@ impl Checker {
     }
 }
 
+/// After what was done to it: it takes changes and a checkpoint, and leaves nothing lying about.
+async fn check_it_goes_on(dir: &Path, mut manager: StateManager<Counts, Count>) {
+    manager.apply(Count { run: 3, number: 1 }).await.expect("to apply it");
+    manager.checkpoint().await.expect("a checkpoint");
+    assert_eq!(crate::folders::names(dir), ["journal.jsonl", "snapshot.json", "snapshot.seq", "snapshots"]);
+    drop(manager);
+    let manager = open(dir).await;
+    assert_eq!(manager.state().last.get(&3), Some(&1));
+    assert_eq!(manager.saved(), manager.seq());
+}
+
+/// Run 1, which makes so many changes and ends in good order.
+async fn prepare(dir: &Path, changes: u64) {
+    if changes > 0 {
+        let mut manager = open(dir).await;
+        for number in 1..=changes {
+            manager.apply(Count { run: 1, number }).await.expect("to apply it");
+        }
+    }
+}
+
+/// Without timers or input: with them, waking up is a system call too, and sometimes it is needed.
+fn plain_runtime() -> Runtime {
+    Builder::new_current_thread().build().expect("a runtime")
+}
+
 #[tokio::test]
 async fn killed_at_any_moment_it_loses_nothing_and_applies_nothing_twice() {
     if let Some(job) = peers::job() {
@@ -119,92 +153,5 @@ async fn count_until_killed(job: &Job) {
     for number in 1.. {
         manager.apply(Count { run, number }).await.expect("to apply it");
         job.say(number);
-    }
-}
-
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-mod at_each_call {
-    use super::*;
-    use crate::processes::tracer::{self, Traced};
-    use tempfile::TempDir;
-    use tokio::runtime::{Builder, Runtime};
-
-    /// Changes that are there before, saved at 4 and at 8, so that the next checkpoint retires one and cuts the log.
-    const BEFORE: u64 = 11;
-
-    /// Without timers or input: with them, waking up is a system call too, and sometimes it is needed.
-    fn runtime() -> Runtime {
-        Builder::new_current_thread().build().expect("a runtime")
-    }
-
-    /// The peer: recovers, makes some changes with a checkpoint among them, and answers when all is done.
-    fn play(job: &Job) {
-        let runtime = runtime();
-        job.say("ready");
-        assert_eq!(job.hear(), "go");
-        runtime.block_on(async {
-            let mut manager = open(&job.dir()).await;
-            for number in 1..=job.arg::<u64>("changes") {
-                manager.apply(Count { run: 2, number }).await.expect("to apply it");
-            }
-        });
-        job.say("done");
-    }
-
-    #[test]
-    fn killed_at_each_call_it_loses_nothing_and_applies_nothing_twice() {
-        if let Some(job) = peers::job() {
-            return play(&job);
-        }
-        for (before, changes) in [(0, 1), (BEFORE, 1), (BEFORE, 0)] {
-            let (mut kills, mut hit) = (0, BTreeMap::<_, usize>::new());
-            loop {
-                let folder = TempDir::new().expect("a temporary folder");
-                let dir = folder.path().join("state");
-                runtime().block_on(prepare(&dir, before));
-                let peer = peers::of(killed_at_each_call_it_loses_nothing_and_applies_nothing_twice);
-                let mut peer = peer.dir(&dir).arg("changes", changes).start();
-                assert_eq!(peer.hear(), "ready");
-                let traced = tracer::run(&mut peer, kills);
-                let done = !peer.kill().is_empty();
-                runtime().block_on(check(&dir, before, changes, done));
-                match traced {
-                    Traced::Killed { at } => *hit.entry(at).or_default() += 1,
-                    Traced::Done { .. } => break,
-                }
-                kills += 1;
-            }
-            println!("{before} changes before, {changes} when killed at each of {kills} calls: {hit:?}");
-            assert!(kills > 20, "a recovery makes calls");
-        }
-    }
-
-    async fn prepare(dir: &Path, before: u64) {
-        if before > 0 {
-            let mut manager = open(dir).await;
-            for number in 1..=before {
-                manager.apply(Count { run: 1, number }).await.expect("to apply it");
-            }
-        }
-    }
-
-    async fn check(dir: &Path, before: u64, changes: u64, done: bool) {
-        let mut checker = Checker::default();
-        if before > 0 {
-            checker.acknowledged.insert(1, before);
-        }
-        if done && changes > 0 {
-            checker.acknowledged.insert(2, changes);
-        }
-        let mut manager = open(dir).await;
-        checker.check(2, &manager);
-        // It goes on, and leaves nothing lying about.
-        manager.apply(Count { run: 3, number: 1 }).await.expect("to apply it");
-        manager.checkpoint().await.expect("a checkpoint");
-        assert_eq!(crate::folders::names(dir), ["journal.jsonl", "snapshot.json", "snapshot.seq", "snapshots"]);
-        drop(manager);
-        let manager = open(dir).await;
-        assert_eq!(manager.state().last.get(&3), Some(&1));
-        assert_eq!(manager.saved(), manager.seq());
     }
 }

@@ -7,6 +7,7 @@ use crate::{
     whole::{self, Whole},
 };
 use minisnap::{Precondition, SnapStore, SnapshotBackend};
+use minisnap_wal::{Journal, WalError};
 use std::{fs, io::Write, num::NonZeroUsize, path::Path};
 
 #[tokio::test]
@@ -144,4 +145,33 @@ async fn a_forked_child_that_drops_what_it_inherited_leaves_its_parents_stage_al
     forks.dir(folder.path()).start().finish();
     let (restored, seq): ([u64; 1], u64) = SnapStore::new(folder.path()).restore().await.expect("a snapshot");
     assert_eq!((restored, seq), ([2], 2));
+}
+
+/// The journal of minisnap-wal, whose lock is on itself.
+#[tokio::test]
+async fn a_forked_child_neither_keeps_nor_lets_go_of_a_journals_lock() {
+    if let Some(job) = peers::job() {
+        let path = job.dir().join("journal");
+        let journal = Journal::<u64>::open(&path).await.expect("a journal");
+        system::drop_in_a_forked_child(&journal);
+        job.say("dropped in a child");
+        job.hear();
+        system::fork_sleeper();
+        drop(journal);
+        job.say("dropped");
+        job.hear();
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let open = || Journal::<u64>::open(folder.path().join("journal"));
+    let peer = peers::of(a_forked_child_neither_keeps_nor_lets_go_of_a_journals_lock);
+    let mut peer = peer.dir(folder.path()).start();
+    assert_eq!(peer.hear(), "dropped in a child");
+    let locked = open().await.expect_err("the peer has it");
+    assert!(matches!(locked, WalError::Locked { .. }), "{locked}");
+    peer.say("go on");
+    assert_eq!(peer.hear(), "dropped");
+    open().await.expect("the peer let go, though a child of its has the file open");
+    peer.say("end");
+    peer.finish();
 }

@@ -53,15 +53,23 @@ pub(super) fn ignore(signal: nix::sys::signal::Signal) {
     unsafe { nix::sys::signal::signal(signal, nix::sys::signal::SigHandler::SigIgn) }.expect("to ignore a signal");
 }
 
-/// The system call at whose beginning a traced thread stands; `None` if it stands at the end of one.
+/// The system call at whose beginning or end a traced thread stands.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-pub(super) fn call_begun_by(thread: nix::unistd::Pid) -> Option<super::tracer::Call> {
+pub(super) fn stop_of(thread: nix::unistd::Pid) -> super::tracer::Stop {
+    use super::tracer::{Call, Stop};
     let info = nix::sys::ptrace::syscall_info(thread).expect("a thread that stands at a call");
-    (info.op == libc::PTRACE_SYSCALL_INFO_ENTRY).then(|| {
-        // SAFETY: at the beginning of a call, this is what the system filled in.
-        let entry = unsafe { info.u.entry };
-        super::tracer::Call { number: entry.nr.try_into().expect("a small number"), first_argument: entry.args[0] }
-    })
+    match info.op {
+        libc::PTRACE_SYSCALL_INFO_ENTRY => {
+            // SAFETY: at the beginning of a call, this is what the system filled in.
+            let entry = unsafe { info.u.entry };
+            Stop::Beginning(Call { number: entry.nr.try_into().expect("a small number"), arguments: entry.args })
+        }
+        libc::PTRACE_SYSCALL_INFO_EXIT => {
+            // SAFETY: at the end of a call, this is what the system filled in.
+            Stop::End(unsafe { info.u.exit }.sval)
+        }
+        other => panic!("it stands neither at a call's beginning nor at its end: {other}"),
+    }
 }
 
 /// Stops a child of this process, and waits until it stands still.

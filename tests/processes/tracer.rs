@@ -1,4 +1,5 @@
-//! A peer run under a tracer, up to any one of its system calls, and killed there: the call is not done any more.
+//! A peer run under a tracer, call by call; or up to any one of its system calls, and killed there: the call is not done
+//! any more.
 //!
 //! The tracer stops every thread of the peer at each call's beginning and end. Calls are counted over all threads. Those
 //! that concern nothing but the process itself, its memory and its threads, don't count: what a kill leaves behind is the
@@ -35,12 +36,24 @@ pub(crate) enum Traced {
 ///
 /// If this process may not trace another: a test that can't kill must not pass.
 pub(crate) fn run(peer: &mut Peer, calls: usize) -> Traced {
-    // Only the thread that attached may trace. When it ends, the system lets go of the peer and kills it.
-    thread::scope(|scope| scope.spawn(|| Tracer::attach(peer).run(calls)).join())
+    trace(peer, |tracer| tracer.kill_at(calls))
+}
+
+/// Does `act` with a tracer of the peer, on a thread of its own: only the thread that attached may trace. When that ends,
+/// the system lets go of the peer and kills it.
+pub(super) fn trace<T: Send>(peer: &mut Peer, act: impl FnOnce(Tracer<'_>) -> T + Send) -> T {
+    thread::scope(|scope| scope.spawn(|| act(Tracer::attach(peer))).join())
         .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-struct Tracer<'a> {
+/// Where a thread of the peer stands still.
+pub(super) enum Stop {
+    Beginning(Call),
+    /// With what the call returned; below zero, that is an error.
+    End(i64),
+}
+
+pub(super) struct Tracer<'a> {
     peer: &'a mut Peer,
     id: Pid,
 }
@@ -75,43 +88,63 @@ impl<'a> Tracer<'a> {
         entries.map(|entry| process(name(entry).to_str().and_then(|id| id.parse().ok()).expect("a number"))).collect()
     }
 
-    fn run(self, calls: usize) -> Traced {
+    pub(super) fn id(&self) -> Pid {
+        self.id
+    }
+
+    pub(super) fn tell_to_go(&mut self) {
         self.peer.say("go");
-        let (mut counted, mut answering) = (0, None);
+    }
+
+    /// The next thread that stands at a call's beginning or end, until it is resumed.
+    pub(super) fn next(&self) -> (Pid, Stop) {
         loop {
             // Of this thread's own: the processes of other tests are theirs.
             let stop = waitpid(None, Some(WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD)).expect("a stop");
-            let (thread, signal) = match stop {
-                WaitStatus::PtraceSyscall(thread) => {
-                    match system::call_begun_by(thread) {
-                        Some(call) if call.counts() => {
-                            if counted == calls {
-                                kill(self.id, Signal::SIGKILL).expect("to kill it");
-                                return Traced::Killed { at: call.name() };
-                            }
-                            counted += 1;
-                            if call.is_answer() {
-                                answering = Some(thread);
-                            }
-                        }
-                        Some(_) => {}
-                        None if answering == Some(thread) => return Traced::Done { calls: counted },
-                        None => {}
-                    }
-                    (thread, None)
-                }
-                WaitStatus::Stopped(thread, signal) => (thread, Some(signal)),
+            match stop {
+                WaitStatus::PtraceSyscall(thread) => return (thread, system::stop_of(thread)),
+                WaitStatus::Stopped(thread, signal) => resume(thread, Some(signal)),
                 // A new thread, and the one that began it.
-                WaitStatus::PtraceEvent(thread, ..) => (thread, None),
+                WaitStatus::PtraceEvent(thread, ..) => resume(thread, None),
                 WaitStatus::Exited(thread, _) | WaitStatus::Signaled(thread, ..) => {
                     assert_ne!(thread, self.id, "the peer ended by itself: {stop:?}");
-                    continue;
                 }
                 _ => panic!("{stop:?}"),
-            };
-            ptrace::syscall(thread, signal).expect("to resume it");
+            }
         }
     }
+
+    pub(super) fn resume(&self, thread: Pid) {
+        resume(thread, None);
+    }
+
+    fn kill_at(mut self, calls: usize) -> Traced {
+        self.tell_to_go();
+        let (mut counted, mut answering) = (0, None);
+        loop {
+            let (thread, stop) = self.next();
+            match stop {
+                Stop::Beginning(call) if call.counts() => {
+                    if counted == calls {
+                        kill(self.id, Signal::SIGKILL).expect("to kill it");
+                        return Traced::Killed { at: call.name() };
+                    }
+                    counted += 1;
+                    if call.is_answer() {
+                        answering = Some(thread);
+                    }
+                }
+                Stop::Beginning(_) => {}
+                Stop::End(_) if answering == Some(thread) => return Traced::Done { calls: counted },
+                Stop::End(_) => {}
+            }
+            self.resume(thread);
+        }
+    }
+}
+
+fn resume(thread: Pid, signal: Option<Signal>) {
+    ptrace::syscall(thread, signal).expect("to resume it");
 }
 
 fn refuse(error: Errno) -> ! {
@@ -128,18 +161,18 @@ fn process(id: u32) -> Pid {
 /// A system call at its beginning.
 pub(super) struct Call {
     pub(super) number: c_long,
-    pub(super) first_argument: u64,
+    pub(super) arguments: [u64; 6],
 }
 
 impl Call {
     /// Whether it has to do with anything outside of the process. In doubt, it has.
     fn counts(&self) -> bool {
-        let listens = self.number == libc::SYS_read && self.first_argument == libc::STDIN_FILENO as u64;
+        let listens = self.number == libc::SYS_read && self.arguments[0] == libc::STDIN_FILENO as u64;
         !listens && !PRIVATE.contains(&self.number)
     }
 
-    fn is_answer(&self) -> bool {
-        self.number == libc::SYS_write && self.first_argument == libc::STDOUT_FILENO as u64
+    pub(super) fn is_answer(&self) -> bool {
+        self.number == libc::SYS_write && self.arguments[0] == libc::STDOUT_FILENO as u64
     }
 
     fn name(&self) -> &'static str {
@@ -152,7 +185,7 @@ impl Call {
 }
 
 /// What concerns memory, threads, signals and time of the process alone.
-const PRIVATE: [c_long; 26] = [
+pub(super) const PRIVATE: [c_long; 26] = [
     libc::SYS_brk,
     libc::SYS_clock_gettime,
     libc::SYS_clock_nanosleep,

@@ -262,7 +262,7 @@ async fn a_file_that_was_removed_before_it_was_locked_is_not_written_to() {
 async fn a_file_that_cannot_be_looked_at_after_it_was_locked_is_an_error() {
     // With every error but "not found", which is a file that was removed.
     let place = Place::ready_for(Deed::Append);
-    for pass in 0..8 {
+    for pass in 0..9 {
         place.plan(pass, libc::EIO, true);
         let opened = Journal::<u64>::open(place.path()).await;
         assert_eq!(place.unplan(), 1);

@@ -45,7 +45,13 @@ pub(crate) fn parts(path: &Path, active: &File) -> Result<Vec<Part>> {
     let rotated = rotated(path)?;
     let begins_with = rotated.first().map_or(1, |(number, _)| *number);
     let mut scans = Vec::new();
-    for (_, path) in rotated {
+    let mut next = begins_with;
+    for (number, path) in rotated {
+        if number != next {
+            let found = format!("the file before it is number {}: one between them is missing", next.wrapping_sub(1));
+            return Err(WalError::Foreign { path, found });
+        }
+        next = next.wrapping_add(1);
         let scan = Scan::of(&disk::open_to_read(&path)?, &path)?;
         if scan.torn > 0 {
             let source = "the file ends in the middle of it".into();

@@ -199,6 +199,22 @@ async fn it_makes_the_folders_that_are_missing_and_follows_links() {
     assert_eq!(records(&Journal::<u64>::open(&path).await.expect("a journal")).await, numbered(1, 1));
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_name_need_not_be_text() {
+    use std::os::unix::ffi::OsStrExt;
+    let place = Place::new();
+    let path = place.folder().join(std::ffi::OsStr::from_bytes(b"\xff log"));
+    let mut journal = Journal::<u64>::open(&path).await.expect("a journal");
+    append(&mut journal, 3).await;
+    journal.truncate(1).await.expect("truncate");
+    drop(journal);
+    fs::write(place.folder().join(std::ffi::OsStr::from_bytes(b"\xff log.new")), "left over").expect("a file");
+    let mut journal = Journal::<u64>::open(&path).await.expect("a journal");
+    journal.truncate(2).await.expect("truncate");
+    assert_eq!(records(&journal).await, numbered(3, 3));
+}
+
 #[tokio::test]
 async fn one_begins_after_a_number_but_not_over_records() {
     let place = Place::new();

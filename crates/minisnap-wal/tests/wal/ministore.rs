@@ -117,6 +117,16 @@ async fn a_journal_whose_oldest_files_it_removed_has_no_numbers_and_is_refused()
 }
 
 #[tokio::test]
+async fn a_journal_that_lacks_a_file_in_the_middle_is_refused() {
+    let place = Place::new();
+    rotated(&place, 99).await;
+    std::fs::remove_file(place.folder().join("log.000002")).expect("to remove it");
+    let refused = place.try_open().await.expect_err("one is missing");
+    assert!(matches!(refused, WalError::Foreign { .. }), "{refused}");
+    assert!(refused.to_string().contains("log.000003") && refused.to_string().contains("number 1"), "{refused}");
+}
+
+#[tokio::test]
 async fn files_that_do_not_fit_together_are_refused() {
     for (first, second) in [("", " after 3"), ("", " after 1"), (" after 7", " after 8"), ("", " after 0")] {
         let place = Place::new();

@@ -1,0 +1,121 @@
+//! What `/proc` tells of a process that stands still in the middle of a call: what its arguments point to, which file an
+//! open one is.
+
+use nix::unistd::Pid;
+use std::{
+    ffi::OsString,
+    fs::{self, File},
+    os::unix::{
+        ffi::OsStringExt,
+        fs::{FileExt, MetadataExt},
+    },
+    path::{Path, PathBuf},
+};
+
+pub(super) struct Process {
+    id: Pid,
+    memory: File,
+    /// Paths are told relative to this one, which is canonical.
+    root: PathBuf,
+}
+
+/// Where a path leads.
+#[derive(Debug, PartialEq)]
+pub(super) enum Place {
+    /// Under the root, or to the root itself.
+    Inside(String),
+    Outside,
+    /// To a folder that isn't there.
+    Nowhere,
+}
+
+/// Some bytes in the process's memory.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Buffer {
+    pub(super) address: u64,
+    pub(super) length: usize,
+}
+
+impl Process {
+    pub(super) fn new(id: Pid, root: &Path) -> Self {
+        let memory = File::open(format!("/proc/{id}/mem")).expect("its memory");
+        Self { id, memory, root: root.into() }
+    }
+
+    pub(super) fn bytes(&self, buffer: Buffer) -> Vec<u8> {
+        let mut bytes = vec![0; buffer.length];
+        self.memory.read_exact_at(&mut bytes, buffer.address).expect("bytes of its memory");
+        bytes
+    }
+
+    pub(super) fn numbers(&self, address: u64, count: usize) -> Vec<u64> {
+        let bytes = self.bytes(Buffer { address, length: 8 * count });
+        bytes.chunks_exact(8).map(|bytes| u64::from_ne_bytes(bytes.try_into().expect("eight bytes"))).collect()
+    }
+
+    /// Text that ends at the first zero.
+    pub(super) fn text(&self, address: u64) -> PathBuf {
+        let mut text = Vec::new();
+        loop {
+            let mut part = [0; 256];
+            // Fewer where the memory ends.
+            let length = self.memory.read_at(&mut part, address + text.len() as u64).expect("bytes of its memory");
+            assert_ne!(length, 0, "text without an end");
+            match part[..length].iter().position(|byte| *byte == 0) {
+                Some(end) => {
+                    text.extend_from_slice(&part[..end]);
+                    return OsString::from_vec(text).into();
+                }
+                None => text.extend_from_slice(&part[..length]),
+            }
+        }
+    }
+
+    /// The path of an open file or folder; `None` if it isn't under the root, or has no name any more.
+    pub(super) fn path_of(&self, file: u64) -> Option<String> {
+        let link = self.about("fd", file);
+        // What is behind the link, also where its text leads nowhere.
+        let has_name = fs::metadata(&link).is_ok_and(|metadata| metadata.nlink() > 0);
+        let path = fs::read_link(link).ok().filter(|_| has_name)?;
+        self.local(&path)
+    }
+
+    /// The bits an open file was opened with, and at which byte it stands.
+    pub(super) fn flags_and_position(&self, file: u64) -> (i32, u64) {
+        let info = fs::read_to_string(self.about("fdinfo", file)).expect("an open file");
+        let find = |name: &str| {
+            let value = info.lines().find_map(|line| line.strip_prefix(name)).expect("a line of it");
+            value.trim_start_matches(':').trim().to_owned()
+        };
+        let flags = i32::from_str_radix(&find("flags"), 8).expect("a number");
+        (flags, find("pos").parse().expect("a number"))
+    }
+
+    /// Where the path at an address leads that is relative to an open folder (or to the current one): itself, and not what
+    /// it leads to if it is a link.
+    pub(super) fn place(&self, folder: u64, path: u64) -> Place {
+        let path = self.text(path);
+        // A number of 32 bits: the others say nothing.
+        let base = match folder as i32 {
+            libc::AT_FDCWD => format!("/proc/{}/cwd", self.id).into(),
+            _ => self.about("fd", folder),
+        };
+        let path = base.join(path);
+        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+            panic!("what is {}?", path.display());
+        };
+        match fs::canonicalize(folder) {
+            Ok(folder) => self.local(&folder.join(name)).map_or(Place::Outside, Place::Inside),
+            Err(_) => Place::Nowhere,
+        }
+    }
+
+    fn local(&self, path: &Path) -> Option<String> {
+        let path = path.strip_prefix(&self.root).ok()?;
+        Some(path.to_str().expect("names that are text").to_owned())
+    }
+
+    fn about(&self, what: &str, file: u64) -> PathBuf {
+        format!("/proc/{}/{what}/{file}", self.id).into()
+    }
+}
