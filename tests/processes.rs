@@ -1,5 +1,8 @@
 //! What needs several processes, other users or other disks: what one program alone can't prove of a shared folder.
 
+/// How many system calls things take.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod calls;
 /// What a writer does.
 #[cfg(target_os = "linux")]
 mod deeds;

@@ -102,6 +102,12 @@ impl Disk {
         }
     }
 
+    /// Whether there is a folder at a path, and not a link to one. Asks once, where [`entry`](Self::entry) asks twice.
+    pub(crate) fn is_folder(&self, path: &Path) -> Result<bool> {
+        let metadata = self.or_missing("look at", path, || fs::symlink_metadata(path))?;
+        Ok(metadata.is_some_and(|metadata| metadata.is_dir()))
+    }
+
     /// Whether there is anything at a path, or where it leads to.
     pub(crate) fn exists(&self, path: &Path) -> Result<bool> {
         self.tell("look at", path, || fs::exists(path))

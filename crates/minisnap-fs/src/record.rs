@@ -152,7 +152,7 @@ impl History {
 /// not the store's, whatever it says.
 pub(crate) fn folder(disk: Disk, layout: &Layout, name: &GenerationName) -> Result<Option<PathBuf>> {
     let folder = layout.generation(name);
-    Ok((disk.entry(&folder)? == Entry::Folder).then_some(folder))
+    Ok(disk.is_folder(&folder)?.then_some(folder))
 }
 
 /// A generation with the size and time of its JSON, as far as the file is there.

@@ -2,7 +2,7 @@
 
 use crate::{
     commit,
-    disk::{Disk, Entry},
+    disk::Disk,
     layout::{GENERATION_ENTRIES, GenerationName, Layout, NEXT, is_stage},
     lock::{StoreLock, writer_is_gone},
     record::History,
@@ -63,7 +63,7 @@ fn is_unretained(name: &str, retained: &HashSet<&str>, history: &History) -> boo
 /// Removes a generation's or stage's folder, by the names known to be in it. A folder that holds anything else stays, with
 /// that, and a link to a folder stays as it is.
 pub(crate) fn remove_generation(disk: Disk, folder: &Path) -> Result<()> {
-    if disk.entry(folder)? != Entry::Folder {
+    if !disk.is_folder(folder)? {
         // Nothing, or a link that somebody placed: what it leads to is outside.
         return Ok(());
     }

@@ -1,0 +1,73 @@
+//! How many system calls a create and a restore make: what they cost, apart from waiting for the disk, on a machine of any
+//! speed. A change that needs more has to say why, here.
+
+use super::tracer::{self, Traced};
+use crate::peers::{self, Job};
+use minisnap::SnapStore;
+use std::path::Path;
+use tempfile::TempDir;
+use tokio::runtime::{Builder, Runtime};
+
+/// One that keeps two, and retires the third. The answer itself is one of the calls.
+const CREATE: usize = 110;
+const RESTORE: usize = 21;
+/// How many more there may be by chance: of threads that wait for one another.
+const CHANCE: usize = 2;
+
+#[test]
+fn a_create_makes_no_more_calls_than_it_did() {
+    if let Some(job) = peers::job() {
+        return play(&job, |dir, runtime| {
+            runtime.block_on(SnapStore::new(dir).create("state 4", 4)).expect("a snapshot");
+        });
+    }
+    let made = calls_made_by(|| peers::of(a_create_makes_no_more_calls_than_it_did));
+    assert!(made <= CREATE + CHANCE, "{made} calls, and not {CREATE}");
+}
+
+#[test]
+fn a_restore_makes_no_more_calls_than_it_did() {
+    if let Some(job) = peers::job() {
+        return play(&job, |dir, runtime| {
+            let restored: (String, u64) = runtime.block_on(SnapStore::new(dir).restore()).expect("a snapshot");
+            assert_eq!(restored, ("state 3".into(), 3));
+        });
+    }
+    let made = calls_made_by(|| peers::of(a_restore_makes_no_more_calls_than_it_did));
+    assert!(made <= RESTORE + CHANCE, "{made} calls, and not {RESTORE}");
+}
+
+/// Two runs, since a thread that waits for another may make a call more; the smaller number is that of the work.
+fn calls_made_by(peer: impl Fn() -> peers::Start) -> usize {
+    let runs = (0..2).map(|_| {
+        let folder = TempDir::new().expect("a temporary folder");
+        let store = SnapStore::new(folder.path());
+        for seq in 1..=3 {
+            runtime().block_on(store.create(&format!("state {seq}"), seq)).expect("a snapshot");
+        }
+        let mut peer = peer().dir(folder.path()).start();
+        assert_eq!(peer.hear(), "ready");
+        let traced = tracer::run(&mut peer, usize::MAX);
+        peer.kill();
+        match traced {
+            Traced::Done { calls } => calls,
+            Traced::Killed { at } => panic!("killed at {at}"),
+        }
+    });
+    let made = runs.min().expect("two runs");
+    println!("{made} calls");
+    made
+}
+
+fn play(job: &Job, act: impl Fn(&Path, &Runtime)) {
+    let runtime = runtime();
+    job.say("ready");
+    assert_eq!(job.hear(), "go");
+    act(&job.dir(), &runtime);
+    job.say("done");
+}
+
+/// Without timers or input: with them, waking up is a system call too, and sometimes it is needed.
+fn runtime() -> Runtime {
+    Builder::new_current_thread().build().expect("a runtime")
+}
