@@ -10,11 +10,12 @@
 //! change that was acknowledged is lost and none is applied twice.
 
 use minisnap::SnapStore;
-use minisnap_wal::{Checkpoint, Journal, Log, Result, recover_or_fall_back};
+use minisnap_wal::{Checkpoint, Journal, Log, Result, WalError, recover_or_fall_back};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{collections::BTreeMap, path::Path};
 
-/// A change of a state. It has to do the same whenever it is applied to the same state: no clock, no dice, no I/O.
+/// A change of a state. It has to do the same whenever it is applied to the same state: no clock, no dice, no I/O. And it
+/// can't fail: whether it is allowed is decided before it is logged.
 pub trait Change<S>: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// Makes the change.
     fn apply(&self, state: &mut S);
@@ -60,7 +61,7 @@ where
         if self.seq - self.saved >= self.every
             && let Err(error) = self.checkpoint().await
         {
-            // The change is safe in the log. The next one tries to save again.
+            // The change is safe in the log. The next one tries again, or, if the log has to be looked up, says so.
             eprintln!("no checkpoint after change {}: {error}", self.seq);
         }
         Ok(self.seq)
@@ -68,9 +69,11 @@ where
 
     /// Saves a snapshot, and cuts the log to what the retained ones don't hold.
     pub async fn checkpoint(&mut self) -> Result<Checkpoint> {
-        let done = minisnap_wal::checkpoint(&self.snapshots, &mut self.journal, &self.state, self.seq).await?;
-        self.saved = self.seq;
-        Ok(done)
+        let done = minisnap_wal::checkpoint(&self.snapshots, &mut self.journal, &self.state, self.seq).await;
+        if matches!(done, Ok(_) | Err(WalError::NotCompacted { .. })) {
+            self.saved = self.seq;
+        }
+        done
     }
 
     /// The state after the last change.

@@ -75,8 +75,8 @@ fn of_a_journal_in_several_files_none_is_lost_in_the_middle() {
     let check = |disk: &Path, said: &[&str]| runtime.block_on(check_numbers(&disk.join("log"), 6, 7, !said.is_empty()));
     let states = recording.for_each_state(check);
     println!("{} steps, {states} states", recording.steps.len());
-    // The first two, of the folder and of the file as they are found, are for what another writer left unsynced.
-    for number in 2..recording.synced().len() {
+    // The first, of the folder and of the files as they are found, are for what another left unsynced.
+    for number in 1 + FILES.len()..recording.synced().len() {
         let harm =
             recording.harm_without(|left_out, _| left_out == number, check).expect("something is wrong without it");
         println!("without sync {number}: {}", harm.lines().next().unwrap_or_default());

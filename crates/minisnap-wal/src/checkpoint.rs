@@ -36,7 +36,8 @@ pub struct Checkpoint {
 ///
 /// # On cancel
 ///
-/// Each step is done, or not done: the log is never cut before the snapshot is durable.
+/// Each step is done, or not done: the log is never cut before the snapshot is durable. If the future is dropped in the
+/// middle of truncating, a [`Journal`](crate::Journal) refuses everything afterwards: open it again, and recover.
 pub async fn checkpoint<S, B, L>(store: &SnapStore<B>, log: &mut L, state: &S, seq: u64) -> Result<Checkpoint>
 where
     S: Serialize + Sync + ?Sized,
@@ -54,6 +55,12 @@ where
 
 /// Truncates the log up to the smallest seq among the retained snapshots, and says which that is; `None` if there is no
 /// snapshot, and so nothing to truncate.
+///
+/// Not after a create whose outcome isn't known: create again first. (The history is made durable before it is told, but a
+/// disk that failed to do so once may say the second time that all is well.)
+///
+/// To go back to an older state: publish that, move the journal away with all its files, and
+/// [begin another](crate::Journal::begin_after). What is in the log would be replayed onto the older state otherwise.
 ///
 /// # Errors
 ///

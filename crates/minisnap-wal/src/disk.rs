@@ -5,7 +5,7 @@ use crate::{Result, WalError};
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, ErrorKind, Write},
-    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, fchown},
     path::{Path, PathBuf},
 };
 
@@ -63,9 +63,19 @@ fn check_regular(file: &File, path: &Path) -> Result<()> {
     Err(WalError::Foreign { path: path.into(), found: "it is no regular file".into() })
 }
 
-/// Makes a file to append to, where nothing may be.
-pub(crate) fn create_new(path: &Path) -> Result<File> {
-    tell("create", path, || OpenOptions::new().read(true).append(true).create_new(true).open(path))
+/// Makes a file to append to, where nothing may be, with the permissions and the owner of `like`, as far as the umask and
+/// the rights of this process allow.
+pub(crate) fn create_new(path: &Path, like: &Path) -> Result<File> {
+    let like = tell("look at", like, || fs::metadata(like))?;
+    let mut options = OpenOptions::new();
+    options.read(true).append(true).create_new(true).mode(like.mode());
+    let file = tell("create", path, || options.open(path))?;
+    let made = tell("look at", path, || file.metadata())?;
+    if (made.uid(), made.gid()) != (like.uid(), like.gid()) {
+        // Who may not give files away isn't who keeps others' files.
+        let _ = fchown(&file, Some(like.uid()), Some(like.gid()));
+    }
+    Ok(file)
 }
 
 pub(crate) fn length(file: &File, path: &Path) -> Result<u64> {
@@ -99,6 +109,14 @@ pub(crate) fn unlock(file: &File) {
 
 pub(crate) fn write(mut file: &File, path: &Path, bytes: &[u8]) -> Result<()> {
     tell("write to", path, || file.write_all(bytes))
+}
+
+/// Writes the bytes from `from` to `to` once more, in their place.
+pub(crate) fn write_again(file: &File, path: &Path, from: u64, to: u64) -> Result<()> {
+    let mut bytes = vec![0; usize::try_from(to.saturating_sub(from)).unwrap_or(usize::MAX)];
+    tell("read", path, || file.read_exact_at(&mut bytes, from))?;
+    // Not the one to append to: with that, the system would append.
+    tell("write to", path, || OpenOptions::new().write(true).open(path)?.write_all_at(&bytes, from))
 }
 
 pub(crate) fn cut(file: &File, path: &Path, length: u64) -> Result<()> {

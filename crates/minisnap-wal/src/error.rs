@@ -16,10 +16,10 @@ pub enum WalError {
 
     /// Records are missing between what was restored and the log: it was cut too far, or is another log.
     #[error(
-        "{place}: changes {from} to {to} are missing: the log begins with number {}, and what is restored ends with number \
+        "{place}: changes {from} to {to} are missing: what is restored ends with number {}, and the log goes on with number \
          {}. Bring back the older log, or a snapshot with a seq of {to} or more; to go on without these changes, say so by \
          publishing such a snapshot",
-        to.saturating_add(1), from.saturating_sub(1)
+        from.saturating_sub(1), to.saturating_add(1)
     )]
     Gap {
         /// The log.
@@ -77,29 +77,31 @@ pub enum WalError {
     },
 
     /// It can't be known whether the last record is in the log. The log takes no more: open it again and recover.
-    #[error("{}: it can't be known whether the last record was appended: {source}. Open the log again, and recover", path.display())]
+    #[error(
+        "{place}: it can't be known whether the last record was appended: {source}. Open the log again, and recover"
+    )]
     OutcomeUnknown {
         /// The log.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
+        place: String,
+        /// What hid the outcome.
+        source: Box<dyn Error + Send + Sync>,
     },
 
     /// An earlier operation failed or was dropped half-way, so this handle doesn't know what is in the log any more.
     #[error(
-        "{}: an earlier operation on this log failed or was cancelled, so what is in it has to be looked up: open it again, \
-         and recover", path.display()
+        "{place}: an earlier operation on this log failed or was cancelled, so what is in it has to be looked up: open it \
+         again, and recover"
     )]
     Interrupted {
         /// The log.
-        path: PathBuf,
+        place: String,
     },
 
     /// Another program, or another handle in this one, has the log open for writing.
-    #[error("{}: the log is open elsewhere (`fuser` on this path shows where); a log has one writer at a time", path.display())]
+    #[error("{place}: the log is open elsewhere (`fuser` on this path shows where); a log has one writer at a time")]
     Locked {
         /// The log.
-        path: PathBuf,
+        place: String,
     },
 
     /// The file isn't a journal that this version can read.
@@ -113,8 +115,9 @@ pub enum WalError {
 
     /// A line of the journal can't be read. Lines before it can.
     #[error(
-        "{}, line {line}: the record can't be read: {source}. If the disk was damaged, bring back a copy. To go on without \
-         this record and all after it, remove their lines, for instance with `sed -i '{line},$d'`",
+        "{}, line {line}: the record can't be read: {source}. If a newer version of the program wrote it, run that. If the \
+         disk was damaged, bring back a copy. To go on without this record and all after it: stop the program, remove their \
+         lines (`sed -i '{line},$d'`), and all later files of this journal",
         path.display()
     )]
     Corrupt {

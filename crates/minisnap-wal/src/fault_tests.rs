@@ -69,7 +69,12 @@ enum Deed {
     Truncate,
     /// Truncating what `ministore` rotated: of three files, one and a half go.
     TruncateRotated,
+    /// The same, so far that only the file is left that is written to.
+    TruncateToActive,
 }
+
+const DEEDS: [Deed; 6] =
+    [Deed::Begin, Deed::Open, Deed::Append, Deed::Truncate, Deed::TruncateRotated, Deed::TruncateToActive];
 
 struct Place(TempDir);
 
@@ -82,7 +87,7 @@ impl Place {
             Deed::Begin => {}
             Deed::Open => file("log", &format!("{header}1\n2\n3\n4\n5\n[6")),
             Deed::Append | Deed::Truncate => file("log", &format!("{header}1\n2\n3\n4\n5\n")),
-            Deed::TruncateRotated => {
+            Deed::TruncateRotated | Deed::TruncateToActive => {
                 file("log.000001", &format!("{header}1\n2\n"));
                 file("log.000002", &format!("{header}3\n4\n"));
                 file("log", &format!("{header}5\n"));
@@ -145,18 +150,17 @@ async fn act(deed: Deed, place: &Place, plan: impl FnOnce()) -> Left {
                 assert!(matches!(refused, Err(WalError::Interrupted { .. })), "{refused:?}");
             }
         }
-        Deed::Truncate | Deed::TruncateRotated => {
+        Deed::Truncate | Deed::TruncateRotated | Deed::TruncateToActive => {
             let mut journal = open().await.expect("a journal");
+            let through = if matches!(deed, Deed::TruncateToActive) { 4 } else { 3 };
             plan();
-            let truncated = journal.truncate(3).await;
+            let truncated = journal.truncate(through).await;
             if truncated.is_ok() {
-                assert_eq!((journal.first(), journal.last()), (4, 5));
-                left.first = 4;
-                append(&mut journal, 6, &mut left).await;
-            } else {
-                let refused = journal.append(&6).await;
-                assert!(matches!(refused, Err(WalError::Interrupted { .. })), "{refused:?}");
+                assert_eq!((journal.first(), journal.last()), (through + 1, 5));
+                left.first = through + 1;
             }
+            // It goes on, or has to be opened again.
+            append(&mut journal, 6, &mut left).await;
         }
     }
     left
@@ -190,7 +194,7 @@ async fn records(journal: &Journal<u64>) -> Result<BTreeMap<u64, u64>> {
 #[tokio::test]
 async fn whatever_fails_what_was_acknowledged_is_there_and_what_was_refused_is_not() {
     let (mut injected, mut unknown) = (0, 0);
-    for deed in [Deed::Begin, Deed::Open, Deed::Append, Deed::Truncate, Deed::TruncateRotated] {
+    for deed in DEEDS {
         for (error, once) in
             ERRORS.map(|error| (error, true)).into_iter().chain([(libc::EIO, false), (libc::ENOSPC, false)])
         {
@@ -212,7 +216,7 @@ async fn whatever_fails_what_was_acknowledged_is_there_and_what_was_refused_is_n
                 let found: Vec<_> = found.into_keys().filter(|seq| *seq >= left.first).collect();
                 let without = &expected[..expected.len() - usize::from(left.perhaps.is_some())];
                 assert!(found == expected || found == without, "{context}: {found:?} instead of {expected:?}");
-                assert!(journal.first() <= 4, "{context}: nothing was cut too far");
+                assert!(journal.first() <= 5, "{context}: nothing was cut too far");
 
                 // It goes on, and leaves nothing lying about.
                 let next = journal.append(&(journal.last() + 1)).await.expect("append");
@@ -225,6 +229,75 @@ async fn whatever_fails_what_was_acknowledged_is_there_and_what_was_refused_is_n
     }
     println!("{injected} failures, {unknown} of them with an unknown outcome");
     assert!(injected > 500 && unknown > 0);
+}
+
+#[tokio::test]
+async fn a_truncation_that_the_disk_has_no_room_for_is_no_reason_not_to_append() {
+    for error in [libc::ENOSPC, libc::EDQUOT, libc::EMFILE] {
+        let mut went_on = 0;
+        for pass in 0.. {
+            let place = Place::ready_for(Deed::Truncate);
+            let mut journal = Journal::<u64>::open(place.path()).await.expect("a journal");
+            place.plan(pass, error, true);
+            let truncated = journal.truncate(3).await;
+            if place.unplan() == 0 {
+                break;
+            }
+            if truncated.is_err() {
+                match journal.append(&6).await {
+                    Ok(seq) => {
+                        assert_eq!(seq, 6, "call {pass}, error {error}");
+                        journal.truncate(3).await.expect("the next one makes up for it");
+                        assert_eq!(journal.first(), 4);
+                        went_on += 1;
+                    }
+                    // It was renamed, and that isn't durable.
+                    Err(refused) => assert!(matches!(refused, WalError::Interrupted { .. }), "{refused}"),
+                }
+            }
+        }
+        assert!(went_on >= 5, "{went_on} failures before the rename");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_was_put_in_the_journals_place_is_noticed() {
+    let other = "// MINISTORE JOURNAL v0.1.4\n1\n2\n3\n4\n5\n60\n";
+    let place = Place::ready_for(Deed::Append);
+    let mut journal = Journal::<u64>::open(place.path()).await.expect("a journal");
+    // As `sed -i` does, or a backup that is put back.
+    fs::write(place.0.path().join("other"), other).expect("a file");
+    fs::rename(place.0.path().join("other"), place.path()).expect("to replace it");
+    let truncated = journal.truncate(3).await.expect_err("it would remove what isn't its own");
+    assert!(matches!(truncated, WalError::Foreign { .. }), "{truncated}");
+    drop(journal);
+    assert_eq!(fs::read_to_string(place.path()).expect("a journal"), other);
+
+    let mut journal = Journal::<u64>::open(place.path()).await.expect("a journal");
+    fs::remove_file(place.path()).expect("to remove it");
+    let unknown = journal.append(&7).await.expect_err("it isn't in the journal");
+    assert!(matches!(unknown, WalError::OutcomeUnknown { .. }), "{unknown}");
+    let refused = journal.append(&8).await.expect_err("it takes no more");
+    assert!(matches!(refused, WalError::Interrupted { .. }), "{refused}");
+}
+
+#[tokio::test]
+async fn what_is_found_last_is_written_again_before_it_is_synced() {
+    // Its sync may have failed, and a second sync would say that all is well.
+    let place = Place::ready_for(Deed::Append);
+    let path = place.path().canonicalize().expect("it is there");
+    let written = std::sync::Arc::new(Mutex::new(false));
+    let (at, note) = (path.clone(), written.clone());
+    let old = fs::metadata(&path).and_then(|metadata| metadata.modified()).expect("a time");
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    let others: Others = Box::new(move || {
+        let new = fs::metadata(&at).and_then(|metadata| metadata.modified()).expect("a time");
+        *note.lock().expect("a note") = new > old;
+    });
+    MEANWHILE.lock().unwrap_or_else(PoisonError::into_inner).push(("sync", path, others));
+    let journal = Journal::<u64>::open(place.path()).await.expect("a journal");
+    assert!(*written.lock().expect("a note"), "it is only synced");
+    assert_eq!(records(&journal).await.expect("replay").len(), 5);
 }
 
 /// Opens the journal while others do something right before it is locked.

@@ -1,8 +1,9 @@
 //! Recovery: the newest snapshot, and the tail of the log after it.
 //!
 //! 1. Restore the current snapshot; if there is none, begin with the empty state, of number 0. If it is damaged, that is the
-//!    answer, or, on request, the next older one that is intact takes its place: one without a higher number, since that
-//!    would be of a history that somebody went back from.
+//!    answer, or, on request, the next older one that is intact takes its place, as long as the log reaches on to the
+//!    damaged one. One with a higher number than any that came after it is passed over: somebody went back from that, and
+//!    the log goes another way.
 //! 2. Check that the log reaches from there to its end: a record that is missing is an error, never passed over.
 //! 3. Replay what comes after, and check that each record is the next one.
 
@@ -28,7 +29,9 @@ pub struct Recovered<S> {
 
 /// Restores the current snapshot and replays the log after it. Where there is no snapshot, it begins with `empty`.
 ///
-/// `apply` gets the state, a record's number and the record. Reads only, so that dropping the future changes nothing.
+/// `apply` gets the state, a record's number and the record. It has to take every record that was ever appended: decide
+/// whether a change is allowed before it is appended, or no start will succeed. Reads only, so that dropping the future
+/// changes nothing.
 ///
 /// # Errors
 ///
@@ -56,7 +59,11 @@ where
 /// Like [`recover`], but if the current snapshot is damaged, an older one that is intact takes its place, or the log alone,
 /// as long as the log reaches back to it. [`Recovered::damaged`] tells: show it to somebody.
 ///
-/// The damaged one stays current; the next [`checkpoint`](crate::checkpoint) publishes over it.
+/// The damaged one stays current; the next [`checkpoint`](crate::checkpoint) publishes over it, and with two snapshots kept
+/// retires the one that took its place: keep more, or move the damaged one away, if you want to keep that.
+///
+/// What says which snapshot is current may be damaged itself. Then it isn't known what to fall back from, and that is the
+/// error.
 ///
 /// # Errors
 ///
@@ -72,19 +79,11 @@ where
     B: SnapshotBackend,
     L: Log,
 {
-    let start = loop {
-        let Some(current) = store.current().await? else {
-            break Start { state: empty, snapshot: None, damaged: Vec::new() };
-        };
-        match store.restore_generation(&current).await {
-            Ok((state, seq)) => break Start { state, snapshot: Some(seq), damaged: Vec::new() },
-            // There is a newer one by now.
-            Err(MiniSnapError::Retired { .. }) => {}
-            Err(damaged @ MiniSnapError::Corrupt { .. }) => {
-                break fall_back(store, log, empty, current.seq(), damaged).await?;
-            }
-            Err(error) => return Err(error.into()),
-        }
+    let start = match store.try_restore().await {
+        Ok(Some((state, seq))) => Start { state, snapshot: Some(seq), damaged: Vec::new() },
+        Ok(None) => Start { state: empty, snapshot: None, damaged: Vec::new() },
+        Err(damaged @ MiniSnapError::Corrupt { .. }) => fall_back(store, log, empty, damaged).await?,
+        Err(error) => return Err(error.into()),
     };
     start.replay(log, apply).await
 }
@@ -107,46 +106,55 @@ impl<S: Send> Start<S> {
         // 2.
         check_reach(log, begin)?;
         // 3.
-        let (mut seq, mut beyond) = (begin, None);
+        // What is appended from here on is no concern of this.
+        let (mut seq, mut unexpected, last) = (begin, None, log.last());
         log.replay(begin, &mut |number, record| {
-            if beyond.is_none() && number.checked_sub(1) == Some(seq) {
+            if unexpected.is_none() && number.checked_sub(1) == Some(seq) {
                 apply(&mut state, number, record);
                 seq = number;
             } else {
-                beyond.get_or_insert(number);
+                unexpected.get_or_insert(number);
             }
         })
         .await?;
-        match beyond {
-            Some(number) => Err(gap(log, seq, number)),
-            None if seq < log.last() => Err(WalError::Gap { place: log.place().into(), from: seq + 1, to: log.last() }),
+        match unexpected {
+            Some(number) if number > seq => Err(gap(log, seq, number)),
+            Some(number) => {
+                let source = format!("it gave record {number} out after record {seq}").into();
+                Err(WalError::Log { place: log.place().into(), source })
+            }
+            None if seq < last => Err(WalError::Gap { place: log.place().into(), from: seq + 1, to: last }),
             None => Ok(Recovered { state, seq, snapshot, replayed: seq - begin, damaged }),
         }
     }
 }
 
-/// An older snapshot in the place of the current one, which has this `seq` and is damaged: see step 1.
-async fn fall_back<S, B, L>(
-    store: &SnapStore<B>,
-    log: &L,
-    empty: S,
-    seq: u64,
-    newest: MiniSnapError,
-) -> Result<Start<S>>
+/// An older snapshot in the place of the current one, which is damaged: see step 1.
+async fn fall_back<S, B, L>(store: &SnapStore<B>, log: &L, empty: S, newest: MiniSnapError) -> Result<Start<S>>
 where
     S: DeserializeOwned,
     B: SnapshotBackend,
     L: Log,
 {
-    let intact = if let MiniSnapError::Corrupt { intact, .. } = &newest { intact.clone() } else { Vec::new() };
+    let history = store.history().await?;
+    let Some(current) = history.first() else { return Err(newest.into()) };
+    let mut lowest = current.seq();
     let mut damaged = vec![newest];
-    for older in intact.iter().filter(|older| older.seq() <= seq) {
+    // What was acknowledged up to the damaged one has to be in the log, or it is lost, and its numbers would be given again.
+    if let Err(because) = check_reach(log, lowest.max(log.first().saturating_sub(1))) {
+        return Err(no_fall_back(damaged, &because));
+    }
+    for older in &history[1..] {
+        if older.seq() > lowest {
+            continue;
+        }
+        lowest = older.seq();
         if let Err(because) = check_reach(log, older.seq()) {
             return Err(no_fall_back(damaged, &because));
         }
         match store.restore_generation(older).await {
             Ok((state, seq)) => return Ok(Start { state, snapshot: Some(seq), damaged }),
-            Err(error @ (MiniSnapError::Corrupt { .. } | MiniSnapError::Retired { .. })) => damaged.push(error),
+            Err(error @ MiniSnapError::Corrupt { .. }) => damaged.push(error),
             Err(error) => return Err(error.into()),
         }
     }

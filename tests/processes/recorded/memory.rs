@@ -71,6 +71,12 @@ impl Process {
         }
     }
 
+    /// What a file under the root holds now, from some byte on; less if it ends before.
+    pub(super) fn holds(&self, path: &str, from: usize, length: usize) -> Vec<u8> {
+        let bytes = std::fs::read(self.root.join(path)).expect("a file that is open");
+        bytes.into_iter().skip(from).take(length).collect()
+    }
+
     /// The path of an open file or folder; `None` if it isn't under the root, or has no name any more.
     pub(super) fn path_of(&self, file: u64) -> Option<String> {
         let link = self.about("fd", file);

@@ -43,13 +43,14 @@ pub(crate) fn parse(line: &[u8]) -> Result<Option<u64>, String> {
     number.parse().ok().filter(|_| is_plain).map(Some).ok_or_else(shown)
 }
 
-/// Whether this is all that a power loss left of a file that never held a record: a part of a header, or zeros.
+/// Whether this is all that a crash left of a file that never held a record: a part of a header of `ministore`'s, or zeros.
+/// One that states a number is never written in place, so that a part of it is damage.
 pub(crate) fn is_torn(bytes: &[u8]) -> bool {
-    !bytes.contains(&b'\n')
-        && bytes.len() < MAX_BYTES
-        && (bytes.iter().all(|byte| *byte == 0)
-            || PREFIX.as_bytes().starts_with(bytes)
-            || bytes.starts_with(PREFIX.as_bytes()))
+    let is_part = match bytes.strip_prefix(PREFIX.as_bytes()) {
+        Some(version) => !version.contains(&b' '),
+        None => PREFIX.as_bytes().starts_with(bytes),
+    };
+    bytes.len() < MAX_BYTES && !bytes.contains(&b'\n') && (is_part || bytes.iter().all(|byte| *byte == 0))
 }
 
 #[cfg(test)]
@@ -93,10 +94,16 @@ mod tests {
 
     #[test]
     fn the_torn_ones_are_told_from_files_of_something_else() {
-        for torn in [&b""[..], b"\0\0\0\0", b"// MINI", b"// MINISTORE JOURNAL v0.1.4 aft"] {
+        for torn in [&b""[..], b"\0\0\0\0", b"// MINI", b"// MINISTORE JOURNAL v0.1.4"] {
             assert!(is_torn(torn), "{}", torn.escape_ascii());
         }
-        for other in [&b"\n"[..], b"{\"Set\":1}", b"// MINISTORE JOURNAL v0.1.4\n", &[0; 4096]] {
+        for other in [
+            &b"\n"[..],
+            b"{\"Set\":1}",
+            b"// MINISTORE JOURNAL v0.1.4 after 12",
+            b"// MINISTORE JOURNAL v0.1.4\n",
+            &[0; 4096],
+        ] {
             assert!(!is_torn(other), "{}", other.escape_ascii());
         }
     }

@@ -2,13 +2,13 @@
 //!
 //! - `header.rs`: the header line, and the number in it.
 //! - `part.rs`: the files, and which records are in which.
-//! - `open.rs`, `writer.rs`, `replay.rs`, `compact.rs`: opening, appending, reading, truncating, each with its steps.
+//! - `open.rs`, `writer.rs`, `replay.rs`, `truncate.rs`: opening, appending, reading, truncating, each with its steps.
 
-mod compact;
 mod header;
 mod open;
 mod part;
 mod replay;
+mod truncate;
 mod writer;
 
 use crate::{Log, Result, WalError};
@@ -33,8 +33,8 @@ use writer::Writer;
 /// {"Inc":{"by":5}}
 /// ```
 ///
-/// `MiniStore::replay` reads it at any time, and gets the records that were not truncated. It pays no heed to the number in
-/// the header; this does, so that the first record above is number 1201. The journals of `ministore`, also those that it
+/// `MiniStore::replay` reads it at rest, and gets the records that were not truncated. (Beside a writer it may find half a
+/// record.) It pays no heed to the number in the header; this does, so that the first record above is number 1201. The journals of `ministore`, also those that it
 /// rotated into several files, can be opened, and are numbered from 1.
 ///
 /// A journal has one writer at a time, and the others are told so. `MiniStore` doesn't look whether there is one: don't let
@@ -92,7 +92,8 @@ impl<R> Journal<R> {
     ///
     /// # Errors
     ///
-    /// [`Foreign`](WalError::Foreign) if there is a journal with records already; else those of [`open`](Self::open).
+    /// [`Foreign`](WalError::Foreign) if there is a journal with records already, or one that had later ones; else those of
+    /// [`open`](Self::open).
     pub async fn begin_after(path: impl AsRef<Path>, seq: u64) -> Result<Self> {
         let (path, place) = (path.as_ref().to_owned(), path.as_ref());
         let begun = blocking(place, move || {
@@ -101,8 +102,12 @@ impl<R> Journal<R> {
                 let found = "it holds records; move it away to begin another one".into();
                 return Err(WalError::Foreign { path, found });
             }
+            if parts[0].after > seq {
+                let found = format!("records up to number {} were in it, and no number is given twice", parts[0].after);
+                return Err(WalError::Foreign { path, found });
+            }
             parts[0].after = seq;
-            let writer = compact::rewrite_active(&writer, &mut parts[0], seq)?;
+            let writer = truncate::rewrite(writer, &mut parts[0], seq).map_err(|failed| *failed.error)?;
             Ok((writer, parts))
         });
         let (writer, parts) = begun.await??;
@@ -121,7 +126,7 @@ impl<R> Journal<R> {
     }
 
     fn interrupted(&self) -> WalError {
-        WalError::Interrupted { path: self.path.clone() }
+        WalError::Interrupted { place: self.place.clone() }
     }
 
     fn check_end(&self, seq: u64) -> Result<()> {
@@ -142,7 +147,9 @@ impl<R> Journal<R> {
 }
 
 /// Dropping a future of [`append`](Log::append) or [`truncate`](Log::truncate) doesn't stop what is on its way: afterwards
-/// this handle refuses everything with [`Interrupted`](WalError::Interrupted), and the journal has to be opened again.
+/// this handle refuses everything with [`Interrupted`](WalError::Interrupted), and the journal has to be opened again. So it
+/// does after an outcome that isn't known, and after a truncation that failed when it was half done. After any other
+/// failure, a full disk for instance, it goes on.
 #[async_trait]
 impl<R: Serialize + DeserializeOwned + Send + Sync + 'static> Log for Journal<R> {
     type Record = R;
@@ -174,7 +181,7 @@ impl<R: Serialize + DeserializeOwned + Send + Sync + 'static> Log for Journal<R>
             (writer, appended)
         })
         .await?;
-        if !matches!(appended, Err(WalError::OutcomeUnknown { .. })) {
+        if matches!(appended, Ok(()) | Err(WalError::Io { .. })) {
             self.writer = Some(writer);
         }
         appended?;
@@ -216,13 +223,19 @@ impl<R: Serialize + DeserializeOwned + Send + Sync + 'static> Log for Journal<R>
             return Ok(());
         }
         let mut parts = self.parts.clone();
-        let (parts, writer) = blocking(&self.path, move || {
-            let writer = compact::truncate(writer, &mut parts, through);
-            (parts, writer)
+        let (parts, truncated) = blocking(&self.path, move || {
+            let truncated = truncate::truncate(writer, &mut parts, through);
+            (parts, truncated)
         })
         .await?;
-        self.writer = Some(writer?);
         self.parts = parts;
+        match truncated {
+            Ok(writer) => self.writer = Some(writer),
+            Err(failed) => {
+                self.writer = failed.writer;
+                return Err(*failed.error);
+            }
+        }
         Ok(())
     }
 }
@@ -254,6 +267,6 @@ async fn blocking<T: Send + 'static>(path: &Path, work: impl FnOnce() -> T + Sen
         Ok(done) => Ok(done),
         Err(error) if error.is_panic() => panic::resume_unwind(error.into_panic()),
         // The runtime is shutting down.
-        Err(_) => Err(WalError::Interrupted { path: path.into() }),
+        Err(_) => Err(WalError::Interrupted { place: path.display().to_string() }),
     }
 }

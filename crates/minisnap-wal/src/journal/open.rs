@@ -6,19 +6,21 @@
 //! 3. sync the folder and those above it: the process that made the file may have been killed before it did, and so may one
 //!    that truncated it
 //! 4. find out which records are in which file
-//! 5. cut off an append that was cut short, and sync the file: what is replayed must not be lost by the next power loss
+//! 5. cut off an append that was cut short, and sync the file that is written to, its last record written again: what is
+//!    replayed must not be lost by the next power loss
 //! 6. if the file is new, put one with a header in its place: so no header is ever found half-way
 
 use super::{
-    compact,
     part::{Part, parts},
+    truncate,
     writer::Writer,
 };
-use crate::{Result, disk};
+use crate::{Result, WalError, disk};
 use std::path::Path;
 
 /// The writer, and the journal's files, the one it writes to at the end.
 pub(crate) fn open(path: &Path) -> Result<(Writer, Vec<Part>)> {
+    check_name(path)?;
     // 1.
     disk::create_folders(disk::folder_of(path))?;
     drop(disk::open_to_append(path)?);
@@ -33,11 +35,11 @@ pub(crate) fn open(path: &Path) -> Result<(Writer, Vec<Part>)> {
     let mut parts = parts(&path, writer.file())?;
     // 5.
     let active = last_of(&mut parts);
-    writer.settle(active.end)?;
+    writer.settle(active.last_begins, active.end)?;
     // 6.
     if active.end == 0 {
         let after = active.after;
-        writer = compact::rewrite_active(&writer, active, after)?;
+        writer = truncate::rewrite(writer, active, after).map_err(|failed| *failed.error)?;
     }
     Ok((writer, parts))
 }
@@ -47,13 +49,30 @@ pub(crate) fn last_of(parts: &mut [Part]) -> &mut Part {
     parts.last_mut().expect("a journal has at least one file")
 }
 
+/// `NAME.000001` is a rotated file of the journal `NAME`, and would be taken for one.
+fn check_name(path: &Path) -> Result<()> {
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some(extension) if is_number(extension) => {
+            let found =
+                "a name that ends with a number is that of a rotated file of another journal; choose another".into();
+            Err(WalError::Foreign { path: path.into(), found })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 fn remove_leftovers(path: &Path, folder: &Path) -> Result<()> {
     let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
-        return disk::remove(&compact::new_of(path));
+        return disk::remove(&truncate::new_of(path));
     };
     for found in disk::names_in(folder)? {
-        let middle = found.strip_prefix(name).and_then(|rest| rest.strip_suffix(compact::NEW));
-        if middle.is_some_and(|middle| middle.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')) {
+        let middle = found.strip_prefix(name).and_then(|rest| rest.strip_suffix(truncate::NEW));
+        // Of this journal's own file, or of a rotated one.
+        if middle.is_some_and(|middle| middle.is_empty() || middle.strip_prefix('.').is_some_and(is_number)) {
             disk::remove(&folder.join(found))?;
         }
     }

@@ -22,6 +22,8 @@ pub(crate) struct Part {
     /// Whether its header states that number.
     pub(crate) states_it: bool,
     pub(crate) records: u64,
+    /// Where its last record begins, in bytes; if it has none, where that would be.
+    pub(crate) last_begins: u64,
     /// Where its whole lines end, in bytes.
     pub(crate) end: u64,
 }
@@ -52,11 +54,14 @@ pub(crate) fn parts(path: &Path, active: &File) -> Result<Vec<Part>> {
             return Err(WalError::Foreign { path, found });
         }
         next = next.wrapping_add(1);
-        let scan = Scan::of(&disk::open_to_read(&path)?, &path)?;
+        let file = disk::open_to_read(&path)?;
+        let scan = Scan::of(&file, &path)?;
         if scan.torn > 0 {
             let source = "the file ends in the middle of it".into();
             return Err(WalError::Corrupt { path, line: scan.records + 2, source });
         }
+        // A copy that was put back may not be on the disk yet.
+        disk::sync(&file, &path)?;
         scans.push((path, scan));
     }
     scans.push((path.into(), Scan::of(active, path)?));
@@ -112,7 +117,8 @@ fn number(scans: Vec<(PathBuf, Scan)>, begins_with: u32) -> Result<Vec<Part>> {
                 found: format!("there are no numbers for the records after {after}"),
             });
         };
-        parts.push(Part { path, after, states_it: scan.stated.is_some(), records: scan.records, end: scan.end });
+        let Scan { stated, records, last_begins, end, .. } = scan;
+        parts.push(Part { path, after, states_it: stated.is_some(), records, last_begins, end });
         after = last;
     }
     Ok(parts)
@@ -122,6 +128,7 @@ fn number(scans: Vec<(PathBuf, Scan)>, begins_with: u32) -> Result<Vec<Part>> {
 pub(crate) struct Scan {
     stated: Option<u64>,
     records: u64,
+    last_begins: u64,
     end: u64,
     /// How many bytes there are after the last whole record.
     pub(crate) torn: u64,
@@ -135,22 +142,22 @@ impl Scan {
     pub(crate) fn of(file: &File, path: &Path) -> Result<Self> {
         let length = disk::length(file, path)?;
         if header::is_torn(&head(file, path)?) {
-            return Ok(Self { stated: None, records: 0, end: 0, torn: length });
+            return Ok(Self { stated: None, records: 0, last_begins: 0, end: 0, torn: length });
         }
         let mut lines = Lines::from_start(file, path)?;
         let stated = lines.header()?;
         let (mut records, mut end) = (0, lines.offset);
-        let mut last = end;
+        // Where the last line begins, and the one before it.
+        let (mut last_begins, mut before) = (end, end);
         while lines.next_break()? {
             records += 1;
-            last = end;
-            end = lines.offset;
+            (before, last_begins, end) = (last_begins, end, lines.offset);
         }
-        if records > 0 && holds_a_zero(file, path, last, end)? {
+        if records > 0 && holds_a_zero(file, path, last_begins, end)? {
             records -= 1;
-            end = last;
+            (last_begins, end) = (before, last_begins);
         }
-        Ok(Self { stated, records, end, torn: length.saturating_sub(end) })
+        Ok(Self { stated, records, last_begins, end, torn: length.saturating_sub(end) })
     }
 }
 

@@ -43,7 +43,8 @@ impl Replay {
             {
                 if !lines.next(line)? {
                     // It was cut by somebody, though it is locked.
-                    return Err(WalError::Interrupted { path: path.clone() });
+                    let found = "it became shorter while it was open".into();
+                    return Err(WalError::Foreign { path: path.clone(), found });
                 }
                 *left -= 1;
                 self.number += 1;

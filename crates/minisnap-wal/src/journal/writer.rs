@@ -31,7 +31,7 @@ impl Writer {
                 return Ok(writer);
             }
             if start.elapsed() >= PATIENCE {
-                return Err(WalError::Locked { path: path.into() });
+                return Err(WalError::Locked { place: path.display().to_string() });
             }
             thread::sleep(PAUSE);
         }
@@ -39,8 +39,12 @@ impl Writer {
 
     /// Makes and locks a new file, which is to take the place of `path`. Only who has that locked may do so.
     pub(crate) fn create(new: &Path, path: &Path) -> Result<Self> {
-        let writer = Self::of(disk::create_new(new)?, path);
-        if disk::try_lock(&writer.file, new)? { Ok(writer) } else { Err(WalError::Locked { path: new.into() }) }
+        let writer = Self::of(disk::create_new(new, path)?, path);
+        if disk::try_lock(&writer.file, new)? {
+            Ok(writer)
+        } else {
+            Err(WalError::Locked { place: new.display().to_string() })
+        }
     }
 
     fn of(file: File, path: &Path) -> Self {
@@ -61,9 +65,15 @@ impl Writer {
     }
 
     /// Cuts off what an append left half-way, and makes what is before durable, whoever appended it.
-    pub(crate) fn settle(&mut self, end: u64) -> Result<()> {
+    ///
+    /// The last record, from `last` to `end`, is written again: if its sync failed, the system may have dropped it and
+    /// would say, when asked again, that all is well. Those before it were synced before it was appended.
+    pub(crate) fn settle(&mut self, last: u64, end: u64) -> Result<()> {
         if disk::length(&self.file, &self.path)? > end {
             disk::cut(&self.file, &self.path, end)?;
+        }
+        if last < end {
+            disk::write_again(&self.file, &self.path, last, end)?;
         }
         disk::sync(&self.file, &self.path)?;
         self.begin_at(end);
@@ -74,20 +84,30 @@ impl Writer {
     ///
     /// # Errors
     ///
-    /// With [`OutcomeUnknown`](WalError::OutcomeUnknown) this must not be used any more.
+    /// Unless it is [`Io`](WalError::Io), this must not be used any more.
     pub(crate) fn append(&mut self, line: &[u8]) -> Result<()> {
-        let unknown = |error| match error {
-            WalError::Io { path, source, .. } => WalError::OutcomeUnknown { path, source },
-            other => other,
-        };
+        let unknown =
+            |error| WalError::OutcomeUnknown { place: self.path.display().to_string(), source: Box::new(error) };
         if let Err(error) = disk::write(&self.file, &self.path, line) {
             // A part of it may be there. It has no line break, so that even if this isn't durable it is no record.
             disk::cut(&self.file, &self.path, self.end).map_err(unknown)?;
             return Err(error);
         }
         disk::sync(&self.file, &self.path).map_err(unknown)?;
+        self.check_in_place().map_err(unknown)?;
         self.end += line.len() as u64;
         Ok(())
+    }
+
+    /// Whether what is written to is still the journal: an editor, a rotation or a restored backup puts another file in its
+    /// place, and who has the old one open doesn't notice.
+    pub(crate) fn check_in_place(&self) -> Result<()> {
+        if disk::is_at(&self.file, &self.path)? {
+            return Ok(());
+        }
+        let found = "another program put another file in its place, or removed it, while it was open; open it again, and \
+                     recover";
+        Err(WalError::Foreign { path: self.path.clone(), found: found.into() })
     }
 }
 

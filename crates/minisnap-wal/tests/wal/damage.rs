@@ -35,6 +35,7 @@ async fn what_is_no_journal_is_refused_and_stays_as_it_is() {
         ("// MINISTORE JOURNAL v0.1.4 after 18446744073709551616\n", "first line"),
         ("// MINISTORE JOURNAL v0.2.0\n1\n", "version 0.2.0"),
         ("// MINISTORE JOURNAL v0.1.4 after 18446744073709551615\n1\n", "no numbers"),
+        ("// MINISTORE JOURNAL v0.1.4 after 12", "first line"),
         (long.as_str(), "first line"),
     ] {
         let place = Place::with(text);
@@ -89,9 +90,10 @@ async fn what_a_killed_truncation_left_is_removed() {
     place.write("log.new", "// MINISTORE JOURNAL v0.1.4 after 1\n2");
     place.write("log.000001.new", "");
     place.write("log.newer", "not ours");
+    place.write("log2.new", "another journal's");
     place.write("catalog.new", "not ours");
     let mut journal = place.open().await;
-    assert_eq!(place.names(), ["catalog.new", "log", "log.newer"]);
+    assert_eq!(place.names(), ["catalog.new", "log", "log.newer", "log2.new"]);
     journal.truncate(1).await.expect("truncate");
     assert_eq!(records(&journal).await, numbered(2, 2));
 }

@@ -199,6 +199,23 @@ async fn it_makes_the_folders_that_are_missing_and_follows_links() {
     assert_eq!(records(&Journal::<u64>::open(&path).await.expect("a journal")).await, numbered(1, 1));
 }
 
+#[tokio::test]
+async fn who_may_read_it_stays_as_it_was() {
+    use std::os::unix::fs::PermissionsExt;
+    let (place, mut journal) = Place::with_records(3).await;
+    fs::set_permissions(place.log(), fs::Permissions::from_mode(0o600)).expect("to change it");
+    journal.truncate(2).await.expect("truncate");
+    assert_eq!(fs::metadata(place.log()).expect("a file").permissions().mode() & 0o777, 0o600);
+}
+
+#[tokio::test]
+async fn a_name_that_is_that_of_a_rotated_file_is_refused() {
+    let place = Place::new();
+    let refused = Journal::<u64>::open(place.folder().join("log.1")).await.expect_err("it belongs to log");
+    assert!(matches!(refused, WalError::Foreign { .. }), "{refused}");
+    assert!(place.names().is_empty());
+}
+
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_name_need_not_be_text() {
@@ -226,6 +243,14 @@ async fn one_begins_after_a_number_but_not_over_records() {
     let refused = Journal::<u64>::begin_after(place.log(), 7).await.expect_err("there are records");
     assert!(matches!(refused, WalError::Foreign { .. }), "{refused}");
     assert_eq!(records(&place.open().await).await, [(1201, 1201)]);
+
+    // Nor before a number that was given.
+    let (place, mut journal) = Place::with_records(9).await;
+    journal.truncate(9).await.expect("truncate");
+    drop(journal);
+    let refused = Journal::<u64>::begin_after(place.log(), 4).await.expect_err("5 to 9 were given");
+    assert!(matches!(refused, WalError::Foreign { .. }), "{refused}");
+    assert_eq!(Journal::<u64>::begin_after(place.log(), 9).await.expect("a journal").last(), 9);
 
     // The numbers have an end.
     let place = Place::new();

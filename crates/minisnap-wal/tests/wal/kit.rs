@@ -104,12 +104,18 @@ struct Memory {
     records: Vec<u64>,
     /// Replay passes over this one in silence.
     passed_over: Option<u64>,
+    /// Replay gives this one out twice.
+    doubled: Option<u64>,
     fails_to_truncate: bool,
 }
 
 impl MemLog {
     pub(crate) fn pass_over(&self, number: u64) {
         self.0.lock().expect("a log").passed_over = Some(number);
+    }
+
+    pub(crate) fn double(&self, number: u64) {
+        self.0.lock().expect("a log").doubled = Some(number);
     }
 
     pub(crate) fn fail_to_truncate(&self, fails: bool) {
@@ -143,6 +149,9 @@ impl Log for MemLog {
         let log = self.0.lock().expect("a log");
         for (number, record) in (log.before + 1..).zip(&log.records) {
             if number > after && log.passed_over != Some(number) {
+                apply(number, *record);
+            }
+            if log.doubled == Some(number) {
                 apply(number, *record);
             }
         }

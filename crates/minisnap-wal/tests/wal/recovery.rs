@@ -79,7 +79,7 @@ async fn a_gap_is_an_error_that_names_what_is_missing() {
     assert!(matches!(gap, WalError::Gap { from: 4, to: 6, .. }), "{gap}");
     assert!(gap.to_string().contains("changes 4 to 6 are missing"), "{gap}");
     assert!(
-        gap.to_string().contains("begins with number 7") && gap.to_string().contains("ends with number 3"),
+        gap.to_string().contains("goes on with number 7") && gap.to_string().contains("ends with number 3"),
         "{gap}"
     );
 
@@ -174,6 +174,48 @@ async fn it_never_falls_back_to_what_somebody_went_back_from() {
     damage(&store, 5).await;
     let found = restore_or_fall_back(&store, &journal).await.expect("recover");
     assert_eq!((found.state, found.snapshot), (up_to(9), Some(3)), "not 8");
+}
+
+#[tokio::test]
+async fn it_never_mixes_two_histories_however_many_are_damaged() {
+    // Up to 8, back to 5, and on from there another way.
+    let (place, journal) = Place::with_records(3).await;
+    drop(journal);
+    let store = snapshot_of(&place, 4);
+    for seq in [3, 8, 5] {
+        save(&store, seq).await;
+    }
+    fs::remove_file(place.log()).expect("to remove it");
+    let mut journal = Journal::<u64>::begin_after(place.log(), 5).await.expect("a journal");
+    append(&mut journal, 10).await;
+    save(&store, 9).await;
+    damage(&store, 9).await;
+    let found = restore_or_fall_back(&store, &journal).await.expect("recover");
+    assert_eq!((found.state, found.snapshot), (up_to(10), Some(5)));
+    damage(&store, 5).await;
+    let refused = restore_or_fall_back(&store, &journal).await.expect_err("8 is of another history, 3 is too old");
+    assert!(matches!(refused, WalError::NoFallBack { .. }), "{refused}");
+}
+
+#[tokio::test]
+async fn it_does_not_fall_back_if_the_logs_end_is_lost() {
+    let (place, journal) = Place::with_records(6).await;
+    let store = snapshot_of(&place, 2);
+    save(&store, 4).await;
+    save(&store, 9).await;
+    damage(&store, 9).await;
+    let refused = restore_or_fall_back(&store, &journal).await.expect_err("7 to 9 are lost");
+    assert!(matches!(refused, WalError::NoFallBack { .. }), "{refused}");
+    assert!(refused.to_string().contains("ends with number 6, and number 9 was asked for"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_log_that_gives_a_record_out_twice_is_found_out() {
+    let (mut log, store) = (MemLog::default(), SnapStore::with_backend(MemBackend::new()));
+    append(&mut log, 9).await;
+    log.double(5);
+    let doubled = restore(&store, &log).await.expect_err("5 comes twice");
+    assert!(doubled.to_string().contains("record 5 out after record 5"), "{doubled}");
 }
 
 #[tokio::test]
