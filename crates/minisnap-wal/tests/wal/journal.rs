@@ -2,7 +2,7 @@
 
 use crate::kit::*;
 use minisnap_wal::{Journal, Log, WalError};
-use std::{fs, future::Future, pin::pin, task::Poll};
+use std::{fs, future::Future, pin::pin, sync::mpsc, task::Poll};
 
 #[tokio::test]
 async fn records_are_numbered_from_one_through_restarts_and_truncations() {
@@ -153,24 +153,32 @@ async fn a_writer_that_waits_for_the_lock_of_a_replaced_file_takes_the_new_one()
     assert_eq!(records(&place.open().await).await, numbered(3, 5));
 }
 
-#[tokio::test]
-async fn after_an_append_that_was_dropped_it_has_to_be_opened_again() {
-    let (place, mut journal) = Place::with_records(1).await;
-    {
-        let mut append = pin!(journal.append(&2));
-        let begun = std::future::poll_fn(|context| Poll::Ready(append.as_mut().poll(context))).await;
-        assert!(begun.is_pending(), "it waits for the disk");
-    }
-    for refused in [journal.append(&3).await.map(drop), journal.truncate(1).await, after(&journal, 0).await.map(drop)] {
-        let refused = refused.expect_err("it isn't known what is in it");
-        assert!(matches!(refused, WalError::Interrupted { .. }), "{refused}");
-    }
-    drop(journal);
-    let mut journal = place.open().await;
-    let last = journal.last();
-    assert!([1, 2].contains(&last), "{last}");
-    append(&mut journal, 4).await;
-    assert_eq!(records(&journal).await, numbered(1, 4));
+#[test]
+fn after_an_append_that_was_dropped_it_has_to_be_opened_again() {
+    // One thread for files, so that it can be held up.
+    let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build().expect("a runtime");
+    runtime.block_on(async {
+        let (place, mut journal) = Place::with_records(1).await;
+        let (go_on, wait) = mpsc::channel::<()>();
+        tokio::task::spawn_blocking(move || wait.recv());
+        {
+            let mut append = pin!(journal.append(&2));
+            let begun = std::future::poll_fn(|context| Poll::Ready(append.as_mut().poll(context))).await;
+            assert!(begun.is_pending(), "it waits for the disk");
+        }
+        for refused in
+            [journal.append(&3).await.map(drop), journal.truncate(1).await, after(&journal, 0).await.map(drop)]
+        {
+            let refused = refused.expect_err("it isn't known what is in it");
+            assert!(matches!(refused, WalError::Interrupted { .. }), "{refused}");
+        }
+        go_on.send(()).expect("somebody waits");
+        drop(journal);
+        let mut journal = place.open().await;
+        assert_eq!(journal.last(), 2, "it was on its way");
+        append(&mut journal, 4).await;
+        assert_eq!(records(&journal).await, numbered(1, 4));
+    });
 }
 
 #[tokio::test]
