@@ -153,9 +153,17 @@ impl Scan {
             records += 1;
             (before, last_begins, end) = (last_begins, end, lines.offset);
         }
-        if records > 0 && holds_a_zero(file, path, last_begins, end)? {
-            records -= 1;
-            (last_begins, end) = (before, last_begins);
+        let zero = |from, to| holds_a_zero(file, path, from, to);
+        if records > 0 && zero(last_begins, end)? {
+            if end < length {
+                // Only one append can have been cut short, and that is what follows.
+                let source = "it has zeros in it, and half a record follows".into();
+                return Err(WalError::Corrupt { path: path.into(), line: records + 1, source });
+            }
+            if !zero(before, last_begins)? {
+                records -= 1;
+                (last_begins, end) = (before, last_begins);
+            }
         }
         Ok(Self { stated, records, last_begins, end, torn: length.saturating_sub(end) })
     }

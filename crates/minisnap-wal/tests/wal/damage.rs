@@ -17,6 +17,22 @@ async fn an_append_that_was_cut_short_is_cut_off() {
 }
 
 #[tokio::test]
+async fn zeros_in_more_than_the_last_line_are_damage_and_stay() {
+    for text in ["1\n\0\n\0\n", "1\n\0\n[2"] {
+        let text = format!("{HEADER}{text}");
+        let place = Place::with(&text);
+        for _ in 0..3 {
+            let corrupt = match place.try_open().await {
+                Ok(journal) => after(&journal, 0).await.expect_err("a damaged line"),
+                Err(error) => error,
+            };
+            assert!(matches!(corrupt, WalError::Corrupt { line: 3, .. }), "{text:?}: {corrupt}");
+            assert_eq!(place.text(), text);
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_journal_that_was_cut_short_when_it_was_begun_is_begun_again() {
     for torn in ["", "// MINISTORE JOU", "\0\0\0\0\0\0\0", "// MINISTORE JOURNAL v0.1.4"] {
         let place = Place::with(torn);

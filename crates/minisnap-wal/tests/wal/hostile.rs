@@ -40,10 +40,10 @@ async fn check(text: &[u8]) {
     place.write("log", text);
     let read = || std::fs::read(place.log()).expect("the file");
     let plain: Option<Vec<u64>> = MiniStore::replay(place.log()).await.ok();
-    let mut journal = match place.try_open().await {
+    let journal = match place.try_open().await {
         Ok(journal) => journal,
         Err(error) => {
-            assert!(matches!(error, WalError::Foreign { .. }), "{error}");
+            assert!(matches!(error, WalError::Foreign { .. } | WalError::Corrupt { .. }), "{error}");
             assert!(read() == text, "what is refused stays as it is");
             return;
         }
@@ -67,6 +67,12 @@ async fn check(text: &[u8]) {
             assert!(plain.is_none() || kept != text, "ministore reads it");
         }
     }
+    // Nothing more is cut off when it is opened again.
+    let found = (journal.first(), journal.last());
+    drop(journal);
+    let mut journal = place.open().await;
+    assert_eq!((journal.first(), journal.last()), found);
+    assert!(text.is_empty() || !text.contains(&b'\n') || read() == kept);
     // It goes on, whatever it holds.
     let last = journal.last();
     match journal.append(&42).await {
