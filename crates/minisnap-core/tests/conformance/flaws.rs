@@ -51,9 +51,9 @@ macro_rules! flaws {
 }
 
 /// Runs a case by itself, to its end or its panic, whose message it gives. On one thread, so that it always goes the same
-/// way.
+/// way, and in virtual time, so that a case that waits for remains to go away waits for nothing when they don't.
 fn alone(case: impl Future<Output = ()>) -> Result<(), String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     panic::catch_unwind(AssertUnwindSafe(|| runtime.block_on(case)))
         .map_err(|panic| panic.downcast_ref::<String>().cloned().unwrap_or_default())
 }

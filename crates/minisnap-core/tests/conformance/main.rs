@@ -26,7 +26,6 @@ mod lacking {
 
 #[test]
 fn each_flaw_is_caught_by_the_cases_that_are_there_for_it() {
-    // Side by side: a case that waits for remains to go away waits long when they don't.
     let running: Vec<_> = catches().into_iter().map(|catch| (thread::spawn(catch.run), catch)).collect();
     let mut missed = Vec::new();
     for (running, Catch { flaw, case, .. }) in running {
