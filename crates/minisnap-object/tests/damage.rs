@@ -6,6 +6,7 @@ use minisnap_object::{
     object_store::{ObjectStore, ObjectStoreExt, memory::InMemory, path::Path},
 };
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+use support::faulty::{Fault, Faulty};
 
 mod support;
 
@@ -267,4 +268,33 @@ async fn what_a_dead_writer_left_goes_with_a_publish_when_its_time_has_come() {
     for path in &left {
         assert!(bucket.store.head(path).await.is_err(), "{path}");
     }
+}
+
+/// A sweep of a file of nobody, in a store in which replacing the record goes wrong.
+async fn sweep_with(fault: Fault, limit: Duration) -> (minisnap_core::Result<()>, bool) {
+    let store: Arc<dyn ObjectStore> = Arc::new(Faulty::new(fault, Arc::default()));
+    let backend = ObjectBackend::new(store.clone(), "app").with_busy_timeout(limit);
+    drop(backend.stage(1).await.expect("the record is made with the first stage"));
+    let left = Path::from("app/snapshots/00000000000000000009-abcdefghijklmnopqrstuvwxyz/snapshot.json");
+    store.put(&left, "left by a dead writer".into()).await.expect("a put");
+    let swept = backend.sweep().await;
+    (swept, store.head(&left).await.is_ok())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sweep_that_cannot_be_announced_is_tried_until_the_deadline_and_removes_nothing() {
+    let limit = Duration::from_secs(2);
+    let began = tokio::time::Instant::now();
+    let (swept, is_there) = sweep_with(Fault::Silence, limit).await;
+    let error = swept.expect_err("it was never announced");
+    assert!(matches!(error, MiniSnapError::Busy { .. }), "{error}");
+    assert!(began.elapsed() >= limit && began.elapsed() < 2 * limit, "{:?}", began.elapsed());
+    assert!(is_there, "a living writer may be about to publish it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sweep_whose_announcement_is_refused_once_announces_it_again() {
+    let (swept, is_there) = sweep_with(Fault::Refusal, Duration::from_secs(2)).await;
+    swept.expect("the second announcement is not refused");
+    assert!(!is_there, "what is ours and nobody's goes");
 }

@@ -3,8 +3,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test's helpers may panic like the test")]
 
-use minisnap_core::{Precondition, SnapshotBackend};
-use minisnap_object::{ObjectBackend, object_store::memory::InMemory};
+use minisnap_core::{Precondition, SnapshotBackend, StagedSnapshot};
+use minisnap_object::{
+    ObjectBackend,
+    object_store::{ObjectStoreExt, memory::InMemory, path::Path},
+};
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 use support::counting::{Counting, Requests, TRIP};
 
@@ -40,12 +43,16 @@ impl Bench {
     }
 
     async fn create(&self, backend: &ObjectBackend, seq: u64, size: usize) {
+        self.write(backend, seq, size).await.publish(Precondition::Always, KEEP).await.unwrap();
+    }
+
+    async fn write(&self, backend: &ObjectBackend, seq: u64, size: usize) -> Box<dyn StagedSnapshot> {
         let mut staged = backend.stage(seq).await.unwrap();
         for piece in vec![b'0'; size].chunks(PART) {
             staged.write_all(piece).unwrap();
             staged.drain().await.unwrap();
         }
-        staged.publish(Precondition::Always, KEEP).await.unwrap();
+        staged
     }
 
     /// As `SnapStore::restore` does.
@@ -131,4 +138,23 @@ async fn a_sweep_of_nothing_is_a_list_and_a_look() {
     let (swept, requests, trips) = bench.cost(bench.backend.sweep()).await;
     swept.unwrap();
     expect("sweep, nothing to do", (requests, trips), (Requests { gets: 1, lists: 1, ..Requests::default() }, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sweep_beside_a_create_costs_a_small_one_a_copy_and_a_large_one_nothing() {
+    let bench = Bench::new();
+    let (one, other) = (&bench.backend, Bench::open(&bench.counting));
+    let left = Path::from("app/snapshots/00000000000000000009-abcdefghijklmnopqrstuvwxyz/snapshot.json");
+    let small = Requests { puts: 4, gets: 2, copies: 1, ..Requests::default() };
+    // Its last part, and the end of its upload, come after a look of its own: the sweep was before its files were there.
+    let large = Requests { puts: 2, gets: 1, multipart: 2, deletes: 1, ..Requests::default() };
+    for (seq, what, size, expected) in [(1, "small", 100, (small, 4)), (2, "large", 5_000, (large, 4))] {
+        bench.create(one, seq, 100).await;
+        let staged = bench.write(one, seq, size).await;
+        bench.counting.put(&left, "left by a dead writer".into()).await.unwrap();
+        other.sweep().await.unwrap();
+        let (published, requests, trips) = bench.cost(staged.publish(Precondition::Always, KEEP)).await;
+        published.unwrap();
+        expect(&format!("publish after a sweep, {what}"), (requests, trips), expected);
+    }
 }

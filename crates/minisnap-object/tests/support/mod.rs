@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test uses a part of it")]
 
 pub(crate) mod counting;
+pub(crate) mod faulty;
 pub(crate) mod servers;
 
 use futures_util::TryStreamExt;
