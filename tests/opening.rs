@@ -1,7 +1,14 @@
 //! Opening by path and URL.
 
 use minisnap::{MiniSnapError, SnapStore, SnapshotBackend};
-use std::sync::Arc;
+use std::{
+    io::{Read, Write},
+    net::TcpListener,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 fn place(url: &str) -> String {
     minisnap::open(url).unwrap_or_else(|error| panic!("{error}")).backend().place().to_owned()
@@ -104,7 +111,10 @@ fn object_stores_take_their_own_options_and_the_clients() {
         ("endpoint_url", "http://127.0.0.1:9000"),
         ("allow_http", "true"),
     ];
-    assert!(minisnap::open_with(url, all).is_ok());
+    let opened = minisnap::open_with(url, all).map(|store| format!("{:?}", store.backend())).unwrap();
+    for setting in ["grace_time: 60s", "busy_timeout: 2.5s", "part_size: 5242880", "parts_in_flight: 4"] {
+        assert!(opened.contains(setting), "{opened}");
+    }
     for (url, option, value, part) in [
         (url, "grace_time", "soon", "a number of seconds, not `soon`"),
         (url, "part_size", "0", "at least 1, not `0`"),
@@ -133,9 +143,54 @@ fn a_client_that_quotes_a_secret_is_not_quoted() {
     }
 }
 
+#[test]
+fn a_client_is_quoted_where_it_quotes_no_secret() {
+    // There is nothing to hide of a key that is empty.
+    for options in [[("timeout", "soon"), ("sse_customer_key_base64", "")], [("timeout", "soon"), ("region", "eu")]] {
+        let text = refusal(minisnap::open_with("s3://bucket/app", options));
+        assert!(text.contains("soon") && !text.contains('…'), "{text}");
+    }
+}
+
+/// A server that answers each request with 503, and how many it got.
+fn overloaded_server() -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let requests = Arc::new(AtomicUsize::new(0));
+    let count = requests.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            // The head of a request fits into one read, and a GET has no more.
+            if stream.read(&mut [0; 8192]).is_ok_and(|read| read > 0) {
+                count.fetch_add(1, Ordering::SeqCst);
+                let answer = "HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+                stream.write_all(answer.as_bytes()).unwrap();
+            }
+        }
+    });
+    (endpoint, requests)
+}
+
+#[tokio::test]
+async fn a_failed_request_is_repeated_as_often_and_as_long_as_the_options_say() {
+    for (options, expected) in [
+        (vec![], 1 + 3),
+        (vec![("max_retries", "1")], 1 + 1),
+        (vec![("max_retries", "0")], 1),
+        (vec![("retry_timeout", "0")], 1),
+    ] {
+        let (endpoint, requests) = overloaded_server();
+        let all = [("endpoint_url", endpoint.as_str()), ("allow_http", "true"), ("skip_signature", "true")];
+        let store = minisnap::open_with("s3://bucket/app", all.into_iter().chain(options.clone())).unwrap();
+        store.backend().current().await.unwrap_err();
+        assert_eq!(requests.load(Ordering::SeqCst), expected, "{options:?}");
+    }
+}
+
 /// A port that nobody listens on: it was free a moment ago.
 fn dead_endpoint() -> String {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     format!("http://{}", listener.local_addr().unwrap())
 }
 
