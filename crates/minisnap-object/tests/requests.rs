@@ -115,6 +115,20 @@ async fn a_warm_create_is_two_round_trips_and_a_restore_two() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn parts_are_full_whatever_the_pieces_that_are_written() {
+    let bench = Bench::new();
+    let write = async {
+        let mut staged = bench.backend.stage(1).await.unwrap();
+        for piece in vec![b'0'; 5_000].chunks(700) {
+            staged.write_all(piece).unwrap();
+        }
+        staged.publish(Precondition::Always, KEEP).await.unwrap();
+    };
+    let ((), requests, _) = bench.cost(write).await;
+    assert_eq!(requests.multipart, 1 + 5 + 1, "a create, five parts, a complete: {requests}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_other_writers_cost() {
     let bench = Bench::new();
     let (one, other) = (&bench.backend, Bench::open(&bench.counting));
