@@ -10,6 +10,9 @@ use std::sync::{
 
 const PUBLISHES: u64 = 200;
 
+/// Where a reader finds more at each look.
+const FEWER: u64 = 100;
+
 /// Readers that look up the current generation and read it, while 200 others are published, get matching pairs and no error
 /// but `Retired`, after which they look again.
 pub async fn readers_never_see_a_mixed_pair_during_200_publishes<T: StoreUnderTest>() {
@@ -60,7 +63,7 @@ pub async fn readers_see_what_was_acknowledged_before_they_looked<T: StoreUnderT
         let acknowledged = acknowledged.clone();
         tasks.push(Box::pin(async move {
             let (mut seen, mut pace) = (0, Pace::new(seed));
-            while seen < PUBLISHES / 2 {
+            while seen < FEWER {
                 let least = seen.max(acknowledged.load(Ordering::Acquire));
                 let now = current(&backend).await.expect("a store that had a snapshot always has one").seq();
                 assert!(
@@ -79,7 +82,7 @@ pub async fn readers_see_what_was_acknowledged_before_they_looked<T: StoreUnderT
     }
     tasks.push(Box::pin(async move {
         let mut pace = Pace::new(0);
-        for n in 1..=PUBLISHES / 2 {
+        for n in 1..=FEWER {
             let published = publish(&writer, &Sample::new(n, n), Precondition::Always, keep(3)).await;
             published.must("a publish beside readers succeeds");
             acknowledged.store(n, Ordering::Release);
@@ -112,7 +115,7 @@ pub async fn histories_during_publishes_are_whole<T: StoreUnderTest>() {
     }
     tasks.push(Box::pin(async move {
         let mut pace = Pace::new(0);
-        for n in 4..=PUBLISHES / 2 {
+        for n in 4..=FEWER {
             let published = publish(&writer, &Sample::new(n, n), Precondition::Always, keep(3)).await;
             published.must("a publish beside readers succeeds");
             pace.pause().await;

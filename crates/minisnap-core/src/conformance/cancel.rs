@@ -5,6 +5,10 @@ use crate::{Generation, MiniSnapError, Precondition};
 use std::{
     future::{Future, poll_fn},
     pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     task::Poll,
     time::{Duration, Instant},
 };
@@ -53,8 +57,8 @@ pub async fn publish_never_polled_never_commits<T: StoreUnderTest>() {
     let backend = store.open().await;
     put(&backend, &Sample::new(1, 0)).await;
     let before = Picture::of(&backend).await;
-    for n in 0..5 {
-        let staged = stage(&backend, &Sample::new(10 + n, n)).await.must("a stage can begin");
+    for n in 10..15 {
+        let staged = stage(&backend, &Sample::new(n, n)).await.must("a stage can begin");
         drop(staged.publish(Precondition::Always, keep(1)));
     }
     tokio::time::sleep(Duration::from_millis(100)).await;
@@ -95,8 +99,8 @@ pub async fn cancelled_publish_never_overtakes_a_later_one<T: StoreUnderTest>() 
     let handles = [store.open().await, store.open().await];
     put(&handles[0], &Sample::new(0, 0)).await;
     let mut last = 0;
-    for (n, cut) in (1..).zip(cuts(24)) {
-        cancel_then_publish(&handles[0], &handles[usize::from(n % 2 == 1)], n, cut).await;
+    for ((n, cut), other) in (1..).zip(cuts(24)).zip(handles.iter().rev().cycle()) {
+        cancel_then_publish(&handles[0], other, n, cut).await;
         last = 2 * n + 1;
     }
     // What might still commit has the time to: to be seen in the history, it needn't be in time for the next publish.
@@ -119,12 +123,13 @@ pub async fn cancelled_publishes_beside_others_never_overtake<T: StoreUnderTest>
     let store = T::fresh().await;
     let shared = store.open().await;
     put(&shared, &Sample::new(0, 0)).await;
+    let numbers = Arc::new(AtomicU64::new(1));
     let mut tasks = Vec::new();
-    for task in 0..4 {
-        let backend = if task % 2 == 0 { shared.clone() } else { store.open().await };
+    for backend in handles(&store, &shared, 4).await {
+        let numbers = numbers.clone();
         tasks.push(async move {
-            for (n, cut) in (1..).zip(cuts(5)) {
-                cancel_then_publish(&backend, &backend, task * 1_000 + n, cut).await;
+            for cut in cuts(5) {
+                cancel_then_publish(&backend, &backend, numbers.fetch_add(1, Ordering::Relaxed), cut).await;
             }
         });
     }

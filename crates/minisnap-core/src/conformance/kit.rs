@@ -54,7 +54,7 @@ impl Sample {
     /// The same with a filling of `size` bytes.
     pub(super) fn sized(seq: u64, tag: u64, size: usize) -> Self {
         let grain = format!("{seq}.{tag};");
-        let mut filling = grain.repeat(size / grain.len() + 1);
+        let mut filling = grain.repeat(size.div_ceil(grain.len()));
         filling.truncate(size);
         let json = format!("{{\n  \"seq\": {seq},\n  \"tag\": {tag},\n  \"filling\": \"{filling}\"\n}}");
         Self { seq, json: json.into() }
@@ -115,6 +115,15 @@ pub(super) fn assert_bytes(json: &[u8], expected: &[u8], promise: &str) {
 
 fn excerpt(json: &[u8]) -> String {
     format!("{} bytes: {}…", json.len(), json[..json.len().min(80)].escape_ascii())
+}
+
+/// As many handles as asked for, for those who publish side by side: every second one is `shared`, the others are their own.
+pub(super) async fn handles<T: StoreUnderTest>(store: &T, shared: &Handle, count: usize) -> Vec<Handle> {
+    let mut handles = Vec::new();
+    for shares in [true, false].into_iter().cycle().take(count) {
+        handles.push(if shares { shared.clone() } else { store.open().await });
+    }
+    handles
 }
 
 /// Stages `sample` and writes it, in one piece.

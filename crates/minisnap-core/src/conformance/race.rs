@@ -59,9 +59,10 @@ pub async fn with_8_if_newer_the_largest_seq_ends_current<T: StoreUnderTest>() {
         handles.push(store.open().await);
     }
     put(&handles[0], &Sample::new(0, 0)).await;
+    let mut order = [0, 5, 2, 7, 4, 1, 6, 3];
     for round in 1..=ROUNDS {
-        let seqs = (0..PUBLISHERS).map(|n| 100 * round + (5 * n + round) % PUBLISHERS);
-        let samples: Vec<Sample> = seqs.map(|seq| Sample::new(seq, round)).collect();
+        order.rotate_left(1);
+        let samples = order.map(|n| Sample::new(100 * round + n, round));
         let largest = 100 * round + PUBLISHERS - 1;
         let results = at_once(&handles, &samples, &Precondition::IfNewer).await;
         let seqs: Vec<u64> = history(&handles[0]).await.iter().map(Generation::seq).collect();
@@ -99,8 +100,7 @@ pub async fn always_is_never_refused_while_the_current_one_moves<T: StoreUnderTe
     let store = T::fresh().await;
     let shared = store.open().await;
     let mut tasks = Vec::new();
-    for publisher in 0..PUBLISHERS {
-        let backend = if publisher % 2 == 0 { shared.clone() } else { store.open().await };
+    for (publisher, backend) in (0..).zip(handles(&store, &shared, PUBLISHERS as usize).await) {
         tasks.push(async move {
             let (mut done, mut pace) = (Vec::new(), Pace::new(publisher));
             for n in 0..EACH {
@@ -137,8 +137,7 @@ pub async fn as_many_as_asked_are_kept_while_the_current_one_moves<T: StoreUnder
     let shared = store.open().await;
     put_all(&shared, &[1, 2, 3]).await;
     let mut tasks = Vec::new();
-    for publisher in 0..4 {
-        let backend = if publisher % 2 == 0 { shared.clone() } else { store.open().await };
+    for (publisher, backend) in (0..).zip(handles(&store, &shared, 4).await) {
         tasks.push(async move {
             let (mut done, mut pace) = (Vec::new(), Pace::new(publisher));
             for n in 0..15 {

@@ -54,6 +54,9 @@ impl Stage {
             (Flaw::FirstIsAlways, Precondition::IfCurrent(None)) => Ok(()),
             (Flaw::StrangersAreNone, Precondition::IfCurrent(_)) if now.is_none() => Ok(()),
             (Flaw::SameSeqIsNewer, Precondition::IfNewer) if now.is_some_and(|now| now.seq() == seq) => Ok(()),
+            (Flaw::StaleNamesAnother, Precondition::IfNewer) => when
+                .judge(seq, now, &at)
+                .map_err(|_| MiniSnapError::Stale { at: at.clone(), seq, current: self.generation.clone() }),
             (Flaw::NothingIsSeqZero, Precondition::IfNewer) if now.is_none() && seq == 0 => unsupported("seq 0"),
             (Flaw::ComparesSigned, Precondition::IfNewer) => when.judge(
                 seq ^ (1 << 63),
@@ -88,6 +91,7 @@ impl Stage {
             match self.flaw() {
                 Flaw::RefusalsRetire => medium.retained.truncate(keep.get()),
                 Flaw::RefusedStagesStay => self.done = true,
+                Flaw::RefusedLargeStagesStay => self.done = self.json.len() > 1 << 20,
                 _ => {}
             }
             return Err(refusal);
@@ -129,6 +133,10 @@ impl Stage {
         medium.locked = false;
         self.done = true;
         *self.handle.seen.lock().unwrap() = Some(generation.clone());
+        let generation = match self.flaw() {
+            Flaw::ReturnsAnotherSeq => Generation::new(generation.name(), generation.seq() ^ 1),
+            _ => generation,
+        };
         Ok(Published::new(generation, if self.flaw() == Flaw::ReturnsItselfAlone { &[] } else { &before }, keep))
     }
 }
@@ -142,6 +150,9 @@ impl StagedSnapshot for Stage {
                 at: self.handle.at(Operation::Write),
                 source: "nothing to drain".into(),
             });
+        }
+        if self.flaw() == Flaw::DrainingShows && self.json.len() > 1 << 20 {
+            self.handle.medium().retained.insert(0, (self.generation.clone(), self.json.clone().into()));
         }
         Ok(())
     }
@@ -220,6 +231,12 @@ impl Drop for Stage {
             Flaw::CancelledPublishesStay if self.begun => return,
             Flaw::DroppingCommits if !self.json.is_empty() => {
                 let _ = self.commit(&Precondition::Always, NonZeroUsize::MAX);
+            }
+            Flaw::CancellingTakesBack if self.begun => {
+                let mut medium = self.handle.medium();
+                // The current one, if there is one before it.
+                let newer = medium.retained.len().saturating_sub(1).min(1);
+                medium.retained.drain(..newer);
             }
             Flaw::CancelledCommitsLater if self.begun => {
                 let (json, over) = (std::mem::take(&mut self.json), self.over.clone());

@@ -74,10 +74,13 @@ flaws! {
     NamesBySeq => round_trip::same_seq_and_state_again_is_another_generation retention::names_are_used_once;
 
     // Invisible until published.
+    DrainingShows => invisible::staged_is_invisible;
     ShowsStaged => invisible::staged_is_invisible invisible::staged_is_invisible_in_an_empty_store;
     DroppingCommits => invisible::dropped_stage_leaves_no_trace cancel::publish_never_polled_never_commits;
     DroppedStagesStay => invisible::dropped_stage_leaves_no_trace sweep::sweeping_removes_dropped_stages;
-    LargeStagesStay => invisible::dropped_stage_of_a_large_state_leaves_no_trace;
+    LargeStagesStay =>
+        invisible::dropped_stage_of_a_large_state_leaves_no_trace
+        sweep::sweeping_removes_dropped_stages;
     StagesShareABuffer => invisible::several_stages_at_once_do_not_meet;
 
     // Atomic.
@@ -95,9 +98,13 @@ flaws! {
 
     // Conditional.
     AlwaysGoesUp => conditional::always_is_never_refused;
+    ReturnsAnotherSeq => conditional::always_is_never_refused;
     AlwaysConflicts => race::always_is_never_refused_while_the_current_one_moves;
     IgnoresIfNewer => conditional::if_newer_publishes_above_and_refuses_the_rest conditional::refusal_changes_nothing;
     SameSeqIsNewer => conditional::if_newer_publishes_above_and_refuses_the_rest;
+    StaleNamesAnother =>
+        conditional::if_newer_publishes_above_and_refuses_the_rest
+        conditional::if_newer_works_at_both_ends_of_seq;
     NothingIsSeqZero => conditional::if_newer_publishes_into_an_empty_store;
     ComparesSigned => conditional::if_newer_works_at_both_ends_of_seq;
     IgnoresIfCurrent =>
@@ -137,6 +144,8 @@ flaws! {
     // Reading.
     RetiredIsTheCurrentOne => reading::retired_generation_is_retired;
     TakesNamesByTheirStart => reading::names_that_never_were_are_refused;
+    KnowsNamesOfOthers => reading::names_that_never_were_are_refused;
+    CurrentIsAName => reading::hostile_names_are_refused;
     FollowsNames => reading::hostile_names_are_refused;
     CleansOnReading => reading::reading_changes_nothing;
     MakesRoomOnLooking => reading::reading_an_empty_store_makes_nothing;
@@ -144,10 +153,12 @@ flaws! {
 
     // Outcomes.
     NamesNoPlace => outcome::refusals_name_operation_and_place outcome::unread_names_operation_and_place;
+    RefusedLargeStagesStay => outcome::refused_publish_leaves_no_trace;
     RefusedStagesStay => outcome::refused_publish_leaves_no_trace;
 
     // Cancelling.
     CancellingDeletes => cancel::cancelled_publish_leaves_old_or_new;
+    CancellingTakesBack => cancel::cancelled_publish_leaves_old_or_new;
     CancelledCommitsLater =>
         cancel::cancelled_publish_never_overtakes_a_later_one
         cancel::cancelled_publishes_beside_others_never_overtake;

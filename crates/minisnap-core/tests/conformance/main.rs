@@ -11,7 +11,7 @@ mod toy;
 use flaws::{Catch, Correct, Lacking, catches};
 use minisnap_core::{
     SnapshotBackend, async_trait,
-    conformance::{Capability, Flavour, StoreUnderTest, cases},
+    conformance::{Capability, Flavour, StoreUnderTest, cases, run, run_all},
 };
 use std::{collections::BTreeSet, fs, panic, path::Path, sync::Arc, thread, time::Duration};
 use toy::Toy;
@@ -60,6 +60,30 @@ fn every_case_that_is_written_is_in_the_table() {
     }
     let listed: BTreeSet<String> = cases::<Toy<Correct>>().iter().map(|case| case.name().to_owned()).collect();
     assert_eq!(written, listed);
+}
+
+#[test]
+fn each_way_to_run_the_suite_says_which_case_failed_and_why() {
+    type Flawed = Toy<flaws::SizeIsWrong>;
+    let name = "round_trip::smallest_jsons_come_back";
+    let case = *cases::<Flawed>().iter().find(|case| case.name() == name).expect("there is that case");
+    assert_eq!(format!("{case:?}"), format!("Case({name:?})"));
+    let why = "where the size of a generation is known, it is right";
+    let told = failure(|| run::<Flawed>(name, Flavour::CurrentThread));
+    assert!(told.contains(&format!("{name} (current_thread): ")) && told.contains(why), "{told}");
+    let told = failure(|| case.run(Flavour::MultiThread));
+    assert!(told.contains(&format!("{name} (multi_thread): ")) && told.contains(why), "{told}");
+    let told = failure(run_all::<Flawed>);
+    for flavour in [Flavour::CurrentThread, Flavour::MultiThread] {
+        assert!(told.contains(&format!("{name} ({flavour}): ")) && told.contains(why), "{told}");
+    }
+    assert!(failure(|| run::<Flawed>("no::such", Flavour::CurrentThread)).contains("has no case no::such"));
+    run::<Toy<Correct>>(name, Flavour::CurrentThread);
+}
+
+fn failure(failing: impl FnOnce() + panic::UnwindSafe) -> String {
+    let panic = panic::catch_unwind(failing).expect_err("a flaw is a panic");
+    panic.downcast_ref::<String>().expect("a message").clone()
 }
 
 #[test]

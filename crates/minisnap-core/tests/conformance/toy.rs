@@ -181,6 +181,11 @@ impl SnapshotBackend for Handle {
             let medium = self.medium();
             let found = |name: &str| match self.flaw() {
                 Flaw::FollowsNames => wanted.trim().trim_start_matches("./") == name,
+                Flaw::CurrentIsAName => wanted == "current" || wanted == name,
+                // By the number in it alone.
+                Flaw::KnowsNamesOfOthers => {
+                    wanted.len() == name.len() && wanted.split('-').nth(1) == name.split('-').nth(1)
+                }
                 Flaw::TakesNamesByTheirStart => name.starts_with(wanted),
                 Flaw::ReadsTheCurrentOne | Flaw::RetiredIsTheCurrentOne => true,
                 _ => wanted == name,
