@@ -106,11 +106,8 @@ pub(super) fn assert_bytes(json: &[u8], expected: &[u8], promise: &str) {
     if json == expected {
         return;
     }
-    let at = json.iter().zip(expected).position(|(one, other)| one != other);
-    let at = at.or((json.len() != expected.len()).then_some(json.len().min(expected.len())));
-    if let Some(at) = at {
-        panic!("{promise}: of {} bytes came back {}, the first difference at {at}", expected.len(), json.len());
-    }
+    let at = json.iter().zip(expected).take_while(|(one, other)| one == other).count();
+    panic!("{promise}: of {} bytes came back {}, the first difference at {at}", expected.len(), json.len());
 }
 
 fn excerpt(json: &[u8]) -> String {
