@@ -64,6 +64,10 @@ impl<'a> Line<'a> {
             (Action::History, Some(Answer::Retained(retained))) if !retained.is_empty() => {
                 self.hear_retained(story, retained, operation)
             }
+            // Current or not: it was published. Its creator may have been killed, and nobody else may have seen it.
+            (Action::RestoreAt(_) | Action::RestoreGeneration(_), Some(Answer::Saw(Some(seq)))) => {
+                self.hear_published(story, *seq, operation.end).map(drop)
+            }
             _ => Ok(()),
         }
     }

@@ -132,6 +132,18 @@ fn what_a_killed_process_had_begun_happened_before_it_was_gone() {
 }
 
 #[test]
+fn what_only_a_restore_saw_of_a_killed_process_was_published() {
+    let restore = |most| Action::RestoreAt(most);
+    let mut log = two();
+    log.creates(3 << 20, 1, When::Always).begin(9, restore(3 << 20)).0.push(Event::Died(3));
+    log.end(9, Answer::Saw(Some(3 << 20))).creates(4, 1, When::Always).end(4, Answer::Published(vec![4]));
+    log.is_fine();
+    // Not if it was gone before, or nobody was to create it.
+    log.done(restore(3 << 20), Answer::Saw(Some(3 << 20))).is_wrong("at no moment");
+    two().done(restore(7), Answer::Saw(Some(7))).is_wrong("nobody created it");
+}
+
+#[test]
 fn what_is_retained_can_be_restored_and_what_is_retired_cant() {
     let restore = |seq| Action::RestoreGeneration(seq);
     two().done(restore(1), Answer::Saw(Some(1))).is_fine();
