@@ -8,7 +8,7 @@
 //! The order is all there is to it: whatever is cut in step 3 was durable in a snapshot before, and a crash between two
 //! steps leaves a log that is longer than it need be.
 
-use crate::{Log, Result, WalError};
+use crate::{Log, Result, WalError, log::check_end};
 use minisnap::{Published, SnapStore, SnapshotBackend};
 use serde::Serialize;
 
@@ -77,11 +77,4 @@ where
     // 3.
     log.truncate(through).await?;
     Ok(Some(through))
-}
-
-fn check_end(log: &impl Log, seq: u64) -> Result<()> {
-    if seq <= log.last() {
-        return Ok(());
-    }
-    Err(WalError::Beyond { place: log.place().into(), last: log.last(), seq })
 }

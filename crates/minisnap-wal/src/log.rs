@@ -1,6 +1,6 @@
 //! The trait of a write-ahead log, as recovery and compaction need it.
 
-use crate::Result;
+use crate::{Result, WalError};
 use async_trait::async_trait;
 
 /// A write-ahead log: numbered records, in the order in which they were appended, without gaps.
@@ -52,4 +52,25 @@ pub trait Log: Send + Sync {
     ///
     /// [`Beyond`](crate::WalError::Beyond) if it ends before. Whatever the error, no record after `through` is lost.
     async fn truncate(&mut self, through: u64) -> Result<()>;
+}
+
+/// Whether the log holds everything after `seq`.
+pub(crate) fn check_reach(log: &impl Log, seq: u64) -> Result<()> {
+    if seq < log.first().saturating_sub(1) {
+        return Err(gap(log, seq, log.first()));
+    }
+    check_end(log, seq)
+}
+
+/// Whether `seq` is the number of a record that was appended.
+pub(crate) fn check_end(log: &impl Log, seq: u64) -> Result<()> {
+    if seq <= log.last() {
+        return Ok(());
+    }
+    Err(WalError::Beyond { place: log.place().into(), last: log.last(), seq })
+}
+
+/// The records between these two are missing.
+pub(crate) fn gap(log: &impl Log, before: u64, after: u64) -> WalError {
+    WalError::Gap { place: log.place().into(), from: before + 1, to: after.saturating_sub(1) }
 }

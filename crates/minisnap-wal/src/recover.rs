@@ -7,7 +7,10 @@
 //! 2. Check that the log reaches from there to its end: a record that is missing is an error, never passed over.
 //! 3. Replay what comes after, and check that each record is the next one.
 
-use crate::{Log, Result, WalError};
+use crate::{
+    Log, Result, WalError,
+    log::{check_end, check_reach, gap},
+};
 use minisnap::{MiniSnapError, SnapStore, SnapshotBackend};
 use serde::de::DeserializeOwned;
 
@@ -49,11 +52,7 @@ where
     B: SnapshotBackend,
     L: Log,
 {
-    let start = match store.try_restore().await? {
-        Some((state, seq)) => Start { state, snapshot: Some(seq), damaged: Vec::new() },
-        None => Start { state: empty, snapshot: None, damaged: Vec::new() },
-    };
-    start.replay(log, apply).await
+    Start::with(store.try_restore().await?, empty).replay(log, apply).await
 }
 
 /// Like [`recover`], but if the current snapshot is damaged, an older one that is intact takes its place, or the log alone,
@@ -80,8 +79,7 @@ where
     L: Log,
 {
     let start = match store.try_restore().await {
-        Ok(Some((state, seq))) => Start { state, snapshot: Some(seq), damaged: Vec::new() },
-        Ok(None) => Start { state: empty, snapshot: None, damaged: Vec::new() },
+        Ok(restored) => Start::with(restored, empty),
         Err(damaged @ MiniSnapError::Corrupt { .. }) => fall_back(store, log, empty, damaged).await?,
         Err(error) => return Err(error.into()),
     };
@@ -96,6 +94,11 @@ struct Start<S> {
 }
 
 impl<S: Send> Start<S> {
+    fn with(restored: Option<(S, u64)>, empty: S) -> Self {
+        let (state, snapshot) = restored.map_or((empty, None), |(state, seq)| (state, Some(seq)));
+        Self { state, snapshot, damaged: Vec::new() }
+    }
+
     async fn replay<L: Log>(
         self,
         log: &L,
@@ -141,7 +144,7 @@ where
     let mut lowest = current.seq();
     let mut damaged = vec![newest];
     // What was acknowledged up to the damaged one has to be in the log, or it is lost, and its numbers would be given again.
-    if let Err(because) = check_reach(log, lowest.max(log.first().saturating_sub(1))) {
+    if let Err(because) = check_end(log, lowest) {
         return Err(no_fall_back(damaged, &because));
     }
     for older in &history[1..] {
@@ -166,20 +169,4 @@ where
 
 fn no_fall_back(mut damaged: Vec<MiniSnapError>, because: &WalError) -> WalError {
     WalError::NoFallBack { damaged: Box::new(damaged.swap_remove(0)), because: because.to_string() }
-}
-
-/// Whether the log holds everything after `seq`.
-fn check_reach(log: &impl Log, seq: u64) -> Result<()> {
-    if seq < log.first().saturating_sub(1) {
-        return Err(gap(log, seq, log.first()));
-    }
-    if log.last() < seq {
-        return Err(WalError::Beyond { place: log.place().into(), last: log.last(), seq });
-    }
-    Ok(())
-}
-
-/// The records between these two are missing.
-fn gap(log: &impl Log, before: u64, after: u64) -> WalError {
-    WalError::Gap { place: log.place().into(), from: before + 1, to: after.saturating_sub(1) }
 }

@@ -11,7 +11,10 @@ mod replay;
 mod truncate;
 mod writer;
 
-use crate::{Log, Result, WalError};
+use crate::{
+    Log, Result, WalError,
+    log::{check_end, check_reach},
+};
 use async_trait::async_trait;
 use open::last_of;
 use part::Part;
@@ -34,8 +37,8 @@ use writer::Writer;
 /// ```
 ///
 /// `MiniStore::replay` reads it at rest, and gets the records that were not truncated. (Beside a writer it may find half a
-/// record.) It pays no heed to the number in the header; this does, so that the first record above is number 1201. The journals of `ministore`, also those that it
-/// rotated into several files, can be opened, and are numbered from 1.
+/// record.) It pays no heed to the number in the header; this does, so that the first record above is number 1201. The
+/// journals of `ministore`, also those that it rotated into several files, can be opened, and are numbered from 1.
 ///
 /// A journal has one writer at a time, and the others are told so. `MiniStore` doesn't look whether there is one: don't let
 /// it append to a journal that is open here. Nor to a truncated one, if it is to *rotate* it (64 MiB, unless set): it would
@@ -129,13 +132,6 @@ impl<R> Journal<R> {
         WalError::Interrupted { place: self.place.clone() }
     }
 
-    fn check_end(&self, seq: u64) -> Result<()> {
-        if seq <= self.end() {
-            return Ok(());
-        }
-        Err(WalError::Beyond { place: self.place.clone(), last: self.end(), seq })
-    }
-
     /// The number before the first record.
     fn start(&self) -> u64 {
         self.parts.first().map_or(0, |part| part.after)
@@ -195,10 +191,7 @@ impl<R: Serialize + DeserializeOwned + Send + Sync + 'static> Log for Journal<R>
         if self.writer.is_none() {
             return Err(self.interrupted());
         }
-        self.check_end(after)?;
-        if after < self.start() {
-            return Err(WalError::Gap { place: self.place.clone(), from: after + 1, to: self.start() });
-        }
+        check_reach(self, after)?;
         let mut replay = Replay::after(after, &self.parts);
         loop {
             let (next, batch) = blocking(&self.path, move || {
@@ -216,7 +209,7 @@ impl<R: Serialize + DeserializeOwned + Send + Sync + 'static> Log for Journal<R>
     }
 
     async fn truncate(&mut self, through: u64) -> Result<()> {
-        self.check_end(through)?;
+        check_end(self, through)?;
         let writer = self.writer.take().ok_or_else(|| self.interrupted())?;
         if through <= self.start() {
             self.writer = Some(writer);

@@ -32,10 +32,10 @@ pub(crate) fn open(path: &Path) -> Result<(Writer, Vec<Part>)> {
     // 3.
     disk::sync_with_ancestors(folder)?;
     // 4.
-    let mut parts = parts(&path, writer.file())?;
+    let (mut parts, last_begins) = parts(&path, writer.file())?;
     // 5.
     let active = last_of(&mut parts);
-    writer.settle(active.last_begins, active.end)?;
+    writer.settle(last_begins, active.end)?;
     // 6.
     if active.end == 0 {
         let after = active.after;

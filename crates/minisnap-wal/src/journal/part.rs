@@ -22,8 +22,6 @@ pub(crate) struct Part {
     /// Whether its header states that number.
     pub(crate) states_it: bool,
     pub(crate) records: u64,
-    /// Where its last record begins, in bytes; if it has none, where that would be.
-    pub(crate) last_begins: u64,
     /// Where its whole lines end, in bytes.
     pub(crate) end: u64,
 }
@@ -42,8 +40,9 @@ impl Part {
     }
 }
 
-/// All files of the journal `path`, the oldest first, `path` itself, which `active` is, at the end.
-pub(crate) fn parts(path: &Path, active: &File) -> Result<Vec<Part>> {
+/// All files of the journal `path`, the oldest first, `path` itself, which `active` is, at the end; and where the last record
+/// in that begins, in bytes.
+pub(crate) fn parts(path: &Path, active: &File) -> Result<(Vec<Part>, u64)> {
     let rotated = rotated(path)?;
     let begins_with = rotated.first().map_or(1, |(number, _)| *number);
     let mut scans = Vec::new();
@@ -64,8 +63,10 @@ pub(crate) fn parts(path: &Path, active: &File) -> Result<Vec<Part>> {
         disk::sync(&file, &path)?;
         scans.push((path, scan));
     }
-    scans.push((path.into(), Scan::of(active, path)?));
-    number(scans, begins_with)
+    let scan = Scan::of(active, path)?;
+    let last_begins = scan.last_begins;
+    scans.push((path.into(), scan));
+    Ok((number(scans, begins_with)?, last_begins))
 }
 
 /// The rotated files, with their numbers, the oldest first.
@@ -117,8 +118,7 @@ fn number(scans: Vec<(PathBuf, Scan)>, begins_with: u32) -> Result<Vec<Part>> {
                 found: format!("there are no numbers for the records after {after}"),
             });
         };
-        let Scan { stated, records, last_begins, end, .. } = scan;
-        parts.push(Part { path, after, states_it: stated.is_some(), records, last_begins, end });
+        parts.push(Part { path, after, states_it: scan.stated.is_some(), records: scan.records, end: scan.end });
         after = last;
     }
     Ok(parts)
@@ -128,6 +128,7 @@ fn number(scans: Vec<(PathBuf, Scan)>, begins_with: u32) -> Result<Vec<Part>> {
 pub(crate) struct Scan {
     stated: Option<u64>,
     records: u64,
+    /// Where the last record begins, in bytes; if there is none, where it would.
     last_begins: u64,
     end: u64,
     /// How many bytes there are after the last whole record.
@@ -187,7 +188,7 @@ fn holds_a_zero(file: &File, path: &Path, from: u64, to: u64) -> Result<bool> {
 #[derive(Debug)]
 pub(crate) struct Lines {
     reader: BufReader<File>,
-    path: PathBuf,
+    pub(crate) path: PathBuf,
     /// Where the next line begins.
     pub(crate) offset: u64,
     /// Which one that is, from 1.

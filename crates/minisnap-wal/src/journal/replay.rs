@@ -3,15 +3,15 @@
 use super::part::{Lines, Part};
 use crate::{Result, WalError};
 use serde::de::DeserializeOwned;
-use std::{collections::VecDeque, path::PathBuf};
+use std::collections::VecDeque;
 
 /// The records after some number.
 #[derive(Debug)]
 pub(crate) struct Replay {
     /// What is still to be opened.
     parts: VecDeque<Part>,
-    /// What is being read, where that is, and how many records of it are still to come.
-    open: Option<(Lines, PathBuf, u64)>,
+    /// What is being read, and how many records of it are still to come.
+    open: Option<(Lines, u64)>,
     /// The number of the last record that was read.
     number: u64,
 }
@@ -28,9 +28,12 @@ impl Replay {
         let (mut batch, mut line, mut bytes) = (Vec::new(), Vec::new(), 0);
         while batch.len() < MOST_RECORDS && bytes < MOST_BYTES && self.next(&mut line)? {
             bytes += line.len();
-            let Some((lines, path, _)) = &self.open else { break };
-            let corrupt =
-                |source| WalError::Corrupt { path: path.clone(), line: lines.number - 1, source: Box::new(source) };
+            let Some((lines, _)) = &self.open else { break };
+            let corrupt = |source| WalError::Corrupt {
+                path: lines.path.clone(),
+                line: lines.number - 1,
+                source: Box::new(source),
+            };
             batch.push((self.number, serde_json::from_slice(&line).map_err(corrupt)?));
         }
         Ok(batch)
@@ -38,13 +41,13 @@ impl Replay {
 
     fn next(&mut self, line: &mut Vec<u8>) -> Result<bool> {
         loop {
-            if let Some((lines, path, left)) = &mut self.open
+            if let Some((lines, left)) = &mut self.open
                 && *left > 0
             {
                 if !lines.next(line)? {
                     // It was cut by somebody, though it is locked.
                     let found = "it became shorter while it was open".into();
-                    return Err(WalError::Foreign { path: path.clone(), found });
+                    return Err(WalError::Foreign { path: lines.path.clone(), found });
                 }
                 *left -= 1;
                 self.number += 1;
@@ -52,7 +55,7 @@ impl Replay {
             }
             let Some(part) = self.parts.pop_front() else { return Ok(false) };
             let left = part.last() - self.number;
-            self.open = Some((part.open_after(self.number)?, part.path, left));
+            self.open = Some((part.open_after(self.number)?, left));
         }
     }
 }

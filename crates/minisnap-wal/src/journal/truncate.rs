@@ -107,8 +107,7 @@ fn replace(file: &File, new: &Path, part: &mut Part, after: u64, renamed: &mut b
     disk::rename(new, &part.path)?;
     disk::sync_folder(disk::folder_of(&part.path))?;
     part.records -= after - part.after;
-    // Where its last record begins is asked when it is opened, and not later.
-    (part.after, part.states_it, part.last_begins, part.end) = (after, true, length, length);
+    (part.after, part.states_it, part.end) = (after, true, length);
     Ok(())
 }
 
