@@ -125,7 +125,7 @@ impl Deed {
     /// The state that belongs to a seq.
     fn text(self, seq: u64) -> String {
         let text = format!("state {seq}. ");
-        // Above the chunks of 1 MiB in which it is written.
+        // Above the size of the chunks in which it is written.
         if matches!((self, seq), (Self::Owned, NEW)) { text.repeat(120_000) } else { text }
     }
 

@@ -81,10 +81,11 @@ async fn with_files_that_may_not_grow_each_deed_is_done_or_leaves_what_was_there
     }
     // Else whoever writes too much is ended by it.
     system::ignore(Signal::SIGXFSZ);
+    const CHUNK: u64 = minisnap::format::CHUNK as u64;
     for deed in Deed::ALL {
         // Up to the size of the JSON, byte for byte; a big one by its chunks, and in the middle of each.
         let limits: Vec<u64> = match deed {
-            Deed::Owned => vec![0, 1, 1000, (1 << 20) - 1, 1 << 20, (1 << 20) + 1000, 2 << 20],
+            Deed::Owned => vec![0, 1, 1000, CHUNK - 1, CHUNK, CHUNK + 1000, 8 * CHUNK],
             _ => (0..=16).collect(),
         };
         let mut failed = BTreeMap::<_, usize>::new();

@@ -16,7 +16,7 @@ pub const SEQ_NAME: &str = "snapshot.seq";
 
 /// The size in bytes of the chunks in which a JSON is written to a stage; only the last is smaller. Measured: a larger one
 /// is no faster, and of 64 MiB of state an 8 KiB one takes twice as long.
-pub const CHUNK: usize = 1 << 20;
+pub const CHUNK: usize = 1 << 18;
 
 /// The most levels of arrays and objects a JSON may nest: `serde_json` refuses to read more, for fear of the stack.
 pub const MAX_DEPTH: usize = 127;

@@ -230,6 +230,20 @@ impl Disk {
         Ok(())
     }
 
+    /// Has the system begin to bring a part of a file to the disk, where it can be told so, while more of it is made: a later
+    /// sync has the less to wait for. A hint, that promises nothing and can't fail.
+    pub(crate) fn begin_writing_back(&self, file: &File, offset: u64, bytes: usize) {
+        #[cfg(target_os = "linux")]
+        if let (Ok(offset), Ok(bytes)) = (offset.try_into(), bytes.try_into()) {
+            use std::os::fd::AsRawFd;
+            // SAFETY: it is given no memory, and the file is open as long as it is borrowed (sync_file_range(2)).
+            #[allow(unsafe_code)]
+            let _ = unsafe { libc::sync_file_range(file.as_raw_fd(), offset, bytes, libc::SYNC_FILE_RANGE_WRITE) };
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = (file, offset, bytes);
+    }
+
     pub(crate) fn link(&self, target: &Path, path: &Path) -> Result<()> {
         match self.attempt("make the link", path, || unix::fs::symlink(target, path)) {
             Ok(()) => {

@@ -46,5 +46,6 @@ mod record;
 mod reseal;
 mod retire;
 mod stage;
+mod together;
 
 pub use backend::FsBackend;

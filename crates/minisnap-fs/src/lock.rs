@@ -118,7 +118,7 @@ impl Owner {
 #[derive(Debug)]
 pub(crate) struct WriterLock {
     disk: Disk,
-    file: File,
+    file: Arc<File>,
     path: PathBuf,
     owner: Owner,
 }
@@ -127,7 +127,7 @@ impl WriterLock {
     /// Creates the JSON in a new `folder` and locks it. Under the [`StoreLock`], so that nobody sees it unlocked.
     pub(crate) fn create(disk: Disk, folder: &Path) -> Result<Self> {
         let path = folder.join(JSON_NAME);
-        let file = disk.create_file(&path)?;
+        let file = Arc::new(disk.create_file(&path)?);
         let lock = Self { disk, file, path, owner: Owner::this_process() };
         if disk.try_lock(&lock.file, &lock.path)? {
             return Ok(lock);
@@ -139,7 +139,7 @@ impl WriterLock {
         })
     }
 
-    pub(crate) fn file(&self) -> &File {
+    pub(crate) fn file(&self) -> &Arc<File> {
         &self.file
     }
 
@@ -201,7 +201,7 @@ mod tests {
         disk.create_folders(&layout.snapshots()).expect("a folder");
         let store = store_lock(&folder).expect("nobody has it yet");
         let writer = WriterLock::create(disk, folder.path()).expect("nobody has it yet");
-        let inherited = [&store.file, &writer.file].map(|file| file.try_clone().expect("another handle"));
+        let inherited = [&store.file, &*writer.file].map(|file| file.try_clone().expect("another handle"));
         (folder, store, writer, inherited)
     }
 

@@ -42,7 +42,8 @@ pub(crate) fn begin(store: &Store, seq: u64, caller: &CallerWatch) -> Result<Sta
     let lock = StoreLock::acquire(disk, layout, store.patience, caller)?;
     let current = adopt::settle(disk, layout, &lock)?;
     // What is left over is in nobody's way but on a full disk, and there the next call says so.
-    let _ = retire::clean(disk, layout, &lock, current.as_ref(), Committed::Perhaps);
+    let _ = History::from(disk, layout, current.as_ref())
+        .and_then(|history| retire::clean(disk, layout, &lock, &history, Committed::Perhaps));
     let mut stage = Stage::create(disk, layout, seq)?;
     stage.set_disk(Disk::new(Operation::Write));
     Ok(stage)
@@ -70,9 +71,11 @@ pub(crate) fn publish(
     let lock = StoreLock::acquire(disk, layout, store.patience, caller)?;
     let current = adopt::settle(disk, layout, &lock)?;
     when.judge(stage.seq(), current.as_ref().map(GenerationName::to_generation).as_ref(), &at(disk, layout))?;
-    let before = History::from(disk, layout, current.as_ref())?;
+    // A generation's history is what it was published over: it doesn't change but at its end, once it is followed.
+    let before = if current == expected { foreseen } else { History::from(disk, layout, current.as_ref())? };
+    let retained = retained_over(&before, keep);
     if current != expected {
-        stage.relink(current.as_ref(), retained_over(&before, keep))?;
+        stage.relink(current.as_ref(), retained)?;
     }
     let generation = record::describe(disk, layout, &name)?;
     let older = before.describe(disk, layout)?;
@@ -81,7 +84,9 @@ pub(crate) fn publish(
         .map_err(|failure| failure.of_publishing(disk, layout, &name, current.as_ref()))?;
     // 7.
     let published = Published::new(generation, &older, keep);
-    let _ = retire::clean(disk, layout, &lock, Some(&name), Committed::Durably);
+    let _ = before
+        .over(disk, layout, &name, retained)
+        .and_then(|history| retire::clean(disk, layout, &lock, &history, Committed::Durably));
     drop(stage);
     drop(lock);
     Ok(published)
@@ -96,7 +101,8 @@ pub(crate) fn sweep(store: &Store, caller: &CallerWatch) -> Result<()> {
     }
     let lock = StoreLock::acquire(disk, layout, store.patience, caller)?;
     let current = record::read(disk, layout)?.into_current();
-    retire::clean(disk, layout, &lock, current.as_ref(), Committed::Perhaps)
+    let history = History::from(disk, layout, current.as_ref())?;
+    retire::clean(disk, layout, &lock, &history, Committed::Perhaps)
 }
 
 fn make_folders(disk: Disk, layout: &Layout) -> Result<()> {

@@ -117,6 +117,22 @@ impl History {
         Ok(Self { retained, count })
     }
 
+    /// The one that `newest` is the current generation of, once it is published over this one and `retained` of both are.
+    pub(crate) fn over(self, disk: Disk, layout: &Layout, newest: &GenerationName, retained: usize) -> Result<Self> {
+        if !self.is_whole() {
+            // What is missing decides what is left.
+            return Self::from(disk, layout, Some(newest));
+        }
+        let mut all = self.retained;
+        all.insert(0, newest.clone());
+        all.truncate(retained);
+        Ok(Self { retained: all, count: retained })
+    }
+
+    pub(crate) fn newest(&self) -> Option<&GenerationName> {
+        self.retained.first()
+    }
+
     /// Whether all that should be retained was found. If not, a folder was moved or lost, and what its parent link would
     /// have led to can't be told from debris.
     pub(crate) fn is_whole(&self) -> bool {

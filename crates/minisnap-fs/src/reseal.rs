@@ -67,7 +67,8 @@ pub(crate) fn reseal(store: &Store, caller: &CallerWatch) -> Result<Option<Publi
         .map_err(|failure| failure.of_publishing(disk, layout, &name, Some(&current)))?;
     // 4.
     let _ = adopt::settle(disk, layout, &lock);
-    let _ = retire::clean(disk, layout, &lock, Some(&name), Committed::Durably);
+    let _ = History::from(disk, layout, Some(&name))
+        .and_then(|history| retire::clean(disk, layout, &lock, &history, Committed::Durably));
     Ok(Some(Published::new(generation, &older, NonZeroUsize::MAX)))
 }
 

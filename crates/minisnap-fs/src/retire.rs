@@ -6,6 +6,7 @@ use crate::{
     layout::{GENERATION_ENTRIES, GenerationName, Layout, NEXT, is_stage},
     lock::{StoreLock, writer_is_gone},
     record::History,
+    together,
 };
 use minisnap_core::Result;
 use std::{collections::HashSet, path::Path};
@@ -18,7 +19,7 @@ pub(crate) enum Committed {
     Perhaps,
 }
 
-/// Removes every stage whose writer is gone, and every generation that isn't retained by `current` and whose writer is
+/// Removes every stage whose writer is gone, and every generation that isn't of the current `history` and whose writer is
 /// gone. What can't be removed is passed over; the first such error is returned.
 ///
 /// A history that isn't whole protects every generation: what lies beyond the gap may be all that is left of it. Only names
@@ -28,10 +29,9 @@ pub(crate) fn clean(
     disk: Disk,
     layout: &Layout,
     lock: &StoreLock,
-    current: Option<&GenerationName>,
+    history: &History,
     mut committed: Committed,
 ) -> Result<()> {
-    let history = History::from(disk, layout, current)?;
     let retained: HashSet<&str> = history.retained.iter().map(GenerationName::as_str).collect();
     let mut result = Ok(());
     for name in disk.names_in(&layout.snapshots())? {
@@ -39,12 +39,12 @@ pub(crate) fn clean(
         let removed = if name == NEXT {
             // Only ever there while somebody holds the lock, and that is this writer.
             disk.remove(&path)
-        } else if is_stage(&name) || is_unretained(&name, &retained, &history) {
+        } else if is_stage(&name) || is_unretained(&name, &retained, history) {
             if !writer_is_gone(disk, &path) {
                 continue;
             }
             if committed == Committed::Perhaps && !is_stage(&name) {
-                commit::renew(disk, layout, lock, current)?;
+                commit::renew(disk, layout, lock, history.newest())?;
                 committed = Committed::Durably;
             }
             remove_generation(disk, &path)
@@ -67,8 +67,11 @@ pub(crate) fn remove_generation(disk: Disk, folder: &Path) -> Result<()> {
         // Nothing, or a link that somebody placed: what it leads to is outside.
         return Ok(());
     }
-    for entry in GENERATION_ENTRIES {
-        disk.remove(&folder.join(entry))?;
-    }
+    // To free what a file occupied takes the system as long as a sync does.
+    let [large, small @ ..] = GENERATION_ENTRIES.map(|entry| folder.join(entry));
+    together::make(vec![
+        Box::new(move || disk.remove(&large)),
+        Box::new(move || small.iter().try_for_each(|path| disk.remove(path))),
+    ])?;
     disk.remove_folder(folder)
 }

@@ -6,17 +6,17 @@ use crate::{
     layout::{GenerationName, Layout, PARENT, RETAINED},
     lock::WriterLock,
     record::History,
-    retire,
+    retire, together,
 };
 use minisnap_core::{
     Digester, MiniSnapError, Published, Result,
-    format::{SEQ_NAME, seq_text},
+    format::{CHUNK, SEQ_NAME, seq_text},
 };
 use std::{
     io,
     num::NonZeroUsize,
     path::{Path, PathBuf},
-    thread,
+    sync::Arc,
 };
 
 /// A stage, under its own lock.
@@ -28,6 +28,8 @@ pub(crate) struct Stage {
     folder: PathBuf,
     json: WriterLock,
     digester: Digester,
+    /// How many were written to the JSON.
+    bytes: u64,
     /// A write failed: the JSON has a hole.
     failed: bool,
     kept: bool,
@@ -48,7 +50,7 @@ impl Stage {
             }
         };
         let layout = layout.clone();
-        Ok(Self { disk, layout, seq, folder, json, digester: Digester::new(), failed: false, kept: false })
+        Ok(Self { disk, layout, seq, folder, json, digester: Digester::new(), bytes: 0, failed: false, kept: false })
     }
 
     pub(crate) fn seq(&self) -> u64 {
@@ -65,6 +67,11 @@ impl Stage {
         match self.disk.write(self.json.file(), self.json.path(), bytes) {
             Ok(written) => {
                 self.digester.update(&bytes[..written]);
+                if written >= CHUNK {
+                    // More is to come.
+                    self.disk.begin_writing_back(self.json.file(), self.bytes, written);
+                }
+                self.bytes += written as u64;
                 Ok(written)
             }
             Err(error) => {
@@ -80,6 +87,7 @@ impl Stage {
     pub(crate) fn write_all(&mut self, bytes: &[u8]) -> Result<()> {
         self.disk.write_all(self.json.file(), self.json.path(), bytes)?;
         self.digester.update(bytes);
+        self.bytes += bytes.len() as u64;
         Ok(())
     }
 
@@ -129,31 +137,18 @@ impl Stage {
 
     /// Makes all of it durable, its name included: four syncs in the time of one, since they wait for the same disk.
     pub(crate) fn sync(&self) -> Result<()> {
-        let seq = self.folder.join(SEQ_NAME);
-        let snapshots = self.layout.snapshots();
-        let disk = self.disk;
-        let sync_seq = || match disk.open(&seq)? {
-            Some(file) => disk.sync(&file, &seq),
-            None => Err(disk.error("sync", &seq, io::ErrorKind::NotFound.into())),
-        };
-        let syncs: [&(dyn Fn() -> Result<()> + Sync); 4] =
-            [&|| disk.sync(self.json.file(), self.json.path()), &sync_seq, &|| disk.sync_folder(&self.folder), &|| {
-                disk.sync_folder(&snapshots)
-            }];
-        thread::scope(|scope| {
-            let [mine, others @ ..] = syncs;
-            let others = others.map(|sync| thread::Builder::new().spawn_scoped(scope, sync).map_err(|_| sync));
-            let mut result = mine();
-            for other in others {
-                let synced = match other {
-                    Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-                    // No thread to be had: then one after the other.
-                    Err(sync) => sync(),
-                };
-                result = result.and(synced);
-            }
-            result
-        })
+        let (disk, snapshots) = (self.disk, self.layout.snapshots());
+        let (json, json_path) = (Arc::clone(self.json.file()), self.json.path().to_path_buf());
+        let (folder, seq_path) = (self.folder.clone(), self.folder.join(SEQ_NAME));
+        together::make(vec![
+            Box::new(move || disk.sync(&json, &json_path)),
+            Box::new(move || match disk.open(&seq_path)? {
+                Some(seq) => disk.sync(&seq, &seq_path),
+                None => Err(disk.error("sync", &seq_path, io::ErrorKind::NotFound.into())),
+            }),
+            Box::new(move || disk.sync_folder(&folder)),
+            Box::new(move || disk.sync_folder(&snapshots)),
+        ])
     }
 
     /// Makes sure, at the last moment, that nobody removed it: then the commit record would point to nothing.
