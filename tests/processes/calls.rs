@@ -40,11 +40,7 @@ fn a_restore_makes_no_more_calls_than_it_did() {
 /// Two runs, since a thread that waits for another may make a call more; the smaller number is that of the work.
 fn calls_made_by(peer: impl Fn() -> peers::Start) -> usize {
     let runs = (0..2).map(|_| {
-        let folder = TempDir::new().expect("a temporary folder");
-        let store = SnapStore::new(folder.path());
-        for seq in 1..=3 {
-            runtime().block_on(store.create(&format!("state {seq}"), seq)).expect("a snapshot");
-        }
+        let folder = folder_with_three();
         let mut peer = peer().dir(folder.path()).start();
         assert_eq!(peer.hear(), "ready");
         let traced = tracer::run(&mut peer, usize::MAX);
@@ -59,7 +55,17 @@ fn calls_made_by(peer: impl Fn() -> peers::Start) -> usize {
     made
 }
 
-fn play(job: &Job, act: impl Fn(&Path, &Runtime)) {
+/// A folder with as many snapshots published as it takes for the next create to be like all that follow.
+pub(super) fn folder_with_three() -> TempDir {
+    let folder = TempDir::new().expect("a temporary folder");
+    let store = SnapStore::new(folder.path());
+    for seq in 1..=3 {
+        runtime().block_on(store.create(&format!("state {seq}"), seq)).expect("a snapshot");
+    }
+    folder
+}
+
+pub(super) fn play(job: &Job, act: impl Fn(&Path, &Runtime)) {
     let runtime = runtime();
     job.say("ready");
     assert_eq!(job.hear(), "go");

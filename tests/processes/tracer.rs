@@ -18,7 +18,11 @@ use nix::{
     },
     unistd::Pid,
 };
-use std::{collections::HashSet, fs, thread};
+use std::{
+    collections::HashSet,
+    fs, thread,
+    time::{Duration, Instant},
+};
 
 /// How a traced run ended. The peer is dead in any case.
 #[derive(Debug)]
@@ -98,11 +102,28 @@ impl<'a> Tracer<'a> {
 
     /// The next thread that stands at a call's beginning or end, until it is resumed.
     pub(super) fn next(&self) -> (Pid, Stop) {
+        self.wait(WaitPidFlag::empty()).expect("a stop, which was waited for")
+    }
+
+    /// The same; `None` if for so long there is none.
+    pub(super) fn next_within(&self, quiet: Duration) -> Option<(Pid, Stop)> {
+        let begun = Instant::now();
+        loop {
+            match self.wait(WaitPidFlag::WNOHANG) {
+                None if begun.elapsed() < quiet => thread::sleep(Duration::from_micros(100)),
+                stop => return stop,
+            }
+        }
+    }
+
+    /// What `waitpid` has to tell, with `how` beside what is always asked for. What isn't of interest is resumed.
+    fn wait(&self, how: WaitPidFlag) -> Option<(Pid, Stop)> {
         loop {
             // Of this thread's own: the processes of other tests are theirs.
-            let stop = waitpid(None, Some(WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD)).expect("a stop");
+            let stop = waitpid(None, Some(how | WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD)).expect("a stop");
             match stop {
-                WaitStatus::PtraceSyscall(thread) => return (thread, system::stop_of(thread)),
+                WaitStatus::StillAlive => return None,
+                WaitStatus::PtraceSyscall(thread) => return Some((thread, system::stop_of(thread))),
                 WaitStatus::Stopped(thread, signal) => resume(thread, Some(signal)),
                 // A new thread, and the one that began it.
                 WaitStatus::PtraceEvent(thread, ..) => resume(thread, None),
