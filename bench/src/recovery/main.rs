@@ -24,15 +24,13 @@ use domain::{ComponentRegistry, Domain, MessageQueue};
 use layout::Layout;
 use minisnap::SnapStore;
 use minisnap_wal::{Journal, Recovered};
+use shared::Result;
 use std::{
     env,
-    error::Error,
     path::{Path, PathBuf},
     process::Command,
     time::{Duration, Instant},
 };
-
-type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
 
 const MUTATIONS: [u64; 4] = [1_000, 10_000, 100_000, 1_000_000];
 /// Of each kind; odd, so that one is the median.

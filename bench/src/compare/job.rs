@@ -1,0 +1,90 @@
+//! What a contender does in its turn. Each kind is a module of its own.
+
+mod alone;
+mod floor;
+mod history;
+mod reader;
+mod writers;
+
+use crate::{
+    contender,
+    turn::{Measured, Turn},
+};
+use serde::{Deserialize, Serialize};
+use shared::{Result, figure::Unit, workload::Workload};
+use std::path::Path;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Job {
+    /// Creates and restores, and nobody else does anything.
+    Alone,
+    /// Creates of many threads.
+    Writers,
+    /// Restores while a thread creates.
+    Reader,
+    /// Many generations are retained.
+    History,
+}
+
+impl Job {
+    pub const ALL: [Self; 4] = [Self::Alone, Self::Writers, Self::Reader, Self::History];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Alone => "alone",
+            Self::Writers => "writers",
+            Self::Reader => "reader",
+            Self::History => "history",
+        }
+    }
+
+    /// What is special, in the title of its table.
+    pub fn circumstance(self) -> &'static str {
+        match self {
+            Self::Alone => "",
+            Self::Writers => writers::CIRCUMSTANCE,
+            Self::Reader => reader::CIRCUMSTANCE,
+            Self::History => history::CIRCUMSTANCE,
+        }
+    }
+
+    /// The first of what it measures, where it is said if it can't be done.
+    pub fn operation(self) -> &'static str {
+        match self {
+            Self::Alone | Self::History => "create",
+            Self::Writers => writers::CREATES,
+            Self::Reader => "restore",
+        }
+    }
+
+    pub fn unit(self) -> Unit {
+        match self {
+            Self::Writers => Unit::PerSecond,
+            _ => Unit::Seconds,
+        }
+    }
+
+    /// Who can do it, or should be told that they can't. What they are compared with is first.
+    pub fn contenders(self) -> &'static [&'static str] {
+        match self {
+            Self::Alone => &floor::AND_ALL,
+            Self::Writers | Self::Reader => &contender::NAMES,
+            Self::History => &history::NAMES,
+        }
+    }
+
+    pub fn take<S: Workload>(self, turn: &Turn, folder: &Path) -> Result<Vec<Measured>> {
+        match self {
+            Self::Alone if turn.contender == floor::NAME => floor::take::<S>(turn, folder),
+            Self::Alone => alone::take::<S>(turn, folder),
+            Self::Writers => writers::take::<S>(turn, folder),
+            Self::Reader => reader::take::<S>(turn, folder),
+            Self::History => history::take::<S>(turn, folder),
+        }
+    }
+}
+
+/// Whether what was restored is what was saved.
+fn check<S: PartialEq>(turn: &Turn, restored: &S, state: &S) -> Result<()> {
+    if restored == state { Ok(()) } else { Err(format!("{} gave back another state", turn.contender).into()) }
+}

@@ -1,0 +1,34 @@
+//! What a restore can't be faster than: reading the file, and `from_slice` on bytes that are in memory already.
+
+use super::{alone::repeats, check};
+use crate::turn::{Measured, Turn};
+use shared::{Result, figure::median_seconds, workload::Workload};
+use std::{fs, hint::black_box, path::Path, time::Instant};
+
+pub const NAME: &str = "read + from_slice";
+
+pub const AND_ALL: [&str; 9] =
+    ["minisnap", "minisnap-owned", "0.1.3", "atomic-write-file", "redb", "sqlite", "one file", "protocol", NAME];
+
+pub fn take<S: Workload>(turn: &Turn, folder: &Path) -> Result<Vec<Measured>> {
+    let state = S::of_size(turn.bytes);
+    let path = folder.join("snapshot.json");
+    fs::write(&path, serde_json::to_vec_pretty(&state)?)?;
+    let json = fs::read(&path)?;
+    let (mut reads, mut parses) = (Vec::new(), Vec::new());
+    for round in 0..1 + repeats(turn.bytes) {
+        let begun = Instant::now();
+        // With what it takes to give its memory back, as in a restore.
+        drop(black_box(fs::read(&path)?));
+        let read = begun.elapsed();
+        let begun = Instant::now();
+        let restored: S = serde_json::from_slice(&json)?;
+        let parsed = begun.elapsed();
+        if round > 0 {
+            reads.push(read);
+            parses.push(parsed);
+        }
+        check(turn, &restored, &state)?;
+    }
+    Ok(vec![Measured::seconds("restore", median_seconds(&reads) + median_seconds(&parses))])
+}

@@ -1,0 +1,53 @@
+//! What a long history costs: a create of one more, a restore, and the history itself. Only minisnap has one.
+
+use super::check;
+use crate::turn::{Measured, Turn};
+use minisnap::SnapStore;
+use shared::{Result, figure::median_seconds, workload::Workload};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+use tokio::runtime::{Builder, Runtime};
+
+pub const CIRCUMSTANCE: &str = "how many are retained";
+pub const NAMES: [&str; 3] = ["2", "100", "1000"];
+const REPEAT: usize = 21;
+
+pub fn take<S: Workload>(turn: &Turn, folder: &Path) -> Result<Vec<Measured>> {
+    let keep: usize = turn.contender.parse()?;
+    let state = S::of_size(turn.bytes);
+    let runtime = Builder::new_current_thread().build()?;
+    let store = SnapStore::new(folder).keep(keep);
+    let mut seq = 0;
+    let mut create = || {
+        seq += 1;
+        runtime.block_on(store.create(&state, seq)).map(|published| published.retained().len())
+    };
+    while create()? < keep {}
+    let creates = times(|| Ok(create().map(drop)?))?;
+    let restores = times(|| check(turn, &runtime.block_on(store.restore::<S>())?.0, &state))?;
+    let histories = times(|| look_back(&runtime, &store, keep))?;
+    Ok(vec![
+        Measured::seconds("create", median_seconds(&creates)),
+        Measured::seconds("restore", median_seconds(&restores)),
+        Measured::seconds("history", median_seconds(&histories)),
+    ])
+}
+
+fn look_back(runtime: &Runtime, store: &SnapStore, keep: usize) -> Result<()> {
+    match runtime.block_on(store.history())?.len() {
+        found if found == keep => Ok(()),
+        found => Err(format!("the history has {found} and not {keep}").into()),
+    }
+}
+
+/// How long it takes, again and again, after the first.
+fn times(mut act: impl FnMut() -> Result<()>) -> Result<Vec<Duration>> {
+    act()?;
+    let time = |_| {
+        let begun = Instant::now();
+        act().map(|()| begun.elapsed())
+    };
+    (0..REPEAT).map(time).collect()
+}

@@ -1,0 +1,89 @@
+//! The plots of `docs/performance.md`: what grows with the size, and how.
+
+use crate::job::Job;
+use shared::{
+    Result,
+    figure::Figure,
+    plot::{self, Axis, BLACK, BLUE, GREEN, GREY, Line, ORANGE, PURPLE, Plot, RGBColor, SKY, VERMILION},
+    sizes,
+    workload::{Registry, Workload},
+};
+use std::{fs, path::Path};
+
+/// By which name, of which operation, over which axis.
+const PLOTS: [(&str, &str, &str); 3] = [
+    ("performance-create.svg", "create", "time to create"),
+    ("performance-restore.svg", "restore", "time to restore"),
+    ("performance-memory.svg", "memory above the state", "memory above the state"),
+];
+/// What takes less is drawn as this much, since there is no zero on the axis.
+const LEAST_BYTES: f64 = 65536.0;
+
+/// Draws what there is of it.
+pub fn draw(folder: &Path, figures: &[Figure]) -> Result<()> {
+    fs::create_dir_all(folder)?;
+    for (file, operation, description) in PLOTS {
+        let lines = lines(figures, operation);
+        if lines.is_empty() {
+            eprintln!("{file} isn't drawn: nothing was measured of it");
+            continue;
+        }
+        let points = || lines.iter().flat_map(|line: &Line| &line.points);
+        let x = Axis {
+            description: "bytes of JSON",
+            range: plot::range(points().map(|point| point.0)),
+            base: 4.0,
+            label: |bytes| sizes::name(bytes.round() as usize),
+        };
+        let range = plot::range(points().map(|point| point.1));
+        let y = match operation.starts_with("memory") {
+            true => Axis { description, range, base: 4.0, label: |bytes| sizes::name(bytes.round() as usize) },
+            false => Axis { description, range, base: 10.0, label: whole_time },
+        };
+        plot::draw(&folder.join(file), &Plot { x, y, lines })?;
+    }
+    Ok(())
+}
+
+fn lines(figures: &[Figure], operation: &str) -> Vec<Line> {
+    let alone = |figure: &&Figure| {
+        figure.operation == operation && figure.case.workload == Registry::NAME && figure.case.circumstance.is_empty()
+    };
+    let line = |name: &&str| {
+        let of_it = figures.iter().filter(alone).filter(|figure| figure.contender == *name);
+        let mut points: Vec<_> = of_it
+            .filter_map(|figure| {
+                let value = figure.median()?;
+                let is_memory = operation.starts_with("memory");
+                Some((figure.case.bytes as f64, if is_memory { value.max(LEAST_BYTES) } else { value }))
+            })
+            .collect();
+        points.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let (colour, dashed) = style(name);
+        (!points.is_empty()).then(|| Line { name: (*name).into(), colour, dashed, points })
+    };
+    Job::Alone.contenders().iter().filter_map(line).collect()
+}
+
+/// A power of ten of seconds.
+fn whole_time(seconds: f64) -> String {
+    match seconds {
+        _ if seconds < 0.9e-3 => format!("{:.0} µs", seconds * 1e6),
+        _ if seconds < 0.9 => format!("{:.0} ms", seconds * 1e3),
+        _ => format!("{seconds:.0} s"),
+    }
+}
+
+/// Floors are dark and dashed.
+fn style(contender: &str) -> (RGBColor, bool) {
+    match contender {
+        "minisnap" => (BLUE, false),
+        "minisnap-owned" => (SKY, true),
+        "0.1.3" => (VERMILION, false),
+        "atomic-write-file" => (GREEN, false),
+        "redb" => (ORANGE, false),
+        "sqlite" => (PURPLE, false),
+        "one file" => (GREY, true),
+        _ => (BLACK, true),
+    }
+}

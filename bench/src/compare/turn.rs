@@ -1,0 +1,100 @@
+//! One contender's turn, in a process of its own, so that its memory is its own, too.
+
+use crate::{job::Job, slow_fsync};
+use serde::{Deserialize, Serialize};
+use shared::{
+    Result,
+    figure::{Case, Figure, Unit},
+    progress,
+    workload::{Floats, Registry, Text, Workload},
+};
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+/// What a process is called with that is to take a turn.
+pub const TURN: &str = "--turn";
+
+/// Who does what with what.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Turn {
+    pub job: Job,
+    pub contender: String,
+    pub workload: String,
+    pub bytes: usize,
+}
+
+/// What came out.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Measured {
+    pub operation: String,
+    pub unit: Unit,
+    pub value: f64,
+}
+
+impl Measured {
+    pub fn seconds(operation: &str, value: f64) -> Self {
+        Self { operation: operation.into(), unit: Unit::Seconds, value }
+    }
+
+    /// Adds it as the newest value of its figure.
+    pub fn add_to(self, figures: &mut Vec<Figure>, case: &Case, contender: &str) {
+        let Self { operation, unit, value } = self;
+        let contender = contender.to_owned();
+        let new = Figure { case: case.clone(), contender, operation, unit, values: vec![value], note: None };
+        match figures.iter_mut().find(|figure| figure.is_of_the_same(&new)) {
+            Some(figure) => figure.values.push(value),
+            None => figures.push(new),
+        }
+    }
+}
+
+/// Writes down that a contender couldn't do its job, and why.
+pub fn add_failure(figures: &mut Vec<Figure>, case: &Case, turn: &Turn, why: String) {
+    let operation = turn.job.operation();
+    let contender = turn.contender.clone();
+    let (unit, note) = (turn.job.unit(), Some(why));
+    let new = Figure { case: case.clone(), contender, operation: operation.into(), unit, values: Vec::new(), note };
+    match figures.iter_mut().find(|figure| figure.is_of_the_same(&new)) {
+        Some(figure) => figure.note = new.note,
+        None => figures.push(new),
+    }
+}
+
+impl Turn {
+    /// Lets a process take it; what is wrong with the contender is the inner error, in a line.
+    pub fn in_a_process(&self, slow_fsync: Option<Duration>) -> Result<Result<Vec<Measured>, String>> {
+        let parent = env::var_os("MINISNAP_BENCH_FOLDER").map_or_else(env::temp_dir, PathBuf::from);
+        let folder = tempfile::tempdir_in(parent)?;
+        let mut command = Command::new(env::current_exe()?);
+        if let Some(delay) = slow_fsync {
+            slow_fsync::preload(&mut command, delay)?;
+        }
+        let output = command.arg(TURN).arg(serde_json::to_string(self)?).arg(folder.path()).output()?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            let why = said.lines().next().map_or_else(|| output.status.to_string(), |line| line.replace('|', "/"));
+            progress::clear();
+            eprintln!("{}, {}: {}", self.contender, self.job.name(), said.trim());
+            return Ok(Err(why));
+        }
+        Ok(Ok(serde_json::from_slice(&output.stdout)?))
+    }
+}
+
+/// Takes a turn in this process.
+pub fn take_and_tell(turn: &str, folder: &Path) -> Result<()> {
+    let turn: Turn = serde_json::from_str(turn)?;
+    slow_fsync::check(folder)?;
+    let measured = match &*turn.workload {
+        Registry::NAME => turn.job.take::<Registry>(&turn, folder),
+        Floats::NAME => turn.job.take::<Floats>(&turn, folder),
+        Text::NAME => turn.job.take::<Text>(&turn, folder),
+        other => Err(format!("no workload {other:?}").into()),
+    }?;
+    println!("{}", serde_json::to_string(&measured)?);
+    Ok(())
+}
