@@ -1,0 +1,136 @@
+//! How late other tasks are while a large state is created on the same runtime: `docs/performance.md`.
+//!
+//! ```console
+//! $ cargo run --release --manifest-path bench/Cargo.toml --bin ticker                            # from the root
+//! $ cargo run --release --manifest-path bench/Cargo.toml --bin ticker -- 64MiB --json FILE
+//! ```
+//!
+//! A runtime with two workers, and on it a task that wants to run each millisecond. Beside it, in turns: nothing;
+//! `create_owned`, which serializes on the blocking pool; and `create`, which serializes on a worker. Tokio's timers have a
+//! resolution of a millisecond, so the lateness with nothing beside it is what the others are to be compared with.
+//!
+//! `MINISNAP_BENCH_ROUNDS` says how often, `MINISNAP_BENCH_FOLDER` on which disk.
+
+use minisnap::SnapStore;
+use shared::{
+    Result,
+    figure::{Case, Figure, Unit, quantile},
+    progress, results, sizes, table,
+    workload::{Registry, Workload},
+};
+use std::{
+    env,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+use tokio::{
+    runtime::Builder,
+    time::{Instant, sleep, sleep_until},
+};
+
+const BYTES: usize = 512 << 20;
+const ROUNDS: usize = 5;
+const TICK: Duration = Duration::from_millis(1);
+const BESIDE: [Beside; 3] = [Beside::Nothing, Beside::CreateOwned, Beside::Create];
+
+/// What is done beside the ticker.
+#[derive(Clone, Copy)]
+enum Beside {
+    Nothing,
+    CreateOwned,
+    Create,
+}
+
+fn main() -> Result<()> {
+    let (mut bytes, mut json) = (BYTES, None);
+    let mut arguments = env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--json" => json = Some(PathBuf::from(arguments.next().ok_or("--json needs a file")?)),
+            size => bytes = sizes::parse(size).map_err(|_| "usage: ticker [SIZE] [--json FILE]")?,
+        }
+    }
+    let rounds = env::var("MINISNAP_BENCH_ROUNDS").map_or(Ok(ROUNDS), |rounds| rounds.parse())?;
+    let parent = env::var_os("MINISNAP_BENCH_FOLDER").map_or_else(env::temp_dir, PathBuf::from);
+    let figures = measure(bytes, rounds, &parent)?;
+    print!("{}", table::all(&figures));
+    json.map_or(Ok(()), |file| results::add(&file, figures))
+}
+
+fn measure(bytes: usize, rounds: usize, parent: &Path) -> Result<Vec<Figure>> {
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_time().build()?;
+    let state = Arc::new(Registry::of_size(bytes));
+    let mut lateness = BESIDE.map(|_| Vec::new());
+    for round in 1..=rounds {
+        for (beside, lateness) in BESIDE.into_iter().zip(&mut lateness) {
+            progress::show(&format!("round {round} of {rounds}, {}", beside.name()));
+            // A folder of its own: nothing of another round is retired in this one.
+            let folder = tempfile::tempdir_in(parent)?;
+            let store = SnapStore::new(folder.path());
+            lateness.extend(runtime.block_on(run(store, Arc::clone(&state), beside))?);
+        }
+    }
+    progress::clear();
+    let case = Case { workload: Registry::NAME.into(), bytes, circumstance: "a ticker of 1 ms beside".into() };
+    Ok(BESIDE.into_iter().zip(lateness).flat_map(|(beside, lateness)| figures(&case, beside, lateness)).collect())
+}
+
+/// How late the ticker was, each time, in seconds.
+async fn run(store: SnapStore, state: Arc<Registry>, beside: Beside) -> Result<Vec<f64>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let ticker = tokio::spawn(tick_until(Arc::clone(&stop)));
+    // On a worker, like everything a program spawns. `block_on` has a thread of its own.
+    let done = tokio::spawn(async move {
+        match beside {
+            Beside::Nothing => sleep(Duration::from_secs(1)).await,
+            Beside::CreateOwned => drop(store.create_owned(state, 1).await?),
+            Beside::Create => drop(store.create(&*state, 1).await?),
+        }
+        Ok::<_, minisnap::MiniSnapError>(())
+    });
+    done.await??;
+    stop.store(true, Relaxed);
+    Ok(ticker.await?)
+}
+
+async fn tick_until(stop: Arc<AtomicBool>) -> Vec<f64> {
+    let (mut lateness, mut next) = (Vec::new(), Instant::now() + TICK);
+    while !stop.load(Relaxed) {
+        sleep_until(next).await;
+        let now = Instant::now();
+        lateness.push((now - next).as_secs_f64());
+        // What was missed is missed.
+        next = (next + TICK).max(now);
+    }
+    lateness
+}
+
+fn figures(case: &Case, beside: Beside, lateness: Vec<f64>) -> [Figure; 3] {
+    let figure = |operation: &str, value| Figure {
+        case: case.clone(),
+        contender: beside.name().into(),
+        operation: operation.into(),
+        unit: Unit::Lateness,
+        values: vec![value],
+        note: None,
+    };
+    [
+        figure("median lateness", quantile(lateness.clone(), 0.5)),
+        figure("99.9th percentile", quantile(lateness.clone(), 0.999)),
+        figure("worst", quantile(lateness, 1.0)),
+    ]
+}
+
+impl Beside {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::CreateOwned => "create_owned",
+            Self::Create => "create",
+        }
+    }
+}
