@@ -41,7 +41,7 @@ pub fn of(arguments: &Arguments) -> Vec<Plan> {
                     None => is_shown(job, workload, bytes),
                 };
                 if named || shown {
-                    plans.push(Plan { job, workload, bytes, rounds: rounds(job, bytes) });
+                    plans.push(Plan { job, workload, bytes, rounds: rounds(job, workload, bytes) });
                 }
             }
         }
@@ -64,11 +64,11 @@ fn is_shown(job: Job, workload: &str, bytes: usize) -> bool {
 }
 
 /// Odd, so that one is the median; and few of what takes long, so that all of it takes about ten minutes.
-fn rounds(job: Job, bytes: usize) -> usize {
+fn rounds(job: Job, workload: &str, bytes: usize) -> usize {
     let set = env::var("MINISNAP_BENCH_ROUNDS").ok().and_then(|rounds| rounds.parse().ok());
-    set.filter(|rounds| *rounds > 0).unwrap_or(match (job, bytes) {
-        (Job::Alone, 0x1000_0000..) => 1,
-        (Job::Alone, 0..=0x10_0000) => 5,
+    set.filter(|rounds| *rounds > 0).unwrap_or(match (job, workload, bytes) {
+        (Job::Alone, _, 0x1000_0000..) => 1,
+        (Job::Alone, Registry::NAME, 0..=0x10_0000) => 5,
         _ => 3,
     })
 }
