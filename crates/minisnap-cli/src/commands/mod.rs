@@ -1,0 +1,3 @@
+//! The commands: each has a file with its `run`.
+
+pub(crate) mod show;

@@ -1,0 +1,105 @@
+//! Opening a folder or URL, and how many snapshots stay in it.
+
+use crate::{
+    args::{KeepArgs, StoreArgs, StoreOptions},
+    exit::{Exit, Failure, Outcome},
+};
+use minisnap::{Generation, MiniSnapError, SnapStore, SnapshotBackend};
+use std::{num::NonZeroUsize, path::PathBuf, sync::Arc};
+
+/// A store, and what is known of where it is.
+#[derive(Debug)]
+pub(crate) struct Place {
+    store: SnapStore<Arc<dyn SnapshotBackend>>,
+    is_folder: bool,
+}
+
+impl Place {
+    /// The store that a command is about.
+    pub(crate) fn of(args: &StoreArgs) -> Outcome<Self> {
+        Self::open(&args.store, &args.options)
+    }
+
+    /// A store by its path or URL. No I/O.
+    pub(crate) fn open(store: &str, options: &StoreOptions) -> Outcome<Self> {
+        if store.eq_ignore_ascii_case("memory:") {
+            return Err(Failure::new(Exit::Usage, "open (memory:): such a store is within one process")
+                .to_do("give a folder, or the URL of an object store"));
+        }
+        let options = options.options.iter().map(|(name, value)| (name, value));
+        let opened = minisnap::open_with(store, options)?;
+        // The place of an object store begins with its scheme, that of a folder is an absolute path.
+        let is_folder = opened.backend().place().starts_with('/');
+        Ok(Self { store: opened, is_folder })
+    }
+
+    /// Where it is, for people: an absolute path, or a URL.
+    pub(crate) fn name(&self) -> &str {
+        self.backend().place()
+    }
+
+    /// The folder, if it is one.
+    pub(crate) fn folder(&self) -> Option<PathBuf> {
+        self.is_folder.then(|| self.name().into())
+    }
+
+    /// The backend.
+    pub(crate) fn backend(&self) -> &Arc<dyn SnapshotBackend> {
+        self.store.backend()
+    }
+
+    /// The current generation; an error says that there is none.
+    pub(crate) async fn current(&self) -> Outcome<Generation> {
+        match self.backend().current().await? {
+            Some(generation) => Ok(generation),
+            None => Err(self.nothing_here()),
+        }
+    }
+
+    /// The retained generations, newest first; an error says that there are none.
+    pub(crate) async fn history(&self) -> Outcome<Vec<Generation>> {
+        match self.backend().history().await? {
+            generations if generations.is_empty() => Err(self.nothing_here()),
+            generations => Ok(generations),
+        }
+    }
+
+    /// The most recently published of the retained generations with a seq of at most `seq`.
+    pub(crate) async fn at(&self, seq: u64) -> Outcome<Generation> {
+        let history = self.history().await?;
+        if let Some(generation) = history.iter().find(|generation| generation.seq() <= seq) {
+            return Ok(generation.clone());
+        }
+        let seqs: Vec<_> = history.iter().map(|generation| generation.seq().to_string()).collect();
+        let what = format!("{}: no snapshot with a seq of at most {seq}; there are: {}", self.name(), seqs.join(", "));
+        Err(Failure::new(Exit::NoSnapshot, what).to_do("choose one of these seqs"))
+    }
+
+    /// How many a publish is to keep: as asked for, else as many as are retained now, and at least two. Of what is asked for
+    /// just before the publish.
+    pub(crate) async fn keep(&self, asked: KeepArgs) -> minisnap::Result<NonZeroUsize> {
+        const CURRENT_AND_THE_ONE_BEFORE: NonZeroUsize = NonZeroUsize::new(2).expect("it is not zero");
+        match asked.keep {
+            Some(keep) => Ok(keep),
+            None => {
+                let retained = self.store.history().await?.len();
+                Ok(NonZeroUsize::new(retained).unwrap_or(NonZeroUsize::MIN).max(CURRENT_AND_THE_ONE_BEFORE))
+            }
+        }
+    }
+
+    fn nothing_here(&self) -> Failure {
+        let found = match self.folder() {
+            Some(folder) if !folder.exists() => "there is no such folder",
+            _ => "nothing was published yet",
+        };
+        Failure::new(Exit::NoSnapshot, format!("{}: no snapshot here: {found}", self.name())).to_do(
+            "is the store named rightly, and its disk mounted? `minisnap create STORE --seq N FILE` makes the first",
+        )
+    }
+}
+
+/// Whether the generation went away while it was being looked at, so that a fresh look is worth it.
+pub(crate) fn is_retired(error: &MiniSnapError) -> bool {
+    matches!(error, MiniSnapError::Retired { .. })
+}

@@ -1,0 +1,66 @@
+//! How sizes, times and generations are told: to people, and to programs.
+
+use indicatif::BinaryBytes;
+use minisnap::Generation;
+use serde_json::{Value, json};
+use std::time::{Duration, SystemTime};
+
+/// `1.65 MiB`.
+pub(crate) fn size(bytes: u64) -> String {
+    BinaryBytes(bytes).to_string()
+}
+
+/// `2026-11-22 23:15:02 UTC`.
+pub(crate) fn time(time: SystemTime) -> String {
+    let text = humantime::format_rfc3339_seconds(time).to_string();
+    text.replace('T', " ").replace('Z', " UTC")
+}
+
+/// How long ago it was: `3 h 12 min`.
+pub(crate) fn age(time: SystemTime) -> String {
+    match time.elapsed() {
+        Ok(age) => duration(age),
+        Err(ahead) => format!("{} ahead of the clock", duration(ahead.duration())),
+    }
+}
+
+fn duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400);
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{minutes} min {} s", seconds % 60),
+        3600..86400 => format!("{hours} h {} min", minutes % 60),
+        _ => format!("{days} d {} h", hours % 24),
+    }
+}
+
+/// What is known of a generation, for programs: the same in every command.
+pub(crate) fn generation(generation: &Generation) -> Value {
+    json!({
+        "name": generation.name(),
+        "seq": generation.seq(),
+        "size": generation.size(),
+        "digest": generation.digest().map(|digest| digest.to_string()),
+        "time": generation.time().map(|time| humantime::format_rfc3339_nanos(time).to_string()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_age_has_two_units() {
+        for (seconds, text) in [
+            (0, "0 s"),
+            (59, "59 s"),
+            (60, "1 min 0 s"),
+            (3599, "59 min 59 s"),
+            (7260, "2 h 1 min"),
+            (90_000, "1 d 1 h"),
+        ] {
+            assert_eq!(duration(Duration::from_secs(seconds)), text);
+        }
+    }
+}
