@@ -1,0 +1,126 @@
+//! Any JSON document in the form of `snapshot.json`: that of `serde_json::to_string_pretty`, but each number as it stands.
+
+use super::tokens::{Token, tokens};
+use std::mem;
+
+/// `json` with the white space and the strings that [`serde_json::to_string_pretty`] would give, the numbers byte for byte
+/// as they are, and its keys in their order, also such as stand there twice.
+///
+/// # Errors
+///
+/// If no restore could read `json`: what is wrong with it, with line and column.
+pub(crate) fn pretty(json: &[u8]) -> serde_json::Result<Vec<u8>> {
+    let mut form = Form { bytes: Vec::with_capacity(json.len()), depth: 0, just_opened: false };
+    for token in tokens(json)? {
+        form.add(token)?;
+    }
+    Ok(form.bytes)
+}
+
+struct Form {
+    bytes: Vec<u8>,
+    depth: usize,
+    /// Nothing was added since an array or object was opened: its first value starts a line, and its end doesn't.
+    just_opened: bool,
+}
+
+impl Form {
+    fn add(&mut self, token: Token<'_>) -> serde_json::Result<()> {
+        let first = mem::take(&mut self.just_opened);
+        if first && !matches!(token, Token::Close(_)) {
+            self.next_line();
+        }
+        match token {
+            Token::Open(bracket) => {
+                self.bytes.push(bracket);
+                self.depth += 1;
+                self.just_opened = true;
+            }
+            Token::Close(bracket) => {
+                self.depth -= 1;
+                if !first {
+                    self.next_line();
+                }
+                self.bytes.push(bracket);
+            }
+            Token::Comma => {
+                self.bytes.push(b',');
+                self.next_line();
+            }
+            Token::Colon => self.bytes.extend_from_slice(b": "),
+            Token::Key(text) | Token::String(text) => self.add_string(text)?,
+            Token::Number(text) | Token::Word(text) => self.bytes.extend_from_slice(text),
+        }
+        Ok(())
+    }
+
+    fn next_line(&mut self) {
+        self.bytes.push(b'\n');
+        self.bytes.resize(self.bytes.len() + 2 * self.depth, b' ');
+    }
+
+    fn add_string(&mut self, text: &[u8]) -> serde_json::Result<()> {
+        if !text.contains(&b'\\') {
+            // What may stand in a string without an escape is written without one, too.
+            self.bytes.extend_from_slice(text);
+            return Ok(());
+        }
+        let string: String = serde_json::from_slice(text)?;
+        serde_json::to_writer(&mut self.bytes, &string)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::written::{Freely, document},
+        *,
+    };
+    use proptest::prelude::*;
+
+    fn of(json: &str) -> String {
+        String::from_utf8(pretty(json.as_bytes()).expect("it is JSON")).expect("JSON is text")
+    }
+
+    #[test]
+    fn numbers_stay_as_they_are_written() {
+        let big = "9".repeat(300);
+        for number in
+            ["0.1", "0.10", "1e5", "1E+05", "-0", "-0.0", "18446744073709551616", "1.0000000000000000001", &big]
+        {
+            assert_eq!(of(number), number);
+            assert_eq!(of(&format!("[{number}]")), format!("[\n  {number}\n]"));
+        }
+    }
+
+    #[test]
+    fn keys_keep_their_order_also_such_as_stand_there_twice() {
+        assert_eq!(of(r#"{"b":1,"a":2,"b":3}"#), "{\n  \"b\": 1,\n  \"a\": 2,\n  \"b\": 3\n}");
+    }
+
+    #[test]
+    fn strings_are_written_as_serde_json_writes_them() {
+        let escapes = r#""\u0041\/\u00e9\ud83d\ude00\u007f\u2028\u001F\b\f\n\r\t\"\\""#;
+        let text: String = serde_json::from_str(escapes).expect("it is JSON");
+        assert_eq!(of(escapes), serde_json::to_string(&text).expect("text is JSON"));
+        assert_eq!(of(escapes), "\"A/é😀\u{7f}\u{2028}\\u001f\\b\\f\\n\\r\\t\\\"\\\\\"");
+    }
+
+    #[test]
+    fn what_is_empty_stays_on_its_line() {
+        assert_eq!(of("[ ]"), "[]");
+        assert_eq!(of("{\n}"), "{}");
+        assert_eq!(of("[{},[],\"\"]"), "[\n  {},\n  [],\n  \"\"\n]");
+    }
+
+    proptest! {
+        #[test]
+        fn however_a_document_is_written_its_form_is_that_of_to_string_pretty(
+            document in document(), choices in any::<Vec<u8>>(),
+        ) {
+            let expected = serde_json::to_string_pretty(&document).expect("it is JSON");
+            prop_assert_eq!(&of(&Freely::write(&document, &choices)), &expected);
+            prop_assert_eq!(&of(&expected), &expected);
+        }
+    }
+}
