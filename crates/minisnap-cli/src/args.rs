@@ -2,7 +2,8 @@
 
 use crate::exit;
 use clap::{Args, Parser, Subcommand};
-use std::num::NonZeroUsize;
+use clap_complete::Shell;
+use std::{num::NonZeroUsize, path::PathBuf};
 
 /// Looks at, checks, restores, compares and moves snapshots.
 ///
@@ -19,8 +20,65 @@ pub(crate) struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Make a JSON document the current snapshot
+    Create(CreateArgs),
+    /// Restore a snapshot, byte for byte
+    Restore(RestoreArgs),
+    /// Print a snapshot
+    Cat(CatArgs),
     /// Show the current snapshot: its seq, age, size and digest, and whether it is intact
     Show(ShowArgs),
+    /// List the retained snapshots, newest first
+    History(HistoryArgs),
+    /// Check every retained snapshot: digest, JSON, pair, links
+    ///
+    /// Changes nothing. Its exit code is 0 if all is intact, 1 if something is damaged (or another program wrote in the
+    /// snapshot's place), 2 if it could not look, or there is nothing to look at.
+    Verify(VerifyArgs),
+    /// Print a script that completes this program's command lines
+    ///
+    /// For example: minisnap completions bash > /etc/bash_completion.d/minisnap
+    Completions(CompletionsArgs),
+    /// Print the man page, or write all man pages to a folder
+    Man(ManArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CreateArgs {
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    /// The number of the last change in the document
+    #[arg(long, value_name = "N")]
+    pub(crate) seq: u64,
+    /// A file with a JSON document; - or none is standard input
+    #[arg(value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// Only if N is above the seq of the current snapshot
+    #[arg(long)]
+    pub(crate) if_newer: bool,
+    #[command(flatten)]
+    pub(crate) keep: KeepArgs,
+    #[command(flatten)]
+    pub(crate) form: FormArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RestoreArgs {
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    #[command(flatten)]
+    pub(crate) at: AtArgs,
+    /// Write to FILE, whole or not at all, and not to standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CatArgs {
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    #[command(flatten)]
+    pub(crate) at: AtArgs,
 }
 
 #[derive(Debug, Args)]
@@ -29,6 +87,36 @@ pub(crate) struct ShowArgs {
     pub(crate) store: StoreArgs,
     #[command(flatten)]
     pub(crate) form: FormArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HistoryArgs {
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    #[command(flatten)]
+    pub(crate) form: FormArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    #[command(flatten)]
+    pub(crate) form: FormArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// Whose command lines
+    #[arg(value_name = "SHELL")]
+    pub(crate) shell: Shell,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ManArgs {
+    /// Write minisnap.1 and a page for each command to this folder, which is made if it isn't there
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
 }
 
 /// Which store. Every command about one store takes these.
@@ -46,8 +134,16 @@ pub(crate) struct StoreArgs {
 pub(crate) struct StoreOptions {
     /// Set an option of the store, such as busy_timeout=5 or endpoint_url=https://s3.example.org; can be given several
     /// times. Others can see the command line: give secrets in the environment
-    #[arg(short = 'o', long = "option", value_name = "NAME=VALUE", value_parser = name_and_value)]
+    #[arg(long = "option", value_name = "NAME=VALUE", value_parser = name_and_value)]
     pub(crate) options: Vec<(String, String)>,
+}
+
+/// Which snapshot. Every command that reads one takes this.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct AtArgs {
+    /// The most recently published snapshot with a seq of at most SEQ [default: the current one]
+    #[arg(long = "at", value_name = "SEQ")]
+    pub(crate) seq: Option<u64>,
 }
 
 /// How many generations stay. Every command that publishes takes this.

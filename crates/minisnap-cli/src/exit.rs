@@ -2,7 +2,7 @@
 
 use anstyle::{AnsiColor, Style};
 use minisnap::{Generation, MiniSnapError, Operation};
-use std::{fmt::Write as _, io::Write as _, process::ExitCode};
+use std::{fmt::Write as _, process::ExitCode};
 
 /// What a command came to.
 pub(crate) type Outcome<T = ()> = Result<T, Failure>;
@@ -76,9 +76,31 @@ impl Failure {
     }
 
     /// And this is what a person can do about it.
-    pub(crate) fn to_do(mut self, to_do: impl Into<String>) -> Self {
+    pub(crate) fn advice(mut self, to_do: impl Into<String>) -> Self {
         self.to_do = Some(to_do.into());
         self
+    }
+
+    /// And this is so, too.
+    pub(crate) fn and(mut self, more: &str) -> Self {
+        self.what = format!("{}; {more}", self.what);
+        self
+    }
+
+    /// The same, as a failure of another kind.
+    pub(crate) fn with_exit(mut self, exit: Exit) -> Self {
+        self.exit = exit;
+        self
+    }
+
+    /// What went wrong.
+    pub(crate) fn what(&self) -> &str {
+        &self.what
+    }
+
+    /// What a person can do about it.
+    pub(crate) fn what_to_do(&self) -> Option<&str> {
+        self.to_do.as_deref()
     }
 
     /// The kind of failure.
@@ -115,14 +137,14 @@ impl Failure {
 impl From<MiniSnapError> for Failure {
     fn from(error: MiniSnapError) -> Self {
         let all = error.to_string();
-        let failure = |exit, to_do: &str| Self::new(exit, all.clone()).to_do(to_do);
+        let failure = |exit, to_do: &str| Self::new(exit, all.clone()).advice(to_do);
         match error {
             MiniSnapError::Corrupt { at, found, remedy, intact } => {
                 Self::new(Exit::Damaged, format!("{at}: {found}; intact older snapshots: {}", list(&intact)))
-                    .to_do(in_commands(&remedy))
+                    .advice(in_commands(&remedy))
             }
             MiniSnapError::Foreign { at, found, remedy } => {
-                Self::new(Exit::Foreign, format!("{at}: {found}")).to_do(in_commands(&remedy))
+                Self::new(Exit::Foreign, format!("{at}: {found}")).advice(in_commands(&remedy))
             }
             MiniSnapError::InvalidSequence { .. } | MiniSnapError::Serde { generation: Some(_), .. } => {
                 failure(Exit::Damaged, "`minisnap verify STORE` tells which snapshots are intact")

@@ -32,7 +32,7 @@ pub(crate) fn run(command: impl Future<Output = Outcome>) -> Outcome {
 
 fn interrupted(exit: Exit) -> Failure {
     Failure::new(exit, "interrupted: what is current is the old snapshot, unless a new one was just being published")
-        .to_do("if it matters which, `minisnap show STORE` tells")
+        .advice("if it matters which, `minisnap show STORE` tells")
 }
 
 /// The signals that end a program.
@@ -80,5 +80,5 @@ async fn tasks_have_ended() {
 
 fn unable(error: io::Error) -> Failure {
     Failure::new(Exit::CouldNotLook, format!("cannot start: {error}"))
-        .to_do("see how many threads and open files this user may have (ulimit -a)")
+        .advice("see how many threads and open files this user may have (ulimit -a)")
 }

@@ -8,6 +8,8 @@ mod args;
 mod commands;
 mod exit;
 mod interrupt;
+mod json;
+mod links;
 mod out;
 mod place;
 mod progress;
@@ -16,7 +18,7 @@ mod text;
 
 use args::{Cli, Command};
 use clap::Parser;
-use exit::{Failure, Outcome};
+use exit::Outcome;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -29,6 +31,13 @@ fn main() -> ExitCode {
 
 async fn run(command: Command) -> Outcome {
     match command {
+        Command::Create(args) => commands::create::run(args).await,
+        Command::Restore(args) => commands::restore::run(args).await,
+        Command::Cat(args) => commands::restore::cat(args).await,
         Command::Show(args) => commands::show::run(args).await,
+        Command::History(args) => commands::history::run(args).await,
+        Command::Verify(args) => commands::verify::run(args).await,
+        Command::Completions(args) => commands::pages::completions(&args),
+        Command::Man(args) => commands::pages::man(&args),
     }
 }

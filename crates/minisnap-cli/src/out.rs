@@ -1,9 +1,13 @@
 //! Standard output and input: colours only on a terminal, a closed pipe is no error to talk about, and none of it holds up
 //! the runtime.
 
-use crate::exit::{Exit, Failure, Outcome};
+use crate::{
+    exit::{Exit, Failure, Outcome},
+    progress::Progress,
+};
+use minisnap::{Bytes, format::CHUNK};
 use std::{
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
     thread,
 };
 use tokio::sync::oneshot;
@@ -14,19 +18,52 @@ pub(crate) fn print(text: &str) -> Outcome {
     stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(failed)
 }
 
+/// Prints a text as it is: a script or a page, which isn't for a terminal.
+pub(crate) fn print_raw(text: &[u8]) -> Outcome {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text).and_then(|()| stdout.flush()).map_err(failed)
+}
+
+/// Prints what came of a change that is done, whoever reads it.
+pub(crate) fn report(text: &str) -> Outcome {
+    match print(text) {
+        Err(failure) if failure.exit() == Exit::BrokenPipe => Ok(()),
+        Err(failure) => Err(failure.and("the snapshot is published all the same")),
+        Ok(()) => Ok(()),
+    }
+}
+
+/// Writes bytes as they are to stdout, on a thread of its own: whoever reads them may take long.
+pub(crate) async fn bytes(bytes: Bytes) -> Outcome {
+    let progress = match io::stdout().is_terminal() {
+        // Not among the bytes themselves.
+        true => Progress::hidden(),
+        false => Progress::of_bytes("restoring", bytes.len() as u64),
+    };
+    let written = aside(move || {
+        let mut stdout = io::stdout().lock();
+        for chunk in bytes.chunks(CHUNK) {
+            stdout.write_all(chunk)?;
+            progress.add(chunk.len() as u64);
+        }
+        stdout.flush()
+    });
+    written.await.flatten().map_err(failed)
+}
+
 /// The failure to write to stdout. If whoever read it went away, that's no news to anybody.
 pub(crate) fn failed(error: io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::BrokenPipe => Failure::silent(Exit::BrokenPipe),
         _ => Failure::new(Exit::LocalFile, format!("cannot write to standard output: {error}"))
-            .to_do("see to where it is redirected to"),
+            .advice("see to where it is redirected to"),
     }
 }
 
-/// Runs what may wait for a person or another program on a thread of its own. If the future is dropped, nobody waits for
-/// the thread, which ends with the process: a runtime's blocking pool would be waited for.
-pub(crate) async fn aside<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+/// Runs what takes long, or waits for a person or another program, on a thread of its own. If the future is dropped, nobody
+/// waits for the thread, which ends with the process: what is on a runtime's blocking pool would be waited for.
+pub(crate) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
     let (done, answer) = oneshot::channel();
     thread::Builder::new().spawn(move || drop(done.send(work())))?;
-    answer.await.unwrap_or_else(|_| Err(io::Error::other("the thread that did it panicked")))
+    answer.await.map_err(|_| io::Error::other("the thread that did it panicked"))
 }

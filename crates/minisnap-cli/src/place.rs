@@ -3,8 +3,9 @@
 use crate::{
     args::{KeepArgs, StoreArgs, StoreOptions},
     exit::{Exit, Failure, Outcome},
+    progress::Progress,
 };
-use minisnap::{Generation, MiniSnapError, SnapStore, SnapshotBackend};
+use minisnap::{Bytes, Generation, MiniSnapError, SnapStore, SnapshotBackend};
 use std::{num::NonZeroUsize, path::PathBuf, sync::Arc};
 
 /// A store, and what is known of where it is.
@@ -24,7 +25,7 @@ impl Place {
     pub(crate) fn open(store: &str, options: &StoreOptions) -> Outcome<Self> {
         if store.eq_ignore_ascii_case("memory:") {
             return Err(Failure::new(Exit::Usage, "open (memory:): such a store is within one process")
-                .to_do("give a folder, or the URL of an object store"));
+                .advice("give a folder, or the URL of an object store"));
         }
         let options = options.options.iter().map(|(name, value)| (name, value));
         let opened = minisnap::open_with(store, options)?;
@@ -40,7 +41,8 @@ impl Place {
 
     /// The folder, if it is one.
     pub(crate) fn folder(&self) -> Option<PathBuf> {
-        self.is_folder.then(|| self.name().into())
+        // A name that isn't text can't be told by its text.
+        (self.is_folder && !self.name().contains(char::REPLACEMENT_CHARACTER)).then(|| self.name().into())
     }
 
     /// The backend.
@@ -54,6 +56,11 @@ impl Place {
             Some(generation) => Ok(generation),
             None => Err(self.nothing_here()),
         }
+    }
+
+    /// The current generation, if there is one.
+    pub(crate) async fn current_if_any(&self) -> Outcome<Option<Generation>> {
+        Ok(self.store.current().await?)
     }
 
     /// The retained generations, newest first; an error says that there are none.
@@ -72,11 +79,27 @@ impl Place {
         }
         let seqs: Vec<_> = history.iter().map(|generation| generation.seq().to_string()).collect();
         let what = format!("{}: no snapshot with a seq of at most {seq}; there are: {}", self.name(), seqs.join(", "));
-        Err(Failure::new(Exit::NoSnapshot, what).to_do("choose one of these seqs"))
+        Err(Failure::new(Exit::NoSnapshot, what).advice("choose one of these seqs"))
     }
 
-    /// How many a publish is to keep: as asked for, else as many as are retained now, and at least two. Of what is asked for
-    /// just before the publish.
+    /// Reads a snapshot, byte for byte: the current one, or that with a seq of at most `seq`. Looks again when it is
+    /// retired meanwhile.
+    pub(crate) async fn read(&self, seq: Option<u64>) -> Outcome<(Generation, Bytes)> {
+        let mut looks = 0;
+        loop {
+            let generation = match seq {
+                Some(seq) => self.at(seq).await?,
+                None => self.current().await?,
+            };
+            let _reading = Progress::of_reading(&generation);
+            match self.backend().read(&generation).await {
+                Err(MiniSnapError::Retired { .. }) if looks < LOOKS => looks += 1,
+                read => return Ok((generation, read?)),
+            }
+        }
+    }
+
+    /// How many a publish is to keep: as asked for, else as many as are retained now, and at least two.
     pub(crate) async fn keep(&self, asked: KeepArgs) -> minisnap::Result<NonZeroUsize> {
         const CURRENT_AND_THE_ONE_BEFORE: NonZeroUsize = NonZeroUsize::new(2).expect("it is not zero");
         match asked.keep {
@@ -93,13 +116,11 @@ impl Place {
             Some(folder) if !folder.exists() => "there is no such folder",
             _ => "nothing was published yet",
         };
-        Failure::new(Exit::NoSnapshot, format!("{}: no snapshot here: {found}", self.name())).to_do(
+        Failure::new(Exit::NoSnapshot, format!("{}: no snapshot here: {found}", self.name())).advice(
             "is the store named rightly, and its disk mounted? `minisnap create STORE --seq N FILE` makes the first",
         )
     }
 }
 
-/// Whether the generation went away while it was being looked at, so that a fresh look is worth it.
-pub(crate) fn is_retired(error: &MiniSnapError) -> bool {
-    matches!(error, MiniSnapError::Retired { .. })
-}
+/// How often to look again when what was found was retired under the reader.
+pub(crate) const LOOKS: usize = 16;

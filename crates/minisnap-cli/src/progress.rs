@@ -1,7 +1,10 @@
 //! Telling a person how far it is: a bar with rate and time left on stderr, if that is a terminal; on a pipe, nothing.
 
+use crate::text;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use minisnap::Generation;
 use std::{
+    borrow::Cow,
     io::{self, IsTerminal},
     time::Duration,
 };
@@ -22,21 +25,41 @@ impl Progress {
         Self::new(Some(total), template, doing)
     }
 
-    /// For work of which nobody knows how much it is.
-    pub(crate) fn of_unknown_length(doing: &'static str) -> Self {
-        Self::new(None, "{spinner} {msg}: {binary_bytes}, {elapsed}", doing)
+    /// For the reading of a snapshot, which comes in one piece.
+    pub(crate) fn of_reading(generation: &Generation) -> Self {
+        let size = generation.size().map_or_else(String::new, |size| format!(" {}", text::size(size)));
+        Self::of_one_step(format!("reading{size}"))
     }
 
-    fn new(total: Option<u64>, template: &str, doing: &'static str) -> Self {
-        let target = match io::stderr().is_terminal() {
-            true => ProgressDrawTarget::stderr(),
-            false => ProgressDrawTarget::hidden(),
-        };
-        let bar = ProgressBar::with_draw_target(total, target).with_message(doing);
+    /// For work that can't be seen into: it lives, and for how long.
+    pub(crate) fn of_one_step(doing: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(None, "{spinner} {msg}, {elapsed}", doing)
+    }
+
+    /// For bytes of which nobody knows how many there will be.
+    pub(crate) fn of_unknown_length(doing: &'static str) -> Self {
+        Self::new(None, "{spinner} {msg} {binary_bytes}, {binary_bytes_per_sec}, {elapsed}", doing)
+    }
+
+    /// Nothing is drawn.
+    pub(crate) fn hidden() -> Self {
+        Self { bar: ProgressBar::hidden() }
+    }
+
+    fn new(total: Option<u64>, template: &str, doing: impl Into<Cow<'static, str>>) -> Self {
+        if !io::stderr().is_terminal() {
+            return Self::hidden();
+        }
+        let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr()).with_message(doing);
         // A template that can't be read is a mistake in this file, which the tests find; a plain bar does as well.
         bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar.enable_steady_tick(TICK);
         Self { bar }
+    }
+
+    /// Does something to the terminal without the bar in its way.
+    pub(crate) fn aside<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.bar.suspend(work)
     }
 
     /// What is done now.
@@ -49,9 +72,15 @@ impl Progress {
         self.bar.inc(bytes);
     }
 
+    /// So many bytes are done in all.
+    pub(crate) fn set(&self, bytes: u64) {
+        self.bar.set_position(bytes);
+    }
+
     /// From the beginning again.
-    pub(crate) fn restart(&self) {
+    pub(crate) fn restart(&self, doing: &'static str) {
         self.bar.reset();
+        self.doing(doing);
     }
 }
 

@@ -2,7 +2,6 @@
 
 use crate::{args::KeepArgs, place::Place, progress::Progress};
 use minisnap::{At, MiniSnapError, Operation, Precondition, Published, Result, StagedSnapshot, format::CHUNK};
-use std::io::Write;
 use tokio::task::yield_now;
 
 /// How often the bytes are written again because the store lost what was staged.
@@ -29,7 +28,7 @@ pub(crate) async fn publish(
             Err(MiniSnapError::Restage { .. }) if restages < RESTAGES => restages += 1,
             published => return published,
         }
-        progress.restart();
+        progress.restart("writing");
     }
 }
 

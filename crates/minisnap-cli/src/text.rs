@@ -1,9 +1,17 @@
 //! How sizes, times and generations are told: to people, and to programs.
 
+use anstyle::{AnsiColor, Style};
 use indicatif::BinaryBytes;
-use minisnap::Generation;
+use minisnap::{Generation, Published};
 use serde_json::{Value, json};
 use std::time::{Duration, SystemTime};
+
+/// Titles of tables.
+pub(crate) const TITLE: Style = Style::new().bold();
+/// What is as it should be.
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
+/// What isn't.
+pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
 
 /// `1.65 MiB`.
 pub(crate) fn size(bytes: u64) -> String {
@@ -16,11 +24,16 @@ pub(crate) fn time(time: SystemTime) -> String {
     text.replace('T', " ").replace('Z', " UTC")
 }
 
-/// How long ago it was: `3 h 12 min`.
+/// How old it is: `3 h 12 min`.
 pub(crate) fn age(time: SystemTime) -> String {
+    time.elapsed().map_or_else(|ahead| format!("-{}", duration(ahead.duration())), duration)
+}
+
+/// When that was: `3 h 12 min ago`.
+pub(crate) fn ago(time: SystemTime) -> String {
     match time.elapsed() {
-        Ok(age) => duration(age),
-        Err(ahead) => format!("{} ahead of the clock", duration(ahead.duration())),
+        Ok(age) => format!("{} ago", duration(age)),
+        Err(ahead) => format!("{} ahead of this machine's clock", duration(ahead.duration())),
     }
 }
 
@@ -33,6 +46,21 @@ fn duration(duration: Duration) -> String {
         3600..86400 => format!("{hours} h {} min", minutes % 60),
         _ => format!("{days} d {} h", hours % 24),
     }
+}
+
+/// `seq 10, 7, 5`.
+pub(crate) fn seqs(generations: &[Generation]) -> String {
+    let seqs: Vec<_> = generations.iter().map(|generation| generation.seq().to_string()).collect();
+    format!("seq {}", seqs.join(", "))
+}
+
+/// What a publish did, for programs: the same in every command.
+pub(crate) fn published(published: &Published) -> Value {
+    json!({
+        "published": generation(published.generation()),
+        "retained": published.retained().iter().map(generation).collect::<Vec<_>>(),
+        "truncation_point": published.truncation_point(),
+    })
 }
 
 /// What is known of a generation, for programs: the same in every command.
@@ -62,5 +90,14 @@ mod tests {
         ] {
             assert_eq!(duration(Duration::from_secs(seconds)), text);
         }
+    }
+
+    #[test]
+    fn a_time_ahead_of_the_clock_is_told() {
+        let ahead = SystemTime::now() + Duration::from_secs(3600);
+        assert!(age(ahead).starts_with("-59 min") || age(ahead).starts_with("-1 h"), "{}", age(ahead));
+        assert!(ago(ahead).ends_with(" ahead of this machine's clock"), "{}", ago(ahead));
+        assert_eq!(ago(SystemTime::now()), "0 s ago");
+        assert_eq!(time(SystemTime::UNIX_EPOCH), "1970-01-01 00:00:00 UTC");
     }
 }

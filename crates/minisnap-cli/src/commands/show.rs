@@ -1,10 +1,111 @@
 //! `minisnap show`: the current snapshot, and whether it is intact.
 
-use crate::{args::ShowArgs, exit::Outcome, out, place::Place, text};
+use crate::{
+    args::ShowArgs,
+    exit::{Exit, Failure, Outcome},
+    out,
+    place::{LOOKS, Place},
+    progress::Progress,
+    text,
+};
+use minisnap::{At, Generation, MiniSnapError, Operation, format::check_json};
+use serde_json::{Value, json};
 
 pub(crate) async fn run(args: ShowArgs) -> Outcome {
-    let place = Place::of(&args.store)?;
-    let current = place.current().await?;
-    place.backend().read(&current).await?;
-    out::print(&format!("{}\n", text::generation(&current)))
+    let shown = Shown::look(&Place::of(&args.store)?).await?;
+    out::print(&match args.form.json {
+        true => format!("{:#}\n", shown.for_programs()),
+        false => shown.for_people(),
+    })?;
+    shown.problem.map_or(Ok(()), Err)
+}
+
+struct Shown {
+    store: String,
+    current: Generation,
+    retained: Vec<Generation>,
+    /// Why the current snapshot can't be restored.
+    problem: Option<Failure>,
+}
+
+impl Shown {
+    async fn look(place: &Place) -> Outcome<Self> {
+        let mut looks = 0;
+        loop {
+            let retained = place.history().await?;
+            let current = retained[0].clone();
+            let _reading = Progress::of_reading(&current);
+            let problem = match health(place, &current).await {
+                Err(MiniSnapError::Retired { .. }) if looks < LOOKS => {
+                    looks += 1;
+                    continue;
+                }
+                health => health.err().map(Failure::from),
+            };
+            return Ok(Self { store: place.name().into(), current, retained, problem });
+        }
+    }
+
+    fn health(&self) -> &'static str {
+        match self.problem.as_ref().map(Failure::exit) {
+            None => "intact",
+            Some(Exit::Damaged) => "damaged",
+            Some(Exit::Foreign) => "foreign",
+            Some(_) => "unknown",
+        }
+    }
+
+    fn truncation_point(&self) -> u64 {
+        self.retained.iter().map(Generation::seq).min().unwrap_or(self.current.seq())
+    }
+
+    fn for_people(&self) -> String {
+        let Self { store, current, .. } = self;
+        let unknown = || String::from("unknown");
+        let written = current.time().map(|time| format!("{} ({})", text::time(time), text::ago(time)));
+        let size = current.size().map(|size| match size {
+            0..1024 => format!("{size} bytes"),
+            _ => format!("{} ({size} bytes)", text::size(size)),
+        });
+        let digest = current.digest().map(|digest| format!("{digest} (XXH3-64)"));
+        let health = match self.health() {
+            "intact" => format!("{good}intact{good:#}", good = text::GOOD),
+            "foreign" => format!("{bad}another program wrote in its place{bad:#}", bad = text::BAD),
+            other => format!("{bad}{other}{bad:#}", bad = text::BAD),
+        };
+        [
+            ("store", store.clone()),
+            ("seq", current.seq().to_string()),
+            ("written", written.unwrap_or_else(unknown)),
+            ("size", size.unwrap_or_else(unknown)),
+            ("digest", digest.unwrap_or_else(unknown)),
+            ("name", current.name().into()),
+            ("retained", text::seqs(&self.retained)),
+            ("log", format!("may go up to and with seq {}", self.truncation_point())),
+            ("health", health),
+        ]
+        .map(|(what, is)| format!("{title}{what:9}{title:#} {is}\n", title = text::TITLE))
+        .concat()
+    }
+
+    fn for_programs(&self) -> Value {
+        json!({
+            "store": self.store,
+            "current": text::generation(&self.current),
+            "retained": self.retained.iter().map(text::generation).collect::<Vec<_>>(),
+            "truncation_point": self.truncation_point(),
+            "health": self.health(),
+            "problem": self.problem.as_ref().map(Failure::text),
+        })
+    }
+}
+
+/// Reads a generation whole: its digest, its pair, and that it is JSON.
+pub(super) async fn health(place: &Place, generation: &Generation) -> minisnap::Result<()> {
+    let json = place.backend().read(generation).await?;
+    check_json(&json).map_err(|source| MiniSnapError::Serde {
+        at: At::new(Operation::Restore, place.name()),
+        generation: Some(generation.clone()),
+        source,
+    })
 }

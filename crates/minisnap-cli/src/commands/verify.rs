@@ -1,0 +1,175 @@
+//! `minisnap verify`: every retained snapshot, whole, and what ties them together.
+//!
+//! Its exit codes are its own: 0 intact, 1 damaged, 2 could not look. So that a job that runs it at night needs to know no
+//! other, and never takes a store that isn't there for one that is intact.
+
+use crate::{
+    args::VerifyArgs,
+    commands::show::health,
+    exit::{Exit, Failure, Outcome},
+    links, out,
+    place::{LOOKS, Place},
+    progress::Progress,
+    text,
+};
+use minisnap::{Generation, MiniSnapError};
+use serde_json::{Value, json};
+
+pub(crate) async fn run(args: VerifyArgs) -> Outcome {
+    let place = Place::of(&args.store)?;
+    let verified = Verified::check(&place, args.form.json).await?;
+    if args.form.json {
+        out::print(&format!("{:#}\n", verified.for_programs(&place)))?;
+    } else {
+        out::print(&verified.last_lines(&place))?;
+    }
+    verified.verdict(&place)
+}
+
+/// What was found out.
+#[derive(Default)]
+struct Verified {
+    snapshots: Vec<(Generation, Health)>,
+    links: Vec<String>,
+}
+
+enum Health {
+    Intact,
+    Wrong(Failure),
+}
+
+impl Verified {
+    /// Checks until all that is retained was checked: what a writer retires meanwhile can't be, and what it publishes is to
+    /// be.
+    async fn check(place: &Place, silently: bool) -> Outcome<Self> {
+        let mut verified = Self::default();
+        for _ in 0..LOOKS {
+            let history = place.history().await.map_err(as_verify_says_it)?;
+            verified.check_new_ones(place, &history, silently).await?;
+            let links = faults(place, &history);
+            if place.history().await.map_err(as_verify_says_it)? == history {
+                verified.links = links?;
+                return Ok(verified);
+            }
+        }
+        let what = format!("{}: snapshots were published faster than they could be checked", place.name());
+        Err(Failure::new(Exit::CouldNotLook, what).advice("keep more of them, or try again when it is quieter"))
+    }
+
+    /// Checks what wasn't checked before, with a line for each.
+    async fn check_new_ones(&mut self, place: &Place, history: &[Generation], silently: bool) -> Outcome {
+        self.snapshots.retain(|(generation, _)| history.contains(generation));
+        let todo: Vec<_> = history.iter().filter(|generation| !self.knows(generation)).collect();
+        let progress = Progress::of_bytes("verifying", todo.iter().filter_map(|generation| generation.size()).sum());
+        for generation in todo {
+            let health = match health(place, generation).await {
+                // The next look shows it.
+                Err(MiniSnapError::Retired { .. }) => continue,
+                Err(error) => Health::Wrong(as_verify_says_it(error.into())),
+                Ok(()) => Health::Intact,
+            };
+            progress.add(generation.size().unwrap_or_default());
+            if !silently {
+                progress.aside(|| out::print(&line(generation, &health)))?;
+            }
+            self.snapshots.push((generation.clone(), health));
+        }
+        Ok(())
+    }
+
+    fn knows(&self, generation: &Generation) -> bool {
+        self.snapshots.iter().any(|(known, _)| known == generation)
+    }
+
+    fn last_lines(&self, place: &Place) -> String {
+        if place.folder().is_none() {
+            return String::new();
+        }
+        let (good, bad) = (text::GOOD, text::BAD);
+        match self.links.as_slice() {
+            [] => format!("{good}intact {good:#}  links\n"),
+            faults => faults.iter().map(|fault| format!("{bad}damaged{bad:#}  links: {fault}\n")).collect(),
+        }
+    }
+
+    fn for_programs(&self, place: &Place) -> Value {
+        let snapshots = self.snapshots.iter().map(|(generation, health)| {
+            let mut snapshot = text::generation(generation);
+            let (word, problem) = match health {
+                Health::Intact => ("intact", None),
+                Health::Wrong(failure) => (word(failure), Some(failure.text())),
+            };
+            snapshot["health"] = json!(word);
+            snapshot["problem"] = json!(problem);
+            snapshot
+        });
+        json!({
+            "store": place.name(),
+            "intact": self.links.is_empty() && self.wrong().next().is_none(),
+            "snapshots": snapshots.collect::<Vec<_>>(),
+            "links": self.links,
+        })
+    }
+
+    fn wrong(&self) -> impl Iterator<Item = &Failure> {
+        self.snapshots.iter().filter_map(|(_, health)| match health {
+            Health::Intact => None,
+            Health::Wrong(failure) => Some(failure),
+        })
+    }
+
+    /// Damage before doubt: what is certainly wrong must be acted on.
+    fn verdict(self, place: &Place) -> Outcome {
+        let (damaged, total) =
+            (self.wrong().filter(|wrong| wrong.exit() == Exit::Damaged).count(), self.snapshots.len());
+        let to_do = self.wrong().find_map(|wrong| wrong.what_to_do()).map(str::to_owned);
+        let name = place.name();
+        let failure = if damaged > 0 {
+            Failure::new(
+                Exit::Damaged,
+                format!("{name}: of {total} snapshots, {damaged} can't be restored as published"),
+            )
+        } else if !self.links.is_empty() {
+            Failure::new(Exit::Damaged, format!("{name}: the snapshots are intact, and the links are not"))
+        } else if self.wrong().next().is_some() {
+            Failure::new(Exit::CouldNotLook, format!("{name}: not all of {total} snapshots could be read"))
+        } else {
+            return Ok(());
+        };
+        let general = "publish a new snapshot, from the program or with `minisnap rollback STORE --to SEQ`: it makes the \
+                       links anew";
+        Err(failure.advice(to_do.unwrap_or_else(|| general.into())))
+    }
+}
+
+fn line(generation: &Generation, health: &Health) -> String {
+    let (good, bad) = (text::GOOD, text::BAD);
+    let size = generation.size().map_or_else(|| "size unknown".into(), text::size);
+    let what = format!("seq {}  {size}  {}", generation.seq(), generation.name());
+    match health {
+        Health::Intact => format!("{good}intact {good:#}  {what}\n"),
+        Health::Wrong(failure) => format!("{bad}{:7}{bad:#}  {what}: {}\n", word(failure), failure.what()),
+    }
+}
+
+fn word(failure: &Failure) -> &'static str {
+    if failure.exit() == Exit::Damaged { "damaged" } else { "unknown" }
+}
+
+fn faults(place: &Place, history: &[Generation]) -> Outcome<Vec<String>> {
+    let Some(folder) = place.folder() else { return Ok(Vec::new()) };
+    links::faults(&folder, history).map_err(|error| {
+        Failure::new(Exit::CouldNotLook, format!("{}: cannot look at the links: {error}", place.name()))
+            .advice("see to the path, its permissions and the disk; then try again")
+    })
+}
+
+/// What another program wrote in the snapshot's place is damage to who wants to know whether the snapshot is intact; and
+/// where there is nothing, there was nothing to look at.
+fn as_verify_says_it(failure: Failure) -> Failure {
+    let exit = match failure.exit() {
+        Exit::Damaged | Exit::Foreign => Exit::Damaged,
+        _ => Exit::CouldNotLook,
+    };
+    failure.with_exit(exit)
+}

@@ -1,0 +1,76 @@
+//! The links in a store's folder, checked from outside: a backend's readers go by the commit record and don't need all of
+//! them, but `cat DIR/snapshot.json` does, and so does who looks back from one snapshot to its parent.
+
+use minisnap::{
+    Generation,
+    format::{JSON_NAME, SEQ_NAME},
+};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+/// What is wrong with the links in `folder`, whose retained generations are `history`, newest first.
+///
+/// A plain pair has no links yet: the next publish makes them. A plain file beside a commit record is no fault if it says
+/// the same as the current generation, and otherwise was found when that was read.
+pub(crate) fn faults(folder: &Path, history: &[Generation]) -> io::Result<Vec<String>> {
+    let snapshots = folder.join("snapshots");
+    if link(&snapshots.join("current"))? == Found::Missing {
+        return Ok(Vec::new());
+    }
+    let mut faults = Vec::new();
+    for name in [JSON_NAME, SEQ_NAME] {
+        if link(&folder.join(name))? == Found::Missing {
+            faults.push(format!("the link {} is missing; the next publish makes it", folder.join(name).display()));
+        }
+    }
+    for pair in history.windows(2) {
+        let (path, expected) = (snapshots.join(pair[0].name()).join("parent"), format!("../{}", pair[1].name()));
+        if link(&path)? != Found::Link(PathBuf::from(&expected)) {
+            faults.push(format!("{} is not a link to {expected}", path.display()));
+        }
+    }
+    faults.extend(lost(&snapshots, history)?);
+    Ok(faults)
+}
+
+/// Whether the newest says that more are retained than can be found.
+fn lost(snapshots: &Path, history: &[Generation]) -> io::Result<Option<String>> {
+    let (Some(newest), Some(oldest)) = (history.first(), history.last()) else { return Ok(None) };
+    let path = snapshots.join(newest.name()).join("retained");
+    let count = match link(&path)? {
+        Found::Link(target) => target.to_str().and_then(|count| count.parse::<usize>().ok()),
+        Found::Missing | Found::Other => None,
+    };
+    Ok(match count {
+        None => Some(format!("{} doesn't say how many snapshots are retained", path.display())),
+        Some(count) if count > history.len() => {
+            let (found, parent) = (history.len(), snapshots.join(oldest.name()).join("parent"));
+            Some(format!(
+                "{count} snapshots are retained, and {found} are there: {} leads to nothing",
+                parent.display()
+            ))
+        }
+        Some(_) => None,
+    })
+}
+
+#[derive(PartialEq, Eq)]
+enum Found {
+    Missing,
+    Link(PathBuf),
+    Other,
+}
+
+fn link(path: &Path) -> io::Result<Found> {
+    match fs::symlink_metadata(path) {
+        Ok(found) if found.is_symlink() => fs::read_link(path).map(Found::Link),
+        Ok(_) => Ok(Found::Other),
+        // Also below what is no folder, which was found when it was read.
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Ok(Found::Missing)
+        }
+        Err(error) => Err(error),
+    }
+}
