@@ -1,0 +1,158 @@
+//! `minisnap create`.
+
+use crate::kit::{Ran, STORE, document, folder, places, runtime};
+use serde_json::Value;
+use std::{fs, io::Write, process::Stdio};
+
+/// Numbers that no float holds, keys that stand there twice, and strings in all their forms.
+const ODD: &str =
+    r#"{"b":1.10,"a":123456789012345678901234567890,"b":[1E5,-0.0,0.30000000000000004,{},[]],"é\u0041":"\/\u00e9\n"}"#;
+const ODD_IN_FORM: &str = "{\n  \"b\": 1.10,\n  \"a\": 123456789012345678901234567890,\n  \"b\": [\n    1E5,\n    -0.0,\n    \
+                           0.30000000000000004,\n    {},\n    []\n  ],\n  \"éA\": \"/é\\n\"\n}";
+
+#[test]
+fn a_document_becomes_a_snapshot_with_its_numbers_as_they_are() {
+    for place in places() {
+        let file = place.write("odd.json", ODD);
+        place.run(&["create", STORE, "--seq", "1", &file]).ok();
+        assert_eq!(place.run(&["restore", STORE]).ok(), ODD_IN_FORM);
+        place.feed(&["create", STORE, "--seq", "2", "-"], "[2]").ok();
+        place.feed(&["create", STORE, "--seq", "3"], "[\n3]\n\n").ok();
+        assert_eq!(place.run(&["restore", STORE]).ok(), "[\n  3\n]");
+        assert_eq!(place.seqs(), [3, 2]);
+        assert_eq!(fs::read_to_string(place.json_of(3)).expect("a file"), "[\n  3\n]", "on the medium");
+    }
+}
+
+#[test]
+fn a_folder_has_the_pair_that_cat_shows() {
+    let place = folder();
+    place.create(10, ODD);
+    assert_eq!(fs::read_to_string(place.files.join("snapshot.json")).expect("a link to a file"), ODD_IN_FORM);
+    assert_eq!(fs::read_to_string(place.files.join("snapshot.seq")).expect("a link to a file"), "10\n");
+}
+
+#[test]
+fn it_says_what_it_published_to_people_and_to_programs() {
+    for place in places() {
+        let said = place.feed(&["create", STORE, "--seq", "7"], "[1, 2]").ok();
+        assert_eq!(
+            said,
+            format!("published seq 7 (12 B) to {}; retained: seq 7; the log up to seq 7 may go\n", place.store)
+        );
+        let said: Value =
+            serde_json::from_str(&place.feed(&["create", STORE, "--seq", "9", "--json"], "9").ok()).expect("JSON");
+        assert_eq!((&said["published"]["seq"], &said["published"]["size"]), (&9.into(), &1.into()));
+        assert_eq!(said["published"]["digest"].as_str().map(str::len), Some(16));
+        assert_eq!((&said["truncation_point"], &said["retained"][1]["seq"]), (&7.into(), &7.into()));
+    }
+}
+
+#[test]
+fn if_newer_publishes_nothing_that_is_not() {
+    for place in places() {
+        place.feed(&["create", STORE, "--seq", "5", "--if-newer"], "5").ok();
+        for seq in ["5", "4"] {
+            let said = place.feed(&["create", STORE, "--seq", seq, "--if-newer"], "[]").fails(4);
+            assert!(said.contains("is not above seq 5") && said.contains(&place.store), "{said}");
+        }
+        assert_eq!(place.seqs(), [5]);
+        place.feed(&["create", STORE, "--seq", "6", "--if-newer"], "6").ok();
+        place.feed(&["create", STORE, "--seq", "5"], "5").ok();
+        assert_eq!(place.seqs(), [5, 6], "without it, the last to publish wins");
+    }
+}
+
+#[test]
+fn what_no_restore_could_read_is_refused_with_line_and_column() {
+    let deep = format!("{}{}", "[".repeat(128), "]".repeat(128));
+    for place in places() {
+        place.create(1, "1");
+        for (json, where_it_is) in [
+            ("{\n \"a\": 1,\n \"b\": }", "line 3 column 7"),
+            ("", "line 1 column 0"),
+            ("[1e400]", "line 1 column 6"),
+            ("1 2", "line 1 column 3"),
+            (&deep, "line 1 column 128"),
+        ] {
+            let said = place.feed(&["create", STORE, "--seq", "2"], json).fails(8);
+            assert!(said.contains(where_it_is) && said.contains("standard input"), "{json}: {said}");
+        }
+        assert_eq!((place.seqs(), place.generations().len()), (vec![1], 1));
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named() {
+    for place in places() {
+        for file in [place.path_text("missing.json"), place.path_text(".")] {
+            let said = place.run(&["create", STORE, "--seq", "1", &file]).fails(9);
+            assert!(said.contains(&file), "{said}");
+        }
+        assert_eq!(place.seqs(), [0; 0]);
+    }
+}
+
+#[test]
+fn no_more_is_retired_than_was_retained_unless_asked_for() {
+    for place in places() {
+        let store = place.open().keep(4);
+        runtime().block_on(async {
+            for seq in 1..=4 {
+                store.create(&seq, seq).await.expect("a snapshot");
+            }
+        });
+        place.create(5, "5");
+        assert_eq!(place.seqs(), [5, 4, 3, 2], "as many as before");
+        place.feed(&["create", STORE, "--seq", "6", "--keep", "9"], "6").ok();
+        assert_eq!(place.seqs(), [6, 5, 4, 3, 2]);
+        place.feed(&["create", STORE, "--seq", "7", "--keep", "1"], "7").ok();
+        assert_eq!(place.seqs(), [7]);
+        place.create(8, "8");
+        assert_eq!(place.seqs(), [8, 7], "and at least two");
+    }
+}
+
+#[test]
+fn a_large_document_comes_back_byte_for_byte_in_silence() {
+    let json = document(40 << 20);
+    for place in places() {
+        place.create(1, &json);
+        assert!(place.run(&["restore", STORE]).ok() == json, "other bytes came back");
+        place.run(&["restore", STORE, "--output", "out"]).ok();
+        assert!(fs::read(place.path("out")).expect("a file") == json.as_bytes(), "other bytes are in the file");
+    }
+}
+
+#[test]
+fn what_is_published_is_done_also_if_nobody_reads_that_it_is() {
+    for place in places() {
+        let mut command = place.command(&["create", STORE, "--seq", "1"]);
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it");
+        drop(child.stdout.take());
+        child.stdin.take().expect("a pipe").write_all(b"1").expect("it reads");
+        Ran::of(child.wait_with_output().expect("it ends")).ok();
+        assert_eq!(place.seqs(), [1]);
+
+        let full = fs::File::options().write(true).open("/dev/full").expect("Linux");
+        let file = place.write("two.json", "2");
+        let mut command = place.command(&["create", STORE, "--seq", "2", &file]);
+        let said = Ran::of(
+            command.stdout(full).stderr(Stdio::piped()).spawn().expect("it").wait_with_output().expect("it ends"),
+        )
+        .fails(9);
+        assert!(said.contains("No space left") && said.contains("published all the same"), "{said}");
+        assert_eq!(place.seqs(), [2, 1]);
+    }
+}
+
+#[test]
+fn options_of_the_store_are_passed_on_and_unknown_ones_refused() {
+    for place in places() {
+        place.feed(&["create", STORE, "--seq", "1", "--option", "busy_timeout=2.5"], "1").ok();
+        let said = place.run(&["show", STORE, "--option", "colour=red"]).fails(64);
+        assert!(said.contains("it has no option `colour`") && said.contains("busy_timeout"), "{said}");
+        assert_eq!(place.run(&["show", STORE, "--option", "colour"]).code, Some(64));
+    }
+}

@@ -1,0 +1,31 @@
+//! `minisnap show`.
+
+use crate::kit::{STORE, places};
+use serde_json::Value;
+
+#[test]
+fn people_and_programs_are_shown_the_same() {
+    for place in places() {
+        place.create(7, "[7]");
+        place.create(12, "[1, 2]");
+        let shown = place.run(&["show", STORE]).ok();
+        let line = |title: &str| {
+            let line = shown.lines().find(|line| line.starts_with(title)).expect("a line");
+            line[title.len()..].trim().to_owned()
+        };
+        assert_eq!((line("store"), line("seq"), line("size")), (place.store.clone(), "12".into(), "12 bytes".into()));
+        assert_eq!((line("retained"), line("health")), ("seq 12, 7".into(), "intact".into()));
+        assert_eq!(line("log"), "may go up to and with seq 7");
+        assert!(line("written").ends_with(" s ago)") && line("written").contains(" UTC ("), "{shown}");
+
+        let told: Value = serde_json::from_str(&place.run(&["show", STORE, "--json"]).ok()).expect("JSON");
+        assert_eq!((&told["store"], &told["health"]), (&place.store.as_str().into(), &"intact".into()));
+        assert_eq!((&told["truncation_point"], &told["problem"]), (&7.into(), &Value::Null));
+        let current = &told["current"];
+        assert_eq!((&current["seq"], &current["size"], current), (&12.into(), &12.into(), &told["retained"][0]));
+        assert_eq!(current["name"].as_str(), Some(line("name").as_str()));
+        assert_eq!(current["digest"].as_str(), line("digest").split(' ').next());
+        assert!(current["time"].as_str().is_some_and(|time| time.ends_with('Z')), "{current}");
+        assert_eq!(told["retained"][1]["seq"], 7);
+    }
+}

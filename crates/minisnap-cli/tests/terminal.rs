@@ -1,0 +1,205 @@
+//! A real pseudo-terminal: there are colours and a progress bar on it, and on a pipe there are none.
+
+use crate::kit::{Place, STORE, document, folder, places, s3_on};
+use minisnap_s3_server::{Conditions, S3Server};
+use nix::pty::{OpenptyResult, Winsize, openpty};
+use std::{
+    fs::{self, File},
+    io::{Read, Write},
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex},
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+/// The program on a terminal of its own, of which Ctrl-C is the key.
+struct OnTerminal {
+    child: Child,
+    keyboard: File,
+    screen: Arc<Mutex<Vec<u8>>>,
+    reader: JoinHandle<()>,
+}
+
+impl OnTerminal {
+    fn start(place: &Place, args: &[&str], variables: &[(&str, &str)]) -> Self {
+        let size = Winsize { ws_row: 24, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 };
+        let OpenptyResult { master, slave } = openpty(Some(&size), None).expect("a pseudo-terminal");
+        let stdio = || Stdio::from(slave.try_clone().expect("another handle"));
+        // Which makes it the terminal that sends Ctrl-C to the program.
+        let mut command = Command::new("setsid");
+        place.prepare(&mut command);
+        command.arg("--ctty").arg(env!("CARGO_BIN_EXE_minisnap")).args(place.args(args));
+        command.env("TERM", "xterm-256color").envs(variables.iter().copied());
+        let child = command.stdin(stdio()).stdout(stdio()).stderr(stdio()).spawn().expect("setsid, of util-linux");
+        // Theirs, too, or the terminal would never be closed.
+        drop((command, slave));
+        let screen = Arc::new(Mutex::new(Vec::new()));
+        let (mut output, shown) = (File::from(master.try_clone().expect("another handle")), Arc::clone(&screen));
+        let reader = thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            // A terminal that nobody has open any more is an error to read from.
+            while let Ok(length @ 1..) = output.read(&mut buffer) {
+                shown.lock().expect("no panic").extend_from_slice(&buffer[..length]);
+            }
+        });
+        Self { child, keyboard: master.into(), screen, reader }
+    }
+
+    fn screen(&self) -> String {
+        String::from_utf8_lossy(&self.screen.lock().expect("no panic")).into_owned()
+    }
+
+    fn wait_until_it_shows(&self, what: &str) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !self.screen().contains(what) {
+            assert!(Instant::now() < deadline, "it never shows {what:?}: {:?}", self.screen());
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn press(&mut self, keys: &[u8]) {
+        self.keyboard.write_all(keys).expect("a terminal");
+    }
+
+    /// Its exit code, and all it showed.
+    fn end(mut self) -> (Option<i32>, String) {
+        let code = self.child.wait().expect("it ends").code();
+        self.reader.join().expect("no panic");
+        (code, String::from_utf8(self.screen.lock().expect("no panic").clone()).expect("text"))
+    }
+}
+
+fn on_terminal(place: &Place, args: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, String) {
+    OnTerminal::start(place, args, variables).end()
+}
+
+/// An upload that takes a second or two.
+const SLOWLY: [&str; 4] = ["--option", "part_size=5242880", "--option", "parts_in_flight=1"];
+
+fn slow_server() -> S3Server {
+    S3Server::start_with_latency(Conditions::Atomic, Duration::from_millis(150))
+}
+
+#[test]
+fn a_long_create_has_a_bar_with_rate_and_time_left_which_goes_away() {
+    let server = slow_server();
+    let place = s3_on(&server);
+    let file = place.write("large.json", document(48 << 20));
+    let (code, screen) = on_terminal(&place, &[&["create", STORE, "--seq", "1", &file], &SLOWLY[..]].concat(), &[]);
+    assert_eq!(code, Some(0), "{screen}");
+    let bars: Vec<_> = screen.split('\r').filter(|line| line.contains("writing")).collect();
+    assert!(bars.len() > 2, "{screen:?}");
+    let moving =
+        bars.iter().filter(|bar| bar.contains("MiB/s") && bar.contains("s left") && bar.contains("MiB/4")).count();
+    assert!(moving > 2, "{bars:?}");
+    let last = screen.trim_end().rsplit(['\r', '\n']).next().expect("a line");
+    assert!(last.contains("published seq 1") && !last.contains("left"), "{last:?}");
+}
+
+#[test]
+fn on_a_pipe_there_is_no_progress_and_there_are_no_colours() {
+    let server = slow_server();
+    let place = s3_on(&server);
+    let file = place.write("large.json", document(16 << 20));
+    let said = place.run(&[&["create", STORE, "--seq", "1", &file], &SLOWLY[..]].concat()).ok();
+    assert_eq!(said.lines().count(), 1, "{said:?}");
+    for args in
+        [&["show", STORE][..], &["history", STORE], &["verify", STORE], &["--help"], &["restore", STORE, "-o", "out"]]
+    {
+        let said = place.run(args).ok();
+        assert!(!said.contains('\x1b') && !said.contains('\r'), "{said:?}");
+    }
+}
+
+#[test]
+fn progress_is_shown_also_when_only_the_output_is_a_pipe() {
+    let server = slow_server();
+    let place = s3_on(&server);
+    place.create(1, &document(24 << 20));
+    // A shell, so that one stream is the terminal and the other one isn't.
+    let command = format!("{} restore {} > out", env!("CARGO_BIN_EXE_minisnap"), place.store);
+    let size = Winsize { ws_row: 24, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 };
+    let OpenptyResult { master, slave } = openpty(Some(&size), None).expect("a pseudo-terminal");
+    let mut shell = Command::new("sh");
+    place.prepare(&mut shell);
+    let mut child = shell
+        .args(["-c", &command])
+        .env("TERM", "xterm")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(slave)
+        .spawn()
+        .expect("sh");
+    drop(shell);
+    let mut screen = Vec::new();
+    let _ = File::from(master).read_to_end(&mut screen);
+    assert!(child.wait().expect("it ends").success());
+    let screen = String::from_utf8(screen).expect("text");
+    assert!(screen.contains("reading"), "{screen:?}");
+    assert_eq!(fs::metadata(place.path("out")).expect("a file").len(), document(24 << 20).len() as u64);
+}
+
+#[test]
+fn colours_are_on_a_terminal_unless_no_color_says_no() {
+    for place in places() {
+        place.create(1, "[1]");
+        let good = "\x1b[32mintact\x1b[0m";
+        for command in ["show", "verify"] {
+            let (code, screen) = on_terminal(&place, &[command, STORE], &[]);
+            assert!(code == Some(0) && screen.contains(good.trim_end_matches("\x1b[0m")), "{screen:?}");
+            let (code, screen) = on_terminal(&place, &[command, STORE], &[("NO_COLOR", "1")]);
+            assert!(code == Some(0) && screen.contains("intact") && !colours(&screen), "{screen:?}");
+        }
+        let (code, screen) = on_terminal(&place, &["restore", STORE, "--at", "0"], &[]);
+        assert!(code == Some(3) && screen.contains("\x1b[31m") && screen.contains("error:"), "{screen:?}");
+        let (_, screen) = on_terminal(&place, &["restore", STORE, "--at", "0"], &[("NO_COLOR", "1")]);
+        assert!(screen.contains("error:") && !colours(&screen), "{screen:?}");
+    }
+}
+
+/// Whether any colour or style is set: what moves the cursor is none.
+fn colours(screen: &str) -> bool {
+    screen
+        .split("\x1b[")
+        .skip(1)
+        .any(|rest| rest.trim_start_matches(|byte: char| byte.is_ascii_digit() || byte == ';').starts_with('m'))
+}
+
+#[test]
+fn cat_ends_its_line_on_a_terminal() {
+    for place in places() {
+        place.create(1, "[1]");
+        let (code, screen) = on_terminal(&place, &["cat", STORE], &[]);
+        assert_eq!(code, Some(0));
+        assert!(screen.ends_with("[\r\n  1\r\n]\r\n"), "{screen:?}");
+    }
+}
+
+#[test]
+fn ctrl_c_on_the_terminal_leaves_the_old_snapshot_and_no_bar() {
+    let server = slow_server();
+    let place = s3_on(&server);
+    place.create(1, "[1]");
+    let before = place.generations();
+    let file = place.write("large.json", document(64 << 20));
+    let mut running = OnTerminal::start(&place, &[&["create", STORE, "--seq", "2", &file], &SLOWLY[..]].concat(), &[]);
+    running.wait_until_it_shows("writing");
+    running.press(b"\x03");
+    let (code, screen) = running.end();
+    assert_eq!(code, Some(130), "{screen:?}");
+    let last = screen.trim_end().rsplit(['\r', '\n']).nth(2).unwrap_or_default();
+    assert!(screen.contains("interrupted") && !last.contains("left"), "{screen:?}");
+    assert_eq!(place.generations(), before, "debris");
+    assert_eq!(place.run(&["restore", STORE]).ok(), "[\n  1\n]");
+}
+
+#[test]
+fn a_document_can_be_typed() {
+    let place = folder();
+    let mut running = OnTerminal::start(&place, &["create", STORE, "--seq", "1"], &[]);
+    running.wait_until_it_shows("Ctrl-D");
+    running.press(b"[1,\n2]\n\x04");
+    let (code, screen) = running.end();
+    assert_eq!(code, Some(0), "{screen:?}");
+    assert_eq!(place.run(&["restore", STORE]).ok(), "[\n  1,\n  2\n]");
+}

@@ -1,0 +1,135 @@
+//! `minisnap verify`: 0 intact, 1 damaged, 2 could not look, and nothing else.
+
+use crate::kit::{Place, STORE, folder, places, s3};
+use serde_json::Value;
+use std::fs;
+
+fn with_three() -> [Place; 2] {
+    places().map(|place| {
+        for seq in ["1", "2", "3"] {
+            place.feed(&["create", STORE, "--seq", seq, "--keep", "3"], format!("[{seq}]")).ok();
+        }
+        place
+    })
+}
+
+#[test]
+fn each_intact_snapshot_has_a_line() {
+    for place in with_three() {
+        let said = place.run(&["verify", STORE]).ok();
+        let starts: Vec<_> =
+            said.lines().map(|line| line.split_whitespace().take(3).collect::<Vec<_>>().join(" ")).collect();
+        let snapshots = ["intact seq 3", "intact seq 2", "intact seq 1"];
+        assert_eq!(starts[..3], snapshots, "{said}");
+        let links = if place.store.starts_with("s3:") { &[][..] } else { &["intact links"] };
+        assert_eq!(starts[3..], *links, "{said}");
+        let told: Value = serde_json::from_str(&place.run(&["verify", STORE, "--json"]).ok()).expect("JSON");
+        assert_eq!((&told["intact"], told["snapshots"].as_array().map(Vec::len)), (&true.into(), Some(3)));
+    }
+}
+
+#[test]
+fn a_damaged_snapshot_is_found_also_among_the_older_ones_and_the_others_are_checked() {
+    for damaged in [1, 2, 3] {
+        for place in with_three() {
+            fs::write(place.json_of(damaged), "[!]").expect("room for a file");
+            let ran = place.run(&["verify", STORE]);
+            let words: Vec<_> =
+                ran.stdout.lines().take(3).map(|line| line.split(' ').next().expect("a word").to_owned()).collect();
+            let mut expected = ["intact"; 3].map(str::to_owned);
+            expected[3 - damaged as usize] = "damaged".into();
+            assert_eq!(words, expected, "{ran:?}");
+            let said = ran.fails(1);
+            assert!(
+                said.contains("of 3 snapshots, 1 can't be restored") && said.contains("minisnap rollback"),
+                "{said}"
+            );
+
+            let ran = place.run(&["verify", STORE, "--json"]);
+            let told: Value = serde_json::from_str(&ran.stdout).expect("JSON");
+            assert_eq!((ran.code, &told["intact"]), (Some(1), &false.into()));
+            assert_eq!(told["snapshots"][3 - damaged as usize]["health"], "damaged");
+            assert!(
+                told["snapshots"][3 - damaged as usize]["problem"]
+                    .as_str()
+                    .is_some_and(|problem| problem.contains("bytes"))
+            );
+        }
+    }
+}
+
+#[test]
+fn a_missing_snapshot_is_found() {
+    for place in with_three() {
+        fs::remove_file(place.json_of(2)).expect("a file");
+        let said = place.run(&["verify", STORE]).fails(1);
+        assert!(said.contains("can't be restored"), "{said}");
+    }
+}
+
+#[test]
+fn bytes_that_are_as_published_and_no_json_are_found() {
+    let place = folder();
+    // A program's own Serialize can't write this, but a pair that was put there by hand can hold it.
+    fs::create_dir(&place.files).expect("a folder");
+    fs::write(place.files.join("snapshot.json"), "[1,").expect("room for a file");
+    fs::write(place.files.join("snapshot.seq"), "4\n").expect("room for a file");
+    let said = place.run(&["verify", STORE]);
+    assert!(said.stdout.starts_with("damaged  seq 4") && said.stdout.contains("line 1 column 3"), "{said:?}");
+    said.fails(1);
+}
+
+#[test]
+fn a_pair_whose_seq_was_changed_is_found() {
+    let [place, _] = with_three();
+    fs::write(place.json_of(3).with_file_name("snapshot.seq"), "4\n").expect("room for a file");
+    let ran = place.run(&["verify", STORE]);
+    assert!(ran.stdout.contains("the seq is 4, not 3"), "{ran:?}");
+    ran.fails(1);
+}
+
+#[test]
+fn a_link_that_is_missing_or_leads_elsewhere_is_found() {
+    type Break = fn(&Place);
+    let breaks: [(Break, &str); 4] = [
+        (|place| fs::remove_file(place.files.join("snapshot.json")).expect("a link"), "snapshot.json is missing"),
+        (|place| fs::remove_file(place.files.join("snapshot.seq")).expect("a link"), "snapshot.seq is missing"),
+        (|place| fs::remove_file(place.json_of(3).with_file_name("retained")).expect("a link"), "doesn't say how many"),
+        (
+            |place| fs::rename(place.json_of(1).parent().expect("a folder"), place.path("elsewhere")).expect("moved"),
+            "3 snapshots are retained, and 2 are there",
+        ),
+    ];
+    for (break_it, found) in breaks {
+        let [place, _] = with_three();
+        break_it(&place);
+        let ran = place.run(&["verify", STORE]);
+        assert!(ran.stdout.lines().any(|line| line.starts_with("damaged") && line.contains(found)), "{found}: {ran:?}");
+        ran.fails(1);
+    }
+}
+
+#[test]
+fn where_nothing_can_be_looked_at_it_could_not_look() {
+    for place in places() {
+        assert!(place.run(&["verify", STORE]).fails(2).contains("no snapshot here"));
+    }
+    let mut lost = s3();
+    lost.store = "s3://misspelt/app".into();
+    assert!(lost.run(&["verify", STORE]).fails(2).contains("NoSuchBucket"));
+}
+
+#[test]
+fn it_changes_nothing() {
+    let [place, _] = with_three();
+    fs::write(place.json_of(2), "[!]").expect("room for a file");
+    let times = || {
+        let all = place.generations().into_iter().chain([place.files.clone(), place.files.join("snapshots")]);
+        all.map(|path| fs::metadata(path).expect("an entry").modified().expect("a time")).collect::<Vec<_>>()
+    };
+    let before = times();
+    place.run(&["verify", STORE]).fails(1);
+    place.run(&["show", STORE]).ok();
+    place.run(&["history", STORE]).ok();
+    assert_eq!(times(), before);
+}
