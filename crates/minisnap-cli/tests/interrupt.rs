@@ -35,32 +35,55 @@ fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
+/// Large enough to be stopped in the middle of writing it.
+const SIZE: u64 = 256 << 20;
+
+/// Starts the program and holds it still in the middle of writing, by how much `written` says is there. `None` if the
+/// machine was so busy that it was over by then.
+fn stopped_in_the_middle(place: &Place, args: &[&str], written: impl Fn() -> u64) -> Option<Child> {
+    let mut child = start(place, args);
+    wait_until("something is written", || written() > 0 || child.try_wait().expect("a child").is_some());
+    if child.try_wait().expect("a child").is_some() {
+        return None;
+    }
+    send(&child, Signal::SIGSTOP);
+    if (1..SIZE * 9 / 10).contains(&written()) {
+        return Some(child);
+    }
+    child.kill().expect("a child");
+    child.wait().expect("it ends");
+    None
+}
+
+/// Tries until it was stopped in the middle.
+fn until_it_was_in_the_middle(attempt: impl Fn() -> Option<()>) {
+    (0..20).find_map(|_| attempt()).expect("it was never stopped in the middle");
+}
+
 #[test]
 fn in_the_middle_of_writing_to_a_folder_the_stage_is_removed() {
-    const SIZE: u64 = 256 << 20;
     for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
-        let place = folder();
-        place.create(1, "[1]");
-        let before = (place.generations(), fs::read_link(place.files.join("snapshots/current")).expect("a link"));
-        let file = place.write("large.json", document(SIZE as usize));
-        let child = start(&place, &["create", STORE, "--seq", "2", &file]);
-        let staged = || -> Option<PathBuf> {
-            let is_stage = |folder: &PathBuf| name_of(folder).starts_with(".stage-");
-            place.generations().into_iter().find(is_stage).map(|stage| stage.join("snapshot.json"))
-        };
-        let written = || staged().and_then(|json| fs::metadata(json).ok()).map_or(0, |json| json.len());
-        wait_until("something is staged", || written() > 0);
-        // Held still, so that it is certainly in the middle when the signal comes.
-        send(&child, Signal::SIGSTOP);
-        let written = written();
-        assert!(0 < written && written < SIZE * 9 / 10, "stopped too late to tell: {written} bytes are written");
-        send(&child, signal);
-        send(&child, Signal::SIGCONT);
-        let said = Ran::of(child.wait_with_output().expect("it ends")).fails(code);
-        assert!(said.contains("interrupted: what is current is the old snapshot"), "{said}");
-        assert_eq!(place.run(&["restore", STORE]).ok(), "[\n  1\n]");
-        let after = (place.generations(), fs::read_link(place.files.join("snapshots/current")).expect("a link"));
-        assert_eq!(after, before, "debris");
+        until_it_was_in_the_middle(|| {
+            let place = folder();
+            place.create(1, "[1]");
+            let before = (place.generations(), fs::read_link(place.files.join("snapshots/current")).expect("a link"));
+            let file = place.write("large.json", document(SIZE as usize));
+            let staged = || {
+                let is_stage = |folder: &PathBuf| name_of(folder).starts_with(".stage-");
+                let json = place.generations().into_iter().find(is_stage)?.join("snapshot.json");
+                Some(fs::metadata(json).ok()?.len())
+            };
+            let written = || staged().unwrap_or(0);
+            let child = stopped_in_the_middle(&place, &["create", STORE, "--seq", "2", &file], written)?;
+            send(&child, signal);
+            send(&child, Signal::SIGCONT);
+            let said = Ran::of(child.wait_with_output().expect("it ends")).fails(code);
+            assert!(said.contains("interrupted: what is current is the old snapshot"), "{said}");
+            assert_eq!(place.run(&["restore", STORE]).ok(), "[\n  1\n]");
+            let after = (place.generations(), fs::read_link(place.files.join("snapshots/current")).expect("a link"));
+            assert_eq!(after, before, "debris");
+            Some(())
+        });
     }
 }
 
@@ -90,27 +113,24 @@ fn in_the_middle_of_an_upload_the_parts_are_removed() {
 #[test]
 fn in_the_middle_of_restoring_to_a_file_the_old_file_stays() {
     let place = folder();
-    let json = document(256 << 20);
-    place.create(1, &json);
-    place.write("out", "the old one");
+    place.create(1, &document(SIZE as usize));
     let beside = || {
         let paths = fs::read_dir(place.path(".")).expect("a folder").map(|entry| entry.expect("an entry").path());
         paths.filter(|path| name_of(path).starts_with(".minisnap-restore-")).collect::<Vec<_>>()
     };
     let written = || beside().first().and_then(|path| fs::metadata(path).ok()).map_or(0, |file| file.len());
-    let child = start(&place, &["restore", STORE, "--output", "out"]);
-    wait_until("something is written", || written() > 0);
-    send(&child, Signal::SIGSTOP);
-    let written = written();
-    assert!(
-        0 < written && written < json.len() as u64 * 9 / 10,
-        "stopped too late to tell: {written} bytes are written"
-    );
-    send(&child, Signal::SIGINT);
-    send(&child, Signal::SIGCONT);
-    Ran::of(child.wait_with_output().expect("it ends")).fails(130);
-    assert_eq!(beside(), [""; 0].map(PathBuf::from), "debris");
-    assert_eq!(fs::read_to_string(place.path("out")).expect("a file"), "the old one");
+    until_it_was_in_the_middle(|| {
+        // Of one that was stopped too late.
+        beside().iter().for_each(|path| fs::remove_file(path).expect("a file"));
+        place.write("out", "the old one");
+        let child = stopped_in_the_middle(&place, &["restore", STORE, "--output", "out"], written)?;
+        send(&child, Signal::SIGINT);
+        send(&child, Signal::SIGCONT);
+        Ran::of(child.wait_with_output().expect("it ends")).fails(130);
+        assert_eq!(beside(), [""; 0].map(PathBuf::from), "debris");
+        assert_eq!(fs::read_to_string(place.path("out")).expect("a file"), "the old one");
+        Some(())
+    });
 }
 
 #[test]

@@ -63,7 +63,15 @@ impl OnTerminal {
 
     /// Its exit code, and all it showed.
     fn end(mut self) -> (Option<i32>, String) {
-        let code = self.child.wait().expect("it ends").code();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while self.child.try_wait().expect("a child").is_none() {
+            if Instant::now() > deadline {
+                self.child.kill().expect("it runs");
+                panic!("it doesn't end: {:?}", self.screen());
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        let code = self.child.wait().expect("it has ended").code();
         self.reader.join().expect("no panic");
         (code, String::from_utf8(self.screen.lock().expect("no panic").clone()).expect("text"))
     }
