@@ -35,6 +35,25 @@ pub(crate) enum Command {
     /// Changes nothing. Its exit code is 0 if all is intact, 1 if something is damaged (or another program wrote in the
     /// snapshot's place), 2 if it could not look, or there is nothing to look at.
     Verify(VerifyArgs),
+    /// Tell what changed between two snapshots
+    ///
+    /// A line for each place that differs: ~ changed, + added, - removed, with its path (a JSON Pointer). Numbers differ if
+    /// their digits do. With --json it is a JSON Patch (RFC 6902), empty if the document is the same.
+    Diff(DiffArgs),
+    /// Accept what a person or another program wrote in the snapshot's place
+    ///
+    /// Shows what changed, asks, and publishes it as the newest snapshot. Only a folder can be edited so.
+    Reseal(ResealArgs),
+    /// Publish an older snapshot again, as a new one
+    ///
+    /// History is never rewritten: what is gone back from stays in it. A log is not touched: it says what that means.
+    Rollback(RollbackArgs),
+    /// Copy snapshots to another store, and read them back there
+    ///
+    /// Run again after an interruption, it goes on where it was.
+    Copy(CopyArgs),
+    /// Print a line for each new snapshot, until Ctrl-C
+    Watch(WatchArgs),
     /// Print a script that completes this program's command lines
     ///
     /// For example: minisnap completions bash > /etc/bash_completion.d/minisnap
@@ -101,6 +120,87 @@ pub(crate) struct HistoryArgs {
 pub(crate) struct VerifyArgs {
     #[command(flatten)]
     pub(crate) store: StoreArgs,
+    #[command(flatten)]
+    pub(crate) form: FormArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DiffArgs {
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    /// The older one: the most recently published with a seq of at most OLD [default: the one before the current one]
+    #[arg(value_name = "OLD")]
+    pub(crate) old: Option<u64>,
+    /// The newer one, likewise [default: the current one]
+    #[arg(value_name = "NEW")]
+    pub(crate) new: Option<u64>,
+    #[command(flatten)]
+    pub(crate) form: FormArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ResealArgs {
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    /// Don't ask
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+    /// The other way out: move what was written there aside, and go on with the snapshot that was published last
+    #[arg(long, conflicts_with = "yes")]
+    pub(crate) set_aside: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RollbackArgs {
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    /// The seq of the snapshot to go back to, the newest before the current one that has it
+    #[arg(long, value_name = "SEQ")]
+    pub(crate) to: u64,
+    #[command(flatten)]
+    pub(crate) keep: KeepArgs,
+    #[command(flatten)]
+    pub(crate) form: FormArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CopyArgs {
+    /// The folder or URL to copy from
+    #[arg(value_name = "FROM")]
+    pub(crate) from: String,
+    /// The folder or URL to copy to
+    #[arg(value_name = "TO")]
+    pub(crate) to: String,
+    /// Copy all retained snapshots, the oldest first, and not only the current one
+    #[arg(long)]
+    pub(crate) history: bool,
+    /// Publish on top of what TO has, though it isn't from FROM
+    #[arg(long)]
+    pub(crate) onto: bool,
+    /// Keep the newest N snapshots in TO [default: as many as there are, and all that are copied with --history]
+    #[arg(long, value_name = "N")]
+    pub(crate) keep: Option<NonZeroUsize>,
+    /// Set an option of FROM, such as endpoint_url=https://s3.example.org; can be given several times. Others can see the
+    /// command line: give secrets in the environment
+    #[arg(long, value_name = "NAME=VALUE", value_parser = name_and_value)]
+    pub(crate) from_option: Vec<(String, String)>,
+    /// Set an option of TO, likewise
+    #[arg(long, value_name = "NAME=VALUE", value_parser = name_and_value)]
+    pub(crate) to_option: Vec<(String, String)>,
+    #[command(flatten)]
+    pub(crate) form: FormArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WatchArgs {
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    /// How often to look, such as 500ms or 1min
+    #[arg(long, value_name = "TIME", default_value = "1s")]
+    pub(crate) every: humantime::Duration,
+    /// End after N lines
+    #[arg(long, value_name = "N")]
+    pub(crate) count: Option<NonZeroUsize>,
     #[command(flatten)]
     pub(crate) form: FormArgs,
 }

@@ -6,6 +6,7 @@
 
 mod args;
 mod commands;
+mod compare;
 mod exit;
 mod interrupt;
 mod json;
@@ -37,6 +38,11 @@ async fn run(command: Command) -> Outcome {
         Command::Show(args) => commands::show::run(args).await,
         Command::History(args) => commands::history::run(args).await,
         Command::Verify(args) => commands::verify::run(args).await,
+        Command::Diff(args) => commands::diff::run(args).await,
+        Command::Reseal(args) => commands::reseal::run(args).await,
+        Command::Rollback(args) => commands::rollback::run(args).await,
+        Command::Copy(args) => commands::copy::run(args).await,
+        Command::Watch(args) => commands::watch::run(args).await,
         Command::Completions(args) => commands::pages::completions(&args),
         Command::Man(args) => commands::pages::man(&args),
     }

@@ -63,6 +63,11 @@ impl Place {
         Ok(self.store.current().await?)
     }
 
+    /// The retained generations, newest first, if there are any.
+    pub(crate) async fn history_if_any(&self) -> Outcome<Vec<Generation>> {
+        Ok(self.store.history().await?)
+    }
+
     /// The retained generations, newest first; an error says that there are none.
     pub(crate) async fn history(&self) -> Outcome<Vec<Generation>> {
         match self.backend().history().await? {

@@ -2,18 +2,28 @@
 
 #![allow(clippy::unwrap_used, reason = "a test's helpers may panic like the test")]
 
+/// Snapshots of one store in another.
+mod copy;
 /// Making snapshots.
 mod create;
+/// What changed.
+mod diff;
 /// The list of snapshots.
 mod history;
 /// Ctrl-C and SIGTERM.
 mod interrupt;
 /// Running the program.
 mod kit;
+/// While the program is at work, something happens.
+mod meanwhile;
 /// Completions, man pages, and the help.
 mod pages;
+/// Accepting edits.
+mod reseal;
 /// Getting bytes back.
 mod restore;
+/// Going back.
+mod rollback;
 /// The current snapshot.
 mod show;
 /// What an operator meets at three in the morning.
@@ -22,3 +32,5 @@ mod situations;
 mod terminal;
 /// Checking all of it.
 mod verify;
+/// New snapshots as they come.
+mod watch;

@@ -1,0 +1,153 @@
+use crate::{
+    kit::{Place, Ran, STORE, folder, s3},
+    meanwhile,
+};
+use std::{
+    fs,
+    io::{Read, Write},
+    os::unix::fs::symlink,
+};
+
+/// A folder with two snapshots.
+fn with_snapshots() -> Place {
+    let place = folder();
+    place.create(1, r#"{"n": 1}"#);
+    place.create(2, r#"{"n": 2}"#);
+    place
+}
+
+/// What `echo >`, and editors that keep the file, do: through the link.
+fn edit_in_place(place: &Place, json: &str) {
+    fs::write(place.files.join("snapshot.json"), json).expect("it can be written");
+}
+
+/// What `sed -i`, and most editors, do: a new file takes the link's name.
+fn replace(place: &Place, name: &str, content: &str) {
+    let file = place.write("new file", content);
+    fs::rename(file, place.files.join(name)).expect("it can be replaced");
+}
+
+#[test]
+fn a_replaced_file_is_shown_asked_about_and_taken_as_the_newest() {
+    let place = with_snapshots();
+    replace(&place, "snapshot.json", r#"{"n": 18446744073709551617}"#);
+    let resealed = place.feed(&["reseal", STORE], "y\n");
+    assert!(resealed.stderr.contains("[y/N]"), "{resealed:?}");
+    let expected = "seq 2 -> seq 2, as it stands there now\n\
+                    ~ /n  2 -> 18446744073709551617\n\
+                    1 changed, 0 added, 0 removed\n\
+                    resealed as seq 2; retained: seq 2, 2, 1\n";
+    assert_eq!((resealed.code, resealed.stdout.as_str()), (Some(0), expected));
+    place.run(&["verify", STORE]).ok();
+    assert_eq!(place.run(&["cat", STORE]).ok(), r#"{"n": 18446744073709551617}"#);
+    assert!(place.run(&["reseal", STORE]).ok().starts_with("nothing to accept"));
+}
+
+#[test]
+fn an_edit_in_place_is_compared_with_what_is_intact_and_taken() {
+    let place = with_snapshots();
+    edit_in_place(&place, r#"{"n": 9}"#);
+    place.run(&["show", STORE]).fails(1);
+    let told = place.run(&["reseal", STORE, "--yes"]).ok();
+    assert!(told.starts_with("seq 1 -> seq 2, as it stands there now\n~ /n  1 -> 9\n"), "{told}");
+    assert_eq!(place.seqs(), [2, 1], "the edited one gave way to the edit");
+    place.run(&["verify", STORE]).ok();
+}
+
+#[test]
+fn with_nothing_intact_left_all_of_the_edit_is_shown() {
+    let place = folder();
+    place.create(1, r#"{"n": 1}"#);
+    edit_in_place(&place, r#"{"n": 9}"#);
+    let told = place.run(&["reseal", STORE, "--yes"]).ok();
+    assert!(told.contains("~ the whole document  null -> {\"n\":9}"), "{told}");
+    assert_eq!(place.run(&["cat", STORE]).ok(), r#"{"n": 9}"#);
+}
+
+#[test]
+fn another_seq_is_an_edit_too() {
+    let place = with_snapshots();
+    replace(&place, "snapshot.seq", "7\n");
+    let told = place.run(&["reseal", STORE, "--yes"]).ok();
+    assert!(told.starts_with("seq 2 -> seq 7, as it stands there now\nthe same document, byte for byte\n"), "{told}");
+    assert_eq!(place.seqs(), [7, 2, 1]);
+}
+
+#[test]
+fn any_answer_but_yes_changes_nothing() {
+    for answer in ["n\n", "\n", "", "maybe\n", "nyes\n"] {
+        let place = with_snapshots();
+        replace(&place, "snapshot.json", "[9]");
+        let before = place.generations();
+        let refused = place.feed(&["reseal", STORE], answer);
+        assert_eq!(refused.code, Some(11), "{answer:?}: {refused:?}");
+        assert!(
+            refused.stderr.contains("nothing was changed") && refused.stderr.contains("--set-aside"),
+            "{refused:?}"
+        );
+        assert_eq!(place.generations(), before);
+        assert_eq!(fs::read_to_string(place.files.join("snapshot.json")).expect("it is still there"), "[9]");
+        assert_eq!(place.seqs(), [2, 1]);
+    }
+}
+
+#[test]
+fn what_is_changed_while_the_question_stands_was_not_seen_and_is_not_taken() {
+    let place = with_snapshots();
+    replace(&place, "snapshot.json", "[9]");
+    let mut child = meanwhile::start_asking(&place, &["reseal", STORE]);
+    let mut question = [0; 8];
+    child.stderr.as_mut().expect("a pipe").read_exact(&mut question).expect("a question");
+    replace(&place, "snapshot.json", "[10]");
+    child.stdin.take().expect("a pipe").write_all(b"y\n").expect("it listens");
+    let ended = Ran::of(child.wait_with_output().expect("it ends"));
+    assert_eq!(ended.code, Some(4), "{ended:?}");
+    assert!(ended.stderr.contains("changed meanwhile"), "{ended:?}");
+    assert_eq!(place.seqs(), [2, 1]);
+}
+
+#[test]
+fn what_is_replaced_can_be_set_aside() {
+    let place = with_snapshots();
+    replace(&place, "snapshot.json", "[9]");
+    let told = place.run(&["reseal", STORE, "--set-aside"]).ok();
+    let moved = told.strip_prefix("moved aside: ").expect("its new name").trim_end();
+    assert_eq!(fs::read_to_string(moved).expect("it is there"), "[9]");
+    assert_eq!(place.run(&["cat", STORE]).ok(), "{\n  \"n\": 2\n}");
+    place.run(&["verify", STORE]).ok();
+    assert!(place.run(&["reseal", STORE, "--set-aside"]).ok().starts_with("nothing to set aside"));
+}
+
+#[test]
+fn a_slip_of_the_editor_is_told_with_its_position_and_changes_nothing() {
+    let place = with_snapshots();
+    replace(&place, "snapshot.json", "{\n  \"n\": yes\n}");
+    let error = place.run(&["reseal", STORE, "--yes"]).fails(8);
+    assert!(error.contains("snapshot.json") && error.contains("line 2"), "{error}");
+    replace(&place, "snapshot.seq", "two\n");
+    let error = place.run(&["reseal", STORE, "--yes"]).fails(8);
+    assert!(error.contains("snapshot.seq") && error.contains("two"), "{error}");
+    assert_eq!(place.seqs(), [2, 1]);
+}
+
+#[test]
+fn what_cant_be_an_edit_is_told() {
+    let place = with_snapshots();
+    fs::remove_file(place.files.join("snapshot.json")).expect("it is there");
+    let error = place.run(&["reseal", STORE, "--yes"]).fails(2);
+    assert!(error.contains("snapshot.json"), "{error}");
+    symlink("/dev/zero", place.files.join("snapshot.json")).expect("a link");
+    let error = place.run(&["reseal", STORE, "--yes"]).fails(2);
+    assert!(error.contains("no regular file"), "it isn't read for ever: {error}");
+    folder().run(&["reseal", STORE]).fails(3);
+}
+
+#[test]
+fn objects_are_not_resealed_and_it_says_what_to_do_instead() {
+    let place = s3();
+    place.create(1, "1");
+    for args in [&["reseal", STORE][..], &["reseal", STORE, "--yes"], &["reseal", STORE, "--set-aside"]] {
+        let error = place.run(args).fails(10);
+        assert!(error.contains("s3://") && error.contains("minisnap create STORE"), "{error}");
+    }
+}
