@@ -68,6 +68,22 @@ fn it_leads_out_of_damage() {
 }
 
 #[test]
+fn a_current_snapshot_that_is_damaged_is_not_where_one_wanted_to_be() {
+    for place in places() {
+        place.create(10, "[10]");
+        fs::write(place.json_of(10), "[99]").expect("it can be written");
+        place.run(&["rollback", STORE, "--to", "10"]).fails(1);
+    }
+    let place = folder();
+    place.create(10, "[10]");
+    place.create(20, "[20]");
+    place.run(&["rollback", STORE, "--to", "10", "--keep", "3"]).ok();
+    fs::write(place.files.join("snapshot.json"), "[99]").expect("it can be written");
+    place.run(&["rollback", STORE, "--to", "10"]).ok();
+    assert_eq!(place.run(&["cat", STORE]).ok(), "[\n  10\n]", "of the two that were the same, the other is intact");
+}
+
+#[test]
 fn to_the_snapshot_before_a_reseal_it_goes_by_the_same_seq() {
     let place = folder();
     place.create(10, "[10]");

@@ -15,10 +15,16 @@ pub(crate) async fn run(args: RollbackArgs) -> Outcome {
     let place = Place::of(&args.store)?;
     let history = place.history().await?;
     let current = history[0].clone();
+    // Who runs it again is where they wanted to be, if that is intact.
     let older = match history[1..].iter().find(|generation| generation.seq() == args.to) {
-        Some(older) if is_the_same(older, &current) => return already(args.to),
+        Some(older) if is_the_same(older, &current) && place.backend().read(&current).await.is_ok() => {
+            return already(args.to);
+        }
         Some(older) => older,
-        None if current.seq() == args.to => return already(args.to),
+        None if current.seq() == args.to => {
+            place.backend().read(&current).await?;
+            return already(args.to);
+        }
         None => return Err(no_such(&place, &history[1..], args.to)),
     };
     let json = {
@@ -39,7 +45,6 @@ fn is_the_same(one: &Generation, other: &Generation) -> bool {
     (one.seq(), one.digest()) == (other.seq(), other.digest())
 }
 
-/// Who runs it again is where they wanted to be.
 fn already(seq: u64) -> Outcome {
     out::print(&format!("seq {seq} is the current snapshot already; nothing was changed\n"))
 }
