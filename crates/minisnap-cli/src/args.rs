@@ -3,7 +3,8 @@
 use crate::exit;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
-use std::{num::NonZeroUsize, path::PathBuf};
+use minisnap::Generation;
+use std::{fmt, num::NonZeroUsize, path::PathBuf, str::FromStr};
 
 /// Looks at, checks, restores, compares and moves snapshots.
 ///
@@ -154,9 +155,10 @@ pub(crate) struct ResealArgs {
 pub(crate) struct RollbackArgs {
     #[command(flatten)]
     pub(crate) store: StoreArgs,
-    /// The seq of the snapshot to go back to, the newest before the current one that has it
-    #[arg(long, value_name = "SEQ")]
-    pub(crate) to: u64,
+    /// The seq of the snapshot to go back to, the newest intact one before the current one that has it; or its name, as
+    /// `history --json` and `verify` tell it
+    #[arg(long, value_name = "SEQ|NAME")]
+    pub(crate) to: Which,
     #[command(flatten)]
     pub(crate) keep: KeepArgs,
     #[command(flatten)]
@@ -244,6 +246,45 @@ pub(crate) struct AtArgs {
     /// The most recently published snapshot with a seq of at most SEQ [default: the current one]
     #[arg(long = "at", value_name = "SEQ")]
     pub(crate) seq: Option<u64>,
+}
+
+/// A snapshot by its seq, which several may have, or by its name, which is its own.
+#[derive(Debug, Clone)]
+pub(crate) enum Which {
+    Seq(u64),
+    Name(String),
+}
+
+impl Which {
+    /// Whether it is this one.
+    pub(crate) fn is(&self, generation: &Generation) -> bool {
+        match self {
+            Self::Seq(seq) => generation.seq() == *seq,
+            Self::Name(name) => generation.name() == name,
+        }
+    }
+}
+
+impl FromStr for Which {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.parse() {
+            Ok(seq) => Ok(Self::Seq(seq)),
+            // Names begin with their seq, in twenty digits.
+            Err(_) if text.len() > 20 && text.contains('-') => Ok(Self::Name(text.into())),
+            Err(_) => Err("it is neither a seq nor a snapshot's name"),
+        }
+    }
+}
+
+impl fmt::Display for Which {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Seq(seq) => write!(f, "seq {seq}"),
+            Self::Name(name) => f.write_str(name),
+        }
+    }
 }
 
 /// How many generations stay. Every command that publishes takes this.

@@ -35,8 +35,8 @@ pub(crate) fn faults(folder: &Path, history: &[Generation]) -> io::Result<Vec<St
     Ok(faults)
 }
 
-/// Whether the newest says that more are retained than can be found.
-fn lost(snapshots: &Path, history: &[Generation]) -> io::Result<Option<String>> {
+/// Whether the newest says that more are retained than can be found: then there is a gap, and beyond it may be others.
+pub(crate) fn lost(snapshots: &Path, history: &[Generation]) -> io::Result<Option<String>> {
     let (Some(newest), Some(oldest)) = (history.first(), history.last()) else { return Ok(None) };
     let path = snapshots.join(newest.name()).join("retained");
     let count = match link(&path)? {

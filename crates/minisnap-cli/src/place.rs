@@ -1,8 +1,9 @@
 //! Opening a folder or URL, and how many snapshots stay in it.
 
 use crate::{
-    args::{KeepArgs, StoreArgs, StoreOptions},
+    args::{StoreArgs, StoreOptions},
     exit::{Exit, Failure, Outcome},
+    links,
     progress::Progress,
 };
 use minisnap::{Bytes, Generation, MiniSnapError, SnapStore, SnapshotBackend};
@@ -26,6 +27,13 @@ impl Place {
         if store.eq_ignore_ascii_case("memory:") {
             return Err(Failure::new(Exit::Usage, "open (memory:): such a store is within one process")
                 .advice("give a folder, or the URL of an object store"));
+        }
+        if is_on_another_machine(store) {
+            let what =
+                format!("open ({store}): this looks like a place on another machine, or a URL without its colon");
+            return Err(Failure::new(Exit::Usage, what).advice(format!(
+                "the URL of a bucket begins with s3://, az:// or gs://; a folder of that name is ./{store}"
+            )));
         }
         let options = options.options.iter().map(|(name, value)| (name, value));
         let opened = minisnap::open_with(store, options)?;
@@ -104,16 +112,29 @@ impl Place {
         }
     }
 
-    /// How many a publish is to keep: as asked for, else as many as are retained now, and at least two.
-    pub(crate) async fn keep(&self, asked: KeepArgs) -> minisnap::Result<NonZeroUsize> {
+    /// What is retained now, newest first.
+    pub(crate) async fn retained(&self) -> minisnap::Result<Vec<Generation>> {
+        self.store.history().await
+    }
+
+    /// How many a publish over `history` keeps where nothing else was asked for: as many, and at least two; but all if there
+    /// is a gap in it, since what lies beyond may be found again. The gap is told.
+    pub(crate) fn keep_over(&self, history: &[Generation]) -> (NonZeroUsize, Option<String>) {
         const CURRENT_AND_THE_ONE_BEFORE: NonZeroUsize = NonZeroUsize::new(2).expect("it is not zero");
-        match asked.keep {
-            Some(keep) => Ok(keep),
+        match self.gap(history) {
+            Some(gap) => (NonZeroUsize::MAX, Some(gap)),
             None => {
-                let retained = self.store.history().await?.len();
-                Ok(NonZeroUsize::new(retained).unwrap_or(NonZeroUsize::MIN).max(CURRENT_AND_THE_ONE_BEFORE))
+                let retained = NonZeroUsize::new(history.len()).unwrap_or(NonZeroUsize::MIN);
+                (retained.max(CURRENT_AND_THE_ONE_BEFORE), None)
             }
         }
+    }
+
+    fn gap(&self, history: &[Generation]) -> Option<String> {
+        let snapshots = self.folder()?.join("snapshots");
+        // Without a commit record it is a plain pair, or nothing.
+        snapshots.join("current").symlink_metadata().ok()?;
+        links::lost(&snapshots, history).unwrap_or_else(|error| Some(format!("it can't be looked at: {error}")))
     }
 
     fn nothing_here(&self) -> Failure {
@@ -125,6 +146,14 @@ impl Place {
             "is the store named rightly, and its disk mounted? `minisnap create STORE --seq N FILE` makes the first",
         )
     }
+}
+
+/// Whether somebody means `scp`'s `user@host:/path`, or forgot the colon of a URL. It would be a local folder, and no copy on
+/// another machine.
+fn is_on_another_machine(store: &str) -> bool {
+    let first = store.split('/').next().unwrap_or_default();
+    first.split_once(':').is_some_and(|(host, _)| host.contains('@'))
+        || ["s3//", "az//", "gs//"].iter().any(|scheme| store.starts_with(scheme))
 }
 
 /// How often to look again when what was found was retired under the reader.

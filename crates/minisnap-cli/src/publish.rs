@@ -2,14 +2,16 @@
 
 use crate::{args::KeepArgs, place::Place, progress::Progress};
 use minisnap::{At, MiniSnapError, Operation, Precondition, Published, Result, StagedSnapshot, format::CHUNK};
+use std::{io::Write, time::Duration};
 use tokio::task::yield_now;
 
-/// How often the bytes are written again because the store lost what was staged.
-const RESTAGES: usize = 8;
+/// How often the bytes are written again because the store lost what was staged, or because somebody else published.
+const AGAIN: usize = 16;
 
 /// Publishes `json` as it is, if `when` holds. Dropping the future discards what was staged.
 ///
-/// How many are kept is looked up after the writing, which may take long: as late as can be.
+/// Unless `--keep` says how many, as many stay as there are: then it is only published over the history that was counted, and
+/// counted and written again if somebody published meanwhile.
 pub(crate) async fn publish(
     place: &Place,
     json: &[u8],
@@ -18,18 +20,44 @@ pub(crate) async fn publish(
     keep: KeepArgs,
 ) -> Result<Published> {
     let progress = Progress::of_bytes("writing", json.len() as u64);
-    let mut restages = 0;
-    loop {
+    let at = At::new(Operation::Publish, place.name());
+    let is_free = keep.keep.is_none() && !matches!(when, Precondition::IfCurrent(_));
+    let mut said = None;
+    for _ in 0..AGAIN {
         let mut staged = place.backend().stage(seq).await?;
         write(&mut *staged, json, place, &progress).await?;
-        let keep = place.keep(keep).await?;
+        let (when, keep) = match keep.keep {
+            Some(keep) => (when.clone(), keep),
+            None => {
+                let history = place.retained().await?;
+                when.judge(seq, history.first(), &at)?;
+                let (keep, gap) = place.keep_over(&history);
+                if gap.is_some() && gap != said {
+                    progress.aside(|| warn_of(gap.as_deref().unwrap_or_default()));
+                    said = gap;
+                }
+                (Precondition::IfCurrent(history.into_iter().next()), keep)
+            }
+        };
         progress.doing("publishing");
-        match staged.publish(when.clone(), keep).await {
-            Err(MiniSnapError::Restage { .. }) if restages < RESTAGES => restages += 1,
+        match staged.publish(when, keep).await {
+            Err(MiniSnapError::Restage { .. }) => {}
+            Err(MiniSnapError::Conflict { .. }) if is_free => {}
             published => return published,
         }
         progress.restart("writing");
     }
+    let reason = "others publish faster than this can; with `--keep N` nothing needs to be counted".into();
+    Err(MiniSnapError::Busy { at, waited: Duration::ZERO, reason })
+}
+
+/// Says that nothing is retired, and why. If stderr can't be written to, nobody can be told.
+fn warn_of(gap: &str) {
+    let _ = writeln!(
+        anstream::stderr(),
+        "note: the history has a gap ({gap}); nothing is retired, so that what lies beyond it is still there when the gap is \
+         closed; `--keep N` gives it up"
+    );
 }
 
 async fn write(staged: &mut dyn StagedSnapshot, json: &[u8], place: &Place, progress: &Progress) -> Result<()> {

@@ -84,14 +84,16 @@ fn a_current_snapshot_that_is_damaged_is_not_where_one_wanted_to_be() {
 }
 
 #[test]
-fn to_the_snapshot_before_a_reseal_it_goes_by_the_same_seq() {
+fn to_the_snapshot_before_a_reseal_which_has_the_same_seq_it_goes_by_its_name() {
     let place = folder();
     place.create(10, "[10]");
     let file = place.write("edited", "[11]");
     fs::rename(file, place.files.join("snapshot.json")).expect("it can be replaced");
     place.run(&["reseal", STORE, "--yes"]).ok();
     assert_eq!(place.run(&["cat", STORE]).ok(), "[11]");
-    place.run(&["rollback", STORE, "--to", "10"]).ok();
+    let error = place.run(&["rollback", STORE, "--to", "10"]).fails(4);
+    let name = error.rsplit_once("--to ").and_then(|(_, rest)| rest.split_once('`')).expect("its name").0;
+    place.run(&["rollback", STORE, "--to", name]).ok();
     assert_eq!(place.run(&["cat", STORE]).ok(), "[\n  10\n]");
 }
 

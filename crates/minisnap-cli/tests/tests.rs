@@ -24,6 +24,8 @@ mod reseal;
 mod restore;
 /// Going back.
 mod rollback;
+/// What must never be lost by a slip, a gap or a race.
+mod safe;
 /// The current snapshot.
 mod show;
 /// What an operator meets at three in the morning.

@@ -7,8 +7,8 @@ use crate::{
     stage::Stage,
 };
 use minisnap_core::{
-    At, Bytes, Generation, MiniSnapError, Operation, Precondition, Published, Result, SnapshotBackend, StagedSnapshot,
-    async_trait,
+    At, Bytes, Digest, Generation, MiniSnapError, Operation, Precondition, Published, Result, SnapshotBackend,
+    StagedSnapshot, async_trait,
 };
 use std::{
     io,
@@ -87,7 +87,18 @@ impl FsBackend {
     /// `snapshot.seq` holds no number: nothing is changed then. [`OutcomeUnknown`](MiniSnapError::OutcomeUnknown) as for a
     /// publish.
     pub async fn reseal(&self) -> Result<Option<Published>> {
-        self.blocking(Operation::Reseal, reseal::reseal).await
+        self.blocking(Operation::Reseal, |store, caller| reseal::reseal(store, None, caller)).await
+    }
+
+    /// Like [`reseal`](Self::reseal), if what stands there is still what somebody looked at and agreed to: this seq, and a JSON
+    /// of this digest. It is judged on the very bytes that are published.
+    ///
+    /// # Errors
+    ///
+    /// [`Foreign`](MiniSnapError::Foreign) if it was changed since; nothing is changed then. Else those of
+    /// [`reseal`](Self::reseal).
+    pub async fn reseal_if(&self, seq: u64, digest: Digest) -> Result<Option<Published>> {
+        self.blocking(Operation::Reseal, move |store, caller| reseal::reseal(store, Some((seq, digest)), caller)).await
     }
 
     /// Moves what another program wrote in the snapshot's place aside, and goes on with the snapshot that was published

@@ -26,20 +26,28 @@ use std::{
 /// Publishes what stands at the two names now, if it isn't what was published last.
 ///
 /// 1. Under `.lock`: read both files, each from its own name if a plain file stands there, else from the current
-///    generation. If they are as published, there is nothing to do.
+///    generation. If they are not what was `agreed` to, refuse. If they are as published, there is nothing to do.
 /// 2. The JSON must be JSON: a slip of the editor's is refused, and can be mended.
 /// 3. Publish the two as a new generation. Its parent is the current generation, if that is as it was published (then the
 ///    edit was made to a copy, and the intact one stays in the history), else the parent of that (the edited one is
 ///    replaced).
 /// 4. Place the links over plain files, which say the same now; remove an edited generation, of which there is a copy.
-pub(crate) fn reseal(store: &Store, caller: &CallerWatch) -> Result<Option<Published>> {
+pub(crate) fn reseal(store: &Store, agreed: Option<(u64, Digest)>, caller: &CallerWatch) -> Result<Option<Published>> {
     let (disk, layout) = (Disk::new(Operation::Reseal), &store.layout);
     let Some(_) = record::read(disk, layout)?.into_current() else { return Ok(None) };
     let lock = StoreLock::acquire(disk, layout, store.patience, caller)?;
     let Some(current) = record::read(disk, layout)?.into_current() else { return Ok(None) };
     // 1.
     let Edit { json, seq, current_is_intact } = read_edit(disk, layout, &current)?;
-    if (Digest::of(&json), seq) == (current.digest, current.seq) {
+    let found = (seq, Digest::of(&json));
+    if agreed.is_some_and(|agreed| agreed != found) {
+        return Err(MiniSnapError::Foreign {
+            at: disk.at(&layout.dir().join(JSON_NAME)),
+            found: "it was changed since it was looked at".into(),
+            remedy: "look at it again, and see who else writes there".into(),
+        });
+    }
+    if found == (current.seq, current.digest) {
         // As published, though perhaps by way of plain files: an unfinished adoption, or an edit that was undone.
         adopt::settle(disk, layout, &lock)?;
         return Ok(None);

@@ -30,7 +30,9 @@ pub(crate) async fn run(args: ResealArgs) -> Outcome {
     let history = place.history().await?;
     let Some(edit) = look(&folder, &history[0]).await? else {
         // Settles what an adoption left that was cut short.
-        backend.reseal().await?;
+        if let Some(digest) = history[0].digest() {
+            backend.reseal_if(history[0].seq(), digest).await?;
+        }
         return out::print("nothing to accept: what is there is what was published\n");
     };
     let shown = edit.shown(published(&place, &folder, &history).await).await?;
@@ -43,7 +45,7 @@ pub(crate) async fn run(args: ResealArgs) -> Outcome {
         return Err(Failure::new(Exit::Refused, format!("{}: it was changed meanwhile; not resealed", place.name()))
             .advice("see who else writes there, and reseal again"));
     }
-    match backend.reseal().await? {
+    match backend.reseal_if(edit.seq, Digest::of(&edit.json)).await? {
         Some(resealed) => out::report(&format!(
             "resealed as seq {}; retained: {}\n",
             resealed.generation().seq(),
@@ -116,9 +118,9 @@ impl Edit {
 /// The newest snapshot that is as it was published: the current one, unless it was edited itself.
 async fn published(place: &Place, folder: &Path, history: &[Generation]) -> Option<(Generation, Bytes)> {
     // Not by the backend, which reads nothing as long as somebody else's files stand in its place.
-    let json = fs::read(folder.join("snapshots/current").join(JSON_NAME)).unwrap_or_default();
+    let json = read(folder.join("snapshots/current").join(JSON_NAME)).await.unwrap_or_default();
     if Some(Digest::of(&json)) == history[0].digest() {
-        return Some((history[0].clone(), json.into()));
+        return Some((history[0].clone(), json));
     }
     for older in &history[1..] {
         if let Ok(json) = place.backend().read(older).await {

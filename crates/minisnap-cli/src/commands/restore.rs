@@ -8,7 +8,10 @@ use crate::{
     progress::Progress,
     text,
 };
-use minisnap::{Bytes, format::CHUNK};
+use minisnap::{
+    Bytes,
+    format::{CHUNK, JSON_NAME, SEQ_NAME},
+};
 use std::{
     fs::{self, File, Permissions},
     io::{self, IsTerminal, Write},
@@ -21,13 +24,37 @@ use tokio::task::{spawn_blocking, yield_now};
 pub(crate) async fn run(args: RestoreArgs) -> Outcome {
     let (generation, json) = Place::of(&args.store)?.read(args.at.seq).await?;
     let Some(output) = args.output else { return out::bytes(json).await };
+    if is_a_stores(&output) {
+        let what =
+            format!("{} is, or would be, part of a store: it would change a published snapshot", output.display());
+        return Err(Failure::new(Exit::Refused, format!("{what}; nothing was changed"))
+            .advice("`minisnap rollback STORE --to SEQ` goes back to an older one; or give another file's name"));
+    }
     let size = json.len() as u64;
     let cannot = |error: io::Error| {
         let what = format!("cannot write {}: {error}; there is no half of it", output.display());
         Failure::new(Exit::LocalFile, what).advice("see to the folder, its permissions and its disk")
     };
     write_file(&output, json).await.map_err(cannot)?;
-    out::print(&format!("restored seq {} ({}) to {}\n", generation.seq(), text::size(size), output.display()))
+    match out::print(&format!("restored seq {} ({}) to {}\n", generation.seq(), text::size(size), output.display())) {
+        Err(failure) if failure.exit() == Exit::BrokenPipe => Ok(()),
+        printed => printed.map_err(|failure| failure.and("the file is restored all the same")),
+    }
+}
+
+/// Whether a path is one of a store's files, by whatever links it leads there: one of the two names, with the other or a
+/// store beside it, or anything in its folder `snapshots`.
+fn is_a_stores(path: &Path) -> bool {
+    let path = fs::canonicalize(path).unwrap_or_else(|_| std::path::absolute(path).unwrap_or_else(|_| path.into()));
+    let folder = path.parent().map(|folder| fs::canonicalize(folder).unwrap_or_else(|_| folder.into()));
+    let Some(folder) = folder else { return false };
+    let is_there = |path: PathBuf| path.symlink_metadata().is_ok();
+    let names = [JSON_NAME, SEQ_NAME];
+    let is_public = path.file_name().is_some_and(|name| names.iter().any(|public| name == *public));
+    let is_beside_a_store = is_there(folder.join("snapshots/current"))
+        || names.iter().any(|public| path.file_name() != Some(public.as_ref()) && is_there(folder.join(public)));
+    is_public && is_beside_a_store
+        || folder.ancestors().any(|above| above.ends_with("snapshots") && is_there(above.join("current")))
 }
 
 /// The same bytes; on a terminal, with a line break after them.
@@ -74,8 +101,14 @@ async fn write_file(path: &Path, bytes: Bytes) -> io::Result<()> {
 
 fn settle(file: NamedTempFile, path: &Path, folder: &Path) -> io::Result<()> {
     file.as_file().sync_all()?;
+    // Opened before, so that nothing but the sync can fail once the file is there. Who may write there, but not read, may
+    // not open it.
+    let folder = match File::open(folder) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => None,
+        folder => Some(folder?),
+    };
     file.persist(path)?;
-    File::open(folder)?.sync_all()
+    folder.map_or(Ok(()), |folder| folder.sync_all())
 }
 
 async fn write_special(path: PathBuf, bytes: Bytes) -> io::Result<()> {

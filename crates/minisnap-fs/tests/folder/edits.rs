@@ -1,7 +1,7 @@
 //! Snapshots edited by hand, or replaced by another program: reported, and taken or set aside by one call.
 
 use super::*;
-use minisnap_core::MiniSnapError;
+use minisnap_core::{Digest, MiniSnapError};
 
 /// What `sed -i` and most editors do: a new file takes the name.
 fn replace(folder: &Folder, name: &str, content: &str) {
@@ -161,4 +161,23 @@ async fn where_nothing_was_published_there_is_nothing_to_reseal_or_set_aside() {
     assert_eq!(folder.backend.reseal().await.unwrap(), None);
     assert_eq!(folder.backend.set_aside().await.unwrap(), [""; 0].map(PathBuf::from));
     assert_eq!(folder.restore().await.unwrap(), Some(("[1]".into(), 7)));
+}
+
+#[tokio::test]
+async fn an_edit_is_only_taken_if_it_is_the_one_that_was_agreed_to() {
+    let folder = Folder::with_snapshots(&[1, 2]).await;
+    replace(&folder, "snapshot.json", "[9]");
+    let agreed = Digest::of(b"[9]");
+    for (seq, digest) in [(1, agreed), (2, Digest::of(b"[8]"))] {
+        let before = folder.listing();
+        let error = folder.backend.reseal_if(seq, digest).await.unwrap_err();
+        assert!(
+            matches!(error, MiniSnapError::Foreign { .. }) && error.to_string().contains("changed since"),
+            "{error}"
+        );
+        assert_eq!(folder.listing(), before, "nothing was touched");
+    }
+    folder.backend.reseal_if(2, agreed).await.unwrap().expect("an edit");
+    assert_eq!(folder.restore().await.unwrap(), Some(("[9]".into(), 2)));
+    assert_eq!(folder.backend.reseal_if(2, agreed).await.unwrap(), None, "there is nothing more to take");
 }
