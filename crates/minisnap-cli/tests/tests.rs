@@ -8,6 +8,8 @@ mod copy;
 mod create;
 /// What changed.
 mod diff;
+/// Endpoints and buckets that no client could use.
+mod endpoints;
 /// The list of snapshots.
 mod history;
 /// Ctrl-C and SIGTERM.

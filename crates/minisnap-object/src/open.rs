@@ -2,7 +2,7 @@
 
 use crate::ObjectBackend;
 use minisnap_core::{At, MiniSnapError, Operation, Result};
-use object_store::{BackoffConfig, ObjectStore, RetryConfig, path::Path};
+use object_store::{BackoffConfig, ObjectStore, ObjectStoreScheme, RetryConfig, path::Path};
 use std::{fmt::Display, str::FromStr, sync::Arc, time::Duration};
 
 /// The options of this crate. All others are the client's.
@@ -74,7 +74,7 @@ struct Own {
 
 /// A client of the crate `object_store`. Its builders look alike, and have no trait in common.
 macro_rules! client {
-    ($wanted:expr, $own:expr, $builder:ty, $bucket:ident, $key:ty, [$($endpoint:expr),+]) => {{
+    ($wanted:expr, $own:expr, $builder:ty, $bucket:ident, $key:ty, [$($endpoint:expr),+], [$($word:expr),*]) => {{
         let (wanted, mut builder) = ($wanted, <$builder>::from_env().with_retry($own.retry()));
         for (option, value) in &wanted.options {
             let known = option.to_ascii_lowercase().parse::<$key>();
@@ -84,6 +84,7 @@ macro_rules! client {
         for endpoint in [$(builder.get_config_value(&$endpoint)),+].into_iter().flatten() {
             wanted.check_endpoint(&endpoint, allow_http.as_deref())?;
         }
+        $(wanted.check_word($word.as_ref(), builder.get_config_value(&$word))?;)*
         let built = builder.$bucket(wanted.bucket.as_str()).build();
         Ok(Arc::new(built.map_err(|error| wanted.unusable(&error))?))
     }};
@@ -104,6 +105,14 @@ impl<'a> Wanted<'a> {
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         if bucket.is_empty() {
             return Err(invalid(url, "it names no bucket: s3://bucket/prefix"));
+        }
+        // The client makes a URL of it, and panics if that is none.
+        if !bucket.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._$:".contains(&byte)) {
+            return Err(invalid(
+                url,
+                "the name of a bucket or container has no white space in it, and of other characters than letters and \
+                 digits only - . _ and $",
+            ));
         }
         let prefix = Path::from_url_path(prefix)
             .map_err(|error| invalid(url, format_args!("its prefix can't be the name of an object: {error}")))?;
@@ -141,21 +150,29 @@ impl<'a> Wanted<'a> {
             #[cfg(feature = "aws")]
             "s3" => {
                 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey as Key};
-                client!(self, own, AmazonS3Builder, with_bucket_name, Key, [Key::Endpoint, Key::S3Endpoint])
+                client!(
+                    self,
+                    own,
+                    AmazonS3Builder,
+                    with_bucket_name,
+                    Key,
+                    [Key::Endpoint, Key::S3Endpoint],
+                    [Key::Region, Key::AccessKeyId, Key::Token]
+                )
             }
             #[cfg(not(feature = "aws"))]
             "s3" => Err(not_compiled_in(self.url, "aws")),
             #[cfg(feature = "azure")]
             "az" => {
                 use object_store::azure::{AzureConfigKey as Key, MicrosoftAzureBuilder};
-                client!(self, own, MicrosoftAzureBuilder, with_container_name, Key, [Key::Endpoint])
+                client!(self, own, MicrosoftAzureBuilder, with_container_name, Key, [Key::Endpoint], [Key::AccountName])
             }
             #[cfg(not(feature = "azure"))]
             "az" => Err(not_compiled_in(self.url, "azure")),
             #[cfg(feature = "gcp")]
             "gs" => {
                 use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey as Key};
-                client!(self, own, GoogleCloudStorageBuilder, with_bucket_name, Key, [Key::BaseUrl])
+                client!(self, own, GoogleCloudStorageBuilder, with_bucket_name, Key, [Key::BaseUrl], [])
             }
             #[cfg(not(feature = "gcp"))]
             "gs" => Err(not_compiled_in(self.url, "gcp")),
@@ -173,15 +190,25 @@ impl<'a> Wanted<'a> {
         )
     }
 
-    /// An endpoint ends up in errors, so it must have no secret in it; and one without TLS has to be meant.
+    /// An endpoint ends up in errors, so it must have no secret in it; it must be a URL, or the client panics at its first
+    /// request; and one without TLS has to be meant.
     fn check_endpoint(&self, endpoint: &str, allow_http: Option<&str>) -> Result<()> {
         if endpoint.contains(['@', '?', '#']) {
             let reason =
                 "its endpoint has a user or password, or a query or fragment in it: give credentials as options";
             return Err(invalid(self.url, reason));
         }
+        if !is_http_url(endpoint) {
+            return Err(invalid(
+                self.url,
+                format_args!(
+                    "its endpoint {endpoint:?} is no URL with a host; write https://HOST or http://HOST:PORT (in the \
+                     environment or as an option)"
+                ),
+            ));
+        }
         let allowed = |allow: &str| ["true", "1", "yes", "y", "on"].contains(&allow.to_ascii_lowercase().as_str());
-        if endpoint.starts_with("http:") && !allow_http.is_some_and(allowed) {
+        if !begins_with(endpoint, "https://") && !allow_http.is_some_and(allowed) {
             return Err(invalid(
                 self.url,
                 format_args!(
@@ -190,6 +217,22 @@ impl<'a> Wanted<'a> {
             ));
         }
         Ok(())
+    }
+
+    /// What ends up in the head of each request can't have just any character: there, too, the client panics. A secret is
+    /// not quoted.
+    #[cfg(any(feature = "aws", feature = "azure"))]
+    fn check_word(&self, name: &str, value: Option<String>) -> Result<()> {
+        match value.is_none_or(|value| value.bytes().all(|byte| byte.is_ascii_graphic())) {
+            true => Ok(()),
+            false => Err(invalid(
+                self.url,
+                format_args!(
+                    "its {name} has white space or other characters in it that can't be sent; see to the environment and \
+                     the options (a line break at the end?)"
+                ),
+            )),
+        }
     }
 
     /// The client can't be built: what it said, less any secret that it quotes.
@@ -232,6 +275,22 @@ impl Own {
         settings.part_size = self.part_size.unwrap_or(settings.part_size);
         settings.parts_in_flight = self.parts_in_flight.unwrap_or(settings.parts_in_flight);
     }
+}
+
+/// Whether the client can make requests to it.
+fn is_http_url(text: &str) -> bool {
+    let Some((_, rest)) = text.split_once("://") else { return false };
+    // By the type that the scheme's function takes, this is the parser of the client.
+    let parses = || text.parse().map(|url| ObjectStoreScheme::parse(&url)).is_ok();
+    (begins_with(text, "http://") || begins_with(text, "https://"))
+        // What that parser would mend, and the client's other one refuses.
+        && !rest.starts_with(['/', ':'])
+        && rest.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte))
+        && parses()
+}
+
+fn begins_with(text: &str, start: &str) -> bool {
+    text.get(..start.len()).is_some_and(|text| text.eq_ignore_ascii_case(start))
 }
 
 fn seconds(url: &str, option: &str, value: &str) -> Result<Duration> {
