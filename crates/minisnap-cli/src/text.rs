@@ -18,10 +18,18 @@ pub(crate) fn size(bytes: u64) -> String {
     BinaryBytes(bytes).to_string()
 }
 
-/// `2026-11-22 23:15:02 UTC`.
+/// `2026-11-22 23:15:02 UTC`, or `unknown`.
 pub(crate) fn time(time: SystemTime) -> String {
-    let text = humantime::format_rfc3339_seconds(time).to_string();
-    text.replace('T', " ").replace('Z', " UTC")
+    tellable(time).map_or_else(
+        || "unknown".into(),
+        |time| humantime::format_rfc3339_seconds(time).to_string().replace('T', " ").replace('Z', " UTC"),
+    )
+}
+
+/// A time that RFC 3339 can tell. A store's clock, or who set a file's time, may have given another: humantime panics on it.
+fn tellable(time: SystemTime) -> Option<SystemTime> {
+    const YEAR_10000: Duration = Duration::from_secs(253_402_300_800);
+    time.duration_since(SystemTime::UNIX_EPOCH).is_ok_and(|since| since < YEAR_10000).then_some(time)
 }
 
 /// How old it is: `3 h 12 min`.
@@ -70,7 +78,7 @@ pub(crate) fn generation(generation: &Generation) -> Value {
         "seq": generation.seq(),
         "size": generation.size(),
         "digest": generation.digest().map(|digest| digest.to_string()),
-        "time": generation.time().map(|time| humantime::format_rfc3339_nanos(time).to_string()),
+        "time": generation.time().and_then(tellable).map(|time| humantime::format_rfc3339_nanos(time).to_string()),
     })
 }
 
@@ -99,5 +107,14 @@ mod tests {
         assert!(ago(ahead).ends_with(" ahead of this machine's clock"), "{}", ago(ahead));
         assert_eq!(ago(SystemTime::now()), "0 s ago");
         assert_eq!(time(SystemTime::UNIX_EPOCH), "1970-01-01 00:00:00 UTC");
+    }
+
+    #[test]
+    fn a_time_that_no_calendar_here_has_is_unknown() {
+        let (epoch, last) = (SystemTime::UNIX_EPOCH, Duration::from_secs(253_402_300_799));
+        assert_eq!(time(epoch + last), "9999-12-31 23:59:59 UTC");
+        for odd in [epoch + last + Duration::from_secs(1), epoch - Duration::from_nanos(1)] {
+            assert_eq!((time(odd).as_str(), tellable(odd)), ("unknown", None));
+        }
     }
 }

@@ -18,6 +18,8 @@ mod interrupt;
 mod kit;
 /// While the program is at work, something happens.
 mod meanwhile;
+/// Times that can't be told.
+mod odd_times;
 /// Completions, man pages, and the help.
 mod pages;
 /// Accepting edits.

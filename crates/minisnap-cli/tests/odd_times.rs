@@ -1,0 +1,37 @@
+//! A store whose files have times that no calendar here can tell: before 1970, or from the year 10000.
+
+use crate::kit::{STORE, folder};
+use serde_json::Value;
+use std::{
+    fs::{File, FileTimes},
+    time::{Duration, SystemTime},
+};
+
+#[test]
+fn a_time_that_cant_be_told_is_unknown_and_all_else_is_told() {
+    let epoch = SystemTime::UNIX_EPOCH;
+    for time in [epoch - Duration::from_secs(86400), epoch + Duration::from_secs(253_402_300_800)] {
+        let place = folder();
+        place.create(1, "[1]");
+        for folder in place.generations() {
+            for name in ["snapshot.json", "snapshot.seq", "."] {
+                let file = File::open(folder.join(name)).expect("it is there");
+                file.set_times(FileTimes::new().set_modified(time)).expect("it is ours");
+            }
+        }
+        let set = place.open();
+        let told = crate::kit::runtime().block_on(set.history()).expect("a history")[0].time();
+        // Some file systems have no such times.
+        if told
+            .is_none_or(|told| told.duration_since(time).map_or_else(|ahead| ahead.duration(), |by| by).as_secs() > 1)
+        {
+            continue;
+        }
+        assert!(place.run(&["show", STORE]).ok().contains("written   unknown"), "{time:?}");
+        place.run(&["history", STORE]).ok();
+        assert!(place.run(&["watch", STORE, "--count", "1"]).ok().starts_with("unknown  seq 1"), "{time:?}");
+        let created = place.feed(&["create", STORE, "--seq", "2", "--json"], "[2]").ok();
+        let told: Value = serde_json::from_str(&created).expect("JSON");
+        assert_eq!((&told["published"]["seq"], &told["retained"][1]["time"]), (&2.into(), &Value::Null));
+    }
+}
