@@ -5,7 +5,7 @@ use crate::{
     json::{
         changes::{Change, Difference, changes},
         exact,
-        pretty::pretty,
+        pretty::pretty_of_written,
     },
     text,
 };
@@ -52,7 +52,7 @@ pub(crate) fn for_people(old: &Named, new: &Named) -> Outcome<String> {
 /// The JSON Patch (RFC 6902) that makes the new one of the old one.
 pub(crate) fn for_programs(old: &Named, new: &Named) -> Outcome<String> {
     let patch = json_patch::diff(&read(old)?, &read(new)?);
-    let text = exact::write(&patch).and_then(|patch| pretty(&patch)).map_err(|error| unwritable(&error))?;
+    let text = exact::write(&patch).and_then(|patch| pretty_of_written(&patch)).map_err(|error| unwritable(&error))?;
     Ok(String::from_utf8_lossy(&text).into_owned() + "\n")
 }
 
@@ -73,9 +73,12 @@ fn shown(value: &Value) -> Outcome<String> {
     })
 }
 
-/// What JSON may hold as it is, and a terminal would take for a command.
+/// What JSON may hold as it is, and a terminal would take for a command, or for a reason to show the rest of the line in
+/// another order than it stands there.
 fn for_terminal(text: &str) -> String {
-    let escape = |char: char| match char.is_control() {
+    let turns =
+        |char| matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let escape = |char: char| match char.is_control() || turns(char) {
         true => format!("\\u{:04x}", u32::from(char)),
         false => char.into(),
     };
@@ -131,6 +134,26 @@ mod tests {
         let line = told("1", &format!("\"{}\"", "é".repeat(100)));
         assert!(line.contains(&format!("\"{}… (202 B)", "é".repeat(71))), "{line}");
         assert_eq!(told("{}", "{\"\u{9b}2J\":\"\u{7f}\"}").lines().next(), Some("+ /\\u009b2J  \"\\u007f\""));
+    }
+
+    #[test]
+    fn nothing_turns_the_order_of_what_is_shown() {
+        for mark in "\u{61c}\u{200e}\u{200f}\u{202a}\u{202d}\u{202e}\u{2066}\u{2069}".chars() {
+            let line = told("{}", &format!("{{\"a{mark}\":\"{mark}b\"}}"));
+            let written = format!("\\u{:04x}", u32::from(mark));
+            assert_eq!(line.lines().next(), Some(format!("+ /a{written}  \"{written}b\"").as_str()));
+        }
+    }
+
+    #[test]
+    fn the_deepest_document_fits_in_a_patch() {
+        let deep = ["[".repeat(127), "]".repeat(127)].concat();
+        let patch = patch("1", &deep);
+        assert_eq!(
+            patch.split_whitespace().collect::<String>(),
+            format!(r#"[{{"op":"replace","path":"","value":{deep}}}]"#)
+        );
+        assert_eq!(told("1", &deep).lines().count(), 2);
     }
 
     #[test]

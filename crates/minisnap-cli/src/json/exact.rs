@@ -5,7 +5,7 @@
 //! them in front, so that the two are never confused. Keys stay as they are: nothing is to be told apart there, and paths
 //! to them stay right. So any crate that works on `Value` can be used, and what it gives is written with its marks undone.
 
-use super::tokens::{Token, tokens};
+use super::tokens::{Token, tokens, tokens_of_written};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -37,7 +37,7 @@ pub(crate) fn read(json: &[u8]) -> serde_json::Result<Value> {
 pub(crate) fn write(value: &impl Serialize) -> serde_json::Result<Vec<u8>> {
     let marked = serde_json::to_vec(value)?;
     let mut json = Vec::with_capacity(marked.len());
-    for token in tokens(&marked)? {
+    for token in tokens_of_written(&marked) {
         match token {
             Token::String(text) if text[1..].starts_with(MARK) => {
                 let unmarked = &text[1 + MARK.len()..];

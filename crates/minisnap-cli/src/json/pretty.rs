@@ -1,6 +1,6 @@
 //! Any JSON document in the form of `snapshot.json`: that of `serde_json::to_string_pretty`, but each number as it stands.
 
-use super::tokens::{Token, tokens};
+use super::tokens::{Token, Tokens, tokens, tokens_of_written};
 use std::mem;
 
 /// `json` with the white space and the strings that [`serde_json::to_string_pretty`] would give, the numbers byte for byte
@@ -10,8 +10,21 @@ use std::mem;
 ///
 /// If no restore could read `json`: what is wrong with it, with line and column.
 pub(crate) fn pretty(json: &[u8]) -> serde_json::Result<Vec<u8>> {
-    let mut form = Form { bytes: Vec::with_capacity(json.len()), depth: 0, just_opened: false };
-    for token in tokens(json)? {
+    of_tokens(tokens(json)?, json.len())
+}
+
+/// The same of what [`exact::write`](super::exact::write) wrote, however deep.
+///
+/// # Errors
+///
+/// If `json` isn't that.
+pub(crate) fn pretty_of_written(json: &[u8]) -> serde_json::Result<Vec<u8>> {
+    of_tokens(tokens_of_written(json), json.len())
+}
+
+fn of_tokens(tokens: Tokens<'_>, length: usize) -> serde_json::Result<Vec<u8>> {
+    let mut form = Form { bytes: Vec::with_capacity(length), depth: 0, just_opened: false };
+    for token in tokens {
         form.add(token)?;
     }
     Ok(form.bytes)
