@@ -127,6 +127,48 @@ fn what_goes_wrong_on_the_way_is_said_once_and_it_goes_on() {
 }
 
 #[test]
+fn it_goes_on_when_nobody_hears_its_complaints() {
+    let place = folder();
+    place.create(1, "1");
+    let mut watch = Watch::start(&place, &["--count", "3"]);
+    assert!(watch.next().contains("  seq 1  "));
+    drop(watch.child.get().stderr.take().expect("a pipe"));
+    meanwhile::send(watch.child.get(), Signal::SIGSTOP);
+    for seq in ["2", "3", "4"] {
+        place.feed(&["create", STORE, "--seq", seq, "--keep", "2"], seq).ok();
+    }
+    meanwhile::send(watch.child.get(), Signal::SIGCONT);
+    for seq in [3, 4] {
+        let line = watch.next();
+        assert!(line.contains(&format!("  seq {seq}  ")), "{line}");
+    }
+    assert_eq!(watch.end().code, Some(0));
+}
+
+#[test]
+fn a_store_that_went_away_is_said_once_and_looked_for() {
+    for place in places() {
+        place.create(1, "1");
+        let mut watch = Watch::start(&place, &["--count", "2"]);
+        assert!(watch.next().contains("  seq 1  "));
+        let aside = place.files.with_extension("aside");
+        fs::rename(&place.files, &aside).expect("it is there");
+        let mut stderr = BufReader::new(watch.child.get().stderr.take().expect("a pipe"));
+        let mut said = String::new();
+        stderr.read_line(&mut said).expect("a complaint");
+        // Some looks more, which find the same.
+        thread::sleep(Duration::from_millis(100));
+        fs::rename(&aside, &place.files).expect("it is there");
+        place.create(2, "2");
+        assert!(watch.next().contains("  seq 2  "));
+        assert_eq!(watch.end().code, Some(0));
+        stderr.read_to_string(&mut said).expect("text");
+        assert_eq!(said.matches("there is no snapshot here any more").count(), 1, "{said}");
+        assert!(!said.contains("more were published"), "{said}");
+    }
+}
+
+#[test]
 fn what_cant_be_looked_at_from_the_first_ends_it() {
     let [_, mut place] = places();
     place.reach("http://127.0.0.1:1");

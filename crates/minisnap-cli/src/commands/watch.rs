@@ -1,10 +1,15 @@
 //! `minisnap watch`: a line per new snapshot, until Ctrl-C.
 
-use crate::{args::WatchArgs, exit::Outcome, out, place::Place, text};
-use anstream::eprintln;
+use crate::{
+    args::WatchArgs,
+    exit::{Exit, Failure, Outcome},
+    out,
+    place::Place,
+    text,
+};
 use minisnap::Generation;
 use serde_json::Value;
-use std::{num::NonZeroUsize, time::Duration};
+use std::{io::Write, num::NonZeroUsize, time::Duration};
 
 /// The least time between two looks, whatever is asked for.
 const SHORTEST: Duration = Duration::from_millis(10);
@@ -44,10 +49,20 @@ impl Watch<'_> {
             return Ok(Vec::new());
         }
         let history = self.place.history_if_any().await?;
+        if history.is_empty() && self.seen.is_some() {
+            let what = format!("{}: there is no snapshot here any more", self.place.name());
+            return Err(
+                Failure::new(Exit::NoSnapshot, what).advice("was it moved, or is its disk not mounted any more?")
+            );
+        }
         let position = self.seen.as_ref().and_then(|seen| history.iter().position(|generation| generation == seen));
         let mut news = history[..position.unwrap_or(history.len())].to_vec();
         if position.is_none() && self.seen.is_some() {
-            eprintln!("more were published than are retained: some may be missing here; look more often (--every)");
+            // If that can't be written to, nobody can be told.
+            let _ = writeln!(
+                anstream::stderr(),
+                "more were published than are retained: some may be missing here; look more often (--every)"
+            );
         }
         news.reverse();
         if let Some(newest) = news.last() {
