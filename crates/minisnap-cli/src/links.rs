@@ -35,16 +35,26 @@ pub(crate) fn faults(folder: &Path, history: &[Generation]) -> io::Result<Vec<St
     Ok(faults)
 }
 
+/// Whether a generation is missing that is retained, by what the newest says.
+pub(crate) fn one_is_missing(folder: &Path, history: &[Generation]) -> io::Result<bool> {
+    let Some(newest) = history.first() else { return Ok(false) };
+    Ok(retained(&folder.join("snapshots").join(newest.name()))?.is_some_and(|count| count > history.len()))
+}
+
+/// How many are retained, by what a generation says.
+fn retained(generation: &Path) -> io::Result<Option<usize>> {
+    Ok(match link(&generation.join("retained"))? {
+        Found::Link(target) => target.to_str().and_then(|count| count.parse().ok()),
+        Found::Missing | Found::Other => None,
+    })
+}
+
 /// Whether the newest says that more are retained than can be found: then there is a gap, and beyond it may be others.
 pub(crate) fn lost(snapshots: &Path, history: &[Generation]) -> io::Result<Option<String>> {
     let (Some(newest), Some(oldest)) = (history.first(), history.last()) else { return Ok(None) };
-    let path = snapshots.join(newest.name()).join("retained");
-    let count = match link(&path)? {
-        Found::Link(target) => target.to_str().and_then(|count| count.parse::<usize>().ok()),
-        Found::Missing | Found::Other => None,
-    };
-    Ok(match count {
-        None => Some(format!("{} doesn't say how many snapshots are retained", path.display())),
+    let newest = snapshots.join(newest.name());
+    Ok(match retained(&newest)? {
+        None => Some(format!("{} doesn't say how many snapshots are retained", newest.join("retained").display())),
         Some(count) if count > history.len() => {
             let (found, parent) = (history.len(), snapshots.join(oldest.name()).join("parent"));
             Some(format!(

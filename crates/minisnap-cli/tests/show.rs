@@ -1,7 +1,8 @@
 //! `minisnap show`.
 
-use crate::kit::{STORE, places};
+use crate::kit::{STORE, folder, places};
 use serde_json::Value;
+use std::fs;
 
 #[test]
 fn people_and_programs_are_shown_the_same() {
@@ -28,4 +29,29 @@ fn people_and_programs_are_shown_the_same() {
         assert!(current["time"].as_str().is_some_and(|time| time.ends_with('Z')), "{current}");
         assert_eq!(told["retained"][1]["seq"], 7);
     }
+}
+
+#[test]
+fn the_log_of_what_cant_be_restored_is_to_be_kept() {
+    for place in places() {
+        place.create(7, "[7]");
+        place.create(12, "[12]");
+        fs::write(place.json_of(12), "[!]").expect("room for a file");
+        let shown = place.run(&["show", STORE]).stdout;
+        assert!(shown.contains("\nlog       keep all of it: the snapshot can't be restored\n"), "{shown}");
+        let told: Value = serde_json::from_str(&place.run(&["show", STORE, "--json"]).stdout).expect("JSON");
+        assert_eq!((&told["truncation_point"], &told["health"]), (&Value::Null, &"damaged".into()));
+    }
+}
+
+#[test]
+fn the_log_is_to_be_kept_while_a_retained_snapshot_is_missing() {
+    let place = folder();
+    place.create(7, "[7]");
+    place.create(12, "[12]");
+    fs::rename(place.json_of(7).parent().expect("a folder"), place.path("elsewhere")).expect("moved");
+    let shown = place.run(&["show", STORE]).ok();
+    assert!(shown.contains("\nlog       keep all of it: a retained snapshot is missing (`minisnap verify"), "{shown}");
+    let told: Value = serde_json::from_str(&place.run(&["show", STORE, "--json"]).ok()).expect("JSON");
+    assert_eq!((&told["truncation_point"], &told["health"]), (&Value::Null, &"intact".into()));
 }

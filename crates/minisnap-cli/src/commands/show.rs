@@ -3,7 +3,7 @@
 use crate::{
     args::ShowArgs,
     exit::{Exit, Failure, Outcome},
-    out,
+    links, out,
     place::{LOOKS, Place},
     progress::Progress,
     text,
@@ -26,6 +26,8 @@ struct Shown {
     retained: Vec<Generation>,
     /// Why the current snapshot can't be restored.
     problem: Option<Failure>,
+    /// A retained snapshot is not there, so that the oldest of those that are is not the oldest that may be gone back to.
+    one_is_missing: bool,
 }
 
 impl Shown {
@@ -42,7 +44,11 @@ impl Shown {
                 }
                 health => health.err().map(Failure::from),
             };
-            return Ok(Self { store: place.name().into(), current, retained, problem });
+            let one_is_missing = match place.folder() {
+                Some(folder) => links::one_is_missing(&folder, &retained).map_err(|error| unreadable(place, &error))?,
+                None => false,
+            };
+            return Ok(Self { store: place.name().into(), current, retained, problem, one_is_missing });
         }
     }
 
@@ -55,8 +61,20 @@ impl Shown {
         }
     }
 
-    fn truncation_point(&self) -> u64 {
-        self.retained.iter().map(Generation::seq).min().unwrap_or(self.current.seq())
+    /// Up to and with which seq the log may go. Who can't go back to where it begins needs all of it.
+    fn truncation_point(&self) -> Option<u64> {
+        match self.problem.is_none() && !self.one_is_missing {
+            true => self.retained.iter().map(Generation::seq).min(),
+            false => None,
+        }
+    }
+
+    fn log(&self) -> String {
+        match (self.truncation_point(), &self.problem) {
+            (Some(seq), _) => format!("may go up to and with seq {seq}"),
+            (None, Some(_)) => "keep all of it: the snapshot can't be restored".into(),
+            (None, None) => "keep all of it: a retained snapshot is missing (`minisnap verify STORE`)".into(),
+        }
     }
 
     fn for_people(&self) -> String {
@@ -81,7 +99,7 @@ impl Shown {
             ("digest", digest.unwrap_or_else(unknown)),
             ("name", current.name().into()),
             ("retained", text::seqs(&self.retained)),
-            ("log", format!("may go up to and with seq {}", self.truncation_point())),
+            ("log", self.log()),
             ("health", health),
         ]
         .map(|(what, is)| format!("{title}{what:9}{title:#} {is}\n", title = text::TITLE))
@@ -98,6 +116,11 @@ impl Shown {
             "problem": self.problem.as_ref().map(Failure::text),
         })
     }
+}
+
+fn unreadable(place: &Place, error: &std::io::Error) -> Failure {
+    Failure::new(Exit::CouldNotLook, format!("{}: cannot look at the links: {error}", place.name()))
+        .advice("see to the path, its permissions and the disk; then try again")
 }
 
 /// Reads a generation whole: its digest, its pair, and that it is JSON.
