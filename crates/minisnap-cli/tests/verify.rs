@@ -40,10 +40,11 @@ fn a_damaged_snapshot_is_found_also_among_the_older_ones_and_the_others_are_chec
             expected[3 - damaged as usize] = "damaged".into();
             assert_eq!(words, expected, "{ran:?}");
             let said = ran.fails(1);
-            assert!(
-                said.contains("of 3 snapshots, 1 can't be restored") && said.contains("minisnap rollback"),
-                "{said}"
-            );
+            assert!(said.contains("of 3 snapshots, 1 can't be restored"), "{said}");
+            // Where the current one is intact, going back would lose what was published since, and mend nothing.
+            let older = format!("there is nothing to go back from; but seq {damaged} can't be gone back to");
+            assert_eq!(said.contains(&older), damaged != 3, "{said}");
+            assert_eq!(said.contains("minisnap rollback"), damaged == 3, "{said}");
 
             let ran = place.run(&["verify", STORE, "--json"]);
             let told: Value = serde_json::from_str(&ran.stdout).expect("JSON");
@@ -107,6 +108,34 @@ fn a_link_that_is_missing_or_leads_elsewhere_is_found() {
         assert!(ran.stdout.lines().any(|line| line.starts_with("damaged") && line.contains(found)), "{found}: {ran:?}");
         ran.fails(1);
     }
+}
+
+#[test]
+fn where_a_retained_one_is_missing_nothing_is_to_be_published() {
+    for missing in [1, 2] {
+        let [place, _] = with_three();
+        let (folder, elsewhere) = (place.json_of(missing), place.path("elsewhere"));
+        let folder = folder.parent().expect("a folder");
+        fs::rename(folder, &elsewhere).expect("moved");
+        let said = place.run(&["verify", STORE]).fails(1);
+        assert!(
+            said.contains("bring the missing folder back") && said.contains("BEFORE anything is published"),
+            "{said}"
+        );
+        assert!(!said.contains("rollback") && !said.contains("publish a new"), "{said}");
+
+        fs::write(place.json_of(3), "[!]").expect("room for a file");
+        let said = place.run(&["verify", STORE]).fails(1);
+        let (first, then) = said.split_once("; then: ").expect("two things to do");
+        assert!(first.contains("bring the missing folder back") && then.contains("minisnap rollback"), "{said}");
+
+        fs::write(place.json_of(3), "[\n  3\n]").expect("room for a file");
+        fs::rename(&elsewhere, folder).expect("moved back");
+        place.run(&["verify", STORE]).ok();
+    }
+    let [place, _] = with_three();
+    fs::remove_file(place.files.join("snapshot.json")).expect("a link");
+    assert!(place.run(&["verify", STORE]).fails(1).contains("it makes the links anew"));
 }
 
 #[test]

@@ -31,11 +31,19 @@ pub(crate) async fn run(args: VerifyArgs) -> Outcome {
 struct Verified {
     snapshots: Vec<(Generation, Health)>,
     links: Vec<String>,
+    /// One that is retained is not there.
+    one_is_missing: bool,
 }
 
 enum Health {
     Intact,
     Wrong(Failure),
+}
+
+impl Health {
+    fn is_damaged(&self) -> bool {
+        matches!(self, Self::Wrong(failure) if failure.exit() == Exit::Damaged)
+    }
 }
 
 impl Verified {
@@ -48,7 +56,8 @@ impl Verified {
             verified.check_new_ones(place, &history, silently).await?;
             let links = faults(place, &history);
             if place.history().await.map_err(as_verify_says_it)? == history {
-                verified.links = links?;
+                (verified.links, verified.one_is_missing) = links?;
+                verified.snapshots.sort_by_key(|(known, _)| history.iter().position(|generation| generation == known));
                 return Ok(verified);
             }
         }
@@ -121,13 +130,17 @@ impl Verified {
     /// Damage before doubt: what is certainly wrong must be acted on.
     fn verdict(self, place: &Place) -> Outcome {
         let (damaged, total) =
-            (self.wrong().filter(|wrong| wrong.exit() == Exit::Damaged).count(), self.snapshots.len());
-        let to_do = self.wrong().find_map(|wrong| wrong.what_to_do()).map(str::to_owned);
+            (self.snapshots.iter().filter(|(_, health)| health.is_damaged()).count(), self.snapshots.len());
         let name = place.name();
         let failure = if damaged > 0 {
             Failure::new(
                 Exit::Damaged,
                 format!("{name}: of {total} snapshots, {damaged} can't be restored as published"),
+            )
+        } else if self.one_is_missing {
+            Failure::new(
+                Exit::Damaged,
+                format!("{name}: the {total} snapshots that are there are intact, and one that is retained is missing"),
             )
         } else if !self.links.is_empty() {
             Failure::new(Exit::Damaged, format!("{name}: the snapshots are intact, and the links are not"))
@@ -136,9 +149,34 @@ impl Verified {
         } else {
             return Ok(());
         };
-        let general = "publish a new snapshot, from the program or with `minisnap rollback STORE --to SEQ`: it makes the \
-                       links anew";
-        Err(failure.advice(to_do.unwrap_or_else(|| general.into())))
+        Err(failure.advice(self.to_do()))
+    }
+
+    fn to_do(&self) -> String {
+        let current_is_intact = matches!(self.snapshots.first(), Some((_, Health::Intact)));
+        let damaged = self.snapshots.iter().filter(|(_, health)| health.is_damaged()).map(|(generation, _)| generation);
+        let damaged: Vec<_> = damaged.cloned().collect();
+        let of_snapshots = match self.wrong().find_map(|wrong| wrong.what_to_do()) {
+            _ if current_is_intact && !damaged.is_empty() => Some(format!(
+                "the current snapshot is intact: there is nothing to go back from; but {} can't be gone back to",
+                text::seqs(&damaged)
+            )),
+            to_do => to_do.map(str::to_owned),
+        };
+        match (self.one_is_missing, of_snapshots) {
+            (true, then) => {
+                // A publish would no longer know of it.
+                let first = "bring the missing folder back (from a backup, or from where it was moved) BEFORE anything is \
+                             published";
+                then.map_or_else(|| first.into(), |then| format!("{first}; then: {then}"))
+            }
+            (false, Some(to_do)) => to_do,
+            (false, None) => {
+                "publish a new snapshot, from the program or with `minisnap rollback STORE --to SEQ`: it makes \
+                              the links anew"
+                    .into()
+            }
+        }
     }
 }
 
@@ -156,9 +194,11 @@ fn word(failure: &Failure) -> &'static str {
     if failure.exit() == Exit::Damaged { "damaged" } else { "unknown" }
 }
 
-fn faults(place: &Place, history: &[Generation]) -> Outcome<Vec<String>> {
-    let Some(folder) = place.folder() else { return Ok(Vec::new()) };
-    links::faults(&folder, history).map_err(|error| {
+/// What is wrong with the links, and whether a retained generation is missing.
+fn faults(place: &Place, history: &[Generation]) -> Outcome<(Vec<String>, bool)> {
+    let Some(folder) = place.folder() else { return Ok((Vec::new(), false)) };
+    let faults = || Ok((links::faults(&folder, history)?, links::one_is_missing(&folder, history)?));
+    faults().map_err(|error: std::io::Error| {
         Failure::new(Exit::CouldNotLook, format!("{}: cannot look at the links: {error}", place.name()))
             .advice("see to the path, its permissions and the disk; then try again")
     })
