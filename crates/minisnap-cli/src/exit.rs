@@ -22,13 +22,14 @@ pub(crate) enum Exit {
     Unsupported = 10,
     NotConfirmed = 11,
     Usage = 64,
+    HungUp = 129,
     Interrupted = 130,
     BrokenPipe = 141,
     Terminated = 143,
 }
 
 /// Every exit code but 0, as `--help` lists them.
-const EXITS: [(Exit, &str); 15] = [
+const EXITS: [(Exit, &str); 16] = [
     (Exit::Damaged, "a snapshot is damaged"),
     (Exit::CouldNotLook, "could not look: the store can't be reached, read or written"),
     (Exit::NoSnapshot, "there is no such snapshot"),
@@ -41,6 +42,7 @@ const EXITS: [(Exit, &str); 15] = [
     (Exit::Unsupported, "this store can't do that"),
     (Exit::NotConfirmed, "the question was not answered with yes; nothing was changed"),
     (Exit::Usage, "the command line can't be understood"),
+    (Exit::HungUp, "the terminal went away (SIGHUP)"),
     (Exit::Interrupted, "interrupted (Ctrl-C)"),
     (Exit::BrokenPipe, "whoever read the output went away"),
     (Exit::Terminated, "terminated (SIGTERM)"),

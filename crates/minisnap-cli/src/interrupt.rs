@@ -1,30 +1,42 @@
-//! Running a command until it is done, or until Ctrl-C or SIGTERM: then its future is dropped, which discards what it staged.
+//! Running a command until it is done, or until Ctrl-C, SIGTERM or SIGHUP: then its future is dropped, which discards what it
+//! staged.
 
-use crate::exit::{Exit, Failure, Outcome};
-use std::{future::Future, io, process, thread, time::Duration};
+use crate::{
+    exit::{Exit, Failure, Outcome},
+    out,
+};
+use std::{
+    fs,
+    future::{Future, pending},
+    io, process,
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
 use tokio::{
     runtime::{Builder, Handle},
     signal::unix::{Signal, SignalKind, signal},
+    sync::oneshot,
     time::{sleep, timeout},
 };
 
 /// How long it may take to remove what was staged. Of a store that doesn't answer, a later writer sweeps it.
 const CLEANING_UP: Duration = Duration::from_secs(10);
 
+/// How long to wait until somebody was told why the program ends, where standard error may hang like standard output.
+const TELLING: Duration = Duration::from_secs(1);
+
 /// Runs a command.
 pub(crate) fn run(command: impl Future<Output = Outcome>) -> Outcome {
+    let told = listen().map_err(unable)?;
     let runtime = Builder::new_multi_thread().enable_all().build().map_err(unable)?;
     // When it is dropped, it waits for what is being done on its blocking pool: for a publish that is on its way, say.
     runtime.block_on(async {
-        let mut signals = Signals::listen().map_err(unable)?;
         let done = tokio::select! {
             biased;
-            exit = signals.next() => Err(exit),
+            Ok(exit) = told => Err(exit),
             done = command => Ok(done),
         };
-        if let Err(exit) = done {
-            end_at_once_if_told_again(exit);
-        }
         let _ = timeout(CLEANING_UP, tasks_have_ended()).await;
         done.unwrap_or_else(|exit| Err(interrupted(exit)))
     })
@@ -35,39 +47,80 @@ fn interrupted(exit: Exit) -> Failure {
         .advice("if it matters which, `minisnap show STORE` tells")
 }
 
+/// Gives the first signal, from a thread of its own: a command that waits for whoever reads its output hears nothing, and
+/// neither does a runtime that shuts down.
+fn listen() -> io::Result<oneshot::Receiver<Exit>> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let mut signals = {
+        let _within = runtime.enter();
+        Signals::listen()?
+    };
+    let (tell, told) = oneshot::channel();
+    thread::Builder::new().spawn(move || runtime.block_on(async { signals.attend_to(tell).await }))?;
+    Ok(told)
+}
+
 /// The signals that end a program.
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    /// Unless whoever started the program wants it to outlive the terminal.
+    hang_up: Option<Signal>,
 }
 
 impl Signals {
     fn listen() -> io::Result<Self> {
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hang_up: if may_hang_up() { Some(signal(SignalKind::hangup())?) } else { None },
+        })
     }
 
     async fn next(&mut self) -> Exit {
+        let hang_up = async {
+            match &mut self.hang_up {
+                Some(hang_up) => hang_up.recv().await,
+                None => pending().await,
+            }
+        };
         tokio::select! {
             _ = self.interrupt.recv() => Exit::Interrupted,
             _ = self.terminate.recv() => Exit::Terminated,
+            _ = hang_up => Exit::HungUp,
         }
+    }
+
+    /// The first signal is the command's to hear. If it can't, because it is in the middle of printing and nobody reads that,
+    /// the program ends here: while it prints, it has nothing staged. Who says it twice doesn't want to wait for the cleaning
+    /// up, nor for a disk that hangs.
+    async fn attend_to(&mut self, tell: oneshot::Sender<Exit>) {
+        let exit = self.next().await;
+        // Once the command is done, nobody listens.
+        let _ = tell.send(exit);
+        tokio::select! {
+            exit = self.next() => process::exit(exit as i32),
+            () = out::stalled() => {}
+        }
+        let (done, wait) = mpsc::channel();
+        let tell = move || {
+            interrupted(exit).tell();
+            let _ = done.send(());
+        };
+        if thread::Builder::new().spawn(tell).is_ok() {
+            let _ = wait.recv_timeout(TELLING);
+        }
+        process::exit(exit as i32);
     }
 }
 
-/// Who says it twice doesn't want to wait for the cleaning up, nor for a disk that hangs. On a thread of its own, because
-/// a runtime that shuts down looks at no signals.
-fn end_at_once_if_told_again(exit: Exit) {
-    let wait = move || {
-        let Ok(runtime) = Builder::new_current_thread().enable_all().build() else { return };
-        runtime.block_on(async {
-            if let Ok(mut signals) = Signals::listen() {
-                signals.next().await;
-                process::exit(exit as i32);
-            }
-        });
-    };
-    // Without the thread, a second signal changes nothing.
-    let _ = thread::Builder::new().spawn(wait);
+/// Whether SIGHUP, of a terminal that is gone, isn't ignored since the program was started, as `nohup` does.
+fn may_hang_up() -> bool {
+    // Where this can't be told, the signal keeps what it does: it ends the program, and the next writer cleans up.
+    let Ok(status) = fs::read_to_string("/proc/self/status") else { return false };
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    // The least bit is that of signal 1.
+    ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 0)
 }
 
 /// A dropped or failed publish removes what it uploaded in tasks of the runtime, which must not be shut down under them.

@@ -8,20 +8,53 @@ use crate::{
 use minisnap::{Bytes, format::CHUNK};
 use std::{
     io::{self, IsTerminal, Write},
+    sync::atomic::{AtomicUsize, Ordering},
     thread,
+    time::Duration,
 };
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::sleep};
+
+/// How often printing began or ended: odd while something is being printed.
+static PRINTED: AtomicUsize = AtomicUsize::new(0);
+
+/// How long printing may take before it counts as stalled.
+const STALLED: Duration = Duration::from_millis(100);
 
 /// Prints `text`, with its colours if stdout is a terminal and `NO_COLOR` isn't set.
 pub(crate) fn print(text: &str) -> Outcome {
-    let mut stdout = anstream::stdout().lock();
-    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(failed)
+    printing(|| {
+        let mut stdout = anstream::stdout().lock();
+        stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())
+    })
 }
 
 /// Prints a text as it is: a script or a page, which isn't for a terminal.
 pub(crate) fn print_raw(text: &[u8]) -> Outcome {
-    let mut stdout = io::stdout().lock();
-    stdout.write_all(text).and_then(|()| stdout.flush()).map_err(failed)
+    printing(|| {
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(text).and_then(|()| stdout.flush())
+    })
+}
+
+/// What is printed is short, as a rule, so the command waits for it; what is asked of it meanwhile is seen to elsewhere.
+fn printing(print: impl FnOnce() -> io::Result<()>) -> Outcome {
+    PRINTED.fetch_add(1, Ordering::Relaxed);
+    let printed = print();
+    PRINTED.fetch_add(1, Ordering::Relaxed);
+    printed.map_err(failed)
+}
+
+/// Waits until what the command prints is taken by nobody.
+pub(crate) async fn stalled() {
+    let mut before = None;
+    loop {
+        let now = Some(PRINTED.load(Ordering::Relaxed)).filter(|count| count % 2 == 1);
+        if now.is_some() && now == before {
+            return;
+        }
+        before = now;
+        sleep(STALLED).await;
+    }
 }
 
 /// Prints what came of a change that is done, whoever reads it.

@@ -34,6 +34,8 @@ mod safe;
 mod show;
 /// What an operator meets at three in the morning.
 mod situations;
+/// Signals while nobody reads, or looks.
+mod stalled;
 /// Colours and progress, in a real pseudo-terminal.
 mod terminal;
 /// Checking all of it.
