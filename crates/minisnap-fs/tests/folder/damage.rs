@@ -115,7 +115,8 @@ async fn a_dangling_commit_record_is_corrupt() {
     // A publish over it goes well, and removes nothing: what lies beyond the gap may be all that is left.
     let generations = || fs::read_dir(folder.path("snapshots")).unwrap().count();
     let before = generations();
-    folder.publish(3).await.unwrap();
+    // Also when it keeps no more than itself and the one that is lost.
+    folder.publish_keeping(3, 2, Precondition::Always).await.unwrap();
     assert_eq!(folder.restore().await.unwrap(), pair_of(3));
     assert_eq!(generations(), before + 1);
 }
