@@ -22,8 +22,11 @@ fn with_much_between() -> Place {
 
 /// `diff`, in the middle of printing, and its output, which nobody reads.
 fn stalled(place: &Place) -> (Child, ChildStdout) {
-    let mut child = place
-        .command(&["diff", STORE])
+    // SIGHUP as at a terminal, also where these tests were started to outlive one.
+    let mut command = Command::new("env");
+    place.prepare(&mut command);
+    let mut child = command
+        .args(["--default-signal=HUP", env!("CARGO_BIN_EXE_minisnap"), "diff", &place.store])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
