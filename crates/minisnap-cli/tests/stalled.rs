@@ -1,7 +1,7 @@
 //! Signals to a program whose output nobody takes, and whose terminal is gone.
 
 use crate::{
-    kit::{Place, Ran, STORE, folder},
+    kit::{Place, Ran, folder},
     meanwhile::send,
 };
 use nix::sys::signal::Signal;
