@@ -27,9 +27,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         let sent = run(&command, folder.path())?.replace(home, "/home/ann");
         session += &without_redraws(&sent);
     }
-    // As if it had been recorded at home.
-    let session =
-        session.replace(folder.path().to_str().ok_or("a temporary folder whose name is no text")?, "/home/ann");
     let term = Term::new().min_width_px(880);
     Ok(fs::write(picture, term.render_svg(session.trim_end()))?)
 }

@@ -57,12 +57,16 @@ pub(crate) async fn stalled() {
     }
 }
 
-/// Prints what came of a change that is done, whoever reads it.
+/// Prints what came of a publish that is done, whoever reads it.
 pub(crate) fn report(text: &str) -> Outcome {
+    report_of("the snapshot is published", text)
+}
+
+/// Prints what came of what is `done`, whoever reads it.
+pub(crate) fn report_of(done: &str, text: &str) -> Outcome {
     match print(text) {
         Err(failure) if failure.exit() == Exit::BrokenPipe => Ok(()),
-        Err(failure) => Err(failure.and("the snapshot is published all the same")),
-        Ok(()) => Ok(()),
+        printed => printed.map_err(|failure| failure.and(&format!("{done} all the same"))),
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{
     progress::Progress,
 };
 use minisnap::{Bytes, Generation, MiniSnapError, SnapStore, SnapshotBackend};
-use std::{num::NonZeroUsize, path::PathBuf, sync::Arc};
+use std::{io, num::NonZeroUsize, path::PathBuf, sync::Arc};
 
 /// A store, and what is known of where it is.
 #[derive(Debug)]
@@ -72,8 +72,8 @@ impl Place {
     }
 
     /// The retained generations, newest first, if there are any.
-    pub(crate) async fn history_if_any(&self) -> Outcome<Vec<Generation>> {
-        Ok(self.store.history().await?)
+    pub(crate) async fn history_if_any(&self) -> minisnap::Result<Vec<Generation>> {
+        self.store.history().await
     }
 
     /// The retained generations, newest first; an error says that there are none.
@@ -112,11 +112,6 @@ impl Place {
         }
     }
 
-    /// What is retained now, newest first.
-    pub(crate) async fn retained(&self) -> minisnap::Result<Vec<Generation>> {
-        self.store.history().await
-    }
-
     /// How many a publish over `history` keeps where nothing else was asked for: as many, and at least two; but all if there
     /// is a gap in it, since what lies beyond may be found again. The gap is told.
     pub(crate) fn keep_over(&self, history: &[Generation]) -> (NonZeroUsize, Option<String>) {
@@ -135,6 +130,12 @@ impl Place {
         // Without a commit record it is a plain pair, or nothing.
         snapshots.join("current").symlink_metadata().ok()?;
         links::lost(&snapshots, history).unwrap_or_else(|error| Some(format!("it can't be looked at: {error}")))
+    }
+
+    /// The failure to look at the folder's links.
+    pub(crate) fn unreadable(&self, error: &io::Error) -> Failure {
+        Failure::new(Exit::CouldNotLook, format!("{}: cannot look at the links: {error}", self.name()))
+            .advice("see to the path, its permissions and the disk; then try again")
     }
 
     fn nothing_here(&self) -> Failure {

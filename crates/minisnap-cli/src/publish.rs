@@ -29,12 +29,12 @@ pub(crate) async fn publish(
         let (when, keep) = match keep.keep {
             Some(keep) => (when.clone(), keep),
             None => {
-                let history = place.retained().await?;
+                let history = place.history_if_any().await?;
                 when.judge(seq, history.first(), &at)?;
                 let (keep, gap) = place.keep_over(&history);
-                if gap.is_some() && gap != said {
-                    progress.aside(|| warn_of(gap.as_deref().unwrap_or_default()));
-                    said = gap;
+                if let Some(gap) = gap.filter(|gap| said.as_ref() != Some(gap)) {
+                    progress.aside(|| warn_of(&gap));
+                    said = Some(gap);
                 }
                 (Precondition::IfCurrent(history.into_iter().next()), keep)
             }

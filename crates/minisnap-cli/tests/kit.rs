@@ -138,6 +138,11 @@ impl Place {
         self.path_text(name)
     }
 
+    /// What `sed -i`, and most editors, do: a new file takes the name of one of the folder's.
+    pub(crate) fn replace(&self, name: &str, content: &str) {
+        fs::rename(self.write("new file", content), self.files.join(name)).expect("it can be replaced");
+    }
+
     /// The folders of generations and stages, those of retired ones included.
     pub(crate) fn generations(&self) -> Vec<PathBuf> {
         let Ok(entries) = fs::read_dir(self.files.join("snapshots")) else { return Vec::new() };

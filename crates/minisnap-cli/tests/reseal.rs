@@ -21,16 +21,10 @@ fn edit_in_place(place: &Place, json: &str) {
     fs::write(place.files.join("snapshot.json"), json).expect("it can be written");
 }
 
-/// What `sed -i`, and most editors, do: a new file takes the link's name.
-fn replace(place: &Place, name: &str, content: &str) {
-    let file = place.write("new file", content);
-    fs::rename(file, place.files.join(name)).expect("it can be replaced");
-}
-
 #[test]
 fn a_replaced_file_is_shown_asked_about_and_taken_as_the_newest() {
     let place = with_snapshots();
-    replace(&place, "snapshot.json", r#"{"n": 18446744073709551617}"#);
+    place.replace("snapshot.json", r#"{"n": 18446744073709551617}"#);
     let resealed = place.feed(&["reseal", STORE], "y\n");
     assert!(resealed.stderr.contains("[y/N]"), "{resealed:?}");
     let expected = "seq 2 -> seq 2, as it stands there now\n\
@@ -67,7 +61,7 @@ fn with_nothing_intact_left_all_of_the_edit_is_shown() {
 #[test]
 fn another_seq_is_an_edit_too() {
     let place = with_snapshots();
-    replace(&place, "snapshot.seq", "7\n");
+    place.replace("snapshot.seq", "7\n");
     let told = place.run(&["reseal", STORE, "--yes"]).ok();
     assert!(told.starts_with("seq 2 -> seq 7, as it stands there now\nthe same document, byte for byte\n"), "{told}");
     assert_eq!(place.seqs(), [7, 2, 1]);
@@ -77,7 +71,7 @@ fn another_seq_is_an_edit_too() {
 fn any_answer_but_yes_changes_nothing() {
     for answer in ["n\n", "\n", "", "maybe\n", "nyes\n"] {
         let place = with_snapshots();
-        replace(&place, "snapshot.json", "[9]");
+        place.replace("snapshot.json", "[9]");
         let before = place.generations();
         let refused = place.feed(&["reseal", STORE], answer);
         assert_eq!(refused.code, Some(11), "{answer:?}: {refused:?}");
@@ -94,11 +88,11 @@ fn any_answer_but_yes_changes_nothing() {
 #[test]
 fn what_is_changed_while_the_question_stands_was_not_seen_and_is_not_taken() {
     let place = with_snapshots();
-    replace(&place, "snapshot.json", "[9]");
+    place.replace("snapshot.json", "[9]");
     let mut child = meanwhile::start_asking(&place, &["reseal", STORE]);
     let mut question = [0; 8];
     child.stderr.as_mut().expect("a pipe").read_exact(&mut question).expect("a question");
-    replace(&place, "snapshot.json", "[10]");
+    place.replace("snapshot.json", "[10]");
     child.stdin.take().expect("a pipe").write_all(b"y\n").expect("it listens");
     let ended = Ran::of(child.wait_with_output().expect("it ends"));
     assert_eq!(ended.code, Some(4), "{ended:?}");
@@ -109,7 +103,7 @@ fn what_is_changed_while_the_question_stands_was_not_seen_and_is_not_taken() {
 #[test]
 fn what_is_replaced_can_be_set_aside() {
     let place = with_snapshots();
-    replace(&place, "snapshot.json", "[9]");
+    place.replace("snapshot.json", "[9]");
     let told = place.run(&["reseal", STORE, "--set-aside"]).ok();
     let moved = told.strip_prefix("moved aside: ").expect("its new name").trim_end();
     assert_eq!(fs::read_to_string(moved).expect("it is there"), "[9]");
@@ -121,10 +115,10 @@ fn what_is_replaced_can_be_set_aside() {
 #[test]
 fn a_slip_of_the_editor_is_told_with_its_position_and_changes_nothing() {
     let place = with_snapshots();
-    replace(&place, "snapshot.json", "{\n  \"n\": yes\n}");
+    place.replace("snapshot.json", "{\n  \"n\": yes\n}");
     let error = place.run(&["reseal", STORE, "--yes"]).fails(8);
     assert!(error.contains("snapshot.json") && error.contains("line 2"), "{error}");
-    replace(&place, "snapshot.seq", "two\n");
+    place.replace("snapshot.seq", "two\n");
     let error = place.run(&["reseal", STORE, "--yes"]).fails(8);
     assert!(error.contains("snapshot.seq") && error.contains("two"), "{error}");
     assert_eq!(place.seqs(), [2, 1]);

@@ -88,10 +88,6 @@ fn a_file_of_a_store_is_never_restored_into() {
     assert_eq!(fs::read_to_string(place.path("snapshot.json")).expect("it is there"), "1");
 }
 
-fn replace(place: &Place, json: &str) {
-    fs::rename(place.write("new file", json), place.files.join("snapshot.json")).expect("it can be replaced");
-}
-
 #[test]
 fn what_is_resealed_is_what_was_shown_also_while_it_waits_for_the_lock() {
     for edit in [Some("[9]"), None] {
@@ -99,14 +95,14 @@ fn what_is_resealed_is_what_was_shown_also_while_it_waits_for_the_lock() {
         place.create(1, "[1]");
         place.create(2, "[2]");
         if let Some(edit) = edit {
-            replace(&place, edit);
+            place.replace("snapshot.json", edit);
         }
         let lock = File::open(place.files.join("snapshots/.lock")).expect("it is there");
         lock.lock().expect("nobody has it");
         let child = start(&place, &["reseal", STORE, "--yes"]);
         // Whether it has looked by then or not, it must not publish this.
         thread::sleep(Duration::from_millis(500));
-        replace(&place, "[666]");
+        place.replace("snapshot.json", "[666]");
         lock.unlock().expect("it is held");
         let ended = Ran::of(child.wait_with_output().expect("it ends"));
         assert!(matches!(ended.code, Some(4 | 5)), "{ended:?}");
@@ -148,7 +144,7 @@ fn to_go_back_from_an_edit_twice_is_to_go_back_once() {
     let place = folder();
     place.create(10, "[1]");
     let good = names(&place).remove(0);
-    replace(&place, "[2]");
+    place.replace("snapshot.json", "[2]");
     place.run(&["reseal", STORE, "--yes"]).ok();
     place.run(&["rollback", STORE, "--to", &good]).ok();
     // The one that it went back to was retired by now, and the edit has the same seq.

@@ -62,7 +62,7 @@ async fn set_aside(backend: &FsBackend, place: &Place) -> Outcome {
         return out::print(&format!("nothing to set aside in {}; {hint}\n", place.name()));
     }
     let moved = moved.iter().fold(String::new(), |text, path| text + &format!("moved aside: {}\n", path.display()));
-    out::report(&moved)
+    out::report_of("they are moved aside", &moved)
 }
 
 /// What stands at the two names, by way of their links or instead of them.

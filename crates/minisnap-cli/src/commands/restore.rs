@@ -22,24 +22,23 @@ use tempfile::NamedTempFile;
 use tokio::task::{spawn_blocking, yield_now};
 
 pub(crate) async fn run(args: RestoreArgs) -> Outcome {
-    let (generation, json) = Place::of(&args.store)?.read(args.at.seq).await?;
-    let Some(output) = args.output else { return out::bytes(json).await };
+    let place = Place::of(&args.store)?;
+    let Some(output) = args.output else { return out::bytes(place.read(args.at.seq).await?.1).await };
     if is_a_stores(&output) {
         let what =
             format!("{} is, or would be, part of a store: it would change a published snapshot", output.display());
         return Err(Failure::new(Exit::Refused, format!("{what}; nothing was changed"))
             .advice("`minisnap rollback STORE --to SEQ` goes back to an older one; or give another file's name"));
     }
+    let (generation, json) = place.read(args.at.seq).await?;
     let size = json.len() as u64;
     let cannot = |error: io::Error| {
         let what = format!("cannot write {}: {error}; there is no half of it", output.display());
         Failure::new(Exit::LocalFile, what).advice("see to the folder, its permissions and its disk")
     };
     write_file(&output, json).await.map_err(cannot)?;
-    match out::print(&format!("restored seq {} ({}) to {}\n", generation.seq(), text::size(size), output.display())) {
-        Err(failure) if failure.exit() == Exit::BrokenPipe => Ok(()),
-        printed => printed.map_err(|failure| failure.and("the file is restored all the same")),
-    }
+    let told = format!("restored seq {} ({}) to {}\n", generation.seq(), text::size(size), output.display());
+    out::report_of("the file is restored", &told)
 }
 
 /// Whether a path is one of a store's files, by whatever links it leads there: one of the two names, with the other or a

@@ -45,7 +45,7 @@ impl Shown {
                 health => health.err().map(Failure::from),
             };
             let one_is_missing = match place.folder() {
-                Some(folder) => links::one_is_missing(&folder, &retained).map_err(|error| unreadable(place, &error))?,
+                Some(folder) => links::one_is_missing(&folder, &retained).map_err(|error| place.unreadable(&error))?,
                 None => false,
             };
             return Ok(Self { store: place.name().into(), current, retained, problem, one_is_missing });
@@ -116,11 +116,6 @@ impl Shown {
             "problem": self.problem.as_ref().map(Failure::text),
         })
     }
-}
-
-fn unreadable(place: &Place, error: &std::io::Error) -> Failure {
-    Failure::new(Exit::CouldNotLook, format!("{}: cannot look at the links: {error}", place.name()))
-        .advice("see to the path, its permissions and the disk; then try again")
 }
 
 /// Reads a generation whole: its digest, its pair, and that it is JSON.

@@ -198,10 +198,7 @@ fn word(failure: &Failure) -> &'static str {
 fn faults(place: &Place, history: &[Generation]) -> Outcome<(Vec<String>, bool)> {
     let Some(folder) = place.folder() else { return Ok((Vec::new(), false)) };
     let faults = || Ok((links::faults(&folder, history)?, links::one_is_missing(&folder, history)?));
-    faults().map_err(|error: std::io::Error| {
-        Failure::new(Exit::CouldNotLook, format!("{}: cannot look at the links: {error}", place.name()))
-            .advice("see to the path, its permissions and the disk; then try again")
-    })
+    faults().map_err(|error| place.unreadable(&error))
 }
 
 /// What another program wrote in the snapshot's place is damage to who wants to know whether the snapshot is intact; and
