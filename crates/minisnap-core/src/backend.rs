@@ -100,7 +100,8 @@ pub trait StagedSnapshot: io::Write + Debug + Send {
     async fn drain(&mut self) -> Result<()>;
 
     /// Makes this the current generation, if `when` holds, and keeps the files of the newest `keep` of the history: those
-    /// retained so far and this one, never more than that.
+    /// retained so far and this one, never more than that. The others can't be read any more; their files may go a moment
+    /// after this has answered.
     ///
     /// `Ok` is a licence to delete the log: the pair is durable, whole, and the current one. See the contract on
     /// [`SnapshotBackend`] for errors and for what cancelling means.

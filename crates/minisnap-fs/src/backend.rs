@@ -1,6 +1,7 @@
 //! The backend's face: the trait, and how its blocking work gets off the runtime.
 
 use crate::{
+    later::Later,
     layout::Layout,
     lock::{Caller, CallerWatch},
     publish, read, reseal,
@@ -37,6 +38,8 @@ pub(crate) struct Store {
     pub(crate) layout: Layout,
     /// How long to wait for the lock.
     pub(crate) patience: Duration,
+    /// What is removed after the answer.
+    pub(crate) later: Later,
 }
 
 impl FsBackend {
@@ -52,7 +55,8 @@ impl FsBackend {
         // Without a working directory, the path as it is still gives errors that name it.
         let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.into());
         let place = absolute.display().to_string();
-        Self { dir, place, store: Store { layout: Layout::new(absolute), patience: Self::DEFAULT_BUSY_TIMEOUT } }
+        let layout = Layout::new(absolute);
+        Self { dir, place, store: Store { layout, patience: Self::DEFAULT_BUSY_TIMEOUT, later: Later::new() } }
     }
 
     /// How long a writer waits for other writers, unless set.
@@ -69,6 +73,12 @@ impl FsBackend {
     /// The folder, as it was given.
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// What was left to be done after an answer is done when this returns.
+    #[cfg(test)]
+    pub(crate) fn finish(&self) {
+        self.store.later.finish();
     }
 
     /// Accepts what a person or another program wrote in the snapshot's place, and publishes it as the newest generation:

@@ -109,7 +109,9 @@ impl Store {
         stage
             .write_all(format!("[{seq}]").as_bytes())
             .map_err(|error| MiniSnapError::from_write(error, || unreachable!("the stage gives the place")))?;
-        stage.publish(Precondition::Always, NonZeroUsize::new(2).unwrap()).await.map(drop)
+        let published = stage.publish(Precondition::Always, NonZeroUsize::new(2).unwrap()).await;
+        self.backend.finish();
+        published.map(drop)
     }
 
     async fn act(&self, deed: Deed) -> Result<()> {

@@ -37,6 +37,7 @@ mod fault_tests;
 #[cfg(any(fuzzing, test))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod later;
 mod layout;
 mod lock;
 mod names;

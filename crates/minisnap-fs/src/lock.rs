@@ -114,7 +114,7 @@ impl Owner {
     }
 }
 
-/// A stage's or generation's JSON, locked for as long as its writer lives.
+/// A stage's or generation's JSON, locked for as long as its writer lives, or whoever removes it.
 #[derive(Debug)]
 pub(crate) struct WriterLock {
     disk: Disk,
@@ -157,6 +157,11 @@ impl WriterLock {
         is_at(self.disk, &self.file, &self.path)
     }
 
+    /// How long the file is.
+    pub(crate) fn bytes(&self) -> Result<u64> {
+        self.disk.identity_of(&self.file, &self.path).map(|identity| identity.bytes())
+    }
+
     /// The file was renamed along with its folder.
     pub(crate) fn moved_to(&mut self, folder: &Path) {
         self.path = folder.join(JSON_NAME);
@@ -171,20 +176,24 @@ impl Drop for WriterLock {
     }
 }
 
-/// Whether the writer of a stage or generation is gone: its lock can be taken, or it never came to take one. To be asked
-/// under the [`StoreLock`]. In doubt, it lives.
-pub(crate) fn writer_is_gone(disk: Disk, folder: &Path) -> bool {
+/// Whoever made a stage or generation, or removes it.
+#[derive(Debug)]
+pub(crate) enum Writer {
+    Lives,
+    /// Its lock is this process's now, unless there is no JSON, and nothing to lock.
+    Gone(Option<WriterLock>),
+}
+
+/// Looks whose a stage or generation is, and takes it over if it is nobody's. To be asked under the [`StoreLock`]. In doubt,
+/// its writer lives.
+pub(crate) fn writer_of(disk: Disk, folder: &Path) -> Writer {
     let path = folder.join(JSON_NAME);
     match disk.open(&path) {
-        Ok(None) => true,
-        Ok(Some(file)) => {
-            let gone = disk.try_lock(&file, &path).unwrap_or(false);
-            if gone {
-                disk.unlock(&file);
-            }
-            gone
+        Ok(None) => Writer::Gone(None),
+        Ok(Some(file)) if disk.try_lock(&file, &path).unwrap_or(false) => {
+            Writer::Gone(Some(WriterLock { disk, file: Arc::new(file), path, owner: Owner::this_process() }))
         }
-        Err(_) => false,
+        Ok(Some(_)) | Err(_) => Writer::Lives,
     }
 }
 
@@ -212,7 +221,7 @@ mod tests {
     }
 
     fn writer_is_gone(folder: &TempDir) -> bool {
-        super::writer_is_gone(Disk::new(Operation::Publish), folder.path())
+        matches!(writer_of(Disk::new(Operation::Publish), folder.path()), Writer::Gone(Some(_)))
     }
 
     #[test]

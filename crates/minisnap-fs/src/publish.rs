@@ -13,8 +13,8 @@
 //!    precondition (failed: discard); if the history isn't what step 2 linked to, link again and sync the folder.
 //! 6. See that the generation and the lock are still where they were put (else `Restage`, or `Busy`); replace the commit
 //!    record and sync `snapshots`: the second round, and the last.
-//! 7. Still locked, remove every generation that isn't retained and whose writer is gone. Let go of the generation's lock,
-//!    then of `.lock`.
+//! 7. Still locked, remove every generation that isn't retained and whose writer is gone, but for a small one, which is
+//!    claimed. Let go of the generation's lock, then of `.lock`. Have the claimed one removed while the caller goes on.
 //!
 //! Everything before step 6 leaves the old pair as it was. In step 6 the outcome may become unknown, and then nothing is
 //! removed. After it nothing fails: what can't be removed waits for the next publish.
@@ -84,17 +84,20 @@ pub(crate) fn publish(
         .map_err(|failure| failure.of_publishing(disk, layout, &name, current.as_ref()))?;
     // 7.
     let published = Published::new(generation, &older, keep);
-    let _ = before
-        .over(disk, layout, &name, retained)
-        .and_then(|history| retire::clean(disk, layout, &lock, &history, Committed::Durably));
+    let history = before.over(disk, layout, &name, retained).ok();
+    let left = history.and_then(|history| retire::clean_but_one(disk, layout, &lock, &history));
     drop(stage);
     drop(lock);
+    if let Some(doomed) = left {
+        store.later.remove(doomed);
+    }
     Ok(published)
 }
 
-/// Removes, now, what dead writers left.
+/// Removes, now, what dead writers left, and what this one retired.
 pub(crate) fn sweep(store: &Store, caller: &CallerWatch) -> Result<()> {
     let (disk, layout) = (Disk::new(Operation::Sweep), &store.layout);
+    store.later.finish();
     if record::read(disk, layout)? == CommitRecord::Absent {
         // Nothing was ever staged here; a plain pair is left to the first publish.
         return Ok(());

@@ -1,15 +1,20 @@
 //! Removing what is not retained: retired generations, and what dead writers left.
+//!
+//! What is to go is decided under `.lock`, and for good: what isn't retained by a durable commit record is never retained
+//! again. So it needs no lock to be removed, and nobody has to wait for it: see `later.rs`.
 
 use crate::{
     commit,
     disk::Disk,
     layout::{GENERATION_ENTRIES, GenerationName, Layout, NEXT, is_stage},
-    lock::{StoreLock, writer_is_gone},
+    lock::{StoreLock, Writer, WriterLock, writer_of},
     record::History,
-    together,
 };
 use minisnap_core::Result;
-use std::{collections::HashSet, path::Path};
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+};
 
 /// How far the commit record has come that says what is current.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,22 +37,79 @@ pub(crate) fn clean(
     history: &History,
     mut committed: Committed,
 ) -> Result<()> {
+    each_doomed(disk, layout, history, |doomed| {
+        if committed == Committed::Perhaps && !doomed.is_stage {
+            commit::renew(disk, layout, lock, history.newest())?;
+            committed = Committed::Durably;
+        }
+        doomed.remove()
+    })
+}
+
+/// The same where the commit record is durable, but one small one is left to be removed later, by this writer: no other will
+/// touch it as long as this one lives. What is large, or too many, is removed now, so that what a store occupies for a moment
+/// longer stays small, and so does the number of open files. What can't be removed waits for the next publish.
+pub(crate) fn clean_but_one(disk: Disk, layout: &Layout, _lock: &StoreLock, history: &History) -> Option<Doomed> {
+    let mut left = None;
+    let _ = each_doomed(disk, layout, history, |doomed| {
+        if left.is_none() && doomed.can_wait() {
+            left = Some(doomed);
+            return Ok(());
+        }
+        doomed.remove()
+    });
+    left
+}
+
+/// A stage or generation that nobody needs any more, and that no other writer touches.
+#[derive(Debug)]
+pub(crate) struct Doomed {
+    disk: Disk,
+    folder: PathBuf,
+    is_stage: bool,
+    /// That of its JSON, if there is one.
+    claim: Option<WriterLock>,
+}
+
+impl Doomed {
+    /// How large one may be that is removed later, in bytes of JSON.
+    const SMALL: u64 = 8 << 20;
+
+    /// Without a claim, other writers could not tell that it is somebody's.
+    fn can_wait(&self) -> bool {
+        let bytes = self.claim.as_ref().and_then(|claim| claim.bytes().ok());
+        bytes.is_some_and(|bytes| bytes <= Self::SMALL)
+    }
+
+    /// Removes it. However late that is, nothing else goes that may have its name by now, as after a restored backup.
+    pub(crate) fn remove(self) -> Result<()> {
+        if self.claim.as_ref().map_or(Ok(true), WriterLock::is_still_there)? {
+            remove_generation(self.disk, &self.folder)?;
+        }
+        Ok(())
+    }
+}
+
+/// Hands out what is to go, one at a time, since each that is claimed is an open file.
+fn each_doomed(
+    disk: Disk,
+    layout: &Layout,
+    history: &History,
+    mut remove: impl FnMut(Doomed) -> Result<()>,
+) -> Result<()> {
     let retained: HashSet<&str> = history.retained.iter().map(GenerationName::as_str).collect();
     let mut result = Ok(());
     for name in disk.names_in(&layout.snapshots())? {
-        let path = layout.snapshots().join(&name);
+        let folder = layout.snapshots().join(&name);
+        let is_stage = is_stage(&name);
         let removed = if name == NEXT {
             // Only ever there while somebody holds the lock, and that is this writer.
-            disk.remove(&path)
-        } else if is_stage(&name) || is_unretained(&name, &retained, history) {
-            if !writer_is_gone(disk, &path) {
-                continue;
+            disk.remove(&folder)
+        } else if is_stage || is_unretained(&name, &retained, history) {
+            match writer_of(disk, &folder) {
+                Writer::Lives => continue,
+                Writer::Gone(claim) => remove(Doomed { disk, folder, is_stage, claim }),
             }
-            if committed == Committed::Perhaps && !is_stage(&name) {
-                commit::renew(disk, layout, lock, history.newest())?;
-                committed = Committed::Durably;
-            }
-            remove_generation(disk, &path)
         } else {
             Ok(())
         };
@@ -67,11 +129,7 @@ pub(crate) fn remove_generation(disk: Disk, folder: &Path) -> Result<()> {
         // Nothing, or a link that somebody placed: what it leads to is outside.
         return Ok(());
     }
-    // To free what a file occupied takes the system as long as a sync does.
-    let [large, small @ ..] = GENERATION_ENTRIES.map(|entry| folder.join(entry));
-    together::make(vec![
-        Box::new(move || disk.remove(&large)),
-        Box::new(move || small.iter().try_for_each(|path| disk.remove(path))),
-    ])?;
+    // The JSON last: as long as it is there, its lock tells other writers whose this is.
+    GENERATION_ENTRIES.iter().rev().try_for_each(|entry| disk.remove(&folder.join(entry)))?;
     disk.remove_folder(folder)
 }

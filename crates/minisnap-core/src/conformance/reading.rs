@@ -116,6 +116,7 @@ pub async fn reading_changes_nothing<T: StoreUnderTest>() {
         let published = publish(&backend, &Sample::new(n, n), Precondition::Always, keep(2)).await;
         published.must("a publish with `Always` is never refused");
     }
+    assert_cleaned_by_sweeping(&store, &backend, "what was retired").await;
     let living = stage(&backend, &Sample::new(9, 9)).await.must("a stage can begin");
     let mut debris = store.debris().await;
     debris.sort();

@@ -110,31 +110,40 @@ impl Run {
         let keep = NonZeroUsize::new(keep).expect("keeps at least one");
         let (mine, other) = (Pair::new(seq), Pair::new(by));
         let before = self.expect.one_of[0].clone();
-        let after_other = published_over(&before, &other, keep);
-        let now = |one_of: [&Snapshots; 2]| {
-            Step::Expect(Arc::new(Expect { one_of: one_of.map(Clone::clone).into(), or_else: OrElse::Nothing }))
-        };
-        let in_between = now([&before, &after_other]);
-        let last = now([&after_other, &published_over(&after_other, &mine, keep)]);
+        let after_mine = published_over(&before, &mine, keep);
+        let now = |one_of: Vec<Snapshots>| Step::Expect(Arc::new(Expect { one_of, or_else: OrElse::Nothing }));
         let (recording, backend) = (self.recording.clone(), self.backend().with_busy_timeout(Duration::ZERO));
         let (interrupted, was_interrupted) = mpsc::channel();
+        let pair = mine.clone();
         self.recording.interrupt(after, move || {
             let length = recording.steps().len();
-            recording.push(in_between);
-            match block_on(publish(&backend, &other, keep)) {
-                Ok(_) => recording.push(last),
-                Err(MiniSnapError::Busy { .. }) => recording.cut(length),
+            let overtaken = block_on(find(&backend)).is_ok_and(|found| found == after_mine);
+            recording.cut(length);
+            let before = if overtaken { after_mine } else { before };
+            let after_other = published_over(&before, &other, keep);
+            recording.push(now(vec![before, after_other.clone()]));
+            let done = match block_on(publish(&backend, &other, keep)) {
+                Ok(_) if overtaken => now(vec![after_other]),
+                Ok(_) => now(vec![after_other.clone(), published_over(&after_other, &pair, keep)]),
+                Err(MiniSnapError::Busy { .. }) => {
+                    recording.cut(length);
+                    let _ = interrupted.send(false);
+                    return;
+                }
                 Err(error) => panic!("publish in between: {error}"),
-            }
-            let _ = interrupted.send(());
+            };
+            recording.push(done);
+            let _ = interrupted.send(overtaken);
         });
         self.try_to_publish(|before| published_over(before, &mine, keep));
         let published = block_on(publish(&self.backend(), &mine, keep)).expect("publish");
-        was_interrupted.try_recv().ok()?;
+        let overtaken = was_interrupted.try_recv().ok()?;
         if let Some(Step::Expect(last)) = self.recording.steps().iter().rfind(|step| matches!(step, Step::Expect(_))) {
             self.expect = last.clone();
         }
-        self.acknowledge(&published);
+        if !overtaken {
+            self.acknowledge(&published);
+        }
         Some(self)
     }
 
@@ -349,10 +358,17 @@ fn scratch() -> TempDir {
     tempfile::tempdir_in(place).or_else(|_| TempDir::new()).expect("a temporary folder")
 }
 
+/// Drives a future, and then what it left to be done after its answer, so that a recording is the same each time. What is
+/// done side by side can happen in any order, but of that the model makes all that a power loss could.
 pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
     thread_local! {
         static RUNTIME: tokio::runtime::Runtime =
-            tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+            tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build().expect("a runtime");
     }
-    RUNTIME.with(|runtime| runtime.block_on(future))
+    RUNTIME.with(|runtime| {
+        let answer = runtime.block_on(future);
+        // The only thread takes one after the other.
+        runtime.block_on(runtime.spawn_blocking(|| {})).expect("it is the last in the queue");
+        answer
+    })
 }

@@ -21,7 +21,8 @@ macro_rules! cases {
 
 cases! {
     first_publish first_publish_without_parents second_publish tenth_publish retiring two_writers
-    two_writers_at_each_step two_first_writers_at_each_step two_adopters_at_each_step adoption
+    two_writers_at_each_step two_first_writers_at_each_step two_adopters_at_each_step
+    two_writers_who_retire_at_each_step adoption
     adoption_of_an_unsynced_pair leftovers reseal_of_a_replaced_link reseal_of_an_edit_in_place set_aside
     half_a_pair killed_in_the_first_publish killed_in_the_second_publish killed_in_an_adoption
     killed_in_a_reseal killed_in_a_set_aside history_after_a_kill history_of_a_plain_pair sweep_after_a_kill
@@ -92,19 +93,24 @@ fn two_writers() -> Vec<Trace> {
 
 /// One is published in the middle of another: after it was linked to the history, for one, so that it must be linked again.
 fn two_writers_at_each_step() -> Vec<Trace> {
-    interrupted_at_each_step(one_published)
+    interrupted_at_each_step(one_published, 2)
 }
 
 fn two_first_writers_at_each_step() -> Vec<Trace> {
-    interrupted_at_each_step(|| Run::new("b/state", folder([]), nothing()))
+    interrupted_at_each_step(|| Run::new("b/state", folder([]), nothing()), 2)
 }
 
 fn two_adopters_at_each_step() -> Vec<Trace> {
-    interrupted_at_each_step(plain_pair)
+    interrupted_at_each_step(plain_pair, 2)
 }
 
-fn interrupted_at_each_step(start: fn() -> Run) -> Vec<Trace> {
-    (1..).map_while(|after| Some(start().publish_interrupted(2, 3, 2, after)?.end())).collect()
+/// Here the other one may also come when the first has answered, and is still removing what it retired.
+fn two_writers_who_retire_at_each_step() -> Vec<Trace> {
+    interrupted_at_each_step(one_published, 1)
+}
+
+fn interrupted_at_each_step(start: fn() -> Run, keep: usize) -> Vec<Trace> {
+    (1..).map_while(|after| Some(start().publish_interrupted(2, 3, keep, after)?.end())).collect()
 }
 
 /// What an older version left: no newline, and nothing but the two files.

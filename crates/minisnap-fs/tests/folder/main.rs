@@ -17,6 +17,7 @@ use std::{
     num::NonZeroUsize,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 use tempfile::TempDir;
 
@@ -75,7 +76,19 @@ impl Folder {
     async fn publish_keeping(&self, seq: u64, keep: usize, when: Precondition) -> Result<Published> {
         let mut stage = self.backend.stage(seq).await?;
         stage.write_all(json_of(seq).as_bytes()).expect("room for a few bytes");
-        stage.publish(when, NonZeroUsize::new(keep).expect("not zero")).await
+        let before = self.backend.history().await;
+        let published = stage.publish(when, NonZeroUsize::new(keep).expect("not zero")).await;
+        if let (Ok(before), Ok(published)) = (before, &published) {
+            self.wait_for_removals(&before, published.retained()).await;
+        }
+        published
+    }
+
+    /// What a publish retires may be removed after its answer; what it leaves alone is there after this, too.
+    async fn wait_for_removals(&self, before: &[Generation], retained: &[Generation]) {
+        let is_there = |retired: &Generation| self.path("snapshots").join(retired.name()).exists();
+        let retired = before.iter().filter(|generation| !retained.contains(generation));
+        soon(|| !retired.clone().any(is_there)).await;
     }
 
     /// The current pair, as a restore finds it.
@@ -106,6 +119,16 @@ impl Folder {
             .filter(|name| history.iter().all(|generation| generation.name() != name))
             .collect()
     }
+}
+
+/// Whether something becomes so.
+async fn soon(is_so: impl Fn() -> bool) -> bool {
+    const PATIENCE: Duration = Duration::from_secs(2);
+    let begun = Instant::now();
+    while !is_so() && begun.elapsed() < PATIENCE {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    is_so()
 }
 
 fn json_of(seq: u64) -> String {
