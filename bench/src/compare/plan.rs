@@ -63,12 +63,13 @@ fn is_shown(job: Job, workload: &str, bytes: usize) -> bool {
     }
 }
 
-/// Odd, so that one is the median; and few of what takes long, so that all of it takes about ten minutes.
+/// Odd, so that one is the median; and few of what takes long, so that all of it takes about twenty minutes.
 fn rounds(job: Job, workload: &str, bytes: usize) -> usize {
     let set = env::var("MINISNAP_BENCH_ROUNDS").ok().and_then(|rounds| rounds.parse().ok());
     set.filter(|rounds| *rounds > 0).unwrap_or(match (job, workload, bytes) {
-        (Job::Alone, _, 0x1000_0000..) => 1,
-        (Job::Alone, Registry::NAME, 0..=0x10_0000) => 5,
-        _ => 3,
+        (Job::Alone, _, 0x1000_0000..) => 3,
+        (Job::Alone, Registry::NAME, 0..=0x10_0000) => 9,
+        (Job::Alone, Registry::NAME, _) => 7,
+        _ => 5,
     })
 }

@@ -87,8 +87,7 @@ fn a_current_snapshot_that_is_damaged_is_not_where_one_wanted_to_be() {
 fn to_the_snapshot_before_a_reseal_which_has_the_same_seq_it_goes_by_its_name() {
     let place = folder();
     place.create(10, "[10]");
-    let file = place.write("edited", "[11]");
-    fs::rename(file, place.files.join("snapshot.json")).expect("it can be replaced");
+    place.replace("snapshot.json", "[11]");
     place.run(&["reseal", STORE, "--yes"]).ok();
     assert_eq!(place.run(&["cat", STORE]).ok(), "[11]");
     let error = place.run(&["rollback", STORE, "--to", "10"]).fails(4);

@@ -93,9 +93,7 @@ fn an_edit_in_place_is_named_and_can_be_resealed() {
 #[test]
 fn an_edit_that_replaced_the_link_is_foreign_and_can_be_resealed_or_set_aside() {
     let place = with_two();
-    // As with `sed -i`.
-    let edited = place.write("edited", "[22]");
-    fs::rename(edited, place.files.join("snapshot.json")).expect("renamed");
+    place.replace("snapshot.json", "[22]");
     for command in ["restore", "cat", "show"] {
         let said = place.run(&[command, STORE]).fails(5);
         assert!(said.contains("another program") && said.contains("sed -i"), "{said}");
