@@ -24,7 +24,7 @@ use std::{fmt::Debug, io, num::NonZeroUsize, sync::Arc};
 ///    answered with [`Restage`](MiniSnapError::Restage)); effort is bounded and ends in [`Busy`](MiniSnapError::Busy), the
 ///    old pair certainly untouched.
 /// 5. *Known outcome.* An error says whether the old pair is certainly untouched, or that it can't be known
-///    ([`OutcomeUnknown`](MiniSnapError::OutcomeUnknown), after which nothing is deleted). What fails after the commit
+///    ([`OutcomeUnknown`](MiniSnapError::OutcomeUnknown), after which nothing is deleted that was retained before it). What fails after the commit
 ///    (retiring, cleaning) is no error of the publish: the remains wait for a later one.
 /// 6. *Never in the way of reading.* Reading needs no write access, takes no lock and changes nothing, whatever it finds.
 /// 7. *Cancelling* (dropping a future): a publish whose commit has not begun never commits, so that nothing cancelled can
@@ -101,7 +101,7 @@ pub trait StagedSnapshot: io::Write + Debug + Send {
 
     /// Makes this the current generation, if `when` holds, and keeps the files of the newest `keep` of the history: those
     /// retained so far and this one, never more than that. The others can't be read any more; their files may go a moment
-    /// after this has answered.
+    /// after this has answered, and have by the end of a [`sweep`](SnapshotBackend::sweep) through the same handle.
     ///
     /// `Ok` is a licence to delete the log: the pair is durable, whole, and the current one. See the contract on
     /// [`SnapshotBackend`] for errors and for what cancelling means.

@@ -56,7 +56,8 @@ impl FsBackend {
         let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.into());
         let place = absolute.display().to_string();
         let layout = Layout::new(absolute);
-        Self { dir, place, store: Store { layout, patience: Self::DEFAULT_BUSY_TIMEOUT, later: Later::new() } }
+        let later = Later::new(&layout);
+        Self { dir, place, store: Store { layout, patience: Self::DEFAULT_BUSY_TIMEOUT, later } }
     }
 
     /// How long a writer waits for other writers, unless set.

@@ -1,70 +1,81 @@
 //! What a publish retires is removed after its answer: to free what three files and folders occupied takes the system as
 //! long as a sync, and nobody waits for it.
 //!
-//! 1. Under `.lock`, after the commit: one small generation is claimed, by the lock on its JSON (`retire.rs`).
+//! 1. Under `.lock`, after the commit: one small generation, or dead writer's stage, is claimed by the lock on its JSON
+//!    (`retire.rs`).
 //! 2. Without `.lock`: it is handed to the runtime's blocking pool, and the publish answers. If the one before is still
 //!    waiting or under way there, this writer removes its own itself: no more than one ever waits.
-//! 3. The pool removes it; or, if the runtime shuts down before that, whoever drops it from the queue; or, if the process
-//!    dies, the next writer, who finds it unlocked.
+//! 3. The pool removes it, if it still isn't retained; or, if the runtime shuts down before that, whoever drops it from the
+//!    queue; or, if the process dies, the next writer, who finds it unlocked.
 
-use crate::{lock::Owner, retire::Doomed};
+use crate::{layout::Layout, lock::Owner, retire::Doomed};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use tokio::runtime::Handle;
 
 /// The one that waits to be removed, of all clones of a backend.
 #[derive(Debug, Clone)]
 pub(crate) struct Later {
+    layout: Layout,
     /// Held while it is being removed.
     waiting: Arc<Mutex<Option<Doomed>>>,
     owner: Owner,
 }
 
 impl Later {
-    pub(crate) fn new() -> Self {
-        Self { waiting: Arc::default(), owner: Owner::this_process() }
+    pub(crate) fn new(layout: &Layout) -> Self {
+        Self { layout: layout.clone(), waiting: Arc::default(), owner: Owner::this_process() }
     }
 
     /// Steps 2 and 3. What can't be removed waits for the next publish.
     pub(crate) fn remove(&self, doomed: Doomed) {
-        if let Some(doomed) = self.put(doomed) {
-            let _ = doomed.remove();
-        } else if let Ok(runtime) = Handle::try_current() {
-            let finish = FinishOnDrop(self.clone());
-            runtime.spawn_blocking(move || drop(finish));
-        } else {
-            self.finish();
+        match self.put(doomed) {
+            Ok(finish) => {
+                if let Ok(runtime) = Handle::try_current() {
+                    // To drop it is to do it, whether the pool comes to it or not.
+                    runtime.spawn_blocking(move || drop(finish));
+                }
+            }
+            Err(doomed) => {
+                let _ = doomed.remove_later(&self.layout);
+            }
         }
     }
 
     /// Removes, now, the one that waits, and waits for the one that is being removed.
     pub(crate) fn finish(&self) {
-        // A forked child may have inherited it in the middle of a removal that goes on only in its parent.
-        if self.owner.is_this_process() {
+        if self.is_usable() {
             let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(doomed) = waiting.take() {
-                let _ = doomed.remove();
+                let _ = doomed.remove_later(&self.layout);
             }
         }
     }
 
     /// Gives it back if there is one already.
-    fn put(&self, doomed: Doomed) -> Option<Doomed> {
+    fn put(&self, doomed: Doomed) -> Result<FinishOnDrop, Doomed> {
+        if !self.is_usable() {
+            return Err(doomed);
+        }
         let mut waiting = match self.waiting.try_lock() {
             Ok(waiting) => waiting,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return Some(doomed),
+            Err(TryLockError::WouldBlock) => return Err(doomed),
         };
-        match &*waiting {
-            Some(_) => Some(doomed),
-            None => {
-                *waiting = Some(doomed);
-                None
-            }
+        if waiting.is_some() {
+            return Err(doomed);
         }
+        *waiting = Some(doomed);
+        Ok(FinishOnDrop(self.clone()))
+    }
+
+    /// A forked child may have inherited it in the middle of a removal, which goes on only in its parent.
+    fn is_usable(&self) -> bool {
+        self.owner.is_this_process()
     }
 }
 
 /// A runtime that shuts down drops what it hasn't begun.
+#[derive(Debug)]
 struct FinishOnDrop(Later);
 
 impl Drop for FinishOnDrop {
@@ -77,17 +88,20 @@ impl Drop for FinishOnDrop {
 mod tests {
     use super::*;
     use crate::{
+        backend,
         disk::Disk,
         layout::{GENERATION_ENTRIES, GenerationName, Layout},
         lock::{Caller, StoreLock, Writer, writer_of},
+        publish,
         record::History,
         retire::clean_but_one,
     };
     use minisnap_core::{Digest, Operation};
     use std::{
         fs::{self, File},
-        path::PathBuf,
+        path::{Path, PathBuf},
         sync::mpsc,
+        thread,
         time::Duration,
     };
     use tempfile::TempDir;
@@ -122,6 +136,10 @@ mod tests {
             folder
         }
 
+        fn later(&self) -> Later {
+            Later::new(&self.layout)
+        }
+
         fn retire(&self) -> Option<Doomed> {
             let caller = Caller::default();
             let lock = StoreLock::acquire(self.disk, &self.layout, Duration::ZERO, &caller.watch()).expect("a lock");
@@ -150,7 +168,8 @@ mod tests {
 
     #[test]
     fn who_leaves_one_for_later_does_not_wait_for_it_and_the_pool_removes_it() {
-        let (store, later, (runtime, go_on)) = (Store::new(), Later::new(), busy());
+        let (store, (runtime, go_on)) = (Store::new(), busy());
+        let later = store.later();
         let (doomed, folder) = store.doomed();
         let within = runtime.enter();
         later.remove(doomed);
@@ -164,7 +183,8 @@ mod tests {
 
     #[test]
     fn no_more_than_one_waits() {
-        let (store, later, (runtime, _go_on)) = (Store::new(), Later::new(), busy());
+        let (store, (runtime, _go_on)) = (Store::new(), busy());
+        let later = store.later();
         let _within = runtime.enter();
         let (first, first_folder) = store.doomed();
         later.remove(first);
@@ -176,14 +196,78 @@ mod tests {
     }
 
     #[test]
-    fn a_runtime_that_shuts_down_removes_what_it_did_not_come_to() {
-        let (store, later, (runtime, go_on)) = (Store::new(), Later::new(), busy());
+    fn a_runtime_that_shuts_down_removes_what_it_does_not_come_to() {
+        let (store, (runtime, go_on)) = (Store::new(), busy());
         let (doomed, folder) = store.doomed();
-        let within = runtime.enter();
-        later.remove(doomed);
-        drop(within);
+        let handle = runtime.handle().clone();
         go_on.send(()).expect("it waits for that");
         drop(runtime);
+        let _within = handle.enter();
+        store.later().remove(doomed);
+        assert!(!folder.exists());
+    }
+
+    #[test]
+    fn while_one_is_being_removed_nobody_waits_for_that() {
+        let store = Store::new();
+        let (later, (doomed, folder)) = (store.later(), store.doomed());
+        let under_way = later.waiting.lock().expect("nobody has it");
+        let (tell, hear) = mpsc::channel();
+        let same = later.clone();
+        thread::spawn(move || {
+            same.remove(doomed);
+            tell.send(())
+        });
+        hear.recv_timeout(Duration::from_secs(20)).expect("it comes to an end");
+        assert!(!folder.exists());
+        drop(under_way);
+    }
+
+    #[test]
+    fn a_forked_child_removes_its_own_itself_and_leaves_its_parents_to_that() {
+        let store = Store::new();
+        let mut later = store.later();
+        let (parents, parents_folder) = store.doomed();
+        let _waiting = later.put(parents).expect("there is none yet");
+        later.owner = Owner::nobody();
+        let (own, own_folder) = store.doomed();
+        later.remove(own);
+        later.finish();
+        assert!(parents_folder.exists() && !own_folder.exists());
+    }
+
+    #[test]
+    fn what_is_retained_again_by_then_stays() {
+        let store = Store::new();
+        let (doomed, folder) = store.doomed();
+        let name = folder.file_name().expect("its name");
+        // As an operator may, by hand.
+        store.disk.link(Path::new(name), &store.layout.current()).expect("a commit record");
+        fs::remove_file(folder.join("retained")).expect("it is there");
+        store.disk.link(Path::new("1"), &folder.join("retained")).expect("a link");
+        store.later().remove(doomed);
+        assert!(folder.join("snapshot.json").exists());
+    }
+
+    #[test]
+    fn a_history_with_a_gap_protects_what_waits() {
+        let store = Store::new();
+        let (doomed, folder) = store.doomed();
+        let name = GenerationName::new(2, Digest::of(b"")).expect("a name");
+        store.disk.link(Path::new(name.as_str()), &store.layout.current()).expect("a commit record");
+        store.later().remove(doomed);
+        assert!(folder.exists());
+    }
+
+    #[test]
+    fn a_sweep_removes_what_waits() {
+        let store = Store::new();
+        let later = store.later();
+        let (doomed, folder) = store.doomed();
+        let _waiting = later.put(doomed).expect("there is none yet");
+        let caller = Caller::default();
+        let swept = backend::Store { layout: store.layout.clone(), patience: Duration::ZERO, later };
+        publish::sweep(&swept, &caller.watch()).expect("nothing is in its way");
         assert!(!folder.exists());
     }
 
@@ -191,7 +275,7 @@ mod tests {
     fn without_a_runtime_it_is_removed_at_once() {
         let store = Store::new();
         let (doomed, folder) = store.doomed();
-        Later::new().remove(doomed);
+        store.later().remove(doomed);
         assert!(!folder.exists());
     }
 
@@ -215,7 +299,7 @@ mod tests {
         fs::create_dir(&folder).expect("a folder");
         let restored = folder.join("snapshot.json");
         fs::write(&restored, "1").expect("a restored backup");
-        Later::new().remove(doomed);
+        store.later().remove(doomed);
         assert!(restored.exists());
     }
 
@@ -225,7 +309,7 @@ mod tests {
         let (doomed, folder) = store.doomed();
         fs::remove_file(folder.join("snapshot.seq")).expect("it is there");
         fs::create_dir(folder.join("snapshot.seq")).expect("what can't be removed like a file");
-        doomed.remove().expect_err("it can't be removed");
+        doomed.remove_later(&store.layout).expect_err("it can't be removed");
         assert!(folder.join("snapshot.json").exists(), "others tell by its lock whose it is: it goes last");
     }
 
@@ -235,7 +319,7 @@ mod tests {
         let (doomed, folder) = store.doomed();
         drop(doomed);
         assert!(folder.exists());
-        store.retire().expect("it is nobody's").remove().expect("it can be removed");
+        store.later().remove(store.retire().expect("it is nobody's"));
         assert!(!folder.exists());
     }
 }

@@ -109,6 +109,12 @@ impl Owner {
         Self(std::process::id())
     }
 
+    /// One that no process is.
+    #[cfg(test)]
+    pub(crate) fn nobody() -> Self {
+        Self(0)
+    }
+
     pub(crate) fn is_this_process(self) -> bool {
         self.0 == std::process::id()
     }
@@ -238,8 +244,7 @@ mod tests {
     #[test]
     fn a_forked_child_lets_go_of_nothing_that_is_its_parents() {
         let (folder, mut store, mut writer, _parents) = locked();
-        // No process has this number.
-        (store.owner, writer.owner) = (Owner(0), Owner(0));
+        (store.owner, writer.owner) = (Owner::nobody(), Owner::nobody());
         assert!(!writer.is_owned());
         drop((store, writer));
         assert!(store_lock(&folder).is_err());

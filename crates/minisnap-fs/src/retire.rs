@@ -1,14 +1,14 @@
 //! Removing what is not retained: retired generations, and what dead writers left.
 //!
 //! What is to go is decided under `.lock`, and for good: what isn't retained by a durable commit record is never retained
-//! again. So it needs no lock to be removed, and nobody has to wait for it: see `later.rs`.
+//! again by a writer. So it needs no lock to be removed, and nobody has to wait for it: see `later.rs`.
 
 use crate::{
     commit,
     disk::Disk,
     layout::{GENERATION_ENTRIES, GenerationName, Layout, NEXT, is_stage},
     lock::{StoreLock, Writer, WriterLock, writer_of},
-    record::History,
+    record::{self, History},
 };
 use minisnap_core::Result;
 use std::{
@@ -38,7 +38,7 @@ pub(crate) fn clean(
     mut committed: Committed,
 ) -> Result<()> {
     each_doomed(disk, layout, history, |doomed| {
-        if committed == Committed::Perhaps && !doomed.is_stage {
+        if committed == Committed::Perhaps && !doomed.is_stage && !doomed.is_gone()? {
             commit::renew(disk, layout, lock, history.newest())?;
             committed = Committed::Durably;
         }
@@ -46,7 +46,7 @@ pub(crate) fn clean(
     })
 }
 
-/// The same where the commit record is durable, but one small one is left to be removed later, by this writer: no other will
+/// The same where the commit record is durable, but a small one is left to be removed later, by this writer: no other will
 /// touch it as long as this one lives. What is large, or too many, is removed now, so that what a store occupies for a moment
 /// longer stays small, and so does the number of open files. What can't be removed waits for the next publish.
 pub(crate) fn clean_but_one(disk: Disk, layout: &Layout, _lock: &StoreLock, history: &History) -> Option<Doomed> {
@@ -69,6 +69,8 @@ pub(crate) struct Doomed {
     is_stage: bool,
     /// That of its JSON, if there is one.
     claim: Option<WriterLock>,
+    /// What was current when this was decided.
+    current: Option<GenerationName>,
 }
 
 impl Doomed {
@@ -81,12 +83,34 @@ impl Doomed {
         bytes.is_some_and(|bytes| bytes <= Self::SMALL)
     }
 
-    /// Removes it. However late that is, nothing else goes that may have its name by now, as after a restored backup.
-    pub(crate) fn remove(self) -> Result<()> {
-        if self.claim.as_ref().map_or(Ok(true), WriterLock::is_still_there)? {
-            remove_generation(self.disk, &self.folder)?;
+    /// Whether another writer removed it while this one looked, but perhaps for an empty folder.
+    fn is_gone(&self) -> Result<bool> {
+        match &self.claim {
+            Some(claim) => claim.is_still_there().map(|is_there| !is_there),
+            // One that isn't empty stays, with an error.
+            None => Ok(self.disk.remove_folder(&self.folder).is_ok()),
         }
-        Ok(())
+    }
+
+    /// Removes it under the lock.
+    fn remove(self) -> Result<()> {
+        remove_generation(self.disk, &self.folder)
+    }
+
+    /// Removes it without the lock, if it is still what was claimed, and isn't retained: an operator may have put a backup in
+    /// the store's place meanwhile, or another commit record.
+    pub(crate) fn remove_later(self, layout: &Layout) -> Result<()> {
+        let is_there = self.claim.as_ref().is_some_and(|claim| claim.is_still_there().unwrap_or(false));
+        if is_there && self.is_still_unretained(layout)? { self.remove() } else { Ok(()) }
+    }
+
+    fn is_still_unretained(&self, layout: &Layout) -> Result<bool> {
+        let current = record::read(self.disk, layout)?.into_current();
+        if self.is_stage || current == self.current {
+            return Ok(true);
+        }
+        let history = History::from(self.disk, layout, current.as_ref())?;
+        Ok(history.is_whole() && history.retained.iter().all(|name| layout.generation(name) != self.folder))
     }
 }
 
@@ -108,7 +132,9 @@ fn each_doomed(
         } else if is_stage || is_unretained(&name, &retained, history) {
             match writer_of(disk, &folder) {
                 Writer::Lives => continue,
-                Writer::Gone(claim) => remove(Doomed { disk, folder, is_stage, claim }),
+                Writer::Gone(claim) => {
+                    remove(Doomed { disk, folder, is_stage, claim, current: history.newest().cloned() })
+                }
             }
         } else {
             Ok(())
@@ -132,4 +158,34 @@ pub(crate) fn remove_generation(disk: Disk, folder: &Path) -> Result<()> {
     // The JSON last: as long as it is there, its lock tells other writers whose this is.
     GENERATION_ENTRIES.iter().rev().try_for_each(|entry| disk.remove(&folder.join(entry)))?;
     disk.remove_folder(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{layout::NOTHING_PUBLISHED, lock::Caller};
+    use minisnap_core::{Digest, Operation};
+    use std::{fs, os::unix::fs::MetadataExt, time::Duration};
+
+    #[test]
+    fn what_another_writer_is_just_removing_costs_no_sync() {
+        for left in [None, Some("snapshot.seq"), Some("snapshot.json")] {
+            let guard = tempfile::TempDir::new().expect("a temporary folder");
+            let (disk, layout) = (Disk::new(Operation::Stage), Layout::new(guard.path().into()));
+            let generation = layout.generation(&GenerationName::new(1, Digest::of(b"")).expect("a name"));
+            fs::create_dir_all(&generation).expect("a folder");
+            if let Some(file) = left {
+                fs::write(generation.join(file), "1").expect("a file");
+            }
+            disk.link(Path::new(NOTHING_PUBLISHED), &layout.current()).expect("a commit record");
+            let placed = || fs::symlink_metadata(layout.current()).expect("the commit record").ino();
+            let before = placed();
+            let caller = Caller::default();
+            let lock = StoreLock::acquire(disk, &layout, Duration::ZERO, &caller.watch()).expect("a lock");
+            clean(disk, &layout, &lock, &History::default(), Committed::Perhaps).expect("nothing is in its way");
+            assert!(!generation.exists());
+            // Only what could be current again is worth making the commit record durable.
+            assert_eq!(placed() != before, left.is_some());
+        }
+    }
 }

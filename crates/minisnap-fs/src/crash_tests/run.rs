@@ -109,31 +109,11 @@ impl Run {
     pub(super) fn publish_interrupted(mut self, seq: u64, by: u64, keep: usize, after: usize) -> Option<Self> {
         let keep = NonZeroUsize::new(keep).expect("keeps at least one");
         let (mine, other) = (Pair::new(seq), Pair::new(by));
-        let before = self.expect.one_of[0].clone();
-        let after_mine = published_over(&before, &mine, keep);
-        let now = |one_of: Vec<Snapshots>| Step::Expect(Arc::new(Expect { one_of, or_else: OrElse::Nothing }));
         let (recording, backend) = (self.recording.clone(), self.backend().with_busy_timeout(Duration::ZERO));
+        let (before, pair) = (self.expect.one_of[0].clone(), mine.clone());
         let (interrupted, was_interrupted) = mpsc::channel();
-        let pair = mine.clone();
         self.recording.interrupt(after, move || {
-            let length = recording.steps().len();
-            let overtaken = block_on(find(&backend)).is_ok_and(|found| found == after_mine);
-            recording.cut(length);
-            let before = if overtaken { after_mine } else { before };
-            let after_other = published_over(&before, &other, keep);
-            recording.push(now(vec![before, after_other.clone()]));
-            let done = match block_on(publish(&backend, &other, keep)) {
-                Ok(_) if overtaken => now(vec![after_other]),
-                Ok(_) => now(vec![after_other.clone(), published_over(&after_other, &pair, keep)]),
-                Err(MiniSnapError::Busy { .. }) => {
-                    recording.cut(length);
-                    let _ = interrupted.send(false);
-                    return;
-                }
-                Err(error) => panic!("publish in between: {error}"),
-            };
-            recording.push(done);
-            let _ = interrupted.send(overtaken);
+            let _ = interrupted.send(publish_between(&recording, &backend, &before, [&pair, &other], keep));
         });
         self.try_to_publish(|before| published_over(before, &mine, keep));
         let published = block_on(publish(&self.backend(), &mine, keep)).expect("publish");
@@ -227,6 +207,36 @@ impl Run {
             numbers: self.recording.numbers(),
         }
     }
+}
+
+/// Publishes `other` in the middle of the publish of `mine`, unless that has the lock. Returns whether it was current by then,
+/// and only had something left to remove.
+fn publish_between(
+    recording: &Recording,
+    backend: &FsBackend,
+    before: &Snapshots,
+    [mine, other]: [&Pair; 2],
+    keep: NonZeroUsize,
+) -> bool {
+    let now = |one_of| recording.push(Step::Expect(Arc::new(Expect { one_of, or_else: OrElse::Nothing })));
+    let length = recording.steps().len();
+    let after_mine = published_over(before, mine, keep);
+    let is_current = block_on(find(backend)).is_ok_and(|found| found == after_mine);
+    // To look is not a part of the run.
+    recording.cut(length);
+    let before = if is_current { &after_mine } else { before };
+    let after_other = published_over(before, other, keep);
+    now(vec![before.clone(), after_other.clone()]);
+    match block_on(publish(backend, other, keep)) {
+        Ok(_) if is_current => now(vec![after_other]),
+        Ok(_) => now(vec![after_other.clone(), published_over(&after_other, mine, keep)]),
+        Err(MiniSnapError::Busy { .. }) => {
+            recording.cut(length);
+            return false;
+        }
+        Err(error) => panic!("publish in between: {error}"),
+    }
+    is_current
 }
 
 /// What was done, and what may be found after each step.

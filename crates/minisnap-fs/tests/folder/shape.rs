@@ -2,7 +2,7 @@
 
 use super::*;
 use minisnap_core::MiniSnapError;
-use std::{os::unix::fs::symlink, time::Duration};
+use std::{os::unix::fs::symlink, sync::mpsc, time::Duration};
 
 #[tokio::test]
 async fn a_folder_at_rest_has_the_documented_shape() {
@@ -176,10 +176,15 @@ fn a_publish_whose_runtime_shuts_down_never_commits_later() {
     let mut stage = runtime.block_on(folder.backend.stage(2)).unwrap();
     stage.write_all(b"[2]").unwrap();
     lock.lock().unwrap();
-    let publish = runtime.spawn(stage.publish(Precondition::Always, NonZeroUsize::MIN));
+    let (dropped, is_dropped) = mpsc::channel::<()>();
+    runtime.spawn(async move {
+        let _told = dropped;
+        stage.publish(Precondition::Always, NonZeroUsize::MIN).await
+    });
     std::thread::sleep(Duration::from_millis(50));
     runtime.shutdown_background();
-    drop(publish);
+    // Which doesn't wait until the runtime's other threads have dropped what they had.
+    is_dropped.recv().unwrap_err();
     lock.unlock().unwrap();
     // What waited for the lock has the time to take it now.
     std::thread::sleep(Duration::from_millis(200));
