@@ -179,7 +179,8 @@ impl<B: SnapshotBackend> SnapStore<B> {
         Ok(self.history().await?.iter().map(Generation::seq).min())
     }
 
-    /// Removes, now, what writers left that died. The next [`create`](Self::create) would do so too, on most backends.
+    /// Removes, now, what writers left that died; the next [`create`](Self::create) would do so too, on most backends. And
+    /// what this store and its clones retired is gone by then: it may be removed a moment after a create has answered.
     ///
     /// # Errors
     ///

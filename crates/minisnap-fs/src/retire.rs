@@ -38,7 +38,10 @@ pub(crate) fn clean(
     mut committed: Committed,
 ) -> Result<()> {
     each_doomed(disk, layout, history, |doomed| {
-        if committed == Committed::Perhaps && !doomed.is_stage && !doomed.is_gone()? {
+        if committed == Committed::Perhaps && !doomed.is_stage {
+            if doomed.was_removed_meanwhile()? {
+                return Ok(());
+            }
             commit::renew(disk, layout, lock, history.newest())?;
             committed = Committed::Durably;
         }
@@ -83,11 +86,11 @@ impl Doomed {
         bytes.is_some_and(|bytes| bytes <= Self::SMALL)
     }
 
-    /// Whether another writer removed it while this one looked, but perhaps for an empty folder.
-    fn is_gone(&self) -> Result<bool> {
+    /// Whether another writer removed it while this one looked. If only its empty folder is left, that goes here.
+    fn was_removed_meanwhile(&self) -> Result<bool> {
         match &self.claim {
             Some(claim) => claim.is_still_there().map(|is_there| !is_there),
-            // One that isn't empty stays, with an error.
+            // A folder that isn't empty can't be removed.
             None => Ok(self.disk.remove_folder(&self.folder).is_ok()),
         }
     }

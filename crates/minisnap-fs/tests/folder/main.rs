@@ -88,7 +88,7 @@ impl Folder {
     async fn wait_for_removals(&self, before: &[Generation], retained: &[Generation]) {
         let is_there = |retired: &Generation| self.path("snapshots").join(retired.name()).exists();
         let retired = before.iter().filter(|generation| !retained.contains(generation));
-        soon(|| !retired.clone().any(is_there)).await;
+        within(Duration::from_secs(2), || !retired.clone().any(is_there)).await;
     }
 
     /// The current pair, as a restore finds it.
@@ -122,10 +122,9 @@ impl Folder {
 }
 
 /// Whether something becomes so.
-async fn soon(is_so: impl Fn() -> bool) -> bool {
-    const PATIENCE: Duration = Duration::from_secs(2);
+async fn within(patience: Duration, is_so: impl Fn() -> bool) -> bool {
     let begun = Instant::now();
-    while !is_so() && begun.elapsed() < PATIENCE {
+    while !is_so() && begun.elapsed() < patience {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     is_so()
