@@ -88,6 +88,7 @@ impl Sandbox {
             // Not where an earlier harm is in the way.
             let _ = layout.put(harm.slot, &harm.thing);
         }
+        layout.keep_snapshots_in_here();
         place
     }
 
@@ -185,6 +186,18 @@ impl Layout<'_> {
         put(Slot::Current, Thing::Link(current));
         put(Slot::Json, Thing::Link(Target::Ours));
         put(Slot::Seq, Thing::Link(Target::Ours));
+    }
+
+    /// What `snapshots` leads to is the store's, also by way of other links; so it doesn't lead out of the sandbox's reach.
+    fn keep_snapshots_in_here(&self) {
+        let snapshots = self.store.join("snapshots");
+        let outside = ["etc", "odd"].map(|folder| fs::canonicalize(self.sandbox.path(folder)).expect("a folder"));
+        let leads_to = fs::canonicalize(&snapshots);
+        if leads_to.is_ok_and(|leads_to| outside.iter().any(|outside| leads_to.starts_with(outside))) {
+            let elsewhere = self.sandbox.path("elsewhere");
+            fs::remove_file(&snapshots).expect("a link");
+            fs::create_dir_all(&elsewhere).and_then(|()| symlink(elsewhere, &snapshots)).expect("another link");
+        }
     }
 
     /// Puts a thing in its place, whatever was there, and never through a link.
