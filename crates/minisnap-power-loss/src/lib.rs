@@ -11,7 +11,7 @@
 //! are torn between two sectors: see `outage.rs`.
 //!
 //! What is assumed of the medium, and not tested: a flush that was answered is kept; a sector is written whole or not
-//! at all (of 512 bytes under ext4; of 4096 under XFS and Btrfs, see `file_system.rs`); what isn't written to doesn't
+//! at all (of 1024 bytes under ext4, the size of its superblock; of 4096 under XFS and Btrfs, see `file_system.rs`); what isn't written to doesn't
 //! change.
 //!
 //! Linux only, and root only. What is mounted is mounted in a mount namespace of the calling thread's own, the loop
