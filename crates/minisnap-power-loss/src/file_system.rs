@@ -35,8 +35,8 @@ impl FileSystem {
     }
 
     /// What it takes for granted that a disk writes whole. With less, some power losses leave what can't be mounted
-    /// until it is repaired, whatever is in it: XFS finds a folder's block that was torn while its journal was
-    /// replayed, ext4 and Btrfs a torn superblock, and all stop there (`xfs_repair`, `e2fsck`, `btrfs rescue super-recover`).
+    /// until it is repaired, whatever is in it: XFS finds a folder's block that was torn while its journal was replayed,
+    /// ext4 and Btrfs a torn superblock, and all stop there (`xfs_repair`, `e2fsck`, `btrfs rescue super-recover`).
     fn sector(self) -> usize {
         match self {
             Self::Ext4 => 1024,
