@@ -1,10 +1,10 @@
 //! What can be said on the command line, and the help that tells it.
 
-use crate::exit;
+use crate::{exit, given::Given};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use minisnap::Generation;
-use std::{fmt, num::NonZeroUsize, path::PathBuf, str::FromStr};
+use std::{ffi::OsString, fmt, num::NonZeroUsize, path::PathBuf, str::FromStr};
 
 /// Looks at, checks, restores, compares and moves snapshots.
 ///
@@ -55,6 +55,13 @@ pub(crate) enum Command {
     Copy(CopyArgs),
     /// Print a line for each new snapshot, until Ctrl-C
     Watch(WatchArgs),
+    /// Remove the orphans of crashed writers now, and expired snapshots that are still there
+    ///
+    /// Later writers do the same, in their time. Nothing that is retained is removed, and no program needs to be stopped:
+    /// in a folder, what a running writer is writing stays. In an object store it can't be told from an orphan; that writer
+    /// uploads it again, which the library does by itself up to a bound (in a program that stages by hand, the commit fails
+    /// and nothing is lost).
+    CollectGarbage(CollectGarbageArgs),
     /// Print a script that completes this program's command lines
     ///
     /// For example: minisnap completions bash > /etc/bash_completion.d/minisnap
@@ -169,10 +176,10 @@ pub(crate) struct RollbackArgs {
 pub(crate) struct CopyArgs {
     /// The folder or URL to copy from
     #[arg(value_name = "FROM")]
-    pub(crate) from: String,
+    pub(crate) from: OsString,
     /// The folder or URL to copy to
     #[arg(value_name = "TO")]
-    pub(crate) to: String,
+    pub(crate) to: OsString,
     /// Copy all retained snapshots, the oldest first, and not only the current one
     #[arg(long)]
     pub(crate) history: bool,
@@ -208,6 +215,14 @@ pub(crate) struct WatchArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct CollectGarbageArgs {
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    #[command(flatten)]
+    pub(crate) form: FormArgs,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct CompletionsArgs {
     /// Whose command lines
     #[arg(value_name = "SHELL")]
@@ -222,13 +237,20 @@ pub(crate) struct ManArgs {
 }
 
 /// Which store. Every command about one store takes these.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct StoreArgs {
     /// A folder or URL with snapshots
     #[arg(value_name = "STORE")]
-    pub(crate) store: String,
+    pub(crate) store: OsString,
     #[command(flatten)]
     pub(crate) options: StoreOptions,
+}
+
+impl StoreArgs {
+    /// The store as it was given, for commands about it.
+    pub(crate) fn given(&self) -> Given {
+        Given::new(&self.store, &self.options.options)
+    }
 }
 
 /// How to get at a store.
@@ -261,6 +283,34 @@ impl Which {
         match self {
             Self::Seq(seq) => generation.seq() == *seq,
             Self::Name(name) => generation.name() == name,
+        }
+    }
+}
+
+impl Command {
+    /// The stores that it is about, as they were given.
+    pub(crate) fn stores(&self) -> Vec<StoreArgs> {
+        let one = |store: &StoreArgs| vec![store.clone()];
+        match self {
+            Self::Create(args) => one(&args.store),
+            Self::Restore(args) => one(&args.store),
+            Self::Cat(args) => one(&args.store),
+            Self::Show(args) => one(&args.store),
+            Self::History(args) => one(&args.store),
+            Self::Verify(args) => one(&args.store),
+            Self::Diff(args) => one(&args.store),
+            Self::Reseal(args) => one(&args.store),
+            Self::Rollback(args) => one(&args.store),
+            Self::Watch(args) => one(&args.store),
+            Self::CollectGarbage(args) => one(&args.store),
+            Self::Copy(args) => {
+                let store = |store: &OsString, options: &[(String, String)]| StoreArgs {
+                    store: store.clone(),
+                    options: StoreOptions { options: options.to_vec() },
+                };
+                vec![store(&args.from, &args.from_option), store(&args.to, &args.to_option)]
+            }
+            Self::Completions(_) | Self::Man(_) => Vec::new(),
         }
     }
 }
@@ -298,7 +348,7 @@ pub(crate) struct KeepArgs {
 /// For people or for programs.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct FormArgs {
-    /// Print JSON, for programs
+    /// Print JSON, for programs, also if the command fails
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -1,11 +1,7 @@
-//! Exit codes, and how an error is told: what, where, why, and what to do, on stderr.
+//! Exit codes. What an error says is in `failure.rs`, its advice in `help.rs`.
 
-use anstyle::{AnsiColor, Style};
-use minisnap::{Generation, MiniSnapError, Operation};
-use std::{fmt::Write as _, process::ExitCode};
-
-/// What a command came to.
-pub(crate) type Outcome<T = ()> = Result<T, Failure>;
+pub(crate) use crate::failure::{Failure, Outcome};
+use std::fmt::Write as _;
 
 /// Why the program ends, when it isn't because all is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +22,28 @@ pub(crate) enum Exit {
     Interrupted = 130,
     BrokenPipe = 141,
     Terminated = 143,
+}
+
+impl Exit {
+    /// What kind of failure it is, in a word that programs can rely on.
+    pub(crate) fn kind(self) -> &'static str {
+        match self {
+            Self::Damaged => "corrupt",
+            Self::CouldNotLook => "io",
+            Self::NoSnapshot => "not_found",
+            Self::Refused => "refused",
+            Self::Foreign => "external_change",
+            Self::Busy => "busy",
+            Self::OutcomeUnknown => "outcome_unknown",
+            Self::NotRestorable => "not_restorable",
+            Self::LocalFile => "local_file",
+            Self::Unsupported => "unsupported",
+            Self::NotConfirmed => "not_confirmed",
+            Self::Usage => "usage",
+            Self::HungUp | Self::Interrupted | Self::Terminated => "interrupted",
+            Self::BrokenPipe => "broken_pipe",
+        }
+    }
 }
 
 /// Every exit code but 0, as `--help` lists them.
@@ -57,166 +75,11 @@ pub(crate) fn table() -> String {
     table
 }
 
-/// Why a command ends without having done what it was asked for.
-#[derive(Debug)]
-pub(crate) struct Failure {
-    exit: Exit,
-    /// Empty if all has been said.
-    what: String,
-    to_do: Option<String>,
-}
-
-impl Failure {
-    /// `what` went wrong, with where and why.
-    pub(crate) fn new(exit: Exit, what: impl Into<String>) -> Self {
-        Self { exit, what: what.into(), to_do: None }
-    }
-
-    /// All has been said, on stdout, or there is nobody to say it to.
-    pub(crate) fn silent(exit: Exit) -> Self {
-        Self::new(exit, "")
-    }
-
-    /// And this is what a person can do about it.
-    pub(crate) fn advice(mut self, to_do: impl Into<String>) -> Self {
-        self.to_do = Some(to_do.into());
-        self
-    }
-
-    /// And this is so, too.
-    pub(crate) fn and(mut self, more: &str) -> Self {
-        self.what = format!("{}; {more}", self.what);
-        self
-    }
-
-    /// The same, as a failure of another kind.
-    pub(crate) fn with_exit(mut self, exit: Exit) -> Self {
-        self.exit = exit;
-        self
-    }
-
-    /// What went wrong.
-    pub(crate) fn what(&self) -> &str {
-        &self.what
-    }
-
-    /// What a person can do about it.
-    pub(crate) fn what_to_do(&self) -> Option<&str> {
-        self.to_do.as_deref()
-    }
-
-    /// The kind of failure.
-    pub(crate) fn exit(&self) -> Exit {
-        self.exit
-    }
-
-    /// What went wrong, and what to do about it, for where it is not the end of the command.
-    pub(crate) fn text(&self) -> String {
-        match &self.to_do {
-            None => self.what.clone(),
-            Some(to_do) => format!("{}; {to_do}", self.what),
-        }
-    }
-
-    /// Says it on stderr. If that can't be written to, nobody can be told.
-    pub(crate) fn tell(&self) -> ExitCode {
-        if !self.what.is_empty() {
-            let _ = self.write_to(&mut anstream::stderr());
-        }
-        ExitCode::from(self.exit as u8)
-    }
-
-    fn write_to(&self, stderr: &mut dyn std::io::Write) -> std::io::Result<()> {
-        let (error, to_do) = (AnsiColor::Red.on_default().bold(), Style::new().bold());
-        writeln!(stderr, "{error}error:{error:#} {}", self.what)?;
-        match &self.to_do {
-            Some(text) => writeln!(stderr, "{to_do}to do:{to_do:#} {text}"),
-            None => Ok(()),
-        }
-    }
-}
-
-impl From<MiniSnapError> for Failure {
-    fn from(error: MiniSnapError) -> Self {
-        let all = error.to_string();
-        let failure = |exit, to_do: &str| Self::new(exit, all.clone()).advice(to_do);
-        match error {
-            MiniSnapError::Corrupt { at, found, remedy, intact } => {
-                Self::new(Exit::Damaged, format!("{at}: {found}; intact older snapshots: {}", list(&intact)))
-                    .advice(in_commands(&remedy))
-            }
-            MiniSnapError::Foreign { at, found, remedy } => {
-                Self::new(Exit::Foreign, format!("{at}: {found}")).advice(in_commands(&remedy))
-            }
-            MiniSnapError::InvalidSequence { .. } | MiniSnapError::Serde { generation: Some(_), .. } => {
-                failure(Exit::Damaged, "`minisnap verify STORE` tells which snapshots are intact")
-            }
-            MiniSnapError::Serde { .. } | MiniSnapError::Unrestorable { .. } => {
-                failure(Exit::NotRestorable, "mend the JSON at that line and column, and try again")
-            }
-            MiniSnapError::NotFound { .. } => {
-                failure(Exit::NoSnapshot, "is the store named rightly? `minisnap history STORE` lists what there is")
-            }
-            MiniSnapError::Retired { .. } => {
-                failure(Exit::NoSnapshot, "it was retired meanwhile: `minisnap history STORE` lists what there is")
-            }
-            MiniSnapError::Stale { .. } | MiniSnapError::Conflict { .. } => {
-                failure(Exit::Refused, "look at what is current now (`minisnap show STORE`), and decide again")
-            }
-            MiniSnapError::Busy { .. } | MiniSnapError::Restage { .. } => {
-                failure(Exit::Busy, "try again; `--option busy_timeout=SECONDS` waits longer")
-            }
-            MiniSnapError::OutcomeUnknown { .. } => failure(
-                Exit::OutcomeUnknown,
-                "keep the log, and publish again; `minisnap show STORE` tells what readers see now",
-            ),
-            MiniSnapError::Unsupported { .. } => failure(Exit::Unsupported, "use another store or file system"),
-            MiniSnapError::InvalidUrl { .. } => {
-                failure(Exit::Usage, "a store is a folder or a URL: `minisnap --help` lists them")
-            }
-            MiniSnapError::Backend { .. } => failure(
-                Exit::CouldNotLook,
-                "check the URL, the network, and the endpoint and credentials in the environment; then try again",
-            ),
-            MiniSnapError::Io { at, .. } if at.operation == Operation::Write => {
-                failure(Exit::CouldNotLook, "nothing was changed: see to the disk, and try again")
-            }
-            _ => failure(Exit::CouldNotLook, "see to the path, its permissions and the disk; then try again"),
-        }
-    }
-}
-
-/// A remedy of the library's, with commands of this program in place of calls.
-pub(crate) fn in_commands(remedy: &str) -> String {
-    [
-        ("FsBackend::reseal publishes the edit", "`minisnap reseal STORE` publishes the edit"),
-        ("with FsBackend::reseal", "with `minisnap reseal STORE`"),
-        ("with FsBackend::set_aside", "with `minisnap reseal STORE --set-aside`"),
-        (
-            "restore an intact older generation (SnapStore::restore_generation)",
-            "go back to an intact older snapshot (`minisnap rollback STORE --to SEQ`)",
-        ),
-        (
-            "restore an intact older generation",
-            "go back to an intact older snapshot (`minisnap rollback STORE --to SEQ`)",
-        ),
-    ]
-    .iter()
-    .fold(remedy.to_owned(), |remedy, (call, command)| remedy.replace(call, command))
-}
-
 /// What clap has to say: help and version are no failure; anything else is a usage error.
 pub(crate) fn usage(said: &clap::Error) -> Outcome {
     let printed = said.print();
     match said.use_stderr() {
-        true => Err(Failure::silent(Exit::Usage)),
+        true => Err(Failure::said(Exit::Usage, &said.render().to_string())),
         false => printed.map_err(crate::out::failed),
     }
-}
-
-fn list(generations: &[Generation]) -> String {
-    if generations.is_empty() {
-        return "none found".into();
-    }
-    generations.iter().map(|generation| format!("seq {}", generation.seq())).collect::<Vec<_>>().join(", ")
 }

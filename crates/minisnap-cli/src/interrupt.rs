@@ -26,9 +26,9 @@ const CLEANING_UP: Duration = Duration::from_secs(10);
 /// How long to wait until somebody was told why the program ends, where standard error may hang like standard output.
 const TELLING: Duration = Duration::from_secs(1);
 
-/// Runs a command.
-pub(crate) fn run(command: impl Future<Output = Outcome>) -> Outcome {
-    let told = listen().map_err(unable)?;
+/// Runs a command. `look` is a command that shows what is current, for whoever interrupts this one.
+pub(crate) fn run(command: impl Future<Output = Outcome>, look: Option<String>) -> Outcome {
+    let told = listen(look.clone()).map_err(unable)?;
     let runtime = Builder::new_multi_thread().enable_all().build().map_err(unable)?;
     // When it is dropped, it waits for what is being done on its blocking pool: for a publish that is on its way, say.
     runtime.block_on(async {
@@ -38,25 +38,29 @@ pub(crate) fn run(command: impl Future<Output = Outcome>) -> Outcome {
             done = command => Ok(done),
         };
         let _ = timeout(CLEANING_UP, tasks_have_ended()).await;
-        done.unwrap_or_else(|exit| Err(interrupted(exit)))
+        done.unwrap_or_else(|exit| Err(interrupted(exit, look.as_deref())))
     })
 }
 
-fn interrupted(exit: Exit) -> Failure {
-    Failure::new(exit, "interrupted: what is current is the old snapshot, unless a new one was just being published")
-        .advice("if it matters which, `minisnap show STORE` tells")
+fn interrupted(exit: Exit, look: Option<&str>) -> Failure {
+    let what = "interrupted: what is current is the old snapshot, unless a new one was just being published";
+    let failure = Failure::new(exit, what);
+    match look {
+        Some(look) => failure.advice(format!("if it matters which, {look} tells")),
+        None => failure,
+    }
 }
 
 /// Gives the first signal, from a thread of its own: a command that waits for whoever reads its output hears nothing, and
 /// neither does a runtime that shuts down.
-fn listen() -> io::Result<oneshot::Receiver<Exit>> {
+fn listen(look: Option<String>) -> io::Result<oneshot::Receiver<Exit>> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let mut signals = {
         let _within = runtime.enter();
         Signals::listen()?
     };
     let (tell, told) = oneshot::channel();
-    thread::Builder::new().spawn(move || runtime.block_on(async { signals.attend_to(tell).await }))?;
+    thread::Builder::new().spawn(move || runtime.block_on(async { signals.attend_to(tell, look).await }))?;
     Ok(told)
 }
 
@@ -94,7 +98,7 @@ impl Signals {
     /// The first signal is the command's to hear. If it can't, because it is in the middle of printing and nobody reads that,
     /// the program ends here: while it prints, it has nothing staged. Who says it twice doesn't want to wait for the cleaning
     /// up, nor for a disk that hangs.
-    async fn attend_to(&mut self, tell: oneshot::Sender<Exit>) {
+    async fn attend_to(&mut self, tell: oneshot::Sender<Exit>, look: Option<String>) {
         let exit = self.next().await;
         // Once the command is done, nobody listens.
         let _ = tell.send(exit);
@@ -104,7 +108,7 @@ impl Signals {
         }
         let (done, wait) = mpsc::channel();
         let tell = move || {
-            interrupted(exit).tell();
+            interrupted(exit, look.as_deref()).tell();
             let _ = done.send(());
         };
         if thread::Builder::new().spawn(tell).is_ok() {
@@ -132,6 +136,7 @@ async fn tasks_have_ended() {
 }
 
 fn unable(error: io::Error) -> Failure {
-    Failure::new(Exit::CouldNotLook, format!("cannot start: {error}"))
+    Failure::new(Exit::CouldNotLook, "cannot start")
+        .cause(&error)
         .advice("see how many threads and open files this user may have (ulimit -a)")
 }

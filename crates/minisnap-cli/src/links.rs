@@ -6,6 +6,7 @@ use minisnap::{
     format::{JSON_NAME, SEQ_NAME},
 };
 use std::{
+    collections::BTreeSet,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -39,6 +40,22 @@ pub(crate) fn faults(folder: &Path, history: &[Generation]) -> io::Result<Vec<St
 pub(crate) fn one_is_missing(folder: &Path, history: &[Generation]) -> io::Result<bool> {
     let Some(newest) = history.first() else { return Ok(false) };
     Ok(retained(&folder.join("snapshots").join(newest.name()))?.is_some_and(|count| count > history.len()))
+}
+
+/// The names of all folders of snapshots, retained or not, whole or half written.
+pub(crate) fn stored(folder: &Path) -> io::Result<BTreeSet<String>> {
+    let entries = match fs::read_dir(folder.join("snapshots")) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
+        entries => entries?,
+    };
+    let mut names = BTreeSet::new();
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            names.insert(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    Ok(names)
 }
 
 /// How many are retained, by what a generation says.

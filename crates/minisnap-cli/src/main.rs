@@ -2,19 +2,27 @@
 //!
 //! This file parses the command line, runs the command, and turns what came of it into an exit code. Each command has a
 //! file in `commands`; what they share is beside this file: opening a store (`place.rs`), publishing bytes
-//! (`publish.rs`), telling errors (`exit.rs`), and what a terminal is told (`out.rs`, `progress.rs`, `text.rs`).
+//! (`publish.rs`), telling errors (`failure.rs`, with advice from `explain.rs`), and what a terminal is told (`out.rs`,
+//! `progress.rs`, `text.rs`).
 
 mod args;
 mod commands;
 mod compare;
 mod exit;
+mod explain;
+mod failure;
+mod given;
+mod help;
 mod interrupt;
 mod json;
+mod library;
 mod links;
+mod location;
 mod out;
 mod place;
 mod progress;
 mod publish;
+mod salvage;
 mod text;
 
 use args::{Cli, Command};
@@ -24,13 +32,30 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let done = match Cli::try_parse() {
-        Ok(cli) => interrupt::run(run(cli.command)),
+        Ok(cli) => {
+            // What is written to, if there are two.
+            let look = cli.command.stores().last().map(|store| store.given().command("show", &[]));
+            interrupt::run(run(cli.command), look)
+        }
         Err(error) => exit::usage(&error),
     };
-    done.map_or_else(|failure| failure.tell(), |()| ExitCode::SUCCESS)
+    done.map_or_else(|failure| failure.end(json_is_asked_for()), |()| ExitCode::SUCCESS)
+}
+
+/// Whether `--json` is among the arguments, also where they can't be understood.
+fn json_is_asked_for() -> bool {
+    std::env::args_os().skip(1).take_while(|arg| arg != "--").any(|arg| arg == "--json")
 }
 
 async fn run(command: Command) -> Outcome {
+    let stores = command.stores();
+    match dispatch(command).await {
+        Err(failure) => Err(explain::explain_in(failure, &stores).await),
+        done => done,
+    }
+}
+
+async fn dispatch(command: Command) -> Outcome {
     match command {
         Command::Create(args) => commands::create::run(args).await,
         Command::Restore(args) => commands::restore::run(args).await,
@@ -43,6 +68,7 @@ async fn run(command: Command) -> Outcome {
         Command::Rollback(args) => commands::rollback::run(args).await,
         Command::Copy(args) => commands::copy::run(args).await,
         Command::Watch(args) => commands::watch::run(args).await,
+        Command::CollectGarbage(args) => commands::collect_garbage::run(args).await,
         Command::Completions(args) => commands::pages::completions(&args),
         Command::Man(args) => commands::pages::man(&args),
     }

@@ -44,6 +44,11 @@ fn printing(print: impl FnOnce() -> io::Result<()>) -> Outcome {
     printed.map_err(failed)
 }
 
+/// Whether the command has printed anything.
+pub(crate) fn has_printed() -> bool {
+    PRINTED.load(Ordering::Relaxed) > 0
+}
+
 /// Waits until what the command prints is taken by nobody.
 pub(crate) async fn stalled() {
     let mut before = None;
@@ -92,7 +97,8 @@ pub(crate) async fn bytes(bytes: Bytes) -> Outcome {
 pub(crate) fn failed(error: io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::BrokenPipe => Failure::silent(Exit::BrokenPipe),
-        _ => Failure::new(Exit::LocalFile, format!("cannot write to standard output: {error}"))
+        _ => Failure::new(Exit::LocalFile, "cannot write to standard output")
+            .cause(&error)
             .advice("see to where it is redirected to"),
     }
 }

@@ -3,17 +3,28 @@
 use crate::{
     args::{StoreArgs, StoreOptions},
     exit::{Exit, Failure, Outcome},
-    links,
+    given::Given,
+    links, location,
     progress::Progress,
 };
-use minisnap::{Bytes, Generation, MiniSnapError, SnapStore, SnapshotBackend};
-use std::{io, num::NonZeroUsize, path::PathBuf, sync::Arc};
+use minisnap::{
+    Bytes, Generation, MiniSnapError, SnapStore, SnapshotBackend,
+    format::{JSON_NAME, SEQ_NAME},
+};
+use std::{
+    ffi::OsStr,
+    fs, io,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 /// A store, and what is known of where it is.
 #[derive(Debug)]
 pub(crate) struct Place {
     store: SnapStore<Arc<dyn SnapshotBackend>>,
-    is_folder: bool,
+    given: Given,
+    folder: Option<PathBuf>,
 }
 
 impl Place {
@@ -23,23 +34,16 @@ impl Place {
     }
 
     /// A store by its path or URL. No I/O.
-    pub(crate) fn open(store: &str, options: &StoreOptions) -> Outcome<Self> {
-        if store.eq_ignore_ascii_case("memory:") {
-            return Err(Failure::new(Exit::Usage, "open (memory:): such a store is within one process")
-                .advice("give a folder, or the URL of an object store"));
-        }
-        if is_on_another_machine(store) {
-            let what =
-                format!("open ({store}): this looks like a place on another machine, or a URL without its colon");
-            return Err(Failure::new(Exit::Usage, what).advice(format!(
-                "the URL of a bucket begins with s3://, az:// or gs://; a folder of that name is ./{store}"
-            )));
-        }
+    pub(crate) fn open(store: &OsStr, options: &StoreOptions) -> Outcome<Self> {
+        let given = Given::new(store, &options.options);
         let options = options.options.iter().map(|(name, value)| (name, value));
-        let opened = minisnap::open_with(store, options)?;
-        // The place of an object store begins with its scheme, that of a folder is an absolute path.
-        let is_folder = opened.backend().place().starts_with('/');
-        Ok(Self { store: opened, is_folder })
+        let (url, folder) = location::of(store)?;
+        Ok(Self { store: minisnap::open_with(&url, options)?, given, folder })
+    }
+
+    /// A command about this store, to be pasted.
+    pub(crate) fn command(&self, command: &str, rest: &[&str]) -> String {
+        self.given.command(command, rest)
     }
 
     /// Where it is, for people: an absolute path, or a URL.
@@ -49,8 +53,15 @@ impl Place {
 
     /// The folder, if it is one.
     pub(crate) fn folder(&self) -> Option<PathBuf> {
-        // A name that isn't text can't be told by its text.
-        (self.is_folder && !self.name().contains(char::REPLACEMENT_CHARACTER)).then(|| self.name().into())
+        self.folder.clone()
+    }
+
+    /// Whether `path` is one of the two public names, and a file stands there though there is a commit record.
+    pub(crate) fn has_replaced(&self, path: &Path) -> bool {
+        let Some(folder) = &self.folder else { return false };
+        let is_public = [JSON_NAME, SEQ_NAME].iter().any(|name| path.file_name() == Some(name.as_ref()));
+        let stands_there = path.file_name().and_then(|name| folder.join(name).symlink_metadata().ok());
+        is_public && stands_there.is_some_and(|found| found.is_file()) && folder.join("snapshots/current").exists()
     }
 
     /// The backend.
@@ -134,27 +145,48 @@ impl Place {
 
     /// The failure to look at the folder's links.
     pub(crate) fn unreadable(&self, error: &io::Error) -> Failure {
-        Failure::new(Exit::CouldNotLook, format!("{}: cannot look at the links: {error}", self.name()))
+        Failure::new(Exit::CouldNotLook, format!("{}: cannot look at the links", self.name()))
+            .cause(error)
             .advice("see to the path, its permissions and the disk; then try again")
     }
 
+    /// An error where there certainly is no store, not even one in which nothing was published yet.
+    pub(crate) async fn refuse_no_store(&self) -> Outcome {
+        match &self.folder {
+            Some(folder) if self.current_if_any().await?.is_none() && !is_begun(folder) => Err(self.nothing_here()),
+            _ => Ok(()),
+        }
+    }
+
     fn nothing_here(&self) -> Failure {
-        let found = match self.folder() {
-            Some(folder) if !folder.exists() => "there is no such folder",
-            _ => "nothing was published yet",
+        let found = match &self.folder {
+            Some(folder) => nothing_in(folder),
+            None => "nothing was published yet".into(),
         };
-        Failure::new(Exit::NoSnapshot, format!("{}: no snapshot here: {found}", self.name())).advice(
-            "is the store named rightly, and its disk mounted? `minisnap create STORE --seq N FILE` makes the first",
-        )
+        Failure::new(Exit::NoSnapshot, format!("{}: no snapshot here: {found}", self.name())).advice(format!(
+            "is the store named rightly, and its disk mounted? {} would begin a new one",
+            self.command("create", &["--seq", "1", "state.json"])
+        ))
     }
 }
 
-/// Whether somebody means `scp`'s `user@host:/path`, or forgot the colon of a URL. It would be a local folder, and no copy on
-/// another machine.
-fn is_on_another_machine(store: &str) -> bool {
-    let first = store.split('/').next().unwrap_or_default();
-    first.split_once(':').is_some_and(|(host, _)| host.contains('@'))
-        || ["s3//", "az//", "gs//"].iter().any(|scheme| store.starts_with(scheme))
+/// Whether a writer of ours was ever here.
+fn is_begun(folder: &Path) -> bool {
+    ["current", ".lock"].iter().any(|ours| folder.join("snapshots").join(ours).symlink_metadata().is_ok())
+}
+
+/// What a folder without a snapshot is.
+fn nothing_in(folder: &Path) -> String {
+    if is_begun(folder) {
+        return "nothing was published yet".into();
+    }
+    match fs::read_dir(folder).map(Iterator::count) {
+        Ok(0) => "the folder is empty".into(),
+        Ok(1) => "there is a folder, with 1 entry, which is no snapshot's".into(),
+        Ok(entries) => format!("there is a folder, with {entries} entries, none of them a snapshot's"),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => "there is no such folder".into(),
+        Err(error) => format!("the folder can't be listed: {error}"),
+    }
 }
 
 /// How often to look again when what was found was retired under the reader.

@@ -105,7 +105,7 @@ fn in_the_middle_of_an_upload_the_parts_are_removed() {
     wait_until("a part has arrived", || parts().len() > none.len());
     send(&child, Signal::SIGINT);
     let said = Ran::of(child.wait_with_output().expect("it ends")).fails(130);
-    assert!(said.contains("minisnap show STORE"), "{said}");
+    assert!(said.contains(&format!("`minisnap show {} ", place.store)), "{said}");
     assert_eq!((parts(), place.generations()), (none, before), "debris");
     assert_eq!(place.run(&["restore", STORE]).ok(), "[\n  1\n]");
 }

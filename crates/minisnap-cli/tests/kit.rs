@@ -60,6 +60,12 @@ pub(crate) fn s3_on(server: &S3Server) -> Place {
 }
 
 impl Place {
+    /// Calls the folder so.
+    pub(crate) fn rename(&mut self, name: &str) {
+        self.files = self.path(name);
+        self.store = self.path_text(name);
+    }
+
     /// The program with these arguments, with nothing in its environment but what the store needs.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_minisnap"));
@@ -200,7 +206,7 @@ impl Ran {
     #[track_caller]
     pub(crate) fn fails(self, code: i32) -> String {
         assert_eq!(self.code, Some(code), "another exit code was expected: {self:?}");
-        assert!(self.stderr.starts_with("error: ") && self.stderr.contains("\nto do: "), "{self:?}");
+        assert!(self.stderr.starts_with("error: ") && self.stderr.contains("\nhelp: "), "{self:?}");
         assert!(!self.stderr.contains("::") && !self.stderr.contains('\x1b'), "no Rust, no colours: {self:?}");
         self.stderr
     }

@@ -123,6 +123,7 @@ fn output_that_cannot_be_written_is_an_error() {
                 .wait_with_output()
                 .expect("it ends"),
         );
-        assert!(ran.fails(9).contains("standard output: No space left"), "{command}");
+        let said = ran.fails(9);
+        assert!(said.contains("standard output\ncause: No space left"), "{command}: {said}");
     }
 }

@@ -62,7 +62,7 @@ fn it_leads_out_of_damage() {
         place.run(&["rollback", STORE, "--to", "10"]).ok();
         assert_eq!(place.run(&["cat", STORE]).ok(), "[\n  10\n]");
         let error = place.run(&["rollback", STORE, "--to", "20"]).fails(1);
-        assert!(error.contains("to do: "), "{error}");
+        assert!(error.contains("help: "), "{error}");
         assert_eq!(place.seqs(), [10, 20], "damage is not published again");
     }
 }

@@ -42,7 +42,7 @@ fn where_nothing_was_published_it_says_so() {
         for command in READING {
             let said = place.run(&[command, STORE]).fails(3);
             assert!(said.contains("no snapshot here") && said.contains(&place.store), "{said}");
-            assert!(said.contains("minisnap create STORE"), "{said}");
+            assert!(said.contains(&format!("minisnap create {}", place.store)), "{said}");
         }
     }
     let empty = folder();
@@ -50,7 +50,7 @@ fn where_nothing_was_published_it_says_so() {
     assert!(said.contains("there is no such folder"), "{said}");
     fs::create_dir(&empty.files).expect("a folder");
     let said = empty.run(&["show", STORE]).fails(3);
-    assert!(said.contains("nothing was published yet"), "{said}");
+    assert!(said.contains("the folder is empty"), "{said}");
 }
 
 #[test]
@@ -64,10 +64,8 @@ fn a_damaged_snapshot_is_not_given_out_and_the_way_back_is_named() {
             assert_eq!(ran.stdout, "");
             let said = ran.fails(1);
             assert!(said.contains("digest") || said.contains("bytes"), "{said}");
-            assert!(
-                said.contains("intact older snapshots: seq 1") && said.contains("minisnap rollback STORE"),
-                "{said}"
-            );
+            let back = format!("`minisnap rollback {} --to 00000000000000000001-", place.store);
+            assert!(said.contains(&back) && said.contains("the newest intact snapshot, seq 1"), "{said}");
         }
         assert_eq!(place.run(&["restore", STORE, "--at", "1"]).ok(), "[\n  1\n]");
         let shown = place.run(&["show", STORE]);
@@ -86,26 +84,25 @@ fn an_edit_in_place_is_named_and_can_be_resealed() {
     // As with `echo '[22]' > snapshot.json`, through the link.
     fs::write(place.files.join("snapshot.json"), "[22]").expect("room for a file");
     let said = place.run(&["restore", STORE]).fails(1);
-    assert!(said.contains("if somebody edited it on purpose, `minisnap reseal STORE`"), "{said}");
-    assert!(place.run(&["verify", STORE]).fails(1).contains("`minisnap reseal STORE`"));
+    let reseal = format!("`minisnap reseal {}`", place.store);
+    assert!(said.contains(&format!("if somebody edited it on purpose, {reseal}")), "{said}");
+    assert!(place.run(&["verify", STORE]).fails(1).contains(&reseal));
 }
 
 #[test]
 fn an_edit_that_replaced_the_link_is_foreign_and_can_be_resealed_or_set_aside() {
     let place = with_two();
+    let (reseal, aside) = (format!("`minisnap reseal {}`", place.store), format!("{} --set-aside`", place.store));
     place.replace("snapshot.json", "[22]");
     for command in ["restore", "cat", "show"] {
         let said = place.run(&[command, STORE]).fails(5);
         assert!(said.contains("another program") && said.contains("sed -i"), "{said}");
-        assert!(
-            said.contains("`minisnap reseal STORE`") && said.contains("`minisnap reseal STORE --set-aside`"),
-            "{said}"
-        );
+        assert!(said.contains(&reseal) && said.contains(&aside), "{said}");
     }
     assert!(place.run(&["show", STORE]).stdout.contains("health    another program wrote in its place"));
-    assert!(place.run(&["verify", STORE]).fails(1).contains("`minisnap reseal STORE`"));
+    assert!(place.run(&["verify", STORE]).fails(1).contains(&reseal));
     let said = place.feed(&["create", STORE, "--seq", "3"], "[3]").fails(5);
-    assert!(said.contains("`minisnap reseal STORE`"), "what was written is not run over: {said}");
+    assert!(said.contains(&reseal), "what was written is not run over: {said}");
     assert_eq!(place.run(&["restore", STORE, "--at", "1"]).ok(), "[\n  1\n]");
 }
 

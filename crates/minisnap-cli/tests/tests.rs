@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test's helpers may panic like the test")]
 
+/// Advice that can be pasted.
+mod advice;
+/// Removing what crashed writers left.
+mod collect_garbage;
 /// Snapshots of one store in another.
 mod copy;
 /// Making snapshots.
@@ -10,6 +14,8 @@ mod create;
 mod diff;
 /// Endpoints and buckets that no client could use.
 mod endpoints;
+/// Errors as JSON.
+mod errors;
 /// The list of snapshots.
 mod history;
 /// Ctrl-C and SIGTERM.
@@ -22,6 +28,8 @@ mod meanwhile;
 mod odd_times;
 /// Completions, man pages, and the help.
 mod pages;
+/// What a store's path may be.
+mod paths;
 /// Accepting edits.
 mod reseal;
 /// Getting bytes back.

@@ -127,7 +127,9 @@ fn where_a_retained_one_is_missing_nothing_is_to_be_published() {
         fs::write(place.json_of(3), "[!]").expect("room for a file");
         let said = place.run(&["verify", STORE]).fails(1);
         let (first, then) = said.split_once("; then: ").expect("two things to do");
-        assert!(first.contains("bring the missing folder back") && then.contains("minisnap rollback"), "{said}");
+        // Beyond the missing one nothing can be seen: what is left to go back to is known when it is there again.
+        let then_run = if missing == 1 { "minisnap rollback" } else { "minisnap verify" };
+        assert!(first.contains("bring the missing folder back") && then.contains(then_run), "{said}");
 
         fs::write(place.json_of(3), "[\n  3\n]").expect("room for a file");
         fs::rename(&elsewhere, folder).expect("moved back");
@@ -135,7 +137,7 @@ fn where_a_retained_one_is_missing_nothing_is_to_be_published() {
     }
     let [place, _] = with_three();
     fs::remove_file(place.files.join("snapshot.json")).expect("a link");
-    assert!(place.run(&["verify", STORE]).fails(1).contains("it makes the links anew"));
+    assert!(place.run(&["verify", STORE]).fails(1).contains("makes the links anew"));
 }
 
 #[test]

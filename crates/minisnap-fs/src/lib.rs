@@ -37,6 +37,8 @@ mod fault_tests;
 #[cfg(any(fuzzing, test))]
 #[doc(hidden)]
 pub mod fuzzing;
+#[cfg(target_os = "linux")]
+mod holder;
 mod later;
 mod layout;
 mod lock;

@@ -69,12 +69,24 @@ impl StoreLock {
                 return Err(busy("the caller is gone"));
             }
             if start.elapsed() >= patience {
-                return Err(busy("another writer holds the lock (`fuser` on this path shows which)"));
+                return Err(busy(&held_by_another(&file)));
             }
             // Polling, because a blocked `flock` has no deadline and can't be called off.
             thread::sleep(pause);
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
+    }
+}
+
+/// Says who holds the lock, where the system tells.
+fn held_by_another(file: &File) -> String {
+    #[cfg(target_os = "linux")]
+    let holder = crate::holder::of(file);
+    #[cfg(not(target_os = "linux"))]
+    let holder: Option<String> = None;
+    match holder {
+        Some(holder) => format!("another writer holds the lock: {holder}"),
+        None => "another writer holds the lock (`fuser` on this path shows which)".into(),
     }
 }
 
@@ -239,6 +251,17 @@ mod tests {
         drop(store_lock(&folder).expect("it was let go"));
         assert!(writer_is_gone(&folder));
         assert!(writer_is_gone(&folder), "who asked let go of it");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn busy_error_names_the_process_that_holds_the_lock() {
+        let (folder, store, _writer, inherited) = locked();
+        let holder = format!("another writer holds the lock: this process itself ({})", std::process::id());
+        let error = store_lock(&folder).expect_err("it is held").to_string();
+        assert!(error.contains(&holder), "{error}");
+        drop((store, inherited));
+        assert_eq!(crate::holder::of(&File::open(folder.path().join("snapshots/.lock")).expect("the lock")), None);
     }
 
     #[test]

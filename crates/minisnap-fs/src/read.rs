@@ -158,13 +158,18 @@ fn corrupt(
     let others = History::from(disk, layout, Some(current)).map_or_else(|_| Vec::new(), |history| history.retained);
     let is_intact = |other: &GenerationName| matches!(read_files(disk, layout, other), Ok(Ok(_)));
     let intact = others.into_iter().filter(|other| other != name && is_intact(other));
+    let intact: Vec<_> = intact.map(|name| name.to_generation()).collect();
+    let back = match intact.first() {
+        Some(newest) => format!(
+            "else restore the newest intact generation, {newest} (SnapStore::restore_generation), and replay the log from there"
+        ),
+        None => "else bring the folder back from a backup: no intact generation is left".into(),
+    };
     MiniSnapError::Corrupt {
         at: disk.at(&layout.generation(name).join(damage.file)),
         found: damage.found,
-        remedy: "if somebody edited it on purpose, FsBackend::reseal publishes the edit; else restore an intact older \
-                 generation (SnapStore::restore_generation) and replay the log from there"
-            .into(),
-        intact: intact.map(|name| name.to_generation()).collect(),
+        remedy: format!("if somebody edited it on purpose, FsBackend::reseal publishes the edit; {back}"),
+        intact,
     }
 }
 

@@ -174,14 +174,16 @@ impl ObjectBackend {
                 }
             }
         };
+        let intact = self.intact_but(known).await;
+        let back = match intact.first() {
+            Some(newest) => format!("restore the newest intact generation, {newest}, and replay the log from there"),
+            None => "no intact generation is left: restore from a backup".into(),
+        };
         Err(MiniSnapError::Corrupt {
             at: self.at(Operation::Read, &path),
             found: format!("this JSON is damaged: {found}"),
-            remedy:
-                "restore an intact older generation and replay the log from there, or put back an earlier version of \
-                     this object, if the bucket keeps versions"
-                    .into(),
-            intact: self.intact_but(known).await,
+            remedy: format!("{back}, or put back an earlier version of this object, if the bucket keeps versions"),
+            intact,
         })
     }
 

@@ -55,6 +55,21 @@ fn record() -> Path {
 }
 
 #[tokio::test]
+async fn remedy_goes_back_only_where_something_is_intact() {
+    let (bucket, history) = Bucket::with_three().await;
+    for (damaged, left) in [(0, Some(1)), (1, Some(2)), (2, None)] {
+        bucket.put(&bucket.json(&history[damaged]), "[").await;
+        let text = bucket.backend.read(&history[0]).await.expect_err("it is damaged").to_string();
+        match left {
+            Some(newest) => {
+                assert!(text.contains(&format!("restore the newest intact generation, {}", history[newest])), "{text}");
+            }
+            None => assert!(text.contains("no intact generation is left") && !text.contains("replay"), "{text}"),
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_damaged_json_is_corrupt_and_the_intact_older_ones_are_listed() {
     for damage in ["changed", "cut", "longer", "empty", "missing"] {
         let (bucket, history) = Bucket::with_three().await;

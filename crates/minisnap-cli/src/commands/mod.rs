@@ -1,5 +1,6 @@
 //! The commands: each has a file with its `run`.
 
+pub(crate) mod collect_garbage;
 pub(crate) mod copy;
 pub(crate) mod create;
 pub(crate) mod diff;

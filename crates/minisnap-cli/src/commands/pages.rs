@@ -22,7 +22,8 @@ pub(crate) fn man(args: &ManArgs) -> Outcome {
         return out::print_raw(&page);
     };
     let cannot = |error: io::Error| {
-        Failure::new(Exit::LocalFile, format!("cannot write man pages to {}: {error}", dir.display()))
+        Failure::new(Exit::LocalFile, format!("cannot write man pages to {}", dir.display()))
+            .cause(&error)
             .advice("see to the folder and its permissions")
     };
     fs::create_dir_all(dir).and_then(|()| clap_mangen::generate_to(Cli::command(), dir)).map_err(cannot)

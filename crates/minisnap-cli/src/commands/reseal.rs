@@ -22,7 +22,7 @@ use std::{
 
 pub(crate) async fn run(args: ResealArgs) -> Outcome {
     let place = Place::of(&args.store)?;
-    let Some(folder) = place.folder() else { return Err(not_a_folder(&place)) };
+    let Some(folder) = place.folder() else { return Err(not_a_folder(&place, &place.current().await?)) };
     let backend = FsBackend::new(&folder).with_busy_timeout(busy_timeout(&args));
     if args.set_aside {
         return set_aside(&backend, &place).await;
@@ -38,8 +38,10 @@ pub(crate) async fn run(args: ResealArgs) -> Outcome {
     let shown = edit.shown(published(&place, &folder, &history).await).await?;
     out::print(&shown)?;
     if !args.yes && !is_agreed().await? {
-        return Err(Failure::new(Exit::NotConfirmed, "not resealed; nothing was changed")
-            .advice("`minisnap reseal STORE --set-aside` moves a replaced file out of the way; `--yes` doesn't ask"));
+        return Err(Failure::new(Exit::NotConfirmed, "not resealed; nothing was changed").advice(format!(
+            "{} moves a replaced file out of the way; `--yes` doesn't ask",
+            place.command("reseal", &["--set-aside"])
+        )));
     }
     if look(&folder, &history[0]).await?.as_ref() != Some(&edit) {
         return Err(Failure::new(Exit::Refused, format!("{}: it was changed meanwhile; not resealed", place.name()))
@@ -58,7 +60,8 @@ pub(crate) async fn run(args: ResealArgs) -> Outcome {
 async fn set_aside(backend: &FsBackend, place: &Place) -> Outcome {
     let moved = backend.set_aside().await?;
     if moved.is_empty() {
-        let hint = "an edit of the snapshot itself can't be moved aside: `minisnap verify STORE` tells if there is one";
+        let verify = place.command("verify", &[]);
+        let hint = format!("an edit of the snapshot itself can't be moved aside: {verify} tells if there is one");
         return out::print(&format!("nothing to set aside in {}; {hint}\n", place.name()));
     }
     let moved = moved.iter().fold(String::new(), |text, path| text + &format!("moved aside: {}\n", path.display()));
@@ -152,9 +155,12 @@ fn busy_timeout(args: &ResealArgs) -> Duration {
     given.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).unwrap_or(FsBackend::DEFAULT_BUSY_TIMEOUT)
 }
 
-fn not_a_folder(place: &Place) -> Failure {
+fn not_a_folder(place: &Place, current: &Generation) -> Failure {
     let what = format!("{}: only a folder can be resealed: objects can't be edited in place", place.name());
-    Failure::new(Exit::Unsupported, what).advice(
-        "`minisnap restore STORE --output FILE`, edit FILE, and `minisnap create STORE --seq N FILE` with the same seq",
-    )
+    let seq = current.seq().to_string();
+    Failure::new(Exit::Unsupported, what).advice(format!(
+        "{}, edit that file, and {}, with the same seq",
+        place.command("restore", &["--output", "edited.json"]),
+        place.command("create", &["--seq", &seq, "edited.json"])
+    ))
 }

@@ -27,8 +27,10 @@ pub(crate) async fn run(args: RestoreArgs) -> Outcome {
     if is_a_stores(&output) {
         let what =
             format!("{} is, or would be, part of a store: it would change a published snapshot", output.display());
-        return Err(Failure::new(Exit::Refused, format!("{what}; nothing was changed"))
-            .advice("`minisnap rollback STORE --to SEQ` goes back to an older one; or give another file's name"));
+        return Err(Failure::new(Exit::Refused, format!("{what}; nothing was changed")).advice(format!(
+            "to go back to an older one, choose from {} and use `rollback`; or give another file's name",
+            place.command("history", &[])
+        )));
     }
     let (generation, json) = place.read(args.at.seq).await?;
     let size = json.len() as u64;

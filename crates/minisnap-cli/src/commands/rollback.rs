@@ -61,8 +61,9 @@ async fn stay(place: &Place, args: &RollbackArgs, history: &[Generation], older:
             args.to
         );
         return Err(Failure::new(Exit::Refused, what).advice(format!(
-            "`minisnap diff STORE` compares them; `minisnap rollback STORE --to {}` goes back",
-            other.name()
+            "{} compares them; {} goes back",
+            place.command("diff", &[]),
+            place.command("rollback", &["--to", other.name()])
         )));
     }
     match args.form.json {

@@ -3,6 +3,7 @@
 use crate::{
     args::ShowArgs,
     exit::{Exit, Failure, Outcome},
+    explain::explain,
     links, out,
     place::{LOOKS, Place},
     progress::Progress,
@@ -22,6 +23,8 @@ pub(crate) async fn run(args: ShowArgs) -> Outcome {
 
 struct Shown {
     store: String,
+    /// The command that looks at all of them, to be pasted.
+    verify: String,
     current: Generation,
     retained: Vec<Generation>,
     /// Why the current snapshot can't be restored.
@@ -42,13 +45,15 @@ impl Shown {
                     looks += 1;
                     continue;
                 }
-                health => health.err().map(Failure::from),
+                Err(error) => Some(explain(error.into(), place).await),
+                Ok(()) => None,
             };
             let one_is_missing = match place.folder() {
                 Some(folder) => links::one_is_missing(&folder, &retained).map_err(|error| place.unreadable(&error))?,
                 None => false,
             };
-            return Ok(Self { store: place.name().into(), current, retained, problem, one_is_missing });
+            let (store, verify) = (place.name().into(), place.command("verify", &[]));
+            return Ok(Self { store, verify, current, retained, problem, one_is_missing });
         }
     }
 
@@ -73,7 +78,7 @@ impl Shown {
         match (self.truncation_point(), &self.problem) {
             (Some(seq), _) => format!("may go up to and with seq {seq}"),
             (None, Some(_)) => "keep all of it: the snapshot can't be restored".into(),
-            (None, None) => "keep all of it: a retained snapshot is missing (`minisnap verify STORE`)".into(),
+            (None, None) => format!("keep all of it: a retained snapshot is missing ({})", self.verify),
         }
     }
 
@@ -114,12 +119,13 @@ impl Shown {
             "truncation_point": self.truncation_point(),
             "health": self.health(),
             "problem": self.problem.as_ref().map(Failure::text),
+            "error": self.problem.as_ref().map(Failure::for_programs),
         })
     }
 }
 
 /// Reads a generation whole: its digest, its pair, and that it is JSON.
-pub(super) async fn health(place: &Place, generation: &Generation) -> minisnap::Result<()> {
+pub(crate) async fn health(place: &Place, generation: &Generation) -> minisnap::Result<()> {
     let json = place.backend().read(generation).await?;
     check_json(&json).map_err(|source| MiniSnapError::Serde {
         at: At::new(Operation::Restore, place.name()),

@@ -7,6 +7,8 @@ use crate::{
     args::VerifyArgs,
     commands::show::health,
     exit::{Exit, Failure, Outcome},
+    explain::explain,
+    help::{self, Left},
     links, out,
     place::{LOOKS, Place},
     progress::Progress,
@@ -17,13 +19,17 @@ use serde_json::{Value, json};
 
 pub(crate) async fn run(args: VerifyArgs) -> Outcome {
     let place = Place::of(&args.store)?;
-    let verified = Verified::check(&place, args.form.json).await?;
-    if args.form.json {
-        out::print(&format!("{:#}\n", verified.for_programs(&place)))?;
-    } else {
-        out::print(&verified.last_lines(&place))?;
-    }
-    verified.verdict(&place)
+    let verified = match Verified::check(&place, args.form.json).await {
+        Ok(verified) => verified,
+        // As any command explains it, with this one's exit codes.
+        Err(failure) => return Err(as_verify_says_it(explain(failure, &place).await)),
+    };
+    let verdict = verified.verdict(&place);
+    out::print(&match args.form.json {
+        true => format!("{:#}\n", verified.for_programs(&place, verdict.as_ref())),
+        false => verified.last_lines(&place),
+    })?;
+    verdict.map_or(Ok(()), Err)
 }
 
 /// What was found out.
@@ -52,10 +58,10 @@ impl Verified {
     async fn check(place: &Place, silently: bool) -> Outcome<Self> {
         let mut verified = Self::default();
         for _ in 0..LOOKS {
-            let history = place.history().await.map_err(as_verify_says_it)?;
+            let history = place.history().await?;
             verified.check_new_ones(place, &history, silently).await?;
             let links = faults(place, &history);
-            if place.history().await.map_err(as_verify_says_it)? == history {
+            if place.history().await? == history {
                 (verified.links, verified.one_is_missing) = links?;
                 verified.snapshots.sort_by_key(|(known, _)| history.iter().position(|generation| generation == known));
                 return Ok(verified);
@@ -101,12 +107,12 @@ impl Verified {
         }
     }
 
-    fn for_programs(&self, place: &Place) -> Value {
+    fn for_programs(&self, place: &Place, verdict: Option<&Failure>) -> Value {
         let snapshots = self.snapshots.iter().map(|(generation, health)| {
             let mut snapshot = text::generation(generation);
             let (word, problem) = match health {
                 Health::Intact => ("intact", None),
-                Health::Wrong(failure) => (word(failure), Some(failure.text())),
+                Health::Wrong(failure) => (word(failure), Some(failure.what())),
             };
             snapshot["health"] = json!(word);
             snapshot["problem"] = json!(problem);
@@ -117,6 +123,7 @@ impl Verified {
             "intact": self.links.is_empty() && self.wrong().next().is_none(),
             "snapshots": snapshots.collect::<Vec<_>>(),
             "links": self.links,
+            "error": verdict.map(Failure::for_programs),
         })
     }
 
@@ -127,41 +134,44 @@ impl Verified {
         })
     }
 
-    /// Damage before doubt: what is certainly wrong must be acted on.
-    fn verdict(self, place: &Place) -> Outcome {
-        let (damaged, total) =
-            (self.snapshots.iter().filter(|(_, health)| health.is_damaged()).count(), self.snapshots.len());
+    /// Damage before doubt: what is certainly wrong must be acted on. `None` if all is intact.
+    fn verdict(&self, place: &Place) -> Option<Failure> {
+        let (damaged, total) = (self.damaged().len(), self.snapshots.len());
         let name = place.name();
-        let failure = if damaged > 0 {
-            Failure::new(
-                Exit::Damaged,
-                format!("{name}: of {total} snapshots, {damaged} can't be restored as published"),
-            )
+        let (exit, what) = if damaged > 0 {
+            (Exit::Damaged, format!("of {total} snapshots, {damaged} can't be restored as published"))
         } else if self.one_is_missing {
-            Failure::new(
+            (
                 Exit::Damaged,
-                format!("{name}: the {total} snapshots that are there are intact, and one that is retained is missing"),
+                format!("the {total} snapshots that are there are intact, and one that is retained is missing"),
             )
         } else if !self.links.is_empty() {
-            Failure::new(Exit::Damaged, format!("{name}: the snapshots are intact, and the links are not"))
+            (Exit::Damaged, "the snapshots are intact, and the links are not".into())
         } else if self.wrong().next().is_some() {
-            Failure::new(Exit::CouldNotLook, format!("{name}: not all of {total} snapshots could be read"))
+            (Exit::CouldNotLook, format!("not all of {total} snapshots could be read"))
         } else {
-            return Ok(());
+            return None;
         };
-        Err(failure.advice(self.to_do()))
+        Some(Failure::new(exit, format!("{name}: {what}")).advice(self.help(place)).with_intact(self.intact()))
     }
 
-    fn to_do(&self) -> String {
-        let current_is_intact = matches!(self.snapshots.first(), Some((_, Health::Intact)));
-        let damaged = self.snapshots.iter().filter(|(_, health)| health.is_damaged()).map(|(generation, _)| generation);
-        let damaged: Vec<_> = damaged.cloned().collect();
-        let of_snapshots = match self.wrong().find_map(|wrong| wrong.what_to_do()) {
-            _ if current_is_intact && !damaged.is_empty() => Some(format!(
-                "the current snapshot is intact: there is nothing to go back from; but {} can't be gone back to",
-                text::seqs(&damaged)
-            )),
-            to_do => to_do.map(str::to_owned),
+    fn damaged(&self) -> Vec<Generation> {
+        self.of_health(Health::is_damaged)
+    }
+
+    fn intact(&self) -> Vec<Generation> {
+        self.of_health(|health| matches!(health, Health::Intact))
+    }
+
+    fn of_health(&self, is_it: impl Fn(&Health) -> bool) -> Vec<Generation> {
+        let those = self.snapshots.iter().filter(|(_, health)| is_it(health));
+        those.map(|(generation, _)| generation.clone()).collect()
+    }
+
+    fn help(&self, place: &Place) -> String {
+        let of_snapshots = match self.one_is_missing && self.intact().is_empty() {
+            true => Some(format!("{} tells what is left to go back to", place.command("verify", &[]))),
+            false => self.help_about_snapshots(place),
         };
         match (self.one_is_missing, of_snapshots) {
             (true, then) => {
@@ -170,13 +180,27 @@ impl Verified {
                              published";
                 then.map_or_else(|| first.into(), |then| format!("{first}; then: {then}"))
             }
-            (false, Some(to_do)) => to_do,
-            (false, None) => {
-                "publish a new snapshot, from the program or with `minisnap rollback STORE --to SEQ`: it makes \
-                              the links anew"
-                    .into()
-            }
+            (false, Some(help)) => help,
+            (false, None) => "the next snapshot that is published makes the links anew".into(),
         }
+    }
+
+    /// `None` if all snapshots are intact.
+    fn help_about_snapshots(&self, place: &Place) -> Option<String> {
+        let (damaged, intact) = (self.damaged(), self.intact());
+        let current = &self.snapshots.first()?.0;
+        if intact.first() == Some(current) && !damaged.is_empty() {
+            return Some(format!(
+                "the current snapshot is intact: there is nothing to go back from; but {} can't be gone back to",
+                text::seqs(&damaged)
+            ));
+        }
+        let error = self.wrong().find_map(Failure::error)?;
+        Some(match error {
+            MiniSnapError::Foreign { .. } => help::help(error, place),
+            _ if damaged.is_empty() => help::help(error, place),
+            _ => help::of_damage(error, place, &Left::InHistory { current: current.clone(), intact }),
+        })
     }
 }
 

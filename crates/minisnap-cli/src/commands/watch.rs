@@ -3,6 +3,7 @@
 use crate::{
     args::WatchArgs,
     exit::{Exit, Failure, Outcome},
+    explain::explain,
     out,
     place::Place,
     text,
@@ -79,6 +80,7 @@ impl Watch<'_> {
                 news
             }
             Err(failure) => {
+                let failure = explain(failure, self.place).await;
                 let text = failure.text();
                 if self.said.as_ref() != Some(&text) {
                     failure.tell();

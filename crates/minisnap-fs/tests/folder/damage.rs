@@ -62,6 +62,18 @@ async fn only_what_is_whole_is_listed_as_intact() {
 }
 
 #[tokio::test]
+async fn remedy_goes_back_only_where_something_is_intact() {
+    let folder = Folder::with_snapshots(&[1, 2]).await;
+    let history = folder.backend.history().await.unwrap();
+    fs::write(folder.in_current("snapshot.json"), "[").unwrap();
+    let text = corrupt(&folder).await.to_string();
+    assert!(text.contains(&format!("the newest intact generation, {}", history[1])), "{text}");
+    fs::write(folder.path("snapshots").join(history[1].name()).join("snapshot.json"), "[").unwrap();
+    let text = corrupt(&folder).await.to_string();
+    assert!(text.contains("no intact generation is left") && !text.contains("restore_generation"), "{text}");
+}
+
+#[tokio::test]
 async fn files_of_a_generation_that_are_no_files_are_damage_and_nothing_hangs() {
     for name in ["snapshot.json", "snapshot.seq"] {
         let folder = Folder::with_snapshots(&[1]).await;

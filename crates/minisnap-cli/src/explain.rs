@@ -1,0 +1,77 @@
+//! The advice about an error of the library, with what can be found out about the store.
+
+use crate::{
+    args::StoreArgs,
+    commands::show::health,
+    exit::{Exit, Failure},
+    help::{self, Left},
+    out,
+    place::Place,
+    salvage::Salvage,
+};
+use minisnap::{Generation, MiniSnapError};
+
+/// The same failure with advice about the one of these stores that it is about.
+pub(crate) async fn explain_in(failure: Failure, stores: &[StoreArgs]) -> Failure {
+    let Some(error) = failure.unexplained() else { return failure };
+    let places = stores.iter().filter_map(|store| Place::of(store).ok());
+    let is_about = |place: &Place| error.at().place.starts_with(place.name());
+    // Of two of which one lies in the other, the inner one. What lies in neither is a folder above the last, in which a
+    // command writes.
+    match places.max_by_key(|place| if is_about(place) { place.name().len() } else { 0 }) {
+        Some(place) => explain(failure, &place).await,
+        None => match help::without_store(error) {
+            Some(help) => failure.advice(help),
+            None => failure,
+        },
+    }
+}
+
+/// The same failure with advice about this store.
+pub(crate) async fn explain(failure: Failure, place: &Place) -> Failure {
+    let Some(error) = failure.unexplained() else { return failure };
+    if failure.exit() != Exit::Damaged {
+        let advice = help::help(error, place);
+        return failure.advice(advice);
+    }
+    let left = left(error, place).await;
+    let advice = help::of_damage(error, place, &left);
+    let intact = match left {
+        Left::InHistory { intact, .. } => intact,
+        Left::InFolder(Salvage { intact, .. }) => intact,
+        Left::Unknown => Vec::new(),
+    };
+    failure.advice(advice).with_intact(intact)
+}
+
+/// What is left of the store.
+async fn left(error: &MiniSnapError, place: &Place) -> Left {
+    match place.history_if_any().await {
+        Ok(history) => {
+            let intact = match error {
+                MiniSnapError::Corrupt { intact, .. } => intact.clone(),
+                _ => intact(place, &history).await,
+            };
+            history.into_iter().next().map_or(Left::Unknown, |current| Left::InHistory { current, intact })
+        }
+        Err(MiniSnapError::Corrupt { .. }) => match place.folder() {
+            // Not on this thread, which hears Ctrl-C.
+            Some(folder) => match out::aside(move || Salvage::of(&folder)).await.flatten() {
+                Ok(salvage) => Left::InFolder(salvage),
+                Err(_) => Left::Unknown,
+            },
+            None => Left::Unknown,
+        },
+        Err(_) => Left::Unknown,
+    }
+}
+
+async fn intact(place: &Place, history: &[Generation]) -> Vec<Generation> {
+    let mut intact = Vec::new();
+    for generation in history {
+        if health(place, generation).await.is_ok() {
+            intact.push(generation.clone());
+        }
+    }
+    intact
+}

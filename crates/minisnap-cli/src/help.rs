@@ -1,0 +1,128 @@
+//! The advice about an error of the library: what a person can do, with the commands that do it, about this store.
+
+use crate::{given::quoted, place::Place, salvage::Salvage, text};
+use minisnap::{Generation, MiniSnapError, Operation, format::JSON_NAME};
+use std::{path::Path, time::Duration};
+
+/// What is left of a store in which something is damaged.
+pub(crate) enum Left {
+    /// The history can be read.
+    InHistory {
+        /// The current generation, damaged or not.
+        current: Generation,
+        /// The retained ones that are intact, newest first.
+        intact: Vec<Generation>,
+    },
+    /// The history can't be read: what is in the folder.
+    InFolder(Salvage),
+    Unknown,
+}
+
+/// The advice about everything but damage.
+pub(crate) fn help(error: &MiniSnapError, place: &Place) -> String {
+    let command = |name: &str| place.command(name, &[]);
+    match error {
+        MiniSnapError::Foreign { at, remedy, .. } => match place.has_replaced(Path::new(&at.place)) {
+            true if at.operation != Operation::Reseal => format!(
+                "{} shows what was changed and takes it as the newest snapshot; {} moves it aside",
+                command("reseal"),
+                place.command("reseal", &["--set-aside"])
+            ),
+            _ => remedy.clone(),
+        },
+        MiniSnapError::NotFound { .. } => {
+            "put the missing file back, from a backup or from where it was moved; or publish a new snapshot".into()
+        }
+        MiniSnapError::Retired { .. } => format!("it expired meanwhile; {} lists what there is", command("history")),
+        MiniSnapError::Stale { .. } | MiniSnapError::Conflict { .. } => {
+            format!("look at what is current now, with {}, and decide again", command("show"))
+        }
+        MiniSnapError::Busy { waited, .. } => {
+            let longer = waited.max(&Duration::from_secs(30)).as_secs_f64() * 2.0;
+            format!("try again later, or wait longer with `--option busy_timeout={longer:.0}`")
+        }
+        MiniSnapError::Restage { .. } => "run it again".into(),
+        MiniSnapError::OutcomeUnknown { .. } => {
+            format!("keep the log, and publish again; {} tells what readers see now", command("show"))
+        }
+        MiniSnapError::Backend { .. } => {
+            "check the URL, the network, and the endpoint and credentials in the environment; then try again".into()
+        }
+        MiniSnapError::Io { at, .. } if at.operation == Operation::Write => {
+            "nothing was changed: see to the disk, and try again".into()
+        }
+        error => without_store(error)
+            .unwrap_or_else(|| "see to the path, its permissions and the disk; then try again".into()),
+    }
+}
+
+/// The advice where no store could be opened, or none is needed.
+pub(crate) fn without_store(error: &MiniSnapError) -> Option<String> {
+    Some(match error {
+        MiniSnapError::Serde { .. } | MiniSnapError::Unrestorable { .. } => {
+            "mend the JSON at that line and column, and try again".into()
+        }
+        MiniSnapError::Unsupported { .. } => "use another store or file system".into(),
+        MiniSnapError::InvalidUrl { .. } => "a store is a folder or a URL: `minisnap --help` lists them".into(),
+        _ => return None,
+    })
+}
+
+/// The advice about damage. To go back is advised only where something intact is left, and only to the newest of that.
+pub(crate) fn of_damage(error: &MiniSnapError, place: &Place, left: &Left) -> String {
+    let remedy = match error {
+        MiniSnapError::InvalidSequence { .. } => {
+            return "write the seq of the last change in snapshot.json into that file, in digits".into();
+        }
+        MiniSnapError::Corrupt { remedy, .. } => remedy.as_str(),
+        _ => "bring the store back from a backup",
+    };
+    match left {
+        Left::InHistory { current, intact } => of_generation(error, place, current, intact),
+        Left::InFolder(salvage) => of_record(place, salvage).unwrap_or_else(|| remedy.into()),
+        Left::Unknown => remedy.into(),
+    }
+}
+
+fn of_generation(error: &MiniSnapError, place: &Place, current: &Generation, intact: &[Generation]) -> String {
+    let back = match intact {
+        [newest, ..] if newest == current => {
+            return format!(
+                "the current snapshot, seq {}, is intact: there is nothing to go back from; intact are: {}",
+                current.seq(),
+                text::seqs(intact)
+            );
+        }
+        [newest, ..] => format!(
+            "{} goes back to the newest intact snapshot, seq {}; a program replays its log from there",
+            place.command("rollback", &["--to", newest.name()]),
+            newest.seq()
+        ),
+        [] => "no intact snapshot is left here: bring the store back from a backup".into(),
+    };
+    match place.folder() {
+        // What isn't JSON, or isn't there, is no edit that could be accepted.
+        Some(folder) if matches!(error, MiniSnapError::Corrupt { .. }) && folder.join(JSON_NAME).is_file() => {
+            format!("{back}; if somebody edited it on purpose, {} publishes the edit", place.command("reseal", &[]))
+        }
+        Some(_) => back,
+        None => format!("{back}; or put back an earlier version of this object, if the bucket keeps versions"),
+    }
+}
+
+/// `None` where what the library says is all that can be said.
+fn of_record(place: &Place, salvage: &Salvage) -> Option<String> {
+    let record = place.folder()?.join("snapshots/current");
+    match (salvage.intact.first(), salvage.damaged.len()) {
+        (Some(newest), _) if salvage.record_is_replaceable => Some(format!(
+            "bring the link back from a backup, or make the newest intact snapshot, seq {}, current: `ln -sfn {} {}`",
+            newest.seq(),
+            newest.name(),
+            quoted(record.as_os_str())
+        )),
+        (None, damaged) if damaged > 0 => {
+            Some(format!("no intact snapshot is left here, and {damaged} damaged: bring the folder back from a backup"))
+        }
+        _ => None,
+    }
+}

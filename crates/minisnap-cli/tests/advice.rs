@@ -1,0 +1,260 @@
+//! The advice in every situation: about this store, with names and numbers that are known, and each command in it runs.
+
+use crate::kit::{Place, Ran, STORE, folder, name_of, s3};
+use std::{
+    fs::{self, File},
+    os::unix::fs::symlink,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+/// What a person would have to fill in, though the program knows it.
+const PLACEHOLDERS: [&str; 5] = ["STORE", "SEQ", "NAME", "FILE", "SECONDS"];
+
+/// A store whose path a shell would take apart, with two snapshots.
+fn with_two() -> Place {
+    let mut place = folder();
+    place.rename("it's my state");
+    place.create(1, "[1]");
+    place.create(2, "[2]");
+    place
+}
+
+/// Whatever is in backticks.
+fn quoted(text: &str) -> Vec<&str> {
+    text.split('`').skip(1).step_by(2).collect()
+}
+
+/// Runs a command as it is pasted into a shell.
+fn paste(place: &Place, command: &str) -> Ran {
+    let mut shell = Command::new("bash");
+    place.prepare(&mut shell);
+    let program = Path::new(env!("CARGO_BIN_EXE_minisnap")).parent().expect("a folder");
+    let path = format!("{}:{}", program.display(), std::env::var("PATH").expect("a PATH"));
+    let ran = shell.args(["-c", command]).env("PATH", path).stdin(Stdio::null()).output();
+    Ran::of(ran.expect("bash"))
+}
+
+/// Sees that what was said holds no placeholder, and that each command in the advice is one that the program understands.
+/// Returns what was said.
+#[track_caller]
+fn check(place: &Place, ran: Ran) -> String {
+    let said = ran.stderr.clone();
+    assert!(said.contains("\nhelp: "), "{ran:?}");
+    for word in said.split(|char: char| !char.is_alphanumeric()) {
+        assert!(!PLACEHOLDERS.contains(&word), "{word}: {said}");
+    }
+    for command in quoted(&said).into_iter().filter(|quoted| quoted.starts_with("minisnap ")) {
+        let ran = paste(place, command);
+        assert!(ran.code != Some(64) && ran.code.is_some(), "{command}: {ran:?}");
+    }
+    said
+}
+
+/// Each with a store that is made anew, since the commands in the advice are run.
+#[test]
+fn advice_can_be_pasted_in_every_situation() {
+    type Situation = (&'static str, fn(&Place), &'static [&'static str]);
+    let replaced: fn(&Place) = |place| place.replace("snapshot.json", "[22]");
+    let damaged: fn(&Place) = |place| fs::write(place.json_of(2), "[9]").expect("room for a file");
+    let all_damaged: fn(&Place) = |place| {
+        for seq in [1, 2] {
+            fs::write(place.json_of(seq), "[9]").expect("room for a file");
+        }
+    };
+    let older_damaged: fn(&Place) = |place| fs::write(place.json_of(1), "[9]").expect("room for a file");
+    let record_lost: fn(&Place) = |place| fs::remove_file(place.files.join("snapshots/current")).expect("a link");
+    let seq_is_none: fn(&Place) = |place| {
+        fs::remove_dir_all(&place.files).expect("a folder");
+        fs::create_dir(&place.files).expect("a folder");
+        fs::write(place.files.join("snapshot.json"), "[1]").expect("room for a file");
+        fs::write(place.files.join("snapshot.seq"), "ten").expect("room for a file");
+    };
+    let half: fn(&Place) = |place| {
+        fs::remove_dir_all(&place.files).expect("a folder");
+        fs::create_dir(&place.files).expect("a folder");
+        fs::write(place.files.join("snapshot.json"), "[1]").expect("room for a file");
+    };
+    let no_json: fn(&Place) = |place| {
+        fs::remove_dir_all(&place.files).expect("a folder");
+        fs::create_dir(&place.files).expect("a folder");
+        fs::write(place.files.join("snapshot.json"), "[1").expect("room for a file");
+        fs::write(place.files.join("snapshot.seq"), "1").expect("room for a file");
+    };
+    let link_lost: fn(&Place) = |place| fs::remove_file(place.files.join("snapshot.seq")).expect("a link");
+    let folder_lost: fn(&Place) =
+        |place| fs::rename(place.json_of(1).parent().expect("a folder"), place.path("elsewhere")).expect("moved");
+    let gone: fn(&Place) = |place| fs::remove_dir_all(&place.files).expect("a folder");
+    let resealed: fn(&Place) = |place| {
+        place.replace("snapshot.json", "[22]");
+        place.run(&["reseal", STORE, "--yes"]).ok();
+    };
+    let nothing: fn(&Place) = |_| {};
+    let situations: [Situation; 30] = [
+        ("replaced", replaced, &["show", STORE]),
+        ("replaced", replaced, &["verify", STORE]),
+        ("replaced", replaced, &["create", STORE, "--seq", "3", "3.json"]),
+        ("replaced", replaced, &["reseal", STORE]),
+        ("damaged", damaged, &["restore", STORE]),
+        ("damaged", damaged, &["show", STORE]),
+        ("damaged", damaged, &["verify", STORE]),
+        ("damaged", damaged, &["rollback", STORE, "--to", "2"]),
+        ("damaged", damaged, &["copy", STORE, "to"]),
+        ("older damaged", older_damaged, &["restore", STORE, "--at", "1"]),
+        ("older damaged", older_damaged, &["rollback", STORE, "--to", "1"]),
+        ("older damaged", older_damaged, &["verify", STORE]),
+        ("all damaged", all_damaged, &["restore", STORE]),
+        ("all damaged", all_damaged, &["verify", STORE]),
+        ("record lost", record_lost, &["show", STORE]),
+        ("record lost", record_lost, &["create", STORE, "--seq", "3", "3.json"]),
+        ("no seq", seq_is_none, &["show", STORE]),
+        ("half a pair", half, &["show", STORE]),
+        ("no JSON", no_json, &["verify", STORE]),
+        ("link lost", link_lost, &["verify", STORE]),
+        ("folder lost", folder_lost, &["verify", STORE]),
+        ("gone", gone, &["show", STORE]),
+        ("gone", gone, &["diff", STORE]),
+        ("resealed", resealed, &["rollback", STORE, "--to", "2"]),
+        ("stale", nothing, &["create", STORE, "--seq", "2", "--if-newer", "3.json"]),
+        ("no such seq", nothing, &["rollback", STORE, "--to", "7"]),
+        ("no such seq", nothing, &["cat", STORE, "--at", "0"]),
+        ("into the store", nothing, &["restore", STORE, "--output", "it's my state/snapshot.json"]),
+        ("unknown option", nothing, &["show", STORE, "--option", "nonsense=1"]),
+        ("no JSON", nothing, &["create", STORE, "--seq", "3", "no.json"]),
+    ];
+    for (situation, arrange, args) in situations {
+        let place = with_two();
+        place.write("3.json", "[3]");
+        place.write("no.json", "[3");
+        arrange(&place);
+        let ran = place.run(args);
+        assert!(ran.code != Some(0), "{situation}: {ran:?}");
+        check(&place, ran);
+    }
+}
+
+#[test]
+fn advice_names_the_url_and_the_seq_in_an_object_store() {
+    let place = s3();
+    assert!(check(&place, place.run(&["show", STORE])).contains(&format!("minisnap create {}", place.store)));
+    place.create(1, "[1]");
+    place.create(2, "[2]");
+    let said = check(&place, place.run(&["reseal", STORE]));
+    assert!(said.contains(&format!("`minisnap create {} --seq 2 edited.json`", place.store)), "{said}");
+    // The commands above were run.
+    let place = s3();
+    place.create(1, "[1]");
+    place.create(2, "[2]");
+    fs::write(place.json_of(2), "[9]").expect("room for a file");
+    let newest = name_of(place.json_of(1).parent().expect("a folder")).to_owned();
+    let said = check(&place, place.run(&["cat", STORE]));
+    assert!(said.contains(&format!("`minisnap rollback {} --to {newest}`", place.store)), "{said}");
+}
+
+/// To go back is advised only where something intact is left, and only to the newest of that.
+#[test]
+fn going_back_is_advised_to_the_newest_intact_one_only() {
+    let rollback_to = |place: &Place, seq| {
+        let folder = place.json_of(seq);
+        format!("`minisnap rollback {} --to {}`", place.store, name_of(folder.parent().expect("a folder")))
+    };
+    for place in [folder(), s3()] {
+        for seq in ["1", "2", "3"] {
+            place.feed(&["create", STORE, "--seq", seq, "--keep", "3"], format!("[{seq}]")).ok();
+        }
+        let damage = |seq| fs::write(place.json_of(seq), "[!]").expect("room for a file");
+        for (seq, back_to) in [(3, Some(2)), (2, Some(1)), (1, None)] {
+            damage(seq);
+            for command in ["restore", "show", "verify"] {
+                let said = place.run(&[command, STORE]).fails(1);
+                match back_to {
+                    Some(seq) => assert!(said.contains(&rollback_to(&place, seq)), "{said}"),
+                    None => {
+                        assert!(!said.contains("rollback") && !said.contains("goes back"), "{said}");
+                        assert!(said.contains("no intact snapshot is left here"), "{said}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The remedy, followed to the letter, makes the newest intact snapshot current: also if the newest is damaged, or was never
+/// published, or the highest seq isn't the newest.
+#[test]
+fn a_lost_record_is_restored_by_the_advice() {
+    let (none, link): (fn(&Place), fn(&Place)) = (
+        |_| {},
+        |place| {
+            symlink("nonsense", place.files.join("snapshots/current")).expect("a link");
+        },
+    );
+    for leave in [none, link] {
+        let place = with_two();
+        place.create(3, "[3]");
+        place.run(&["rollback", STORE, "--to", "2"]).ok();
+        let newest = fs::read_link(place.files.join("snapshots/current")).expect("a link");
+        fs::remove_file(place.files.join("snapshots/current")).expect("a link");
+        leave(&place);
+        let said = check(&place, place.run(&["show", STORE]));
+        assert!(said.contains(&format!("`ln -sfn {} ", newest.display())), "{said}");
+        paste(&place, quoted(&said)[0]).ok();
+        place.run(&["verify", STORE]).ok();
+        assert_eq!(place.run(&["cat", STORE]).ok(), "[\n  2\n]");
+
+        fs::remove_file(place.files.join("snapshots/current")).expect("a link");
+        leave(&place);
+        let all = place.generations();
+        fs::write(place.files.join("snapshots").join(&newest).join("snapshot.json"), "[!]").expect("room for a file");
+        let said = check(&place, place.run(&["show", STORE]));
+        paste(&place, quoted(&said)[0]).ok();
+        assert_eq!(place.run(&["cat", STORE]).ok(), "[\n  3\n]");
+
+        fs::remove_file(place.files.join("snapshots/current")).expect("a link");
+        leave(&place);
+        for generation in all {
+            fs::write(generation.join("snapshot.json"), "[!]").expect("room for a file");
+        }
+        let said = check(&place, place.run(&["show", STORE]));
+        assert!(said.contains("no intact snapshot is left here") && !said.contains("ln -s"), "{said}");
+    }
+}
+
+/// The holder is named with its number, whether it runs, was stopped, or left the lock to a child.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_busy_store_is_named_with_the_process_that_holds_it() {
+    let place = with_two();
+    let lock = place.files.join("snapshots/.lock");
+    let said = || {
+        let ran = place.feed(&["create", STORE, "--seq", "3", "--option", "busy_timeout=0.1"], "[3]");
+        assert_eq!(ran.code, Some(6), "{ran:?}");
+        check(&place, place.feed(&["create", STORE, "--seq", "3", "--option", "busy_timeout=0.1"], "[3]"))
+    };
+    let held = File::open(&lock).expect("the lock's file");
+    held.lock().expect("nobody else has it");
+    assert!(said().contains(&format!("another writer holds the lock: process {} (", std::process::id())), "{}", said());
+    drop(held);
+
+    // `flock` takes the lock, and its child, a shell, inherits it; the shell tells its number and stops itself.
+    let hold = |script: &str| {
+        let mut flock = Command::new("flock");
+        flock.arg(&lock).args(["sh", "-c", script]).stdout(Stdio::piped()).stdin(Stdio::piped());
+        flock.spawn().expect("flock, of util-linux")
+    };
+    let mut child = hold("echo ready; read line");
+    let mut ready = [0; 6];
+    std::io::Read::read_exact(child.stdout.as_mut().expect("a pipe"), &mut ready).expect("it is ready");
+    let taker = child.id();
+    assert!(said().contains(&format!("process {taker} (flock)")), "{}", said());
+    crate::meanwhile::send(&child, nix::sys::signal::Signal::SIGSTOP);
+    assert!(said().contains(&format!("process {taker} (flock, stopped)")), "{}", said());
+    crate::meanwhile::send(&child, nix::sys::signal::Signal::SIGCONT);
+    // The taker ends, and its child, which inherited the lock, goes on until its input ends.
+    let input = child.stdin.take();
+    child.kill().expect("it runs");
+    child.wait().expect("it ends");
+    let heir = said();
+    assert!(heir.contains(&format!("(sh), which inherited it from process {taker}")), "{heir}");
+    drop(input);
+}

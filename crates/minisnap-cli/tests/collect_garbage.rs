@@ -1,0 +1,63 @@
+//! Removing what crashed writers left, on request.
+
+use crate::kit::{STORE, folder, places, runtime};
+use minisnap::{Precondition, SnapshotBackend};
+use serde_json::{Value, json};
+use std::{fs, io::Write, num::NonZeroUsize};
+
+#[test]
+fn orphans_are_removed_and_named_and_the_retained_stay() {
+    for place in places() {
+        place.create(1, "[1]");
+        place.create(2, "[2]");
+        let orphan = place.files.join("snapshots/.stage-aaaaaaaaaaaaaaaa");
+        fs::create_dir(&orphan).expect("a folder");
+        fs::write(orphan.join("snapshot.json"), "[").expect("room for a file");
+        let said = place.run(&["collect-garbage", STORE]).ok();
+        assert!(said.contains(&format!("collected the garbage of {}", place.store)), "{said}");
+        if !place.store.starts_with("s3:") {
+            assert!(said.contains("removed  .stage-aaaaaaaaaaaaaaaa\n") && said.ends_with(": removed 1\n"), "{said}");
+            assert!(!orphan.exists());
+            assert!(place.run(&["collect-garbage", STORE]).ok().ends_with(": there was none\n"));
+        }
+        assert_eq!(place.seqs(), [2, 1]);
+        place.run(&["verify", STORE]).ok();
+    }
+}
+
+#[test]
+fn json_tells_what_was_removed_where_it_is_known() {
+    for place in places() {
+        place.create(1, "[1]");
+        let told: Value = serde_json::from_str(&place.run(&["collect-garbage", STORE, "--json"]).ok()).expect("JSON");
+        let removed = if place.store.starts_with("s3:") { Value::Null } else { json!([]) };
+        assert_eq!(told, json!({ "store": place.store, "removed": removed }));
+    }
+}
+
+/// No program needs to be stopped: in a folder, a running writer's stage stays.
+#[test]
+fn the_stage_of_a_running_writer_stays_in_a_folder() {
+    let place = folder();
+    place.create(1, "[1]");
+    runtime().block_on(async {
+        let store = place.open();
+        let mut staged = store.backend().stage(2).await.expect("a stage");
+        staged.write_all(b"[\n  2\n]").expect("room for a file");
+        assert!(place.run(&["collect-garbage", STORE]).ok().ends_with(": there was none\n"));
+        staged.publish(Precondition::Always, NonZeroUsize::MIN).await.expect("it is published");
+    });
+    assert_eq!(place.seqs(), [2]);
+}
+
+/// A misspelt name is no store without garbage, and isn't made one.
+#[test]
+fn nothing_is_made_where_there_is_no_store() {
+    let place = folder();
+    assert!(place.run(&["collect-garbage", STORE]).fails(3).contains("there is no such folder"));
+    assert!(!place.files.exists());
+    fs::create_dir(&place.files).expect("a folder");
+    fs::write(place.files.join("notes.txt"), "").expect("room for a file");
+    assert!(place.run(&["collect-garbage", STORE]).fails(3).contains("1 entry, which is no snapshot's"));
+    assert_eq!(fs::read_dir(&place.files).expect("a folder").count(), 1);
+}

@@ -1,0 +1,93 @@
+//! Names the process that holds a lock, for people. Best effort: Linux tells it in `/proc`, which may be unreadable.
+//!
+//! 1. `/proc/locks` has the process that took the lock, by the file's device and inode.
+//! 2. That process may have ended, or closed the file, while a child that it forked still has it open. The lock is held as
+//!    long, under the id of the process that took it. `/proc/PID/fdinfo` has the locks of each file that a process has open.
+
+use std::{
+    fs::{self, File},
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    process,
+};
+
+/// Names the process that holds the lock on `file`: `process 4711 (app, stopped)`.
+pub(crate) fn of(file: &File) -> Option<String> {
+    let found = file.metadata().ok()?;
+    // 1.
+    let taker = fs::read_to_string("/proc/locks").ok().and_then(|locks| taker(&locks, found.dev(), found.ino()));
+    if let Some(taker) = taker.filter(|pid| is_there(*pid) && has_it(*pid, &found) != Some(false)) {
+        return Some(name(taker));
+    }
+    // 2. Also where a file system gives its files other devices than its locks, as Btrfs does.
+    let all = fs::read_dir("/proc").ok()?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    let holder = name(all.into_iter().find(|pid| has_it(*pid, &found) == Some(true))?);
+    Some(taker.map_or_else(|| holder.clone(), |taker| format!("{holder}, which inherited it from process {taker}")))
+}
+
+/// The process that took a `flock` on this file. Of those that wait for it, the lines have an arrow.
+fn taker(locks: &str, device: u64, inode: u64) -> Option<u32> {
+    let file = format!("{:02x}:{:02x}:{inode}", libc::major(device), libc::minor(device));
+    locks.lines().find_map(|line| {
+        let mut words = line.split_whitespace().skip(1);
+        let (kind, _mode, _access) = (words.next()?, words.next()?, words.next()?);
+        let (pid, locked) = (words.next()?, words.next()?);
+        // From another namespace of processes, it is 0.
+        (kind == "FLOCK" && locked == file).then_some(pid)?.parse().ok().filter(|pid| *pid > 0)
+    })
+}
+
+/// Whether a process has this file open with a lock on it. `None` if that may not be looked at.
+fn has_it(pid: u32, file: &fs::Metadata) -> Option<bool> {
+    let process = PathBuf::from(format!("/proc/{pid}"));
+    for entry in fs::read_dir(process.join("fd")).ok()? {
+        let Ok(entry) = entry else { continue };
+        // Through the link, to the open file itself.
+        let Ok(open) = fs::metadata(entry.path()) else { continue };
+        let is_it = (open.dev(), open.ino()) == (file.dev(), file.ino());
+        if is_it && holds_a_lock(&process.join("fdinfo").join(entry.file_name())) {
+            return Some(true);
+        }
+    }
+    Some(false)
+}
+
+fn holds_a_lock(fdinfo: &Path) -> bool {
+    let info = fs::read_to_string(fdinfo).unwrap_or_default();
+    info.lines().any(|line| line.starts_with("lock:") && line.contains("FLOCK"))
+}
+
+fn is_there(pid: u32) -> bool {
+    Path::new("/proc").join(pid.to_string()).exists()
+}
+
+fn name(pid: u32) -> String {
+    if pid == process::id() {
+        return format!("this process itself ({pid})");
+    }
+    let process = PathBuf::from(format!("/proc/{pid}"));
+    let program = fs::read_to_string(process.join("comm")).unwrap_or_default();
+    // After the name, in brackets, which may hold anything.
+    let state = fs::read_to_string(process.join("stat")).unwrap_or_default();
+    let is_stopped = state.rsplit(") ").next().is_some_and(|rest| rest.starts_with(['T', 't']));
+    match (program.trim(), is_stopped) {
+        ("", _) => format!("process {pid}"),
+        (program, true) => format!("process {pid} ({program}, stopped)"),
+        (program, false) => format!("process {pid} ({program})"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn taker_is_found_among_waiters_and_other_locks() {
+        let locks = "1: -> FLOCK  ADVISORY  WRITE 7 fe:00:12 0 EOF\n2: POSIX  ADVISORY  WRITE 8 fe:00:12 0 EOF\n\
+                     3: FLOCK  ADVISORY  WRITE 9 fe:00:123 0 EOF\n4: FLOCK  ADVISORY  WRITE 10 fe:00:12 0 EOF\n";
+        let device = libc::makedev(0xfe, 0);
+        assert_eq!(taker(locks, device, 12), Some(10));
+        assert_eq!(taker(locks, device, 13), None);
+        assert_eq!(taker("1: FLOCK  ADVISORY  WRITE 0 fe:00:12 0 EOF\n", device, 12), None, "of another namespace");
+    }
+}
