@@ -55,7 +55,7 @@ pub(crate) enum Command {
     Copy(CopyArgs),
     /// Print a line for each new snapshot, until Ctrl-C
     Watch(WatchArgs),
-    /// Remove the orphans of crashed writers now, and expired snapshots that are still there
+    /// Remove what crashed writers left, and expired snapshots, now
     ///
     /// Later writers do the same, in their time. Nothing that is retained is removed, and no program needs to be stopped:
     /// in a folder, what a running writer is writing stays. In an object store it can't be told from an orphan; that writer

@@ -5,7 +5,7 @@ use crate::{
     commands::show::health,
     exit::{Exit, Failure},
     help::{self, Left},
-    out,
+    library, out,
     place::Place,
     salvage::Salvage,
 };
@@ -30,7 +30,7 @@ pub(crate) async fn explain_in(failure: Failure, stores: &[StoreArgs]) -> Failur
 /// The same failure with advice about this store.
 pub(crate) async fn explain(failure: Failure, place: &Place) -> Failure {
     let Some(error) = failure.unexplained() else { return failure };
-    if failure.exit() != Exit::Damaged {
+    if library::exit(error) != Exit::Damaged {
         let advice = help::help(error, place);
         return failure.advice(advice);
     }

@@ -7,7 +7,6 @@ use crate::{
     args::VerifyArgs,
     commands::show::health,
     exit::{Exit, Failure, Outcome},
-    explain::explain,
     help::{self, Left},
     links, out,
     place::{LOOKS, Place},
@@ -19,11 +18,7 @@ use serde_json::{Value, json};
 
 pub(crate) async fn run(args: VerifyArgs) -> Outcome {
     let place = Place::of(&args.store)?;
-    let verified = match Verified::check(&place, args.form.json).await {
-        Ok(verified) => verified,
-        // As any command explains it, with this one's exit codes.
-        Err(failure) => return Err(as_verify_says_it(explain(failure, &place).await)),
-    };
+    let verified = Verified::check(&place, args.form.json).await?;
     let verdict = verified.verdict(&place);
     out::print(&match args.form.json {
         true => format!("{:#}\n", verified.for_programs(&place, verdict.as_ref())),
@@ -58,10 +53,10 @@ impl Verified {
     async fn check(place: &Place, silently: bool) -> Outcome<Self> {
         let mut verified = Self::default();
         for _ in 0..LOOKS {
-            let history = place.history().await?;
+            let history = place.history().await.map_err(as_verify_says_it)?;
             verified.check_new_ones(place, &history, silently).await?;
             let links = faults(place, &history);
-            if place.history().await? == history {
+            if place.history().await.map_err(as_verify_says_it)? == history {
                 (verified.links, verified.one_is_missing) = links?;
                 verified.snapshots.sort_by_key(|(known, _)| history.iter().position(|generation| generation == known));
                 return Ok(verified);
