@@ -7,7 +7,7 @@ use std::{
 };
 
 /// Words in an option's name that make its value a secret, which is not printed.
-const SECRET: [&str; 7] = ["secret", "key", "token", "password", "sas", "credential", "account"];
+const SECRET: [&str; 7] = ["secret", "key", "token", "password", "sas", "credential", "service_account"];
 
 /// A store as it was given, with its options.
 #[derive(Debug, Clone)]

@@ -51,85 +51,103 @@ fn check(place: &Place, ran: Ran) -> String {
     said
 }
 
-/// Each with a store that is made anew, since the commands in the advice are run.
+fn damage(place: &Place, seqs: &[u64]) {
+    for seq in seqs {
+        fs::write(place.json_of(*seq), "[9]").expect("room for a file");
+    }
+}
+
+/// A folder with these files instead of a store.
+fn with_files(place: &Place, files: &[(&str, &str)]) {
+    fs::remove_dir_all(&place.files).expect("a folder");
+    fs::create_dir(&place.files).expect("a folder");
+    for (name, content) in files {
+        fs::write(place.files.join(name), content).expect("room for a file");
+    }
+}
+
+fn lose_folder(place: &Place, seq: u64) {
+    fs::rename(place.json_of(seq).parent().expect("a folder"), place.path("elsewhere")).expect("moved");
+}
+
+fn reseal(place: &Place) {
+    place.replace("snapshot.json", "[22]");
+    place.run(&["reseal", STORE, "--yes"]).ok();
+}
+
+/// Brings a store into a situation, and the command lines that then fail.
+type Situation = (fn(&Place), &'static [&'static [&'static str]]);
+
+const SITUATIONS: [Situation; 12] = [
+    (
+        |_| {},
+        &[
+            &["create", STORE, "--seq", "2", "--if-newer", "3.json"],
+            &["create", STORE, "--seq", "3", "no.json"],
+            &["rollback", STORE, "--to", "7"],
+            &["cat", STORE, "--at", "0"],
+            &["restore", STORE, "--output", "it's my state/snapshot.json"],
+            &["show", STORE, "--option", "nonsense=1"],
+        ],
+    ),
+    (
+        |place| place.replace("snapshot.json", "[22]"),
+        &[&["show", STORE], &["verify", STORE], &["create", STORE, "--seq", "3", "3.json"], &["reseal", STORE]],
+    ),
+    (
+        |place| damage(place, &[2]),
+        &[
+            &["restore", STORE],
+            &["show", STORE],
+            &["verify", STORE],
+            &["rollback", STORE, "--to", "2"],
+            &["copy", STORE, "to"],
+        ],
+    ),
+    (
+        |place| damage(place, &[1]),
+        &[&["restore", STORE, "--at", "1"], &["rollback", STORE, "--to", "1"], &["verify", STORE]],
+    ),
+    (|place| damage(place, &[1, 2]), &[&["restore", STORE], &["show", STORE], &["verify", STORE]]),
+    (
+        |place| fs::remove_file(place.files.join("snapshots/current")).expect("a link"),
+        &[&["show", STORE], &["verify", STORE], &["create", STORE, "--seq", "3", "3.json"]],
+    ),
+    (|place| fs::remove_file(place.files.join("snapshot.seq")).expect("a link"), &[&["verify", STORE]]),
+    (|place| lose_folder(place, 1), &[&["verify", STORE]]),
+    (reseal, &[&["rollback", STORE, "--to", "2"]]),
+    (|place| with_files(place, &[]), &[&["show", STORE], &["verify", STORE], &["diff", STORE]]),
+    (|place| with_files(place, &[("snapshot.json", "[1]")]), &[&["show", STORE], &["cat", STORE]]),
+    (
+        |place| with_files(place, &[("snapshot.json", "[1"), ("snapshot.seq", "1")]),
+        &[&["show", STORE], &["verify", STORE]],
+    ),
+];
+
 #[test]
 fn advice_can_be_pasted_in_every_situation() {
-    type Situation = (&'static str, fn(&Place), &'static [&'static str]);
-    let replaced: fn(&Place) = |place| place.replace("snapshot.json", "[22]");
-    let damaged: fn(&Place) = |place| fs::write(place.json_of(2), "[9]").expect("room for a file");
-    let all_damaged: fn(&Place) = |place| {
-        for seq in [1, 2] {
-            fs::write(place.json_of(seq), "[9]").expect("room for a file");
+    for (arrange, commands) in SITUATIONS {
+        for command in commands {
+            // Made anew for each, since the commands in the advice are run.
+            let place = with_two();
+            place.write("3.json", "[3]");
+            place.write("no.json", "[3");
+            arrange(&place);
+            let ran = place.run(command);
+            assert!(ran.code != Some(0), "{command:?}: {ran:?}");
+            check(&place, ran);
         }
-    };
-    let older_damaged: fn(&Place) = |place| fs::write(place.json_of(1), "[9]").expect("room for a file");
-    let record_lost: fn(&Place) = |place| fs::remove_file(place.files.join("snapshots/current")).expect("a link");
-    let seq_is_none: fn(&Place) = |place| {
-        fs::remove_dir_all(&place.files).expect("a folder");
-        fs::create_dir(&place.files).expect("a folder");
-        fs::write(place.files.join("snapshot.json"), "[1]").expect("room for a file");
-        fs::write(place.files.join("snapshot.seq"), "ten").expect("room for a file");
-    };
-    let half: fn(&Place) = |place| {
-        fs::remove_dir_all(&place.files).expect("a folder");
-        fs::create_dir(&place.files).expect("a folder");
-        fs::write(place.files.join("snapshot.json"), "[1]").expect("room for a file");
-    };
-    let no_json: fn(&Place) = |place| {
-        fs::remove_dir_all(&place.files).expect("a folder");
-        fs::create_dir(&place.files).expect("a folder");
-        fs::write(place.files.join("snapshot.json"), "[1").expect("room for a file");
-        fs::write(place.files.join("snapshot.seq"), "1").expect("room for a file");
-    };
-    let link_lost: fn(&Place) = |place| fs::remove_file(place.files.join("snapshot.seq")).expect("a link");
-    let folder_lost: fn(&Place) =
-        |place| fs::rename(place.json_of(1).parent().expect("a folder"), place.path("elsewhere")).expect("moved");
-    let gone: fn(&Place) = |place| fs::remove_dir_all(&place.files).expect("a folder");
-    let resealed: fn(&Place) = |place| {
-        place.replace("snapshot.json", "[22]");
-        place.run(&["reseal", STORE, "--yes"]).ok();
-    };
-    let nothing: fn(&Place) = |_| {};
-    let situations: [Situation; 30] = [
-        ("replaced", replaced, &["show", STORE]),
-        ("replaced", replaced, &["verify", STORE]),
-        ("replaced", replaced, &["create", STORE, "--seq", "3", "3.json"]),
-        ("replaced", replaced, &["reseal", STORE]),
-        ("damaged", damaged, &["restore", STORE]),
-        ("damaged", damaged, &["show", STORE]),
-        ("damaged", damaged, &["verify", STORE]),
-        ("damaged", damaged, &["rollback", STORE, "--to", "2"]),
-        ("damaged", damaged, &["copy", STORE, "to"]),
-        ("older damaged", older_damaged, &["restore", STORE, "--at", "1"]),
-        ("older damaged", older_damaged, &["rollback", STORE, "--to", "1"]),
-        ("older damaged", older_damaged, &["verify", STORE]),
-        ("all damaged", all_damaged, &["restore", STORE]),
-        ("all damaged", all_damaged, &["verify", STORE]),
-        ("record lost", record_lost, &["show", STORE]),
-        ("record lost", record_lost, &["create", STORE, "--seq", "3", "3.json"]),
-        ("no seq", seq_is_none, &["show", STORE]),
-        ("half a pair", half, &["show", STORE]),
-        ("no JSON", no_json, &["verify", STORE]),
-        ("link lost", link_lost, &["verify", STORE]),
-        ("folder lost", folder_lost, &["verify", STORE]),
-        ("gone", gone, &["show", STORE]),
-        ("gone", gone, &["diff", STORE]),
-        ("resealed", resealed, &["rollback", STORE, "--to", "2"]),
-        ("stale", nothing, &["create", STORE, "--seq", "2", "--if-newer", "3.json"]),
-        ("no such seq", nothing, &["rollback", STORE, "--to", "7"]),
-        ("no such seq", nothing, &["cat", STORE, "--at", "0"]),
-        ("into the store", nothing, &["restore", STORE, "--output", "it's my state/snapshot.json"]),
-        ("unknown option", nothing, &["show", STORE, "--option", "nonsense=1"]),
-        ("no JSON", nothing, &["create", STORE, "--seq", "3", "no.json"]),
-    ];
-    for (situation, arrange, args) in situations {
-        let place = with_two();
-        place.write("3.json", "[3]");
-        place.write("no.json", "[3");
-        arrange(&place);
-        let ran = place.run(args);
-        assert!(ran.code != Some(0), "{situation}: {ran:?}");
-        check(&place, ran);
+    }
+}
+
+/// A `snapshot.seq` that holds no number.
+#[test]
+fn advice_says_what_to_write_when_the_seq_is_none() {
+    let place = with_two();
+    with_files(&place, &[("snapshot.json", "[1]"), ("snapshot.seq", "ten")]);
+    for command in ["show", "verify", "history"] {
+        let said = check(&place, place.run(&[command, STORE]));
+        assert!(said.contains("write the seq of the last change in snapshot.json"), "{said}");
     }
 }
 

@@ -64,6 +64,26 @@ fn show_and_verify_name_the_intact_when_the_record_is_lost() {
     }
 }
 
+/// An object store's names have no digest, so that without the record nothing is known to be intact; the message has them.
+#[test]
+fn an_object_store_names_its_generations_when_the_record_is_lost() {
+    for content in [None, Some("nonsense")] {
+        let place = with_three(s3());
+        let record = place.files.join("snapshots/current");
+        match content {
+            None => fs::remove_file(record).expect("an object"),
+            Some(content) => fs::write(record, content).expect("an object"),
+        }
+        for command in ["show", "verify"] {
+            let error = error(&place.run(&[command, STORE, "--json"]), 1);
+            assert_eq!((&error["kind"], names(&error["intact"]).len()), (&json!("corrupt"), 0), "{error}");
+            let name = place.json_of(3);
+            let name = name_of(name.parent().expect("a folder"));
+            assert_eq!(content.is_none(), error["message"].as_str().expect("a text").contains(name), "{error}");
+        }
+    }
+}
+
 /// Where the history can be read, the report has the error within itself.
 #[test]
 fn a_report_has_the_error_within_when_a_snapshot_is_damaged() {
