@@ -24,8 +24,8 @@ pub(crate) type Outcome<T = ()> = Result<T, Failure>;
 #[derive(Debug)]
 pub(crate) struct Failure {
     exit: Exit,
-    /// What it is to programs, also if the command ends with another code.
-    kind: &'static str,
+    /// What it was before the command chose another exit code.
+    first: Exit,
     /// Empty if there is nobody to say it to.
     what: String,
     causes: Vec<String>,
@@ -43,7 +43,7 @@ impl Failure {
     pub(crate) fn new(exit: Exit, what: impl Into<String>) -> Self {
         Self {
             exit,
-            kind: exit.kind(),
+            first: exit,
             what: what.into(),
             causes: Vec::new(),
             help: None,
@@ -126,7 +126,7 @@ impl Failure {
     /// For programs: the same fields for every failure of every command.
     pub(crate) fn for_programs(&self) -> Value {
         json!({
-            "kind": self.kind,
+            "kind": self.error().map_or_else(|| self.first.kind(), library::kind),
             "exit_code": self.exit as u8,
             "message": self.what,
             "causes": self.causes,
@@ -175,6 +175,6 @@ impl From<MiniSnapError> for Failure {
             _ => Vec::new(),
         };
         let failure = Self::new(library::exit(&error), library::message(&error)).with_intact(intact);
-        Self { kind: library::kind(&error), causes: library::causes(&error), error: Some(Box::new(error)), ..failure }
+        Self { causes: library::causes(&error), error: Some(Box::new(error)), ..failure }
     }
 }

@@ -29,7 +29,7 @@ pub(crate) fn of(store: &OsStr) -> Outcome<(String, Option<PathBuf>)> {
         // The library has decoded the same, unless it refuses the URL.
         Some(scheme) if scheme.eq_ignore_ascii_case(b"file") => {
             let path = &text[scheme.len() + 1..];
-            let path = path.strip_prefix("//localhost/").map_or_else(|| path.trim_start_matches('/'), |path| path);
+            let path = path.strip_prefix("//localhost/").unwrap_or_else(|| path.trim_start_matches('/'));
             let bytes = percent_decode_str(path).collect();
             Some(Path::new("/").join(OsString::from_vec(bytes)))
         }

@@ -201,13 +201,10 @@ fn going_back_is_advised_to_the_newest_intact_one_only() {
 /// published, or the highest seq isn't the newest.
 #[test]
 fn a_lost_record_is_restored_by_the_advice() {
-    let (none, link): (fn(&Place), fn(&Place)) = (
-        |_| {},
-        |place| {
-            symlink("nonsense", place.files.join("snapshots/current")).expect("a link");
-        },
-    );
-    for leave in [none, link] {
+    type Leave = fn(&Place);
+    let leftovers: [Leave; 2] =
+        [|_| {}, |place| symlink("nonsense", place.files.join("snapshots/current")).expect("a link")];
+    for leave in leftovers {
         let place = with_two();
         place.create(3, "[3]");
         place.run(&["rollback", STORE, "--to", "2"]).ok();
