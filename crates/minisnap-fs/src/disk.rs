@@ -13,8 +13,13 @@ use std::{
     time::SystemTime,
 };
 
-/// Tells the crash tests what took effect, in the order it did. In a normal build there is nothing of it.
+/// Tells the crash tests what took effect, in the order it did; of an open file with the file itself, whatever its path is
+/// said to be. In a normal build there is nothing of it.
 macro_rules! record {
+    ($disk:ident, $file:ident: $($event:tt)*) => {
+        #[cfg(test)]
+        crate::crash_tests::record_of_open($disk.operation, &$file, crate::crash_tests::Event::$($event)*);
+    };
     ($disk:ident, $($event:tt)*) => {
         #[cfg(test)]
         crate::crash_tests::record($disk.operation, crate::crash_tests::Event::$($event)*);
@@ -224,13 +229,13 @@ impl Disk {
 
     pub(crate) fn write(&self, mut file: &File, path: &Path, bytes: &[u8]) -> Result<usize> {
         let written = self.tell("write", path, || file.write(bytes))?;
-        record!(self, Write(path, bytes[..written].to_vec()));
+        record!(self, file: Write(path, bytes[..written].to_vec()));
         Ok(written)
     }
 
     pub(crate) fn write_all(&self, mut file: &File, path: &Path, bytes: &[u8]) -> Result<()> {
         self.tell("write", path, || file.write_all(bytes))?;
-        record!(self, Write(path, bytes.to_vec()));
+        record!(self, file: Write(path, bytes.to_vec()));
         Ok(())
     }
 
@@ -295,7 +300,7 @@ impl Disk {
 
     pub(crate) fn sync(&self, file: &File, path: &Path) -> Result<()> {
         self.tell("sync", path, || file.sync_all())?;
-        record!(self, Sync(path));
+        record!(self, file: Sync(path));
         Ok(())
     }
 
@@ -325,7 +330,7 @@ impl Disk {
         match self.attempt("open the folder", path, || File::open(path)) {
             Ok(folder) => {
                 self.tell("sync the folder", path, || folder.sync_all())?;
-                record!(self, Sync(path));
+                record!(self, folder: Sync(path));
                 Ok(true)
             }
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(false),

@@ -2,6 +2,9 @@
 //! happens, an error says the truth about the old pair, and the next publish finds a store in order.
 
 mod calls;
+mod cancelled;
+pub(crate) mod meanwhile;
+mod readers;
 
 use crate::FsBackend;
 use minisnap_core::{Generation, MiniSnapError, Precondition, Result, SnapshotBackend};
@@ -29,11 +32,27 @@ struct Plan {
 static PLANS: Mutex<Vec<Plan>> = Mutex::new(Vec::new());
 
 fn plans() -> MutexGuard<'static, Vec<Plan>> {
-    PLANS.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&PLANS)
 }
 
-/// Fails if that is planned for this call. Called by `disk.rs`, on whichever thread that is.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Every call under `root` fails, as if the program were dead: until [`revive`].
+pub(crate) fn kill(root: &Path) {
+    plans().push(Plan { root: root.into(), pass: 0, error: libc::EIO, once: false, failed: Vec::new() });
+}
+
+/// Ends what [`kill`] began.
+pub(crate) fn revive(root: &Path) {
+    plans().retain(|plan| plan.root != root);
+}
+
+/// Does what others are to do before this call, and fails if that is planned for it. Called by `disk.rs`, on whichever thread
+/// that is.
 pub(crate) fn before(action: &'static str, path: &Path) -> io::Result<()> {
+    meanwhile::before(action, path);
     let mut plans = plans();
     let Some(plan) = plans.iter_mut().find(|plan| path.starts_with(&plan.root)) else { return Ok(()) };
     if plan.pass > 0 {

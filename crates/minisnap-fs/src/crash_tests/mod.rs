@@ -4,7 +4,9 @@
 //!
 //! - `recorder.rs`: the other end of the seam in `disk.rs`.
 //! - `expect.rs`: what may be found afterwards, and the check.
+//! - `open_files.rs`: which file an open one is, whatever its path is said to be.
 //! - `run.rs`: programs that use a store, are recorded, and may be killed at any point.
+//! - `history.rs`: `history`, while somebody else publishes.
 //! - `scenarios.rs`: the cases.
 //! - `sensitivity.rs`: leave out any one sync, and a case must fail. A sync that nothing misses is either needless or not
 //!   tested.
@@ -13,10 +15,12 @@
 //! there.
 
 mod expect;
+mod history;
+mod open_files;
 mod recorder;
 mod run;
 mod scenarios;
 mod sensitivity;
 
 pub(crate) use minisnap_crash_states::Event;
-pub(crate) use recorder::record;
+pub(crate) use recorder::{record, record_of_open};

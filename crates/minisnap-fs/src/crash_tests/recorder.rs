@@ -1,10 +1,11 @@
 //! The other end of the seam in `disk.rs`: what took effect on the disk, in order.
 
-use super::expect::Expect;
+use super::{expect::Expect, open_files};
 use minisnap_core::Operation;
 use minisnap_crash_states::Event;
 use std::{
     collections::HashMap,
+    fs::File,
     panic,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -33,22 +34,21 @@ type Interruption = (usize, Box<dyn FnOnce() + Send>);
 
 /// Records an event in the recording whose root it is under, if any. Called by `disk.rs`, on whichever thread that is.
 pub(crate) fn record(operation: Operation, event: Event<&Path>) {
-    let recordings = lock(&RECORDINGS).clone();
-    for tape in recordings {
-        if let Some(event) = tape.localize(&event) {
-            lock(&tape.steps).push(Step::Did(operation, event.clone()));
-            if matches!(event, Event::Sync(_)) {
-                // Some of these are made side by side, in any order.
-                continue;
+    for tape in lock(&RECORDINGS).clone() {
+        tape.record(operation, &event);
+    }
+}
+
+/// The same for a write to an open file, or its sync: of the file that it is, wherever that is.
+pub(crate) fn record_of_open(operation: Operation, file: &File, event: Event<&Path>) {
+    for tape in lock(&RECORDINGS).clone() {
+        let path = |path: &Path| open_files::path_of(file, path, &tape.root);
+        match &event {
+            Event::Write(said, bytes) => {
+                path(said).iter().for_each(|path| tape.record(operation, &Event::Write(path, bytes.clone())));
             }
-            let now = lock(&tape.interruption).take_if(|(after, _)| {
-                *after -= 1;
-                *after == 0
-            });
-            if let Some((_, act)) = now {
-                // This one may be in the middle of a runtime.
-                thread::spawn(act).join().unwrap_or_else(|panic| panic::resume_unwind(panic));
-            }
+            Event::Sync(said) => path(said).iter().for_each(|path| tape.record(operation, &Event::Sync(path))),
+            other => unreachable!("{other:?} is not done to an open file"),
         }
     }
 }
@@ -99,6 +99,23 @@ impl Recording {
 }
 
 impl Tape {
+    fn record(&self, operation: Operation, event: &Event<&Path>) {
+        let Some(event) = self.localize(event) else { return };
+        lock(&self.steps).push(Step::Did(operation, event.clone()));
+        if matches!(event, Event::Sync(_)) {
+            // Some of these are made side by side, in any order.
+            return;
+        }
+        let now = lock(&self.interruption).take_if(|(after, _)| {
+            *after -= 1;
+            *after == 0
+        });
+        if let Some((_, act)) = now {
+            // This one may be in the middle of a runtime.
+            thread::spawn(act).join().unwrap_or_else(|panic| panic::resume_unwind(panic));
+        }
+    }
+
     /// The event with paths relative to the root; `None` if it isn't under it.
     fn localize(&self, event: &Event<&Path>) -> Option<Event> {
         let mut names = lock(&self.names);

@@ -47,6 +47,11 @@ impl Run {
         Self { machine, dir, start: tree, first_expect: expect.clone(), expect, recording, from: 0 }
     }
 
+    /// The whole disk.
+    pub(super) fn root(&self) -> &Path {
+        self.machine.path()
+    }
+
     pub(super) fn path(&self) -> PathBuf {
         self.machine.path().join(self.dir)
     }
@@ -58,6 +63,15 @@ impl Run {
 
     pub(super) fn backend(&self) -> FsBackend {
         FsBackend::new(self.path())
+    }
+
+    /// What may be found now.
+    pub(super) fn expected(&self) -> Vec<Snapshots> {
+        self.expect.one_of.clone()
+    }
+
+    pub(super) fn or_else(&self) -> OrElse {
+        self.expect.or_else
     }
 
     /// From here on `expect` may be found.
@@ -165,7 +179,12 @@ impl Run {
         let found = self.find();
         assert!(self.expect.one_of.contains(&found), "{found:?} in {:?}", self.expect);
         assert_eq!(returned.len(), found.len());
-        self.expect(vec![found], self.expect.or_else);
+        // A bare pair that was returned isn't torn any more.
+        let or_else = match self.expect.or_else {
+            OrElse::TornPlainPair if !returned.is_empty() => OrElse::Nothing,
+            or_else => or_else,
+        };
+        self.expect(vec![found], or_else);
         self
     }
 

@@ -2,6 +2,7 @@
 
 use super::{
     expect::{Expect, FOREIGN, OrElse, Pair, published_over},
+    history,
     run::{Run, Seen, Trace, block_on},
 };
 use minisnap_core::SnapshotBackend;
@@ -25,7 +26,9 @@ cases! {
     two_writers_who_retire_at_each_step adoption
     adoption_of_an_unsynced_pair leftovers reseal_of_a_replaced_link reseal_of_an_edit_in_place set_aside
     half_a_pair killed_in_the_first_publish killed_in_the_second_publish killed_in_an_adoption
-    killed_in_a_reseal killed_in_a_set_aside history_after_a_kill history_of_a_plain_pair sweep_after_a_kill
+    killed_in_a_reseal killed_in_a_set_aside history_after_a_kill history_of_a_plain_pair
+    history_during_a_publish history_during_a_first_publish history_during_an_adoption
+    history_of_a_pair_that_is_replaced sweep_after_a_kill
     power_loss_in_the_first_publish_after_a_power_loss power_loss_in_an_adoption_after_a_power_loss
 }
 
@@ -246,6 +249,23 @@ fn history_after_a_kill() -> Vec<Trace> {
 
 fn history_of_a_plain_pair() -> Vec<Trace> {
     vec![unsynced_plain_pair().history().end()]
+}
+
+/// In the end it retains one, and then two.
+fn history_during_a_publish() -> Vec<Trace> {
+    [1, 2].into_iter().flat_map(|keep| history::at_each_call(one_published, keep)).collect()
+}
+
+fn history_during_a_first_publish() -> Vec<Trace> {
+    history::at_each_call(|| Run::new("b/state", folder([]), nothing()), 2)
+}
+
+fn history_during_an_adoption() -> Vec<Trace> {
+    history::at_each_call(unsynced_plain_pair, 2)
+}
+
+fn history_of_a_pair_that_is_replaced() -> Vec<Trace> {
+    history::at_each_call_by_an_old_version(plain_pair)
 }
 
 fn sweep_after_a_kill() -> Vec<Trace> {

@@ -1,0 +1,265 @@
+//! A reader, or the adoption of a bare pair, and at each of its calls to the disk somebody else who changes what it looks at:
+//! the answer is what was there before or after, never a mixture, and never an error about a moment in between.
+
+use super::{meanwhile::Meanwhile, *};
+
+/// What others do meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Change {
+    /// An old version of the program replaces the bare pair, one file after the other.
+    Replaced,
+    /// The same, in place: the files stay the same ones.
+    Rewritten,
+    /// An old version saves for the first time.
+    Appeared,
+    /// A create migrates the bare pair and retains it.
+    Migrated,
+    /// A create migrates the bare pair, and retains nothing but itself.
+    MigratedAndExpired,
+    /// The first create in an empty store.
+    First,
+    /// A create that retains nothing but itself, where there was one with two.
+    Expired,
+}
+
+const CHANGES: [Change; 7] = [
+    Change::Replaced,
+    Change::Rewritten,
+    Change::Appeared,
+    Change::Migrated,
+    Change::MigratedAndExpired,
+    Change::First,
+    Change::Expired,
+];
+
+impl Change {
+    async fn store(self) -> Store {
+        Store::ready_for(match self {
+            Self::Replaced | Self::Rewritten | Self::Migrated | Self::MigratedAndExpired => Deed::Adoption,
+            Self::First | Self::Appeared => Deed::First,
+            Self::Expired => Deed::Next,
+        })
+        .await
+    }
+
+    /// Seqs of the history before it and after it.
+    fn histories(self) -> [&'static [u64]; 2] {
+        match self {
+            Self::Replaced | Self::Rewritten => [&[2], &[30]],
+            Self::Migrated => [&[2], &[30, 2]],
+            Self::MigratedAndExpired => [&[2], &[30]],
+            Self::First | Self::Appeared => [&[], &[30]],
+            Self::Expired => [&[2, 1], &[30]],
+        }
+    }
+
+    fn make(self, dir: &Path) {
+        let keep = NonZeroUsize::new(if self == Self::Migrated { 2 } else { 1 }).expect("not zero");
+        match self {
+            Self::Replaced | Self::Appeared => {
+                fs::create_dir_all(dir).unwrap();
+                replace(dir, "snapshot.json", JSON);
+                replace(dir, "snapshot.seq", "30");
+            }
+            Self::Rewritten => {
+                fs::write(dir.join("snapshot.json"), JSON).unwrap();
+                fs::write(dir.join("snapshot.seq"), "30").unwrap();
+            }
+            _ => block_on(async {
+                let backend = FsBackend::new(dir);
+                let mut stage = backend.stage(30).await.unwrap();
+                stage.write_all(JSON.as_bytes()).unwrap();
+                stage.publish(Precondition::Always, keep).await.unwrap();
+                backend.finish();
+            }),
+        }
+    }
+}
+
+/// Of another length than what was there, as a clock may stand still for some milliseconds.
+const JSON: &str = "[30]";
+
+/// As version 0.1.1 did.
+fn replace(dir: &Path, name: &str, text: &str) {
+    let new = dir.join("new file");
+    fs::write(&new, text).unwrap();
+    fs::rename(new, dir.join(name)).unwrap();
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
+/// Does `act` with a change at each of its calls in turn, and hands what it gave to `check`. Returns how many calls there are.
+fn at_each_call<T>(change: Change, act: impl AsyncFn(&Store, &Pair) -> T, check: impl Fn(&Store, &str, T)) -> usize {
+    for call in 0.. {
+        let done = block_on(async {
+            let store = change.store().await;
+            let before = store.restore().await.unwrap();
+            let dir = store.path("");
+            let meanwhile = Meanwhile::before_call(call, store.folder.path(), move || change.make(&dir));
+            let found = act(&store, &before).await;
+            let is_done = meanwhile.is_done();
+            is_done.then(|| check(&store, &format!("{change:?} before call {call}"), found))
+        });
+        if done.is_none() {
+            return call;
+        }
+    }
+    unreachable!("no reader makes an endless number of calls")
+}
+
+fn json_of(seq: u64) -> String {
+    format!("[{seq}]")
+}
+
+/// Whether it is the pair of its seq, by its digest.
+fn is_whole(generation: &Generation) -> bool {
+    generation.digest() == Some(minisnap_core::Digest::of(json_of(generation.seq()).as_bytes()))
+}
+
+#[test]
+fn current_is_old_or_new_when_it_changes_at_any_call() {
+    for change in CHANGES {
+        let calls = at_each_call(
+            change,
+            async |store, _| store.backend.current().await,
+            |_, context, current| {
+                let current = current.unwrap_or_else(|error| panic!("{context}: {error}"));
+                assert!(current.iter().all(is_whole), "{context}: {current:?}");
+                let seq = current.map(|generation| generation.seq());
+                assert!(change.histories().iter().any(|seqs| seqs.first() == seq.as_ref()), "{context}: {seq:?}");
+            },
+        );
+        assert!(calls > 0);
+    }
+}
+
+#[test]
+fn history_is_old_or_new_when_it_changes_at_any_call() {
+    for change in CHANGES {
+        let calls = at_each_call(
+            change,
+            async |store, _| store.backend.history().await,
+            |_, context, history| {
+                let history = history.unwrap_or_else(|error| panic!("{context}: {error}"));
+                assert!(history.iter().all(is_whole), "{context}: {history:?}");
+                let seqs: Vec<_> = history.iter().map(Generation::seq).collect();
+                assert!(change.histories().contains(&&*seqs), "{context}: {seqs:?}");
+            },
+        );
+        assert!(calls > 3);
+    }
+}
+
+#[test]
+fn read_is_whole_or_retired_when_it_changes_at_any_call() {
+    for change in CHANGES.into_iter().filter(|change| !change.histories()[0].is_empty()) {
+        let generation = block_on(async { change.store().await.backend.current().await }).unwrap();
+        let calls = at_each_call(
+            change,
+            // Of the same pair, in another folder: a bare pair is named by what is in it, others are looked up.
+            async |store, _| match generation.as_ref().filter(|_| change != Change::Expired) {
+                Some(generation) => store.backend.read(generation).await,
+                None => {
+                    let names = fs::read_dir(store.path("snapshots")).unwrap();
+                    let name = names
+                        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                        .find(|name| name.starts_with("00000000000000000002-"))
+                        .expect("the current one");
+                    store.backend.read(&Generation::new(name, 2)).await
+                }
+            },
+            |_, context, read| match read {
+                Ok(json) => assert_eq!(json, json_of(2), "{context}"),
+                Err(error) => assert!(matches!(error, MiniSnapError::Retired { .. }), "{context}: {error}"),
+            },
+        );
+        assert!(calls > 5);
+    }
+}
+
+/// What is restored is found by two calls of the trait: both see the pair of before, or both that of after, or the second one
+/// says that the first is out of date.
+#[test]
+fn restore_is_old_or_new_when_it_changes_at_any_call() {
+    for change in CHANGES {
+        at_each_call(
+            change,
+            async |store, _| store.restore().await,
+            |_, context, restored| match restored {
+                Ok(None) => assert!(change.histories()[0].is_empty(), "{context}"),
+                Ok(Some((json, seq))) => assert_eq!(json, json_of(seq), "{context}"),
+                Err(error) => assert!(matches!(error, MiniSnapError::Retired { .. }), "{context}: {error}"),
+            },
+        );
+    }
+}
+
+/// A bare pair of which one file, or the other, or both are replaced or rewritten, and what it is then.
+type Rewrite = (&'static str, fn(&Path), [&'static str; 2]);
+
+const REWRITES: [Rewrite; 4] = [
+    ("both replaced", |dir| Change::Replaced.make(dir), [JSON, "30"]),
+    ("both rewritten", |dir| Change::Rewritten.make(dir), [JSON, "30"]),
+    ("the JSON replaced", |dir| replace(dir, "snapshot.json", JSON), [JSON, "2"]),
+    ("the seq replaced", |dir| replace(dir, "snapshot.seq", "30"), ["[2]", "30"]),
+];
+
+/// What an old version wrote before the last look at the bare pair is what is migrated. After that, up to the commit, it is
+/// reported, and stays. Later it can't be told from a file that this version is just replacing by a link: the two versions
+/// can't share a folder.
+#[test]
+fn migration_takes_the_last_pair_when_it_changes_at_any_call() {
+    for (rewrite, make, pair) in REWRITES {
+        let (mut migrated, mut reported) = (0, 0);
+        for call in 0.. {
+            let store = block_on(Store::ready_for(Deed::Adoption));
+            let (dir, current) = (store.path(""), store.path("snapshots/current"));
+            let (tell, hear) = std::sync::mpsc::channel();
+            let _meanwhile = Meanwhile::before_call(call, store.folder.path(), move || {
+                tell.send(current.is_symlink()).unwrap();
+                make(&dir);
+            });
+            let staged = block_on(store.backend.stage(40)).map(drop);
+            if hear.try_recv().expect("a migration has a commit") {
+                break;
+            }
+            let context = format!("{rewrite} before call {call}: {staged:?}");
+            let shown = ["snapshot.json", "snapshot.seq"].map(|name| fs::read_to_string(store.path(name)).unwrap());
+            assert_eq!([&shown[0], shown[1].trim_end()], pair, "{context}");
+            match (staged, block_on(store.restore())) {
+                (Ok(()), restored) => {
+                    let expected = (pair[0].to_owned(), pair[1].parse().unwrap());
+                    assert_eq!(restored.unwrap(), Some(expected), "{context}");
+                    assert_eq!(reported, 0, "{context}: later than one that was too late");
+                    migrated += 1;
+                }
+                (Err(MiniSnapError::Foreign { .. }), Err(MiniSnapError::Foreign { .. })) => reported += 1,
+                (_, restored) => panic!("{context}, {restored:?}"),
+            }
+        }
+        println!("{rewrite}: {migrated} migrated, {reported} reported");
+        assert!(migrated > 20, "{rewrite}: {migrated}");
+        assert!(reported <= CALLS_OF_A_COMMIT, "{rewrite}: {reported} came before the last look");
+    }
+}
+
+/// Those after the last look at the JSON, up to the rename: the look at the seq, and those of `commit.rs`.
+const CALLS_OF_A_COMMIT: usize = 9;
+
+/// `history` makes durable what it tells of: what took the bare pair's place before that is what it tells of.
+#[test]
+fn history_returns_the_bare_pair_that_it_synced() {
+    for (rewrite, make, pair) in REWRITES {
+        let store = block_on(Store::ready_for(Deed::Adoption));
+        let dir = store.path("");
+        let is_sync = |action: &str, path: &Path| action == "sync" && path.ends_with("snapshot.json");
+        let meanwhile = Meanwhile::before_the_call(store.folder.path(), is_sync, move || make(&dir));
+        let history = block_on(store.backend.history()).unwrap();
+        assert!(meanwhile.is_done());
+        let told: Vec<_> = history.iter().map(|found| (found.seq().to_string(), found.digest())).collect();
+        let synced = (pair[1].to_owned(), Some(minisnap_core::Digest::of(pair[0].as_bytes())));
+        assert_eq!(told, [synced], "{rewrite}");
+    }
+}
