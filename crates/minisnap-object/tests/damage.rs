@@ -1,5 +1,6 @@
 //! What is damaged, missing, or somebody else's: found, named, and left alone.
 
+use futures_util::TryStreamExt;
 use minisnap_core::{Generation, MiniSnapError, Operation, Precondition, SnapshotBackend};
 use minisnap_object::{
     ObjectBackend,
@@ -246,6 +247,80 @@ async fn a_lost_record_is_corrupt_for_readers_and_writers_and_nothing_is_removed
     assert_eq!(bucket.backend.history().await.expect("the history"), history);
     for generation in &history {
         assert_eq!(bucket.backend.read(generation).await.expect("the JSON").len(), 300);
+    }
+}
+
+/// Somebody removed all that is in the store, while a handle knew of it. Once that handle has looked, what it knew of the old
+/// record is of no use: it begins anew, with a record before the first file. Without one, whoever looks in between would
+/// take the files for generations that lost their record.
+#[tokio::test]
+async fn record_is_made_before_the_first_file_when_it_was_removed() {
+    for look in ["current", "history", "read"] {
+        let (bucket, history) = Bucket::with_three().await;
+        let listed: Vec<_> = bucket.store.list(None).try_collect().await.expect("a listing");
+        for object in listed {
+            bucket.store.delete(&object.location).await.expect("a delete");
+        }
+        match look {
+            "current" => assert_eq!(bucket.backend.current().await.expect("a look"), None),
+            "history" => assert_eq!(bucket.backend.history().await.expect("a look"), []),
+            _ => {
+                let read = bucket.backend.read(&history[0]).await.expect_err("it is gone");
+                assert!(matches!(read, MiniSnapError::Retired { .. }), "{read}");
+            }
+        }
+        let mut staged = bucket.backend.stage(4).await.expect("a stage");
+        let made = bucket.store.head(&record()).await;
+        assert!(made.is_ok(), "after {look}, there is no record before the first file: {made:?}");
+        // Of several parts: some are in the store before the publish begins.
+        staged.write_all(&[b'4'; 300]).expect("a stage takes bytes");
+        staged.drain().await.expect("room");
+        let other = ObjectBackend::new(bucket.store.clone(), "app");
+        assert_eq!(other.current().await.expect("nothing was published yet"), None);
+        let published = staged.publish(Precondition::IfCurrent(None), KEEP).await.expect("the first publish");
+        assert_eq!(other.history().await.expect("the history"), published.retained());
+        assert_eq!(other.read(published.generation()).await.expect("the JSON").len(), 300);
+        assert_eq!(bucket.get(&record()).await.iter().filter(|byte| **byte == b'\n').count(), 5, "a new record");
+    }
+}
+
+/// One of the two files of an expired generation can't be deleted: as long as it is there, the record must say so, or no later
+/// publish would try again.
+#[tokio::test]
+async fn expired_generation_stays_dropped_when_half_of_it_is_deleted() {
+    for left in ["snapshot.json", "snapshot.seq"] {
+        let store: Arc<dyn ObjectStore> = Arc::new(Faulty::new(Fault::Undeletable(left), Arc::default()));
+        let bucket = Bucket { backend: ObjectBackend::new(store.clone(), "app"), store };
+        let keep_one = async |backend: &ObjectBackend, seq| {
+            let staged = backend.stage(seq).await.expect("a stage");
+            staged.publish(Precondition::Always, NonZeroUsize::MIN).await.expect("a publish").generation().clone()
+        };
+        let expired = keep_one(&bucket.backend, 1).await;
+        // The first of these retires it, and each of the others tries to delete it.
+        for seq in 2..=4 {
+            keep_one(&bucket.backend, seq).await;
+            let text = String::from_utf8(bucket.get(&record()).await.into()).expect("text");
+            let line = text.lines().find(|line| line.starts_with(expired.name())).expect("it is named");
+            assert!(line.ends_with(" dropped"), "{left} is there after {seq}: {line}");
+        }
+        let is_there =
+            async |file: &str| bucket.store.head(&Path::from(format!("app/snapshots/{expired}/{file}"))).await.is_ok();
+        assert_eq!(
+            [is_there("snapshot.json").await, is_there("snapshot.seq").await],
+            [left == "snapshot.json", left == "snapshot.seq"]
+        );
+        // By way of a store that is well again, it goes, and the record says so.
+        let well: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+        for object in bucket.store.list(None).try_collect::<Vec<_>>().await.expect("a listing") {
+            well.put(&object.location, bucket.get(&object.location).await.into()).await.expect("a copy");
+        }
+        let backend = ObjectBackend::new(well.clone(), "app");
+        keep_one(&backend, 5).await;
+        let text = well.get(&record()).await.expect("the record").bytes().await.expect("its bytes");
+        let text = String::from_utf8(text.into()).expect("text");
+        let line = text.lines().find(|line| line.starts_with(expired.name())).expect("it is named");
+        assert!(line.ends_with(" deleted"), "{line}");
+        assert!(well.head(&Path::from(format!("app/snapshots/{expired}/{left}"))).await.is_err());
     }
 }
 

@@ -1,5 +1,6 @@
 //! An object store in which one thing goes wrong.
 
+use futures_util::StreamExt;
 use minisnap_object::object_store::{
     CopyOptions, Error, GetOptions, GetRange, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, UploadPart, memory::InMemory, path::Path,
@@ -38,6 +39,8 @@ pub(crate) enum Fault {
     OlderRecord,
     /// Of a range that is asked for, the last byte doesn't come.
     ShortRange,
+    /// Objects whose name ends like this can't be deleted.
+    Undeletable(&'static str),
 }
 
 /// A store in memory with a [`Fault`].
@@ -111,7 +114,14 @@ impl ObjectStore for Faulty {
         &self,
         locations: futures_util::stream::BoxStream<'static, Result<Path>>,
     ) -> futures_util::stream::BoxStream<'static, Result<Path>> {
-        self.inner.delete_stream(locations)
+        let Fault::Undeletable(end) = self.fault else { return self.inner.delete_stream(locations) };
+        let allowed = move |path: Result<Path>| async move {
+            match path {
+                Ok(path) if path.as_ref().ends_with(end) => lost(),
+                other => other,
+            }
+        };
+        self.inner.delete_stream(locations.then(allowed).boxed())
     }
 
     fn list(&self, prefix: Option<&Path>) -> futures_util::stream::BoxStream<'static, Result<ObjectMeta>> {
