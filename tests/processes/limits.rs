@@ -7,12 +7,13 @@ use super::{
     system,
 };
 use crate::peers;
-use minisnap::SnapStore;
+use minisnap::{Digest, Precondition, SnapStore, SnapshotBackend};
+use minisnap_wal::{Journal, Log, WalError};
 use nix::sys::{
     resource::{Resource, getrlimit, setrlimit},
     signal::Signal,
 };
-use std::{collections::BTreeMap, fs};
+use std::{collections::BTreeMap, fs, io::Write, num::NonZeroUsize};
 use tempfile::TempDir;
 
 /// More files than any deed has open at once.
@@ -97,6 +98,65 @@ async fn with_files_that_may_not_grow_each_deed_is_done_or_leaves_what_was_there
         peers::print(format!("{deed:?}: with {} limits, it failed at {failed:?}", limits.len()));
         let writes = !matches!(deed, Deed::SetAside | Deed::Sweep);
         assert_eq!(failed.values().sum::<usize>() > 2, writes, "{deed:?} failed at {failed:?}");
+    }
+}
+
+/// The system takes a part of what is written and no more, as before a disk is full; then there is room again. What a writer
+/// goes on with after that is neither lost, nor there twice, nor told of before it is written.
+#[tokio::test]
+async fn snapshot_is_whole_when_a_write_was_short() {
+    if peers::did_it_alone(snapshot_is_whole_when_a_write_was_short) {
+        return;
+    }
+    system::ignore(Signal::SIGXFSZ);
+    const LENGTH: usize = 5000;
+    let json = format!("\"{}\"", (0..LENGTH - 2).map(|at| char::from(b'a' + (at % 23) as u8)).collect::<String>());
+    for taken in [1, 2, LENGTH / 2, LENGTH - 1] {
+        let folder = TempDir::new().expect("a temporary folder");
+        let store = SnapStore::new(folder.path());
+        let mut stage = store.backend().stage(1).await.expect("a stage");
+        let limit = Limit::set(Resource::RLIMIT_FSIZE, taken as u64);
+        assert_eq!(stage.write(json.as_bytes()).expect("a part of it"), taken);
+        drop(limit);
+        stage.write_all(&json.as_bytes()[taken..]).expect("there is room again");
+        let published = stage.publish(Precondition::Always, NonZeroUsize::MIN).await.expect("a snapshot");
+        let generation = published.generation();
+        assert_eq!(generation.digest(), Some(Digest::of(json.as_bytes())), "{taken} bytes were taken first");
+        let (restored, _): (String, u64) = store.restore().await.expect("what was acknowledged");
+        assert!(json[1..LENGTH - 1] == restored, "{taken} bytes were taken first");
+        assert_eq!(fs::read_to_string(folder.path().join("snapshot.json")).expect("the file"), json);
+    }
+}
+
+/// The same for a journal: a record that is there in part is no record, and the next one takes its place.
+#[tokio::test]
+async fn journal_goes_on_when_a_write_was_short() {
+    if peers::did_it_alone(journal_goes_on_when_a_write_was_short) {
+        return;
+    }
+    system::ignore(Signal::SIGXFSZ);
+    let record = |number: u64| format!("record {number} of some length");
+    for taken in 0..=record(3).len() + 2 {
+        let folder = TempDir::new().expect("a temporary folder");
+        let path = folder.path().join("log");
+        let mut journal = Journal::<String>::open(&path).await.expect("a journal");
+        for number in 1..=2 {
+            journal.append(&record(number)).await.expect("room");
+        }
+        let length = fs::metadata(&path).expect("the file").len();
+        let limit = Limit::set(Resource::RLIMIT_FSIZE, length + taken as u64);
+        let short = journal.append(&record(3)).await;
+        drop(limit);
+        assert!(matches!(short, Err(WalError::Io { .. })), "{taken} bytes were taken: {short:?}");
+        assert_eq!(fs::metadata(&path).expect("the file").len(), length, "{taken} bytes were taken");
+        for number in 3..=4 {
+            assert_eq!(journal.append(&record(number)).await.expect("room"), number);
+        }
+        drop(journal);
+        let journal = Journal::<String>::open(&path).await.expect("a journal");
+        let mut found = Vec::new();
+        journal.replay(0, &mut |seq, text: String| found.push((seq, text))).await.expect("whole records");
+        assert_eq!(found, (1..=4).map(|number| (number, record(number))).collect::<Vec<_>>());
     }
 }
 
