@@ -153,6 +153,12 @@ impl Start {
         self
     }
 
+    /// A variable of its environment.
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.into(), value.into()));
+        self
+    }
+
     pub(crate) fn dir(mut self, dir: &Path) -> Self {
         self.variables.push((format!("{ARGUMENT}dir"), dir.into()));
         self

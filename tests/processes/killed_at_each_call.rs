@@ -208,7 +208,8 @@ impl<P: Fn() -> Start> Series<P> {
 
     /// Runs a peer up to a call.
     fn run(&mut self, role: &str, dir: &Path, calls: usize) -> Traced {
-        let mut peer = (self.peer)().role(role).arg("deed", format!("{:?}", self.deed)).dir(dir).start();
+        let start = (self.peer)().role(role).arg("deed", format!("{:?}", self.deed)).dir(dir);
+        let mut peer = tracer::without_calls_by_chance(start).start();
         assert_eq!(peer.hear(), "ready");
         let traced = tracer::run(&mut peer, calls);
         let said = peer.kill();

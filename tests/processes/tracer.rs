@@ -7,7 +7,7 @@
 //! system whose call comes first.
 
 use super::system;
-use crate::peers::Peer;
+use crate::peers::{Peer, Start};
 use libc::c_long;
 use nix::{
     errno::Errno,
@@ -41,6 +41,14 @@ pub(crate) enum Traced {
 /// If this process may not trace another: a test that can't kill must not pass.
 pub(crate) fn run(peer: &mut Peer, calls: usize) -> Traced {
     trace(peer, |tracer| tracer.kill_at(calls))
+}
+
+/// A peer whose calls are the same ones each time, but for their order. The C library's allocator gives each thread a part of
+/// the memory of its own, and looks up how many processors there are before it makes one too many: three calls (of a file in
+/// `/sys`), by whichever thread that comes to, before the peer is ready or in the middle of its deed. With them, the same
+/// number of calls is another place in each run, and a place that is only two calls long may be met by none.
+pub(super) fn without_calls_by_chance(peer: Start) -> Start {
+    peer.env("GLIBC_TUNABLES", "glibc.malloc.arena_max=1")
 }
 
 /// Does `act` with a tracer of the peer, on a thread of its own: only the thread that attached may trace. When that ends,
