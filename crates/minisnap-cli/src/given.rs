@@ -1,0 +1,109 @@
+//! A store as it was given on the command line, and commands about it that can be pasted into a shell.
+
+use std::{
+    ffi::{OsStr, OsString},
+    fmt::Write,
+    os::unix::ffi::OsStrExt,
+};
+
+/// Words in an option's name that make its value a secret, which is not printed.
+const SECRET: [&str; 7] = ["secret", "key", "token", "password", "sas", "credential", "account"];
+
+/// A store as it was given, with its options.
+#[derive(Debug, Clone)]
+pub(crate) struct Given {
+    store: OsString,
+    options: Vec<(String, String)>,
+}
+
+impl Given {
+    pub(crate) fn new(store: &OsStr, options: &[(String, String)]) -> Self {
+        Self { store: store.into(), options: options.to_vec() }
+    }
+
+    /// A command about this store, in backticks: `` `minisnap show 'my state'` ``. Options are repeated unless they may be
+    /// secret.
+    pub(crate) fn command(&self, command: &str, rest: &[&str]) -> String {
+        let mut line = format!("minisnap {command} {}", word(&self.store));
+        for (name, value) in &self.options {
+            let is_secret = SECRET.iter().any(|secret| name.to_ascii_lowercase().contains(secret));
+            // A URL with an `@` may hold a password.
+            if !is_secret && !value.contains('@') {
+                let _ = write!(line, " --option {}", quoted(format!("{name}={value}").as_ref()));
+            }
+        }
+        for word in rest {
+            let _ = write!(line, " {}", quoted(word.as_ref()));
+        }
+        format!("`{line}`")
+    }
+}
+
+/// A path as a word that is no option.
+fn word(path: &OsStr) -> String {
+    match path.as_bytes().first() {
+        Some(b'-') => quoted(&[OsStr::new("./"), path].join(OsStr::new(""))),
+        _ => quoted(path),
+    }
+}
+
+/// One word of a shell's command line: as it is, if no shell takes it apart; in quotes; or, if there are bytes that no
+/// terminal shows, as `$'…'`, which bash, zsh and ksh read.
+pub(crate) fn quoted(word: &OsStr) -> String {
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-+:=,@%".contains(byte);
+    let is_shown = |text: &&str| !text.contains(char::is_control) && !text.contains('`');
+    match word.to_str().filter(is_shown) {
+        Some(text) if !text.is_empty() && text.bytes().all(|byte| is_plain(&byte)) => text.into(),
+        Some(text) => format!("'{}'", text.replace('\'', r"'\''")),
+        None => {
+            let mut quoted = String::from("$'");
+            for byte in word.as_bytes() {
+                let _ = match byte {
+                    b'\'' | b'\\' => write!(quoted, "\\{}", char::from(*byte)),
+                    b' '..=b'~' if *byte != b'`' => write!(quoted, "{}", char::from(*byte)),
+                    // Three digits, so that no digit after it can belong to it.
+                    byte => write!(quoted, "\\{byte:03o}"),
+                };
+            }
+            quoted + "'"
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    /// The real shell reads each word as it was meant.
+    #[test]
+    fn a_shell_reads_the_quoted_word_back() {
+        let words: [&[u8]; 9] = [
+            b"state",
+            b"my state",
+            b"it's",
+            b"",
+            b"a\nb",
+            b"caf\xe97",
+            "\u{e9}t\u{e9} $HOME".as_bytes(),
+            b"`id`",
+            b"back\\slash\x01'",
+        ];
+        for bytes in words {
+            let word = OsStr::from_bytes(bytes);
+            let script = format!("printf %s {}", quoted(word));
+            let printed = Command::new("bash").args(["-c", &script]).output().expect("bash");
+            assert_eq!(printed.stdout, bytes, "{script}");
+            assert!(!quoted(word).contains('\n'), "{script}: one line");
+        }
+    }
+
+    #[test]
+    fn a_command_repeats_options_but_no_secrets() {
+        let options = [("busy_timeout", "5"), ("secret_access_key", "word"), ("endpoint", "http://a:word@host")];
+        let options = options.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let given = Given::new("my state".as_ref(), &options);
+        assert_eq!(given.command("show", &["--json"]), "`minisnap show 'my state' --option busy_timeout=5 --json`");
+        assert_eq!(Given::new("-x".as_ref(), &[]).command("show", &[]), "`minisnap show ./-x`");
+    }
+}
