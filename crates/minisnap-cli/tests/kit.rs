@@ -105,9 +105,9 @@ impl Place {
         Ran::of(child.wait_with_output().expect("it ends"))
     }
 
-    /// Makes a snapshot of this document.
+    /// Makes a snapshot of this document. It may remark on the seq.
     pub(crate) fn create(&self, seq: u64, json: &str) {
-        self.feed(&["create", STORE, "--seq", &seq.to_string()], json).ok();
+        self.feed(&["create", STORE, "--seq", &seq.to_string()], json).done();
     }
 
     /// The store, without the program.
