@@ -1,10 +1,9 @@
 //! What can be said on the command line, and the help that tells it.
 
-use crate::{exit, given::Given};
+use crate::{exit, given::Given, select::Which};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
-use minisnap::Generation;
-use std::{ffi::OsString, fmt, num::NonZeroUsize, path::PathBuf, str::FromStr};
+use std::{ffi::OsString, num::NonZeroUsize, path::PathBuf};
 
 /// Looks at, checks, restores, compares and moves snapshots.
 ///
@@ -136,12 +135,12 @@ pub(crate) struct VerifyArgs {
 pub(crate) struct DiffArgs {
     #[command(flatten)]
     pub(crate) store: StoreArgs,
-    /// The older one: the most recently published with a seq of at most OLD [default: the one before the current one]
+    /// The older one, by its seq or name; without NEW, one before the current one [default: the one before the current one]
     #[arg(value_name = "OLD")]
-    pub(crate) old: Option<u64>,
-    /// The newer one, likewise [default: the current one]
+    pub(crate) old: Option<Which>,
+    /// The newer one, by its seq or name [default: the current one]
     #[arg(value_name = "NEW")]
-    pub(crate) new: Option<u64>,
+    pub(crate) new: Option<Which>,
     #[command(flatten)]
     pub(crate) form: FormArgs,
 }
@@ -162,8 +161,8 @@ pub(crate) struct ResealArgs {
 pub(crate) struct RollbackArgs {
     #[command(flatten)]
     pub(crate) store: StoreArgs,
-    /// The seq of the snapshot to go back to, the newest intact one before the current one that has it; or its name, as
-    /// `history --json` and `verify` tell it
+    /// The seq of the snapshot to go back to; or its name, as `history --json` and `verify` tell it, which is needed if
+    /// snapshots with that seq differ
     #[arg(long, value_name = "SEQ|NAME")]
     pub(crate) to: Which,
     #[command(flatten)]
@@ -183,7 +182,8 @@ pub(crate) struct CopyArgs {
     /// Copy all retained snapshots, the oldest first, and not only the current one
     #[arg(long)]
     pub(crate) history: bool,
-    /// Publish on top of what TO has, though it isn't from FROM
+    /// Publish on top of what TO has, whether it is from FROM or not, if it is newer: if the seq is above that of TO's
+    /// current snapshot. With --history, of each snapshot. Nothing is copied if TO's current snapshot is the same
     #[arg(long)]
     pub(crate) onto: bool,
     /// Keep the newest N snapshots in TO [default: as many as there are, and all that are copied with --history]
@@ -263,28 +263,12 @@ pub(crate) struct StoreOptions {
 }
 
 /// Which snapshot. Every command that reads one takes this.
-#[derive(Debug, Clone, Copy, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct AtArgs {
-    /// The most recently published snapshot with a seq of at most SEQ [default: the current one]
-    #[arg(long = "at", value_name = "SEQ")]
-    pub(crate) seq: Option<u64>,
-}
-
-/// A snapshot by its seq, which several may have, or by its name, which is its own.
-#[derive(Debug, Clone)]
-pub(crate) enum Which {
-    Seq(u64),
-    Name(String),
-}
-
-impl Which {
-    /// Whether it is this one.
-    pub(crate) fn is(&self, generation: &Generation) -> bool {
-        match self {
-            Self::Seq(seq) => generation.seq() == *seq,
-            Self::Name(name) => generation.name() == name,
-        }
-    }
+    /// The snapshot with this seq, or else the most recently published one below it; or the snapshot of this name
+    /// [default: the current one]
+    #[arg(long = "at", value_name = "SEQ|NAME")]
+    pub(crate) which: Option<Which>,
 }
 
 impl Command {
@@ -311,28 +295,6 @@ impl Command {
                 vec![store(&args.from, &args.from_option), store(&args.to, &args.to_option)]
             }
             Self::Completions(_) | Self::Man(_) => Vec::new(),
-        }
-    }
-}
-
-impl FromStr for Which {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.parse() {
-            Ok(seq) => Ok(Self::Seq(seq)),
-            // Names begin with their seq, in twenty digits.
-            Err(_) if text.len() > 20 && text.contains('-') => Ok(Self::Name(text.into())),
-            Err(_) => Err("it is neither a seq nor a snapshot's name"),
-        }
-    }
-}
-
-impl fmt::Display for Which {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Seq(seq) => write!(f, "seq {seq}"),
-            Self::Name(name) => f.write_str(name),
         }
     }
 }

@@ -1,9 +1,9 @@
 //! The operator's tool: looks at snapshots, checks them, goes back one, or moves them to another store.
 //!
 //! This file parses the command line, runs the command, and turns what came of it into an exit code. Each command has a
-//! file in `commands`; what they share is beside this file: opening a store (`place.rs`), publishing bytes
-//! (`publish.rs`), telling errors (`failure.rs`, with advice from `explain.rs`), and what a terminal is told (`out.rs`,
-//! `progress.rs`, `text.rs`).
+//! file in `commands`; what they share is beside this file: opening a store (`place.rs`), choosing a snapshot
+//! (`select.rs`), publishing bytes (`publish.rs`), telling errors (`failure.rs`, with advice from `explain.rs`), and what a
+//! terminal is told (`out.rs`, `progress.rs`, `text.rs`).
 
 mod args;
 mod commands;
@@ -23,6 +23,7 @@ mod place;
 mod progress;
 mod publish;
 mod salvage;
+mod select;
 mod text;
 
 use args::{Cli, Command};

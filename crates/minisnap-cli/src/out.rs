@@ -5,6 +5,7 @@ use crate::{
     exit::{Exit, Failure, Outcome},
     progress::Progress,
 };
+use anstyle::AnsiColor;
 use minisnap::{Bytes, format::CHUNK};
 use std::{
     io::{self, IsTerminal, Write},
@@ -73,6 +74,17 @@ pub(crate) fn report_of(done: &str, text: &str) -> Outcome {
         Err(failure) if failure.exit() == Exit::BrokenPipe => Ok(()),
         printed => printed.map_err(|failure| failure.and(&format!("{done} all the same"))),
     }
+}
+
+/// Says on stderr what is worth knowing. If that can't be written to, nobody can be told.
+pub(crate) fn note(text: &str) {
+    let _ = writeln!(anstream::stderr(), "note: {text}");
+}
+
+/// Says on stderr what may be a mistake.
+pub(crate) fn warning(text: &str) {
+    let style = AnsiColor::Yellow.on_default().bold();
+    let _ = writeln!(anstream::stderr(), "{style}warning:{style:#} {text}");
 }
 
 /// Writes bytes as they are to stdout, on a thread of its own: whoever reads them may take long.

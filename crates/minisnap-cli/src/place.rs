@@ -6,6 +6,7 @@ use crate::{
     given::Given,
     links, location,
     progress::Progress,
+    select::{Choice, Choices, Reach, Which},
 };
 use minisnap::{
     Bytes, Generation, MiniSnapError, SnapStore, SnapshotBackend,
@@ -95,32 +96,39 @@ impl Place {
         }
     }
 
-    /// The most recently published of the retained generations with a seq of at most `seq`.
-    pub(crate) async fn at(&self, seq: u64) -> Outcome<Generation> {
-        let history = self.history().await?;
-        if let Some(generation) = history.iter().find(|generation| generation.seq() <= seq) {
-            return Ok(generation.clone());
-        }
-        let seqs: Vec<_> = history.iter().map(|generation| generation.seq().to_string()).collect();
-        let what = format!("{}: no snapshot with a seq of at most {seq}; there are: {}", self.name(), seqs.join(", "));
-        Err(Failure::new(Exit::NoSnapshot, what).advice("choose one of these seqs"))
-    }
-
-    /// Reads a snapshot, byte for byte: the current one, or that with a seq of at most `seq`. Looks again when it is
-    /// retired meanwhile.
-    pub(crate) async fn read(&self, seq: Option<u64>) -> Outcome<(Generation, Bytes)> {
+    /// Reads a snapshot, byte for byte: the current one, or the one that is meant by `which`. Looks again when it is retired
+    /// meanwhile.
+    pub(crate) async fn read(&self, which: Option<&Which>) -> Outcome<(Generation, Bytes)> {
         let mut looks = 0;
         loop {
-            let generation = match seq {
-                Some(seq) => self.at(seq).await?,
-                None => self.current().await?,
+            let choice = match which {
+                Some(which) => Choices::of(self, &self.history().await?).choose(which, Reach::AtMost)?,
+                None => Choice::only(&self.current().await?),
             };
-            let _reading = Progress::of_reading(&generation);
-            match self.backend().read(&generation).await {
+            match self.read_choice(&choice).await {
                 Err(MiniSnapError::Retired { .. }) if looks < LOOKS => looks += 1,
-                read => return Ok((generation, read?)),
+                read => {
+                    let read = read?;
+                    choice.tell();
+                    return Ok(read);
+                }
             }
         }
+    }
+
+    /// Reads what was chosen. Of several that say the same, any that is intact; if none is, the error is that of the newest.
+    pub(crate) async fn read_choice(&self, choice: &Choice) -> minisnap::Result<(Generation, Bytes)> {
+        let _reading = Progress::of_reading(&choice.newest);
+        let failed = match self.backend().read(&choice.newest).await {
+            Ok(json) => return Ok((choice.newest.clone(), json)),
+            Err(error) => error,
+        };
+        for twin in &choice.twins {
+            if let Ok(json) = self.backend().read(twin).await {
+                return Ok((twin.clone(), json));
+            }
+        }
+        Err(failed)
     }
 
     /// How many a publish over `history` keeps where nothing else was asked for: as many, and at least two; but all if there

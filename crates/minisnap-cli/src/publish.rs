@@ -1,8 +1,8 @@
 //! Writing the bytes of a snapshot into a store and publishing them, with progress.
 
-use crate::{args::KeepArgs, place::Place, progress::Progress};
+use crate::{args::KeepArgs, out, place::Place, progress::Progress};
 use minisnap::{At, MiniSnapError, Operation, Precondition, Published, Result, StagedSnapshot, format::CHUNK};
-use std::{io::Write, time::Duration};
+use std::time::Duration;
 use tokio::task::yield_now;
 
 /// How often the bytes are written again because the store lost what was staged, or because somebody else published.
@@ -51,13 +51,12 @@ pub(crate) async fn publish(
     Err(MiniSnapError::Busy { at, waited: Duration::ZERO, reason })
 }
 
-/// Says that nothing is retired, and why. If stderr can't be written to, nobody can be told.
+/// Says that nothing is retired, and why.
 fn warn_of(gap: &str) {
-    let _ = writeln!(
-        anstream::stderr(),
-        "note: the history has a gap ({gap}); nothing is retired, so that what lies beyond it is still there when the gap is \
+    out::note(&format!(
+        "the history has a gap ({gap}); nothing is retired, so that what lies beyond it is still there when the gap is \
          closed; `--keep N` gives it up"
-    );
+    ));
 }
 
 async fn write(staged: &mut dyn StagedSnapshot, json: &[u8], place: &Place, progress: &Progress) -> Result<()> {

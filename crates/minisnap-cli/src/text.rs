@@ -62,6 +62,17 @@ pub(crate) fn seqs(generations: &[Generation]) -> String {
     format!("seq {}", seqs.join(", "))
 }
 
+/// `seq 10 (its name), seq 7 (its name)`: the newest few of them, to choose from.
+pub(crate) fn named(generations: &[Generation]) -> String {
+    const SHOWN: usize = 10;
+    let name = |generation: &Generation| format!("seq {} ({generation})", generation.seq());
+    let mut names: Vec<_> = generations.iter().take(SHOWN).map(name).collect();
+    if let Some(more @ 1..) = generations.len().checked_sub(SHOWN) {
+        names.push(format!("and {more} more, which `history --json` lists"));
+    }
+    names.join(", ")
+}
+
 /// What a publish did, for programs: the same in every command.
 pub(crate) fn published(published: &Published) -> Value {
     json!({

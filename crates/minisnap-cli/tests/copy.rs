@@ -1,5 +1,5 @@
 use crate::{
-    kit::{Place, Ran, document, folder, places, runtime, s3, s3_on},
+    kit::{Place, Ran, document, folder, name_of, places, runtime, s3, s3_on},
     meanwhile,
 };
 use minisnap::{Bytes, SnapshotBackend};
@@ -8,12 +8,12 @@ use nix::sys::signal::Signal;
 use std::{fs, thread, time::Duration};
 
 /// The command, with the environment of whichever is an object store.
-fn args_of<'a>(from: &'a Place, to: &'a Place, args: &[&'a str]) -> (&'a Place, Vec<&'a str>) {
+pub(crate) fn args_of<'a>(from: &'a Place, to: &'a Place, args: &[&'a str]) -> (&'a Place, Vec<&'a str>) {
     let runner = if from.store.starts_with("s3:") { from } else { to };
     (runner, [&["copy", &from.store, &to.store], args].concat())
 }
 
-fn copy(from: &Place, to: &Place, args: &[&str]) -> Ran {
+pub(crate) fn copy(from: &Place, to: &Place, args: &[&str]) -> Ran {
     let (runner, args) = args_of(from, to, args);
     runner.run(&args)
 }
@@ -33,7 +33,7 @@ fn all(place: &Place) -> Vec<(u64, Bytes)> {
 fn create_all(place: &Place, seqs: &[u64]) {
     for seq in seqs {
         let args = ["create", &place.store, "--seq", &seq.to_string(), "--keep", "100"];
-        place.feed(&args, format!("[{seq}, 18446744073709551617]")).ok();
+        place.feed(&args, format!("[{seq}, 18446744073709551617]")).done();
     }
 }
 
@@ -88,7 +88,7 @@ fn to_run_it_again_copies_only_what_is_new() {
 #[test]
 fn a_target_with_another_history_is_refused_unless_it_is_said() {
     for (from, to) in [(folder(), folder()), (folder(), s3()), (s3(), folder())] {
-        create_all(&from, &[1, 2]);
+        create_all(&from, &[3, 4]);
         to.create(2, "\"another\"");
         let before = all(&to);
         for args in [&[][..], &["--history"]] {
@@ -103,16 +103,52 @@ fn a_target_with_another_history_is_refused_unless_it_is_said() {
     }
 }
 
+/// The intact ones are worth having; the damaged one is told each time, until it has expired.
 #[test]
-fn what_is_damaged_is_not_copied() {
+fn copy_leaves_out_a_damaged_older_snapshot_and_says_so() {
     for (from, to) in [(folder(), s3()), (s3(), folder())] {
         create_all(&from, &[1, 2, 3]);
         fs::write(from.json_of(2), "[99]").expect("it can be written");
-        let error = copy(&from, &to, &["--history"]).fails(1);
-        assert!(error.contains("digest") || error.contains("this JSON is damaged"), "{error}");
-        assert_eq!(to.seqs(), [1], "what came before it is there, whole");
-        copy(&from, &to, &[]).ok();
+        let is_told = |error: &str| {
+            let generation = from.json_of(2).parent().map(|folder| name_of(folder).to_owned()).expect("its folder");
+            error.contains(&generation) && (error.contains("digest") || error.contains("this JSON is damaged"))
+        };
+        let first = copy(&from, &to, &["--history"]);
+        assert!(first.stdout.contains("left out seq 2 (damaged)\ncopied seq 3 ("), "{first:?}");
+        let error = first.fails(1);
+        assert!(is_told(&error), "{error}");
         assert_eq!(to.seqs(), [3, 1]);
+        let again = copy(&from, &to, &["--history"]);
+        assert!(again.stdout.contains("copied 0; read back and found the same: 2"), "{again:?}");
+        assert!(is_told(&again.fails(1)));
+        create_all(&from, &[4]);
+        let next = copy(&from, &to, &["--history", "--json"]);
+        let told: serde_json::Value = serde_json::from_str(&next.stdout).expect("JSON");
+        assert_eq!((&told["copied"][0]["seq"], &told["read_back"]), (&4.into(), &3.into()));
+        assert_eq!(told["left_out"][0]["seq"], 2);
+        assert!(told["left_out"][0]["problem"].is_string() && is_told(&next.fails(1)));
+        assert_eq!(to.seqs(), [4, 3, 1]);
+        // Also over what is no part of that history.
+        let other = if to.store.starts_with("s3:") { s3() } else { folder() };
+        other.create(0, "0");
+        assert!(is_told(&copy(&from, &other, &["--history", "--onto"]).fails(1)));
+        assert_eq!(other.seqs(), [4, 3, 1, 0]);
+    }
+}
+
+#[test]
+fn copy_fails_if_the_current_snapshot_is_damaged() {
+    for (from, to) in [(folder(), s3()), (s3(), folder())] {
+        create_all(&from, &[1, 2]);
+        fs::write(from.json_of(2), "[99]").expect("it can be written");
+        copy(&from, &to, &[]).fails(1);
+        assert_eq!(to.seqs(), [0; 0], "there is nothing intact to copy");
+        copy(&from, &to, &["--history"]).fails(1);
+        assert_eq!(to.seqs(), [1]);
+        fs::write(from.json_of(1), "[99]").expect("it can be written");
+        let none = if to.store.starts_with("s3:") { s3() } else { folder() };
+        copy(&from, &none, &["--history"]).fails(1);
+        assert_eq!(none.seqs(), [0; 0]);
     }
 }
 
@@ -139,18 +175,27 @@ fn nothing_to_copy_is_told() {
 #[test]
 fn killed_in_the_middle_it_goes_on_where_it_was() {
     let server = S3Server::start_with_latency(Conditions::Atomic, Duration::from_millis(20));
-    for to in [folder(), s3_on(&server)] {
-        let from = folder();
-        for seq in 1..=6 {
-            let json = from.write("document.json", document(5 << 20).replacen("0123456789", &seq.to_string(), 1));
-            from.run(&["create", &from.store, "--seq", &seq.to_string(), "--keep", "6", &json]).ok();
+    let from = folder();
+    for seq in 1..=6 {
+        let json = from.write("document.json", document(5 << 20).replacen("0123456789", &seq.to_string(), 1));
+        from.run(&["create", &from.store, "--seq", &seq.to_string(), "--keep", "6", &json]).ok();
+    }
+    for (to, args) in [
+        (folder(), &["--history"][..]),
+        (s3_on(&server), &["--history"]),
+        (folder(), &["--history", "--onto"]),
+        (s3_on(&server), &["--history", "--onto"]),
+    ] {
+        if args.contains(&"--onto") {
+            to.create(0, "\"of another history\"");
         }
-        let whole = all(&from);
+        let before = all(&to);
+        let whole = [before.clone(), all(&from)].concat();
         for (published, signal) in [(1, Signal::SIGKILL), (2, Signal::SIGINT), (4, Signal::SIGKILL)] {
-            kill_when(&from, &to, published, signal);
+            kill_when(&from, &to, args, before.len() + published, signal);
             assert!(whole.starts_with(&all(&to)), "a part of the history, whole and in order");
         }
-        let told = copy(&from, &to, &["--history"]).ok();
+        let told = copy(&from, &to, args).ok();
         let copied = told.matches("copied seq").count();
         assert!(0 < copied && copied <= 2, "only what was missing: {told}");
         assert!(told.contains("read back and found the same: 6"), "{told}");
@@ -160,8 +205,8 @@ fn killed_in_the_middle_it_goes_on_where_it_was() {
 }
 
 /// Starts a copy, and ends it once so many are published in the target.
-fn kill_when(from: &Place, to: &Place, published: usize, signal: Signal) {
-    let (runner, args) = args_of(from, to, &["--history"]);
+fn kill_when(from: &Place, to: &Place, args: &[&str], published: usize, signal: Signal) {
+    let (runner, args) = args_of(from, to, args);
     let child = meanwhile::start(runner, &args);
     meanwhile::wait_until("enough is copied", || to.seqs().len() >= published);
     // On its way to the next one, whichever step that is at.

@@ -58,7 +58,7 @@ fn if_newer_publishes_nothing_that_is_not() {
         }
         assert_eq!(place.seqs(), [5]);
         place.feed(&["create", STORE, "--seq", "6", "--if-newer"], "6").ok();
-        place.feed(&["create", STORE, "--seq", "5"], "5").ok();
+        place.feed(&["create", STORE, "--seq", "5"], "5").done();
         assert_eq!(place.seqs(), [5, 6], "without it, the last to publish wins");
     }
 }
@@ -154,5 +154,43 @@ fn options_of_the_store_are_passed_on_and_unknown_ones_refused() {
         let said = place.run(&["show", STORE, "--option", "colour=red"]).fails(64);
         assert!(said.contains("it has no option `colour`") && said.contains("busy_timeout"), "{said}");
         assert_eq!(place.run(&["show", STORE, "--option", "colour"]).code, Some(64));
+    }
+}
+
+/// A seq that is lower than before is mostly a slip: the log that belongs to the higher one may be gone.
+#[test]
+fn create_warns_if_its_seq_is_below_the_current_one() {
+    for place in places() {
+        place.create(10, "10");
+        let args = |rest: &[&'static str]| [&["create", STORE, "--seq"], rest].concat();
+        place.feed(&args(&["10"]), "1").ok();
+        let (warning, _) = place.feed(&args(&["3"]), "3").remarks("warning");
+        assert!(warning.starts_with("seq 3 is below seq 10 of the snapshot it replaces as current; "), "{warning}");
+        assert_eq!(place.seqs(), [3, 10]);
+        // The way back that it names leads back.
+        let name = warning.split(&['`', ' '][..]).find(|word| word.starts_with("0000")).expect("a name");
+        place.run(&["rollback", STORE, "--to", name]).ok();
+        for json in [&[][..], &["--json"]] {
+            place.create(11, "11");
+            let ran = place.feed(&[&args(&["2", "--keep", "1"]), json].concat(), "2");
+            let (warning, printed) = ran.remarks("warning");
+            assert!(warning.starts_with("seq 2 is below seq 11 ") && warning.contains("--keep"), "{warning}");
+            assert!(json.is_empty() || serde_json::from_str::<Value>(&printed).is_ok(), "{printed}");
+        }
+    }
+}
+
+/// A path that is mistyped, or on a disk that isn't mounted, would take the snapshot in silence.
+#[test]
+fn create_notes_that_it_makes_a_new_store() {
+    for rest in [&[][..], &["--json"], &["--keep", "1"], &["--if-newer"]] {
+        for place in places() {
+            let args = [&["create", STORE, "--seq", "1"], rest].concat();
+            let (note, printed) = place.feed(&args, "1").remarks("note");
+            assert_eq!(note, format!("{}: this makes a new store\n", place.store));
+            assert!(!rest.contains(&"--json") || serde_json::from_str::<Value>(&printed).is_ok(), "{printed}");
+            let again = place.feed(&[&["create", STORE, "--seq", "2"], rest].concat(), "2");
+            assert_eq!((again.code, again.stderr.as_str()), (Some(0), ""));
+        }
     }
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 fn it_is_a_table_newest_first_with_the_change_in_size() {
     for place in places() {
         for (seq, json) in [("8", "8".repeat(2000)), ("10", "1".repeat(18)), ("9", "9".repeat(18))] {
-            place.feed(&["create", STORE, "--seq", seq, "--keep", "3"], format!("\"{json}\"")).ok();
+            place.feed(&["create", STORE, "--seq", seq, "--keep", "3"], format!("\"{json}\"")).done();
         }
         let table = place.run(&["history", STORE]).ok();
         let rows: Vec<Vec<_>> = table

@@ -111,9 +111,9 @@ impl Place {
         Ran::of(child.wait_with_output().expect("it ends"))
     }
 
-    /// Makes a snapshot of this document.
+    /// Makes a snapshot of this document. It may remark on the seq.
     pub(crate) fn create(&self, seq: u64, json: &str) {
-        self.feed(&["create", STORE, "--seq", &seq.to_string()], json).ok();
+        self.feed(&["create", STORE, "--seq", &seq.to_string()], json).done();
     }
 
     /// The store, without the program.
@@ -195,19 +195,40 @@ impl Ran {
         Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
     }
 
-    /// What it printed, if all went well and it complained of nothing.
+    /// What it printed, if all went well and it complained of nothing. That a store is new is no complaint.
     #[track_caller]
     pub(crate) fn ok(self) -> String {
-        assert_eq!((self.code, self.stderr.as_str()), (Some(0), ""), "it should have gone well: {self:?}");
+        assert_eq!((self.code, self.complaints().as_str()), (Some(0), ""), "it should have gone well: {self:?}");
         self.stdout
+    }
+
+    /// What it printed, if all went well, whatever it remarked.
+    #[track_caller]
+    pub(crate) fn done(self) -> String {
+        assert_eq!(self.code, Some(0), "it should have gone well: {self:?}");
+        self.stdout
+    }
+
+    /// What it printed, and its remark of this kind, if all went well.
+    #[track_caller]
+    pub(crate) fn remarks(self, kind: &str) -> (String, String) {
+        assert_eq!((self.code, self.stderr.lines().count()), (Some(0), 1), "one remark, and no error: {self:?}");
+        let remark = self.stderr.strip_prefix(kind).and_then(|text| text.strip_prefix(": ")).map(str::to_owned);
+        (remark.expect("this kind of remark"), self.stdout)
     }
 
     /// Its complaint, if it failed with this code, and said what and what to do.
     #[track_caller]
     pub(crate) fn fails(self, code: i32) -> String {
         assert_eq!(self.code, Some(code), "another exit code was expected: {self:?}");
-        assert!(self.stderr.starts_with("error: ") && self.stderr.contains("\nhelp: "), "{self:?}");
-        assert!(!self.stderr.contains("::") && !self.stderr.contains('\x1b'), "no Rust, no colours: {self:?}");
-        self.stderr
+        let complaints = self.complaints();
+        assert!(complaints.starts_with("error: ") && complaints.contains("\nhelp: "), "{self:?}");
+        assert!(!complaints.contains("::") && !complaints.contains('\x1b'), "no Rust, no colours: {self:?}");
+        complaints
+    }
+
+    fn complaints(&self) -> String {
+        let lines = self.stderr.split_inclusive('\n');
+        lines.filter(|line| !line.ends_with(": this makes a new store\n")).collect()
     }
 }

@@ -10,15 +10,15 @@ use std::{
 
 fn with_three(place: &Place) {
     for (seq, keep) in [("10", "3"), ("30", "3"), ("20", "3")] {
-        place.feed(&["create", STORE, "--seq", seq, "--keep", keep], format!("[{seq}]")).ok();
+        place.feed(&["create", STORE, "--seq", seq, "--keep", keep], format!("[{seq}]")).done();
     }
 }
 
 #[test]
-fn the_most_recently_published_with_at_most_that_seq_is_restored() {
+fn at_restores_the_most_recent_one_below_a_seq_that_none_has() {
     for place in places() {
         with_three(&place);
-        for (at, expected) in [("20", "20"), ("29", "20"), ("30", "20"), ("99", "20"), ("19", "10"), ("10", "10")] {
+        for (at, expected) in [("20", "20"), ("29", "20"), ("99", "20"), ("19", "10"), ("10", "10")] {
             for command in ["restore", "cat"] {
                 assert_eq!(place.run(&[command, STORE, "--at", at]).ok(), format!("[\n  {expected}\n]"), "{at}");
             }
@@ -26,7 +26,8 @@ fn the_most_recently_published_with_at_most_that_seq_is_restored() {
         assert_eq!(place.run(&["restore", STORE]).ok(), "[\n  20\n]");
         assert_eq!(place.run(&["cat", STORE]).ok(), "[\n  20\n]", "on a pipe, the bytes and nothing more");
         let said = place.run(&["restore", STORE, "--at", "9"]).fails(3);
-        assert!(said.contains("at most 9; there are: 20, 30, 10"), "{said}");
+        assert!(said.contains("at most 9; there are: seq 20 (0"), "{said}");
+        assert!(said.find("seq 30 (") < said.find("seq 10 ("), "newest first: {said}");
     }
 }
 

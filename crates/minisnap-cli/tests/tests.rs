@@ -8,6 +8,8 @@ mod advice;
 mod collect_garbage;
 /// Snapshots of one store in another.
 mod copy;
+/// A copy every night.
+mod copy_nightly;
 /// Making snapshots.
 mod create;
 /// What changed.
@@ -38,6 +40,8 @@ mod restore;
 mod rollback;
 /// What must never be lost by a slip, a gap or a race.
 mod safe;
+/// Which snapshot a seq or a name means.
+mod select;
 /// The current snapshot.
 mod show;
 /// What an operator meets at three in the morning.

@@ -1,13 +1,17 @@
 //! `minisnap copy`: snapshots of one store, published in another, and read back there.
 //!
-//! 1. Look at both. What the target has of the source's history already is not copied again (`resume.rs`).
+//! 1. Look at both. What the target has of the source's history already is not copied again (`resume.rs`); with `--onto`,
+//!    only what is newer is copied (`onto.rs`).
 //! 2. Read each snapshot that is missing, which checks its digest, and publish it, the oldest first, each only over the one
-//!    that was seen or published before it.
+//!    that was seen or published before it. With `--history`, one that is damaged is left out.
 //! 3. Read everything back.
 //!
 //! An interruption leaves the target with a part of the history, whole and in order: to run it again is to go on. If the
 //! source retires what is about to be read, it is the same.
 
+mod onto;
+mod plan;
+mod refused;
 mod resume;
 
 use crate::{
@@ -19,18 +23,19 @@ use crate::{
     publish::publish,
     text,
 };
-use minisnap::{Digest, Generation, MiniSnapError, Precondition};
-use resume::{Content, history_missing, newest_missing};
-use serde_json::json;
+use minisnap::{Bytes, Digest, Generation, MiniSnapError, Precondition};
+use plan::{Look, content};
+use resume::Content;
+use serde_json::{Value, json};
 use std::num::NonZeroUsize;
 
 pub(crate) async fn run(args: CopyArgs) -> Outcome {
     let from = Place::open(&args.from, &StoreOptions { options: args.from_option.clone() })?;
     let to = Place::open(&args.to, &StoreOptions { options: args.to_option.clone() })?;
-    let mut copy = Copy { from, to, args, published: Vec::new() };
+    let mut copy = Copy { from, to, args, published: Vec::new(), left_out: Vec::new() };
     for _ in 0..LOOKS {
         if let Some(contents) = copy.missing().await? {
-            return copy.read_back(&contents).await;
+            return copy.finish(&contents).await;
         }
     }
     Err(Failure::new(
@@ -46,6 +51,20 @@ struct Copy {
     args: CopyArgs,
     /// What this run published in the target, oldest first.
     published: Vec<Generation>,
+    /// What is damaged in the source, and how.
+    left_out: Vec<LeftOut>,
+}
+
+struct LeftOut {
+    generation: Generation,
+    problem: String,
+}
+
+/// What came of reading a snapshot of the source.
+enum Read {
+    Whole(Bytes),
+    Damaged(LeftOut),
+    Retired,
 }
 
 impl Copy {
@@ -53,57 +72,59 @@ impl Copy {
     /// it, and is to be looked at again.
     async fn missing(&mut self) -> Outcome<Option<Vec<Content>>> {
         // 1.
-        let mut source = self.from.history().await?;
-        let mut target = self.to.history_if_any().await?;
-        source.reverse();
-        target.reverse();
-        let mut contents = contents(&self.from, &source)?;
-        let first = self.first_missing(&contents, &target)?;
+        let look = Look::at(&self.from, &self.to).await?;
+        let Some(mut plan) = self.plan(&look).await? else { return Ok(None) };
+        for index in plan.passed_over {
+            self.say(&format!("left out seq {} (gone back from, or replaced)\n", look.source[index].seq()))?;
+        }
         // 2.
-        let mut current = target.pop();
-        for generation in &source[first..] {
-            let json = {
-                let _reading = Progress::of_unknown_length("reading");
-                match self.from.backend().read(generation).await {
-                    Err(MiniSnapError::Retired { .. }) => return Ok(None),
-                    json => json?,
+        let mut current = look.target.last().cloned();
+        for index in plan.missing {
+            let generation = &look.source[index];
+            let json = match self.read(generation).await? {
+                Read::Whole(json) => json,
+                Read::Damaged(damaged) => {
+                    self.leave_out(damaged)?;
+                    plan.expected.retain(|expected| *expected != index);
+                    continue;
                 }
+                Read::Retired => return Ok(None),
             };
+            let is_new = current.is_none();
             let when = Precondition::IfCurrent(current);
             let published = publish(&self.to, &json, generation.seq(), when, self.keep()).await?;
+            if is_new {
+                out::note(&format!("{}: this makes a new store", self.to.name()));
+            }
             self.published.push(published.generation().clone());
             current = self.published.last().cloned();
             self.say(&format!("copied seq {} ({})\n", generation.seq(), text::size(json.len() as u64)))?;
         }
-        if !self.args.history {
-            contents.drain(..contents.len() - 1);
-        }
-        Ok(Some(contents))
+        Ok(Some(plan.expected.into_iter().map(|index| look.contents[index]).collect()))
     }
 
-    /// The first of the source's snapshots that is to be copied. Both are oldest first.
-    fn first_missing(&self, source: &[Content], target: &[Generation]) -> Outcome<usize> {
-        let there = contents(&self.to, target)?;
-        let (first, all) = match self.args.history {
-            true => (history_missing(source, &there), 0),
-            false => (newest_missing(source, &there), source.len() - 1),
+    async fn read(&self, generation: &Generation) -> Outcome<Read> {
+        let _reading = Progress::of_unknown_length("reading");
+        let problem = match self.from.backend().read(generation).await {
+            Ok(json) => return Ok(Read::Whole(json)),
+            Err(MiniSnapError::Retired { .. }) => return Ok(Read::Retired),
+            Err(MiniSnapError::Corrupt { at, found, .. } | MiniSnapError::InvalidSequence { at, found })
+                if self.args.history =>
+            {
+                format!("{at}: {found}")
+            }
+            Err(error) => return Err(error.into()),
         };
-        if let Some(first) = first {
-            return Ok(first);
+        Ok(Read::Damaged(LeftOut { generation: generation.clone(), problem }))
+    }
+
+    fn leave_out(&mut self, damaged: LeftOut) -> Outcome {
+        if self.left_out.iter().any(|known| known.generation == damaged.generation) {
+            return Ok(());
         }
-        // Of what this run itself published, the source may have retired everything since.
-        let is_ours = target.last().is_some_and(|last| self.published.contains(last));
-        if self.args.onto || is_ours {
-            return Ok(all);
-        }
-        let what = format!(
-            "{}: what it has ({}) is no part of the history of {}; nothing was changed",
-            self.to.name(),
-            text::seqs(target),
-            self.from.name()
-        );
-        Err(Failure::new(Exit::Refused, what)
-            .advice("is the target named rightly? `--onto` publishes on top of what it has; or copy to a new place"))
+        let told = format!("left out seq {} (damaged)\n", damaged.generation.seq());
+        self.left_out.push(damaged);
+        self.say(&told)
     }
 
     /// With its history, the target keeps all that is copied, and what it had.
@@ -111,11 +132,28 @@ impl Copy {
         KeepArgs { keep: self.args.keep.or(self.args.history.then_some(NonZeroUsize::MAX)) }
     }
 
-    /// 3. Reads back what the target has of `contents`, newest first.
-    async fn read_back(&self, contents: &[Content]) -> Outcome {
+    /// 3. Reads everything back, and tells what was done.
+    async fn finish(&self, contents: &[Content]) -> Outcome {
+        if let Some(newest) = contents.last() {
+            let same = self.read_back(contents, newest).await?;
+            self.report(same)?;
+        }
+        if self.left_out.is_empty() {
+            return Ok(());
+        }
+        let problems: Vec<_> =
+            self.left_out.iter().map(|LeftOut { generation, problem }| format!("{generation}: {problem}")).collect();
+        let what = format!("{}: what is damaged was not copied: {}", self.from.name(), problems.join("; "));
+        let (intact, check) = (self.to.name(), self.from.command("verify", &[]));
+        Err(Failure::new(Exit::Damaged, what)
+            .advice(format!("the intact ones are in {intact}; {check} tells of all that is damaged")))
+    }
+
+    /// Reads back what the target has of `contents`, newest first, and counts it.
+    async fn read_back(&self, contents: &[Content], newest: &Content) -> Outcome<usize> {
         let history = self.to.history().await?;
-        let newest = contents.last();
-        let position = history.iter().position(|generation| content(&self.to, generation).ok().as_ref() == newest);
+        let position =
+            history.iter().position(|generation| content(&self.to, generation).ok().as_ref() == Some(newest));
         let Some(position) = position else {
             let what = format!("{}: what was copied was retired there before it could be read back", self.to.name());
             return Err(Failure::new(Exit::Refused, what).advice("see who else publishes there, and copy again"));
@@ -130,7 +168,7 @@ impl Copy {
             }
             same += 1;
         }
-        self.report(same)
+        Ok(same)
     }
 
     fn report(&self, same: usize) -> Outcome {
@@ -142,6 +180,7 @@ impl Copy {
                     "from": self.from.name(),
                     "to": self.to.name(),
                     "copied": self.published.iter().map(text::generation).collect::<Vec<_>>(),
+                    "left_out": self.left_out.iter().map(LeftOut::for_programs).collect::<Vec<_>>(),
                     "read_back": same,
                 })
             ));
@@ -154,13 +193,10 @@ impl Copy {
     }
 }
 
-fn contents(place: &Place, history: &[Generation]) -> Outcome<Vec<Content>> {
-    history.iter().map(|generation| content(place, generation)).collect()
-}
-
-fn content(place: &Place, generation: &Generation) -> Outcome<Content> {
-    match generation.digest() {
-        Some(digest) => Ok(Content { seq: generation.seq(), digest }),
-        None => Err(Failure::new(Exit::Unsupported, format!("{}: no digest is known of {generation}", place.name()))),
+impl LeftOut {
+    fn for_programs(&self) -> Value {
+        let mut snapshot = text::generation(&self.generation);
+        snapshot["problem"] = json!(self.problem);
+        snapshot
     }
 }

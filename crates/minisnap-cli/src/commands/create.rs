@@ -10,10 +10,11 @@ use crate::{
     publish::publish,
     text,
 };
-use minisnap::{At, Operation, Precondition, Published, format::CHUNK};
+use minisnap::{At, Generation, Operation, Precondition, Published, format::CHUNK};
 use std::{
     fs::File,
     io::{self, IsTerminal, Read, Write},
+    num::NonZeroUsize,
     path::{Path, PathBuf},
 };
 
@@ -26,10 +27,36 @@ pub(crate) async fn run(args: CreateArgs) -> Outcome {
         when.judge(args.seq, current.as_ref(), &At::new(Operation::Publish, place.name()))?;
     }
     let json = in_form(Source::of(args.file)).await?;
+    let before = match args.keep.keep {
+        // The publish won't tell what it replaced.
+        Some(NonZeroUsize::MIN) => place.current_if_any().await.ok(),
+        _ => Some(None),
+    };
     let published = publish(&place, &json, args.seq, when, args.keep).await?;
+    tell_of_accidents(&place, &published, before);
     match args.form.json {
         true => out::report(&format!("{:#}\n", text::published(&published))),
         false => out::report(&told(&place, &published)),
+    }
+}
+
+/// Says what may be a slip of the hand: a wrong path, or a wrong seq. The publish tells what it replaced if it retains that;
+/// if not, it is what was current a moment `before`, where that is known.
+fn tell_of_accidents(place: &Place, published: &Published, before: Option<Option<Generation>>) {
+    let (new, retained) = (published.generation(), published.retained());
+    let replaced = retained.get(1).cloned().map(Some).or(before);
+    match replaced {
+        Some(None) => out::note(&format!("{}: this makes a new store", place.name())),
+        Some(Some(old)) if new.seq() < old.seq() => out::warning(&format!(
+            "seq {} is below seq {} of the snapshot it replaces as current; {}",
+            new.seq(),
+            old.seq(),
+            match retained.contains(&old) {
+                true => format!("{} makes that one current again", place.command("rollback", &["--to", old.name()])),
+                false => "that one was retired, as --keep says".into(),
+            }
+        )),
+        _ => {}
     }
 }
 

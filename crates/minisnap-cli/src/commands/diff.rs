@@ -3,10 +3,10 @@
 use crate::{
     args::DiffArgs,
     compare::{Named, for_people, for_programs},
-    exit::{Exit, Failure, Outcome},
+    exit::Outcome,
     out,
     place::{LOOKS, Place},
-    progress::Progress,
+    select::{Choice, Choices, Reach},
     text,
 };
 use minisnap::{Bytes, Generation, MiniSnapError};
@@ -30,40 +30,30 @@ async fn both(place: &Place, args: &DiffArgs) -> Outcome<[(Generation, Bytes); 2
     let mut looks = 0;
     loop {
         let [old, new] = chosen(place, &place.history().await?, args)?;
-        let _reading = Progress::of_unknown_length("reading");
-        let read = async { Ok([place.backend().read(&old).await?, place.backend().read(&new).await?]) };
+        let read = async { Ok([place.read_choice(&old).await?, place.read_choice(&new).await?]) };
         match read.await {
             Err(MiniSnapError::Retired { .. }) if looks < LOOKS => looks += 1,
             read => {
-                let [old_json, new_json] = read?;
-                return Ok([(old, old_json), (new, new_json)]);
+                let read = read?;
+                old.tell();
+                new.tell();
+                return Ok(read);
             }
         }
     }
 }
 
-/// Of two seqs, each names what `--at` names. One names the older one, which is looked for before the current one: after a
-/// reseal, both may have the same seq.
-fn chosen(place: &Place, history: &[Generation], args: &DiffArgs) -> Outcome<[Generation; 2]> {
-    let (current, before) = (&history[0], &history[1..]);
-    let old = match (args.old, args.new) {
-        (None, _) => before.first(),
-        (Some(seq), None) => at_most(before, seq),
-        (Some(seq), Some(_)) => at_most(history, seq),
+/// One argument means the older one, which is looked for before the current one: after a reseal, both may have the same seq.
+fn chosen(place: &Place, history: &[Generation], args: &DiffArgs) -> Outcome<[Choice; 2]> {
+    let (all, before) = (Choices::of(place, history), Choices::before_current(place, history));
+    let old = match (&args.old, &args.new) {
+        (None, _) => before.newest()?,
+        (Some(old), None) => before.choose(old, Reach::AtMost)?,
+        (Some(old), Some(_)) => all.choose(old, Reach::AtMost)?,
     };
-    let new = args.new.map_or(Some(current), |seq| at_most(history, seq));
-    if let (Some(old), Some(new)) = (old, new) {
-        return Ok([old.clone(), new.clone()]);
-    }
-    let which = match (args.old, args.new) {
-        (None, _) => "there is none before the current one".into(),
-        (Some(old), None) => format!("there is none before the current one with a seq of at most {old}"),
-        (Some(old), Some(new)) => format!("there is none with a seq of at most {}", old.min(new)),
+    let new = match &args.new {
+        None => all.newest()?,
+        Some(new) => all.choose(new, Reach::AtMost)?,
     };
-    Err(Failure::new(Exit::NoSnapshot, format!("{}: {which}; retained: {}", place.name(), text::seqs(history)))
-        .advice("choose among the retained ones; `--keep N` with each command that publishes retains more"))
-}
-
-fn at_most(history: &[Generation], seq: u64) -> Option<&Generation> {
-    history.iter().find(|generation| generation.seq() <= seq)
+    Ok([old, new])
 }

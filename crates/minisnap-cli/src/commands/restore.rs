@@ -23,7 +23,7 @@ use tokio::task::{spawn_blocking, yield_now};
 
 pub(crate) async fn run(args: RestoreArgs) -> Outcome {
     let place = Place::of(&args.store)?;
-    let Some(output) = args.output else { return out::bytes(place.read(args.at.seq).await?.1).await };
+    let Some(output) = args.output else { return out::bytes(place.read(args.at.which.as_ref()).await?.1).await };
     if is_a_stores(&output) {
         let what =
             format!("{} is, or would be, part of a store: it would change a published snapshot", output.display());
@@ -32,7 +32,7 @@ pub(crate) async fn run(args: RestoreArgs) -> Outcome {
             place.command("history", &[])
         )));
     }
-    let (generation, json) = place.read(args.at.seq).await?;
+    let (generation, json) = place.read(args.at.which.as_ref()).await?;
     let size = json.len() as u64;
     let cannot = |error: io::Error| {
         let what = format!("cannot write {}: {error}; there is no half of it", output.display());
@@ -60,7 +60,7 @@ fn is_a_stores(path: &Path) -> bool {
 
 /// The same bytes; on a terminal, with a line break after them.
 pub(crate) async fn cat(args: CatArgs) -> Outcome {
-    let (_, json) = Place::of(&args.store)?.read(args.at.seq).await?;
+    let (_, json) = Place::of(&args.store)?.read(args.at.which.as_ref()).await?;
     out::bytes(json).await?;
     match io::stdout().is_terminal() {
         true => out::print("\n"),

@@ -1,0 +1,86 @@
+//! What `--onto` copies: only what is newer than what it is published on top of, so that the target's seq only rises. An
+//! interrupted copy that is run again then goes on with what is missing, whatever the two stores have in common.
+
+use super::resume::Content;
+
+/// Which of `source`, oldest first, are to be published over `current`, in their order: those that lead up to the newest one
+/// by rising seqs, from above that of `current` on. None if `current` says the same as the newest one already. `None` if
+/// the newest one isn't newer.
+///
+/// What was rolled back from is not among them: to publish it and the newest after it, the seq would have to go down.
+pub(super) fn newer(source: &[Content], current: Option<Content>) -> Option<Vec<usize>> {
+    let newest = source.last()?;
+    if current == Some(*newest) {
+        return Some(Vec::new());
+    }
+    let is_above = |content: &Content| current.is_none_or(|current| content.seq > current.seq);
+    let mut lowest = None;
+    let mut rising = Vec::new();
+    for (index, content) in source.iter().enumerate().rev() {
+        if lowest.is_none_or(|lowest| content.seq < lowest) {
+            lowest = Some(content.seq);
+            rising.push(index);
+        }
+    }
+    rising.retain(|index| is_above(&source[*index]));
+    rising.reverse();
+    is_above(newest).then_some(rising)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use minisnap::Digest;
+    use proptest::{collection::vec, prelude::*};
+
+    /// `12b` is a snapshot with seq 12 that says b.
+    fn content(snapshot: &str) -> Content {
+        let (seq, says) = snapshot.split_at(snapshot.len() - 1);
+        Content { seq: seq.parse().expect("digits"), digest: Digest::of(says.as_bytes()) }
+    }
+
+    fn copied(source: &str, current: &str) -> Option<Vec<usize>> {
+        let source: Vec<_> = source.split(' ').map(content).collect();
+        newer(&source, (!current.is_empty()).then(|| content(current)))
+    }
+
+    #[test]
+    fn onto_copies_what_is_above_the_target() {
+        for (source, current, indices) in [
+            ("1a 2b 3c", "", Some(vec![0, 1, 2])),
+            ("1a 2b 3c", "2b", Some(vec![2])),
+            ("1a 2b 3c", "2x", Some(vec![2])),
+            ("7a 8b", "3x", Some(vec![0, 1])),
+            ("7a 8b", "8b", Some(vec![])),
+            ("7a 8b", "8x", None),
+            ("7a 8b", "9b", None),
+            // Rolled back from 12 to 9.
+            ("9a 12b 9a", "12b", None),
+            ("9a 12b 9a", "9a", Some(vec![])),
+            ("9a 12b 9a", "3x", Some(vec![2])),
+            ("9a 12b 9a 13c", "3x", Some(vec![2, 3])),
+            // Resealed.
+            ("9a 9b", "3x", Some(vec![1])),
+            ("9a 9b", "9a", None),
+        ] {
+            assert_eq!(copied(source, current), indices, "{source} onto {current}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn onto_goes_on_where_it_was_interrupted(
+            seqs in vec(0u64..6, 1..8), current in 0u64..6, published in 0usize..8,
+        ) {
+            let says = |text: &str, seq| Content { seq, digest: Digest::of(text.as_bytes()) };
+            let source: Vec<_> = seqs.iter().map(|seq| says("the source's", *seq)).collect();
+            let current = says("another", current);
+            let Some(whole) = newer(&source, Some(current)) else { return Ok(()) };
+            let (done, rest) = whole.split_at(published.min(whole.len()));
+            let current = done.last().map_or(current, |index| source[*index]);
+            prop_assert_eq!(newer(&source, Some(current)), Some(rest.to_vec()));
+            let all = std::iter::once(current.seq).chain(rest.iter().map(|index| source[*index].seq));
+            prop_assert!(all.collect::<Vec<_>>().is_sorted_by(|one, next| one < next), "the seq only rises");
+        }
+    }
+}
