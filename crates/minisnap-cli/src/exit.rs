@@ -1,7 +1,7 @@
 //! Exit codes, and how an error is told: what, where, why, and what to do, on stderr.
 
 use anstyle::{AnsiColor, Style};
-use minisnap::{Generation, MiniSnapError, Operation};
+use minisnap::{At, Generation, MiniSnapError, Operation};
 use std::{fmt::Write as _, process::ExitCode};
 
 /// What a command came to.
@@ -148,6 +148,7 @@ impl From<MiniSnapError> for Failure {
             MiniSnapError::Foreign { at, found, remedy } => {
                 Self::new(Exit::Foreign, format!("{at}: {found}")).advice(in_commands(&remedy))
             }
+            MiniSnapError::InsideStore { at, store } => inside_store(&at, store.as_deref()),
             MiniSnapError::InvalidSequence { .. } | MiniSnapError::Serde { generation: Some(_), .. } => {
                 failure(Exit::Damaged, "`minisnap verify STORE` tells which snapshots are intact")
             }
@@ -182,6 +183,21 @@ impl From<MiniSnapError> for Failure {
                 failure(Exit::CouldNotLook, "nothing was changed: see to the disk, and try again")
             }
             _ => failure(Exit::CouldNotLook, "see to the path, its permissions and the disk; then try again"),
+        }
+    }
+}
+
+/// The path of a part of a store, where that of a store was wanted.
+fn inside_store(at: &At, store: Option<&str>) -> Failure {
+    match store {
+        Some(store) => {
+            Failure::new(Exit::CouldNotLook, format!("{at}: this is inside the store {store}; nothing was changed"))
+                .advice(format!("did you mean {store}?"))
+        }
+        None => {
+            let what = "this is inside the folder in which another store has its generations; nothing was changed";
+            Failure::new(Exit::CouldNotLook, format!("{at}: {what}"))
+                .advice("give the folder in which snapshot.json and snapshot.seq are links to here")
         }
     }
 }

@@ -37,8 +37,9 @@ impl Place {
         }
         let options = options.options.iter().map(|(name, value)| (name, value));
         let opened = minisnap::open_with(store, options)?;
-        // The place of an object store begins with its scheme, that of a folder is an absolute path.
-        let is_folder = opened.backend().place().starts_with('/');
+        // The place of an object store begins with its scheme, that of a folder is a path: an absolute one, unless the working
+        // directory was removed.
+        let is_folder = !opened.backend().place().contains("://");
         Ok(Self { store: opened, is_folder })
     }
 

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test's helpers may panic like the test")]
 
+/// Wrong paths, lost links, no threads.
+mod accidents;
 /// Snapshots of one store in another.
 mod copy;
 /// Making snapshots.

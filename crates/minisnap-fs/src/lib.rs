@@ -37,6 +37,7 @@ mod fault_tests;
 #[cfg(any(fuzzing, test))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod inside;
 mod later;
 mod layout;
 mod lock;
@@ -44,9 +45,11 @@ mod names;
 mod publish;
 mod read;
 mod record;
+mod repair;
 mod reseal;
 mod retire;
 mod stage;
+mod text_links;
 mod together;
 
 pub use backend::FsBackend;

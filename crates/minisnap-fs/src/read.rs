@@ -11,6 +11,7 @@ use crate::{
     names::{self, AtName, PlainPair},
     publish,
     record::{self, CommitRecord, History},
+    repair,
 };
 use minisnap_core::{
     Bytes, Digest, Generation, MiniSnapError, Operation, Result,
@@ -158,13 +159,16 @@ fn corrupt(
     let others = History::from(disk, layout, Some(current)).map_or_else(|_| Vec::new(), |history| history.retained);
     let is_intact = |other: &GenerationName| matches!(read_files(disk, layout, other), Ok(Ok(_)));
     let intact = others.into_iter().filter(|other| other != name && is_intact(other));
+    let intact: Vec<_> = intact.map(|name| name.to_generation()).collect();
+    let way_back = match intact.first() {
+        Some(_) => "restore an intact older generation (SnapStore::restore_generation) and replay the log from there",
+        None => repair::NOTHING_IS_INTACT,
+    };
     MiniSnapError::Corrupt {
         at: disk.at(&layout.generation(name).join(damage.file)),
         found: damage.found,
-        remedy: "if somebody edited it on purpose, FsBackend::reseal publishes the edit; else restore an intact older \
-                 generation (SnapStore::restore_generation) and replay the log from there"
-            .into(),
-        intact: intact.map(|name| name.to_generation()).collect(),
+        remedy: format!("if somebody edited it on purpose, FsBackend::reseal publishes the edit; else {way_back}"),
+        intact,
     }
 }
 
