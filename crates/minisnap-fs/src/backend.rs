@@ -165,11 +165,10 @@ impl SnapshotBackend for FsBackend {
 
     async fn current(&self) -> Result<Option<Generation>> {
         if self.unresolved.is_none()
-            && let Ok(Some(generation)) = read::current_by_record(&self.store.layout)
+            && let Some(generation) = read::current_by_record(&self.store.layout)?
         {
             return Ok(Some(generation));
         }
-        // Also after an error, which may take long to tell: what is intact is looked for.
         self.blocking(Operation::Current, |store, _| read::current(&store.layout)).await
     }
 
