@@ -2,12 +2,11 @@
 
 use crate::{
     At, Generation, MiniSnapError, Operation, Precondition, Published, Result, SnapStore, SnapshotBackend,
-    StagedSnapshot, format,
+    StagedSnapshot, format, run_blocking,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
     io::{self, Write},
-    panic,
     sync::{Arc, Weak},
 };
 use tokio::runtime::Handle;
@@ -195,29 +194,18 @@ async fn write_on_blocking_pool<S: Serialize + Send + Sync + 'static>(
     state: Arc<S>,
     at: At,
 ) -> Result<Box<dyn StagedSnapshot>> {
-    let unable = {
-        let at = at.clone();
-        move |reason: String| MiniSnapError::Io { at, action: "run", source: io::Error::other(reason) }
-    };
-    let runtime = match Handle::try_current() {
-        Ok(runtime) => runtime,
-        Err(error) => return Err(unable(error.to_string())),
-    };
+    let unable = |source| MiniSnapError::Io { at: at.clone(), action: "run on the blocking pool", source };
+    let runtime = Handle::try_current().map_err(|error| unable(io::Error::other(error)))?;
     // Dropped with this future, which is how the blocking pool learns that nobody waits any more.
     let caller = Arc::new(());
     let watch = Arc::downgrade(&caller);
-    let task = runtime.clone().spawn_blocking(move || {
+    let of_writing = at.clone();
+    let written = run_blocking(move || {
         let sink = DrainedSink { staged: &mut *staged, runtime, caller: watch };
-        format::write_json(sink, &*state, || at.clone())?;
+        format::write_json(sink, &*state, || of_writing.clone())?;
         Ok(staged)
     });
-    match task.await {
-        Ok(written) => written,
-        Err(error) => match error.try_into_panic() {
-            Ok(payload) => panic::resume_unwind(payload),
-            Err(error) => Err(unable(error.to_string())),
-        },
-    }
+    written.await.unwrap_or_else(|source| Err(unable(source)))
 }
 
 /// Waits after each chunk until the stage has room for the next, on a thread that may wait.

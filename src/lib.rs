@@ -55,7 +55,7 @@ mod store;
 
 pub use minisnap_core::{
     At, Bytes, Digest, Digester, Generation, MiniSnapError, Operation, Precondition, Published, Result,
-    SnapshotBackend, StagedSnapshot, async_trait, format, random_name_part,
+    SnapshotBackend, StagedSnapshot, async_trait, format, random_name_part, run_blocking,
 };
 #[cfg(feature = "fs")]
 pub use minisnap_fs::FsBackend;

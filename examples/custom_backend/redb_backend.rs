@@ -6,7 +6,7 @@
 
 use minisnap::{
     At, Bytes, Digest, Generation, MiniSnapError, Operation, Precondition, Published, Result, SnapshotBackend,
-    StagedSnapshot, async_trait, random_name_part,
+    StagedSnapshot, async_trait, random_name_part, run_blocking,
 };
 use redb::{
     CommitError, Database, Durability, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition,
@@ -87,13 +87,10 @@ impl RedbBackend {
         F: FnOnce(&Database) -> Result<Result<T>, redb::Error> + Send + 'static,
     {
         let (db, at) = (Arc::clone(&self.db), self.at(operation));
-        match tokio::task::spawn_blocking(move || work(&db)).await {
+        // A panic in it is passed on: no error could say what it left behind.
+        match run_blocking(move || work(&db)).await {
             Ok(outcome) => outcome.map_err(|error| failure(error, at)).flatten(),
-            Err(error) => match error.try_into_panic() {
-                // No error could say what it left behind.
-                Ok(panic) => std::panic::resume_unwind(panic),
-                Err(never_began) => Err(MiniSnapError::Backend { at, source: never_began.into() }),
-            },
+            Err(never_began) => Err(MiniSnapError::Backend { at, source: never_began.into() }),
         }
     }
 }

@@ -1,20 +1,22 @@
-//! A process that may not open any more files, or not make them any larger: each deed is done, or says why not and leaves
+//! A process that may not open any more files, not make them any larger, or start no thread: each deed is done, or says why not and leaves
 //! what was there.
 
 use super::{
     deeds::Deed,
     found::{self, Read, State},
+    read_only::Guarded,
     system,
 };
-use crate::peers;
-use minisnap::{Digest, Precondition, SnapStore, SnapshotBackend};
+use crate::{folders::listing, peers};
+use minisnap::{Digest, MiniSnapError, Precondition, SnapStore, SnapshotBackend};
 use minisnap_wal::{Journal, Log, WalError};
 use nix::sys::{
     resource::{Resource, getrlimit, setrlimit},
     signal::Signal,
 };
-use std::{collections::BTreeMap, fs, io::Write, num::NonZeroUsize};
+use std::{collections::BTreeMap, fs, io::Write, num::NonZeroUsize, thread};
 use tempfile::TempDir;
+use tokio::runtime::{Builder, Runtime};
 
 /// More files than any deed has open at once.
 const MOST_FILES: usize = 12;
@@ -158,6 +160,70 @@ async fn journal_goes_on_when_a_write_was_short() {
         journal.replay(0, &mut |seq, text: String| found.push((seq, text))).await.expect("whole records");
         assert_eq!(found, (1..=4).map(|number| (number, record(number))).collect::<Vec<_>>());
     }
+}
+
+/// Tokio panics then, and leaves what it was given in its queue, from where the next thread would take it.
+#[test]
+fn each_deed_is_an_io_error_when_no_thread_can_be_started() {
+    if peers::job().is_none() {
+        // Root may start as many as it likes.
+        let guarded = Guarded::new();
+        let peer = guarded.peer(peers::of(each_deed_is_an_io_error_when_no_thread_can_be_started));
+        return peer.start().finish().iter().for_each(|line| println!("{line}"));
+    }
+    let flavours: [fn() -> Builder; 2] = [Builder::new_current_thread, Builder::new_multi_thread];
+    let runtimes = flavours.map(|flavour| move || flavour().worker_threads(2).build().expect("a runtime"));
+    for (deed, runtime) in Deed::ALL.into_iter().flat_map(|deed| runtimes.map(|runtime| (deed, runtime))) {
+        let folder = TempDir::new().expect("a temporary folder");
+        let dir = runtime().block_on(deed.prepare(folder.path()));
+        let before = listing(folder.path());
+        // Whose pool has no thread yet.
+        let runtime = runtime();
+        let failed = without_threads(|| runtime.block_on(deed.perform(&dir)));
+        let error = failed.expect_err("it can't be done without a thread");
+        assert!(matches!(error, MiniSnapError::Io { .. }), "{deed:?}: {error}");
+        // Where there is a thread again, none of it is made up for.
+        runtime.block_on(minisnap::run_blocking(|| {})).expect("a thread");
+        assert_eq!(listing(folder.path()), before, "{deed:?}");
+        runtime.block_on(found::one_of(&deed.states()[..1], &dir));
+        runtime.block_on(found::go_on(deed, &dir));
+    }
+    peers::print(format!("{} deeds without a thread", Deed::ALL.len()));
+}
+
+#[test]
+fn readers_and_journals_are_an_io_error_when_no_thread_starts() {
+    if peers::job().is_none() {
+        let guarded = Guarded::new();
+        let peer = guarded.peer(peers::of(readers_and_journals_are_an_io_error_when_no_thread_starts));
+        return drop(peer.start().finish());
+    }
+    let runtime = || Builder::new_current_thread().build().expect("a runtime");
+    let folder = TempDir::new().expect("a temporary folder");
+    let dir = runtime().block_on(Deed::Second.prepare(folder.path()));
+    let (store, journal) = (SnapStore::new(dir), folder.path().join("journal.jsonl"));
+    let read = |runtime: &Runtime| {
+        runtime.block_on(async {
+            let restored = store.try_restore::<String>().await.map(drop);
+            (restored, store.history().await.map(drop), store.exists().await)
+        })
+    };
+    let (restored, history, exists) = without_threads(|| read(&runtime()));
+    for error in [restored.expect_err("no thread"), history.expect_err("no thread")] {
+        assert!(matches!(error, MiniSnapError::Io { .. }), "{error}");
+    }
+    assert!(exists, "in doubt, there is something");
+    let opened = without_threads(|| runtime().block_on(Journal::<String>::open(&journal)));
+    assert!(matches!(opened, Err(WalError::Io { .. })), "{opened:?}");
+    assert!(!journal.exists());
+    assert!(matches!(read(&runtime()), (Ok(()), Ok(()), true)));
+}
+
+/// Does something in a process that can start no thread.
+fn without_threads<T>(act: impl FnOnce() -> T) -> T {
+    let _limit = Limit::set(Resource::RLIMIT_NPROC, 1);
+    thread::Builder::new().spawn(|| {}).expect_err("a limit that binds this process");
+    act()
 }
 
 /// Does the deed under a limit. If it isn't done, it is for this error: the step that failed.

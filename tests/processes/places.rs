@@ -5,7 +5,7 @@ use crate::{
     peers,
     whole::{self, Whole},
 };
-use minisnap::SnapStore;
+use minisnap::{MiniSnapError, SnapStore};
 use std::{env, fs, os::unix::fs::symlink, path::Path};
 
 #[tokio::test]
@@ -49,6 +49,42 @@ async fn a_relative_path_means_the_same_folder_wherever_the_program_goes() {
         assert_eq!(whole::restore(&store).await, 3, "{path:?}");
         assert_tidy(&dir, &whole::restore_history(&store).await);
     }
+}
+
+/// `exists` was `false` and `restore` found nothing; and after a change of the working directory, a create wrote elsewhere.
+#[tokio::test]
+async fn store_fails_for_ever_when_its_working_directory_was_gone() {
+    if let Some(job) = peers::job() {
+        let gone = tempfile::tempdir().expect("a temporary folder");
+        env::set_current_dir(gone.path()).expect("to go there");
+        drop(gone);
+        let stores = ["state", "", "./sub/../state"].map(SnapStore::new);
+        for place in [None, Some(job.dir())] {
+            place.into_iter().for_each(|place| env::set_current_dir(place).expect("to go elsewhere"));
+            for store in &stores {
+                let errors = [
+                    store.restore::<Whole>().await.map(drop),
+                    store.try_restore::<Whole>().await.map(drop),
+                    store.current().await.map(drop),
+                    store.history().await.map(drop),
+                    store.create(&Whole::new(1, 100), 1).await.map(drop),
+                    store.sweep().await,
+                    store.backend().reseal().await.map(drop),
+                    store.backend().set_aside().await.map(drop),
+                ];
+                for error in errors {
+                    let error = error.expect_err("there is no such folder");
+                    assert!(matches!(error, MiniSnapError::Io { .. }), "{error}");
+                }
+                assert!(store.exists().await, "in doubt, there is something");
+            }
+        }
+        let texts = stores.map(|store| store.dir().display().to_string());
+        return assert_eq!(texts, ["state", "", "./sub/../state"]);
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    peers::of(store_fails_for_ever_when_its_working_directory_was_gone).dir(folder.path()).start().finish();
+    assert_eq!(names(folder.path()), [""; 0], "something was written in the other one");
 }
 
 #[tokio::test]

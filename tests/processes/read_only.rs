@@ -20,13 +20,13 @@ use tempfile::TempDir;
 const NOBODY: u32 = 65534;
 
 /// Folders with permissions, and a user whom they bind: this one, or, if this is root, another.
-struct Guarded {
+pub(super) struct Guarded {
     folder: TempDir,
     is_root: bool,
 }
 
 impl Guarded {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let is_root = folder.path().metadata().expect("the folder").uid() == 0;
         // By another process: one forked meanwhile would hold a copy made here open for writing, and then it can't be run.
@@ -41,7 +41,7 @@ impl Guarded {
         self.folder.path().join(name)
     }
 
-    fn peer(&self, start: Start) -> Start {
+    pub(super) fn peer(&self, start: Start) -> Start {
         if self.is_root { start.user(NOBODY, self.path("program")).cwd(self.folder.path()) } else { start }
     }
 }

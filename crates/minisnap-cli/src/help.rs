@@ -63,6 +63,10 @@ pub(crate) fn without_store(error: &MiniSnapError) -> Option<String> {
             "mend the JSON at that line and column, and try again".into()
         }
         MiniSnapError::Unsupported { .. } => "use another store or file system".into(),
+        MiniSnapError::InsideStore { store: Some(store), .. } => format!("did you mean {}?", quoted(store.as_ref())),
+        MiniSnapError::InsideStore { store: None, .. } => {
+            "give the folder in which snapshot.json and snapshot.seq are links to here".into()
+        }
         MiniSnapError::InvalidUrl { .. } => "a store is a folder or a URL: `minisnap --help` lists them".into(),
         _ => return None,
     })

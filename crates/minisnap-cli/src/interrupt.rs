@@ -5,16 +5,17 @@ use crate::{
     exit::{Exit, Failure, Outcome},
     out,
 };
+use minisnap::run_blocking;
 use std::{
     fs,
     future::{Future, pending},
-    io, process,
+    io, panic, process,
     sync::mpsc,
     thread,
     time::Duration,
 };
 use tokio::{
-    runtime::{Builder, Handle},
+    runtime::{Builder, Handle, Runtime},
     signal::unix::{Signal, SignalKind, signal},
     sync::oneshot,
     time::{sleep, timeout},
@@ -26,10 +27,13 @@ const CLEANING_UP: Duration = Duration::from_secs(10);
 /// How long to wait until somebody was told why the program ends, where standard error may hang like standard output.
 const TELLING: Duration = Duration::from_secs(1);
 
+/// How long a thread of the pool stays without work.
+const FOR_GOOD: Duration = Duration::from_secs(1 << 30);
+
 /// Runs a command. `look` is a command that shows what is current, for whoever interrupts this one.
 pub(crate) fn run(command: impl Future<Output = Outcome>, look: Option<String>) -> Outcome {
     let told = listen(look.clone()).map_err(unable)?;
-    let runtime = Builder::new_multi_thread().enable_all().build().map_err(unable)?;
+    let runtime = start().map_err(unable)?;
     // When it is dropped, it waits for what is being done on its blocking pool: for a publish that is on its way, say.
     runtime.block_on(async {
         let done = tokio::select! {
@@ -40,6 +44,22 @@ pub(crate) fn run(command: impl Future<Output = Outcome>, look: Option<String>) 
         let _ = timeout(CLEANING_UP, tasks_have_ended()).await;
         done.unwrap_or_else(|exit| Err(interrupted(exit, look.as_deref())))
     })
+}
+
+/// Starts all threads that a command can't do without. Where the system starts none, Tokio panics; and with some of several
+/// workers started, it would then wait for ever. So there is one, beside this thread.
+fn start() -> io::Result<Runtime> {
+    // A panic is told here.
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(|_| {}));
+    let started = panic::catch_unwind(|| {
+        let runtime = Builder::new_multi_thread().worker_threads(1).thread_keep_alive(FOR_GOOD).enable_all().build()?;
+        // While the pool has a thread, it takes all that comes, one after the other if it must.
+        runtime.block_on(run_blocking(|| {}))?;
+        Ok(runtime)
+    });
+    panic::set_hook(hook);
+    started.unwrap_or_else(|_| Err(io::Error::other("the system starts no thread")))
 }
 
 fn interrupted(exit: Exit, look: Option<&str>) -> Failure {

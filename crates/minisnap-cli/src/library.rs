@@ -32,6 +32,7 @@ pub(crate) fn kind(error: &MiniSnapError) -> &'static str {
         MiniSnapError::Restage { .. } => "stage_lost",
         MiniSnapError::Backend { .. } => "backend",
         MiniSnapError::InvalidUrl { .. } => "invalid_url",
+        MiniSnapError::InsideStore { .. } => "inside_store",
         // These are what their exit code says, also where a command ends with another.
         error => exit(error).kind(),
     }
@@ -66,6 +67,12 @@ pub(crate) fn message(error: &MiniSnapError) -> String {
         }
         MiniSnapError::Serde { at, .. } => format!("{at}: this JSON could not be restored"),
         MiniSnapError::InvalidSequence { at, found } => format!("{at}: the file holds {found}, not a seq"),
+        MiniSnapError::InsideStore { at, store: Some(store) } => {
+            format!("{at}: this is inside the store {store}; nothing was changed")
+        }
+        MiniSnapError::InsideStore { at, store: None } => {
+            format!("{at}: this is inside the folder in which another store has its generations; nothing was changed")
+        }
         error => error.to_string(),
     }
 }

@@ -28,12 +28,26 @@ pub(crate) fn faults(folder: &Path, history: &[Generation]) -> io::Result<Vec<St
     }
     for pair in history.windows(2) {
         let (path, expected) = (snapshots.join(pair[0].name()).join("parent"), format!("../{}", pair[1].name()));
-        if link(&path)? != Found::Link(PathBuf::from(&expected)) {
-            faults.push(format!("{} is not a link to {expected}", path.display()));
+        match link(&path)? {
+            Found::Link(target) if target == Path::new(&expected) => {}
+            Found::Text(text) if text == expected => faults.push(text_instead_of_link(&path, &expected)),
+            _ => faults.push(format!("{} is not a link to {expected}", path.display())),
+        }
+    }
+    for generation in history {
+        let path = snapshots.join(generation.name()).join("retained");
+        if let Found::Text(text) = link(&path)? {
+            faults.push(text_instead_of_link(&path, &text));
         }
     }
     faults.extend(lost(&snapshots, history)?);
     Ok(faults)
+}
+
+/// Readers understand it, and so does the next publish; but it stays what it is.
+fn text_instead_of_link(path: &Path, target: &str) -> String {
+    let path = path.display();
+    format!("{path} is a file with the text of a link, as after zip; make the link again: ln -sfn {target} '{path}'")
 }
 
 /// Whether a generation is missing that is retained, by what the newest says.
@@ -62,6 +76,7 @@ pub(crate) fn stored(folder: &Path) -> io::Result<BTreeSet<String>> {
 fn retained(generation: &Path) -> io::Result<Option<usize>> {
     Ok(match link(&generation.join("retained"))? {
         Found::Link(target) => target.to_str().and_then(|count| count.parse().ok()),
+        Found::Text(text) => text.parse().ok(),
         Found::Missing | Found::Other => None,
     })
 }
@@ -87,12 +102,21 @@ pub(crate) fn lost(snapshots: &Path, history: &[Generation]) -> io::Result<Optio
 enum Found {
     Missing,
     Link(PathBuf),
+    /// A short file: what zip, or git with `core.symlinks=false`, makes of a link.
+    Text(String),
     Other,
 }
+
+/// Longer than what any link of ours says.
+const LONGEST: u64 = 128;
 
 fn link(path: &Path) -> io::Result<Found> {
     match fs::symlink_metadata(path) {
         Ok(found) if found.is_symlink() => fs::read_link(path).map(Found::Link),
+        Ok(found) if found.is_file() && found.len() < LONGEST => {
+            let text = String::from_utf8(fs::read(path)?);
+            Ok(text.map_or(Found::Other, |text| Found::Text(text.trim_end_matches(['\r', '\n']).into())))
+        }
         Ok(_) => Ok(Found::Other),
         // Also below what is no folder, which was found when it was read.
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {

@@ -119,6 +119,8 @@ pub(crate) fn failed(error: io::Error) -> Failure {
 /// waits for the thread, which ends with the process: what is on a runtime's blocking pool would be waited for.
 pub(crate) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
     let (done, answer) = oneshot::channel();
-    thread::Builder::new().spawn(move || drop(done.send(work())))?;
+    thread::Builder::new()
+        .spawn(move || drop(done.send(work())))
+        .map_err(|error| io::Error::new(error.kind(), format!("no thread can be started for that: {error}")))?;
     answer.await.map_err(|_| io::Error::other("the thread that did it panicked"))
 }

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test's helpers may panic like the test")]
 
+/// Wrong paths, lost links, no threads.
+mod accidents;
 /// Advice that can be pasted.
 mod advice;
 /// Removing what crashed writers left.

@@ -266,6 +266,17 @@ pub enum MiniSnapError {
         remedy: String,
     },
 
+    /// The path leads into the folder in which another store has its generations: what is there is that store's own, and would
+    /// be damaged. Nothing was read or changed.
+    #[error("{at}: {}; nothing was changed", inside(store))]
+    InsideStore {
+        /// What was being done, and the path that was given.
+        at: At,
+        /// The folder of the other store, which may be what was meant; `None` if its generations are elsewhere than in its
+        /// folder, so that it can't be told whose they are.
+        store: Option<String>,
+    },
+
     /// The backend, or what it stands on, can't do this.
     #[error("{at}: not supported: {what}")]
     Unsupported {
@@ -309,6 +320,7 @@ impl MiniSnapError {
             | Self::InvalidSequence { at, .. }
             | Self::Corrupt { at, .. }
             | Self::Foreign { at, .. }
+            | Self::InsideStore { at, .. }
             | Self::Unsupported { at, .. }
             | Self::InvalidUrl { at, .. } => at,
         }
@@ -339,6 +351,13 @@ fn name_or_none(generation: &Option<Generation>) -> &str {
 
 fn of(generation: &Option<Generation>) -> String {
     generation.as_ref().map_or_else(String::new, |generation| format!(" of generation {generation}"))
+}
+
+fn inside(store: &Option<String>) -> String {
+    match store {
+        Some(store) => format!("this is inside the store {store}; did you mean {store}?"),
+        None => "this is inside the folder in which another store has its generations".into(),
+    }
 }
 
 fn list(generations: &[Generation]) -> String {

@@ -10,6 +10,7 @@
 //! returns `Ok` is a licence to delete the log, and everything here serves that one sentence.
 
 mod backend;
+mod blocking;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod digest;
@@ -18,6 +19,7 @@ pub mod format;
 mod generation;
 
 pub use backend::{Precondition, Published, SnapshotBackend, StagedSnapshot};
+pub use blocking::{run_blocking, spawn_blocking};
 pub use digest::{Digest, Digester};
 pub use error::{At, MiniSnapError, Operation, Result};
 pub use generation::{Generation, random_name_part};

@@ -9,7 +9,7 @@ use crate::{
     names::{self, AtName, PlainPair},
     read,
     record::{self, CommitRecord},
-    retire,
+    repair, retire,
     stage::Stage,
 };
 use minisnap_core::{MiniSnapError, Result};
@@ -139,25 +139,25 @@ pub(crate) fn refuse_lost_record(
     }
     generations.sort_by_key(|name| name.seq);
     let list: Vec<_> = generations.iter().map(GenerationName::as_str).collect();
-    let (found, remedy) = if !generations.is_empty() {
+    let (found, remedy): (_, String) = if !generations.is_empty() {
         (
             format!(
                 "the commit record is missing, as after a copy without links, but there are generations: {}",
                 list.join(", ")
             ),
-            "restore the link from a backup, or point it to the generation you trust: ln -s NAME current; or move the \
-             generations elsewhere to start without them",
+            repair::of_lost_record(disk, layout, &generations),
         )
     } else if found.contains(&AtName::Ours) {
         (
             "the commit record and all generations are missing, but there are links to them".into(),
             "bring the folder `snapshots` back (is a disk not mounted?), or remove the links snapshot.json and \
-             snapshot.seq to start anew",
+             snapshot.seq to start anew"
+                .into(),
         )
     } else {
         return Ok(());
     };
-    Err(MiniSnapError::Corrupt { at: disk.at(&layout.current()), found, remedy: remedy.into(), intact: Vec::new() })
+    Err(MiniSnapError::Corrupt { at: disk.at(&layout.current()), found, remedy, intact: Vec::new() })
 }
 
 /// Versions 0.1.2 and 0.1.3 wrote one file a snapshot: a folder with such files is not empty.

@@ -9,16 +9,15 @@ use crate::{
 };
 use minisnap_core::{
     At, Bytes, Digest, Generation, MiniSnapError, Operation, Precondition, Published, Result, SnapshotBackend,
-    StagedSnapshot, async_trait,
+    StagedSnapshot, async_trait, run_blocking,
 };
 use std::{
     io,
     num::NonZeroUsize,
-    panic,
-    path::{Path, PathBuf},
+    path::{self, Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
-use tokio::runtime::Handle;
 
 /// Snapshots in a folder of a local POSIX file system.
 ///
@@ -30,6 +29,9 @@ pub struct FsBackend {
     dir: PathBuf,
     place: String,
     store: Store,
+    /// Why the path could not be resolved when this was made: the same error from every operation, for ever. Else what comes
+    /// later would be in another folder than what came before.
+    unresolved: Option<Arc<io::Error>>,
 }
 
 /// What the parts of the backend need to know of it.
@@ -45,19 +47,23 @@ pub(crate) struct Store {
 impl FsBackend {
     /// The snapshots in `dir`. No I/O: the folder is made by the first publish, along with its parents.
     ///
-    /// A relative path is resolved now, so that the folder stays the same if the program changes its working directory.
+    /// A relative path is resolved now, so that the folder stays the same if the program changes its working directory. If
+    /// that can't be done, because the working directory was removed, every operation returns an
+    /// [`Io`](MiniSnapError::Io) error.
     /// The folder may hold other files, a log for example, and may be reached through a link. In it, the names
     /// `snapshot.json`, `snapshot.seq` and `snapshots` belong to minisnap.
     pub fn new(dir: impl AsRef<Path>) -> Self {
         let dir = dir.as_ref().to_path_buf();
         // An empty path is the working directory, as for `Path::join`.
         let folder = if dir.as_os_str().is_empty() { Path::new(".") } else { &dir };
-        // Without a working directory, the path as it is still gives errors that name it.
-        let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.into());
+        let (absolute, unresolved) = match path::absolute(folder) {
+            Ok(absolute) => (absolute, None),
+            Err(error) => (folder.into(), Some(Arc::new(error))),
+        };
         let place = absolute.display().to_string();
         let layout = Layout::new(absolute);
         let later = Later::new(&layout);
-        Self { dir, place, store: Store { layout, patience: Self::DEFAULT_BUSY_TIMEOUT, later } }
+        Self { dir, place, store: Store { layout, patience: Self::DEFAULT_BUSY_TIMEOUT, later }, unresolved }
     }
 
     /// How long a writer waits for other writers, unless set.
@@ -130,8 +136,12 @@ impl FsBackend {
         operation: Operation,
         work: impl FnOnce(&Store, &CallerWatch) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let store = self.store.clone();
-        blocking(At::new(operation, self.place.clone()), move |caller| work(&store, caller)).await
+        let (at, store) = (At::new(operation, self.place.clone()), self.store.clone());
+        if let Some(error) = &self.unresolved {
+            let source = io::Error::new(error.kind(), Arc::clone(error));
+            return Err(MiniSnapError::Io { at, action: "resolve the path against the working directory", source });
+        }
+        blocking(at, move |caller| work(&store, caller)).await
     }
 }
 
@@ -141,18 +151,10 @@ async fn blocking<T: Send + 'static>(
     at: At,
     work: impl FnOnce(&CallerWatch) -> Result<T> + Send + 'static,
 ) -> Result<T> {
-    let unable = |reason: String| MiniSnapError::Io { at: at.clone(), action: "run", source: io::Error::other(reason) };
-    let runtime = Handle::try_current().map_err(|error| unable(error.to_string()))?;
     let caller = Caller::default();
     let watch = caller.watch();
-    match runtime.spawn_blocking(move || work(&watch)).await {
-        Ok(result) => result,
-        Err(error) => match error.try_into_panic() {
-            Ok(payload) => panic::resume_unwind(payload),
-            // Only before it began.
-            Err(error) => Err(unable(error.to_string())),
-        },
-    }
+    let done = run_blocking(move || work(&watch)).await;
+    done.unwrap_or_else(|source| Err(MiniSnapError::Io { at, action: "run on the blocking pool", source }))
 }
 
 #[async_trait]
@@ -162,7 +164,9 @@ impl SnapshotBackend for FsBackend {
     }
 
     async fn current(&self) -> Result<Option<Generation>> {
-        if let Some(generation) = read::current_by_record(&self.store.layout)? {
+        if self.unresolved.is_none()
+            && let Some(generation) = read::current_by_record(&self.store.layout)?
+        {
             return Ok(Some(generation));
         }
         self.blocking(Operation::Current, |store, _| read::current(&store.layout)).await

@@ -9,6 +9,7 @@
 //!    queue; or, if the process dies, the next writer, who finds it unlocked.
 
 use crate::{layout::Layout, lock::Owner, retire::Doomed};
+use minisnap_core::spawn_blocking;
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use tokio::runtime::Handle;
 
@@ -31,8 +32,8 @@ impl Later {
         match self.put(doomed) {
             Ok(finish) => {
                 if let Ok(runtime) = Handle::try_current() {
-                    // To drop it is to do it, whether the pool comes to it or not.
-                    runtime.spawn_blocking(move || drop(finish));
+                    // To drop it is to do it, whether the pool comes to it or not, and where no thread can be started.
+                    let _ = spawn_blocking(&runtime, move || drop(finish));
                 }
             }
             Err(doomed) => {

@@ -40,7 +40,8 @@ pub(crate) const NEXT: &str = ".next";
 /// Unlike `.next`, only ever removed by whoever has synced the folder.
 const SETTLING: &str = ".settling";
 
-const CURRENT: &str = "current";
+/// The commit record, in `snapshots`.
+pub(crate) const CURRENT: &str = "current";
 const RANDOM_LENGTH: usize = 16;
 const STAGE_PREFIX: &str = ".stage-";
 

@@ -39,6 +39,7 @@ mod fault_tests;
 pub mod fuzzing;
 #[cfg(target_os = "linux")]
 mod holder;
+mod inside;
 mod later;
 mod layout;
 mod lock;
@@ -46,9 +47,11 @@ mod names;
 mod publish;
 mod read;
 mod record;
+mod repair;
 mod reseal;
 mod retire;
 mod stage;
+mod text_links;
 mod together;
 
 pub use backend::FsBackend;

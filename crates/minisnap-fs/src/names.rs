@@ -4,6 +4,7 @@
 use crate::{
     disk::{Disk, Entry, Identity},
     layout::{GenerationName, Layout, PublicName},
+    repair, text_links,
 };
 use minisnap_core::{
     Digest, MiniSnapError, Result,
@@ -23,15 +24,20 @@ pub(crate) enum AtName {
 ///
 /// # Errors
 ///
-/// `Foreign` for what can't be a snapshot: a folder, a link of another's.
+/// `Foreign` for what can't be a snapshot: a folder, a link of another's. `Corrupt` for our link that came back as text.
 pub(crate) fn look(disk: Disk, layout: &Layout) -> Result<[AtName; 2]> {
     let [json, seq] = layout.names();
-    Ok([look_at(disk, &json)?, look_at(disk, &seq)?])
+    Ok([look_at(disk, layout, &json)?, look_at(disk, layout, &seq)?])
 }
 
-fn look_at(disk: Disk, name: &PublicName) -> Result<AtName> {
+fn look_at(disk: Disk, layout: &Layout, name: &PublicName) -> Result<AtName> {
     let found = match disk.entry(&name.path)? {
         Entry::Missing => return Ok(AtName::Missing),
+        Entry::File if text_links::is_text_of(disk, name)? => {
+            let found =
+                "this is a file with the text of minisnap's link, as after zip, or git with core.symlinks=false";
+            return Err(repair::corrupt(disk, layout, &name.path, found.into()));
+        }
         Entry::File => return Ok(AtName::File),
         Entry::Link(target) if target == name.target => return Ok(AtName::Ours),
         Entry::Link(target) => format!("this is a link to {}, not the one minisnap makes", target.display()),
@@ -98,7 +104,7 @@ pub(crate) fn read_seq(disk: Disk, file: &std::fs::File, path: &Path) -> Result<
 /// `Foreign` if one says something else: another program wrote there, and what it wrote may be newer.
 pub(crate) fn check_plain_files(disk: Disk, layout: &Layout, current: &GenerationName) -> Result<()> {
     for name in layout.names() {
-        if look_at(disk, &name)? == AtName::File && !says_the_same(disk, &name, current)? {
+        if look_at(disk, layout, &name)? == AtName::File && !says_the_same(disk, &name, current)? {
             return Err(MiniSnapError::Foreign {
                 at: disk.at(&name.path),
                 found: format!(

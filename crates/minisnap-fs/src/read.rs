@@ -11,6 +11,7 @@ use crate::{
     names::{self, AtName, PlainPair},
     publish,
     record::{self, CommitRecord, History},
+    repair,
 };
 use minisnap_core::{
     Bytes, Digest, Generation, MiniSnapError, Operation, Result,
@@ -161,14 +162,14 @@ fn corrupt(
     let intact: Vec<_> = intact.map(|name| name.to_generation()).collect();
     let back = match intact.first() {
         Some(newest) => format!(
-            "else restore the newest intact generation, {newest} (SnapStore::restore_generation), and replay the log from there"
+            "restore the newest intact generation, {newest} (SnapStore::restore_generation), and replay the log from there"
         ),
-        None => "else bring the folder back from a backup: no intact generation is left".into(),
+        None => repair::NOTHING_IS_INTACT.into(),
     };
     MiniSnapError::Corrupt {
         at: disk.at(&layout.generation(name).join(damage.file)),
         found: damage.found,
-        remedy: format!("if somebody edited it on purpose, FsBackend::reseal publishes the edit; {back}"),
+        remedy: format!("if somebody edited it on purpose, FsBackend::reseal publishes the edit; else {back}"),
         intact,
     }
 }

@@ -2,9 +2,11 @@
 
 use crate::{
     disk::{Disk, Entry},
+    inside,
     layout::{GenerationName, Layout, NOTHING_PUBLISHED, PARENT, RETAINED},
+    repair, text_links,
 };
-use minisnap_core::{Generation, MiniSnapError, Result, format::JSON_NAME};
+use minisnap_core::{Generation, Result, format::JSON_NAME};
 use std::{
     collections::HashSet,
     io,
@@ -39,26 +41,43 @@ impl CommitRecord {
 }
 
 /// Reads the commit record: one `readlink`.
+///
+/// # Errors
+///
+/// `Corrupt` if it is none of ours; `InsideStore` if there is none and the folder is a part of another store.
 pub(crate) fn read(disk: Disk, layout: &Layout) -> Result<CommitRecord> {
     let path = layout.current();
-    let (found, remedy) = match disk.entry(&path)? {
-        Entry::Missing => return refuse_dangling_links(disk, &path).map(|()| CommitRecord::Absent),
-        Entry::Link(target) if target == Path::new(NOTHING_PUBLISHED) => return Ok(CommitRecord::Nothing),
-        Entry::Link(target) => match target.to_str().and_then(GenerationName::parse) {
-            Some(name) => return Ok(CommitRecord::Current(name)),
-            None => (
-                format!("the commit record points to {target:?}, which is not the name of a generation"),
-                "point it to the newest generation in its folder that you trust: ln -sfn NAME current".into(),
-            ),
-        },
-        Entry::File => ("the commit record is a file instead of a link".into(), way_out_of_a_copy(layout)),
-        Entry::Folder => (
-            "the commit record is a folder instead of a link, as after a copy that followed links (cp -L, zip)".into(),
-            way_out_of_a_copy(layout),
-        ),
-        Entry::Other => ("the commit record is neither a link, a file nor a folder".into(), way_out_of_a_copy(layout)),
+    let entry = match disk.entry(&path) {
+        Err(error) if inside::is_below_a_file(&error) => return inside::refuse(disk, layout.dir()).and(Err(error)),
+        entry => entry?,
     };
-    Err(MiniSnapError::Corrupt { at: disk.at(&path), found, remedy, intact: Vec::new() })
+    let found = match entry {
+        Entry::Missing => {
+            refuse_dangling_links(disk, &path)?;
+            return inside::refuse(disk, layout.dir()).map(|()| CommitRecord::Absent);
+        }
+        Entry::Link(target) => match parse(&target) {
+            Some(record) => return Ok(record),
+            None => format!("the commit record points to {target:?}, which is not the name of a generation"),
+        },
+        Entry::File if text_links::record_in(disk, &path)?.is_some() => {
+            "the commit record is a file with the text of a link, as after zip, or git with core.symlinks=false".into()
+        }
+        Entry::File => "the commit record is a file instead of a link".into(),
+        Entry::Folder => {
+            "the commit record is a folder instead of a link, as after a copy that followed links (cp -L, zip)".into()
+        }
+        Entry::Other => "the commit record is neither a link, a file nor a folder".into(),
+    };
+    Err(repair::corrupt(disk, layout, &path, found))
+}
+
+/// What a commit record says, if it is of the grammar.
+pub(crate) fn parse(target: &Path) -> Option<CommitRecord> {
+    if target == Path::new(NOTHING_PUBLISHED) {
+        return Some(CommitRecord::Nothing);
+    }
+    target.to_str().and_then(GenerationName::parse).map(CommitRecord::Current)
 }
 
 /// A link to nothing on the way to what isn't there may lead to a disk that isn't mounted: that is no empty store.
@@ -76,17 +95,6 @@ fn refuse_dangling_links(disk: Disk, missing: &Path) -> Result<()> {
         }
     }
     Ok(())
-}
-
-fn way_out_of_a_copy(layout: &Layout) -> String {
-    let snapshots = layout.snapshots();
-    format!(
-        "copy again with links kept (cp -a, tar, rsync -a), or take the two plain files that such a copy leaves in {} as the \
-         snapshot, by moving the rest out of their way: mv {} {}.copied",
-        layout.dir().display(),
-        snapshots.display(),
-        snapshots.display()
-    )
 }
 
 /// The retained generations, newest first.
@@ -198,9 +206,11 @@ fn read_retained(disk: Disk, folder: &Path) -> Result<Option<usize>> {
     Ok(target.and_then(|target| target.to_str()?.parse().ok()).filter(|count| *count > 0))
 }
 
+/// What a link of a generation says, also where it came back as a file with its text.
 fn read_link(disk: Disk, path: &Path) -> Result<Option<PathBuf>> {
     match disk.entry(path)? {
         Entry::Link(target) => Ok(Some(target)),
+        Entry::File => Ok(text_links::text_in(disk, path)?.map(PathBuf::from)),
         _ => Ok(None),
     }
 }

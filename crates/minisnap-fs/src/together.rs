@@ -1,6 +1,6 @@
 //! Waiting for the disk once instead of several times: calls that wait for the same disk, made side by side.
 
-use minisnap_core::Result;
+use minisnap_core::{Result, spawn_blocking};
 use std::{
     panic::{self, AssertUnwindSafe},
     sync::{Arc, Mutex, PoisonError, mpsc},
@@ -25,7 +25,10 @@ pub(crate) fn make(calls: Vec<Call>) -> Result<()> {
     if let Ok(runtime) = Handle::try_current() {
         for index in 1..count {
             let (calls, tell) = (Arc::clone(&calls), tell.clone());
-            runtime.spawn_blocking(move || make_if_still_there(&calls[index], &tell));
+            if spawn_blocking(&runtime, move || make_if_still_there(&calls[index], &tell)).is_err() {
+                // No thread can be started: then this one makes them all.
+                break;
+            }
         }
     }
     // 2.

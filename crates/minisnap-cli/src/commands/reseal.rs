@@ -10,7 +10,7 @@ use crate::{
     text,
 };
 use minisnap::{
-    Bytes, Digest, FsBackend, Generation,
+    Bytes, Digest, FsBackend, Generation, MiniSnapError,
     format::{JSON_NAME, SEQ_NAME, parse_seq},
 };
 use std::{
@@ -28,6 +28,7 @@ pub(crate) async fn run(args: ResealArgs) -> Outcome {
         return set_aside(&backend, &place).await;
     }
     let history = place.history().await?;
+    refuse_text_of_links(&place, &folder, &history[0]).await?;
     let Some(edit) = look(&folder, &history[0]).await? else {
         // Settles what an adoption left that was cut short.
         if let Some(digest) = history[0].digest() {
@@ -54,6 +55,18 @@ pub(crate) async fn run(args: ResealArgs) -> Outcome {
             text::seqs(resealed.retained())
         )),
         None => out::print("nothing to accept any more: what is there is what was published\n"),
+    }
+}
+
+/// At one of the two names, a reader finds an edit, which is `Foreign`; what is `Corrupt` there is the text of a link.
+async fn refuse_text_of_links(place: &Place, folder: &Path, current: &Generation) -> Outcome {
+    match place.backend().read(current).await {
+        Err(error @ MiniSnapError::Corrupt { .. })
+            if [JSON_NAME, SEQ_NAME].iter().any(|name| Path::new(&error.at().place) == folder.join(name)) =>
+        {
+            Err(error.into())
+        }
+        _ => Ok(()),
     }
 }
 

@@ -5,8 +5,10 @@
 mod damage;
 mod edits;
 mod hostile;
+mod inside;
 mod plain;
 mod shape;
+mod text_links;
 
 use minisnap_core::{Generation, Precondition, Published, Result, SnapshotBackend, format};
 use minisnap_fs::FsBackend;

@@ -23,7 +23,6 @@ use serde::{Serialize, de::DeserializeOwned};
 use std::{
     fmt,
     marker::PhantomData,
-    panic,
     path::{Path, PathBuf},
 };
 use writer::Writer;
@@ -256,10 +255,5 @@ impl<R> fmt::Debug for Journal<R> {
 
 /// Runs what waits for the disk where it holds up nobody. A panic in it is passed on.
 async fn blocking<T: Send + 'static>(path: &Path, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => Ok(done),
-        Err(error) if error.is_panic() => panic::resume_unwind(error.into_panic()),
-        // The runtime is shutting down.
-        Err(_) => Err(WalError::Interrupted { place: path.display().to_string() }),
-    }
+    minisnap::run_blocking(work).await.map_err(|source| crate::disk::error("run on the blocking pool", path, source))
 }
