@@ -36,7 +36,8 @@ struct Verified {
 }
 
 enum Health {
-    Intact,
+    /// As published, perhaps with a warning.
+    Intact(Option<String>),
     Wrong(Failure),
 }
 
@@ -75,7 +76,7 @@ impl Verified {
                 // The next look shows it.
                 Err(MiniSnapError::Retired { .. }) => continue,
                 Err(error) => Health::Wrong(as_verify_says_it(error.into())),
-                Ok(()) => Health::Intact,
+                Ok(warning) => Health::Intact(warning),
             };
             progress.add(generation.size().unwrap_or_default());
             if !silently {
@@ -104,12 +105,13 @@ impl Verified {
     fn for_programs(&self, place: &Place) -> Value {
         let snapshots = self.snapshots.iter().map(|(generation, health)| {
             let mut snapshot = text::generation(generation);
-            let (word, problem) = match health {
-                Health::Intact => ("intact", None),
-                Health::Wrong(failure) => (word(failure), Some(failure.text())),
+            let (word, problem, warning) = match health {
+                Health::Intact(warning) => ("intact", None, warning.as_deref()),
+                Health::Wrong(failure) => (word(failure), Some(failure.text()), None),
             };
             snapshot["health"] = json!(word);
             snapshot["problem"] = json!(problem);
+            snapshot["warning"] = json!(warning);
             snapshot
         });
         json!({
@@ -122,7 +124,7 @@ impl Verified {
 
     fn wrong(&self) -> impl Iterator<Item = &Failure> {
         self.snapshots.iter().filter_map(|(_, health)| match health {
-            Health::Intact => None,
+            Health::Intact(_) => None,
             Health::Wrong(failure) => Some(failure),
         })
     }
@@ -153,7 +155,7 @@ impl Verified {
     }
 
     fn to_do(&self) -> String {
-        let current_is_intact = matches!(self.snapshots.first(), Some((_, Health::Intact)));
+        let current_is_intact = matches!(self.snapshots.first(), Some((_, Health::Intact(_))));
         let damaged = self.snapshots.iter().filter(|(_, health)| health.is_damaged()).map(|(generation, _)| generation);
         let damaged: Vec<_> = damaged.cloned().collect();
         let of_snapshots = match self.wrong().find_map(|wrong| wrong.what_to_do()) {
@@ -185,7 +187,8 @@ fn line(generation: &Generation, health: &Health) -> String {
     let size = generation.size().map_or_else(|| "size unknown".into(), text::size);
     let what = format!("seq {}  {size}  {}", generation.seq(), generation.name());
     match health {
-        Health::Intact => format!("{good}intact {good:#}  {what}\n"),
+        Health::Intact(None) => format!("{good}intact {good:#}  {what}\n"),
+        Health::Intact(Some(warning)) => format!("{good}intact {good:#}  {what}; warning: {warning}\n"),
         Health::Wrong(failure) => format!("{bad}{:7}{bad:#}  {what}: {}\n", word(failure), failure.what()),
     }
 }
