@@ -271,22 +271,27 @@ where
 
 #[test]
 fn a_sinks_error_wins_when_the_state_wraps_or_swallows_it() {
-    struct Full(usize);
+    struct Full {
+        room: usize,
+        failed: bool,
+    }
     impl Write for Full {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            let Some(left) = self.0.checked_sub(1) else { return Err(io::ErrorKind::StorageFull.into()) };
-            self.0 = left;
-            Ok(bytes.len())
+            assert!(!self.failed, "once it has failed, it is left alone");
+            self.failed = self.room == 0;
+            self.room = self.room.saturating_sub(1);
+            if self.failed { Err(io::ErrorKind::StorageFull.into()) } else { Ok(bytes.len()) }
         }
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
         }
     }
+    let sink = |room| Full { room, failed: false };
     // Chunks of 256 KiB: it fails at the first, in the middle, and at the last, which no element is left to be told of.
     let text = "x".repeat(300_000);
     for room in 0..=4 {
         for state in wrapped(text.as_str()) {
-            let error = write_json(Full(room), &state, at).expect_err("four times 300 kB need five chunks");
+            let error = write_json(sink(room), &state, at).expect_err("four times 300 kB need five chunks");
             assert!(
                 matches!(&error, MiniSnapError::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull),
                 "{room}: {error}"
@@ -294,7 +299,7 @@ fn a_sinks_error_wins_when_the_state_wraps_or_swallows_it() {
         }
     }
     for state in wrapped(text.as_str()) {
-        write_json(Full(5), &state, at).expect("it fits");
+        write_json(sink(5), &state, at).expect("it fits");
     }
 }
 
