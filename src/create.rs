@@ -41,6 +41,9 @@ impl<B: SnapshotBackend> SnapStore<B> {
     /// After any error but [`OutcomeUnknown`](MiniSnapError::OutcomeUnknown) the old snapshot is untouched. Never delete
     /// log after an error.
     ///
+    /// A state that can't be read back as JSON is refused: [`MapKey`](MiniSnapError::MapKey),
+    /// [`Unrestorable`](MiniSnapError::Unrestorable), [`Serde`](MiniSnapError::Serde).
+    ///
     /// # On cancel
     ///
     /// If the future is dropped, the snapshot is the old one or the new one, and it is settled which: it can't change

@@ -1,10 +1,17 @@
 //! `create_verified` on any state of any type: what it answers `Ok` for comes back the same, bit for bit; what it refuses
 //! would not have, and leaves the old snapshot.
 
-use minisnap::{MiniSnapError, SnapStore, mem::MemBackend};
+use minisnap::{
+    MiniSnapError, Operation, SnapStore,
+    mem::{Fault, MemBackend},
+};
 use proptest::prelude::*;
-use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, fmt::Debug};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    fmt::Debug,
+};
 
 /// Of everything that serde knows something, and with all that JSON has no way to say.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -129,6 +136,56 @@ fn state() -> impl Strategy<Value = State> {
         let (kinds, guessed, tagged) = kinds;
         State { floats, single, perhaps, twice, unit, wide, text, by_number, by_truth, kinds, guessed, tagged }
     })
+}
+
+/// A state that serializes to another text each time, and is equal to all of them. What it was read from is written down.
+#[derive(Debug, Default)]
+struct Restless {
+    serialized: Cell<u64>,
+    read: Option<u64>,
+}
+
+thread_local! {
+    static READ: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Serialize for Restless {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.serialized.set(self.serialized.get() + 1);
+        self.serialized.get().serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Restless {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let read = u64::deserialize(deserializer)?;
+        READ.with_borrow_mut(|all| all.push(read));
+        Ok(Self { read: Some(read), ..Self::default() })
+    }
+}
+
+impl PartialEq for Restless {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+/// A time, a map's order or a cell may differ from one serialization to the next. A text that nobody compared is not
+/// published, also where the store asks for it again.
+#[tokio::test]
+async fn a_verified_create_publishes_the_text_that_it_compared() {
+    let memory = MemBackend::new();
+    let store = SnapStore::with_backend(memory.clone());
+    for (seq, restages) in [(1, 0), (2, 1), (3, 8)] {
+        memory.fail(Operation::Publish).with(Fault::Restage).times(restages);
+        let state = Restless::default();
+        store.create_verified(&state, seq).await.expect("it is equal");
+        let compared = READ.take();
+        assert_eq!((state.serialized.get(), compared.as_slice()), (1, &[1][..]), "one text, compared once");
+        let (restored, _) = store.restore::<Restless>().await.expect("it is there");
+        assert_eq!(restored.read, compared.first().copied(), "the text that was compared");
+        READ.take();
+    }
 }
 
 /// As it is printed, where floats differ that compare equal.

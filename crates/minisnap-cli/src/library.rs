@@ -11,7 +11,9 @@ pub(crate) fn exit(error: &MiniSnapError) -> Exit {
         | MiniSnapError::InvalidSequence { .. }
         | MiniSnapError::Serde { generation: Some(_), .. } => Exit::Damaged,
         MiniSnapError::Foreign { .. } => Exit::Foreign,
-        MiniSnapError::Serde { .. } | MiniSnapError::Unrestorable { .. } => Exit::NotRestorable,
+        MiniSnapError::Serde { .. } | MiniSnapError::MapKey { .. } | MiniSnapError::Unrestorable { .. } => {
+            Exit::NotRestorable
+        }
         MiniSnapError::NotFound { .. } | MiniSnapError::Retired { .. } => Exit::NoSnapshot,
         MiniSnapError::Stale { .. } | MiniSnapError::Conflict { .. } => Exit::Refused,
         MiniSnapError::Busy { .. } | MiniSnapError::Restage { .. } => Exit::Busy,

@@ -2,7 +2,11 @@
 
 use crate::kit::{Ran, STORE, document, folder, places, runtime};
 use serde_json::Value;
-use std::{fs, io::Write, process::Stdio};
+use std::{
+    fs,
+    io::Write,
+    process::{Command, Stdio},
+};
 
 /// Numbers that no float holds, keys that stand there twice, and strings in all their forms.
 const ODD: &str =
@@ -79,6 +83,36 @@ fn what_no_restore_could_read_is_refused_with_line_and_column() {
             assert!(said.contains(where_it_is) && said.contains("standard input"), "{json}: {said}");
         }
         assert_eq!((place.seqs(), place.generations().len()), (vec![1], 1));
+    }
+}
+
+/// As Notepad, or `>` in PowerShell, writes it.
+#[test]
+fn another_encoding_is_named_with_the_command_that_mends_it() {
+    let json = "{\"é\": [1]}";
+    let utf16 = |mark: &str| format!("{mark}{json}").encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
+    for place in places() {
+        place.create(1, "1");
+        for (name, text, encoding) in [
+            ("bom.json", format!("\u{feff}{json}").into_bytes(), "UTF-8 with a byte order mark (BOM)"),
+            ("utf 16.json", utf16("\u{feff}"), "UTF-16"),
+            ("bare.json", utf16(""), "UTF-16LE"),
+        ] {
+            let file = place.write(name, &text);
+            let said = place.run(&["create", STORE, "--seq", "2", &file]).fails(8);
+            assert!(said.contains(&format!("this is {encoding}")) && said.contains(&file), "{said}");
+            assert!(place.feed(&["create", STORE, "--seq", "2"], &text).fails(8).contains(encoding));
+            assert_eq!(place.seqs(), [1]);
+
+            // Followed to the letter, it creates the same document.
+            let command = said.split('`').nth(1).expect("a command");
+            let (to_utf8, create) = command.split_once(" | ").expect("two commands");
+            let utf8 = Command::new("sh").args(["-c", to_utf8]).output().expect("a shell").stdout;
+            assert_eq!(create, format!("minisnap create {} --seq 2", place.store));
+            place.feed(&["create", STORE, "--seq", "2", "--keep", "2"], utf8).ok();
+            assert_eq!(place.run(&["cat", STORE]).ok(), "{\n  \"é\": [\n    1\n  ]\n}");
+            place.feed(&["create", STORE, "--seq", "1", "--keep", "1"], "1").ok();
+        }
     }
 }
 

@@ -1,10 +1,11 @@
 //! Running the real program on a fresh store: in a folder, and in an S3 server in this process.
 
-use minisnap::{SnapStore, SnapshotBackend};
+use minisnap::{Precondition, SnapStore, SnapshotBackend};
 use minisnap_s3_server::{Conditions, S3Server};
 use std::{
     fs,
     io::Write,
+    num::NonZeroUsize,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
     sync::{
@@ -116,6 +117,15 @@ impl Place {
         self.feed(&["create", STORE, "--seq", &seq.to_string()], json).done();
     }
 
+    /// Makes a snapshot of these bytes, whatever they are: as an older version of the library would.
+    pub(crate) fn publish(&self, seq: u64, bytes: &[u8]) {
+        runtime().block_on(async {
+            let mut staged = self.open().backend().stage(seq).await.expect("a stage");
+            staged.write_all(bytes).expect("room for it");
+            staged.publish(Precondition::Always, NonZeroUsize::MAX).await.expect("a snapshot");
+        });
+    }
+
     /// The store, without the program.
     pub(crate) fn open(&self) -> SnapStore<Arc<dyn SnapshotBackend>> {
         let options = self.environment.iter().map(|(name, value)| (name.to_ascii_lowercase(), value));
@@ -145,7 +155,7 @@ impl Place {
     }
 
     /// What `sed -i`, and most editors, do: a new file takes the name of one of the folder's.
-    pub(crate) fn replace(&self, name: &str, content: &str) {
+    pub(crate) fn replace(&self, name: &str, content: impl AsRef<[u8]>) {
         fs::rename(self.write("new file", content), self.files.join(name)).expect("it can be replaced");
     }
 

@@ -125,6 +125,22 @@ fn a_slip_of_the_editor_is_told_with_its_position_and_changes_nothing() {
 }
 
 #[test]
+fn an_edit_in_another_encoding_is_named_as_that() {
+    let place = with_snapshots();
+    let utf16: Vec<_> = "{\"n\": 3}".encode_utf16().flat_map(u16::to_be_bytes).collect();
+    for (edit, encoding) in [(&b"\xEF\xBB\xBF{\"n\": 3}"[..], "UTF-8 with a byte order mark"), (&utf16, "UTF-16BE")] {
+        place.replace("snapshot.json", edit);
+        let error = place.run(&["reseal", STORE, "--yes"]).fails(8);
+        assert!(error.contains("snapshot.json") && error.contains(encoding), "{error}");
+    }
+    place.replace("snapshot.json", "{\"n\": 3}");
+    place.replace("snapshot.seq", "\u{feff}3\r\n");
+    let error = place.run(&["reseal", STORE, "--yes"]).fails(8);
+    assert!(error.contains("snapshot.seq") && error.contains("UTF-8 with a byte order mark"), "{error}");
+    assert_eq!(place.seqs(), [2, 1]);
+}
+
+#[test]
 fn what_cant_be_an_edit_is_told() {
     let place = with_snapshots();
     fs::remove_file(place.files.join("snapshot.json")).expect("it is there");

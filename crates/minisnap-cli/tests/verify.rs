@@ -80,6 +80,39 @@ fn bytes_that_are_as_published_and_no_json_are_found() {
     said.fails(1);
 }
 
+/// Published by a version that took any text from a `RawValue`: the program that has it as that restores it.
+#[test]
+fn what_only_a_raw_value_holds_is_a_warning_when_it_is_intact() {
+    let deep = ["[".repeat(200), "]".repeat(200)].concat();
+    for place in places() {
+        place.create(1, "[1]");
+        for (seq, text) in [(2, "[\"\\ud800\"]"), (3, "[1e999]"), (4, &deep)] {
+            place.publish(seq, text.as_bytes());
+            let said = place.run(&["verify", STORE]).ok();
+            assert!(said.starts_with(&format!("intact   seq {seq}  ")) && said.contains("; warning: only a"), "{said}");
+            let told: Value = serde_json::from_str(&place.run(&["verify", STORE, "--json"]).ok()).expect("JSON");
+            let (newest, oldest) = (&told["snapshots"][0], &told["snapshots"][seq as usize - 1]);
+            assert_eq!(
+                (&told["intact"], &newest["health"], &newest["problem"]),
+                (&true.into(), &"intact".into(), &Value::Null)
+            );
+            assert!(newest["warning"].as_str().is_some_and(|warning| warning.contains("line 1")), "{told}");
+            assert_eq!(oldest["warning"], Value::Null, "{told}");
+
+            let shown = place.run(&["show", STORE]).ok();
+            assert!(shown.contains("health    intact; warning: only a"), "{shown}");
+            assert!(shown.contains("log       may go up to and with seq 1"), "{shown}");
+            let shown: Value = serde_json::from_str(&place.run(&["show", STORE, "--json"]).ok()).expect("JSON");
+            assert_eq!((&shown["health"], &shown["warning"]), (&"intact".into(), &newest["warning"]));
+            assert_eq!(place.run(&["cat", STORE]).ok(), text);
+        }
+        // What no program restores is damage as before.
+        place.publish(5, b"{\"a\"}");
+        assert!(place.run(&["verify", STORE]).fails(1).contains("of 5 snapshots, 1 can't be restored"));
+        assert_eq!(place.run(&["show", STORE]).code, Some(1));
+    }
+}
+
 #[test]
 fn a_pair_whose_seq_was_changed_is_found() {
     let [place, _] = with_three();

@@ -224,6 +224,54 @@ pub enum MiniSnapError {
         source: serde_json::Error,
     },
 
+    /// A map in the state has a key that JSON can't have: JSON's keys are strings, and serde writes numbers, Booleans, chars
+    /// and enums without data as such. A tuple, a struct, `None`, `()`, a list or a NaN has no such form.
+    ///
+    /// The way out is a list of pairs, or another key: see [`help`](Self::help). Without another crate, that is
+    ///
+    /// ```
+    /// use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    /// use std::collections::BTreeMap;
+    ///
+    /// #[derive(Serialize, Deserialize)]
+    /// struct State {
+    ///     #[serde(with = "pairs")]
+    ///     metadata: BTreeMap<(String, String), u64>,
+    /// }
+    ///
+    /// mod pairs {
+    /// #   use super::*;
+    ///     pub fn serialize<K: Serialize, V: Serialize, S: Serializer>(
+    ///         map: &BTreeMap<K, V>,
+    ///         serializer: S,
+    ///     ) -> Result<S::Ok, S::Error> {
+    ///         serializer.collect_seq(map)
+    ///     }
+    ///
+    ///     pub fn deserialize<'de, K: Deserialize<'de> + Ord, V: Deserialize<'de>, D: Deserializer<'de>>(
+    ///         deserializer: D,
+    ///     ) -> Result<BTreeMap<K, V>, D::Error> {
+    ///         Vec::<(K, V)>::deserialize(deserializer).map(BTreeMap::from_iter)
+    ///     }
+    /// }
+    /// # let metadata = BTreeMap::from([(("orders".to_owned(), "eu".to_owned()), 7)]);
+    /// # let json = serde_json::to_string(&State { metadata: metadata.clone() })?;
+    /// # assert_eq!(json, r#"{"metadata":[[["orders","eu"],7]]}"#);
+    /// # assert_eq!(serde_json::from_str::<State>(&json)?.metadata, metadata);
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    #[error("{at}: JSON has no keys of type {key_type}, and the map at {} has one", pointer(path))]
+    MapKey {
+        /// What was being done, and where.
+        at: At,
+        /// Which map: a JSON Pointer (RFC 6901), empty if it is the state itself.
+        path: String,
+        /// The key's type, as [`std::any::type_name`] gives it.
+        key_type: &'static str,
+        /// What serde said.
+        source: serde_json::Error,
+    },
+
     /// The state could be written, but would not come back the same. Nothing was published.
     #[error("{at}: this state would not come back from its snapshot: {reason}; nothing was changed")]
     Unrestorable {
@@ -316,6 +364,7 @@ impl MiniSnapError {
             | Self::Io { at, .. }
             | Self::Backend { at, .. }
             | Self::Serde { at, .. }
+            | Self::MapKey { at, .. }
             | Self::Unrestorable { at, .. }
             | Self::InvalidSequence { at, .. }
             | Self::Corrupt { at, .. }
@@ -323,6 +372,18 @@ impl MiniSnapError {
             | Self::InsideStore { at, .. }
             | Self::Unsupported { at, .. }
             | Self::InvalidUrl { at, .. } => at,
+        }
+    }
+
+    /// What the reader can do about it, if that is more than [`Display`](fmt::Display) and the kind say.
+    pub fn help(&self) -> Option<&str> {
+        match self {
+            Self::MapKey { .. } => Some(
+                "write the map as a list of pairs, with serde_with's #[serde_as(as = \"Vec<(_, _)>\")] or a \
+                 #[serde(with = \"...\")] of your own, or give it a key that serializes as a string",
+            ),
+            Self::Corrupt { remedy, .. } | Self::Foreign { remedy, .. } => Some(remedy),
+            _ => None,
         }
     }
 
@@ -347,6 +408,11 @@ impl MiniSnapError {
 
 fn name_or_none(generation: &Option<Generation>) -> &str {
     generation.as_ref().map_or("none", Generation::name)
+}
+
+/// The empty one is hard to see.
+fn pointer(path: &str) -> &str {
+    if path.is_empty() { "the top" } else { path }
 }
 
 fn of(generation: &Option<Generation>) -> String {

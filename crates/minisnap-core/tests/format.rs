@@ -2,7 +2,7 @@
 
 use minisnap_core::{
     At, MiniSnapError, Operation,
-    format::{self, CHUNK, MAX_DEPTH, MAX_SEQ_BYTES, check_json, parse_seq, seq_text, write_json},
+    format::{self, CHUNK, Encoding, MAX_DEPTH, MAX_SEQ_BYTES, check_json, is_json, parse_seq, seq_text, write_json},
 };
 use proptest::prelude::*;
 use serde_json::{Map, Number, Value, json};
@@ -115,14 +115,6 @@ fn the_deepest_json_that_is_written_can_be_read_and_one_level_more_is_refused() 
 }
 
 #[test]
-fn a_state_that_is_no_json_says_so() {
-    let keyed_by_pairs = BTreeMap::from([((1, 2), 3)]);
-    let error = write_json(io::sink(), &keyed_by_pairs, at).unwrap_err();
-    assert!(matches!(error, MiniSnapError::Serde { .. }), "{error}");
-    assert!(error.to_string().contains("key must be a string"), "{error}");
-}
-
-#[test]
 fn what_is_checked_to_be_json_is_what_can_be_read() {
     let deep = |levels: usize| format!("{}1{}", "[".repeat(levels), "]".repeat(levels)).into_bytes();
     for good in
@@ -146,6 +138,51 @@ fn what_is_checked_to_be_json_is_what_can_be_read() {
     ] {
         serde_json::from_slice::<Value>(bad).expect_err("serde_json doesn't read it");
         check_json(bad).expect_err("what serde_json doesn't read");
+    }
+}
+
+/// What Notepad and PowerShell make of a file: named as that, and not by a character that nobody sees.
+#[test]
+fn a_text_in_another_encoding_is_named_when_it_is_no_json() {
+    let json = "{\"é\": [1, \"\u{1f600}\"]}";
+    let utf16 = |bytes: fn(u16) -> [u8; 2]| json.encode_utf16().flat_map(bytes).collect::<Vec<_>>();
+    let utf32 = |bytes: fn(u32) -> [u8; 4]| json.chars().flat_map(|char| bytes(char.into())).collect::<Vec<_>>();
+    let marked = |mark: &[u8], text: Vec<u8>| [mark, &text].concat();
+    for (text, encoding, name) in [
+        (marked(b"\xEF\xBB\xBF", json.into()), Encoding::Utf8WithMark, "UTF-8 with a byte order mark"),
+        (marked(b"\xFF\xFE", utf16(u16::to_le_bytes)), Encoding::Utf16WithMark, "UTF-16 "),
+        (marked(b"\xFE\xFF", utf16(u16::to_be_bytes)), Encoding::Utf16WithMark, "UTF-16 "),
+        (utf16(u16::to_le_bytes), Encoding::Utf16Le, "UTF-16LE"),
+        (utf16(u16::to_be_bytes), Encoding::Utf16Be, "UTF-16BE"),
+        (marked(b"\xFF\xFE\0\0", utf32(u32::to_le_bytes)), Encoding::Utf32WithMark, "UTF-32 "),
+        (marked(b"\0\0\xFE\xFF", utf32(u32::to_be_bytes)), Encoding::Utf32WithMark, "UTF-32 "),
+        (utf32(u32::to_le_bytes), Encoding::Utf32Le, "UTF-32LE"),
+        (utf32(u32::to_be_bytes), Encoding::Utf32Be, "UTF-32BE"),
+    ] {
+        assert_eq!(Encoding::of(&text), Some(encoding), "{text:?}");
+        let error = check_json(&text).expect_err("JSON is UTF-8");
+        assert!(error.to_string().contains(name), "{error}");
+        assert_eq!((error.line(), error.column()), (1, 1), "{error}");
+    }
+    for seq in [&b"\xEF\xBB\xBF10"[..], b"\xFF\xFE1\00\0", b"1\00\0\n\0"] {
+        let found = parse_seq(seq).expect_err("it is no number");
+        assert!(found.contains("UTF-"), "{found}");
+    }
+    for other in [&b""[..], b"{", b"\xFF", b"\0\0\0\0", b"\x1f\x8b\x08\0", b"\x89PNG", b"na\xefve"] {
+        assert_eq!(Encoding::of(other), None, "{other:?}");
+        let error = check_json(other).expect_err("it is no JSON");
+        assert!(!error.to_string().contains("UTF-"), "{error}");
+    }
+}
+
+#[test]
+fn json_by_its_grammar_is_told_from_what_is_none() {
+    let deep = format!("{}{}", "[".repeat(1000), "]".repeat(1000));
+    for text in [&b"[\"\\ud800\"]"[..], b"1e999", deep.as_bytes(), b" {\"a\": 1} "] {
+        assert!(is_json(text), "{}", text.escape_ascii());
+    }
+    for text in [&b""[..], b"{\"a\"}", b"[1,", b"1 2", b"[1]]", b"\"na\xefve\"", b"\"\\x\"", b"\xEF\xBB\xBF1"] {
+        assert!(!is_json(text), "{}", text.escape_ascii());
     }
 }
 

@@ -13,7 +13,7 @@ fn written<S: Serialize>(value: &S) -> Result<Vec<u8>> {
     let outcome = write_json(&mut bytes, value, || At::new(Operation::Write, "a test"));
     match (&outcome, serde_json::to_vec_pretty(value)) {
         (Ok(()), Ok(expected)) => assert_eq!(bytes, expected),
-        (Err(MiniSnapError::Serde { source, .. }), Err(expected)) => {
+        (Err(MiniSnapError::MapKey { source, .. }), Err(expected)) => {
             assert_eq!(source.to_string(), expected.to_string());
         }
         (ours, theirs) => panic!("{ours:?}, where serde_json says {theirs:?}"),
@@ -220,6 +220,6 @@ fn keys_that_are_no_text_are_refused_when_they_are_written() {
         written(&BTreeMap::from([((1, 2), 1)])).map(drop),
     ] {
         let error = refused.expect_err("JSON has no such keys");
-        assert!(matches!(error, MiniSnapError::Serde { .. }), "{error}");
+        assert!(matches!(error, MiniSnapError::MapKey { .. }), "{error}");
     }
 }

@@ -3,6 +3,7 @@
 use crate::{
     args::CreateArgs,
     exit::{Exit, Failure, Outcome},
+    given::quoted,
     json::pretty::pretty,
     out,
     place::Place,
@@ -10,7 +11,10 @@ use crate::{
     publish::publish,
     text,
 };
-use minisnap::{At, Generation, Operation, Precondition, Published, format::CHUNK};
+use minisnap::{
+    At, Generation, Operation, Precondition, Published,
+    format::{CHUNK, Encoding},
+};
 use std::{
     fs::File,
     io::{self, IsTerminal, Read, Write},
@@ -26,7 +30,7 @@ pub(crate) async fn run(args: CreateArgs) -> Outcome {
         let current = place.current_if_any().await?;
         when.judge(args.seq, current.as_ref(), &At::new(Operation::Publish, place.name()))?;
     }
-    let json = in_form(Source::of(args.file)).await?;
+    let json = in_form(Source::of(args.file), &place, args.seq).await?;
     let before = match args.keep.keep {
         // The publish won't tell what it replaced.
         Some(NonZeroUsize::MIN) => place.current_if_any().await.ok(),
@@ -93,6 +97,14 @@ impl Source {
         }
     }
 
+    /// For a shell; of standard input, which was read already, a name to fill in.
+    fn file_name(&self) -> String {
+        match self {
+            Self::Stdin => "FILE".into(),
+            Self::File(path) => quoted(path.as_os_str()),
+        }
+    }
+
     fn read(&self) -> io::Result<Vec<u8>> {
         let (mut input, progress): (Box<dyn Read>, _) = match self {
             Self::Stdin if io::stdin().is_terminal() => {
@@ -119,18 +131,36 @@ impl Source {
 }
 
 /// Reads a document, and brings it into the form of `snapshot.json`. What no restore could read is refused.
-async fn in_form(source: Source) -> Outcome<Vec<u8>> {
+async fn in_form(source: Source, place: &Place, seq: u64) -> Outcome<Vec<u8>> {
     let name = source.name();
+    let file = source.file_name();
     let no_file = |error| Failure::new(Exit::LocalFile, format!("cannot read {name}: {error}; nothing was changed"));
     let made = out::aside(move || {
         let json = source.read()?;
         let _checking = Progress::of_one_step("checking");
-        io::Result::Ok(pretty(&json))
+        io::Result::Ok(pretty(&json).map_err(|error| (error, Encoding::of(&json))))
     });
     made.await.flatten().map_err(|error| no_file(error).advice("see to the file and its permissions"))?.map_err(
-        |error| {
+        |(error, encoding)| {
             let what = format!("{name} is no JSON that a restore could read: {error}; nothing was changed");
-            Failure::new(Exit::NotRestorable, what).advice("mend it there, and try again")
+            let advice = match encoding {
+                None => "mend it there, and try again".into(),
+                Some(encoding) => {
+                    let (to_utf8, create) =
+                        (to_utf8(encoding, &file), place.command("create", &["--seq", &seq.to_string()]));
+                    format!("`{to_utf8} | {} creates it from the same text in UTF-8", create.trim_start_matches('`'))
+                }
+            };
+            Failure::new(Exit::NotRestorable, what).advice(advice)
         },
     )
+}
+
+/// The command that makes UTF-8 of a text.
+fn to_utf8(encoding: Encoding, file: &str) -> String {
+    match encoding.iconv_name() {
+        // All but the mark, which are three bytes.
+        None => format!("tail -c +4 {file}"),
+        Some(name) => format!("iconv -f {name} -t UTF-8 {file}"),
+    }
 }

@@ -9,7 +9,7 @@ use crate::{
     progress::Progress,
     text,
 };
-use minisnap::{At, Generation, MiniSnapError, Operation, format::check_json};
+use minisnap::{At, Generation, MiniSnapError, Operation, format};
 use serde_json::{Value, json};
 
 pub(crate) async fn run(args: ShowArgs) -> Outcome {
@@ -29,6 +29,8 @@ struct Shown {
     retained: Vec<Generation>,
     /// Why the current snapshot can't be restored.
     problem: Option<Failure>,
+    /// Why it can't be restored by every program.
+    warning: Option<String>,
     /// A retained snapshot is not there, so that the oldest of those that are is not the oldest that may be gone back to.
     one_is_missing: bool,
 }
@@ -40,20 +42,20 @@ impl Shown {
             let retained = place.history().await?;
             let current = retained[0].clone();
             let _reading = Progress::of_reading(&current);
-            let problem = match health(place, &current).await {
+            let (problem, warning) = match health(place, &current).await {
                 Err(MiniSnapError::Retired { .. }) if looks < LOOKS => {
                     looks += 1;
                     continue;
                 }
-                Err(error) => Some(explain(error.into(), place).await),
-                Ok(()) => None,
+                Err(error) => (Some(explain(error.into(), place).await), None),
+                Ok(warning) => (None, warning),
             };
             let one_is_missing = match place.folder() {
                 Some(folder) => links::one_is_missing(&folder, &retained).map_err(|error| place.unreadable(&error))?,
                 None => false,
             };
             let (store, verify) = (place.name().into(), place.command("verify", &[]));
-            return Ok(Self { store, verify, current, retained, problem, one_is_missing });
+            return Ok(Self { store, verify, current, retained, problem, warning, one_is_missing });
         }
     }
 
@@ -92,7 +94,10 @@ impl Shown {
         });
         let digest = current.digest().map(|digest| format!("{digest} (XXH3-64)"));
         let health = match self.health() {
-            "intact" => format!("{good}intact{good:#}", good = text::GOOD),
+            "intact" => {
+                let warning = self.warning.as_ref().map_or_else(String::new, |warning| format!("; warning: {warning}"));
+                format!("{good}intact{good:#}{warning}", good = text::GOOD)
+            }
             "foreign" => format!("{bad}another program wrote in its place{bad:#}", bad = text::BAD),
             other => format!("{bad}{other}{bad:#}", bad = text::BAD),
         };
@@ -119,17 +124,27 @@ impl Shown {
             "truncation_point": self.truncation_point(),
             "health": self.health(),
             "problem": self.problem.as_ref().map(Failure::text),
+            "warning": self.warning,
             "error": self.problem.as_ref().map(Failure::for_programs),
         })
     }
 }
 
 /// Reads a generation whole: its digest, its pair, and that it is JSON.
-pub(crate) async fn health(place: &Place, generation: &Generation) -> minisnap::Result<()> {
+///
+/// Gives a warning if it is intact, and JSON by its grammar, and not what every restore can read: published by a version that
+/// took any text from a `RawValue`.
+pub(crate) async fn health(place: &Place, generation: &Generation) -> minisnap::Result<Option<String>> {
     let json = place.backend().read(generation).await?;
-    check_json(&json).map_err(|source| MiniSnapError::Serde {
-        at: At::new(Operation::Restore, place.name()),
-        generation: Some(generation.clone()),
-        source,
-    })
+    match format::check_json(&json) {
+        Ok(()) => Ok(None),
+        Err(error) if format::is_json(&json) => {
+            Ok(Some(format!("only a program that keeps the text there as it is (a RawValue) can restore it: {error}")))
+        }
+        Err(source) => Err(MiniSnapError::Serde {
+            at: At::new(Operation::Restore, place.name()),
+            generation: Some(generation.clone()),
+            source,
+        }),
+    }
 }

@@ -37,7 +37,8 @@ struct Verified {
 }
 
 enum Health {
-    Intact,
+    /// As published, perhaps with a warning.
+    Intact(Option<String>),
     Wrong(Failure),
 }
 
@@ -76,7 +77,7 @@ impl Verified {
                 // The next look shows it.
                 Err(MiniSnapError::Retired { .. }) => continue,
                 Err(error) => Health::Wrong(as_verify_says_it(error.into())),
-                Ok(()) => Health::Intact,
+                Ok(warning) => Health::Intact(warning),
             };
             progress.add(generation.size().unwrap_or_default());
             if !silently {
@@ -105,12 +106,13 @@ impl Verified {
     fn for_programs(&self, place: &Place, verdict: Option<&Failure>) -> Value {
         let snapshots = self.snapshots.iter().map(|(generation, health)| {
             let mut snapshot = text::generation(generation);
-            let (word, problem) = match health {
-                Health::Intact => ("intact", None),
-                Health::Wrong(failure) => (word(failure), Some(failure.what())),
+            let (word, problem, warning) = match health {
+                Health::Intact(warning) => ("intact", None, warning.as_deref()),
+                Health::Wrong(failure) => (word(failure), Some(failure.what()), None),
             };
             snapshot["health"] = json!(word);
             snapshot["problem"] = json!(problem);
+            snapshot["warning"] = json!(warning);
             snapshot
         });
         json!({
@@ -124,7 +126,7 @@ impl Verified {
 
     fn wrong(&self) -> impl Iterator<Item = &Failure> {
         self.snapshots.iter().filter_map(|(_, health)| match health {
-            Health::Intact => None,
+            Health::Intact(_) => None,
             Health::Wrong(failure) => Some(failure),
         })
     }
@@ -155,7 +157,7 @@ impl Verified {
     }
 
     fn intact(&self) -> Vec<Generation> {
-        self.of_health(|health| matches!(health, Health::Intact))
+        self.of_health(|health| matches!(health, Health::Intact(_)))
     }
 
     fn of_health(&self, is_it: impl Fn(&Health) -> bool) -> Vec<Generation> {
@@ -204,7 +206,8 @@ fn line(generation: &Generation, health: &Health) -> String {
     let size = generation.size().map_or_else(|| "size unknown".into(), text::size);
     let what = format!("seq {}  {size}  {}", generation.seq(), generation.name());
     match health {
-        Health::Intact => format!("{good}intact {good:#}  {what}\n"),
+        Health::Intact(None) => format!("{good}intact {good:#}  {what}\n"),
+        Health::Intact(Some(warning)) => format!("{good}intact {good:#}  {what}; warning: {warning}\n"),
         Health::Wrong(failure) => format!("{bad}{:7}{bad:#}  {what}: {}\n", word(failure), failure.what()),
     }
 }

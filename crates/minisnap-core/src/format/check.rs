@@ -1,0 +1,115 @@
+//! Whether a text is JSON: what `serde_json` reads as a `Value`, or what is JSON by its grammar alone.
+
+use super::Encoding;
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor},
+};
+use std::{fmt, str};
+
+/// Checks that `bytes` are one JSON document that `serde_json` reads, without making anything of it: what it takes for a
+/// [`Value`](serde_json::Value), and nothing else.
+///
+/// # Errors
+///
+/// What is wrong, with line and column. A text in another encoding than UTF-8, or with a byte order mark, is named as that:
+/// see [`Encoding`].
+///
+/// ```
+/// use minisnap_core::format::check_json;
+/// assert!(check_json(b"{\"counter\": 42}").is_ok());
+/// assert_eq!(check_json(b"{\"counter\": 42").unwrap_err().column(), 14);
+/// ```
+pub fn check_json(bytes: &[u8]) -> serde_json::Result<()> {
+    serde_json::from_slice(bytes).map(|Checked| ()).map_err(|error| match Encoding::of(bytes) {
+        Some(encoding) => serde_json::Error::custom(format_args!("this is {encoding} at line 1 column 1")),
+        None => error,
+    })
+}
+
+/// Whether `bytes` are one JSON document by its grammar. Some of these [`check_json`] refuses, and a restore can have only as
+/// a `RawValue`: one that nests too deep, or holds a half of a surrogate pair, or a number beyond all floats. No create writes
+/// them any more.
+///
+/// ```
+/// use minisnap_core::format::{check_json, is_json};
+/// assert!(is_json(b"[1e999]") && check_json(b"[1e999]").is_err());
+/// assert!(!is_json(b"[1e999"));
+/// ```
+pub fn is_json(bytes: &[u8]) -> bool {
+    // What it skips need not be UTF-8.
+    str::from_utf8(bytes).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok())
+}
+
+/// How many levels of arrays and objects a JSON nests.
+pub(super) fn depth_of(json: &[u8]) -> usize {
+    let (mut depth, mut deepest, mut in_string) = (0_usize, 0, false);
+    let mut bytes = json.iter();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => in_string = !in_string,
+            b'\\' if in_string => {
+                bytes.next();
+            }
+            b'[' | b'{' if !in_string => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+/// Any JSON, read and forgotten. `IgnoredAny` skips what it ignores: text that is no UTF-8, halves of surrogate pairs,
+/// numbers beyond all floats, and any depth, at all of which a restore would fail.
+struct Checked;
+
+impl<'de> Deserialize<'de> for Checked {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        deserializer.deserialize_any(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for Checked {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON")
+    }
+
+    fn visit_unit<E>(self) -> std::result::Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> std::result::Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> std::result::Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> std::result::Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> std::result::Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_str<E>(self, _: &str) -> std::result::Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> std::result::Result<Self, A::Error> {
+        while items.next_element::<Self>()?.is_some() {}
+        Ok(self)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> std::result::Result<Self, A::Error> {
+        while entries.next_entry::<Self, Self>()?.is_some() {}
+        Ok(self)
+    }
+}
