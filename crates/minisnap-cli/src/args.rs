@@ -1,5 +1,7 @@
 //! What can be said on the command line, and the help that tells it.
 
+pub(crate) mod log;
+
 use crate::exit;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
@@ -55,6 +57,10 @@ pub(crate) enum Command {
     Copy(CopyArgs),
     /// Print a line for each new snapshot, until Ctrl-C
     Watch(WatchArgs),
+    /// Look at the journal of a program, cut it, or begin one
+    ///
+    /// For the journals of minisnap-wal and ministore: a file of JSON lines, with those that were rotated out of it.
+    Log(log::LogArgs),
     /// Print a script that completes this program's command lines
     ///
     /// For example: minisnap completions bash > /etc/bash_completion.d/minisnap

@@ -43,6 +43,7 @@ async fn run(command: Command) -> Outcome {
         Command::Rollback(args) => commands::rollback::run(args).await,
         Command::Copy(args) => commands::copy::run(args).await,
         Command::Watch(args) => commands::watch::run(args).await,
+        Command::Log(args) => commands::log::run(args).await,
         Command::Completions(args) => commands::pages::completions(&args),
         Command::Man(args) => commands::pages::man(&args),
     }

@@ -30,11 +30,10 @@ pub struct Inspection {
     /// The bytes after the last whole record: an append that was cut short, which the next opening cuts off, or one that is
     /// on its way.
     pub torn_bytes: u64,
-    /// The number of the last record up to which all can be read; `last` if all can.
-    pub readable_through: u64,
-    /// Why the record after that can't be read: [`Corrupt`](WalError::Corrupt).
+    /// Why the first record that can't be read can't: [`Corrupt`](WalError::Corrupt).
     pub unreadable: Option<WalError>,
-    last_unreadable: u64,
+    /// The numbers of the records that can't be read.
+    damaged: Vec<u64>,
 }
 
 /// A file of a journal.
@@ -57,6 +56,11 @@ impl Inspection {
         self.last - (self.first - 1)
     }
 
+    /// The number of the last record that a replay of what comes after number `after` gets to; `last` if it can read all.
+    pub fn readable_through(&self, after: u64) -> u64 {
+        self.damaged.iter().find(|number| **number > after).map_or(self.last, |number| number - 1)
+    }
+
     /// Whether the journal leads from a snapshot with this `seq` to its own end: whether
     /// [`recover`](crate::recover) replays what comes after it. With 0, whether it does so without a snapshot.
     ///
@@ -73,8 +77,9 @@ impl Inspection {
             return Err(WalError::Beyond { place, last: self.last, seq });
         }
         // What a snapshot holds need not be read.
-        if seq < self.last_unreadable {
-            let source = format!("record {} can't be read", self.last_unreadable).into();
+        let through = self.readable_through(seq);
+        if through < self.last {
+            let source = format!("record {} can't be read", through + 1).into();
             return Err(WalError::Log { place, source });
         }
         Ok(())
@@ -121,42 +126,31 @@ fn look<R: DeserializeOwned>(path: &Path) -> Result<Inspection> {
         parts => parts?,
     };
     let (Some(start), Some(end)) = (parts.first(), parts.last()) else { return Err(missing()) };
-    let mut unreadable = Unreadable::default();
-    unreadable.find::<R>(&parts)?;
+    let (damaged, unreadable) = unreadable::<R>(&parts)?;
     Ok(Inspection {
         path: path.into(),
         first: start.after.saturating_add(1),
         last: end.last(),
         torn_bytes: torn,
-        readable_through: unreadable.first.as_ref().map_or(end.last(), |(number, _)| number - 1),
-        last_unreadable: unreadable.last,
-        unreadable: unreadable.first.map(|(_, error)| error),
+        unreadable,
+        damaged,
         files: parts.iter().map(JournalFile::of).collect(),
     })
 }
 
-/// The records that can't be read.
-#[derive(Default)]
-struct Unreadable {
-    first: Option<(u64, WalError)>,
-    /// The number of the last; 0 if there is none.
-    last: u64,
-}
-
-impl Unreadable {
-    /// Reads all records.
-    fn find<R: DeserializeOwned>(&mut self, parts: &[Part]) -> Result<()> {
-        let mut replay = Replay::after(parts[0].after, parts);
-        loop {
-            match replay.batch::<R>() {
-                Ok(batch) if batch.is_empty() => return Ok(()),
-                Ok(_) => {}
-                Err(error @ WalError::Corrupt { .. }) => {
-                    self.last = replay.number();
-                    self.first.get_or_insert((self.last, error));
-                }
-                Err(error) => return Err(error),
+/// Reads all records: the numbers of those that can't be read, and why the first can't.
+fn unreadable<R: DeserializeOwned>(parts: &[Part]) -> Result<(Vec<u64>, Option<WalError>)> {
+    let mut replay = Replay::after(parts[0].after, parts);
+    let (mut damaged, mut first) = (Vec::new(), None);
+    loop {
+        match replay.batch::<R>() {
+            Ok(batch) if batch.is_empty() => return Ok((damaged, first)),
+            Ok(_) => {}
+            Err(error @ WalError::Corrupt { .. }) => {
+                damaged.push(replay.number());
+                first.get_or_insert(error);
             }
+            Err(error) => return Err(error),
         }
     }
 }

@@ -14,7 +14,7 @@ async fn journal_is_looked_at_while_it_is_open_and_nothing_changes() {
     journal.truncate(3).await.expect("truncate");
     let text = place.text();
     let found = inspect(&place).await.expect("a look");
-    assert_eq!((found.first, found.last, found.records(), found.readable_through), (4, 9, 6, 9));
+    assert_eq!((found.first, found.last, found.records(), found.readable_through(3)), (4, 9, 6, 9));
     assert_eq!((found.files.len(), found.files[0].bytes), (1, text.len() as u64));
     for (seq, reaches) in [(2, false), (3, true), (9, true), (10, false)] {
         assert_eq!(found.check_reaches(seq).is_ok(), reaches, "{seq}");
@@ -37,8 +37,11 @@ async fn unreadable_records_and_torn_ends_are_told_and_stay() {
     let text = format!("{HEADER}1\n[\n3\n\n5\n[6");
     let place = Place::with(&text);
     let found = inspect(&place).await.expect("a look");
-    assert_eq!((found.first, found.last, found.readable_through, found.torn_bytes), (1, 5, 1, 2));
+    assert_eq!((found.first, found.last, found.torn_bytes), (1, 5, 2));
     assert!(matches!(found.unreadable, Some(WalError::Corrupt { line: 3, .. })), "{:?}", found.unreadable);
+    for (after, through) in [(0, 1), (1, 1), (2, 3), (3, 3), (4, 5), (5, 5)] {
+        assert_eq!(found.readable_through(after), through, "{after}");
+    }
     for (seq, reaches) in [(0, false), (3, false), (4, true), (5, true)] {
         assert_eq!(found.check_reaches(seq).is_ok(), reaches, "{seq}");
     }
