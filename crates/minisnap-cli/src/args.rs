@@ -1,5 +1,7 @@
 //! What can be said on the command line, and the help that tells it.
 
+pub(crate) mod log;
+
 use crate::{exit, given::Given, select::Which};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
@@ -61,6 +63,10 @@ pub(crate) enum Command {
     /// uploads it again, which the library does by itself up to a bound (in a program that stages by hand, the commit fails
     /// and nothing is lost).
     CollectGarbage(CollectGarbageArgs),
+    /// Look at the journal of a program, cut it, or begin one
+    ///
+    /// For the journals of minisnap-wal and ministore: a file of JSON lines, with those that were rotated out of it.
+    Log(log::LogArgs),
     /// Print a script that completes this program's command lines
     ///
     /// For example: minisnap completions bash > /etc/bash_completion.d/minisnap
@@ -294,6 +300,7 @@ impl Command {
                 };
                 vec![store(&args.from, &args.from_option), store(&args.to, &args.to_option)]
             }
+            Self::Log(args) => args.store().into_iter().collect(),
             Self::Completions(_) | Self::Man(_) => Vec::new(),
         }
     }

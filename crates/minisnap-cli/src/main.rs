@@ -70,6 +70,7 @@ async fn dispatch(command: Command) -> Outcome {
         Command::Copy(args) => commands::copy::run(args).await,
         Command::Watch(args) => commands::watch::run(args).await,
         Command::CollectGarbage(args) => commands::collect_garbage::run(args).await,
+        Command::Log(args) => commands::log::run(args).await,
         Command::Completions(args) => commands::pages::completions(&args),
         Command::Man(args) => commands::pages::man(&args),
     }

@@ -26,6 +26,8 @@ mod history;
 mod interrupt;
 /// Running the program.
 mod kit;
+/// Journals: looking, cutting, beginning.
+mod log;
 /// While the program is at work, something happens.
 mod meanwhile;
 /// Times that can't be told.

@@ -59,8 +59,8 @@ where
 /// Not after a create whose outcome isn't known: create again first. (The history is made durable before it is told, but a
 /// disk that failed to do so once may say the second time that all is well.)
 ///
-/// To go back to an older state: publish that, move the journal away with all its files, and
-/// [begin another](crate::Journal::begin_after). What is in the log would be replayed onto the older state otherwise.
+/// To go back to an older state: publish that, and [split off](crate::Journal::split_off_after) what comes after it. That
+/// would be replayed onto the older state otherwise.
 ///
 /// # Errors
 ///

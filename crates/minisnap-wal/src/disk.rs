@@ -31,8 +31,48 @@ pub(crate) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-pub(crate) fn create_folders(path: &Path) -> Result<()> {
-    tell("create the folder", path, || fs::create_dir_all(path))
+/// Makes a folder and those above it that are missing, and says which it made, the outermost first. After an error it has
+/// made none.
+pub(crate) fn create_folders(path: &Path) -> Result<Vec<PathBuf>> {
+    let mut made = Vec::new();
+    match tell("create the folder", path, || create_missing(path, &mut made)) {
+        Ok(()) => Ok(made),
+        Err(error) => {
+            remove_empty_folders(&made);
+            Err(error)
+        }
+    }
+}
+
+fn create_missing(path: &Path, made: &mut Vec<PathBuf>) -> io::Result<()> {
+    // Absolute: a later change of the working directory must not make it another folder.
+    let mut create =
+        |path: &Path| fs::create_dir(path).and_then(|()| std::path::absolute(path).map(|path| made.push(path)));
+    let created = match (path.is_dir(), path.parent()) {
+        (true, _) => return Ok(()),
+        (false, None) => create(path),
+        (false, Some(above)) => match create(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                create_missing(above, made)?;
+                return create_missing(path, made);
+            }
+            created => created,
+        },
+    };
+    match created {
+        // Another process was faster.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        created => created,
+    }
+}
+
+/// Removes folders, given with the outermost first, as far as nothing is in them. Best effort.
+pub(crate) fn remove_empty_folders(folders: &[PathBuf]) {
+    for folder in folders.iter().rev() {
+        if tell("remove the folder", folder, || fs::remove_dir(folder)).is_err() {
+            return;
+        }
+    }
 }
 
 /// The names in a folder, those that are no text left out.
@@ -41,13 +81,17 @@ pub(crate) fn names_in(folder: &Path) -> Result<Vec<String>> {
     Ok(entries.into_iter().filter_map(|entry| entry.file_name().into_string().ok()).collect())
 }
 
-/// Opens a file to append to, or makes it; never waits for a named pipe.
-pub(crate) fn open_to_append(path: &Path) -> Result<File> {
-    let file = tell("open", path, || {
-        OpenOptions::new().read(true).append(true).create(true).custom_flags(libc::O_NONBLOCK).open(path)
-    })?;
-    check_regular(&file, path)?;
-    Ok(file)
+/// Opens a file to append to, or makes it, and says whether it was missing; never waits for a named pipe, which has to be
+/// told from a file then.
+pub(crate) fn open_to_append(path: &Path) -> Result<(File, bool)> {
+    tell("open", path, || {
+        let mut options = OpenOptions::new();
+        options.read(true).append(true).custom_flags(libc::O_NONBLOCK);
+        match options.open(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok((options.create(true).open(path)?, true)),
+            opened => Ok((opened?, false)),
+        }
+    })
 }
 
 pub(crate) fn open_to_read(path: &Path) -> Result<File> {
@@ -56,7 +100,7 @@ pub(crate) fn open_to_read(path: &Path) -> Result<File> {
     Ok(file)
 }
 
-fn check_regular(file: &File, path: &Path) -> Result<()> {
+pub(crate) fn check_regular(file: &File, path: &Path) -> Result<()> {
     if tell("look at", path, || file.metadata())?.is_file() {
         return Ok(());
     }
@@ -82,12 +126,30 @@ pub(crate) fn length(file: &File, path: &Path) -> Result<u64> {
     Ok(tell("look at", path, || file.metadata())?.len())
 }
 
+/// Opens a file to read if there is one.
+pub(crate) fn open_if_there(path: &Path) -> Result<Option<File>> {
+    match open_to_read(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Makes an empty file if the name is free, and says whether it was.
+pub(crate) fn reserve(path: &Path) -> Result<bool> {
+    tell("create", path, || match OpenOptions::new().write(true).create_new(true).open(path) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error),
+    })
+}
+
 /// Whether an open file is the one at `path`.
 pub(crate) fn is_at(file: &File, path: &Path) -> Result<bool> {
     let own = tell("look at", path, || file.metadata())?;
     match tell("look at", path, || fs::metadata(path)) {
         Ok(found) => Ok((found.dev(), found.ino()) == (own.dev(), own.ino())),
-        Err(WalError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) if error.is_not_found() => Ok(false),
         Err(error) => Err(error),
     }
 }
@@ -98,6 +160,25 @@ pub(crate) fn try_lock(file: &File, path: &Path) -> Result<bool> {
         Ok(()) => Ok(true),
         Err(TryLockError::WouldBlock) => Ok(false),
         Err(TryLockError::Error(error)) => Err(error),
+    })
+}
+
+/// The process that has a file locked, where the system tells. Best effort.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn lock_holder(_: &Path) -> Option<u32> {
+    None
+}
+
+/// The process that has a file locked, by `/proc/locks`. Best effort.
+#[cfg(target_os = "linux")]
+pub(crate) fn lock_holder(path: &Path) -> Option<u32> {
+    let file = fs::metadata(path).ok()?;
+    let identity = format!("{:02x}:{:02x}:{}", libc::major(file.dev()), libc::minor(file.dev()), file.ino());
+    let locks = fs::read_to_string("/proc/locks").ok()?;
+    // 1: FLOCK  ADVISORY  WRITE 4711 08:01:1311 0 EOF
+    locks.lines().find_map(|lock| match lock.split_whitespace().collect::<Vec<_>>()[..] {
+        [_, "FLOCK", _, _, process, of, ..] if of == identity => process.parse().ok().filter(|process| *process > 0),
+        _ => None,
     })
 }
 
@@ -130,7 +211,7 @@ pub(crate) fn rename(from: &Path, to: &Path) -> Result<()> {
 /// Removes a file; none there is as good.
 pub(crate) fn remove(path: &Path) -> Result<()> {
     match tell("remove", path, || fs::remove_file(path)) {
-        Err(WalError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) if error.is_not_found() => Ok(()),
         removed => removed,
     }
 }

@@ -98,10 +98,12 @@ pub enum WalError {
     },
 
     /// Another program, or another handle in this one, has the log open for writing.
-    #[error("{place}: the log is open elsewhere (`fuser` on this path shows where); a log has one writer at a time")]
+    #[error("{place}: the log is open elsewhere{}; a log has one writer at a time", holder_or_how(*.holder))]
     Locked {
         /// The log.
         place: String,
+        /// The process that has it open, where the system tells.
+        holder: Option<u32>,
     },
 
     /// The file isn't a journal that this version can read.
@@ -146,4 +148,18 @@ pub enum WalError {
         /// What it said.
         source: Box<dyn Error + Send + Sync>,
     },
+}
+
+impl WalError {
+    /// Whether a file operation failed because a file, or a folder on the way to it, is missing.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+}
+
+fn holder_or_how(holder: Option<u32>) -> String {
+    match holder {
+        Some(process) => format!(", in process {process}"),
+        None => " (`fuser` on this path shows where)".into(),
+    }
 }

@@ -2,6 +2,9 @@
 //! happens, an error says the truth about the record, and the journal that is opened next holds all that was acknowledged,
 //! under its number.
 
+mod calls;
+mod split_off;
+
 use crate::{Journal, Log, Result, WalError};
 use std::{
     collections::BTreeMap,
@@ -14,6 +17,8 @@ use tempfile::TempDir;
 /// A plan for the calls under a folder.
 struct Plan {
     root: PathBuf,
+    /// Only calls of this kind on this path.
+    only: Option<(&'static str, PathBuf)>,
     /// How many calls to let through.
     pass: usize,
     error: i32,
@@ -45,6 +50,9 @@ pub(crate) fn before(action: &'static str, path: &Path) -> io::Result<()> {
     }
     let mut plans = plans();
     let Some(plan) = plans.iter_mut().find(|plan| path.starts_with(&plan.root)) else { return Ok(()) };
+    if plan.only.as_ref().is_some_and(|(call, at)| *call != action || at != path) {
+        return Ok(());
+    }
     if plan.pass > 0 {
         plan.pass -= 1;
         return Ok(());
@@ -100,14 +108,23 @@ impl Place {
         self.0.path().join("log")
     }
 
+    fn root(&self) -> PathBuf {
+        self.0.path().canonicalize().expect("it is there")
+    }
+
     fn plan(&self, pass: usize, error: i32, once: bool) {
-        let root = self.0.path().canonicalize().expect("it is there");
-        plans().push(Plan { root, pass, error, once, failed: 0 });
+        plans().push(Plan { root: self.root(), only: None, pass, error, once, failed: 0 });
+    }
+
+    /// Fails the calls of this kind on a path below the folder.
+    fn plan_only(&self, call: &'static str, path: &str, error: i32) {
+        let only = Some((call, self.root().join(path)));
+        plans().push(Plan { root: self.root(), only, pass: 0, error, once: false, failed: 0 });
     }
 
     /// Ends the plan, and says how many calls failed.
     fn unplan(&self) -> usize {
-        let root = self.0.path().canonicalize().expect("it is there");
+        let root = self.root();
         let mut plans = plans();
         let plan = plans.iter().position(|plan| plan.root == root).expect("a plan");
         plans.remove(plan).failed
@@ -274,6 +291,7 @@ async fn a_file_that_was_put_in_the_journals_place_is_noticed() {
     assert_eq!(fs::read_to_string(place.path()).expect("a journal"), other);
 
     let mut journal = Journal::<u64>::open(place.path()).await.expect("a journal");
+    assert_eq!(records(&journal).await.expect("replay").len(), 6);
     fs::remove_file(place.path()).expect("to remove it");
     let unknown = journal.append(&7).await.expect_err("it isn't in the journal");
     assert!(matches!(unknown, WalError::OutcomeUnknown { .. }), "{unknown}");

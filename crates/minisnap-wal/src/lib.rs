@@ -6,6 +6,8 @@
 //! | save a snapshot and cut the log | [`checkpoint`] |
 //! | cut the log to what the retained snapshots don't hold | [`compact`] |
 //! | log to a file, in the format of `ministore` | [`Journal`] |
+//! | go back to an older state on purpose | [`Journal::split_off_after`] |
+//! | look at a journal without opening it to write | [`Journal::inspect`] |
 //! | use another log | implement [`Log`] |
 //!
 //! What holds, also after a crash between any two steps:
@@ -58,6 +60,6 @@ mod recover;
 
 pub use checkpoint::{Checkpoint, checkpoint, compact};
 pub use error::{Result, WalError};
-pub use journal::Journal;
+pub use journal::{Inspection, Journal, JournalFile};
 pub use log::Log;
 pub use recover::{Recovered, recover, recover_or_fall_back};

@@ -34,6 +34,8 @@ pub trait Log: Send + Sync {
     ///
     /// After [`OutcomeUnknown`](crate::WalError::OutcomeUnknown), and when the future was dropped, the record may be in the
     /// log or not: [`recover`](crate::recover) again. After any other error it certainly is not.
+    /// [`Corrupt`](crate::WalError::Corrupt) if there is a record before it that can't be read, so that no replay could
+    /// reach it.
     async fn append(&mut self, record: &Self::Record) -> Result<u64>;
 
     /// Hands every record after number `after` to `apply`, with its number, in order.

@@ -5,6 +5,7 @@ pub(crate) mod copy;
 pub(crate) mod create;
 pub(crate) mod diff;
 pub(crate) mod history;
+pub(crate) mod log;
 pub(crate) mod pages;
 pub(crate) mod reseal;
 pub(crate) mod restore;

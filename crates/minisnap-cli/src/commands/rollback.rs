@@ -51,7 +51,8 @@ fn told(place: &Place, left: &Generation, published: &Published) -> String {
     format!(
         "published seq {seq} again, in {}; {kept}; retained: {}\n\
          the log was not touched: a program that starts now replays every record after seq {seq}, with the changes you went \
-         back from among them. To leave those out, cut the log after {seq}, or set it aside, before it starts{next}.\n",
+         back from among them. To leave those out, run `minisnap log cut JOURNAL --after {seq}` before it starts, which moves \
+         them to a file of their own (of a log of another kind, remove the records after {seq}){next}.\n",
         place.name(),
         text::seqs(published.retained())
     )

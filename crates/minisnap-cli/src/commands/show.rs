@@ -21,6 +21,11 @@ pub(crate) async fn run(args: ShowArgs) -> Outcome {
     shown.problem.map_or(Ok(()), Err)
 }
 
+/// Up to and with which seq a log may go; `None` if all of it has to stay.
+pub(super) async fn truncation_point(place: &Place) -> Outcome<Option<u64>> {
+    Ok(Shown::look(place).await?.truncation_point())
+}
+
 struct Shown {
     store: String,
     /// The command that looks at all of them, to be pasted.

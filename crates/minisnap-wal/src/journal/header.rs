@@ -22,6 +22,20 @@ pub(crate) fn text(after: u64) -> String {
     format!("{PREFIX}{VERSION} {AFTER} {after}\n")
 }
 
+/// The header of a file that goes on where the one before it ends, as `ministore` writes it.
+pub(crate) fn unstated() -> String {
+    format!("{PREFIX}{VERSION}\n")
+}
+
+/// Whether a file with these bytes holds nothing, or nothing but a header.
+pub(crate) fn is_all_of(bytes: &[u8]) -> bool {
+    match bytes.split_last() {
+        None => true,
+        Some((b'\n', line)) => !line.contains(&b'\n') && parse(line).is_ok(),
+        Some(_) => false,
+    }
+}
+
 /// What the first line of a file says, without its line break: the number before its first record, if stated.
 ///
 /// # Errors
@@ -63,6 +77,17 @@ mod tests {
             assert_eq!(parse(text(after).trim_end().as_bytes()), Ok(Some(after)));
         }
         assert_eq!(text(1200), "// MINISTORE JOURNAL v0.1.4 after 1200\n");
+        assert_eq!(parse(unstated().trim_end().as_bytes()), Ok(None));
+    }
+
+    #[test]
+    fn a_file_with_a_record_is_more_than_a_header() {
+        for nothing in ["", &text(7), &unstated()] {
+            assert!(is_all_of(nothing.as_bytes()), "{nothing:?}");
+        }
+        for more in [format!("{}1\n", unstated()), format!("{}\n", text(7)), "// MINISTORE".into(), "1\n".into()] {
+            assert!(!is_all_of(more.as_bytes()), "{more:?}");
+        }
     }
 
     #[test]

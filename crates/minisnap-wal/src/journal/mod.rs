@@ -2,14 +2,22 @@
 //!
 //! - `header.rs`: the header line, and the number in it.
 //! - `part.rs`: the files, and which records are in which.
-//! - `open.rs`, `writer.rs`, `replay.rs`, `truncate.rs`: opening, appending, reading, truncating, each with its steps.
+//! - `open.rs`, `writer.rs`, `replay.rs`, `truncate.rs`, `split_off.rs`: opening, appending, reading, cutting off the
+//!   beginning, and the end, each with its steps.
+//! - `begun.rs`: what an opening made, and takes back.
+//! - `inspect.rs`: what a journal holds, without opening it to write.
 
+mod begun;
 mod header;
+mod inspect;
 mod open;
 mod part;
 mod replay;
+mod split_off;
 mod truncate;
 mod writer;
+
+pub use inspect::{Inspection, JournalFile};
 
 use crate::{
     Log, Result, WalError,
@@ -24,7 +32,9 @@ use std::{
     fmt,
     marker::PhantomData,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
 };
+use truncate::Failed;
 use writer::Writer;
 
 /// A log in a file, in the format of `ministore` 0.1.7: a header, and a line of JSON for each record.
@@ -71,12 +81,18 @@ pub struct Journal<R> {
     parts: Vec<Part>,
     /// `None` once it isn't known any more what is in the files.
     writer: Option<Writer>,
+    /// Whether all records up to the end were read, from the first or from one that a replay began with.
+    is_readable: AtomicBool,
     records: PhantomData<fn() -> R>,
 }
 
 impl<R> Journal<R> {
     /// Opens the journal at `path`, or begins one there, with the folders that are missing. What is in it is durable then,
     /// whoever wrote it; an append that was cut short, and so never acknowledged, is cut off.
+    ///
+    /// A journal that this began, and that got no record, is removed again when the handle is dropped, and so are the folders
+    /// that it made: a start that fails, with [`Beyond`](WalError::Beyond) for instance, leaves nothing behind. To have an
+    /// empty one stay, [begin](Self::begin_after) it.
     ///
     /// # Errors
     ///
@@ -109,7 +125,8 @@ impl<R> Journal<R> {
                 return Err(WalError::Foreign { path, found });
             }
             parts[0].after = seq;
-            let writer = truncate::rewrite(writer, &mut parts[0], seq).map_err(|failed| *failed.error)?;
+            let mut writer = truncate::rewrite(writer, &mut parts[0], seq).map_err(|failed| *failed.error)?;
+            writer.keep();
             Ok((writer, parts))
         });
         let (writer, parts) = begun.await??;
@@ -124,7 +141,8 @@ impl<R> Journal<R> {
     fn of(writer: Writer, parts: Vec<Part>) -> Self {
         let path = writer.path().to_owned();
         let place = path.display().to_string();
-        Self { path, place, parts, writer: Some(writer), records: PhantomData }
+        let is_readable = AtomicBool::new(parts.iter().all(|part| part.records == 0));
+        Self { path, place, parts, writer: Some(writer), is_readable, records: PhantomData }
     }
 
     fn interrupted(&self) -> WalError {
@@ -170,6 +188,7 @@ impl<R: Serialize + DeserializeOwned + Send + Sync + 'static> Log for Journal<R>
         }
         let line = self.line(record)?;
         let length = line.len() as u64;
+        self.check_readable().await?;
         let mut writer = self.writer.take().ok_or_else(|| self.interrupted())?;
         let (writer, appended) = blocking(&self.path, move || {
             let appended = writer.append(&line);
@@ -200,6 +219,7 @@ impl<R: Serialize + DeserializeOwned + Send + Sync + 'static> Log for Journal<R>
             .await?;
             let batch = batch?;
             if batch.is_empty() {
+                self.is_readable.store(true, Ordering::Relaxed);
                 return Ok(());
             }
             batch.into_iter().for_each(|(number, record)| apply(number, record));
@@ -214,21 +234,43 @@ impl<R: Serialize + DeserializeOwned + Send + Sync + 'static> Log for Journal<R>
             self.writer = Some(writer);
             return Ok(());
         }
+        self.change(writer, move |writer, parts| Ok((truncate::truncate(writer, parts, through)?, ()))).await
+    }
+}
+
+impl<R: Serialize + DeserializeOwned + Send + Sync + 'static> Journal<R> {
+    /// Changes the files, and goes on if it is certain what is in them.
+    async fn change<T: Send + 'static>(
+        &mut self,
+        writer: Writer,
+        change: impl FnOnce(Writer, &mut Vec<Part>) -> Result<(Writer, T), Failed> + Send + 'static,
+    ) -> Result<T> {
         let mut parts = self.parts.clone();
-        let (parts, truncated) = blocking(&self.path, move || {
-            let truncated = truncate::truncate(writer, &mut parts, through);
-            (parts, truncated)
+        let (parts, changed) = blocking(&self.path, move || {
+            let changed = change(writer, &mut parts);
+            (parts, changed)
         })
         .await?;
         self.parts = parts;
-        match truncated {
-            Ok(writer) => self.writer = Some(writer),
+        match changed {
+            Ok((writer, done)) => {
+                self.writer = Some(writer);
+                Ok(done)
+            }
             Err(failed) => {
                 self.writer = failed.writer;
-                return Err(*failed.error);
+                Err(*failed.error)
             }
         }
-        Ok(())
+    }
+
+    /// Whether an append could be replayed: it could not behind a line that is no record. A replay has found out, as a rule;
+    /// else this reads all there is.
+    async fn check_readable(&self) -> Result<()> {
+        if self.is_readable.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        self.replay(self.start(), &mut |_, _| {}).await
     }
 }
 

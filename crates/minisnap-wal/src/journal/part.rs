@@ -40,9 +40,17 @@ impl Part {
     }
 }
 
-/// All files of the journal `path`, the oldest first, `path` itself, which `active` is, at the end; and where the last record
-/// in that begins, in bytes.
-pub(crate) fn parts(path: &Path, active: &File) -> Result<(Vec<Part>, u64)> {
+/// How the file that is written to ends.
+#[derive(Debug, Default)]
+pub(crate) struct Tail {
+    /// Where its last record begins, in bytes.
+    pub(crate) last_begins: u64,
+    /// How many bytes come after that: an append that was cut short, or is on its way.
+    pub(crate) torn: u64,
+}
+
+/// All files of the journal `path`, the oldest first, `path` itself, which `active` is, at the end. Changes nothing.
+pub(crate) fn parts(path: &Path, active: Option<&File>) -> Result<(Vec<Part>, Tail)> {
     let rotated = rotated(path)?;
     let begins_with = rotated.first().map_or(1, |(number, _)| *number);
     let mut scans = Vec::new();
@@ -59,14 +67,15 @@ pub(crate) fn parts(path: &Path, active: &File) -> Result<(Vec<Part>, u64)> {
             let source = "the file ends in the middle of it".into();
             return Err(WalError::Corrupt { path, line: scan.records + 2, source });
         }
-        // A copy that was put back may not be on the disk yet.
-        disk::sync(&file, &path)?;
         scans.push((path, scan));
     }
-    let scan = Scan::of(active, path)?;
-    let last_begins = scan.last_begins;
-    scans.push((path.into(), scan));
-    Ok((number(scans, begins_with)?, last_begins))
+    let mut tail = Tail::default();
+    if let Some(active) = active {
+        let scan = Scan::of(active, path)?;
+        tail = Tail { last_begins: scan.last_begins, torn: scan.torn };
+        scans.push((path.into(), scan));
+    }
+    Ok((number(scans, begins_with)?, tail))
 }
 
 /// The rotated files, with their numbers, the oldest first.
@@ -132,7 +141,7 @@ pub(crate) struct Scan {
     last_begins: u64,
     end: u64,
     /// How many bytes there are after the last whole record.
-    pub(crate) torn: u64,
+    torn: u64,
 }
 
 impl Scan {

@@ -23,6 +23,11 @@ impl Replay {
         Self { parts, open: None, number: after }
     }
 
+    /// The number of the last record that was read; after an error, of the one that can't be.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
     /// The next records with their numbers, some thousand or some hundred kilobytes of them; none at the end.
     pub(crate) fn batch<R: DeserializeOwned>(&mut self) -> Result<Vec<(u64, R)>> {
         let (mut batch, mut line, mut bytes) = (Vec::new(), Vec::new(), 0);

@@ -62,61 +62,79 @@ pub(crate) fn truncate(mut writer: Writer, parts: &mut Vec<Part>, through: u64) 
     Ok(writer)
 }
 
-/// Rewrites a file with what comes after number `after`, and answers with the writer of the journal. If that is the file
-/// that is written to, it is a new one: locked before it has the name.
+/// What a file is rewritten to: its records after number `after`, up to and with number `through`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Kept {
+    pub(crate) after: u64,
+    pub(crate) through: u64,
+    /// Whether its header states the number before the first.
+    pub(crate) states_it: bool,
+}
+
+/// Rewrites a file with what comes after number `after`: see [`rewrite_as`].
 pub(crate) fn rewrite(writer: Writer, part: &mut Part, after: u64) -> Result<Writer, Failed> {
+    let through = part.last().max(after);
+    rewrite_as(writer, part, Kept { after, through, states_it: true })
+}
+
+/// Rewrites a file, and answers with the writer of the journal. If that is the file that is written to, it is a new one:
+/// locked before it has the name.
+pub(crate) fn rewrite_as(writer: Writer, part: &mut Part, kept: Kept) -> Result<Writer, Failed> {
     let is_active = part.path == writer.path();
     let new = new_of(&part.path);
     let mut renamed = false;
     let replaced = if is_active {
         Writer::create(&new, writer.path()).and_then(|mut next| {
             writer.check_in_place()?;
-            replace(next.file(), &new, part, after, &mut renamed)?;
+            replace(next.file(), &new, part, kept, &mut renamed)?;
             next.begin_at(part.end);
             Ok(Some(next))
         })
     } else {
         disk::create_new(&new, &part.path)
-            .and_then(|file| replace(&file, &new, part, after, &mut renamed))
+            .and_then(|file| replace(&file, &new, part, kept, &mut renamed))
             .map(|()| None)
     };
     match replaced {
-        Ok(next) => Ok(next.unwrap_or(writer)),
-        Err(error) if renamed || matches!(error, WalError::Foreign { .. }) => {
-            Err(Failed { error: Box::new(error), writer: None })
+        Ok(Some(mut next)) => {
+            next.succeed(writer);
+            Ok(next)
         }
+        Ok(None) => Ok(writer),
         Err(error) => {
             // If it can't be removed, the next to open the journal tries again.
             let _ = disk::remove(&new);
-            Err(Failed { error: Box::new(error), writer: Some(writer) })
+            let is_certain = !renamed && !matches!(error, WalError::Foreign { .. });
+            Err(Failed { error: Box::new(error), writer: is_certain.then_some(writer) })
         }
     }
 }
 
-/// Writes what comes after number `after` to `file`, which is `new`, and puts that in the place of `part`. Says whether it
-/// may have, also when it fails.
-fn replace(file: &File, new: &Path, part: &mut Part, after: u64, renamed: &mut bool) -> Result<()> {
-    let header = header::text(after);
+/// Writes what is kept to `file`, which is `new`, and puts that in the place of `part`. Says whether it may have, also when
+/// it fails.
+fn replace(file: &File, new: &Path, part: &mut Part, kept: Kept, renamed: &mut bool) -> Result<()> {
+    let Kept { after, through, states_it } = kept;
+    let header = if states_it { header::text(after) } else { header::unstated() };
     disk::write(file, new, header.as_bytes())?;
     let mut length = header.len() as u64;
     if part.end > 0 {
-        length += copy(part, after, file, new)?;
+        length += copy(part, after, through, file, new)?;
     }
     disk::sync(file, new)?;
     *renamed = true;
     disk::rename(new, &part.path)?;
     disk::sync_folder(disk::folder_of(&part.path))?;
-    part.records -= after - part.after;
-    (part.after, part.states_it, part.end) = (after, true, length);
+    (part.records, part.after, part.states_it, part.end) = (through - after, after, states_it, length);
     Ok(())
 }
 
-/// Copies the whole lines after number `after`, and says how many bytes these are.
-fn copy(part: &Part, after: u64, file: &File, new: &Path) -> Result<u64> {
+/// Copies the records after number `after`, up to and with number `through`, and says how many bytes these are.
+pub(crate) fn copy(part: &Part, after: u64, through: u64, file: &File, new: &Path) -> Result<u64> {
+    let end = if through < part.last() { part.open_after(through)?.offset } else { part.end };
     let mut lines = part.open_after(after)?;
     // Somebody may have cut it, though it is locked.
     let cut = || WalError::Foreign { path: part.path.clone(), found: "it became shorter while it was open".into() };
-    let total = part.end.checked_sub(lines.offset).ok_or_else(cut)?;
+    let total = end.checked_sub(lines.offset).ok_or_else(cut)?;
     let (mut bytes, mut left) = (vec![0; 1 << 18], total);
     while left > 0 {
         let most = bytes.len().min(usize::try_from(left).unwrap_or(usize::MAX));

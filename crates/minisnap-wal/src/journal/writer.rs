@@ -2,6 +2,7 @@
 //!
 //! The lock is on the file itself, so there is no lock file to clean up, and the system lets go of it when the writer dies.
 
+use super::begun::Begun;
 use crate::{Result, WalError, disk};
 use std::{
     fs::File,
@@ -18,20 +19,24 @@ pub(crate) struct Writer {
     end: u64,
     /// A forked child has the same open file: if it let go of the lock, it would do so under its living parent.
     owner: u32,
+    /// What goes again with the writer, unless there was an append. It takes the lock itself, so it goes after the file.
+    begun: Begun,
 }
 
 impl Writer {
     /// Locks the file at `path`, which is made if it is missing; waits for a while for another writer to end.
-    pub(crate) fn lock(path: &Path) -> Result<Self> {
+    pub(crate) fn lock(path: &Path, mut begun: Begun) -> Result<Self> {
         let start = Instant::now();
         loop {
-            let writer = Self::of(disk::open_to_append(path)?, path);
+            let file = begun.open(path)?;
             // A truncation may put another file in its place in between.
-            if disk::try_lock(&writer.file, path)? && disk::is_at(&writer.file, path)? {
+            if disk::try_lock(&file, path)? && disk::is_at(&file, path)? {
+                let mut writer = Self::of(file, path);
+                writer.begun = begun;
                 return Ok(writer);
             }
             if start.elapsed() >= PATIENCE {
-                return Err(WalError::Locked { place: path.display().to_string() });
+                return Err(locked(path));
             }
             thread::sleep(PAUSE);
         }
@@ -40,15 +45,21 @@ impl Writer {
     /// Makes and locks a new file, which is to take the place of `path`. Only who has that locked may do so.
     pub(crate) fn create(new: &Path, path: &Path) -> Result<Self> {
         let writer = Self::of(disk::create_new(new, path)?, path);
-        if disk::try_lock(&writer.file, new)? {
-            Ok(writer)
-        } else {
-            Err(WalError::Locked { place: new.display().to_string() })
-        }
+        if disk::try_lock(&writer.file, new)? { Ok(writer) } else { Err(locked(new)) }
     }
 
     fn of(file: File, path: &Path) -> Self {
-        Self { file, path: path.into(), end: 0, owner: process::id() }
+        Self { file, path: path.into(), end: 0, owner: process::id(), begun: Begun::default() }
+    }
+
+    /// What was made for this writer is in use, whether a record follows or not.
+    pub(crate) fn keep(&mut self) {
+        self.begun.keep();
+    }
+
+    /// This one takes the place of another.
+    pub(crate) fn succeed(&mut self, mut other: Self) {
+        self.begun = other.begun.take();
     }
 
     pub(crate) fn file(&self) -> &File {
@@ -86,6 +97,7 @@ impl Writer {
     ///
     /// Unless it is [`Io`](WalError::Io), this must not be used any more.
     pub(crate) fn append(&mut self, line: &[u8]) -> Result<()> {
+        self.keep();
         let unknown =
             |error| WalError::OutcomeUnknown { place: self.path.display().to_string(), source: Box::new(error) };
         if let Err(error) = disk::write(&self.file, &self.path, line) {
@@ -109,6 +121,10 @@ impl Writer {
                      recover";
         Err(WalError::Foreign { path: self.path.clone(), found: found.into() })
     }
+}
+
+fn locked(path: &Path) -> WalError {
+    WalError::Locked { place: path.display().to_string(), holder: disk::lock_holder(path) }
 }
 
 impl Drop for Writer {

@@ -99,6 +99,66 @@ async fn a_record_that_cannot_be_read_is_named_by_its_line_and_nothing_is_cut() 
     assert_eq!(records(&place.open().await).await, numbered(1, 1));
 }
 
+/// Opens a journal with this behind its header, and appends.
+async fn append_after(lines: &str) -> (Place, Result<u64, WalError>) {
+    let place = Place::with(&format!("{HEADER}{lines}"));
+    let mut journal = place.open().await;
+    let appended = journal.append(&42).await;
+    (place, appended)
+}
+
+#[tokio::test]
+async fn append_behind_what_cannot_be_read_is_refused() {
+    // Who acknowledged it would have to replay it.
+    for (lines, line) in [
+        ("1\n\n", 3),
+        ("1\n\n\n\n", 3),
+        ("1\n\n3\n", 3),
+        ("1\n \t\n", 3),
+        ("1\n\r\n", 3),
+        ("\n", 2),
+        ("1\n[\n", 3),
+        ("1\n2 2\n", 3),
+        ("1\n\"two\"\n", 3),
+        ("1\n\0\n\0\n", 3),
+        ("1\n\0\0\n3\n", 3),
+        ("1\n\u{feff}2\n", 3),
+    ] {
+        let (place, appended) = append_after(lines).await;
+        let refused = appended.expect_err("nobody could replay it");
+        assert!(matches!(refused, WalError::Corrupt { line: found, .. } if found == line), "{lines:?}: {refused}");
+        assert_eq!(place.text(), format!("{HEADER}{lines}"), "nothing was appended, or cut");
+    }
+}
+
+#[tokio::test]
+async fn append_behind_odd_white_space_is_replayed() {
+    // What `ministore` reads, and what is no whole line.
+    for (lines, before) in
+        [("1\r\n", 1), (" 1 \n\t2\t\r\n", 2), ("1\n  ", 1), ("1\n\r", 1), ("1\n\0\0", 1), ("1\n2\0\n", 1)]
+    {
+        let (place, appended) = append_after(lines).await;
+        assert_eq!(appended.expect("append"), before + 1, "{lines:?}");
+        let journal = place.open().await;
+        let found: Vec<_> = records(&journal).await.into_iter().map(|(_, record)| record).collect();
+        assert_eq!(found, Vec::from_iter((1..=before).chain([42])), "{lines:?}");
+        assert_eq!(ministore::MiniStore::replay::<u64, _>(place.log()).await.expect("a plain reader"), found);
+    }
+}
+
+#[tokio::test]
+async fn append_goes_on_behind_damage_that_a_snapshot_holds() {
+    // A replay began behind it, so that one can reach the append from there.
+    let place = Place::with(&format!("{HEADER}1\n[\n3\n"));
+    let mut journal = place.open().await;
+    after(&journal, 0).await.expect_err("a damaged line");
+    journal.append(&4).await.expect_err("nobody could replay it");
+    assert_eq!(after(&journal, 2).await.expect("replay"), numbered(3, 3));
+    append(&mut journal, 5).await;
+    drop(journal);
+    assert_eq!(after(&place.open().await, 2).await.expect("replay"), numbered(3, 5));
+}
+
 #[tokio::test]
 async fn what_a_killed_truncation_left_is_removed() {
     let (place, journal) = Place::with_records(2).await;

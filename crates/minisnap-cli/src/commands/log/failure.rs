@@ -1,0 +1,59 @@
+//! What can go wrong with a journal, told for the operator, with the commands of this program.
+
+use crate::{
+    exit::{Exit, Failure},
+    given::quoted,
+};
+use minisnap_wal::WalError;
+use std::path::Path;
+
+/// A failure of an operation on the journal `file`.
+pub(super) fn failure(error: WalError, file: &Path) -> Failure {
+    let shown = quoted(file.as_os_str());
+    match error {
+        _ if error.is_not_found() => Failure::new(Exit::LocalFile, format!("{}: no journal here", file.display()))
+            .advice(format!(
+                "is the path right, and its disk mounted? `minisnap log begin {shown} --after 0` begins an empty one"
+            )),
+        WalError::Snapshot(error) => error.into(),
+        WalError::Io { .. } => Failure::new(Exit::LocalFile, error.to_string())
+            .advice("see to the path, its permissions and the disk; then try again"),
+        WalError::Locked { place, holder } => match holder {
+            Some(process) => Failure::new(Exit::Busy, format!("{place}: process {process} has the journal open"))
+                .advice(format!("stop that program (`ps -fp {process}` shows it), and try again")),
+            None => Failure::new(Exit::Busy, format!("{place}: another process has the journal open"))
+                .advice(format!("stop that program (`fuser -v {shown}` shows it), and try again")),
+        },
+        WalError::Foreign { path, found } => {
+            Failure::new(Exit::LocalFile, format!("{}: this is no journal that can be read: {found}", path.display()))
+                .advice("give the file that the program writes to, with all its rotated files beside it")
+        }
+        WalError::Corrupt { path, line, source } => {
+            Failure::new(Exit::Damaged, format!("{}, line {line}: no record can be read: {source}", path.display()))
+                .advice("bring back a copy of that file")
+        }
+        WalError::Gap { place, from, to } => {
+            let what = format!("{place}: {} from the journal", super::missing(from, to));
+            Failure::new(Exit::Refused, what).advice(begin_instead(file, from - 1))
+        }
+        WalError::Beyond { place, last, seq } => {
+            let what = format!("{place}: the journal ends with number {last}, before {seq}");
+            Failure::new(Exit::Refused, what).advice(begin_instead(file, seq))
+        }
+        WalError::OutcomeUnknown { .. } | WalError::Interrupted { .. } => {
+            Failure::new(Exit::OutcomeUnknown, error.to_string())
+                .advice(format!("`minisnap log show {shown}` tells what is in it now"))
+        }
+        other => Failure::new(Exit::CouldNotLook, other.to_string())
+            .advice(format!("`minisnap log show {shown}` tells what is in it")),
+    }
+}
+
+/// The way out if a journal doesn't fit a snapshot.
+pub(super) fn begin_instead(file: &Path, seq: u64) -> String {
+    format!(
+        "bring back the journal of that snapshot; or, if the snapshot with seq {seq} is what counts, go on after it: `minisnap \
+         log begin {} --after {seq} --move-aside`",
+        quoted(file.as_os_str())
+    )
+}
