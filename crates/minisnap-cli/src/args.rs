@@ -1,6 +1,6 @@
 //! What can be said on the command line, and the help that tells it.
 
-use crate::exit;
+use crate::{exit, since::Since};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use minisnap::Generation;
@@ -105,6 +105,10 @@ pub(crate) struct CatArgs {
 pub(crate) struct ShowArgs {
     #[command(flatten)]
     pub(crate) store: StoreArgs,
+    /// Fail with exit code 12 if the current snapshot is older than TIME, such as 90min or 1h; also if its age is unknown,
+    /// or its time is ahead of this machine's clock by more than TIME
+    #[arg(long, value_name = "TIME")]
+    pub(crate) max_age: Option<humantime::Duration>,
     #[command(flatten)]
     pub(crate) form: FormArgs,
 }
@@ -113,6 +117,13 @@ pub(crate) struct ShowArgs {
 pub(crate) struct HistoryArgs {
     #[command(flatten)]
     pub(crate) store: StoreArgs,
+    /// List only the newest N
+    #[arg(short = 'n', long = "limit", value_name = "N")]
+    pub(crate) limit: Option<NonZeroUsize>,
+    /// List only those published at TIME or later: a date (2026-11-01, UTC), RFC 3339 (2026-11-01T08:30:00Z), or how long
+    /// ago (2h, 3days). One whose time is unknown is listed
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<Since>,
     #[command(flatten)]
     pub(crate) form: FormArgs,
 }
@@ -121,6 +132,9 @@ pub(crate) struct HistoryArgs {
 pub(crate) struct VerifyArgs {
     #[command(flatten)]
     pub(crate) store: StoreArgs,
+    /// Print only what is wrong
+    #[arg(short, long, conflicts_with = "json")]
+    pub(crate) quiet: bool,
     #[command(flatten)]
     pub(crate) form: FormArgs,
 }

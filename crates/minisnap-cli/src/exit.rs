@@ -21,15 +21,18 @@ pub(crate) enum Exit {
     LocalFile = 9,
     Unsupported = 10,
     NotConfirmed = 11,
+    TooOld = 12,
     Usage = 64,
     HungUp = 129,
     Interrupted = 130,
+    Quit = 131,
     BrokenPipe = 141,
     Terminated = 143,
+    OutOfTime = 152,
 }
 
 /// Every exit code but 0, as `--help` lists them.
-const EXITS: [(Exit, &str); 16] = [
+const EXITS: [(Exit, &str); 19] = [
     (Exit::Damaged, "a snapshot is damaged"),
     (Exit::CouldNotLook, "could not look: the store can't be reached, read or written"),
     (Exit::NoSnapshot, "there is no such snapshot"),
@@ -41,11 +44,14 @@ const EXITS: [(Exit, &str); 16] = [
     (Exit::LocalFile, "a local file, or standard input or output, could not be read or written"),
     (Exit::Unsupported, "this store can't do that"),
     (Exit::NotConfirmed, "the question was not answered with yes; nothing was changed"),
+    (Exit::TooOld, "the current snapshot is older than --max-age, or its age can't be told"),
     (Exit::Usage, "the command line can't be understood"),
     (Exit::HungUp, "the terminal went away (SIGHUP)"),
     (Exit::Interrupted, "interrupted (Ctrl-C)"),
+    (Exit::Quit, "quit (SIGQUIT)"),
     (Exit::BrokenPipe, "whoever read the output went away"),
     (Exit::Terminated, "terminated (SIGTERM)"),
+    (Exit::OutOfTime, "the limit of CPU time is reached (SIGXCPU)"),
 ];
 
 /// The table of exit codes for `--help`.

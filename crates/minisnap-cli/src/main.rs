@@ -8,13 +8,17 @@ mod args;
 mod commands;
 mod compare;
 mod exit;
+mod file_access;
 mod interrupt;
 mod json;
 mod links;
 mod out;
+mod pending_change;
 mod place;
 mod progress;
 mod publish;
+mod replace_file;
+mod since;
 mod text;
 
 use args::{Cli, Command};

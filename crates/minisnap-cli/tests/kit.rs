@@ -3,7 +3,7 @@
 use minisnap::{SnapStore, SnapshotBackend};
 use minisnap_s3_server::{Conditions, S3Server};
 use std::{
-    fs,
+    fs::{self, File, FileTimes},
     io::Write,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
@@ -11,6 +11,7 @@ use std::{
         Arc, LazyLock,
         atomic::{AtomicUsize, Ordering},
     },
+    time::SystemTime,
 };
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
@@ -152,6 +153,16 @@ impl Place {
         folders
     }
 
+    /// Gives the files of the generation with this seq another time. Returns whether the file system knows such a time.
+    pub(crate) fn set_time(&self, seq: u64, time: SystemTime) -> bool {
+        let json = self.json_of(seq);
+        for name in [&json, &json.with_file_name("snapshot.seq"), json.parent().expect("a folder")] {
+            let file = File::open(name).expect("it is there");
+            file.set_times(FileTimes::new().set_modified(time)).expect("it is ours");
+        }
+        fs::metadata(json).and_then(|found| found.modified()).expect("a time") == time
+    }
+
     /// The `snapshot.json` of the generation with this seq.
     pub(crate) fn json_of(&self, seq: u64) -> PathBuf {
         let is_it = |folder: &PathBuf| name_of(folder).starts_with(&format!("{seq:020}-"));
@@ -194,6 +205,12 @@ impl Ran {
     pub(crate) fn ok(self) -> String {
         assert_eq!((self.code, self.stderr.as_str()), (Some(0), ""), "it should have gone well: {self:?}");
         self.stdout
+    }
+
+    /// If it ended with this code, it said nothing about it.
+    #[track_caller]
+    pub(crate) fn is_silent(&self, code: i32) {
+        assert_eq!((self.code, self.stderr.as_str()), (Some(code), ""), "it should have said nothing: {self:?}");
     }
 
     /// Its complaint, if it failed with this code, and said what and what to do.
