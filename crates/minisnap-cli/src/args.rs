@@ -2,7 +2,12 @@
 
 pub(crate) mod log;
 
-use crate::{exit, given::Given, select::Which};
+use crate::{
+    exit,
+    given::{Given, quoted},
+    select::Which,
+    since::Since,
+};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use std::{ffi::OsString, num::NonZeroUsize, path::PathBuf};
@@ -117,6 +122,10 @@ pub(crate) struct CatArgs {
 pub(crate) struct ShowArgs {
     #[command(flatten)]
     pub(crate) store: StoreArgs,
+    /// Fail with exit code 12 if the current snapshot is older than TIME, such as 90min or 1h; also if its age is unknown,
+    /// or its time is ahead of this machine's clock by more than TIME
+    #[arg(long, value_name = "TIME")]
+    pub(crate) max_age: Option<humantime::Duration>,
     #[command(flatten)]
     pub(crate) form: FormArgs,
 }
@@ -125,6 +134,13 @@ pub(crate) struct ShowArgs {
 pub(crate) struct HistoryArgs {
     #[command(flatten)]
     pub(crate) store: StoreArgs,
+    /// List only the newest N
+    #[arg(short = 'n', long = "limit", value_name = "N")]
+    pub(crate) limit: Option<NonZeroUsize>,
+    /// List only those published at TIME or later: a date (2026-11-01, UTC), RFC 3339 (2026-11-01T08:30:00Z), or how long
+    /// ago (2h, 3days). One whose time is unknown is listed
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<Since>,
     #[command(flatten)]
     pub(crate) form: FormArgs,
 }
@@ -133,6 +149,9 @@ pub(crate) struct HistoryArgs {
 pub(crate) struct VerifyArgs {
     #[command(flatten)]
     pub(crate) store: StoreArgs,
+    /// Print only what is wrong
+    #[arg(short, long, conflicts_with = "json")]
+    pub(crate) quiet: bool,
     #[command(flatten)]
     pub(crate) form: FormArgs,
 }
@@ -278,6 +297,14 @@ pub(crate) struct AtArgs {
 }
 
 impl Command {
+    /// A command that shows what is there, for a person who interrupts this one: of two stores, the one that is written to.
+    pub(crate) fn look(&self) -> Option<String> {
+        match self {
+            Self::Log(args) => Some(format!("`minisnap log show {}`", quoted(args.file().as_os_str()))),
+            _ => self.stores().last().map(|store| store.given().command("show", &[])),
+        }
+    }
+
     /// The stores that it is about, as they were given.
     pub(crate) fn stores(&self) -> Vec<StoreArgs> {
         let one = |store: &StoreArgs| vec![store.clone()];

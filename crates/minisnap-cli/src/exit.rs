@@ -17,11 +17,14 @@ pub(crate) enum Exit {
     LocalFile = 9,
     Unsupported = 10,
     NotConfirmed = 11,
+    TooOld = 12,
     Usage = 64,
     HungUp = 129,
     Interrupted = 130,
+    Quit = 131,
     BrokenPipe = 141,
     Terminated = 143,
+    OutOfTime = 152,
 }
 
 impl Exit {
@@ -40,14 +43,15 @@ impl Exit {
             Self::Unsupported => "unsupported",
             Self::NotConfirmed => "not_confirmed",
             Self::Usage => "usage",
-            Self::HungUp | Self::Interrupted | Self::Terminated => "interrupted",
+            Self::TooOld => "too_old",
+            Self::HungUp | Self::Interrupted | Self::Quit | Self::OutOfTime | Self::Terminated => "interrupted",
             Self::BrokenPipe => "broken_pipe",
         }
     }
 }
 
 /// Every exit code but 0, as `--help` lists them.
-const EXITS: [(Exit, &str); 16] = [
+const EXITS: [(Exit, &str); 19] = [
     (Exit::Damaged, "a snapshot is damaged"),
     (Exit::CouldNotLook, "could not look: the store can't be reached, read or written"),
     (Exit::NoSnapshot, "there is no such snapshot"),
@@ -59,11 +63,14 @@ const EXITS: [(Exit, &str); 16] = [
     (Exit::LocalFile, "a local file, or standard input or output, could not be read or written"),
     (Exit::Unsupported, "this store can't do that"),
     (Exit::NotConfirmed, "the question was not answered with yes; nothing was changed"),
+    (Exit::TooOld, "the current snapshot is older than --max-age, or its age can't be told"),
     (Exit::Usage, "the command line can't be understood"),
     (Exit::HungUp, "the terminal went away (SIGHUP)"),
     (Exit::Interrupted, "interrupted (Ctrl-C)"),
+    (Exit::Quit, "quit (SIGQUIT)"),
     (Exit::BrokenPipe, "whoever read the output went away"),
     (Exit::Terminated, "terminated (SIGTERM)"),
+    (Exit::OutOfTime, "the limit of CPU time is reached (SIGXCPU)"),
 ];
 
 /// The table of exit codes for `--help`.

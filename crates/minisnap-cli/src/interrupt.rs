@@ -1,9 +1,10 @@
-//! Running a command until it is done, or until Ctrl-C, SIGTERM or SIGHUP: then its future is dropped, which discards what it
-//! staged.
+//! Running a command until it is done, or until a signal ends it (Ctrl-C, SIGTERM, SIGHUP, SIGQUIT, SIGXCPU): then its future
+//! is dropped, which discards what it staged.
 
 use crate::{
     exit::{Exit, Failure, Outcome},
     out,
+    pending_change::PendingChange,
 };
 use minisnap::run_blocking;
 use std::{
@@ -62,8 +63,19 @@ fn start() -> io::Result<Runtime> {
     started.unwrap_or_else(|_| Err(io::Error::other("the system starts no thread")))
 }
 
+/// Nothing is told where nothing can have been changed.
 fn interrupted(exit: Exit, look: Option<&str>) -> Failure {
-    let what = "interrupted: what is current is the old snapshot, unless a new one was just being published";
+    let what = match PendingChange::by_now() {
+        PendingChange::None => return Failure::silent(exit),
+        PendingChange::File => {
+            return Failure::new(exit, "interrupted: the file is the old one or the restored one, whole")
+                .advice("run the same command again if it shall be the restored one");
+        }
+        PendingChange::Store => {
+            "interrupted: what is current is the old snapshot, unless a new one was just being published"
+        }
+        PendingChange::Journal => "interrupted: the journal is whole, and was changed or not",
+    };
     let failure = Failure::new(exit, what);
     match look {
         Some(look) => failure.advice(format!("if it matters which, {look} tells")),
@@ -84,34 +96,36 @@ fn listen(look: Option<String>) -> io::Result<oneshot::Receiver<Exit>> {
     Ok(told)
 }
 
-/// The signals that end a program.
+/// The signals that end a program, and leave it the time to clean up.
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
-    /// Unless whoever started the program wants it to outlive the terminal.
     hang_up: Option<Signal>,
+    quit: Option<Signal>,
+    out_of_time: Option<Signal>,
 }
 
 impl Signals {
     fn listen() -> io::Result<Self> {
+        // A write beyond the limit of a file's size (`ulimit -f`) raises it, and its default ends the program. Once it has a
+        // handler, that write fails, and the command cleans up like after any other error.
+        drop(signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?);
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
-            hang_up: if may_hang_up() { Some(signal(SignalKind::hangup())?) } else { None },
+            hang_up: unless_ignored(SignalKind::hangup())?,
+            quit: unless_ignored(SignalKind::quit())?,
+            out_of_time: unless_ignored(SignalKind::from_raw(rustix::process::Signal::XCPU.as_raw()))?,
         })
     }
 
     async fn next(&mut self) -> Exit {
-        let hang_up = async {
-            match &mut self.hang_up {
-                Some(hang_up) => hang_up.recv().await,
-                None => pending().await,
-            }
-        };
         tokio::select! {
             _ = self.interrupt.recv() => Exit::Interrupted,
             _ = self.terminate.recv() => Exit::Terminated,
-            _ = hang_up => Exit::HungUp,
+            () = next_of(&mut self.hang_up) => Exit::HungUp,
+            () = next_of(&mut self.quit) => Exit::Quit,
+            () = next_of(&mut self.out_of_time) => Exit::OutOfTime,
         }
     }
 
@@ -138,13 +152,27 @@ impl Signals {
     }
 }
 
-/// Whether SIGHUP, of a terminal that is gone, isn't ignored since the program was started, as `nohup` does.
-fn may_hang_up() -> bool {
-    // Where this can't be told, the signal keeps what it does: it ends the program, and the next writer cleans up.
-    let Ok(status) = fs::read_to_string("/proc/self/status") else { return false };
+async fn next_of(signal: &mut Option<Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => pending().await,
+    }
+}
+
+/// Listens to a signal, unless it was ignored when the program was started: `nohup` does so for SIGHUP, and a shell for
+/// SIGQUIT in the background.
+fn unless_ignored(kind: SignalKind) -> io::Result<Option<Signal>> {
+    if is_ignored(kind.as_raw_value()) { Ok(None) } else { signal(kind).map(Some) }
+}
+
+/// Where this can't be told, it counts as ignored, and the signal keeps what it does: it ends the program, and the next
+/// writer cleans up.
+fn is_ignored(signal: i32) -> bool {
+    let Ok(status) = fs::read_to_string("/proc/self/status") else { return true };
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
     // The least bit is that of signal 1.
-    ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 0)
+    mask.is_none_or(|mask| mask & 1 << (signal - 1) != 0)
 }
 
 /// A dropped or failed publish removes what it uploaded in tasks of the runtime, which must not be shut down under them.

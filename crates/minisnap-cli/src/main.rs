@@ -11,6 +11,7 @@ mod compare;
 mod exit;
 mod explain;
 mod failure;
+mod file_access;
 mod given;
 mod help;
 mod interrupt;
@@ -19,11 +20,14 @@ mod library;
 mod links;
 mod location;
 mod out;
+mod pending_change;
 mod place;
 mod progress;
 mod publish;
+mod replace_file;
 mod salvage;
 mod select;
+mod since;
 mod text;
 
 use args::{Cli, Command};
@@ -34,8 +38,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let done = match Cli::try_parse() {
         Ok(cli) => {
-            // What is written to, if there are two.
-            let look = cli.command.stores().last().map(|store| store.given().command("show", &[]));
+            let look = cli.command.look();
             interrupt::run(run(cli.command), look)
         }
         Err(error) => exit::usage(&error),

@@ -7,7 +7,12 @@ use crate::{
 };
 use anstyle::AnsiColor;
 use minisnap::{Bytes, format::CHUNK};
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    io::Errno,
+};
 use std::{
+    future::pending,
     io::{self, IsTerminal, Write},
     sync::atomic::{AtomicUsize, Ordering},
     thread,
@@ -103,6 +108,26 @@ pub(crate) async fn bytes(bytes: Bytes) -> Outcome {
         stdout.flush()
     });
     written.await.flatten().map_err(failed)
+}
+
+/// Waits until whoever read stdout is gone (a pipe or a socket is closed, a terminal hung up), also while nothing is written.
+pub(crate) async fn reader_is_gone() {
+    let is_gone = aside(|| {
+        let stdout = io::stdout();
+        let gone = PollFlags::ERR | PollFlags::HUP;
+        // Without an event to wait for, only these two end the wait.
+        let mut watched = [PollFd::new(&stdout, PollFlags::empty())];
+        loop {
+            match poll(&mut watched, None) {
+                Err(Errno::INTR) => {}
+                found => return found.is_ok() && watched[0].revents().intersects(gone),
+            }
+        }
+    });
+    // Where this can't be told, the next line that is written tells it.
+    if !is_gone.await.unwrap_or(false) {
+        pending().await
+    }
 }
 
 /// The failure to write to stdout. If whoever read it went away, that's no news to anybody.

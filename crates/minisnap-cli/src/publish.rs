@@ -1,6 +1,6 @@
 //! Writing the bytes of a snapshot into a store and publishing them, with progress.
 
-use crate::{args::KeepArgs, out, place::Place, progress::Progress};
+use crate::{args::KeepArgs, out, pending_change::PendingChange, place::Place, progress::Progress};
 use minisnap::{At, MiniSnapError, Operation, Precondition, Published, Result, StagedSnapshot, format::CHUNK};
 use std::time::Duration;
 use tokio::task::yield_now;
@@ -23,6 +23,7 @@ pub(crate) async fn publish(
     let at = At::new(Operation::Publish, place.name());
     let is_free = keep.keep.is_none() && !matches!(when, Precondition::IfCurrent(_));
     let mut said = None;
+    PendingChange::Store.begin();
     for _ in 0..AGAIN {
         let mut staged = place.backend().stage(seq).await?;
         write(&mut *staged, json, place, &progress).await?;

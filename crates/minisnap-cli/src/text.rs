@@ -32,6 +32,11 @@ fn tellable(time: SystemTime) -> Option<SystemTime> {
     time.duration_since(SystemTime::UNIX_EPOCH).is_ok_and(|since| since < YEAR_10000).then_some(time)
 }
 
+/// When a generation was published, if that is known and can be told.
+pub(crate) fn known_time(generation: &Generation) -> Option<SystemTime> {
+    generation.time().and_then(tellable)
+}
+
 /// How old it is: `3 h 12 min`.
 pub(crate) fn age(time: SystemTime) -> String {
     time.elapsed().map_or_else(|ahead| format!("-{}", duration(ahead.duration())), duration)
@@ -45,7 +50,8 @@ pub(crate) fn ago(time: SystemTime) -> String {
     }
 }
 
-fn duration(duration: Duration) -> String {
+/// How long it is: `3 h 12 min`.
+pub(crate) fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400);
     match seconds {
@@ -89,7 +95,7 @@ pub(crate) fn generation(generation: &Generation) -> Value {
         "seq": generation.seq(),
         "size": generation.size(),
         "digest": generation.digest().map(|digest| digest.to_string()),
-        "time": generation.time().and_then(tellable).map(|time| humantime::format_rfc3339_nanos(time).to_string()),
+        "time": known_time(generation).map(|time| humantime::format_rfc3339_nanos(time).to_string()),
     })
 }
 

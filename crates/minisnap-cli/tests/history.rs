@@ -1,7 +1,8 @@
 //! `minisnap history`.
 
-use crate::kit::{STORE, places};
+use crate::kit::{Place, STORE, folder, places};
 use serde_json::Value;
+use std::time::{Duration, SystemTime};
 
 #[test]
 fn it_is_a_table_newest_first_with_the_change_in_size() {
@@ -14,18 +15,11 @@ fn it_is_a_table_newest_first_with_the_change_in_size() {
             .lines()
             .map(|line| line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect())
             .collect();
-        assert_eq!(rows[0], ["SEQ", "AGE", "SIZE", "CHANGE", "PARENT"]);
-        let without_age = |row: &[&str]| {
-            row.iter()
-                .enumerate()
-                .filter(|(column, _)| *column != 1)
-                .map(|(_, cell)| (*cell).to_owned())
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(without_age(&rows[1]), ["9", "20 B", "0 B", "10"]);
-        assert_eq!(without_age(&rows[2]), ["10", "20 B", "-1.94 KiB", "8"]);
-        assert_eq!(without_age(&rows[3]), ["8", "1.96 KiB", "-", "-"]);
-        assert!(rows[1][1].ends_with(" s"), "{table}");
+        assert_eq!(rows[0], ["SEQ", "TIME", "AGE", "SIZE", "CHANGE", "PARENT", "NAME"]);
+        assert_eq!((rows[1][0], &rows[1][3..6]), ("9", &["20 B", "0 B", "10"][..]));
+        assert_eq!((rows[2][0], &rows[2][3..6]), ("10", &["20 B", "-1.94 KiB", "8"][..]));
+        assert_eq!((rows[3][0], &rows[3][3..6]), ("8", &["1.96 KiB", "-", "-"][..]));
+        assert!(rows[1][1].ends_with(" UTC") && rows[1][2].ends_with(" s"), "{table}");
         assert_eq!(rows.len(), 4);
 
         let told: Value = serde_json::from_str(&place.run(&["history", STORE, "--json"]).ok()).expect("JSON");
@@ -34,6 +28,60 @@ fn it_is_a_table_newest_first_with_the_change_in_size() {
             snapshots.iter().map(|snapshot| snapshot["seq"].as_u64()).collect::<Vec<_>>(),
             [Some(9), Some(10), Some(8)]
         );
+        let names: Vec<_> = snapshots.iter().map(|snapshot| snapshot["name"].as_str().expect("a name")).collect();
+        assert_eq!(rows[1..].iter().map(|row| row[6]).collect::<Vec<_>>(), names);
         assert_eq!((&snapshots[0]["parent"], &snapshots[2]["parent"]), (&snapshots[1]["name"], &Value::Null));
     }
+}
+
+/// What a history lists: the seqs of the table, which are those of the JSON.
+#[track_caller]
+fn listed(place: &Place, args: &[&str]) -> Vec<u64> {
+    let table = place.run(&[&["history", STORE], args].concat()).ok();
+    let first = |line: &str| line.split_whitespace().next().and_then(|seq| seq.parse().ok()).expect("a seq");
+    let seqs: Vec<u64> = table.lines().skip(1).map(first).collect();
+    let told = place.run(&[&["history", STORE, "--json"], args].concat()).ok();
+    let told: Value = serde_json::from_str(&told).expect("JSON");
+    let in_json = told["snapshots"].as_array().expect("an array").iter().map(|snapshot| snapshot["seq"].as_u64());
+    assert_eq!(in_json.collect::<Option<Vec<_>>>().as_ref(), Some(&seqs));
+    seqs
+}
+
+#[test]
+fn history_lists_as_many_as_asked_for() {
+    for place in places() {
+        for seq in ["1", "2", "3"] {
+            place.feed(&["create", STORE, "--seq", seq, "--keep", "3"], seq).ok();
+        }
+        assert_eq!(listed(&place, &["-n", "2"]), [3, 2]);
+        assert_eq!(listed(&place, &["--limit", "9"]), [3, 2, 1]);
+        // The parent of the last one that is listed is told all the same.
+        let told: Value =
+            serde_json::from_str(&place.run(&["history", STORE, "-n", "1", "--json"]).ok()).expect("JSON");
+        assert!(told["snapshots"][0]["parent"].as_str().is_some_and(|name| name.starts_with("00000000000000000002-")));
+        assert_eq!(place.run(&["history", STORE, "-n", "0"]).code, Some(64));
+    }
+}
+
+#[test]
+fn history_lists_what_was_published_since_a_time() {
+    let place = folder();
+    let ago = |hours: u64| SystemTime::now() - Duration::from_secs(hours * 3600);
+    // The fourth is of a clock that was ahead, and nobody knows when the fifth was published.
+    let times = [ago(72), ago(5), ago(1), SystemTime::now() + Duration::from_secs(7200), SystemTime::UNIX_EPOCH];
+    for (seq, time) in (1..).zip(times) {
+        let before_all = if seq == 5 { time - Duration::from_secs(1) } else { time };
+        place.feed(&["create", STORE, "--seq", &seq.to_string(), "--keep", "9"], "1").ok();
+        assert!(place.set_time(seq, before_all));
+    }
+    assert_eq!(listed(&place, &["--since", "2h"]), [5, 4, 3]);
+    assert_eq!(listed(&place, &["--since", "1day"]), [5, 4, 3, 2]);
+    assert_eq!(listed(&place, &["--since", "1day", "-n", "3"]), [5, 4, 3]);
+    assert_eq!(listed(&place, &["--since", "1970-01-01"]), [5, 4, 3, 2, 1]);
+    let told: Value = serde_json::from_str(&place.run(&["history", STORE, "--json"]).ok()).expect("JSON");
+    let time = told["snapshots"][3]["time"].as_str().expect("a time");
+    assert_eq!(listed(&place, &["--since", time]), [5, 4, 3, 2], "the moment itself is included");
+    place.set_time(5, ago(72));
+    assert_eq!(listed(&place, &["--since", "9999-12-31"]), [0; 0]);
+    assert_eq!(place.run(&["history", STORE, "--since", "soon"]).code, Some(64));
 }

@@ -3,7 +3,7 @@
 use minisnap::{Precondition, SnapStore, SnapshotBackend};
 use minisnap_s3_server::{Conditions, S3Server};
 use std::{
-    fs,
+    fs::{self, File, FileTimes},
     io::Write,
     num::NonZeroUsize,
     path::{Path, PathBuf},
@@ -12,6 +12,7 @@ use std::{
         Arc, LazyLock,
         atomic::{AtomicUsize, Ordering},
     },
+    time::SystemTime,
 };
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
@@ -168,6 +169,16 @@ impl Place {
         folders
     }
 
+    /// Gives the files of the generation with this seq another time. Returns whether the file system knows such a time.
+    pub(crate) fn set_time(&self, seq: u64, time: SystemTime) -> bool {
+        let json = self.json_of(seq);
+        for name in [&json, &json.with_file_name("snapshot.seq"), json.parent().expect("a folder")] {
+            let file = File::open(name).expect("it is there");
+            file.set_times(FileTimes::new().set_modified(time)).expect("it is ours");
+        }
+        fs::metadata(json).and_then(|found| found.modified()).expect("a time") == time
+    }
+
     /// The `snapshot.json` of the generation with this seq.
     pub(crate) fn json_of(&self, seq: u64) -> PathBuf {
         let is_it = |folder: &PathBuf| name_of(folder).starts_with(&format!("{seq:020}-"));
@@ -225,6 +236,12 @@ impl Ran {
         assert_eq!((self.code, self.stderr.lines().count()), (Some(0), 1), "one remark, and no error: {self:?}");
         let remark = self.stderr.strip_prefix(kind).and_then(|text| text.strip_prefix(": ")).map(str::to_owned);
         (remark.expect("this kind of remark"), self.stdout)
+    }
+
+    /// If it ended with this code, it said nothing about it.
+    #[track_caller]
+    pub(crate) fn is_silent(&self, code: i32) {
+        assert_eq!((self.code, self.stderr.as_str()), (Some(code), ""), "it should have said nothing: {self:?}");
     }
 
     /// Its complaint, if it failed with this code, and said what and what to do.

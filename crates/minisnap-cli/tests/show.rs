@@ -2,7 +2,10 @@
 
 use crate::kit::{STORE, folder, places};
 use serde_json::Value;
-use std::fs;
+use std::{
+    fs,
+    time::{Duration, SystemTime},
+};
 
 #[test]
 fn people_and_programs_are_shown_the_same() {
@@ -54,4 +57,47 @@ fn the_log_is_to_be_kept_while_a_retained_snapshot_is_missing() {
     assert!(shown.contains("\nlog       keep all of it: a retained snapshot is missing (`minisnap verify"), "{shown}");
     let told: Value = serde_json::from_str(&place.run(&["show", STORE, "--json"]).ok()).expect("JSON");
     assert_eq!((&told["truncation_point"], &told["health"]), (&Value::Null, &"intact".into()));
+}
+
+#[test]
+fn show_fails_when_the_snapshot_is_older_than_max_age() {
+    for place in places() {
+        place.create(1, "1");
+        let young = place.run(&["show", STORE, "--max-age", "1h"]);
+        assert_eq!(young.ok().lines().count(), 9);
+        assert_eq!(place.run(&["show", STORE, "--max-age", "soon"]).code, Some(64));
+    }
+    let place = folder();
+    place.create(1, "1");
+    let (now, hour) = (SystemTime::now(), Duration::from_secs(3600));
+    place.set_time(1, now - 3 * hour);
+    let old = place.run(&["show", STORE, "--max-age", "1h"]);
+    assert!(old.stdout.contains("health    intact"), "it is shown all the same: {old:?}");
+    let said = old.fails(12);
+    assert!(said.contains("the current snapshot is 3 h 0 min old, and --max-age is 1h"), "{said}");
+    place.run(&["show", STORE, "--max-age", "1h", "--json"]).fails(12);
+    place.run(&["show", STORE, "--max-age", "4h"]).ok();
+    // A clock that is ahead by less than that says nothing; one that is ahead by more must not hide a program that is dead.
+    place.set_time(1, now + hour / 2);
+    place.run(&["show", STORE, "--max-age", "1h"]).ok();
+    place.set_time(1, now + 3 * hour);
+    let said = place.run(&["show", STORE, "--max-age", "1h"]).fails(12);
+    assert!(said.contains("ahead of this machine's clock"), "{said}");
+    // Damage is worse than age.
+    fs::write(place.json_of(1), "[!]").expect("room for a file");
+    place.set_time(1, now - 3 * hour);
+    place.run(&["show", STORE, "--max-age", "1h"]).fails(1);
+    fs::remove_dir_all(&place.files).expect("a folder");
+    place.run(&["show", STORE, "--max-age", "1h"]).fails(3);
+}
+
+// As in a backup of version 0.1.1, of which nobody wrote down when it was published.
+#[test]
+fn show_fails_when_max_age_is_asked_of_an_unknown_age() {
+    let place = folder();
+    fs::create_dir(&place.files).expect("a folder");
+    fs::write(place.files.join("snapshot.json"), "1").expect("room for a file");
+    fs::write(place.files.join("snapshot.seq"), "1").expect("room for a file");
+    let said = place.run(&["show", STORE, "--max-age", "1h"]).fails(12);
+    assert!(said.contains("has an unknown age"), "{said}");
 }

@@ -51,8 +51,8 @@ fn while_nobody_reads_what_it_prints_it_ends_all_the_same() {
     for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143), (Signal::SIGHUP, 129)] {
         let (child, output) = stalled(&place);
         send(&child, signal);
-        let said = ends(child, Duration::from_secs(20)).fails(code);
-        assert!(said.contains("interrupted"), "{said}");
+        // It only reads.
+        ends(child, Duration::from_secs(20)).is_silent(code);
         drop(output);
     }
 }

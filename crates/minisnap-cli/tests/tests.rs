@@ -26,6 +26,8 @@ mod history;
 mod interrupt;
 /// Running the program.
 mod kit;
+/// Limits of files' sizes.
+mod limits;
 /// Journals: looking, cutting, beginning.
 mod log;
 /// While the program is at work, something happens.
@@ -40,6 +42,11 @@ mod paths;
 mod reseal;
 /// Getting bytes back.
 mod restore;
+/// Who may read a restored file.
+mod restore_access;
+/// In which order a file is restored.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod restore_order;
 /// Going back.
 mod rollback;
 /// What must never be lost by a slip, a gap or a race.
@@ -54,6 +61,9 @@ mod situations;
 mod stalled;
 /// Colours and progress, in a real pseudo-terminal.
 mod terminal;
+/// The program's system calls.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod tracer;
 /// Checking all of it.
 mod verify;
 /// New snapshots as they come.

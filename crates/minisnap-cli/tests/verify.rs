@@ -197,3 +197,25 @@ fn it_changes_nothing() {
     place.run(&["history", STORE]).ok();
     assert_eq!(times(), before);
 }
+
+#[test]
+fn verify_prints_only_what_is_wrong_when_quiet() {
+    for place in places() {
+        place.create(1, "[1]");
+        place.create(2, "[2]");
+        for quiet in ["-q", "--quiet"] {
+            assert_eq!(place.run(&["verify", STORE, quiet]).ok(), "");
+        }
+        fs::write(place.json_of(1), "[!]").expect("room for a file");
+        let wrong = place.run(&["verify", STORE, "-q"]);
+        assert!(wrong.stdout.starts_with("damaged  seq 1  ") && wrong.stdout.lines().count() == 1, "{wrong:?}");
+        wrong.fails(1);
+        assert_eq!(place.run(&["verify", STORE, "-q", "--json"]).code, Some(64));
+    }
+    let place = folder();
+    place.create(1, "[1]");
+    fs::remove_file(place.files.join("snapshot.seq")).expect("a link");
+    let wrong = place.run(&["verify", STORE, "-q"]);
+    assert!(wrong.stdout.starts_with("damaged  links: ") && wrong.stdout.lines().count() == 1, "{wrong:?}");
+    wrong.fails(1);
+}

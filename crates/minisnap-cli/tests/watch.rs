@@ -6,9 +6,9 @@ use nix::sys::signal::Signal;
 use std::{
     fs,
     io::{BufRead, BufReader, Read},
-    process::{Child, ChildStdout},
+    process::{Child, ChildStdout, Stdio},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// A running watch, and what it prints.
@@ -82,7 +82,7 @@ fn it_waits_for_the_first_snapshot_and_ends_with_ctrl_c() {
         let told: serde_json::Value = serde_json::from_str(&watch.next()).expect("JSON on a line");
         assert_eq!((told["seq"].as_u64(), told["size"].as_u64()), (Some(1), Some(7)));
         meanwhile::send(watch.child.get(), Signal::SIGINT);
-        assert_eq!(watch.end().code, Some(130));
+        watch.end().is_silent(130);
     }
 }
 
@@ -189,4 +189,42 @@ fn it_ends_quietly_when_nobody_listens_any_more() {
     place.create(2, "2");
     let ended = child.end();
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(141), ""));
+}
+
+#[test]
+fn watch_ends_when_its_reader_goes_away_without_news() {
+    for place in places() {
+        place.create(1, "1");
+        let mut child = meanwhile::start(&place, &["watch", STORE, "--every", "1h"]);
+        let mut lines = BufReader::new(child.stdout.take().expect("a pipe"));
+        lines.read_line(&mut String::new()).expect("a line");
+        // What waits between two looks is not the end.
+        thread::sleep(Duration::from_millis(100));
+        assert!(child.try_wait().expect("a child").is_none());
+        drop(lines);
+        let begun = Instant::now();
+        while child.try_wait().expect("a child").is_none() && begun.elapsed() < Duration::from_secs(20) {
+            thread::sleep(Duration::from_millis(5));
+        }
+        let mut child = Watcher(Some(child));
+        assert!(child.get().try_wait().expect("a child").is_some(), "it still watches");
+        child.end().is_silent(141);
+    }
+}
+
+// A file has no reader that could go away, and neither has `/dev/null`.
+#[test]
+fn watch_goes_on_when_its_output_is_a_file() {
+    let place = folder();
+    place.create(1, "1");
+    let lines = fs::File::create(place.path("lines")).expect("a file");
+    let mut command = place.command(&["watch", STORE, "--every", "10ms", "--count", "2"]);
+    let child = command.stdin(Stdio::null()).stdout(lines).stderr(Stdio::piped()).spawn().expect("it starts");
+    let child = Watcher(Some(child));
+    let told = || fs::read_to_string(place.path("lines")).expect("a file").lines().count();
+    meanwhile::wait_until("the first line is told", || told() == 1);
+    thread::sleep(Duration::from_millis(100));
+    place.create(2, "2");
+    child.end().is_silent(0);
+    assert_eq!(told(), 2);
 }

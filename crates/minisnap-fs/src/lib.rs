@@ -17,6 +17,14 @@
 //! What it stands on: renames that are atomic, `fsync` that is honest, symbolic links, and `flock`. ext4, XFS, Btrfs and
 //! APFS have them; FAT and exFAT have no links and are refused; network file systems are outside the promise.
 //!
+//! # Signals
+//!
+//! What a signal does is up to the program; this crate installs no handlers. A write beyond the limit of a file's size
+//! (`ulimit -f`, `LimitFSIZE=` of systemd) raises SIGXFSZ, whose default ends the process, and leaves a stage that the next
+//! writer removes. Rust ignores SIGPIPE for a program, but not this one. A program that ignores SIGXFSZ, or handles it (for
+//! example by `tokio::signal::unix::signal`), gets an [`Io`](minisnap_core::MiniSnapError::Io) error with EFBIG in place of it, and
+//! the old snapshot stays.
+//!
 //! Where to read on: `layout.rs` has every name on disk, `publish.rs` the numbered steps, `read.rs` the other side, and
 //! `disk.rs` is the only file that touches the disk.
 

@@ -2,7 +2,10 @@
 
 use super::{FormArgs, StoreArgs, StoreOptions};
 use clap::{Args, Subcommand};
-use std::{ffi::OsString, path::PathBuf};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
 
 #[derive(Debug, Args)]
 pub(crate) struct LogArgs {
@@ -11,6 +14,15 @@ pub(crate) struct LogArgs {
 }
 
 impl LogArgs {
+    /// The journal.
+    pub(crate) fn file(&self) -> &Path {
+        match &self.command {
+            LogCommand::Show(args) => &args.file,
+            LogCommand::Cut(args) => &args.file,
+            LogCommand::Begin(args) => &args.file,
+        }
+    }
+
     /// The store that the journal is compared with, as it was given.
     pub(crate) fn store(&self) -> Option<StoreArgs> {
         match &self.command {

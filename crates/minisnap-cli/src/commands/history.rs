@@ -3,41 +3,52 @@
 use crate::{args::HistoryArgs, exit::Outcome, out, place::Place, text};
 use minisnap::Generation;
 use serde_json::{Value, json};
-use std::fmt::Write;
+use std::{fmt::Write, num::NonZeroUsize};
+
+const TITLES: [&str; COLUMNS] = ["SEQ", "TIME", "AGE", "SIZE", "CHANGE", "PARENT", "NAME"];
+const COLUMNS: usize = 7;
 
 pub(crate) async fn run(args: HistoryArgs) -> Outcome {
     let place = Place::of(&args.store)?;
     let history = place.history().await?;
+    // Each with its parent, which may be one that isn't listed.
+    let all = history.iter().enumerate().map(|(position, generation)| (generation, history.get(position + 1)));
+    let asked =
+        all.filter(|(generation, _)| args.since.is_none_or(|since| since.includes(text::known_time(generation))));
+    let listed: Vec<_> = asked.take(args.limit.map_or(usize::MAX, NonZeroUsize::get)).collect();
     match args.form.json {
-        true => out::print(&format!("{:#}\n", for_programs(&place, &history))),
-        false => out::print(&table(&history)),
+        true => out::print(&format!("{:#}\n", for_programs(&place, &listed))),
+        false => out::print(&table(&listed)),
     }
 }
 
-fn for_programs(place: &Place, history: &[Generation]) -> Value {
-    let parent = |position: usize| history.get(position + 1).map(Generation::name);
-    let snapshots = history.iter().enumerate().map(|(position, generation)| {
+/// A generation, and the one that was current before it.
+type WithParent<'a> = (&'a Generation, Option<&'a Generation>);
+
+fn for_programs(place: &Place, listed: &[WithParent<'_>]) -> Value {
+    let snapshots = listed.iter().map(|(generation, parent)| {
         let mut snapshot = text::generation(generation);
-        snapshot["parent"] = json!(parent(position));
+        snapshot["parent"] = json!(parent.map(Generation::name));
         snapshot
     });
     json!({ "store": place.name(), "snapshots": snapshots.collect::<Vec<_>>() })
 }
 
-fn table(history: &[Generation]) -> String {
-    let rows = history.iter().enumerate().map(|(position, generation)| row(generation, history.get(position + 1)));
-    let titles = ["SEQ", "AGE", "SIZE", "CHANGE", "PARENT"].map(str::to_owned);
-    aligned(&std::iter::once(titles).chain(rows).collect::<Vec<_>>())
+fn table(listed: &[WithParent<'_>]) -> String {
+    let rows = listed.iter().map(|(generation, parent)| row(generation, *parent));
+    aligned(&std::iter::once(TITLES.map(str::to_owned)).chain(rows).collect::<Vec<_>>())
 }
 
-fn row(generation: &Generation, parent: Option<&Generation>) -> [String; 5] {
+fn row(generation: &Generation, parent: Option<&Generation>) -> [String; COLUMNS] {
     let unknown = || String::from("-");
     [
         generation.seq().to_string(),
+        generation.time().map_or_else(unknown, text::time),
         generation.time().map_or_else(unknown, text::age),
         generation.size().map_or_else(unknown, text::size),
         parent.and_then(|parent| Some(change(parent.size()?, generation.size()?))).unwrap_or_else(unknown),
         parent.map_or_else(unknown, |parent| parent.seq().to_string()),
+        generation.name().into(),
     ]
 }
 
@@ -51,14 +62,15 @@ fn change(from: u64, to: u64) -> String {
     format!("{sign}{}", text::size(to.abs_diff(from)))
 }
 
-/// Each column as wide as its widest cell, numbers at the right.
-fn aligned(rows: &[[String; 5]]) -> String {
-    let mut widths = [0; 5];
+/// Each column as wide as its widest cell, numbers at the right; the last one begins where it does, however long it is.
+fn aligned(rows: &[[String; COLUMNS]]) -> String {
+    let mut widths = [0; COLUMNS];
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.len());
         }
     }
+    widths[COLUMNS - 1] = 0;
     rows.iter().enumerate().fold(String::new(), |mut table, (position, row)| {
         let line = row.iter().zip(widths).map(|(cell, width)| format!("{cell:>width$}")).collect::<Vec<_>>().join("  ");
         let style = if position == 0 { text::TITLE } else { anstyle::Style::new() };

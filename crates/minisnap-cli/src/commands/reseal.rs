@@ -6,6 +6,7 @@ use crate::{
     compare::{Named, for_people},
     exit::{Exit, Failure, Outcome},
     out,
+    pending_change::PendingChange,
     place::Place,
     text,
 };
@@ -32,6 +33,7 @@ pub(crate) async fn run(args: ResealArgs) -> Outcome {
     let Some(edit) = look(&folder, &history[0]).await? else {
         // Settles what an adoption left that was cut short.
         if let Some(digest) = history[0].digest() {
+            PendingChange::Store.begin();
             backend.reseal_if(history[0].seq(), digest).await?;
         }
         return out::print("nothing to accept: what is there is what was published\n");
@@ -48,6 +50,7 @@ pub(crate) async fn run(args: ResealArgs) -> Outcome {
         return Err(Failure::new(Exit::Refused, format!("{}: it was changed meanwhile; not resealed", place.name()))
             .advice("see who else writes there, and reseal again"));
     }
+    PendingChange::Store.begin();
     match backend.reseal_if(edit.seq, Digest::of(&edit.json)).await? {
         Some(resealed) => out::report(&format!(
             "resealed as seq {}; retained: {}\n",
@@ -71,6 +74,7 @@ async fn refuse_text_of_links(place: &Place, folder: &Path, current: &Generation
 }
 
 async fn set_aside(backend: &FsBackend, place: &Place) -> Outcome {
+    PendingChange::Store.begin();
     let moved = backend.set_aside().await?;
     if moved.is_empty() {
         let verify = place.command("verify", &[]);

@@ -3,23 +3,19 @@
 use crate::{
     args::{CatArgs, RestoreArgs},
     exit::{Exit, Failure, Outcome},
+    given::quoted,
     out,
     place::Place,
-    progress::Progress,
+    replace_file::{ReplaceError, replace},
+    select::Which,
     text,
 };
-use minisnap::{
-    Bytes,
-    format::{CHUNK, JSON_NAME, SEQ_NAME},
-};
+use minisnap::format::{JSON_NAME, SEQ_NAME};
 use std::{
-    fs::{self, File, Permissions},
-    io::{self, IsTerminal, Write},
-    os::unix::fs::PermissionsExt,
+    fs,
+    io::{self, IsTerminal},
     path::{Path, PathBuf},
 };
-use tempfile::NamedTempFile;
-use tokio::task::{spawn_blocking, yield_now};
 
 pub(crate) async fn run(args: RestoreArgs) -> Outcome {
     let place = Place::of(&args.store)?;
@@ -34,13 +30,37 @@ pub(crate) async fn run(args: RestoreArgs) -> Outcome {
     }
     let (generation, json) = place.read(args.at.which.as_ref()).await?;
     let size = json.len() as u64;
-    let cannot = |error: io::Error| {
-        let what = format!("cannot write {}: {error}; there is no half of it", output.display());
-        Failure::new(Exit::LocalFile, what).advice("see to the folder, its permissions and its disk")
-    };
-    write_file(&output, json).await.map_err(cannot)?;
+    let in_place = writing_into(&output, &place, args.at.which.as_ref());
+    replace(&output, json).await.map_err(|error| cannot_write(&output, error, &in_place))?;
     let told = format!("restored seq {} ({}) to {}\n", generation.seq(), text::size(size), output.display());
     out::report_of("the file is restored", &told)
+}
+
+/// A command that writes into a file, and leaves it the file that it is. To be pasted.
+fn writing_into(output: &Path, place: &Place, which: Option<&Which>) -> String {
+    let cat = match which {
+        None => place.command("cat", &[]),
+        Some(Which::Seq(seq)) => place.command("cat", &["--at", &seq.to_string()]),
+        Some(Which::Name(name)) => place.command("cat", &["--at", name]),
+    };
+    format!("{} > {}`", cat.trim_end_matches('`'), quoted(output.as_os_str()))
+}
+
+fn cannot_write(output: &Path, error: ReplaceError, in_place: &str) -> Failure {
+    let shown = output.display();
+    let failure = |what: String| Failure::new(Exit::LocalFile, format!("cannot write {shown}: {what}"));
+    match error {
+        ReplaceError::Io(error) => failure(format!("{error}; there is no half of it"))
+            .advice("see to the folder, its permissions and its disk"),
+        ReplaceError::CannotKeep(what) => failure(format!("{what}; nothing was written")).advice(format!(
+            "give the name of a file that isn't there yet; or write into this one, which keeps who may read it, but not all \
+             of its content if that is interrupted: {in_place}"
+        )),
+        ReplaceError::Changed => {
+            failure("its owner, mode or ACL was changed meanwhile, or it came or went; it is as it was left".into())
+                .advice("run the same command again")
+        }
+    }
 }
 
 /// Whether a path is one of a store's files, by whatever links it leads there: one of the two names, with the other or a
@@ -66,52 +86,4 @@ pub(crate) async fn cat(args: CatArgs) -> Outcome {
         true => out::print("\n"),
         false => Ok(()),
     }
-}
-
-/// Writes a file whole or not at all: beside it, synced, renamed. What is no regular file (a pipe, `/dev/null`) is written
-/// to as it is.
-async fn write_file(path: &Path, bytes: Bytes) -> io::Result<()> {
-    let path = match fs::metadata(path) {
-        Ok(found) if found.is_file() => fs::canonicalize(path)?,
-        Ok(found) if found.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
-        Ok(_) => return write_special(path.into(), bytes).await,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => path.into(),
-        Err(error) => return Err(error),
-    };
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder.to_path_buf(),
-        _ => PathBuf::from("."),
-    };
-    // Less what the umask takes away, as for any new file.
-    let permissions = Permissions::from_mode(0o666);
-    let mut file =
-        tempfile::Builder::new().prefix(".minisnap-restore-").permissions(permissions).tempfile_in(&folder)?;
-    if let Ok(found) = fs::metadata(&path) {
-        file.as_file().set_permissions(found.permissions())?;
-    }
-    let progress = Progress::of_bytes("restoring", bytes.len() as u64);
-    for chunk in bytes.chunks(CHUNK) {
-        file.write_all(chunk)?;
-        progress.add(chunk.len() as u64);
-        // So that Ctrl-C is heard, which removes the file.
-        yield_now().await;
-    }
-    progress.doing("syncing");
-    spawn_blocking(move || settle(file, &path, &folder)).await.map_err(io::Error::other)?
-}
-
-fn settle(file: NamedTempFile, path: &Path, folder: &Path) -> io::Result<()> {
-    file.as_file().sync_all()?;
-    // Opened before, so that nothing but the sync can fail once the file is there. Who may write there, but not read, may
-    // not open it.
-    let folder = match File::open(folder) {
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => None,
-        folder => Some(folder?),
-    };
-    file.persist(path)?;
-    folder.map_or(Ok(()), |folder| folder.sync_all())
-}
-
-async fn write_special(path: PathBuf, bytes: Bytes) -> io::Result<()> {
-    out::aside(move || File::options().write(true).open(path)?.write_all(&bytes)).await?
 }

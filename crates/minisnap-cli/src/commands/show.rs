@@ -14,11 +14,13 @@ use serde_json::{Value, json};
 
 pub(crate) async fn run(args: ShowArgs) -> Outcome {
     let shown = Shown::look(&Place::of(&args.store)?).await?;
+    let age = args.max_age.map_or(Ok(()), |max_age| shown.is_no_older_than(max_age));
     out::print(&match args.form.json {
         true => format!("{:#}\n", shown.for_programs()),
         false => shown.for_people(),
     })?;
-    shown.problem.map_or(Ok(()), Err)
+    // What can't be restored is worse than what is old.
+    shown.problem.map_or(age, Err)
 }
 
 /// Up to and with which seq a log may go; `None` if all of it has to stay.
@@ -62,6 +64,22 @@ impl Shown {
             let (store, verify) = (place.name().into(), place.command("verify", &[]));
             return Ok(Self { store, verify, current, retained, problem, warning, one_is_missing });
         }
+    }
+
+    /// A time ahead of the clock counts by how far it is ahead: two clocks differ by a little, and what is far ahead would
+    /// count as new for ever.
+    fn is_no_older_than(&self, max_age: humantime::Duration) -> Outcome {
+        let found = match text::known_time(&self.current).map(|time| time.elapsed()) {
+            Some(Ok(age)) if age <= *max_age => return Ok(()),
+            Some(Err(ahead)) if ahead.duration() <= *max_age => return Ok(()),
+            Some(Ok(age)) => format!("is {} old", text::duration(age)),
+            Some(Err(ahead)) => format!("is {} ahead of this machine's clock", text::duration(ahead.duration())),
+            None => "has an unknown age".into(),
+        };
+        let what = format!("{}: the current snapshot {found}, and --max-age is {max_age}", self.store);
+        Err(Failure::new(Exit::TooOld, what).advice(
+            "see whether the program that publishes here runs, what it logged, and whether both clocks are right",
+        ))
     }
 
     fn health(&self) -> &'static str {

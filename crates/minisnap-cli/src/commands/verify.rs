@@ -18,13 +18,28 @@ use serde_json::{Value, json};
 
 pub(crate) async fn run(args: VerifyArgs) -> Outcome {
     let place = Place::of(&args.store)?;
-    let verified = Verified::check(&place, args.form.json).await?;
+    let lines = match args.form.json {
+        true => Lines::None,
+        false if args.quiet => Lines::OfWrong,
+        false => Lines::All,
+    };
+    let verified = Verified::check(&place, lines).await?;
     let verdict = verified.verdict(&place);
-    out::print(&match args.form.json {
-        true => format!("{:#}\n", verified.for_programs(&place, verdict.as_ref())),
-        false => verified.last_lines(&place),
-    })?;
+    match lines {
+        Lines::None => out::print(&format!("{:#}\n", verified.for_programs(&place, verdict.as_ref())))?,
+        // Nothing is printed, so it doesn't matter who reads it.
+        Lines::OfWrong if verified.links.is_empty() => {}
+        Lines::OfWrong | Lines::All => out::print(&verified.last_lines(&place))?,
+    }
     verdict.map_or(Ok(()), Err)
+}
+
+/// Which snapshots are told on a line of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lines {
+    All,
+    OfWrong,
+    None,
 }
 
 /// What was found out.
@@ -51,11 +66,11 @@ impl Health {
 impl Verified {
     /// Checks until all that is retained was checked: what a writer retires meanwhile can't be, and what it publishes is to
     /// be.
-    async fn check(place: &Place, silently: bool) -> Outcome<Self> {
+    async fn check(place: &Place, lines: Lines) -> Outcome<Self> {
         let mut verified = Self::default();
         for _ in 0..LOOKS {
             let history = place.history().await.map_err(as_verify_says_it)?;
-            verified.check_new_ones(place, &history, silently).await?;
+            verified.check_new_ones(place, &history, lines).await?;
             let links = faults(place, &history);
             if place.history().await.map_err(as_verify_says_it)? == history {
                 (verified.links, verified.one_is_missing) = links?;
@@ -68,7 +83,7 @@ impl Verified {
     }
 
     /// Checks what wasn't checked before, with a line for each.
-    async fn check_new_ones(&mut self, place: &Place, history: &[Generation], silently: bool) -> Outcome {
+    async fn check_new_ones(&mut self, place: &Place, history: &[Generation], lines: Lines) -> Outcome {
         self.snapshots.retain(|(generation, _)| history.contains(generation));
         let todo: Vec<_> = history.iter().filter(|generation| !self.knows(generation)).collect();
         let progress = Progress::of_bytes("verifying", todo.iter().filter_map(|generation| generation.size()).sum());
@@ -80,7 +95,7 @@ impl Verified {
                 Ok(warning) => Health::Intact(warning),
             };
             progress.add(generation.size().unwrap_or_default());
-            if !silently {
+            if lines == Lines::All || lines == Lines::OfWrong && !matches!(health, Health::Intact(_)) {
                 progress.aside(|| out::print(&line(generation, &health)))?;
             }
             self.snapshots.push((generation.clone(), health));

@@ -1,4 +1,4 @@
-//! `minisnap watch`: a line per new snapshot, until Ctrl-C.
+//! `minisnap watch`: a line per new snapshot, until Ctrl-C, or until nobody reads the lines any more.
 
 use crate::{
     args::WatchArgs,
@@ -16,6 +16,14 @@ use std::{io::Write, num::NonZeroUsize, time::Duration};
 const SHORTEST: Duration = Duration::from_millis(10);
 
 pub(crate) async fn run(args: WatchArgs) -> Outcome {
+    tokio::select! {
+        biased;
+        done = watch(args) => done,
+        () = out::reader_is_gone() => Err(Failure::silent(Exit::BrokenPipe)),
+    }
+}
+
+async fn watch(args: WatchArgs) -> Outcome {
     let place = Place::of(&args.store)?;
     let mut watch = Watch { place: &place, seen: None, said: None };
     let mut left = args.count.map_or(usize::MAX, NonZeroUsize::get);

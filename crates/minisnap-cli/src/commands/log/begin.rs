@@ -7,6 +7,7 @@ use crate::{
     exit::{Exit, Failure, Outcome},
     given::quoted,
     out,
+    pending_change::PendingChange,
 };
 use minisnap_wal::{Inspection, Journal, Log};
 use serde::de::IgnoredAny;
@@ -15,6 +16,7 @@ use std::path::PathBuf;
 
 pub(super) async fn run(args: LogBeginArgs) -> Outcome {
     let cannot = |error| failure(error, &args.file);
+    PendingChange::Journal.begin();
     let (journal, moved_to): (Journal<Value>, Option<PathBuf>) = match Journal::<IgnoredAny>::inspect(&args.file).await
     {
         Err(error) if error.is_not_found() => {

@@ -7,6 +7,7 @@ use crate::{
     exit::{Exit, Failure, Outcome},
     given::quoted,
     out,
+    pending_change::PendingChange,
     place::Place,
 };
 use minisnap_wal::{Inspection, Log, WalError};
@@ -28,6 +29,7 @@ pub(super) async fn run(args: LogCutArgs) -> Outcome {
         Done { path: journal.path.clone(), cut: cut.of(&journal), moved_to: None, first: 0, last: 0, args: &args };
     (done.first, done.last) = cut.leaves(&journal);
     if !args.dry_run && done.cut.is_some() {
+        PendingChange::Journal.begin();
         let mut journal = open(&args.file).await?;
         let moved = match cut {
             Cut::Before(before) => journal.truncate(before.saturating_sub(1)).await.map(|()| None),
