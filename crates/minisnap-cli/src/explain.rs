@@ -5,9 +5,8 @@ use crate::{
     commands::show::health,
     exit::{Exit, Failure},
     help::{self, Left},
-    library, out,
+    library,
     place::Place,
-    salvage::Salvage,
 };
 use minisnap::{Generation, MiniSnapError};
 
@@ -38,8 +37,8 @@ pub(crate) async fn explain(failure: Failure, place: &Place) -> Failure {
     let advice = help::of_damage(error, place, &left);
     let intact = match left {
         Left::InHistory { intact, .. } => intact,
-        Left::InFolder(Salvage { intact, .. }) => intact,
-        Left::Unknown => Vec::new(),
+        // What the library found, where the history can't be read.
+        Left::Unknown => return failure.advice(advice),
     };
     failure.advice(advice).with_intact(intact)
 }
@@ -54,14 +53,6 @@ async fn left(error: &MiniSnapError, place: &Place) -> Left {
             };
             history.into_iter().next().map_or(Left::Unknown, |current| Left::InHistory { current, intact })
         }
-        Err(MiniSnapError::Corrupt { .. }) => match place.folder() {
-            // Not on this thread, which hears Ctrl-C.
-            Some(folder) => match out::aside(move || Salvage::of(&folder)).await.flatten() {
-                Ok(salvage) => Left::InFolder(salvage),
-                Err(_) => Left::Unknown,
-            },
-            None => Left::Unknown,
-        },
         Err(_) => Left::Unknown,
     }
 }

@@ -1,6 +1,6 @@
 //! The advice about an error of the library: what a person can do, with the commands that do it, about this store.
 
-use crate::{given::quoted, place::Place, salvage::Salvage, text};
+use crate::{given::quoted, place::Place, text};
 use minisnap::{Generation, MiniSnapError, Operation, format::JSON_NAME};
 use std::{path::Path, time::Duration};
 
@@ -13,8 +13,7 @@ pub(crate) enum Left {
         /// The retained ones that are intact, newest first.
         intact: Vec<Generation>,
     },
-    /// The history can't be read: what is in the folder.
-    InFolder(Salvage),
+    /// The history can't be read.
     Unknown,
 }
 
@@ -82,9 +81,11 @@ pub(crate) fn of_damage(error: &MiniSnapError, place: &Place, left: &Left) -> St
         _ => "bring the store back from a backup",
     };
     match left {
-        Left::InHistory { current, intact } => of_generation(error, place, current, intact),
-        Left::InFolder(salvage) => of_record(place, salvage).unwrap_or_else(|| remedy.into()),
-        Left::Unknown => remedy.into(),
+        // Of the store's own links, the library says how they are made again.
+        Left::InHistory { current, intact } if !place.is_link(&error.at().place) => {
+            of_generation(error, place, current, intact)
+        }
+        Left::InHistory { .. } | Left::Unknown => remedy.into(),
     }
 }
 
@@ -111,22 +112,5 @@ fn of_generation(error: &MiniSnapError, place: &Place, current: &Generation, int
         }
         Some(_) => back,
         None => format!("{back}; or put back an earlier version of this object, if the bucket keeps versions"),
-    }
-}
-
-/// `None` where what the library says is all that can be said.
-fn of_record(place: &Place, salvage: &Salvage) -> Option<String> {
-    let record = place.folder()?.join("snapshots/current");
-    match (salvage.intact.first(), salvage.damaged.len()) {
-        (Some(newest), _) if salvage.record_is_replaceable => Some(format!(
-            "bring the link back from a backup, or make the newest intact snapshot, seq {}, current: `ln -sfn {} {}`",
-            newest.seq(),
-            newest.name(),
-            quoted(record.as_os_str())
-        )),
-        (None, damaged) if damaged > 0 => {
-            Some(format!("no intact snapshot is left here, and {damaged} damaged: bring the folder back from a backup"))
-        }
-        _ => None,
     }
 }

@@ -25,7 +25,6 @@ mod place;
 mod progress;
 mod publish;
 mod replace_file;
-mod salvage;
 mod select;
 mod since;
 mod text;

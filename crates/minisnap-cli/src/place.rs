@@ -65,6 +65,12 @@ impl Place {
         is_public && stands_there.is_some_and(|found| found.is_file()) && folder.join("snapshots/current").exists()
     }
 
+    /// Whether this is one of the links that lead to the current snapshot: the two public names, or the commit record.
+    pub(crate) fn is_link(&self, path: &str) -> bool {
+        let Some(folder) = &self.folder else { return false };
+        [JSON_NAME, SEQ_NAME, "snapshots/current"].iter().any(|name| Path::new(path) == folder.join(name))
+    }
+
     /// The backend.
     pub(crate) fn backend(&self) -> &Arc<dyn SnapshotBackend> {
         self.store.backend()

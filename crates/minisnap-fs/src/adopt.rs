@@ -139,25 +139,24 @@ pub(crate) fn refuse_lost_record(
     }
     generations.sort_by_key(|name| name.seq);
     let list: Vec<_> = generations.iter().map(GenerationName::as_str).collect();
-    let (found, remedy): (_, String) = if !generations.is_empty() {
-        (
-            format!(
-                "the commit record is missing, as after a copy without links, but there are generations: {}",
-                list.join(", ")
-            ),
-            repair::of_lost_record(disk, layout, &generations),
-        )
-    } else if found.contains(&AtName::Ours) {
-        (
-            "the commit record and all generations are missing, but there are links to them".into(),
-            "bring the folder `snapshots` back (is a disk not mounted?), or remove the links snapshot.json and \
-             snapshot.seq to start anew"
-                .into(),
-        )
-    } else {
+    if !generations.is_empty() {
+        let found = format!(
+            "the commit record is missing, as after a copy without links, but there are generations: {}",
+            list.join(", ")
+        );
+        return Err(repair::lost_record(disk, layout, found));
+    }
+    if !found.contains(&AtName::Ours) {
         return Ok(());
-    };
-    Err(MiniSnapError::Corrupt { at: disk.at(&layout.current()), found, remedy, intact: Vec::new() })
+    }
+    Err(MiniSnapError::Corrupt {
+        at: disk.at(&layout.current()),
+        found: "the commit record and all generations are missing, but there are links to them".into(),
+        remedy: "bring the folder `snapshots` back (is a disk not mounted?), or remove the links snapshot.json and \
+                 snapshot.seq to start anew"
+            .into(),
+        intact: Vec::new(),
+    })
 }
 
 /// Versions 0.1.2 and 0.1.3 wrote one file a snapshot: a folder with such files is not empty.

@@ -10,7 +10,7 @@ use crate::{
     text_links,
 };
 use minisnap_core::{Generation, MiniSnapError};
-use std::path::Path;
+use std::{cmp::Reverse, collections::HashSet, path::Path};
 
 /// The error for a store whose links are not as they should be, with the remedy.
 pub(crate) fn corrupt(disk: Disk, layout: &Layout, path: &Path, found: String) -> MiniSnapError {
@@ -21,7 +21,7 @@ pub(crate) fn corrupt(disk: Disk, layout: &Layout, path: &Path, found: String) -
         let snapshots = layout.snapshots();
         format!(
             "copy again with links kept (cp -a, tar, rsync -a), or take the two plain files in {} as the snapshot, by moving \
-             the rest out of their way: mv {} {}",
+             the rest out of their way: `mv {} {}`",
             layout.dir().display(),
             quoted(&snapshots.display().to_string()),
             quoted(&format!("{}.copied", snapshots.display()))
@@ -34,17 +34,11 @@ pub(crate) fn corrupt(disk: Disk, layout: &Layout, path: &Path, found: String) -
 pub(crate) const NOTHING_IS_INTACT: &str = "no generation is intact: bring the folder back from a backup, with links kept \
                                             (cp -a, tar, rsync -a), or start without a snapshot, from the whole log";
 
-/// What to do where the commit record is lost and these generations are there.
-pub(crate) fn of_lost_record(disk: Disk, layout: &Layout, generations: &[GenerationName]) -> String {
-    let newest = generations.iter().rev().find(|name| is_intact(disk, layout, name));
-    let first = match newest {
-        Some(newest) => format!(
-            "restore the link from a backup, or point it to the newest intact generation: ln -s {newest} {}",
-            quoted(&layout.current().display().to_string())
-        ),
-        None => NOTHING_IS_INTACT.into(),
-    };
-    format!("{first}; or move the generations elsewhere to start without them")
+/// The error for a store whose commit record is missing, while there are generations.
+pub(crate) fn lost_record(disk: Disk, layout: &Layout, found: String) -> MiniSnapError {
+    let chain = Chain::find(disk, layout);
+    let remedy = format!("bring the link back from a backup; or {}", chain.remedy(disk, layout));
+    MiniSnapError::Corrupt { at: disk.at(&layout.current()), found, remedy, intact: chain.intact() }
 }
 
 fn is_intact(disk: Disk, layout: &Layout, name: &GenerationName) -> bool {
@@ -70,7 +64,7 @@ struct Chain {
 }
 
 impl Chain {
-    /// The history from what the commit record says, if it can still be understood; else all generations there are, by seq.
+    /// The history from what the commit record says, if it can still be understood; else all generations that there are.
     fn find(disk: Disk, layout: &Layout) -> Self {
         let path = layout.current();
         let entry = disk.entry(&path).unwrap_or(Entry::Missing);
@@ -86,7 +80,7 @@ impl Chain {
                 (history.retained, Some(count).filter(|count| *count != usize::MAX))
             }
             Some(CommitRecord::Nothing) => (Vec::new(), None),
-            Some(CommitRecord::Absent) | None => (by_seq(disk, layout), None),
+            Some(CommitRecord::Absent) | None => (all(disk, layout), None),
         };
         let generations = names.into_iter().map(|name| (name.clone(), is_intact(disk, layout, &name))).collect();
         let is_known = said.is_some() || matches!(entry, Entry::Link(_));
@@ -133,16 +127,30 @@ impl Chain {
         }
         let loop_over_links = "for link in snapshots/*/parent snapshots/*/retained; do [ -L \"$link\" ] || [ ! -f \"$link\" ] || \
                                ln -sf -- \"$(cat \"$link\")\" \"$link\"; done";
-        format!("make the links again, in a shell: {} && {loop_over_links}", commands.join(" && "))
+        format!("make the links again, in a shell: `{} && {loop_over_links}`", commands.join(" && "))
     }
 }
 
-/// All generations in the folder, those with the highest seq first.
-fn by_seq(disk: Disk, layout: &Layout) -> Vec<GenerationName> {
+/// All generations in the folder: from each that is no other's parent, the most recently written first, back along the parents.
+/// After a rollback, the newest isn't the one with the highest seq.
+fn all(disk: Disk, layout: &Layout) -> Vec<GenerationName> {
+    let parent = |name: &GenerationName| record::read_parent(disk, layout, name).unwrap_or_default();
     let names = disk.names_in(&layout.snapshots()).unwrap_or_default();
-    let mut generations: Vec<_> = names.iter().filter_map(|name| GenerationName::parse(name)).collect();
-    generations.sort_by_key(|name| std::cmp::Reverse(name.seq));
-    generations
+    let mut found: Vec<_> = names.iter().filter_map(|name| GenerationName::parse(name)).collect();
+    let parents: HashSet<_> = found.iter().filter_map(parent).collect();
+    found.sort_by_cached_key(|name| {
+        let time = record::describe(disk, layout, name).ok().and_then(|generation| generation.time());
+        (parents.contains(name), Reverse((time, name.seq)))
+    });
+    let mut ordered: Vec<GenerationName> = Vec::new();
+    for name in &found {
+        let mut next = Some(name.clone());
+        while let Some(name) = next.filter(|next| found.contains(next) && !ordered.contains(next)) {
+            next = parent(&name);
+            ordered.push(name);
+        }
+    }
+    ordered
 }
 
 /// A word for a shell.

@@ -70,7 +70,7 @@ async fn remedy_goes_back_only_where_something_is_intact() {
     assert!(text.contains(&format!("the newest intact generation, {}", history[1])), "{text}");
     fs::write(folder.path("snapshots").join(history[1].name()).join("snapshot.json"), "[").unwrap();
     let text = corrupt(&folder).await.to_string();
-    assert!(text.contains("no intact generation is left") && !text.contains("restore_generation"), "{text}");
+    assert!(text.contains("no generation is intact") && !text.contains("restore_generation"), "{text}");
 }
 
 #[tokio::test]

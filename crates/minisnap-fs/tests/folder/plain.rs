@@ -67,7 +67,8 @@ async fn a_seq_that_is_no_number_is_an_error_for_reader_and_writer_and_stays_as_
         (b" \n", "nothing"),
         (b"-1", "\"-1\""),
         (b"18446744073709551616", "18446744073709551616"),
-        (b"\xff\xfe", "no text"),
+        (b"\xff\xfe", "UTF-16"),
+        (b"\xff", "no text"),
         (b"10 11", "\"10 11\""),
         (long.as_bytes(), "more than 64 bytes"),
     ] {

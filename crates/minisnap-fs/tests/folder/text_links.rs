@@ -39,7 +39,8 @@ fn make_text(folder: &Path, which: &dyn Fn(&Path) -> bool, end: &str) {
 /// The remedy, pasted into a shell.
 fn paste(error: &MiniSnapError) {
     let MiniSnapError::Corrupt { remedy, .. } = error else { panic!("{error}") };
-    let command = remedy.strip_prefix("make the links again, in a shell: ").expect(remedy);
+    let command = remedy.split_once("make the links again, in a shell: `").and_then(|(_, rest)| rest.strip_suffix('`'));
+    let command = command.expect(remedy);
     // Not in the store's folder.
     let done = Command::new("sh").args(["-c", command]).current_dir("/").output().unwrap();
     assert!(done.status.success(), "{command}: {}", String::from_utf8_lossy(&done.stderr));
