@@ -190,7 +190,7 @@ pub(crate) const MEMORY_KIB: u64 = 100_000;
 /// A list of 5000 lists of 101 numbers, in each tenth of which one was changed by as much.
 pub(crate) fn long_list(head: &str, changed: u64) -> String {
     let rest: String = (0..100).map(|n| format!(",{n}")).collect();
-    let first = |n: u64| if n % 10 == 0 { n + changed } else { n };
+    let first = |n: u64| if n.is_multiple_of(10) { n + changed } else { n };
     let items: Vec<_> = (0..5000).map(|n| format!("[{}{rest}]", first(n))).collect();
     format!("[{head}{}]", items.join(","))
 }
