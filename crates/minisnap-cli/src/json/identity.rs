@@ -49,7 +49,7 @@ impl<'a, 'b> Index<'a, 'b> {
         let taken = budget.take(count * size_of::<usize>());
         let mut offsets = Vec::with_capacity(count);
         offsets.extend(members().map(|member| member.offset));
-        let key = |offset| text(Members::at(object, offset).key);
+        let key = |offset| text(Members::key_at(object, offset));
         offsets.sort_unstable_by(|one, other| key(*one).cmp(&key(*other)).then(one.cmp(other)));
         offsets.dedup_by(|later, kept| {
             let is_same = key(*later) == key(*kept);

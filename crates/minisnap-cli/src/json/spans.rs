@@ -69,11 +69,16 @@ impl<'a> Members<'a> {
         Self { object, rest: inside(object) }
     }
 
+    /// The key that begins there. Its value isn't looked at.
+    pub(super) fn key_at(object: &'a [u8], offset: usize) -> &'a [u8] {
+        let rest = &object[offset..];
+        &rest[..string_length(rest)]
+    }
+
     /// The one whose key begins there.
     pub(super) fn at(object: &'a [u8], offset: usize) -> Member<'a> {
-        let rest = &object[offset..];
-        let (key, rest) = rest.split_at(string_length(rest));
-        let rest = rest.trim_ascii_start();
+        let key = Self::key_at(object, offset);
+        let rest = object[offset + key.len()..].trim_ascii_start();
         let rest = rest.strip_prefix(b":").unwrap_or(rest).trim_ascii_start();
         let (value, rest) = rest.split_at(value_length(rest));
         Member { offset, end: object.len() - rest.len(), key, value }
