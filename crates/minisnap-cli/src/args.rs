@@ -177,8 +177,11 @@ pub(crate) struct ResealArgs {
     /// Don't ask
     #[arg(short, long)]
     pub(crate) yes: bool,
+    /// Don't show what changed: only the size
+    #[arg(long)]
+    pub(crate) no_diff: bool,
     /// The other way out: move what was written there aside, and go on with the snapshot that was published last
-    #[arg(long, conflicts_with = "yes")]
+    #[arg(long, conflicts_with_all = ["yes", "no_diff"])]
     pub(crate) set_aside: bool,
 }
 

@@ -1,17 +1,15 @@
-//! What changed from one JSON to another: for people, and as a JSON Patch.
+//! What changed from one JSON to another: for people, and as a JSON Patch. It is printed as it is found.
 
 use crate::{
     exit::{Exit, Failure, Outcome},
     json::{
-        changes::{Change, Difference, changes},
-        exact,
-        pretty::pretty_of_written,
+        changes::{Change, Reader, changes},
+        pretty::{line, pretty_within},
     },
     text,
 };
-use minisnap::Bytes;
+use minisnap::{Bytes, format::check_json};
 use serde_json::Value;
-use std::fmt::Write;
 
 /// How much of a value is shown. `--json` has all of it.
 const SHOWN: usize = 72;
@@ -23,53 +21,93 @@ pub(crate) struct Named {
     pub(crate) name: String,
 }
 
-/// A line for each place in which they differ, and how many those are.
-pub(crate) fn for_people(old: &Named, new: &Named) -> Outcome<String> {
-    if old.json == new.json {
-        return Ok("the same document, byte for byte\n".into());
+impl Named {
+    /// Fails where it is no JSON.
+    pub(crate) fn check(&self) -> Outcome {
+        check_json(&self.json).map_err(|error| {
+            Failure::new(Exit::NotRestorable, format!("{} is no JSON that a restore could read: {error}", self.name))
+                .advice("mend it there, at that line and column")
+        })
     }
-    let (old, new) = (read(old)?, read(new)?);
-    let changes = changes(&old, &new);
-    if changes.is_empty() {
-        return Ok("the same document, written differently\n".into());
-    }
-    let (mut lines, mut counts) = (String::new(), [0; 3]);
-    for Difference { path, change } in &changes {
-        let path = if path.is_empty() { "the whole document".into() } else { for_terminal(path) };
-        let (kind, mark, style, values) = match change {
-            Change::Replaced { old, new } => (0, '~', text::TITLE, format!("{} -> {}", shown(old)?, shown(new)?)),
-            Change::Added(value) => (1, '+', text::GOOD, shown(value)?),
-            Change::Removed(value) => (2, '-', text::BAD, shown(value)?),
-        };
-        counts[kind] += 1;
-        let _ = writeln!(lines, "{style}{mark} {path}{style:#}  {values}");
-    }
-    let [changed, added, removed] = counts;
-    let _ = writeln!(lines, "{changed} changed, {added} added, {removed} removed");
-    Ok(lines)
 }
 
-/// The JSON Patch (RFC 6902) that makes the new one of the old one.
-pub(crate) fn for_programs(old: &Named, new: &Named) -> Outcome<String> {
-    let patch = json_patch::diff(&read(old)?, &read(new)?);
-    let text = exact::write(&patch).and_then(|patch| pretty_of_written(&patch)).map_err(|error| unwritable(&error))?;
-    Ok(String::from_utf8_lossy(&text).into_owned() + "\n")
+/// Two documents that can be compared.
+#[derive(Debug)]
+pub(crate) struct Pair {
+    old: Bytes,
+    new: Bytes,
 }
 
-fn read(named: &Named) -> Outcome<Value> {
-    exact::read(&named.json).map_err(|error| {
-        Failure::new(Exit::NotRestorable, format!("{} is no JSON that a restore could read: {error}", named.name))
-            .advice("mend it there, at that line and column")
-    })
+impl Pair {
+    /// Fails where one of them is no JSON; what is the same byte for byte needs none.
+    pub(crate) fn of(old: Named, new: Named) -> Outcome<Self> {
+        if old.json != new.json {
+            old.check()?;
+            new.check()?;
+        }
+        Ok(Self { old: old.json, new: new.json })
+    }
+
+    /// Prints a line for each place in which they differ, and how many those are.
+    pub(crate) fn for_people(&self, mut print: impl FnMut(&str) -> Outcome) -> Outcome {
+        if self.old == self.new {
+            return print("the same document, byte for byte\n");
+        }
+        let mut counts = [0_u64; 3];
+        changes(&self.old, &self.new, Reader::Person, |path, change| {
+            let path = if path.is_empty() { "the whole document".into() } else { for_terminal(path) };
+            let (kind, mark, style, values) = match change {
+                Change::Replaced { old, new } => (0, '~', text::TITLE, format!("{} -> {}", shown(old)?, shown(new)?)),
+                Change::Added(value) => (1, '+', text::GOOD, shown(value)?),
+                Change::Removed(value) => (2, '-', text::BAD, shown(value)?),
+            };
+            counts[kind] += 1;
+            print(&format!("{style}{mark} {path}{style:#}  {values}\n"))
+        })?;
+        match counts {
+            [0, 0, 0] => print("the same document, written differently\n"),
+            [changed, added, removed] => print(&format!("{changed} changed, {added} added, {removed} removed\n")),
+        }
+    }
+
+    /// Prints the JSON Patch (RFC 6902) that makes the new one of the old one.
+    pub(crate) fn for_programs(&self, mut print: impl FnMut(&str) -> Outcome) -> Outcome {
+        let mut is_first = true;
+        changes(&self.old, &self.new, Reader::Program, |path, change| {
+            let (op, value) = match change {
+                Change::Replaced { new, .. } => ("replace", Some(new)),
+                Change::Added(value) => ("add", Some(value)),
+                Change::Removed(_) => ("remove", None),
+            };
+            let before = if is_first { "[" } else { "," };
+            is_first = false;
+            print(&format!("{before}\n  {{\n    \"op\": \"{op}\",\n    \"path\": {}", Value::from(path)))?;
+            if let Some(value) = value {
+                print(",\n    \"value\": ")?;
+                for piece in pretty_within(value, 2) {
+                    print(&String::from_utf8_lossy(&piece.map_err(|error| unwritable(&error))?))?;
+                }
+            }
+            print("\n  }")
+        })?;
+        print(if is_first { "[]\n" } else { "\n]\n" })
+    }
 }
 
 /// A value on one line, its end cut off if it is long.
-fn shown(value: &Value) -> Outcome<String> {
-    let json = exact::write(value).map_err(|error| unwritable(&error))?;
-    let json = String::from_utf8_lossy(&json);
-    Ok(match json.char_indices().nth(SHOWN) {
-        None => for_terminal(&json),
-        Some((end, _)) => format!("{}… ({})", for_terminal(&json[..end]), text::size(json.len() as u64)),
+fn shown(value: &[u8]) -> Outcome<String> {
+    let (mut shown, mut length) = (Vec::new(), 0);
+    for piece in line(value) {
+        let piece = piece.map_err(|error| unwritable(&error))?;
+        length += piece.len();
+        // No char has more than four bytes.
+        let room = (4 * (SHOWN + 1)).saturating_sub(shown.len());
+        shown.extend_from_slice(&piece[..piece.len().min(room)]);
+    }
+    let shown = String::from_utf8_lossy(&shown);
+    Ok(match shown.char_indices().nth(SHOWN) {
+        None => for_terminal(&shown),
+        Some((end, _)) => format!("{}… ({})", for_terminal(&shown[..end]), text::size(length as u64)),
     })
 }
 
@@ -93,17 +131,29 @@ fn unwritable(error: &serde_json::Error) -> Failure {
 mod tests {
     use super::*;
 
+    /// What one of the two prints.
+    fn printed(old: &str, new: &str, print: impl FnOnce(&Pair, &mut dyn FnMut(&str) -> Outcome) -> Outcome) -> String {
+        let mut text = String::new();
+        let pair = Pair::of(named(old), named(new)).expect("both are JSON");
+        print(&pair, &mut |piece| {
+            text.push_str(piece);
+            Ok(())
+        })
+        .expect("there is room");
+        text
+    }
+
     fn named(json: &str) -> Named {
         Named { json: Bytes::copy_from_slice(json.as_bytes()), name: format!("the file {json}") }
     }
 
     fn told(old: &str, new: &str) -> String {
-        let told = for_people(&named(old), &named(new)).expect("both are JSON");
+        let told = printed(old, new, |pair, print| pair.for_people(print));
         anstream::adapter::strip_str(&told).to_string()
     }
 
     fn patch(old: &str, new: &str) -> String {
-        for_programs(&named(old), &named(new)).expect("both are JSON")
+        printed(old, new, |pair, print| pair.for_programs(print))
     }
 
     #[test]
@@ -181,7 +231,7 @@ mod tests {
 
     #[test]
     fn what_is_no_json_is_told_with_its_name_and_position() {
-        let failure = for_people(&named("[1]"), &named("[1,]")).expect_err("one is no JSON");
+        let failure = Pair::of(named("[1]"), named("[1,]")).expect_err("one is no JSON");
         assert!(failure.text().contains("the file [1,]") && failure.text().contains("column 4"), "{}", failure.text());
     }
 }

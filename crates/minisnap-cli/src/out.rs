@@ -14,6 +14,7 @@ use rustix::{
 use std::{
     future::pending,
     io::{self, IsTerminal, Write},
+    mem,
     sync::atomic::{AtomicUsize, Ordering},
     thread,
     time::Duration,
@@ -40,6 +41,36 @@ pub(crate) fn print_raw(text: &[u8]) -> Outcome {
         let mut stdout = io::stdout().lock();
         stdout.write_all(text).and_then(|()| stdout.flush())
     })
+}
+
+/// Prints what may be long in pieces, as it comes.
+#[derive(Debug)]
+pub(crate) struct Pieces {
+    text: String,
+    print: fn(&str) -> Outcome,
+}
+
+impl Pieces {
+    /// For people, with colours like [`print`]. Each piece is a whole line.
+    pub(crate) fn of_lines() -> Self {
+        Self { text: String::new(), print }
+    }
+
+    /// As they are, like [`print_raw`].
+    pub(crate) fn raw() -> Self {
+        Self { text: String::new(), print: |text| print_raw(text.as_bytes()) }
+    }
+
+    /// Takes one more.
+    pub(crate) fn add(&mut self, piece: &str) -> Outcome {
+        self.text.push_str(piece);
+        if self.text.len() < CHUNK { Ok(()) } else { (self.print)(&mem::take(&mut self.text)) }
+    }
+
+    /// Prints what wasn't printed yet.
+    pub(crate) fn end(self) -> Outcome {
+        (self.print)(&self.text)
+    }
 }
 
 /// What is printed is short, as a rule, so the command waits for it; what is asked of it meanwhile is seen to elsewhere.

@@ -1,4 +1,4 @@
-use crate::kit::{Ran, STORE, places};
+use crate::kit::{MEMORY_KIB, Ran, STORE, folder, long_list, places};
 
 #[test]
 fn what_changed_is_told_with_paths_and_each_number_exactly() {
@@ -88,4 +88,31 @@ fn nothing_in_a_document_is_a_command_to_the_terminal() {
     place.create(2, "{\"\u{9b}31m\": \"\\u001b[2J\u{7f}\"}");
     let Ran { stdout, .. } = place.run(&["diff", STORE]);
     assert!(stdout.contains("+ /\\u009b31m  \"\\u001b[2J\\u007f\""), "{stdout}");
+}
+
+#[test]
+fn an_insertion_is_one_line_when_it_is_the_head_of_a_long_list() {
+    let place = folder();
+    let list = |head: &str| {
+        let items: Vec<_> = (0..300_000).map(|id| format!("{{\"id\":{id}}}")).collect();
+        format!("{{\"items\":[{head}{}]}}", items.join(","))
+    };
+    place.create(1, &list(""));
+    place.create(2, &list("{\"id\":\"new\"},"));
+    let expected = "seq 1 -> seq 2\n+ /items/0  {\"id\":\"new\"}\n0 changed, 1 added, 0 removed\n";
+    assert_eq!(place.run(&["diff", STORE]).ok(), expected);
+    let patch: serde_json::Value = serde_json::from_str(&place.run(&["diff", STORE, "--json"]).ok()).expect("JSON");
+    assert_eq!(patch, serde_json::json!([{"op": "add", "path": "/items/0", "value": {"id": "new"}}]));
+}
+
+/// Of the two documents of 4 MiB, serde_json's values would take 90 MiB.
+#[test]
+fn a_diff_takes_little_more_memory_than_the_documents() {
+    let place = folder();
+    place.create(1, &long_list("", 0));
+    place.create(2, &long_list("-1,", 1_000_000));
+    let told = place.run_within(MEMORY_KIB, &["diff", STORE]).ok();
+    assert!(told.ends_with("500 changed, 1 added, 0 removed\n"), "{told}");
+    let patch = place.run_within(MEMORY_KIB, &["diff", STORE, "--json"]).ok();
+    assert_eq!(patch.matches("\"op\"").count(), 501);
 }

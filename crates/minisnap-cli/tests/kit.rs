@@ -103,6 +103,15 @@ impl Place {
         Ran::of(self.command(args).stdin(Stdio::null()).output().expect("the program starts"))
     }
 
+    /// Runs the program with an address space of so many KiB, of which its allocator reserves nothing for each thread.
+    pub(crate) fn run_within(&self, kib: u64, args: &[&str]) -> Ran {
+        let mut command = Command::new("sh");
+        self.prepare(&mut command);
+        command.env("MALLOC_ARENA_MAX", "1");
+        command.args(["-c", "ulimit -v $0 && exec \"$@\"", &kib.to_string(), env!("CARGO_BIN_EXE_minisnap")]);
+        Ran::of(command.args(self.args(args)).stdin(Stdio::null()).output().expect("the program starts"))
+    }
+
     /// Runs the program with this on its standard input.
     pub(crate) fn feed(&self, args: &[&str], input: impl AsRef<[u8]>) -> Ran {
         let mut command = self.command(args);
@@ -200,6 +209,17 @@ pub(crate) fn runtime() -> Runtime {
 pub(crate) fn document(bytes: usize) -> String {
     let line = format!("  \"{}\"", "0123456789".repeat(100));
     format!("[\n{}\n]", vec![line.as_str(); bytes / line.len()].join(",\n"))
+}
+
+/// What the program needs for itself, the stacks of its threads included, and for working on two of [`long_list`].
+pub(crate) const MEMORY_KIB: u64 = 100_000;
+
+/// A list of 5000 lists of 101 numbers, in each tenth of which one was changed by as much.
+pub(crate) fn long_list(head: &str, changed: u64) -> String {
+    let rest: String = (0..100).map(|n| format!(",{n}")).collect();
+    let first = |n: u64| if n.is_multiple_of(10) { n + changed } else { n };
+    let items: Vec<_> = (0..5000).map(|n| format!("[{}{rest}]", first(n))).collect();
+    format!("[{head}{}]", items.join(","))
 }
 
 /// What came of a run.

@@ -1,5 +1,5 @@
 use crate::{
-    kit::{Place, Ran, STORE, folder, s3},
+    kit::{MEMORY_KIB, Place, Ran, STORE, folder, long_list, s3},
     meanwhile,
 };
 use std::{
@@ -56,6 +56,43 @@ fn with_nothing_intact_left_all_of_the_edit_is_shown() {
     let told = place.run(&["reseal", STORE, "--yes"]).ok();
     assert!(told.contains("~ the whole document  null -> {\"n\":9}"), "{told}");
     assert_eq!(place.run(&["cat", STORE]).ok(), r#"{"n": 9}"#);
+}
+
+#[test]
+fn an_edit_is_taken_without_a_diff_when_none_is_asked_for() {
+    let place = with_snapshots();
+    place.replace("snapshot.json", r#"{"n": 9}"#);
+    let refused = place.feed(&["reseal", STORE, "--no-diff"], "n\n");
+    assert_eq!(refused.code, Some(11), "{refused:?}");
+    assert!(refused.stderr.contains("[y/N]") && !refused.stdout.contains("/n"), "{refused:?}");
+    let told = place.run(&["reseal", STORE, "--no-diff", "--yes"]).ok();
+    let file = place.files.join("snapshot.json");
+    assert_eq!(told, format!("{}, seq 2: 8 B\nresealed as seq 2; retained: seq 2, 2, 1\n", file.display()));
+    assert_eq!(place.run(&["cat", STORE]).ok(), r#"{"n": 9}"#);
+    place.replace("snapshot.json", r#"{"n": }"#);
+    let error = place.run(&["reseal", STORE, "--no-diff"]).fails(8);
+    assert!(error.contains("snapshot.json") && error.contains("line 1 column 7"), "it asks nothing: {error}");
+}
+
+/// What was published is a file that claims to be larger than the memory that there is.
+#[test]
+fn an_edit_can_be_agreed_to_when_no_diff_is_possible() {
+    let place = with_snapshots();
+    place.replace("snapshot.json", r#"{"n": 9}"#);
+    fs::File::options().write(true).open(place.json_of(2)).unwrap().set_len(1 << 40).unwrap();
+    let told = place.run_within(1 << 20, &["reseal", STORE]);
+    assert!(told.stdout.contains("there is no diff: cannot read "), "{told:?}");
+    assert!(told.stdout.ends_with(", seq 2: 8 B\n") && told.stderr.contains("[y/N]"), "{told:?}");
+}
+
+/// Of the two documents of 4 MiB, serde_json's values would take 90 MiB.
+#[test]
+fn a_reseal_takes_little_more_memory_than_the_documents() {
+    let place = folder();
+    place.create(1, &long_list("", 0));
+    place.replace("snapshot.json", &long_list("-1,", 0));
+    let told = place.run_within(MEMORY_KIB, &["reseal", STORE, "--yes"]).ok();
+    assert!(told.contains("+ /0  -1\n0 changed, 1 added, 0 removed\n"), "{told}");
 }
 
 #[test]

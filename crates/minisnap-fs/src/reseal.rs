@@ -115,9 +115,8 @@ fn read_edit(disk: Disk, layout: &Layout, current: &GenerationName) -> Result<Ed
             found: format!("to reseal, there must be two files: this and {}", seq_path.display()),
         });
     };
-    Ok(Edit {
-        json: disk.read(&json, &json_path)?,
-        seq: names::read_seq(disk, &seq, &seq_path)?,
-        current_is_intact: read::read_files(disk, layout, current)?.is_ok(),
-    })
+    // Before the edit is read: there is never more than one of the two in memory.
+    let current_is_intact = read::read_files(disk, layout, current)?.is_ok();
+    let seq = names::read_seq(disk, &seq, &seq_path)?;
+    Ok(Edit { json: disk.read(&json, &json_path)?, seq, current_is_intact })
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     args::DiffArgs,
-    compare::{Named, for_people, for_programs},
+    compare::{Named, Pair},
     exit::Outcome,
     out,
     place::{LOOKS, Place},
@@ -17,12 +17,19 @@ pub(crate) async fn run(args: DiffArgs) -> Outcome {
     let heading = format!("{title}seq {} -> seq {}{title:#}\n", old.seq(), new.seq(), title = text::TITLE);
     let named = |generation: &Generation, json| Named { json, name: format!("{}: {generation}", place.name()) };
     let (old, new) = (named(&old, old_json), named(&new, new_json));
-    let compared = out::aside(move || match args.form.json {
-        true => for_programs(&old, &new),
-        false => for_people(&old, &new).map(|changes| heading + &changes),
+    let compared = out::aside(move || {
+        let pair = Pair::of(old, new)?;
+        let mut pieces = if args.form.json { out::Pieces::raw() } else { out::Pieces::of_lines() };
+        match args.form.json {
+            true => pair.for_programs(|piece| pieces.add(piece))?,
+            false => {
+                pieces.add(&heading)?;
+                pair.for_people(|line| pieces.add(line))?;
+            }
+        }
+        pieces.end()
     });
-    let text = compared.await.map_err(out::failed)??;
-    if args.form.json { out::print_raw(text.as_bytes()) } else { out::print(&text) }
+    compared.await.map_err(out::failed)?
 }
 
 /// The two snapshots, and what is in them. Looks again when one is retired meanwhile.

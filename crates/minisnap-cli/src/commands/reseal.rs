@@ -3,7 +3,7 @@
 
 use crate::{
     args::ResealArgs,
-    compare::{Named, for_people},
+    compare::{Named, Pair},
     exit::{Exit, Failure, Outcome},
     out,
     pending_change::PendingChange,
@@ -11,12 +11,12 @@ use crate::{
     text,
 };
 use minisnap::{
-    Bytes, Digest, FsBackend, Generation, MiniSnapError,
-    format::{JSON_NAME, SEQ_NAME, parse_seq},
+    Bytes, Digest, Digester, FsBackend, Generation, MiniSnapError,
+    format::{CHUNK, JSON_NAME, SEQ_NAME, parse_seq},
 };
 use std::{
-    fs,
-    io::{self, Write},
+    fs::{self, File},
+    io::{self, Read, Write},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -38,8 +38,10 @@ pub(crate) async fn run(args: ResealArgs) -> Outcome {
         }
         return out::print("nothing to accept: what is there is what was published\n");
     };
-    let shown = edit.shown(published(&place, &folder, &history).await).await?;
-    out::print(&shown)?;
+    match args.no_diff {
+        true => edit.show_size(&place).await?,
+        false => edit.show(&place, published(&place, &folder, &history).await).await?,
+    }
     if !args.yes && !is_agreed().await? {
         return Err(Failure::new(Exit::NotConfirmed, "not resealed; nothing was changed").advice(format!(
             "{} moves a replaced file out of the way; `--yes` doesn't ask",
@@ -47,11 +49,10 @@ pub(crate) async fn run(args: ResealArgs) -> Outcome {
         )));
     }
     if look(&folder, &history[0]).await?.as_ref() != Some(&edit) {
-        return Err(Failure::new(Exit::Refused, format!("{}: it was changed meanwhile; not resealed", place.name()))
-            .advice("see who else writes there, and reseal again"));
+        return Err(changed_meanwhile(&place));
     }
     PendingChange::Store.begin();
-    match backend.reseal_if(edit.seq, Digest::of(&edit.json)).await? {
+    match backend.reseal_if(edit.seq, edit.digest).await? {
         Some(resealed) => out::report(&format!(
             "resealed as seq {}; retained: {}\n",
             resealed.generation().seq(),
@@ -88,66 +89,144 @@ async fn set_aside(backend: &FsBackend, place: &Place) -> Outcome {
 /// What stands at the two names, by way of their links or instead of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Edit {
-    json: Bytes,
     seq: u64,
+    digest: Digest,
     path: PathBuf,
 }
 
 /// `None` if it is as `current` was published.
 async fn look(folder: &Path, current: &Generation) -> Outcome<Option<Edit>> {
     let [path, seq_path] = [JSON_NAME, SEQ_NAME].map(|name| folder.join(name));
-    let (json, seq) = (read(path.clone()).await?, read(seq_path.clone()).await?);
-    let seq = parse_seq(&seq).map_err(|found| {
+    let digest = with_file(&path, digest_of).await?;
+    let seq = parse_seq(&with_file(&seq_path, all_of).await?).map_err(|found| {
         let what = format!("{} holds {found}, not a seq; nothing was changed", seq_path.display());
         Failure::new(Exit::NotRestorable, what).advice("write the number of the last change in the JSON into it")
     })?;
-    let is_as_published = Some(Digest::of(&json)) == current.digest() && seq == current.seq();
-    Ok((!is_as_published).then_some(Edit { json, seq, path }))
+    let is_as_published = Some(digest) == current.digest() && seq == current.seq();
+    Ok((!is_as_published).then_some(Edit { seq, digest, path }))
 }
 
-/// A regular file's bytes. Anything else could have this wait for ever.
-async fn read(path: PathBuf) -> Outcome<Bytes> {
-    let shown = path.display().to_string();
-    let read = out::aside(move || match fs::metadata(&path)?.is_file() {
-        true => fs::read(&path),
+/// Does something with a regular file. Anything else could have this wait for ever.
+async fn with_file<T: Send + 'static>(path: &Path, work: fn(File) -> io::Result<T>) -> Outcome<T> {
+    let opened = path.to_owned();
+    let done = out::aside(move || match fs::metadata(&opened)?.is_file() {
+        true => work(File::open(&opened)?),
         false => Err(io::Error::other("it is no regular file")),
     });
-    read.await.flatten().map(Bytes::from).map_err(|error| {
-        Failure::new(Exit::CouldNotLook, format!("cannot read {shown}: {error}; nothing was changed"))
+    done.await.flatten().map_err(|error| {
+        Failure::new(Exit::CouldNotLook, format!("cannot read {}: {error}; nothing was changed", path.display()))
             .advice("to reseal, both files must be there: snapshot.json and snapshot.seq")
     })
 }
 
-impl Edit {
-    /// What it changes.
-    async fn shown(&self, published: Option<(Generation, Bytes)>) -> Outcome<String> {
-        let edit = Named { json: self.json.clone(), name: self.path.display().to_string() };
-        let (from, published) = match published {
-            Some((generation, json)) => {
-                (format!("seq {}", generation.seq()), Named { json, name: generation.to_string() })
-            }
-            // All of it is new.
-            None => ("nothing that is intact".into(), Named { json: Bytes::from_static(b"null"), name: String::new() }),
-        };
-        let changes = out::aside(move || for_people(&published, &edit)).await.map_err(out::failed)??;
-        let title = text::TITLE;
-        Ok(format!("{title}{from} -> seq {}, as it stands there now{title:#}\n{changes}", self.seq))
+/// All that is in it. What is larger than the memory that there is, is an error.
+fn all_of(mut file: File) -> io::Result<Bytes> {
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX))?;
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes.into())
+}
+
+/// Its digest, with no more of it in memory than a chunk.
+fn digest_of(mut file: File) -> io::Result<Digest> {
+    let (mut digester, mut chunk) = (Digester::new(), vec![0; CHUNK]);
+    loop {
+        match file.read(&mut chunk) {
+            Ok(0) => return Ok(digester.digest()),
+            Ok(length) => digester.update(&chunk[..length]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
     }
 }
 
-/// The newest snapshot that is as it was published: the current one, unless it was edited itself.
-async fn published(place: &Place, folder: &Path, history: &[Generation]) -> Option<(Generation, Bytes)> {
-    // Not by the backend, which reads nothing as long as somebody else's files stand in its place.
-    let json = read(folder.join("snapshots/current").join(JSON_NAME)).await.unwrap_or_default();
-    if Some(Digest::of(&json)) == history[0].digest() {
-        return Some((history[0].clone(), json));
+impl Edit {
+    /// Shows what it changes. Where it can't be compared, why.
+    async fn show(&self, place: &Place, published: Published) -> Outcome {
+        let (from, published) = match published {
+            Published::Intact(generation, json) => {
+                (format!("seq {}", generation.seq()), Named { json, name: generation.to_string() })
+            }
+            // All of it is new.
+            Published::Nothing => {
+                ("nothing that is intact".into(), Named { json: Bytes::from_static(b"null"), name: String::new() })
+            }
+            Published::Unreadable(why) => {
+                out::print(&self.heading("what was published"))?;
+                out::print(&format!("there is no diff: {why}\n"))?;
+                return self.show_size(place).await;
+            }
+        };
+        let (edit, heading) = (self.read(place).await?, self.heading(&from));
+        let compared = out::aside(move || {
+            let pair = Pair::of(published, edit)?;
+            let mut lines = out::Pieces::of_lines();
+            lines.add(&heading)?;
+            pair.for_people(|line| lines.add(line))?;
+            lines.end()
+        });
+        compared.await.map_err(out::failed)?
     }
-    for older in &history[1..] {
-        if let Ok(json) = place.backend().read(older).await {
-            return Some((older.clone(), json));
+
+    /// Shows how large it is, once it is certain that it can be published.
+    async fn show_size(&self, place: &Place) -> Outcome {
+        let edit = self.read(place).await?;
+        edit.check()?;
+        out::print(&format!("{}, seq {}: {}\n", edit.name, self.seq, text::size(edit.json.len() as u64)))
+    }
+
+    fn heading(&self, from: &str) -> String {
+        let title = text::TITLE;
+        format!("{title}{from} -> seq {}, as it stands there now{title:#}\n", self.seq)
+    }
+
+    async fn read(&self, place: &Place) -> Outcome<Named> {
+        let json = with_file(&self.path, all_of).await?;
+        match Digest::of(&json) == self.digest {
+            true => Ok(Named { json, name: self.path.display().to_string() }),
+            false => Err(changed_meanwhile(place)),
         }
     }
-    None
+}
+
+fn changed_meanwhile(place: &Place) -> Failure {
+    Failure::new(Exit::Refused, format!("{}: it was changed meanwhile; not resealed", place.name()))
+        .advice("see who else writes there, and reseal again")
+}
+
+/// The newest snapshot that is as it was published.
+enum Published {
+    Intact(Generation, Bytes),
+    /// There is none.
+    Nothing,
+    /// It isn't known which: one couldn't be read, and why.
+    Unreadable(String),
+}
+
+/// The current one, unless it was edited itself.
+async fn published(place: &Place, folder: &Path, history: &[Generation]) -> Published {
+    // Not by the backend, which reads nothing as long as somebody else's files stand in its place.
+    let current = folder.join("snapshots/current").join(JSON_NAME);
+    if current.is_file() {
+        match with_file(&current, all_of).await {
+            Ok(json) if Some(Digest::of(&json)) == history[0].digest() => {
+                return Published::Intact(history[0].clone(), json);
+            }
+            Ok(_) => {}
+            Err(failure) => return Published::Unreadable(failure.what().into()),
+        }
+    }
+    for older in &history[1..] {
+        match place.backend().read(older).await {
+            Ok(json) => return Published::Intact(older.clone(), json),
+            Err(error @ (MiniSnapError::Io { .. } | MiniSnapError::Backend { .. })) => {
+                return Published::Unreadable(error.to_string());
+            }
+            // It is damaged, or was retired.
+            Err(_) => {}
+        }
+    }
+    Published::Nothing
 }
 
 /// Asks on the terminal, and waits for a line on standard input.

@@ -1,7 +1,8 @@
 //! Any JSON document in the form of `snapshot.json`: that of `serde_json::to_string_pretty`, but each number as it stands.
 
-use super::tokens::{Token, Tokens, tokens, tokens_of_written};
-use std::mem;
+use super::tokens::{Token, tokens, tokens_of_checked};
+use minisnap::format::CHUNK;
+use std::{borrow::Cow, iter, mem};
 
 /// `json` with the white space and the strings that [`serde_json::to_string_pretty`] would give, the numbers byte for byte
 /// as they are, and its keys in their order, also such as stand there twice.
@@ -10,24 +11,43 @@ use std::mem;
 ///
 /// If no restore could read `json`: what is wrong with it, with line and column.
 pub(crate) fn pretty(json: &[u8]) -> serde_json::Result<Vec<u8>> {
-    of_tokens(tokens(json)?, json.len())
-}
-
-/// The same of what [`exact::write`](super::exact::write) wrote, however deep.
-///
-/// # Errors
-///
-/// If `json` isn't that.
-pub(crate) fn pretty_of_written(json: &[u8]) -> serde_json::Result<Vec<u8>> {
-    of_tokens(tokens_of_written(json), json.len())
-}
-
-fn of_tokens(tokens: Tokens<'_>, length: usize) -> serde_json::Result<Vec<u8>> {
-    let mut form = Form { bytes: Vec::with_capacity(length), depth: 0, just_opened: false };
-    for token in tokens {
+    let mut form = Form { bytes: Vec::with_capacity(json.len()), depth: 0, just_opened: false };
+    for token in tokens(json)? {
         form.add(token)?;
     }
     Ok(form.bytes)
+}
+
+/// The same of a value that is `depth` levels deep in what is being written, piece by piece. `check_json` must have accepted
+/// it.
+pub(crate) fn pretty_within(value: &[u8], depth: usize) -> impl Iterator<Item = serde_json::Result<Vec<u8>>> {
+    let mut form = Form { bytes: Vec::new(), depth, just_opened: false };
+    let mut tokens = tokens_of_checked(value);
+    iter::from_fn(move || {
+        while form.bytes.len() < CHUNK {
+            let Some(token) = tokens.next() else { break };
+            if let Err(error) = form.add(token) {
+                return Some(Err(error));
+            }
+        }
+        Some(mem::take(&mut form.bytes)).filter(|piece| !piece.is_empty()).map(Ok)
+    })
+}
+
+/// The pieces of a value on one line: its tokens as serde_json would write them, without white space.
+pub(crate) fn line(value: &[u8]) -> impl Iterator<Item = serde_json::Result<Cow<'_, [u8]>>> {
+    tokens_of_checked(value).map(|token| {
+        Ok(Cow::Borrowed(match token {
+            Token::Open(b'{') => b"{".as_slice(),
+            Token::Open(_) => b"[",
+            Token::Close(b'}') => b"}",
+            Token::Close(_) => b"]",
+            Token::Comma => b",",
+            Token::Colon => b":",
+            Token::Key(text) | Token::String(text) => return string(text),
+            Token::Number(text) | Token::Word(text) => text,
+        }))
+    })
 }
 
 struct Form {
@@ -61,7 +81,7 @@ impl Form {
                 self.next_line();
             }
             Token::Colon => self.bytes.extend_from_slice(b": "),
-            Token::Key(text) | Token::String(text) => self.add_string(text)?,
+            Token::Key(text) | Token::String(text) => self.bytes.extend_from_slice(&string(text)?),
             Token::Number(text) | Token::Word(text) => self.bytes.extend_from_slice(text),
         }
         Ok(())
@@ -71,16 +91,16 @@ impl Form {
         self.bytes.push(b'\n');
         self.bytes.resize(self.bytes.len() + 2 * self.depth, b' ');
     }
+}
 
-    fn add_string(&mut self, text: &[u8]) -> serde_json::Result<()> {
-        if !text.contains(&b'\\') {
-            // What may stand in a string without an escape is written without one, too.
-            self.bytes.extend_from_slice(text);
-            return Ok(());
-        }
-        let string: String = serde_json::from_slice(text)?;
-        serde_json::to_writer(&mut self.bytes, &string)
+/// A string with its quotes, as serde_json would write it.
+fn string(text: &[u8]) -> serde_json::Result<Cow<'_, [u8]>> {
+    if !text.contains(&b'\\') {
+        // What may stand in a string without an escape is written without one, too.
+        return Ok(Cow::Borrowed(text));
     }
+    let string: String = serde_json::from_slice(text)?;
+    serde_json::to_vec(&string).map(Cow::Owned)
 }
 
 #[cfg(test)]

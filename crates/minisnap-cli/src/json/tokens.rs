@@ -31,9 +31,8 @@ pub(super) fn tokens(json: &[u8]) -> serde_json::Result<Tokens<'_>> {
     Ok(Tokens { rest: json })
 }
 
-/// The tokens of what serde_json itself wrote. It writes also what it would not read back: a patch has two levels more than
-/// the value in it.
-pub(super) fn tokens_of_written(json: &[u8]) -> Tokens<'_> {
+/// The same of a document, or a value in one, that `check_json` has accepted.
+pub(super) fn tokens_of_checked(json: &[u8]) -> Tokens<'_> {
     Tokens { rest: json }
 }
 
@@ -76,7 +75,7 @@ impl<'a> Tokens<'a> {
 }
 
 /// How long the string is that `text` begins with, both quotes included.
-fn string_length(text: &[u8]) -> usize {
+pub(super) fn string_length(text: &[u8]) -> usize {
     let mut end = 1;
     while let Some(found) = text[end..].iter().position(|byte| matches!(byte, b'"' | b'\\')) {
         if text[end + found] == b'"' {
@@ -88,9 +87,13 @@ fn string_length(text: &[u8]) -> usize {
 }
 
 /// How long the number or the word is that `text` begins with.
-fn word_length(text: &[u8]) -> usize {
-    let in_word = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-.".contains(byte);
-    text.iter().position(|byte| !in_word(byte)).unwrap_or(text.len())
+pub(super) fn word_length(text: &[u8]) -> usize {
+    text.iter().position(|byte| !is_in_word(*byte)).unwrap_or(text.len())
+}
+
+/// Whether it can be part of a number or a word.
+pub(super) fn is_in_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"+-.".contains(&byte)
 }
 
 #[cfg(test)]
