@@ -164,7 +164,7 @@ fn a_text_in_another_encoding_is_named_when_it_is_no_json() {
         assert!(error.to_string().contains(name), "{error}");
         assert_eq!((error.line(), error.column()), (1, 1), "{error}");
     }
-    for seq in [&b"\xEF\xBB\xBF10"[..], b"\xFF\xFE1\00\0", b"1\00\0\n\0"] {
+    for seq in [&b"\xEF\xBB\xBF10"[..], b"\xFF\xFE1\x000\0", b"1\x000\0\n\0"] {
         let found = parse_seq(seq).expect_err("it is no number");
         assert!(found.contains("UTF-"), "{found}");
     }
