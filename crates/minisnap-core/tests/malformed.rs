@@ -262,10 +262,7 @@ impl<T: Serialize> Serialize for Wraps<T> {
     }
 }
 
-fn wrapped<T: Serialize>(state: T) -> [Wraps<Wraps<T>>; 2]
-where
-    T: Clone,
-{
+fn wrapped<T: Serialize + Clone>(state: T) -> [Wraps<Wraps<T>>; 2] {
     [false, true].map(|swallow| Wraps { state: Wraps { state: state.clone(), swallow }, swallow })
 }
 
