@@ -11,6 +11,7 @@ use std::{
     fs::{self, File},
     io::Write,
     panic::{self, AssertUnwindSafe},
+    path::PathBuf,
     time::Instant,
 };
 use tempfile::TempDir;
@@ -75,11 +76,66 @@ fn of_a_journal_in_several_files_none_is_lost_in_the_middle() {
     let check = |disk: &Path, said: &[&str]| runtime.block_on(check_numbers(&disk.join("log"), 6, 7, !said.is_empty()));
     let states = recording.for_each_state(check);
     println!("{} steps, {states} states", recording.steps.len());
-    // The first, of the folder and of the files as they are found, are for what another left unsynced.
-    for number in 1 + FILES.len()..recording.synced().len() {
-        let harm =
-            recording.harm_without(|left_out, _| left_out == number, check).expect("something is wrong without it");
-        println!("without sync {number}: {}", harm.lines().next().unwrap_or_default());
+    check_each_sync_is_needed(FILES.len(), &recording, check);
+}
+
+/// A journal in one file, and what `ministore` rotated: what comes after 3 is moved aside.
+#[test]
+fn journal_that_is_split_off_loses_no_record() {
+    if let Some(job) = peers::job() {
+        let runtime = plain_runtime();
+        job.say("ready");
+        job.hear();
+        let mut journal = runtime.block_on(Journal::<u64>::open(job.dir().join("log"))).expect("a journal");
+        runtime.block_on(journal.split_off_after(3)).expect("to split it");
+        job.say("split");
+        return job.say("done");
+    }
+    let one: &[(&str, &str)] = &[("log", "1\n2\n3\n4\n5\n6\n7\n")];
+    let four: &[_] = &[("log.000001", "1\n2\n"), ("log.000002", "3\n4\n"), ("log.000003", "5\n6\n"), ("log", "7\n")];
+    for files in [one, four] {
+        let disk = TempDir::new().expect("a temporary folder");
+        for (name, records) in files {
+            fs::write(disk.path().join(name), format!("// MINISTORE JOURNAL v0.1.4\n{records}")).expect("a file");
+        }
+        let peer = peers::of(journal_that_is_split_off_loses_no_record).dir(disk.path());
+        let recording = recorded(disk.path(), peer);
+        let runtime = plain_runtime();
+        let is_atomic = files.len() == 1;
+        let check = |disk: &Path, said: &[&str]| runtime.block_on(check_split(disk, !said.is_empty(), is_atomic));
+        let states = recording.for_each_state(check);
+        println!("{} files, {} steps, {states} states", files.len(), recording.steps.len());
+        check_each_sync_is_needed(files.len(), &recording, check);
+    }
+}
+
+/// The records 1 to 7, each in the journal or aside, those up to 3 in the journal; and once it is split, only those.
+async fn check_split(disk: &Path, is_split: bool, is_atomic: bool) -> Result<(), String> {
+    let numbers = |path: PathBuf| async move {
+        let plain: Vec<u64> = MiniStore::replay(&path).await.map_err(|error| format!("ministore: {error}"))?;
+        let journal = Journal::<u64>::open(&path).await.map_err(|error| error.to_string())?;
+        let first = journal.first();
+        let last = journal.last();
+        match plain == Vec::from_iter(first..=last) {
+            true => Ok((first, last)),
+            false => Err(format!("{path:?}: ministore replays {plain:?}, and this {first} to {last}")),
+        }
+    };
+    let (first, last) = numbers(disk.join("log")).await?;
+    let lasts = if is_split { 3..=3 } else { 3..=7 };
+    if first != 1 || !lasts.contains(&last) || (is_atomic && last != 3 && last != 7) {
+        return Err(format!("the journal holds {first} to {last}"));
+    }
+    if last < 7 && numbers(disk.join("log.after-3")).await? != (4, 7) {
+        return Err("what was split off isn't aside".into());
+    }
+    let mut journal = Journal::<u64>::open(disk.join("log")).await.map_err(|error| error.to_string())?;
+    journal.split_off_after(3).await.map_err(|error| error.to_string())?;
+    journal.append(&4).await.map_err(|error| error.to_string())?;
+    let names = crate::folders::names(disk);
+    match names.iter().all(|name| !name.ends_with(".new")) {
+        true => Ok(()),
+        false => Err(format!("left over: {names:?}")),
     }
 }
 
@@ -186,6 +242,21 @@ async fn check(dir: &Path, before: u64, said: &[&str]) -> Result<StateManager<Co
         return Err(format!("ministore replays {numbers:?}"));
     }
     Ok(manager)
+}
+
+/// Leaves out one sync after the other. Those of the folder and of the files as they are found are for what another process
+/// left unsynced, and are tested elsewhere.
+fn check_each_sync_is_needed(
+    files: usize,
+    recording: &Recording,
+    check: impl Fn(&Path, &[&str]) -> Result<(), String> + Copy,
+) {
+    let synced = recording.synced();
+    for (number, path) in synced.iter().enumerate().skip(1 + files) {
+        let harm = recording.harm_without(|left_out, _| left_out == number, check);
+        let harm = harm.unwrap_or_else(|| panic!("nothing is wrong without sync {number}, of {path:?}: {synced:?}"));
+        println!("without sync {number}, of {path:?}: {}", harm.lines().next().unwrap_or_default());
+    }
 }
 
 /// Leaves out every sync there is of a path, one path after the other.
