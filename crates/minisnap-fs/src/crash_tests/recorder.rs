@@ -32,16 +32,21 @@ struct Tape {
 /// After how many more changes of the disk to do what.
 type Interruption = (usize, Box<dyn FnOnce() + Send>);
 
+/// A copy: what is done between two calls makes calls itself, on another thread.
+fn recordings() -> Vec<Arc<Tape>> {
+    lock(&RECORDINGS).clone()
+}
+
 /// Records an event in the recording whose root it is under, if any. Called by `disk.rs`, on whichever thread that is.
 pub(crate) fn record(operation: Operation, event: Event<&Path>) {
-    for tape in lock(&RECORDINGS).clone() {
+    for tape in recordings() {
         tape.record(operation, &event);
     }
 }
 
 /// The same for a write to an open file, or its sync: of the file that it is, wherever that is.
 pub(crate) fn record_of_open(operation: Operation, file: &File, event: Event<&Path>) {
-    for tape in lock(&RECORDINGS).clone() {
+    for tape in recordings() {
         let path = |path: &Path| open_files::path_of(file, path, &tape.root);
         match &event {
             Event::Write(said, bytes) => {
