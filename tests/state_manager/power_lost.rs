@@ -92,8 +92,15 @@ fn journal_that_is_split_off_loses_no_record() {
         return job.say("done");
     }
     let one: &[(&str, &str)] = &[("log", "1\n2\n3\n4\n5\n6\n7\n")];
-    let four: &[_] = &[("log.000001", "1\n2\n"), ("log.000002", "3\n4\n"), ("log.000003", "5\n6\n"), ("log", "7\n")];
-    for files in [one, four] {
+    // Of several that are removed, the newest goes first.
+    let five: &[_] = &[
+        ("log.000001", "1\n2\n"),
+        ("log.000002", "3\n4\n"),
+        ("log.000003", "5\n"),
+        ("log.000004", "6\n"),
+        ("log", "7\n"),
+    ];
+    for files in [one, five] {
         let disk = TempDir::new().expect("a temporary folder");
         for (name, records) in files {
             fs::write(disk.path().join(name), format!("// MINISTORE JOURNAL v0.1.4\n{records}")).expect("a file");
