@@ -213,7 +213,7 @@ async fn published(place: &Place, folder: &Path, history: &[Generation]) -> Publ
                 return Published::Intact(history[0].clone(), json);
             }
             Ok(_) => {}
-            Err(failure) => return Published::Unreadable(failure.what().into()),
+            Err(failure) => return Published::Unreadable(failure.what()),
         }
     }
     for older in &history[1..] {

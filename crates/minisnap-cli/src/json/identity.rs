@@ -31,7 +31,7 @@ impl Part {
     pub(super) const WHOLE: Self = Self { number: 0, of: 1 };
 
     fn has(self, key: &[u8]) -> bool {
-        self.of == 1 || hash_of(&text(key)) % self.of as u64 == self.number as u64
+        self.of == 1 || hash_of(text(key)) % self.of as u64 == self.number as u64
     }
 }
 
