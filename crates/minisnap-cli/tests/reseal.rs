@@ -90,7 +90,7 @@ fn an_edit_can_be_agreed_to_when_no_diff_is_possible() {
 fn a_reseal_takes_little_more_memory_than_the_documents() {
     let place = folder();
     place.create(1, &long_list("", 0));
-    place.replace("snapshot.json", &long_list("-1,", 0));
+    place.replace("snapshot.json", long_list("-1,", 0));
     let told = place.run_within(MEMORY_KIB, &["reseal", STORE, "--yes"]).ok();
     assert!(told.contains("+ /0  -1\n0 changed, 1 added, 0 removed\n"), "{told}");
 }
