@@ -2,14 +2,12 @@
 //! where the last value of a key counts. White space makes no difference.
 
 use super::{
-    budget::{Budget, Taken},
+    budget::{Taken, Workspace},
+    landmarks::LARGE,
+    pass::hash_of,
     spans::{Elements, Member, Members, text},
 };
-use std::{
-    borrow::Cow,
-    hash::{DefaultHasher, Hash, Hasher},
-    mem::size_of,
-};
+use std::{borrow::Cow, mem::size_of};
 
 /// The members of an object in the order of their keys, each key once; or those of one of several parts of an object that is
 /// too large for one index.
@@ -18,6 +16,7 @@ pub(super) struct Index<'a, 'b> {
     object: &'a [u8],
     /// Where the keys begin.
     offsets: Vec<usize>,
+    space: &'b Workspace<'b>,
     _taken: Taken<'b>,
 }
 
@@ -32,21 +31,22 @@ impl Part {
     pub(super) const WHOLE: Self = Self { number: 0, of: 1 };
 
     fn has(self, key: &[u8]) -> bool {
-        self.of == 1 || hash_of(&text(key)) % self.of as u64 == self.number as u64
+        self.of == 1 || hash_of(text(key)) % self.of as u64 == self.number as u64
     }
 }
 
 /// In how many parts these two objects fit in the budget, an index of each at the same time.
-pub(super) fn parts(one: &[u8], other: &[u8], budget: &Budget) -> usize {
-    let members = Members::of(one).count() + Members::of(other).count();
-    (members * size_of::<usize>()).div_ceil(budget.for_one()).max(1)
+pub(super) fn parts(one: &[u8], other: &[u8], space: &Workspace<'_>) -> usize {
+    let count = |object| Members::of(object, &space.landmarks).count();
+    let members = count(one) + count(other);
+    (members * size_of::<usize>()).div_ceil(space.budget.for_one()).max(1)
 }
 
 impl<'a, 'b> Index<'a, 'b> {
-    pub(super) fn of(object: &'a [u8], part: Part, budget: &'b Budget) -> Self {
-        let members = || Members::of(object).filter(|member| part.has(member.key));
+    pub(super) fn of(object: &'a [u8], part: Part, space: &'b Workspace<'b>) -> Self {
+        let members = || Members::of(object, &space.landmarks).filter(|member| part.has(member.key));
         let count = members().count();
-        let taken = budget.take(count * size_of::<usize>());
+        let taken = space.budget.take(count * size_of::<usize>());
         let mut offsets = Vec::with_capacity(count);
         offsets.extend(members().map(|member| member.offset));
         let key = |offset| text(Members::key_at(object, offset));
@@ -58,7 +58,7 @@ impl<'a, 'b> Index<'a, 'b> {
             }
             is_same
         });
-        Self { object, offsets, _taken: taken }
+        Self { object, offsets, space, _taken: taken }
     }
 
     /// How many they are.
@@ -69,91 +69,66 @@ impl<'a, 'b> Index<'a, 'b> {
     /// Each key, as it reads, with its value.
     pub(super) fn members(&self) -> impl Iterator<Item = (Cow<'a, [u8]>, &'a [u8])> {
         self.offsets.iter().map(|offset| {
-            let Member { key, value, .. } = Members::at(self.object, *offset);
+            let Member { key, value, .. } = Members::at(self.object, *offset, &self.space.landmarks);
             (text(key), value)
         })
     }
 }
 
-/// Whether two values are the same. What is too large for the budget is taken for different: true only in part, so that it
-/// is for finding what belongs together, and not for telling what changed.
-pub(super) fn is_same(one: &[u8], other: &[u8], budget: &Budget) -> bool {
-    if one == other {
+/// Whether two values are the same. What is too large for the budget is taken for different, and so is what is large and has a
+/// key twice: true only in part, so that it is for finding what belongs together, and not for telling what changed.
+pub(super) fn is_same(one: &[u8], other: &[u8], space: &Workspace<'_>) -> bool {
+    if is_written_the_same(one, other, space) {
         return true;
     }
     match (one[0], other[0]) {
         (b'"', b'"') => text(one) == text(other),
+        _ if one.len().max(other.len()) >= LARGE && space.landmarks.hash(one) != space.landmarks.hash(other) => false,
         (b'[', b'[') => {
-            let (mut ones, mut others) = (Elements::of(one), Elements::of(other));
+            let [mut ones, mut others] = [one, other].map(|list| Elements::of(list, &space.landmarks));
             loop {
                 match (ones.next(), others.next()) {
-                    (Some(one), Some(other)) if is_same(one, other, budget) => {}
+                    (Some(one), Some(other)) if is_same(one, other, space) => {}
                     (None, None) => return true,
                     _ => return false,
                 }
             }
         }
-        (b'{', b'{') if parts(one, other, budget) == 1 => {
-            let [ones, others] = [one, other].map(|object| Index::of(object, Part::WHOLE, budget));
+        (b'{', b'{') if parts(one, other, space) == 1 => {
+            let [ones, others] = [one, other].map(|object| Index::of(object, Part::WHOLE, space));
             ones.count() == others.count()
                 && ones
                     .members()
                     .zip(others.members())
-                    .all(|((one_key, one), (other_key, other))| one_key == other_key && is_same(one, other, budget))
+                    .all(|((one_key, one), (other_key, other))| one_key == other_key && is_same(one, other, space))
         }
         _ => false,
     }
 }
 
-/// The same number for values that are the same. Others may have it, too: seldom, or if they are too large for the budget.
-pub(super) fn hash(value: &[u8], budget: &Budget) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    add(value, &mut hasher, budget);
-    hasher.finish()
-}
-
-fn add(value: &[u8], hasher: &mut DefaultHasher, budget: &Budget) {
-    let kind = value[0];
-    hasher.write_u8(kind);
-    match kind {
-        b'"' => text(value).hash(hasher),
-        b'[' => {
-            Elements::of(value).for_each(|element| add(element, hasher, budget));
-            hasher.write_u8(b']');
-        }
-        b'{' if parts(value, b"{}", budget) == 1 => {
-            for (key, value) in Index::of(value, Part::WHOLE, budget).members() {
-                key.hash(hasher);
-                add(value, hasher, budget);
-            }
-            hasher.write_u8(b'}');
-        }
-        b'{' => {}
-        _ => value.hash(hasher),
-    }
-}
-
-fn hash_of(bytes: &[u8]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    bytes.hash(&mut hasher);
-    hasher.finish()
+/// Whether they are the same byte for byte. Large values are compared only if their hashes are the same: those that differ at
+/// their ends only are in others that do, and all of their bytes would be compared at each level.
+pub(super) fn is_written_the_same(one: &[u8], other: &[u8], space: &Workspace<'_>) -> bool {
+    let may_be = || one.len() < LARGE || space.landmarks.hash(one) == space.landmarks.hash(other);
+    one.len() == other.len() && may_be() && one == other
 }
 
 #[cfg(test)]
 mod tests {
     use super::{
-        super::written::{Freely, document},
+        super::{
+            landmarks::Landmarks,
+            written::{Freely, document},
+        },
         *,
     };
     use proptest::prelude::*;
 
     fn same(one: &str, other: &str) -> bool {
-        let budget = Budget::for_texts(0);
-        let (one, other) = (one.trim(), other.trim());
-        let same = is_same(one.as_bytes(), other.as_bytes(), &budget);
-        assert_eq!(same, is_same(other.as_bytes(), one.as_bytes(), &budget), "{one} and {other}");
-        let hashes = [one, other].map(|json| hash(json.as_bytes(), &budget));
-        assert_eq!(same, hashes[0] == hashes[1], "{one} and {other}");
+        let (one, other) = (one.trim().as_bytes(), other.trim().as_bytes());
+        let space = Workspace::of([one, other]);
+        let same = is_same(one, other, &space);
+        assert_eq!(same, is_same(other, one, &space));
         same
     }
 
@@ -207,15 +182,25 @@ mod tests {
         assert!(!same(r#"{"a":3,"b":2,"\u0061":1}"#, r#"{"a":3,"b":2}"#));
     }
 
+    fn has_same_hash(one: &str, other: &str) -> bool {
+        let (one, other) = (one.trim().as_bytes(), other.trim().as_bytes());
+        let landmarks = Landmarks::of([one, other]);
+        landmarks.hash(one) == landmarks.hash(other)
+    }
+
     proptest! {
         #[test]
         fn documents_are_the_same_however_they_are_written(document in document(), choices in any::<Vec<u8>>()) {
-            prop_assert!(same(&Freely::write(&document, &choices), &serde_json::to_string_pretty(&document).unwrap()));
+            let (one, other) = (Freely::write(&document, &choices), serde_json::to_string_pretty(&document).unwrap());
+            prop_assert!(same(&one, &other));
+            prop_assert!(has_same_hash(&one, &other));
         }
 
         #[test]
         fn documents_are_the_same_only_if_their_values_are(one in document(), other in document()) {
-            prop_assert_eq!(same(&one.to_string(), &other.to_string()), one == other);
+            let (one_text, other_text) = (one.to_string(), other.to_string());
+            prop_assert_eq!(same(&one_text, &other_text), one == other);
+            prop_assert_eq!(has_same_hash(&one_text, &other_text), one == other);
         }
 
         #[test]

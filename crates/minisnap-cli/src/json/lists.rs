@@ -2,8 +2,9 @@
 
 use super::{
     align::{self, Run, runs},
-    budget::{Budget, Taken},
-    identity::{hash, is_same},
+    budget::{Taken, Workspace},
+    identity::is_same,
+    landmarks::Landmarks,
     spans::Elements,
 };
 use std::{
@@ -14,29 +15,29 @@ use std::{
 
 /// What wasn't looked at yet of a list.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Rest<'a> {
-    elements: Elements<'a>,
+pub(super) struct Rest<'a, 'b> {
+    elements: Elements<'a, 'b>,
     /// The index of the first of them in the list.
     pub(super) index: usize,
 }
 
-impl<'a> Rest<'a> {
+impl<'a: 'b, 'b> Rest<'a, 'b> {
     /// All of a list.
-    pub(super) fn of(list: &'a [u8]) -> Self {
-        Self { elements: Elements::of(list), index: 0 }
+    pub(super) fn of(list: &'a [u8], landmarks: &'b Landmarks<'b>) -> Self {
+        Self { elements: Elements::of(list, landmarks), index: 0 }
     }
 
-    /// Takes the next `count` elements off.
+    /// Takes the next `count` elements off, or all.
     pub(super) fn split(&mut self, count: usize) -> Self {
         let taken = Self { elements: self.elements.split(count), index: self.index };
-        self.index += count;
+        self.index = self.index.saturating_add(count);
         taken
     }
 
     /// Takes off what two lists have in common at their beginnings and ends. It takes no memory to speak of.
-    pub(super) fn trim_common(&mut self, other: &mut Self, budget: &Budget) {
+    pub(super) fn trim_common(&mut self, other: &mut Self, space: &Workspace<'_>) {
         let is_common = |one: Option<&[u8]>, other: Option<&[u8]>| {
-            one.zip(other).is_some_and(|(one, other)| is_same(one, other, budget))
+            one.zip(other).is_some_and(|(one, other)| is_same(one, other, space))
         };
         loop {
             let (before, other_before) = (*self, *other);
@@ -55,7 +56,7 @@ impl<'a> Rest<'a> {
     }
 }
 
-impl<'a> Iterator for Rest<'a> {
+impl<'a> Iterator for Rest<'a, '_> {
     type Item = &'a [u8];
 
     fn next(&mut self) -> Option<&'a [u8]> {
@@ -92,17 +93,23 @@ const COARSER: usize = 16;
 
 impl<'b> Alignment<'b> {
     /// In chunks of fewer elements than `within`. `None` where there is nothing to choose, or no room for it.
-    pub(super) fn find(old: Rest<'_>, new: Rest<'_>, within: Option<usize>, budget: &'b Budget) -> Option<Self> {
+    pub(super) fn find(
+        old: Rest<'_, '_>,
+        new: Rest<'_, '_>,
+        within: Option<usize>,
+        space: &'b Workspace<'b>,
+    ) -> Option<Self> {
         let (old_count, new_count) = (old.elements.count(), new.elements.count());
         if old_count == 0 || new_count == 0 || (old_count, new_count) == (1, 1) {
             return None;
         }
-        let chunk = fitting(old_count + new_count, budget.for_one());
+        let chunk = fitting(old_count + new_count, space.budget.for_one());
         if within.is_some_and(|within| chunk >= within) {
             return None;
         }
-        let taken = budget.take(cost(old_count + new_count, chunk));
-        let (old, new) = (Chunks::of(old, old_count, chunk, budget), Chunks::of(new, new_count, chunk, budget));
+        let taken = space.budget.take(cost(old_count + new_count, chunk));
+        let chunks = |list, count| Chunks::of(list, count, chunk);
+        let (old, new) = (chunks(old, old_count), chunks(new, new_count));
         let runs = runs(&old.hashes, &new.hashes);
         Some(Self { old, new, runs, chunk, _taken: taken })
     }
@@ -132,7 +139,7 @@ impl<'b> Alignment<'b> {
 /// The smallest chunks that do with this memory.
 fn fitting(elements: usize, memory: usize) -> usize {
     let mut chunk = 1;
-    while cost(elements, chunk) > memory || at_most(elements, chunk) >= u32::MAX as usize {
+    while chunk < elements && cost(elements, chunk) > memory || at_most(elements, chunk) >= u32::MAX as usize {
         chunk *= COARSER;
     }
     chunk
@@ -154,8 +161,8 @@ struct Chunks {
 }
 
 impl Chunks {
-    fn of(list: Rest<'_>, count: usize, chunk: usize, budget: &Budget) -> Self {
-        let hashes = list.map(|element| hash(element, budget));
+    fn of(list: Rest<'_, '_>, count: usize, chunk: usize) -> Self {
+        let hashes = list.elements.hashes();
         let mut chunks = Self { hashes: Vec::with_capacity(at_most(count, chunk)), counts: Vec::new() };
         if chunk == 1 {
             chunks.hashes.extend(hashes);
