@@ -25,17 +25,34 @@ impl Given {
     /// secret.
     pub(crate) fn command(&self, command: &str, rest: &[&str]) -> String {
         let mut line = format!("minisnap {command} {}", word(&self.store));
+        self.add_options(&mut line, "--option");
+        add_words(&mut line, rest);
+        format!("`{line}`")
+    }
+
+    /// A copy from this store to `to`, in backticks.
+    pub(crate) fn copy_command(&self, to: &Self, rest: &[&str]) -> String {
+        let mut line = format!("minisnap copy {} {}", word(&self.store), word(&to.store));
+        self.add_options(&mut line, "--from-option");
+        to.add_options(&mut line, "--to-option");
+        add_words(&mut line, rest);
+        format!("`{line}`")
+    }
+
+    fn add_options(&self, line: &mut String, flag: &str) {
         for (name, value) in &self.options {
             let is_secret = SECRET.iter().any(|secret| name.to_ascii_lowercase().contains(secret));
             // A URL with an `@` may hold a password.
             if !is_secret && !value.contains('@') {
-                let _ = write!(line, " --option {}", quoted(format!("{name}={value}").as_ref()));
+                let _ = write!(line, " {flag} {}", quoted(format!("{name}={value}").as_ref()));
             }
         }
-        for word in rest {
-            let _ = write!(line, " {}", quoted(word.as_ref()));
-        }
-        format!("`{line}`")
+    }
+}
+
+fn add_words(line: &mut String, words: &[&str]) {
+    for word in words {
+        let _ = write!(line, " {}", quoted(word.as_ref()));
     }
 }
 

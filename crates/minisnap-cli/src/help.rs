@@ -2,7 +2,7 @@
 
 use crate::{given::quoted, place::Place, text};
 use minisnap::{Generation, MiniSnapError, Operation, format::JSON_NAME};
-use std::{path::Path, time::Duration};
+use std::{io::ErrorKind, path::Path, time::Duration};
 
 /// What is left of a store in which something is damaged.
 pub(crate) enum Left {
@@ -33,9 +33,8 @@ pub(crate) fn help(error: &MiniSnapError, place: &Place) -> String {
             "put the missing file back, from a backup or from where it was moved; or publish a new snapshot".into()
         }
         MiniSnapError::Retired { .. } => format!("it expired meanwhile; {} lists what there is", command("history")),
-        MiniSnapError::Stale { .. } | MiniSnapError::Conflict { .. } => {
-            format!("look at what is current now, with {}, and decide again", command("show"))
-        }
+        MiniSnapError::Stale { .. } => format!("run {}, then retry with a higher `--seq`", command("show")),
+        MiniSnapError::Conflict { .. } => format!("run {}, then retry", command("show")),
         MiniSnapError::Busy { waited, .. } => {
             let longer = waited.max(&Duration::from_secs(30)).as_secs_f64() * 2.0;
             format!("try again later, or wait longer with `--option busy_timeout={longer:.0}`")
@@ -46,6 +45,12 @@ pub(crate) fn help(error: &MiniSnapError, place: &Place) -> String {
         }
         MiniSnapError::Backend { .. } => {
             "check the URL, the network, and the endpoint and credentials in the environment; then try again".into()
+        }
+        MiniSnapError::Io { source, .. } if source.kind() == ErrorKind::NotADirectory => {
+            "a store is a folder, and so is all above it; there is a file at that path".into()
+        }
+        MiniSnapError::Io { source, .. } if source.kind() == ErrorKind::OutOfMemory => {
+            "free memory, or raise the limit (`ulimit -v`); then try again".into()
         }
         MiniSnapError::Io { at, .. } if at.operation == Operation::Write => {
             "nothing was changed: see to the disk, and try again".into()

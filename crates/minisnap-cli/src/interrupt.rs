@@ -98,8 +98,8 @@ fn listen(look: Option<String>) -> io::Result<oneshot::Receiver<Exit>> {
 
 /// The signals that end a program, and leave it the time to clean up.
 struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
+    interrupt: Option<Signal>,
+    terminate: Option<Signal>,
     hang_up: Option<Signal>,
     quit: Option<Signal>,
     out_of_time: Option<Signal>,
@@ -111,18 +111,18 @@ impl Signals {
         // handler, that write fails, and the command cleans up like after any other error.
         drop(signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?);
         Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hang_up: unless_ignored(SignalKind::hangup())?,
-            quit: unless_ignored(SignalKind::quit())?,
-            out_of_time: unless_ignored(SignalKind::from_raw(rustix::process::Signal::XCPU.as_raw()))?,
+            interrupt: unless_ignored(SignalKind::interrupt(), false)?,
+            terminate: unless_ignored(SignalKind::terminate(), false)?,
+            hang_up: unless_ignored(SignalKind::hangup(), true)?,
+            quit: unless_ignored(SignalKind::quit(), true)?,
+            out_of_time: unless_ignored(SignalKind::from_raw(rustix::process::Signal::XCPU.as_raw()), true)?,
         })
     }
 
     async fn next(&mut self) -> Exit {
         tokio::select! {
-            _ = self.interrupt.recv() => Exit::Interrupted,
-            _ = self.terminate.recv() => Exit::Terminated,
+            () = next_of(&mut self.interrupt) => Exit::Interrupted,
+            () = next_of(&mut self.terminate) => Exit::Terminated,
             () = next_of(&mut self.hang_up) => Exit::HungUp,
             () = next_of(&mut self.quit) => Exit::Quit,
             () = next_of(&mut self.out_of_time) => Exit::OutOfTime,
@@ -161,18 +161,18 @@ async fn next_of(signal: &mut Option<Signal>) {
 
 /// Listens to a signal, unless it was ignored when the program was started: `nohup` does so for SIGHUP, and a shell for
 /// SIGQUIT in the background.
-fn unless_ignored(kind: SignalKind) -> io::Result<Option<Signal>> {
-    if is_ignored(kind.as_raw_value()) { Ok(None) } else { signal(kind).map(Some) }
+fn unless_ignored(kind: SignalKind, in_doubt: bool) -> io::Result<Option<Signal>> {
+    if is_ignored(kind.as_raw_value()).unwrap_or(in_doubt) { Ok(None) } else { signal(kind).map(Some) }
 }
 
-/// Where this can't be told, it counts as ignored, and the signal keeps what it does: it ends the program, and the next
-/// writer cleans up.
-fn is_ignored(signal: i32) -> bool {
-    let Ok(status) = fs::read_to_string("/proc/self/status") else { return true };
-    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+/// `None` where this can't be told. What counts as ignored then keeps what it does: it ends the program, and the next writer
+/// cleans up.
+fn is_ignored(signal: i32) -> Option<bool> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
+    let mask = u64::from_str_radix(ignored.trim(), 16).ok()?;
     // The least bit is that of signal 1.
-    mask.is_none_or(|mask| mask & 1 << (signal - 1) != 0)
+    Some(mask & 1 << (signal - 1) != 0)
 }
 
 /// A dropped or failed publish removes what it uploaded in tasks of the runtime, which must not be shut down under them.

@@ -1,6 +1,7 @@
 //! The links in a store's folder, checked from outside: a backend's readers go by the commit record and don't need all of
 //! them, but `cat DIR/snapshot.json` does, and so does who looks back from one snapshot to its parent.
 
+use crate::given::quoted;
 use minisnap::{
     Generation,
     format::{JSON_NAME, SEQ_NAME},
@@ -15,7 +16,7 @@ use std::{
 ///
 /// A plain pair has no links yet: the next publish makes them. A plain file beside a commit record is no fault if it says
 /// the same as the current generation, and otherwise was found when that was read.
-pub(crate) fn faults(folder: &Path, history: &[Generation]) -> io::Result<Vec<String>> {
+pub(crate) fn faults(folder: &Path, history: &[Generation]) -> io::Result<Vec<Fault>> {
     let snapshots = folder.join("snapshots");
     if link(&snapshots.join("current"))? == Found::Missing {
         return Ok(Vec::new());
@@ -23,7 +24,7 @@ pub(crate) fn faults(folder: &Path, history: &[Generation]) -> io::Result<Vec<St
     let mut faults = Vec::new();
     for name in [JSON_NAME, SEQ_NAME] {
         if link(&folder.join(name))? == Found::Missing {
-            faults.push(format!("the link {} is missing; the next publish makes it", folder.join(name).display()));
+            faults.push(Fault::new(format!("the link {} is missing", folder.join(name).display())));
         }
     }
     for pair in history.windows(2) {
@@ -31,23 +32,40 @@ pub(crate) fn faults(folder: &Path, history: &[Generation]) -> io::Result<Vec<St
         match link(&path)? {
             Found::Link(target) if target == Path::new(&expected) => {}
             Found::Text(text) if text == expected => faults.push(text_instead_of_link(&path, &expected)),
-            _ => faults.push(format!("{} is not a link to {expected}", path.display())),
+            _ => faults.push(Fault::new(format!("{} is not a link to {expected}", path.display()))),
         }
     }
     for generation in history {
         let path = snapshots.join(generation.name()).join("retained");
-        if let Found::Text(text) = link(&path)? {
+        // What is no number was never a link of ours.
+        if let Found::Text(text) = link(&path)?
+            && text.parse::<usize>().is_ok()
+        {
             faults.push(text_instead_of_link(&path, &text));
         }
     }
-    faults.extend(lost(&snapshots, history)?);
+    faults.extend(lost(&snapshots, history)?.map(Fault::new));
     Ok(faults)
 }
 
+/// What is wrong with a link.
+#[derive(Debug)]
+pub(crate) struct Fault {
+    pub(crate) what: String,
+    /// The command that makes it right, where no publish does.
+    pub(crate) command: Option<String>,
+}
+
+impl Fault {
+    fn new(what: String) -> Self {
+        Self { what, command: None }
+    }
+}
+
 /// Readers understand it, and so does the next publish; but it stays what it is.
-fn text_instead_of_link(path: &Path, target: &str) -> String {
-    let path = path.display();
-    format!("{path} is a file with the text of a link, as after zip; make the link again: ln -sfn {target} '{path}'")
+fn text_instead_of_link(path: &Path, target: &str) -> Fault {
+    let what = format!("{} is a file with the text of a link, as after zip", path.display());
+    Fault { what, command: Some(format!("ln -sfn {target} {}", quoted(path.as_os_str()))) }
 }
 
 /// Whether a generation is missing that is retained, by what the newest says.
@@ -89,8 +107,10 @@ pub(crate) fn lost(snapshots: &Path, history: &[Generation]) -> io::Result<Optio
         None => Some(format!("{} doesn't say how many snapshots are retained", newest.join("retained").display())),
         Some(count) if count > history.len() => {
             let (found, parent) = (history.len(), snapshots.join(oldest.name()).join("parent"));
+            // Not the number itself, where the newest was published over an unknown number.
+            let retained = if count == usize::MAX { "more".into() } else { count.to_string() };
             Some(format!(
-                "{count} snapshots are retained, and {found} are there: {} leads to nothing",
+                "{retained} snapshots are retained, and {found} are there: {} leads to nothing",
                 parent.display()
             ))
         }

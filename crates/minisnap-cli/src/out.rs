@@ -130,7 +130,7 @@ pub(crate) async fn bytes(bytes: Bytes) -> Outcome {
         true => Progress::hidden(),
         false => Progress::of_bytes("restoring", bytes.len() as u64),
     };
-    let written = aside(move || {
+    let written = run_aside(move || {
         let mut stdout = io::stdout().lock();
         for chunk in bytes.chunks(CHUNK) {
             stdout.write_all(chunk)?;
@@ -138,7 +138,7 @@ pub(crate) async fn bytes(bytes: Bytes) -> Outcome {
         }
         stdout.flush()
     });
-    written.await.flatten().map_err(failed)
+    written.await?.map_err(failed)
 }
 
 /// Waits until whoever read stdout is gone (a pipe or a socket is closed, a terminal hung up), also while nothing is written.
@@ -179,4 +179,13 @@ pub(crate) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + '
         .spawn(move || drop(done.send(work())))
         .map_err(|error| io::Error::new(error.kind(), format!("no thread can be started for that: {error}")))?;
     answer.await.map_err(|_| io::Error::other("the thread that did it panicked"))
+}
+
+/// The same, with a failure of its own where the thread can't be started: it is none of what the work is about.
+pub(crate) async fn run_aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Outcome<T> {
+    aside(work).await.map_err(|error| {
+        Failure::new(Exit::CouldNotLook, "cannot start a thread; nothing was changed")
+            .cause(&error)
+            .advice("see how many threads and open files this user may have (`ulimit -a`)")
+    })
 }

@@ -47,6 +47,11 @@ impl Place {
         self.given.command(command, rest)
     }
 
+    /// A copy from here to `to`, to be pasted.
+    pub(crate) fn copy_command(&self, to: &Self, flags: &[&str]) -> String {
+        self.given.copy_command(&to.given, flags)
+    }
+
     /// Where it is, for people: an absolute path, or a URL.
     pub(crate) fn name(&self) -> &str {
         self.backend().place()
@@ -150,7 +155,8 @@ impl Place {
         }
     }
 
-    fn gap(&self, history: &[Generation]) -> Option<String> {
+    /// What may be missing from the history, if anything: a retained snapshot, or the number of them.
+    pub(crate) fn gap(&self, history: &[Generation]) -> Option<String> {
         let snapshots = self.folder()?.join("snapshots");
         // Without a commit record it is a plain pair, or nothing.
         snapshots.join("current").symlink_metadata().ok()?;

@@ -55,7 +55,7 @@ pub(crate) async fn publish(
 /// Says that nothing is retired, and why.
 fn warn_of(gap: &str) {
     out::note(&format!(
-        "the history has a gap ({gap}); nothing is retired, so that what lies beyond it is still there when the gap is \
+        "the history has a gap ({gap}); no snapshot expires, so that what lies beyond it is still there when the gap is \
          closed; `--keep N` gives it up"
     ));
 }

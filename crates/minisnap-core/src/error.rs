@@ -45,7 +45,7 @@ impl fmt::Display for Operation {
             Self::Stage => "stage",
             Self::Write => "write",
             Self::Publish => "publish",
-            Self::Sweep => "sweep",
+            Self::Sweep => "collect garbage",
             Self::Reseal => "reseal",
             Self::SetAside => "set aside",
         })

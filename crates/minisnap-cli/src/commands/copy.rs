@@ -134,19 +134,31 @@ impl Copy {
 
     /// 3. Reads everything back, and tells what was done.
     async fn finish(&self, contents: &[Content]) -> Outcome {
-        if let Some(newest) = contents.last() {
-            let same = self.read_back(contents, newest).await?;
-            self.report(same)?;
+        let damaged = self.damaged(contents);
+        let same = match contents.last() {
+            Some(newest) => Some(self.read_back(contents, newest).await?),
+            None => None,
+        };
+        // Where nothing is intact, the failure says it all.
+        if let Some(same) = same {
+            self.report(same, damaged.as_ref())?;
         }
+        damaged.map_or(Ok(()), Err)
+    }
+
+    /// What was left out because it is damaged.
+    fn damaged(&self, contents: &[Content]) -> Option<Failure> {
         if self.left_out.is_empty() {
-            return Ok(());
+            return None;
         }
         let problems: Vec<_> =
             self.left_out.iter().map(|LeftOut { generation, problem }| format!("{generation}: {problem}")).collect();
         let what = format!("{}: what is damaged was not copied: {}", self.from.name(), problems.join("; "));
-        let (intact, check) = (self.to.name(), self.from.command("verify", &[]));
-        Err(Failure::new(Exit::Damaged, what)
-            .advice(format!("the intact ones are in {intact}; {check} tells of all that is damaged")))
+        let check = self.from.command("verify", &[]);
+        Some(Failure::new(Exit::Damaged, what).advice(match contents {
+            [] => format!("nothing was copied; {check} tells what is damaged"),
+            _ => format!("the intact ones are in {}; {check} tells what is damaged", self.to.name()),
+        }))
     }
 
     /// Reads back what the target has of `contents`, newest first, and counts it.
@@ -171,7 +183,7 @@ impl Copy {
         Ok(same)
     }
 
-    fn report(&self, same: usize) -> Outcome {
+    fn report(&self, same: usize, failure: Option<&Failure>) -> Outcome {
         let copied = self.published.len();
         if self.args.form.json {
             return out::report(&format!(
@@ -182,6 +194,7 @@ impl Copy {
                     "copied": self.published.iter().map(text::generation).collect::<Vec<_>>(),
                     "left_out": self.left_out.iter().map(LeftOut::for_programs).collect::<Vec<_>>(),
                     "read_back": same,
+                    "error": failure.map(Failure::for_programs),
                 })
             ));
         }

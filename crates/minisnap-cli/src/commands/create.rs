@@ -4,7 +4,7 @@ use crate::{
     args::CreateArgs,
     exit::{Exit, Failure, Outcome},
     given::quoted,
-    json::pretty::pretty,
+    json::pretty::{NotPretty, pretty},
     out,
     place::Place,
     progress::Progress,
@@ -135,13 +135,23 @@ async fn in_form(source: Source, place: &Place, seq: u64) -> Outcome<Vec<u8>> {
     let name = source.name();
     let file = source.file_name();
     let no_file = |error| Failure::new(Exit::LocalFile, format!("cannot read {name}: {error}; nothing was changed"));
-    let made = out::aside(move || {
+    let made = out::run_aside(move || {
         let json = source.read()?;
         let _checking = Progress::of_one_step("checking");
-        io::Result::Ok(pretty(&json).map_err(|error| (error, Encoding::of(&json))))
+        io::Result::Ok(pretty(&json).map_err(|error| (error, Encoding::of(&json), json.trim_ascii().is_empty())))
     });
-    made.await.flatten().map_err(|error| no_file(error).advice("see to the file and its permissions"))?.map_err(
-        |(error, encoding)| {
+    made.await?.map_err(|error| no_file(error).advice("see to the file and its permissions"))?.map_err(
+        |(error, encoding, is_empty)| {
+            let error = match error {
+                NotPretty::NoJson(_) if is_empty => "it is empty".into(),
+                NotPretty::NoJson(error) => error.to_string(),
+                NotPretty::OutOfMemory => {
+                    let what = format!("{name}: too little memory for it and for what is stored; nothing was changed");
+                    return Failure::new(Exit::CouldNotLook, what).advice(
+                        "free memory, or raise the limit (`ulimit -v`); about three times the document is needed",
+                    );
+                }
+            };
             let what = format!("{name} is no JSON that a restore could read: {error}; nothing was changed");
             let advice = match encoding {
                 None => "mend it there, and try again".into(),

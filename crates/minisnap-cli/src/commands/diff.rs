@@ -17,7 +17,7 @@ pub(crate) async fn run(args: DiffArgs) -> Outcome {
     let heading = format!("{title}seq {} -> seq {}{title:#}\n", old.seq(), new.seq(), title = text::TITLE);
     let named = |generation: &Generation, json| Named { json, name: format!("{}: {generation}", place.name()) };
     let (old, new) = (named(&old, old_json), named(&new, new_json));
-    let compared = out::aside(move || {
+    let compared = out::run_aside(move || {
         let pair = Pair::of(old, new)?;
         let mut pieces = if args.form.json { out::Pieces::raw() } else { out::Pieces::of_lines() };
         match args.form.json {
@@ -29,7 +29,7 @@ pub(crate) async fn run(args: DiffArgs) -> Outcome {
         }
         pieces.end()
     });
-    compared.await.map_err(out::failed)?
+    compared.await?
 }
 
 /// The two snapshots, and what is in them. Looks again when one is retired meanwhile.

@@ -109,11 +109,11 @@ async fn look(folder: &Path, current: &Generation) -> Outcome<Option<Edit>> {
 /// Does something with a regular file. Anything else could have this wait for ever.
 async fn with_file<T: Send + 'static>(path: &Path, work: fn(File) -> io::Result<T>) -> Outcome<T> {
     let opened = path.to_owned();
-    let done = out::aside(move || match fs::metadata(&opened)?.is_file() {
+    let done = out::run_aside(move || match fs::metadata(&opened)?.is_file() {
         true => work(File::open(&opened)?),
         false => Err(io::Error::other("it is no regular file")),
     });
-    done.await.flatten().map_err(|error| {
+    done.await?.map_err(|error| {
         Failure::new(Exit::CouldNotLook, format!("cannot read {}: {error}; nothing was changed", path.display()))
             .advice("to reseal, both files must be there: snapshot.json and snapshot.seq")
     })
@@ -158,14 +158,14 @@ impl Edit {
             }
         };
         let (edit, heading) = (self.read(place).await?, self.heading(&from));
-        let compared = out::aside(move || {
+        let compared = out::run_aside(move || {
             let pair = Pair::of(published, edit)?;
             let mut lines = out::Pieces::of_lines();
             lines.add(&heading)?;
             pair.for_people(|line| lines.add(line))?;
             lines.end()
         });
-        compared.await.map_err(out::failed)?
+        compared.await?
     }
 
     /// Shows how large it is, once it is certain that it can be published.
@@ -231,14 +231,14 @@ async fn published(place: &Place, folder: &Path, history: &[Generation]) -> Publ
 
 /// Asks on the terminal, and waits for a line on standard input.
 async fn is_agreed() -> Outcome<bool> {
-    let answer = out::aside(|| {
+    let answer = out::run_aside(|| {
         write!(io::stderr(), "Publish this as the newest snapshot? [y/N] ")?;
         io::stderr().flush()?;
         let mut line = String::new();
         io::stdin().read_line(&mut line)?;
         io::Result::Ok(line)
     });
-    let answer = answer.await.flatten().map_err(|error| {
+    let answer = answer.await?.map_err(|error| {
         Failure::new(Exit::LocalFile, format!("cannot ask: {error}; nothing was changed")).advice("`--yes` doesn't ask")
     })?;
     Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))

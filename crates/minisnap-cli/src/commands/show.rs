@@ -4,7 +4,7 @@ use crate::{
     args::ShowArgs,
     exit::{Exit, Failure, Outcome},
     explain::explain,
-    links, out,
+    out,
     place::{LOOKS, Place},
     progress::Progress,
     text,
@@ -14,13 +14,14 @@ use serde_json::{Value, json};
 
 pub(crate) async fn run(args: ShowArgs) -> Outcome {
     let shown = Shown::look(&Place::of(&args.store)?).await?;
-    let age = args.max_age.map_or(Ok(()), |max_age| shown.is_no_older_than(max_age));
+    let too_old = args.max_age.and_then(|max_age| shown.is_no_older_than(max_age).err());
+    // What can't be restored is worse than what is old.
+    let failure = shown.problem.as_ref().or(too_old.as_ref());
     out::print(&match args.form.json {
-        true => format!("{:#}\n", shown.for_programs()),
+        true => format!("{:#}\n", shown.for_programs(failure)),
         false => shown.for_people(),
     })?;
-    // What can't be restored is worse than what is old.
-    shown.problem.map_or(age, Err)
+    shown.problem.or(too_old).map_or(Ok(()), Err)
 }
 
 /// Up to and with which seq a log may go; `None` if all of it has to stay.
@@ -57,10 +58,7 @@ impl Shown {
                 Err(error) => (Some(explain(error.into(), place).await), None),
                 Ok(warning) => (None, warning),
             };
-            let one_is_missing = match place.folder() {
-                Some(folder) => links::one_is_missing(&folder, &retained).map_err(|error| place.unreadable(&error))?,
-                None => false,
-            };
+            let one_is_missing = place.gap(&retained).is_some();
             let (store, verify) = (place.name().into(), place.command("verify", &[]));
             return Ok(Self { store, verify, current, retained, problem, warning, one_is_missing });
         }
@@ -139,7 +137,7 @@ impl Shown {
         .concat()
     }
 
-    fn for_programs(&self) -> Value {
+    fn for_programs(&self, failure: Option<&Failure>) -> Value {
         json!({
             "store": self.store,
             "current": text::generation(&self.current),
@@ -148,7 +146,7 @@ impl Shown {
             "health": self.health(),
             "problem": self.problem.as_ref().map(Failure::text),
             "warning": self.warning,
-            "error": self.problem.as_ref().map(Failure::for_programs),
+            "error": failure.map(Failure::for_programs),
         })
     }
 }

@@ -46,7 +46,7 @@ enum Lines {
 #[derive(Default)]
 struct Verified {
     snapshots: Vec<(Generation, Health)>,
-    links: Vec<String>,
+    links: Vec<links::Fault>,
     /// One that is retained is not there.
     one_is_missing: bool,
 }
@@ -114,7 +114,7 @@ impl Verified {
         let (good, bad) = (text::GOOD, text::BAD);
         match self.links.as_slice() {
             [] => format!("{good}intact {good:#}  links\n"),
-            faults => faults.iter().map(|fault| format!("{bad}damaged{bad:#}  links: {fault}\n")).collect(),
+            faults => faults.iter().map(|fault| format!("{bad}damaged{bad:#}  links: {}\n", fault.what)).collect(),
         }
     }
 
@@ -134,7 +134,7 @@ impl Verified {
             "store": place.name(),
             "intact": self.links.is_empty() && self.wrong().next().is_none(),
             "snapshots": snapshots.collect::<Vec<_>>(),
-            "links": self.links,
+            "links": self.links.iter().map(|fault| &fault.what).collect::<Vec<_>>(),
             "error": verdict.map(Failure::for_programs),
         })
     }
@@ -193,7 +193,15 @@ impl Verified {
                 then.map_or_else(|| first.into(), |then| format!("{first}; then: {then}"))
             }
             (false, Some(help)) => help,
-            (false, None) => "the next snapshot that is published makes the links anew".into(),
+            (false, None) => self.help_about_links(),
+        }
+    }
+
+    fn help_about_links(&self) -> String {
+        let commands: Vec<_> = self.links.iter().filter_map(|fault| fault.command.as_deref()).collect();
+        match commands.as_slice() {
+            [] => "the next snapshot that is published makes the links anew".into(),
+            commands => format!("make the links again, in a shell: `{}`", commands.join(" && ")),
         }
     }
 
@@ -232,7 +240,7 @@ fn word(failure: &Failure) -> &'static str {
 }
 
 /// What is wrong with the links, and whether a retained generation is missing.
-fn faults(place: &Place, history: &[Generation]) -> Outcome<(Vec<String>, bool)> {
+fn faults(place: &Place, history: &[Generation]) -> Outcome<(Vec<links::Fault>, bool)> {
     let Some(folder) = place.folder() else { return Ok((Vec::new(), false)) };
     let faults = || Ok((links::faults(&folder, history)?, links::one_is_missing(&folder, history)?));
     faults().map_err(|error| place.unreadable(&error))

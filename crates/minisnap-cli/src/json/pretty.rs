@@ -9,13 +9,28 @@ use std::{borrow::Cow, iter, mem};
 ///
 /// # Errors
 ///
-/// If no restore could read `json`: what is wrong with it, with line and column.
-pub(crate) fn pretty(json: &[u8]) -> serde_json::Result<Vec<u8>> {
-    let mut form = Form { bytes: Vec::with_capacity(json.len()), depth: 0, just_opened: false };
-    for token in tokens(json)? {
-        form.add(token)?;
+/// If no restore could read `json`: what is wrong with it, with line and column. Or if there is too little memory for it.
+pub(crate) fn pretty(json: &[u8]) -> Result<Vec<u8>, NotPretty> {
+    let mut form = Form { bytes: Vec::new(), depth: 0, just_opened: false };
+    let mut most = json.len();
+    for token in tokens(json).map_err(NotPretty::NoJson)? {
+        // An allocation that fails in `add` would end the program. No token is written longer than it is, with a line break and
+        // the indentation.
+        let needed = token.length() + 2 * form.depth + 3;
+        if form.bytes.capacity() - form.bytes.len() < needed {
+            form.bytes.try_reserve(needed.max(most)).map_err(|_| NotPretty::OutOfMemory)?;
+            most = form.bytes.capacity() / 4;
+        }
+        form.add(token).map_err(NotPretty::NoJson)?;
     }
     Ok(form.bytes)
+}
+
+/// Why there is no such form.
+#[derive(Debug)]
+pub(crate) enum NotPretty {
+    NoJson(serde_json::Error),
+    OutOfMemory,
 }
 
 /// The same of a value that is `depth` levels deep in what is being written, piece by piece. `check_json` must have accepted

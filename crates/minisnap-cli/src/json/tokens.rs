@@ -20,6 +20,16 @@ pub(super) enum Token<'a> {
     Word(&'a [u8]),
 }
 
+impl Token<'_> {
+    /// How many bytes it has in the text.
+    pub(super) fn length(&self) -> usize {
+        match self {
+            Self::Open(_) | Self::Close(_) | Self::Comma | Self::Colon => 1,
+            Self::Key(text) | Self::String(text) | Self::Number(text) | Self::Word(text) => text.len(),
+        }
+    }
+}
+
 /// The tokens of `json`, if it is one document that a restore can read: so that none of them is cut short, and each stands
 /// where it may.
 ///

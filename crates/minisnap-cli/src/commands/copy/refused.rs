@@ -38,7 +38,7 @@ impl Copy {
 
     fn way_on(&self, look: &Look) -> String {
         if newer(&look.contents, look.there.last().copied()).is_some() {
-            return "is the target named rightly? `--onto` publishes on top of what it has, which is older; or copy to a new \
+            return "is the target named rightly? `--onto` publishes on top of what it has, if that is older; or copy to a new \
                     place"
                 .into();
         }
@@ -53,15 +53,15 @@ impl Copy {
     /// The target's current snapshot is in the source's history.
     fn without_onto(&self, look: &Look) -> Option<String> {
         if self.args.history && history_missing(&look.contents, &look.there).is_some() {
-            return Some("the same command without `--onto` follows it".into());
+            return Some(format!("{} follows it", self.command(&["--history"])));
         }
         newest_missing(&look.contents, &look.there)?;
-        let flags = match (self.args.onto, self.args.history) {
-            (true, true) => "`--onto` and `--history`",
-            (true, false) => "`--onto`",
-            (false, _) => "`--history`",
-        };
-        Some(format!("the same command without {flags} follows it"))
+        Some(format!("{} follows it", self.command(&[])))
+    }
+
+    /// This copy with these flags, to be pasted.
+    fn command(&self, flags: &[&str]) -> String {
+        self.from.copy_command(&self.to, flags)
     }
 
     /// The source's current snapshot is in the target's history.
