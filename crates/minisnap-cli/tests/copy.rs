@@ -126,6 +126,7 @@ fn copy_leaves_out_a_damaged_older_snapshot_and_says_so() {
         let told: serde_json::Value = serde_json::from_str(&next.stdout).expect("JSON");
         assert_eq!((&told["copied"][0]["seq"], &told["read_back"]), (&4.into(), &3.into()));
         assert_eq!(told["left_out"][0]["seq"], 2);
+        assert_eq!((&told["error"]["kind"], &told["error"]["exit_code"]), (&"corrupt".into(), &1.into()), "{told}");
         assert!(told["left_out"][0]["problem"].is_string() && is_told(&next.fails(1)));
         assert_eq!(to.seqs(), [4, 3, 1]);
         // Also over what is no part of that history.

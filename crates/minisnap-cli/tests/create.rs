@@ -74,7 +74,8 @@ fn what_no_restore_could_read_is_refused_with_line_and_column() {
         place.create(1, "1");
         for (json, where_it_is) in [
             ("{\n \"a\": 1,\n \"b\": }", "line 3 column 7"),
-            ("", "line 1 column 0"),
+            ("", "it is empty"),
+            (" \n", "it is empty"),
             ("[1e400]", "line 1 column 6"),
             ("1 2", "line 1 column 3"),
             (&deep, "line 1 column 128"),
@@ -226,5 +227,20 @@ fn create_notes_that_it_makes_a_new_store() {
             let again = place.feed(&[&["create", STORE, "--seq", "2"], rest].concat(), "2");
             assert_eq!((again.code, again.stderr.as_str()), (Some(0), ""));
         }
+    }
+}
+
+/// An allocation that fails would end the program, without a word of what that means.
+#[test]
+fn create_says_so_when_there_is_too_little_memory() {
+    let place = folder();
+    let row = format!("[{}0]", "1,".repeat(200));
+    let json = place.write("large.json", format!("[{}{row}]", format!("{row},").repeat(30_000)));
+    // Too little for the text, and for the text and its form.
+    for kib in [42_000, 60_000] {
+        let ran = place.run_within(kib, &["create", STORE, "--seq", "1", &json, "--json"]);
+        let told: serde_json::Value = serde_json::from_str(&ran.stdout).expect("JSON");
+        assert!(told["error"]["help"].as_str().is_some_and(|help| help.contains("ulimit -v")), "{told}");
+        assert_eq!((ran.code, place.run(&["show", STORE]).code), (Some(2), Some(3)), "{ran:?}");
     }
 }

@@ -75,7 +75,11 @@ fn show_fails_when_the_snapshot_is_older_than_max_age() {
     assert!(old.stdout.contains("health    intact"), "it is shown all the same: {old:?}");
     let said = old.fails(12);
     assert!(said.contains("the current snapshot is 3 h 0 min old, and --max-age is 1h"), "{said}");
-    place.run(&["show", STORE, "--max-age", "1h", "--json"]).fails(12);
+    let json = place.run(&["show", STORE, "--max-age", "1h", "--json"]);
+    let told: serde_json::Value = serde_json::from_str(&json.stdout).expect("JSON");
+    assert_eq!((&told["error"]["kind"], &told["error"]["exit_code"]), (&"too_old".into(), &12.into()), "{told}");
+    assert_eq!((&told["health"], &told["problem"]), (&"intact".into(), &serde_json::Value::Null), "{told}");
+    json.fails(12);
     place.run(&["show", STORE, "--max-age", "4h"]).ok();
     // A clock that is ahead by less than that says nothing; one that is ahead by more must not hide a program that is dead.
     place.set_time(1, now + hour / 2);

@@ -122,11 +122,15 @@ impl Source {
             }
         };
         let mut bytes = Vec::new();
-        // Not once more after the end: a terminal would have to be told of it twice.
-        while (&mut *input).take(CHUNK as u64).read_to_end(&mut bytes)? == CHUNK {
+        loop {
+            // Room for what `read_to_end` reads, which would end the program if there were none.
+            bytes.try_reserve(2 * CHUNK)?;
+            // Not once more after the end: a terminal would have to be told of it twice.
+            if (&mut *input).take(CHUNK as u64).read_to_end(&mut bytes)? < CHUNK {
+                return Ok(bytes);
+            }
             progress.set(bytes.len() as u64);
         }
-        Ok(bytes)
     }
 }
 
@@ -134,36 +138,38 @@ impl Source {
 async fn in_form(source: Source, place: &Place, seq: u64) -> Outcome<Vec<u8>> {
     let name = source.name();
     let file = source.file_name();
-    let no_file = |error| Failure::new(Exit::LocalFile, format!("cannot read {name}: {error}; nothing was changed"));
+    let too_large = || {
+        let what = format!("{name}: too little memory for it and for what is stored; nothing was changed");
+        Failure::new(Exit::CouldNotLook, what)
+            .advice("free memory, or raise the limit (`ulimit -v`); about three times the document is needed")
+    };
+    let no_file = |error: io::Error| match error.kind() {
+        io::ErrorKind::OutOfMemory => too_large(),
+        _ => Failure::new(Exit::LocalFile, format!("cannot read {name}: {error}; nothing was changed"))
+            .advice("see to the file and its permissions"),
+    };
     let made = out::run_aside(move || {
         let json = source.read()?;
         let _checking = Progress::of_one_step("checking");
         io::Result::Ok(pretty(&json).map_err(|error| (error, Encoding::of(&json), json.trim_ascii().is_empty())))
     });
-    made.await?.map_err(|error| no_file(error).advice("see to the file and its permissions"))?.map_err(
-        |(error, encoding, is_empty)| {
-            let error = match error {
-                NotPretty::NoJson(_) if is_empty => "it is empty".into(),
-                NotPretty::NoJson(error) => error.to_string(),
-                NotPretty::OutOfMemory => {
-                    let what = format!("{name}: too little memory for it and for what is stored; nothing was changed");
-                    return Failure::new(Exit::CouldNotLook, what).advice(
-                        "free memory, or raise the limit (`ulimit -v`); about three times the document is needed",
-                    );
-                }
-            };
-            let what = format!("{name} is no JSON that a restore could read: {error}; nothing was changed");
-            let advice = match encoding {
-                None => "mend it there, and try again".into(),
-                Some(encoding) => {
-                    let (to_utf8, create) =
-                        (to_utf8(encoding, &file), place.command("create", &["--seq", &seq.to_string()]));
-                    format!("`{to_utf8} | {} creates it from the same text in UTF-8", create.trim_start_matches('`'))
-                }
-            };
-            Failure::new(Exit::NotRestorable, what).advice(advice)
-        },
-    )
+    made.await?.map_err(no_file)?.map_err(|(error, encoding, is_empty)| {
+        let error = match error {
+            NotPretty::NoJson(_) if is_empty => "it is empty".into(),
+            NotPretty::NoJson(error) => error.to_string(),
+            NotPretty::OutOfMemory => return too_large(),
+        };
+        let what = format!("{name} is no JSON that a restore could read: {error}; nothing was changed");
+        let advice = match encoding {
+            None => "mend it there, and try again".into(),
+            Some(encoding) => {
+                let (to_utf8, create) =
+                    (to_utf8(encoding, &file), place.command("create", &["--seq", &seq.to_string()]));
+                format!("`{to_utf8} | {} creates it from the same text in UTF-8", create.trim_start_matches('`'))
+            }
+        };
+        Failure::new(Exit::NotRestorable, what).advice(advice)
+    })
 }
 
 /// The command that makes UTF-8 of a text.
