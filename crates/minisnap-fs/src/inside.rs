@@ -27,8 +27,10 @@ pub(crate) fn refuse(disk: Disk, dir: &Path) -> Result<()> {
     let folders = given.ancestors().chain(real.ancestors().filter(|folder| !given.starts_with(folder)));
     for folder in folders {
         if has_generations(disk, folder)? {
-            let store = folder.parent().filter(|_| is_named_snapshots(folder));
-            let store = store.map(|store| store.display().to_string());
+            // A link of another name may lead to a `snapshots`.
+            let real = canonical(disk, folder)?;
+            let snapshots = [folder, &real].into_iter().find(|folder| is_named_snapshots(folder));
+            let store = snapshots.and_then(Path::parent).map(|store| store.display().to_string());
             return Err(MiniSnapError::InsideStore { at: disk.at(dir), store });
         }
     }

@@ -89,6 +89,21 @@ async fn path_inside_is_refused_when_snapshots_is_a_link() {
     assert_eq!(folder.restore().await.unwrap(), pair_of(1));
 }
 
+/// A link of any name, to the folder with the generations: the store is named all the same.
+#[tokio::test]
+async fn path_inside_names_the_store_when_a_link_leads_there() {
+    let (folder, elsewhere) = (Folder::with_snapshots(&[1]).await, TempDir::new().unwrap());
+    let link = elsewhere.path().join("link");
+    symlink(folder.path("snapshots"), &link).unwrap();
+    let outer = fs::canonicalize(folder.guard.path()).unwrap().display().to_string();
+    for path in [link.clone(), link.join("current"), link.join("new one/below")] {
+        for (operation, error) in every_operation(&path).await {
+            let MiniSnapError::InsideStore { store: Some(store), .. } = error else { panic!("{operation}: {error}") };
+            assert_eq!(store, outer, "{operation} of {path:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn path_inside_is_refused_when_nothing_was_published_yet() {
     let folder = Folder::new();
