@@ -29,7 +29,7 @@ struct Published {
 fn published() -> &'static Published {
     static BUILT: OnceLock<Published> = OnceLock::new();
     BUILT.get_or_init(|| {
-        let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/published-0.1.1/Cargo.toml");
+        let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("published-0.1.1/Cargo.toml");
         let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("published-0.1.1");
         let mut cargo = Command::new(env!("CARGO"));
         cargo.args(["build", "--quiet", "--locked", "--manifest-path"]).arg(package).arg("--target-dir").arg(&target);

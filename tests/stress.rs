@@ -3,7 +3,7 @@
 //! fit together: see [`line`], [`times`] and [`rules`].
 //!
 //! ```text
-//! MINISNAP_STRESS_SECONDS=300 cargo test --test tests stress:: -- --nocapture --test-threads 1
+//! MINISNAP_STRESS_SECONDS=300 cargo test --package minisnap-tests stress:: -- --nocapture --test-threads 1
 //! ```
 //!
 //! A few seconds for each kind of store unless the variable says how many. A seed draws what each round is like; it is

@@ -2,7 +2,7 @@
 //! there is what was acknowledged, once, in its order, to the bit.
 //!
 //! ```text
-//! MINISNAP_REOPENINGS=80 cargo test --test tests compatibility:: -- --nocapture
+//! MINISNAP_REOPENINGS=80 cargo test --package minisnap-tests compatibility:: -- --nocapture
 //! ```
 //!
 //! A seed draws the changes, and when a snapshot is created; it is printed, and `MINISNAP_CHANGES_SEED` sets it.

@@ -1,7 +1,7 @@
 //! What a process did to a disk, call by call, and every state that a power loss may leave of it.
 //!
 //! A peer runs under the tracer, with `root` as its disk, and each of its system calls that changes what is under `root`,
-//! or makes it durable, becomes an event of the model in `minisnap-crash-states`. So it doesn't matter in which crate the
+//! or makes it durable, becomes an event of the model in `minisnap-crash-model`. So it doesn't matter in which crate the
 //! calls are made, and nothing in the product has to know of it.
 //!
 //! ```text
@@ -35,7 +35,7 @@ mod understood;
 use super::tracer::{self, Stop, Tracer};
 use crate::peers::{MARK, Start};
 use calls::{Attempt, Effect, Watch};
-use minisnap_crash_states::{Event, Model, Tree};
+use minisnap_crash_model::{Event, Model, Tree};
 use std::{collections::VecDeque, fs, path::Path, sync::Arc};
 
 /// An entry of a recording.

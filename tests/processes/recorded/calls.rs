@@ -7,7 +7,7 @@
 use super::memory::{Buffer, Place, Process};
 use crate::processes::tracer::{Call, PRIVATE};
 use libc::c_long;
-use minisnap_crash_states::{Event, Model};
+use minisnap_crash_model::{Event, Model};
 use nix::unistd::Pid;
 use std::path::Path;
 

@@ -1,7 +1,7 @@
 //! What a power loss may leave of what was recorded.
 
 use super::{Recording, Step};
-use minisnap_crash_states::{Event, Model, Tree};
+use minisnap_crash_model::{Event, Model, Tree};
 use std::{collections::HashSet, path::Path, sync::Arc};
 
 /// What may be on the disk after a power loss.

@@ -2,7 +2,7 @@
 
 use super::{Step, recorded};
 use crate::peers::{self, Job};
-use minisnap_crash_states::Event;
+use minisnap_crash_model::Event;
 use std::{
     env,
     fs::{self, File, OpenOptions},

@@ -11,7 +11,7 @@
 //! - `sensitivity.rs`: leave out any one sync, and a case must fail. A sync that nothing misses is either needless or not
 //!   tested.
 //!
-//! What may be on the disk is worked out by `minisnap-crash-states`, and what it assumes of the file system is written down
+//! What may be on the disk is worked out by `minisnap-crash-model`, and what it assumes of the file system is written down
 //! there.
 
 mod expect;
@@ -22,5 +22,5 @@ mod run;
 mod scenarios;
 mod sensitivity;
 
-pub(crate) use minisnap_crash_states::Event;
+pub(crate) use minisnap_crash_model::Event;
 pub(crate) use recorder::{record, record_of_open};

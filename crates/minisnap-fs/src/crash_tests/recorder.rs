@@ -2,7 +2,7 @@
 
 use super::{expect::Expect, open_files};
 use minisnap_core::Operation;
-use minisnap_crash_states::Event;
+use minisnap_crash_model::Event;
 use std::{
     collections::HashMap,
     fs::File,

@@ -10,7 +10,7 @@ use crate::{
     layout::{GenerationName, is_stage},
 };
 use minisnap_core::{MiniSnapError, Operation, Precondition, Published, SnapshotBackend, StagedSnapshot};
-use minisnap_crash_states::{Beside, Event, Model, Tree};
+use minisnap_crash_model::{Beside, Event, Model, Tree};
 use std::{
     collections::{HashMap, HashSet},
     fs,

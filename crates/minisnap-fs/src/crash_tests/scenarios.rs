@@ -6,7 +6,7 @@ use super::{
     run::{Run, Seen, Trace, block_on},
 };
 use minisnap_core::SnapshotBackend;
-use minisnap_crash_states::Tree;
+use minisnap_crash_model::Tree;
 use std::{fs, num::NonZeroUsize, path::Path, sync::Arc, time::Instant};
 
 macro_rules! cases {

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::layout::is_stage;
 use minisnap_core::Operation;
-use minisnap_crash_states::Event;
+use minisnap_crash_model::Event;
 
 /// What a sync is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! What may be found after a power loss, by hand: each rule of the model on a disk so small that all states can be written
 //! down.
 
-use minisnap_crash_states::{Beside, Event, Model, Tree};
+use minisnap_crash_model::{Beside, Event, Model, Tree};
 use std::{collections::BTreeSet, sync::Arc};
 
 /// A disk, what is done to it, and what may be found then. A tree is written as its lines, with spaces between.

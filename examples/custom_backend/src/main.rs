@@ -1,7 +1,7 @@
 //! Write your own backend: snapshots in an embedded database (`redb`), held to the contract by the conformance suite.
 //!
-//! Run it:   `cargo run --example custom_backend [FILE.redb]`
-//! Test it:  `cargo test --example custom_backend`
+//! Run it:   `cargo run --package example-custom-backend [FILE.redb]`
+//! Test it:  `cargo test --package example-custom-backend`
 //!
 //! The backend is in `redb_backend.rs`, its tests are in `redb_backend/tests.rs`, and here it is used.
 //!

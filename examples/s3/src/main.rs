@@ -3,13 +3,13 @@
 //! ```console
 //! $ export AWS_ACCESS_KEY_ID=… AWS_SECRET_ACCESS_KEY=… AWS_REGION=eu-central-1
 //! $ export AWS_ENDPOINT_URL=https://…                   # for what isn't Amazon's
-//! $ cargo run --features aws --example s3 -- s3://bucket/some/app
+//! $ cargo run --package example-s3 -- s3://bucket/some/app
 //! ```
 //!
 //! Without one of your own, `scripts/with-ministack` starts a server and sets these variables:
 //!
 //! ```console
-//! $ scripts/with-ministack cargo run --example s3
+//! $ scripts/with-ministack cargo run --package example-s3
 //! ```
 
 use minisnap::MiniSnapError;
