@@ -46,8 +46,11 @@
 //! - `fs` (default): local POSIX file systems.
 //! - `mem`: memory, for unit tests.
 //! - `aws`, `azure`, `gcp`: S3 and what is compatible with it, Azure Blob Storage, Google Cloud Storage, by URL.
-//! - `object`: object stores without a client of ours: bring your own `object_store::ObjectStore`. Each of the three turns
-//!   it on.
+//! - `object_store`: object stores with a client of your own, by `object::ObjectBackend::new`. What this feature adds follows
+//!   the version of the crate `object_store`, and not of this one.
+//!
+//! Features only add: turning one on never changes the meaning of what was there. Without `fs`, or on a platform without POSIX
+//! links, there is no `FsBackend`, and [`SnapStore`] has no default for its parameter.
 
 mod create;
 mod open;
@@ -57,18 +60,20 @@ pub use minisnap_core::{
     At, Bytes, Digest, Digester, Generation, MiniSnapError, Operation, Precondition, Published, Result,
     SnapshotBackend, StagedSnapshot, async_trait, format, random_name_part, run_blocking,
 };
-#[cfg(feature = "fs")]
+// If this is the item that the compiler found to be configured out: FsBackend needs the feature `fs` (on by default) and a
+// platform with POSIX links and `flock`. Elsewhere, use another backend with `SnapStore::with_backend`.
+#[cfg(all(feature = "fs", unix))]
 pub use minisnap_fs::FsBackend;
 /// The backend in memory, for unit tests.
 #[cfg(feature = "mem")]
 pub use minisnap_mem as mem;
 /// The backend for object stores.
-#[cfg(feature = "object")]
+#[cfg(any(feature = "aws", feature = "azure", feature = "gcp", feature = "object_store"))]
 pub use minisnap_object as object;
 pub use open::{open, open_with};
-pub use store::{DefaultBackend, SnapStore};
+pub use store::SnapStore;
 
 /// The README's code, compiled.
-#[cfg(all(doctest, feature = "fs"))]
+#[cfg(all(doctest, feature = "fs", unix))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -108,7 +108,7 @@ fn path_of_file_url(url: &str, rest: &str) -> Result<std::path::PathBuf> {
     };
 }
 
-#[cfg(feature = "fs")]
+#[cfg(all(feature = "fs", unix))]
 fn file(url: &str, path: std::path::PathBuf, options: &[(&str, &str)]) -> Result<Arc<dyn SnapshotBackend>> {
     if path.as_os_str().is_empty() {
         return Err(invalid(url, "the path is empty; the current folder is `.`"));
@@ -129,9 +129,14 @@ fn file(url: &str, path: std::path::PathBuf, options: &[(&str, &str)]) -> Result
     Ok(Arc::new(backend))
 }
 
-#[cfg(not(feature = "fs"))]
+#[cfg(all(not(feature = "fs"), unix))]
 fn file(url: &str, _path: std::path::PathBuf, _options: &[(&str, &str)]) -> Result<Arc<dyn SnapshotBackend>> {
     Err(not_compiled_in(url, "fs"))
+}
+
+#[cfg(not(unix))]
+fn file(url: &str, _path: std::path::PathBuf, _options: &[(&str, &str)]) -> Result<Arc<dyn SnapshotBackend>> {
+    Err(invalid(url, "a folder needs a platform with POSIX links and flock; use an object store or another backend"))
 }
 
 #[cfg(feature = "mem")]
@@ -163,12 +168,16 @@ fn object(url: &str, feature: &str, _options: &[(&str, &str)]) -> Result<Arc<dyn
     Err(not_compiled_in(url, feature))
 }
 
-#[cfg(not(all(feature = "fs", feature = "mem", any(feature = "aws", feature = "azure", feature = "gcp"))))]
+#[cfg(not(all(
+    any(feature = "fs", not(unix)),
+    feature = "mem",
+    any(feature = "aws", feature = "azure", feature = "gcp")
+)))]
 fn not_compiled_in(url: &str, feature: &str) -> MiniSnapError {
     invalid(url, format_args!("its backend isn't compiled in: give minisnap the cargo feature `{feature}`"))
 }
 
-#[cfg(any(feature = "fs", feature = "mem"))]
+#[cfg(any(all(feature = "fs", unix), feature = "mem"))]
 fn unknown_option(url: &str, option: &str, known: &str) -> MiniSnapError {
     invalid(url, format_args!("it has no option `{option}`; it has: {known}"))
 }

@@ -4,14 +4,6 @@ use crate::{At, Generation, MiniSnapError, Operation, Result, SnapshotBackend};
 use serde::de::DeserializeOwned;
 use std::num::NonZeroUsize;
 
-/// The backend of a [`SnapStore`] whose type names none.
-#[cfg(feature = "fs")]
-pub type DefaultBackend = crate::FsBackend;
-
-/// The backend of a [`SnapStore`] whose type names none.
-#[cfg(not(feature = "fs"))]
-pub type DefaultBackend = std::sync::Arc<dyn SnapshotBackend>;
-
 /// Saves and restores a program's whole state.
 ///
 /// Cheap to clone if its backend is; any number of stores, in any number of processes, may share a place. Use it within a
@@ -20,12 +12,15 @@ pub type DefaultBackend = std::sync::Arc<dyn SnapshotBackend>;
 /// To evolve the state's type, give new fields `#[serde(default)]` and renamed ones `#[serde(alias = "old_name")]`: old
 /// snapshots stay readable.
 #[derive(Debug, Clone)]
-pub struct SnapStore<B = DefaultBackend> {
+pub struct SnapStore<
+    #[cfg(all(feature = "fs", unix))] B = crate::FsBackend,
+    #[cfg(not(all(feature = "fs", unix)))] B,
+> {
     pub(crate) backend: B,
     pub(crate) keep: NonZeroUsize,
 }
 
-#[cfg(feature = "fs")]
+#[cfg(all(feature = "fs", unix))]
 impl SnapStore {
     /// The snapshots in the folder `dir`, which is made by the first [`create`](Self::create), with its parents.
     ///

@@ -73,12 +73,16 @@ impl ObjectBackend {
     /// For stores that need nothing but a URL, options, and credentials from the environment, `open` is less to write. Give
     /// a store of your own short time-outs and few retries: a publish can wait for them.
     ///
+    /// The parameters are types of the crate [`object_store`](crate::object_store). An incompatible release of that crate
+    /// changes them in a compatible release of this one, which is why a feature of that name has to be turned on.
+    ///
     /// ```
-    /// # use minisnap_object::ObjectBackend;
-    /// # use std::sync::Arc;
-    /// let store = object_store::memory::InMemory::new();
-    /// let backend = ObjectBackend::new(Arc::new(store), "app/state");
+    /// use minisnap_object::{ObjectBackend, object_store::memory::InMemory};
+    /// use std::sync::Arc;
+    ///
+    /// let backend = ObjectBackend::new(Arc::new(InMemory::new()), "app/state");
     /// ```
+    #[cfg(feature = "object_store")]
     pub fn new(store: Arc<dyn ObjectStore>, prefix: impl Into<Path>) -> Self {
         let prefix = prefix.into();
         let place = match prefix.as_ref() {

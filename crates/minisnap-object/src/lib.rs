@@ -35,4 +35,7 @@ mod sweep;
 mod transfer;
 
 pub use backend::ObjectBackend;
+/// The crate whose clients [`ObjectBackend::new`] takes. This package follows its version: an incompatible release of it is no
+/// incompatible release of this one.
+#[cfg(feature = "object_store")]
 pub use object_store;
