@@ -52,6 +52,9 @@
 //! Features only add: turning one on never changes the meaning of what was there. Without `fs`, or on a platform without POSIX
 //! links, there is no `FsBackend`, and [`SnapStore`] has no default for its parameter.
 
+// On docs.rs, each item that needs a feature says so.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod create;
 mod open;
 mod store;

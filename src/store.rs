@@ -12,10 +12,7 @@ use std::num::NonZeroUsize;
 /// To evolve the state's type, give new fields `#[serde(default)]` and renamed ones `#[serde(alias = "old_name")]`: old
 /// snapshots stay readable.
 #[derive(Debug, Clone)]
-pub struct SnapStore<
-    #[cfg(all(feature = "fs", unix))] B = crate::FsBackend,
-    #[cfg(not(all(feature = "fs", unix)))] B,
-> {
+pub struct SnapStore<#[cfg(all(feature = "fs", unix))] B = crate::FsBackend, #[cfg(not(all(feature = "fs", unix)))] B> {
     pub(crate) backend: B,
     pub(crate) keep: NonZeroUsize,
 }

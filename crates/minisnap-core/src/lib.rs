@@ -9,6 +9,9 @@
 //! in it. A program restores the snapshot, replays the tail of its log, and may cut the log before it. So a publish that
 //! returns `Ok` is a licence to delete the log, and everything here serves that one sentence.
 
+// On docs.rs, each item that needs a feature says so.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod backend;
 mod blocking;
 #[cfg(feature = "conformance")]

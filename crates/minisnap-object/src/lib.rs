@@ -14,6 +14,13 @@
 //! is said in [`publish`](https://docs.rs/crate/minisnap-object/latest/source/src/publish.rs), step by step, and argued in
 //! `docs/object-store.md`.
 
+// On docs.rs, each item that needs a feature says so.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(
+    not(any(feature = "object_store", feature = "aws", feature = "azure", feature = "gcp")),
+    allow(dead_code, reason = "without a client, nothing makes a backend")
+)]
+
 mod backend;
 #[cfg(test)]
 mod fault_tests;
