@@ -21,7 +21,7 @@ use std::{
 pub struct Inspection {
     /// The path of the file that is written to, with all links in it followed.
     pub path: PathBuf,
-    /// The number of the first record; while there is none, that of the next one.
+    /// The number of the first record; while there is none, that of the next one, or [`u64::MAX`] where no number follows.
     pub first: u64,
     /// The number of the last record, also if it was truncated since; 0 if there never was one.
     pub last: u64,
@@ -32,6 +32,7 @@ pub struct Inspection {
     pub torn_bytes: u64,
     /// Why the first record that can't be read can't: [`Corrupt`](WalError::Corrupt).
     pub unreadable: Option<WalError>,
+    after: u64,
     /// The numbers of the records that can't be read.
     damaged: Vec<u64>,
 }
@@ -53,7 +54,12 @@ pub struct JournalFile {
 impl Inspection {
     /// How many records there are.
     pub fn records(&self) -> u64 {
-        self.last - (self.first - 1)
+        self.last - self.after
+    }
+
+    /// The number before the first record. Only where no number follows it is it not `first - 1`.
+    pub fn after(&self) -> u64 {
+        self.after
     }
 
     /// The number of the last record that a replay of what comes after number `after` gets to; `last` if it can read all.
@@ -70,8 +76,8 @@ impl Inspection {
     /// in [`Log`](WalError::Log).
     pub fn check_reaches(&self, seq: u64) -> Result<()> {
         let place = self.path.display().to_string();
-        if seq < self.first - 1 {
-            return Err(WalError::Gap { place, from: seq + 1, to: self.first - 1 });
+        if seq < self.after {
+            return Err(WalError::Gap { place, from: seq + 1, to: self.after });
         }
         if seq > self.last {
             return Err(WalError::Beyond { place, last: self.last, seq });
@@ -131,6 +137,7 @@ fn look<R: DeserializeOwned>(path: &Path) -> Result<Inspection> {
         path: path.into(),
         first: start.after.saturating_add(1),
         last: end.last(),
+        after: start.after,
         torn_bytes: torn,
         unreadable,
         damaged,

@@ -19,10 +19,7 @@ mod writer;
 
 pub use inspect::{Inspection, JournalFile};
 
-use crate::{
-    Log, Result, WalError,
-    log::{check_end, check_reach},
-};
+use crate::{Log, Result, WalError, log::check_end};
 use async_trait::async_trait;
 use open::last_of;
 use part::Part;
@@ -138,6 +135,11 @@ impl<R> Journal<R> {
         &self.path
     }
 
+    /// How many records it holds.
+    pub fn records(&self) -> u64 {
+        self.end() - self.start()
+    }
+
     fn of(writer: Writer, parts: Vec<Part>) -> Self {
         let path = writer.path().to_owned();
         let place = path.display().to_string();
@@ -209,7 +211,7 @@ impl<R: Serialize + DeserializeOwned + Send + Sync + 'static> Log for Journal<R>
         if self.writer.is_none() {
             return Err(self.interrupted());
         }
-        check_reach(self, after)?;
+        self.check_reach(after)?;
         let mut replay = Replay::after(after, &self.parts);
         loop {
             let (next, batch) = blocking(&self.path, move || {
@@ -239,6 +241,14 @@ impl<R: Serialize + DeserializeOwned + Send + Sync + 'static> Log for Journal<R>
 }
 
 impl<R: Serialize + DeserializeOwned + Send + Sync + 'static> Journal<R> {
+    /// Whether the journal holds everything after `seq`. The number of its first record doesn't tell where no number follows.
+    fn check_reach(&self, seq: u64) -> Result<()> {
+        if seq < self.start() {
+            return Err(WalError::Gap { place: self.place.clone(), from: seq + 1, to: self.start() });
+        }
+        check_end(self, seq)
+    }
+
     /// Changes the files, and goes on if it is certain what is in them.
     async fn change<T: Send + 'static>(
         &mut self,

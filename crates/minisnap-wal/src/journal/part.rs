@@ -35,7 +35,8 @@ impl Part {
     /// Opens it where the record after number `after` begins.
     pub(crate) fn open_after(&self, after: u64) -> Result<Lines> {
         let mut lines = Lines::open(&self.path)?;
-        lines.skip(1 + after - self.after)?;
+        // The header, and those before it.
+        lines.skip(1 + (after - self.after))?;
         Ok(lines)
     }
 }

@@ -20,7 +20,7 @@ use super::{
     truncate::{self, Failed, Kept, new_of},
     writer::Writer,
 };
-use crate::{Result, WalError, disk, log::check_reach};
+use crate::{Result, WalError, disk};
 use serde::{Serialize, de::DeserializeOwned};
 use std::path::{Path, PathBuf};
 
@@ -38,7 +38,7 @@ impl<R: Serialize + DeserializeOwned + Send + Sync + 'static> Journal<R> {
     /// [`Gap`](WalError::Gap) if the journal doesn't reach back to `seq`, [`Beyond`](WalError::Beyond) if it ends before,
     /// and [`Io`](WalError::Io). Whatever the error, no record is lost.
     pub async fn split_off_after(&mut self, seq: u64) -> Result<Option<PathBuf>> {
-        check_reach(self, seq)?;
+        self.check_reach(seq)?;
         let writer = self.writer.take().ok_or_else(|| self.interrupted())?;
         if seq == self.end() {
             self.writer = Some(writer);

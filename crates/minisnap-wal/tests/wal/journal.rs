@@ -269,3 +269,36 @@ async fn one_begins_after_a_number_but_not_over_records() {
     drop(journal);
     assert_eq!(place.open().await.last(), u64::MAX);
 }
+
+#[tokio::test]
+async fn journal_holds_no_record_when_after_the_last_number() {
+    // A header may state it, and a journal that is full may be truncated to that.
+    for last in [u64::MAX, u64::MAX - 1] {
+        let place = Place::with(&format!("// MINISTORE JOURNAL v0.1.4 after {last}\n"));
+        let found = Journal::<u64>::inspect(place.log()).await.expect("a look");
+        assert_eq!((found.records(), found.after(), found.last), (0, last, last));
+        assert!(matches!(found.check_reaches(last - 1), Err(WalError::Gap { to, .. }) if to == last));
+        found.check_reaches(last).expect("it reaches its end");
+        let mut journal = Journal::<u64>::begin_after(place.log(), last).await.expect("a journal");
+        assert_eq!((journal.records(), journal.last()), (0, last));
+        assert_eq!(after(&journal, last).await.expect("replay"), []);
+        assert!(
+            matches!(after(&journal, last - 1).await, Err(WalError::Gap { from, to, .. }) if (from, to) == (last, last))
+        );
+        assert!(matches!(journal.split_off_after(last - 1).await, Err(WalError::Gap { .. })));
+        assert_eq!(journal.reset_after(u64::MAX).await.expect("reset"), None);
+        assert!(journal.append(&1).await.is_err(), "no number is left");
+        assert_eq!(journal.reset_after(u64::MAX - 2).await.expect("reset"), None);
+        append(&mut journal, u64::MAX - 1).await;
+        append(&mut journal, u64::MAX).await;
+        assert_eq!(after(&journal, u64::MAX - 1).await.expect("replay"), [(u64::MAX, u64::MAX)]);
+        let aside = journal.split_off_after(u64::MAX - 1).await.expect("split off").expect("a file");
+        assert_eq!(Journal::<u64>::inspect(aside).await.expect("a look").records(), 1);
+        append(&mut journal, u64::MAX).await;
+        journal.truncate(u64::MAX).await.expect("truncate");
+        assert_eq!((journal.records(), place.text()), (0, format!("// MINISTORE JOURNAL v0.1.4 after {}\n", u64::MAX)));
+        drop(journal);
+        let journal = place.open().await;
+        assert_eq!((journal.records(), journal.last()), (0, u64::MAX));
+    }
+}
