@@ -21,6 +21,15 @@ fn tell<T>(action: &'static str, path: &Path, call: impl FnOnce() -> io::Result<
     call().map_err(|source| error(action, path, source))
 }
 
+/// The path from the root on, so that a later change of the working directory makes it no other. It fails where the working
+/// directory is gone: that says nothing about the file, and so is never of the kind of a missing one.
+pub(crate) fn absolute(path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path).map_err(|source| {
+        let found = format!("the working directory can't be found: {source}");
+        error("resolve", path, io::Error::other(found))
+    })
+}
+
 /// The path of what is there, with all links in it followed.
 pub(crate) fn resolve(path: &Path) -> Result<PathBuf> {
     tell("resolve", path, || fs::canonicalize(path))

@@ -115,6 +115,16 @@ pub enum WalError {
         found: String,
     },
 
+    /// The oldest files of a rotated journal are missing, so that nothing tells the numbers of the records.
+    #[error(
+        "{}: it is the oldest file, and not the first: `ministore` removes older ones when there are more than \
+         `max_segments`. The numbers of the records are lost with them", path.display()
+    )]
+    OldestLost {
+        /// The oldest file that is there.
+        path: PathBuf,
+    },
+
     /// A line of the journal can't be read. Lines before it can.
     #[error(
         "{}, line {line}: the record can't be read: {source}. If a newer version of the program wrote it, run that. If the \

@@ -96,7 +96,8 @@ impl<R: DeserializeOwned> Journal<R> {
     /// Looks at the journal at `path`, which another handle or process may have open. Changes nothing, and begins none; the
     /// records are read, to find those that can't be.
     ///
-    /// With [`IgnoredAny`](serde::de::IgnoredAny) as the record, anything that is JSON is one.
+    /// With `serde_json::Value` as the record, any JSON that a program could read is one. (`IgnoredAny` skips over text that
+    /// isn't UTF-8, and numbers beyond all floats.)
     ///
     /// # Errors
     ///
@@ -113,7 +114,9 @@ fn inspect<R: DeserializeOwned>(path: &Path) -> Result<Inspection> {
     loop {
         match look::<R>(path) {
             // It may have been truncated between two looks.
-            Err(WalError::Io { .. } | WalError::Foreign { .. }) if looks < LOOKS => looks += 1,
+            Err(WalError::Io { .. } | WalError::Foreign { .. } | WalError::OldestLost { .. }) if looks < LOOKS => {
+                looks += 1
+            }
             looked => return looked,
         }
     }
@@ -123,6 +126,7 @@ const LOOKS: usize = 3;
 
 fn look<R: DeserializeOwned>(path: &Path) -> Result<Inspection> {
     open::check_name(path)?;
+    let path = &disk::absolute(path)?;
     // After a rotation that was cut short there is no file that is written to.
     let path = &disk::resolve(path).unwrap_or_else(|_| path.into());
     let active = disk::open_if_there(path)?;

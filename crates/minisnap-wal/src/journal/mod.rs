@@ -76,6 +76,7 @@ pub struct Journal<R> {
     place: String,
     /// The files, the one that is written to at the end.
     parts: Vec<Part>,
+    torn: u64,
     /// `None` once it isn't known any more what is in the files.
     writer: Option<Writer>,
     /// Whether all records up to the end were read, from the first or from one that a replay began with.
@@ -98,8 +99,8 @@ impl<R> Journal<R> {
     /// - [`Io`](WalError::Io).
     pub async fn open(path: impl AsRef<Path>) -> Result<Self> {
         let (path, place) = (path.as_ref().to_owned(), path.as_ref());
-        let (writer, parts) = blocking(place, move || open::open(&path)).await??;
-        Ok(Self::of(writer, parts))
+        let (writer, parts, torn) = blocking(place, move || open::open(&path)).await??;
+        Ok(Self::of(writer, parts, torn))
     }
 
     /// Begins a journal at `path` whose first record follows number `seq`: beside a snapshot with that seq, which came from
@@ -112,7 +113,7 @@ impl<R> Journal<R> {
     pub async fn begin_after(path: impl AsRef<Path>, seq: u64) -> Result<Self> {
         let (path, place) = (path.as_ref().to_owned(), path.as_ref());
         let begun = blocking(place, move || {
-            let (writer, mut parts) = open::open(&path)?;
+            let (writer, mut parts, torn) = open::open(&path)?;
             if parts.len() > 1 || parts[0].records > 0 {
                 let found = "it holds records; move it away to begin another one".into();
                 return Err(WalError::Foreign { path, found });
@@ -124,10 +125,10 @@ impl<R> Journal<R> {
             parts[0].after = seq;
             let mut writer = truncate::rewrite(writer, &mut parts[0], seq).map_err(|failed| *failed.error)?;
             writer.keep();
-            Ok((writer, parts))
+            Ok((writer, parts, torn))
         });
-        let (writer, parts) = begun.await??;
-        Ok(Self::of(writer, parts))
+        let (writer, parts, torn) = begun.await??;
+        Ok(Self::of(writer, parts, torn))
     }
 
     /// The path of the file that is written to, with all links in it followed.
@@ -135,16 +136,21 @@ impl<R> Journal<R> {
         &self.path
     }
 
+    /// How many bytes this opening cut off: an append that was cut short, and so never acknowledged.
+    pub fn torn_bytes(&self) -> u64 {
+        self.torn
+    }
+
     /// How many records it holds.
     pub fn records(&self) -> u64 {
         self.end() - self.start()
     }
 
-    fn of(writer: Writer, parts: Vec<Part>) -> Self {
+    fn of(writer: Writer, parts: Vec<Part>, torn: u64) -> Self {
         let path = writer.path().to_owned();
         let place = path.display().to_string();
         let is_readable = AtomicBool::new(parts.iter().all(|part| part.records == 0));
-        Self { path, place, parts, writer: Some(writer), is_readable, records: PhantomData }
+        Self { path, place, parts, torn, writer: Some(writer), is_readable, records: PhantomData }
     }
 
     fn interrupted(&self) -> WalError {

@@ -20,9 +20,10 @@ use super::{
 use crate::{Result, WalError, disk};
 use std::path::Path;
 
-/// The writer, and the journal's files, the one it writes to at the end.
-pub(crate) fn open(path: &Path) -> Result<(Writer, Vec<Part>)> {
+/// The writer; the journal's files, the one it writes to at the end; and how many bytes of an append were cut off.
+pub(crate) fn open(path: &Path) -> Result<(Writer, Vec<Part>, u64)> {
     check_name(path)?;
+    let path = &disk::absolute(path)?;
     // 1.
     let mut writer = begin_or_lock(path)?;
     let path = writer.path().to_owned();
@@ -32,7 +33,7 @@ pub(crate) fn open(path: &Path) -> Result<(Writer, Vec<Part>)> {
     // 3.
     disk::sync_with_ancestors(folder)?;
     // 4.
-    let (mut parts, Tail { last_begins, .. }) = parts(&path, Some(writer.file()))?;
+    let (mut parts, Tail { last_begins, torn }) = parts(&path, Some(writer.file()))?;
     for part in &parts[..parts.len() - 1] {
         disk::sync(&disk::open_to_read(&part.path)?, &part.path)?;
     }
@@ -44,7 +45,7 @@ pub(crate) fn open(path: &Path) -> Result<(Writer, Vec<Part>)> {
         let after = active.after;
         writer = truncate::rewrite(writer, active, after).map_err(|failed| *failed.error)?;
     }
-    Ok((writer, parts))
+    Ok((writer, parts, torn))
 }
 
 fn begin_or_lock(path: &Path) -> Result<Writer> {

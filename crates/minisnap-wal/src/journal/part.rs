@@ -113,11 +113,7 @@ fn number(scans: Vec<(PathBuf, Scan)>, begins_with: u32) -> Result<Vec<Part>> {
         before += scan.records;
     }
     if start.is_none() && begins_with != 1 {
-        let found = "it is the oldest file, and not the first: `ministore` removed older ones when there were more than \
-                     `max_segments`, so that nobody knows the numbers of the records. Restore what you have another way, and \
-                     begin a new journal"
-            .into();
-        return Err(WalError::Foreign { path: scans[0].0.clone(), found });
+        return Err(WalError::OldestLost { path: scans[0].0.clone() });
     }
     let mut after = start.unwrap_or(0);
     let mut parts = Vec::new();

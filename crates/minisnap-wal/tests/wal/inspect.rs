@@ -59,3 +59,41 @@ async fn rotated_files_are_looked_at_also_without_the_last() {
     }
     assert_eq!(place.names(), ["log", "log.000001"]);
 }
+
+/// Runs itself again, in a folder that is removed: the working directory is that of the whole process.
+#[tokio::test]
+async fn unresolved_path_is_an_error_and_not_a_missing_journal() {
+    let place = Place::new();
+    if std::env::current_dir().is_ok() {
+        let script = "mkdir gone && cd gone && rmdir ../gone && exec \"$0\" --exact \"$1\"";
+        let name = "inspect::unresolved_path_is_an_error_and_not_a_missing_journal";
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", script]).arg(std::env::current_exe().expect("this program")).arg(name);
+        let ran = shell.current_dir(place.folder()).output().expect("sh");
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stdout));
+    }
+    // Without a name, a path can nowhere be resolved.
+    let gone = std::env::current_dir().is_err();
+    for path in ["", "log"].into_iter().filter(|path| gone || path.is_empty()) {
+        let errors = [
+            Journal::<u64>::inspect(path).await.expect_err("no path"),
+            Journal::<u64>::open(path).await.expect_err("no path"),
+            Journal::<u64>::begin_after(path, 7).await.expect_err("no path"),
+        ];
+        for error in errors {
+            assert!(matches!(error, WalError::Io { action: "resolve", .. }) && !error.is_not_found(), "{error:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn torn_bytes_that_an_opening_cuts_off_are_told() {
+    let text = format!("{HEADER}1\n2\n");
+    for torn in [0, 2] {
+        let place = Place::with(&format!("{text}{}", &"12"[..torn]));
+        let journal = place.open().await;
+        assert_eq!((journal.torn_bytes(), place.text()), (torn as u64, text.clone()));
+        drop(journal);
+        assert_eq!(place.open().await.torn_bytes(), 0);
+    }
+}
