@@ -128,7 +128,11 @@ fn cut_at_a_number_that_a_journal_lacks_is_refused() {
     for args in [["--after", "10"], ["--after", "3"], ["--before", "11"]] {
         for dry_run in [&["--dry-run"][..], &[]] {
             let error = place.run(&[&["log", "cut", "log"], &args[..], dry_run].concat()).fails(4);
-            assert!(error.contains("nothing was cut"), "{error}");
+            assert!(error.contains("nothing was cut") && !error.contains("log begin"), "{error}");
+            assert!(error.contains("`minisnap log show log`"), "a slip is no reason to begin another: {error}");
+            // What was asked for, and not the number next to it.
+            let number = if args[1] == "3" { "record 4 is missing" } else { args[1] };
+            assert!(error.contains(number), "{error}");
         }
     }
     // A program could not start any more.
@@ -199,7 +203,8 @@ fn journal_that_is_open_can_be_shown_but_not_cut() {
 #[test]
 fn journal_begins_after_a_number_and_over_none() {
     let place = folder();
-    let told = place.run(&["log", "begin", "some/log", "--after", "20"]).ok();
+    let (note, told) = place.run(&["log", "begin", "some/log", "--after", "20"]).remarks("note");
+    assert_eq!(note, "some: this makes a new folder for the journal\n");
     assert!(told.contains("holds no record; the next one is 21"), "{told}");
     assert_eq!(text(&place, "some/log"), "// MINISTORE JOURNAL v0.1.4 after 20\n");
     // Again, and further on, it is the same; back it is not.

@@ -30,6 +30,8 @@ mod kit;
 mod limits;
 /// Journals: looking, cutting, beginning.
 mod log;
+/// Journals that are odd.
+mod log_odd;
 /// While the program is at work, something happens.
 mod meanwhile;
 /// Times that can't be told.

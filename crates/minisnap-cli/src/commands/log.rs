@@ -7,16 +7,20 @@ mod show;
 
 use crate::{
     args::log::{LogArgs, LogCommand, LogStoreArgs},
-    exit::Outcome,
+    exit::{Exit, Failure, Outcome},
     place::Place,
 };
-use failure::failure;
+use failure::{failure, failure_beside};
 use minisnap_wal::{Inspection, Journal};
-use serde::de::IgnoredAny;
 use serde_json::Value;
-use std::path::Path;
+use std::{
+    io,
+    path::{self, Path},
+};
 
 pub(crate) async fn run(args: LogArgs) -> Outcome {
+    // In a working directory that is gone, "no journal here" would be no answer.
+    path::absolute(args.file()).map_err(|error| unresolved(args.file(), &error))?;
     match args.command {
         LogCommand::Show(args) => show::run(args).await,
         LogCommand::Cut(args) => cut::run(args).await,
@@ -24,9 +28,32 @@ pub(crate) async fn run(args: LogArgs) -> Outcome {
     }
 }
 
-/// What a journal holds. Of whatever a program logs, this is all that can be said.
-async fn inspect(file: &Path) -> Outcome<Inspection> {
-    Journal::<IgnoredAny>::inspect(file).await.map_err(|error| failure(error, file))
+fn unresolved(file: &Path, error: &io::Error) -> Failure {
+    Failure::new(Exit::LocalFile, format!("cannot resolve {} against the working directory", file.display()))
+        .cause(error)
+        .advice("change to a folder that is there (`cd /`), and give the journal's absolute path")
+}
+
+/// What a journal holds. Of whatever a program logs, this is all that can be said. The store, if one is given, knows what a
+/// journal that is missing has to begin after.
+async fn inspect(file: &Path, store: Option<&Place>) -> Outcome<Inspection> {
+    match look(file).await {
+        Ok(found) => Ok(found),
+        Err(error) => {
+            let seq = match store {
+                Some(store) => {
+                    store.current_if_any().await.ok().map(|current| current.map_or(0, |current| current.seq()))
+                }
+                None => None,
+            };
+            Err(failure_beside(error, file, seq))
+        }
+    }
+}
+
+/// What any program that logs JSON could read.
+async fn look(file: &Path) -> minisnap_wal::Result<Inspection> {
+    Journal::<Value>::inspect(file).await
 }
 
 /// Opens a journal to cut it. Its records are moved as they are, and not read.
@@ -49,9 +76,17 @@ fn missing(first: u64, last: u64) -> String {
     format!("{} {} missing", records(first, last), if first == last { "is" } else { "are" })
 }
 
-/// What a journal holds, and what comes next.
-fn held(first: u64, last: u64) -> String {
-    let held = if first > last { "no record".into() } else { records(first, last) };
+/// `12 bytes of an append that was cut short`, if there are any.
+fn torn(bytes: u64) -> Option<String> {
+    (bytes > 0).then(|| format!("{bytes} bytes of an append that was cut short and never acknowledged"))
+}
+
+/// What a journal with so many records holds, and what comes next.
+fn held(count: u64, last: u64) -> String {
+    let held = match count.checked_sub(1) {
+        None => "no record".into(),
+        Some(others) => records(last - others, last),
+    };
     let next = last.checked_add(1).map_or_else(String::new, |next| format!("; the next one is {next}"));
     format!("{held}{next}")
 }

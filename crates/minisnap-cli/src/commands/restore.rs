@@ -65,10 +65,9 @@ fn cannot_write(output: &Path, error: ReplaceError, in_place: &str) -> Failure {
 
 /// Whether a path is one of a store's files, by whatever links it leads there: one of the two names, with the other or a
 /// store beside it, or anything in its folder `snapshots`.
-fn is_a_stores(path: &Path) -> bool {
+pub(super) fn is_a_stores(path: &Path) -> bool {
     let path = fs::canonicalize(path).unwrap_or_else(|_| std::path::absolute(path).unwrap_or_else(|_| path.into()));
-    let folder = path.parent().map(|folder| fs::canonicalize(folder).unwrap_or_else(|_| folder.into()));
-    let Some(folder) = folder else { return false };
+    let Some(folder) = path.parent().map(resolve_what_is_there) else { return false };
     let is_there = |path: PathBuf| path.symlink_metadata().is_ok();
     let names = [JSON_NAME, SEQ_NAME];
     let is_public = path.file_name().is_some_and(|name| names.iter().any(|public| name == *public));
@@ -76,6 +75,15 @@ fn is_a_stores(path: &Path) -> bool {
         || names.iter().any(|public| path.file_name() != Some(public.as_ref()) && is_there(folder.join(public)));
     is_public && is_beside_a_store
         || folder.ancestors().any(|above| above.ends_with("snapshots") && is_there(above.join("current")))
+}
+
+/// A path with all links in it followed, also where its last folders are missing.
+fn resolve_what_is_there(path: &Path) -> PathBuf {
+    let there = path.ancestors().find_map(|above| Some((above, fs::canonicalize(above).ok()?)));
+    match there.and_then(|(above, resolved)| Some(resolved.join(path.strip_prefix(above).ok()?))) {
+        Some(resolved) => resolved,
+        None => path.into(),
+    }
 }
 
 /// The same bytes; on a terminal, with a line break after them.

@@ -1,25 +1,31 @@
 //! `minisnap log begin`: a journal whose first record follows a number. One that holds records, or had later ones, is never
 //! overwritten: it is refused, or its records are moved aside.
 
-use super::{failure::failure, held, open, records};
+use super::{failure::failure_beside, held, look, open, records, torn};
 use crate::{
     args::log::LogBeginArgs,
+    commands::restore::is_a_stores,
     exit::{Exit, Failure, Outcome},
     given::quoted,
     out,
     pending_change::PendingChange,
 };
 use minisnap_wal::{Inspection, Journal, Log};
-use serde::de::IgnoredAny;
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub(super) async fn run(args: LogBeginArgs) -> Outcome {
-    let cannot = |error| failure(error, &args.file);
+    let cannot = |error| failure_beside(error, &args.file, Some(args.after));
+    if is_a_stores(&args.file) {
+        let what = format!("{} is, or would be, part of a store; nothing was changed", args.file.display());
+        return Err(
+            Failure::new(Exit::Refused, what).advice("give a path beside the store's folder, or in another one")
+        );
+    }
     PendingChange::Journal.begin();
-    let (journal, moved_to): (Journal<Value>, Option<PathBuf>) = match Journal::<IgnoredAny>::inspect(&args.file).await
-    {
+    let (journal, moved_to): (Journal<Value>, Option<PathBuf>) = match look(&args.file).await {
         Err(error) if error.is_not_found() => {
+            note_new_folder(&args.file);
             (Journal::begin_after(&args.file, args.after).await.map_err(cannot)?, None)
         }
         found => {
@@ -40,16 +46,25 @@ pub(super) async fn run(args: LogBeginArgs) -> Outcome {
                     "first": journal.first(),
                     "last": journal.last(),
                     "moved_to": moved_to,
+                    "dropped_bytes": journal.torn_bytes(),
                 });
                 format!("{done:#}\n")
             }
             false => {
                 let moved =
                     moved_to.map_or_else(String::new, |moved_to| format!("moved what was in it to {moved_to}; "));
-                format!("{moved}{path} holds {}\n", held(journal.first(), journal.last()))
+                let dropped = torn(journal.torn_bytes()).map_or_else(String::new, |torn| format!("dropped {torn}; "));
+                format!("{moved}{dropped}{path} holds {}\n", held(journal.records(), journal.last()))
             }
         },
     )
+}
+
+/// A folder that is made may be one that was meant to be mounted, or a slip.
+fn note_new_folder(file: &Path) {
+    if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) {
+        out::note(&format!("{}: this makes a new folder for the journal", folder.display()));
+    }
 }
 
 /// Whether a journal may begin where this one is.

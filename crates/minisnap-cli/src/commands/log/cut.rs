@@ -1,6 +1,9 @@
 //! `minisnap log cut`: what a snapshot has made unneeded is removed; what a rollback went back from is moved aside.
 
-use super::{failure::failure, held, inspect, open, records, store};
+use super::{
+    failure::{failure, see_numbers},
+    held, inspect, missing, open, records, store, torn,
+};
 use crate::{
     args::log::LogCutArgs,
     commands::show::truncation_point,
@@ -10,13 +13,13 @@ use crate::{
     pending_change::PendingChange,
     place::Place,
 };
-use minisnap_wal::{Inspection, Log, WalError};
+use minisnap_wal::{Inspection, Log};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
 pub(super) async fn run(args: LogCutArgs) -> Outcome {
     let place = store(&args.store)?;
-    let journal = inspect(&args.file).await?;
+    let journal = inspect(&args.file, place.as_ref()).await?;
     let cut = match (args.which.before, args.which.after) {
         (Some(before), _) => Cut::Before(before),
         (None, after) => Cut::After(after.unwrap_or(journal.last)),
@@ -25,9 +28,17 @@ pub(super) async fn run(args: LogCutArgs) -> Outcome {
     if let Some(place) = &place {
         cut.check_store(place, &args).await?;
     }
-    let mut done =
-        Done { path: journal.path.clone(), cut: cut.of(&journal), moved_to: None, first: 0, last: 0, args: &args };
-    (done.first, done.last) = cut.leaves(&journal);
+    let mut done = Done {
+        path: journal.path.clone(),
+        cut: cut.of(&journal),
+        moved_to: None,
+        first: 0,
+        last: 0,
+        records: 0,
+        torn: journal.torn_bytes,
+        args: &args,
+    };
+    (done.first, done.last, done.records) = cut.leaves(&journal);
     if !args.dry_run && done.cut.is_some() {
         PendingChange::Journal.begin();
         let mut journal = open(&args.file).await?;
@@ -36,7 +47,8 @@ pub(super) async fn run(args: LogCutArgs) -> Outcome {
             Cut::After(after) => journal.split_off_after(after).await,
         };
         done.moved_to = moved.map_err(|error| failure(error, &args.file))?;
-        (done.first, done.last) = (journal.first(), journal.last());
+        (done.first, done.last, done.records) = (journal.first(), journal.last(), journal.records());
+        done.torn = journal.torn_bytes();
     }
     let told = if args.form.json { done.for_programs() } else { done.for_people() };
     match done.cut.is_some() && !args.dry_run {
@@ -54,20 +66,16 @@ enum Cut {
 impl Cut {
     /// Whether the journal has the number that it is cut at.
     fn check(self, journal: &Inspection, file: &Path) -> Outcome {
-        let place = || journal.path.display().to_string();
-        let refused = match self {
-            Self::Before(before) if before > journal.last.saturating_add(1) => {
-                WalError::Beyond { place: place(), last: journal.last, seq: before - 1 }
-            }
-            Self::After(after) if after > journal.last => {
-                WalError::Beyond { place: place(), last: journal.last, seq: after }
-            }
-            Self::After(after) if after < journal.first - 1 => {
-                WalError::Gap { place: place(), from: after + 1, to: journal.first - 1 }
+        let what = match self {
+            Self::Before(number) if number > journal.last.saturating_add(1) => ends(journal, number),
+            Self::After(number) if number > journal.last => ends(journal, number),
+            Self::After(number) if number < journal.after() => {
+                format!("{} from the journal", missing(number + 1, journal.after()))
             }
             _ => return Ok(()),
         };
-        Err(failure(refused, file).and("nothing was cut"))
+        let what = format!("{}: {what}; nothing was cut", journal.path.display());
+        Err(Failure::new(Exit::Refused, what).advice(see_numbers(&quoted(file.as_os_str()).to_string())))
     }
 
     /// Whether the store's snapshots need none of what is cut.
@@ -113,20 +121,27 @@ impl Cut {
 
     /// The first and the last record that are cut, if any are.
     fn of(self, journal: &Inspection) -> Option<(u64, u64)> {
-        let (first, last) = match self {
-            Self::Before(before) => (journal.first, before.saturating_sub(1)),
-            Self::After(after) => (after.saturating_add(1), journal.last),
+        let (after, last) = match self {
+            Self::Before(before) => (journal.after(), before.saturating_sub(1)),
+            Self::After(after) => (after, journal.last),
         };
-        (first <= last && journal.records() > 0).then_some((first, last))
+        (after < last).then(|| (after + 1, last))
     }
 
-    /// What the journal holds afterwards.
-    fn leaves(self, journal: &Inspection) -> (u64, u64) {
+    /// What the journal holds afterwards: the first and the last record, and how many.
+    fn leaves(self, journal: &Inspection) -> (u64, u64, u64) {
         match self {
-            Self::Before(before) => (journal.first.max(before), journal.last),
-            Self::After(after) => (journal.first, after),
+            Self::Before(before) => {
+                let after = journal.after().max(before.saturating_sub(1));
+                (after.saturating_add(1), journal.last, journal.last - after)
+            }
+            Self::After(after) => (journal.first, after, after - journal.after()),
         }
     }
+}
+
+fn ends(journal: &Inspection, before: u64) -> String {
+    format!("the journal ends with number {}, before {before}", journal.last)
 }
 
 struct Done<'a> {
@@ -136,24 +151,33 @@ struct Done<'a> {
     /// What the journal holds now.
     first: u64,
     last: u64,
+    records: u64,
+    /// The bytes of an append that was cut short, which the cut drops.
+    torn: u64,
     args: &'a LogCutArgs,
 }
 
 impl Done<'_> {
     fn for_people(&self) -> String {
         let path = self.path.display();
-        let held = held(self.first, self.last);
+        let held = held(self.records, self.last);
         let Some((first, last)) = self.cut else {
             return format!("there was nothing to cut; {path} holds {held}\n");
         };
         let (cut, is_after) = (records(first, last), self.args.which.after.is_some());
+        let and = |verb: &str| torn(self.torn).map_or_else(String::new, |torn| format!("{verb} {torn}; "));
+        let (dropped, would_drop) = (and("dropped"), and("would drop"));
         match (&self.moved_to, self.args.dry_run) {
-            (Some(moved_to), _) => format!("moved {cut} to {}; {path} holds {held}\n", moved_to.display()),
-            (None, false) => format!("removed {cut}; {path} holds {held}\n"),
+            (Some(moved_to), _) => format!("moved {cut} to {}; {dropped}{path} holds {held}\n", moved_to.display()),
+            (None, false) => format!("removed {cut}; {dropped}{path} holds {held}\n"),
             (None, true) if is_after => {
-                format!("would move {cut} to a file beside {path}, which would hold {held}; nothing was changed\n")
+                format!(
+                    "would move {cut} to a file beside {path}, which would hold {held}; {would_drop}nothing was changed\n"
+                )
             }
-            (None, true) => format!("would remove {cut} from {path}, which would hold {held}; nothing was changed\n"),
+            (None, true) => {
+                format!("would remove {cut} from {path}, which would hold {held}; {would_drop}nothing was changed\n")
+            }
         }
     }
 
@@ -165,6 +189,7 @@ impl Done<'_> {
             "moved_to": self.moved_to.as_ref().map(|path| path.display().to_string()),
             "first": self.first,
             "last": self.last,
+            "dropped_bytes": if self.cut.is_some() { self.torn } else { 0 },
             "dry_run": self.args.dry_run,
         });
         format!("{done:#}\n")

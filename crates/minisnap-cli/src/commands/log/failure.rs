@@ -9,12 +9,24 @@ use std::path::Path;
 
 /// A failure of an operation on the journal `file`.
 pub(super) fn failure(error: WalError, file: &Path) -> Failure {
+    failure_beside(error, file, None)
+}
+
+/// The same, where the seq of the current snapshot is known; 0 if there is none.
+pub(super) fn failure_beside(error: WalError, file: &Path, seq: Option<u64>) -> Failure {
     let shown = quoted(file.as_os_str());
     match error {
         _ if error.is_not_found() => Failure::new(Exit::LocalFile, format!("{}: no journal here", file.display()))
-            .advice(format!(
-                "is the path right, and its disk mounted? `minisnap log begin {shown} --after 0` begins an empty one"
-            )),
+            .advice(match seq {
+                Some(seq) => format!(
+                    "is the path right, and its disk mounted? `minisnap log begin {shown} --after {seq}` begins an empty one \
+                     after the current snapshot"
+                ),
+                None => format!(
+                    "is the path right, and its disk mounted? `minisnap log begin {shown} --after 0` begins an empty one; \
+                     beside a snapshot, its seq goes in place of 0"
+                ),
+            }),
         WalError::Snapshot(error) => error.into(),
         WalError::Io { .. } => Failure::new(Exit::LocalFile, error.to_string())
             .advice("see to the path, its permissions and the disk; then try again"),
@@ -28,17 +40,30 @@ pub(super) fn failure(error: WalError, file: &Path) -> Failure {
             Failure::new(Exit::LocalFile, format!("{}: this is no journal that can be read: {found}", path.display()))
                 .advice("give the file that the program writes to, with all its rotated files beside it")
         }
+        WalError::OldestLost { path } => {
+            let what = format!(
+                "{}: it is the oldest file of the journal, and not the first: without the files before it, the numbers of \
+                 its records are not known",
+                path.display()
+            );
+            let after = seq.map_or_else(|| "SEQ".into(), |seq| seq.to_string());
+            Failure::new(Exit::LocalFile, what).advice(format!(
+                "bring back the files before it; or, if the current snapshot is what counts, move those that are left away \
+                 (`mkdir {shown}.lost && mv {shown} {shown}.[0-9]* {shown}.lost`), and go on after the snapshot's seq: \
+                 `minisnap log begin {shown} --after {after}`"
+            ))
+        }
         WalError::Corrupt { path, line, source } => {
             Failure::new(Exit::Damaged, format!("{}, line {line}: no record can be read: {source}", path.display()))
                 .advice("bring back a copy of that file")
         }
         WalError::Gap { place, from, to } => {
             let what = format!("{place}: {} from the journal", super::missing(from, to));
-            Failure::new(Exit::Refused, what).advice(begin_instead(file, from - 1))
+            Failure::new(Exit::Refused, what).advice(see_numbers(&shown))
         }
         WalError::Beyond { place, last, seq } => {
             let what = format!("{place}: the journal ends with number {last}, before {seq}");
-            Failure::new(Exit::Refused, what).advice(begin_instead(file, seq))
+            Failure::new(Exit::Refused, what).advice(see_numbers(&shown))
         }
         WalError::OutcomeUnknown { .. } | WalError::Interrupted { .. } => {
             Failure::new(Exit::OutcomeUnknown, error.to_string())
@@ -47,6 +72,11 @@ pub(super) fn failure(error: WalError, file: &Path) -> Failure {
         other => Failure::new(Exit::CouldNotLook, other.to_string())
             .advice(format!("`minisnap log show {shown}` tells what is in it")),
     }
+}
+
+/// The way out if a number that was given isn't in the journal. It's a slip, and no reason to begin another journal.
+pub(super) fn see_numbers(shown: &str) -> String {
+    format!("`minisnap log show {shown}` tells which records there are; then give one of their numbers")
 }
 
 /// The way out if a journal doesn't fit a snapshot.

@@ -16,7 +16,7 @@ use std::path::Path;
 
 pub(super) async fn run(args: LogShowArgs) -> Outcome {
     let place = store(&args.store)?;
-    let journal = inspect(&args.file).await?;
+    let journal = inspect(&args.file, place.as_ref()).await?;
     let snapshots = match &place {
         Some(place) => Some(Snapshots::look(place, &journal, &args.file).await?),
         None => None,
@@ -31,8 +31,7 @@ pub(super) async fn run(args: LogShowArgs) -> Outcome {
         true => format!("{:#}\n", shown.for_programs()),
         false => shown.for_people(),
     })?;
-    // A snapshot that isn't reached stops a start; a record that can't be read does so only after the snapshot.
-    shown.snapshots.and_then(|snapshots| snapshots.problem).or(shown.damaged).map_or(Ok(()), Err)
+    shown.into_failure().map_or(Ok(()), Err)
 }
 
 struct Shown {
@@ -103,7 +102,7 @@ fn go_on_without(file: &Path, through: u64) -> String {
 }
 
 fn first_readable_through(journal: &Inspection) -> u64 {
-    journal.readable_through(journal.first - 1)
+    journal.readable_through(journal.after())
 }
 
 /// A record can't be read, and the current snapshot holds it.
@@ -124,6 +123,16 @@ fn which(journal: &Inspection) -> String {
 }
 
 impl Shown {
+    /// Why the command fails: a snapshot that isn't reached stops a start; a record that can't be read does so only after the
+    /// snapshot.
+    fn failure(&self) -> Option<&Failure> {
+        self.snapshots.as_ref().and_then(|snapshots| snapshots.problem.as_ref()).or(self.damaged.as_ref())
+    }
+
+    fn into_failure(self) -> Option<Failure> {
+        self.snapshots.and_then(|snapshots| snapshots.problem).or(self.damaged)
+    }
+
     fn for_people(&self) -> String {
         let Inspection { first, last, torn_bytes, .. } = self.journal;
         let files = &self.journal.files;
@@ -193,10 +202,11 @@ impl Shown {
             "files": self.journal.files.iter().map(file).collect::<Vec<_>>(),
             "torn_bytes": self.journal.torn_bytes,
             "readable_through": first_readable_through(&self.journal),
-            "problem": self.damaged.as_ref().map(Failure::text),
+            "problem": self.damaged.as_ref().map(Failure::what),
             "store": self.snapshots.as_ref().map(|snapshots| snapshots.store.as_str()),
             "reaches_current": self.snapshots.as_ref().map(|snapshots| snapshots.problem.is_none()),
             "snapshots": snapshots,
+            "error": self.failure().map(Failure::for_programs),
         })
     }
 }
