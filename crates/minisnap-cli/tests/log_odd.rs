@@ -146,6 +146,9 @@ fn torn_append_is_told_when_it_is_dropped() {
         place.write("log", &torn);
         let told = json_of(&place.run(&[&args[..], &["--json"]].concat()).ok());
         assert_eq!(told["dropped_bytes"], 6);
+        place.write("log", format!("{HEADER}1\n2\n3\n4"));
+        let told = place.run(&["log", "show", "log"]).ok();
+        assert!(told.contains(" 1 byte after the last record"), "{told}");
         place.write("log", format!("{HEADER}1\n2\n3\n"));
         assert!(!place.run(&args).ok().contains("bytes of an append"));
     }

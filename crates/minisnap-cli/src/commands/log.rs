@@ -78,7 +78,11 @@ fn missing(first: u64, last: u64) -> String {
 
 /// `12 bytes of an append that was cut short`, if there are any.
 fn torn(bytes: u64) -> Option<String> {
-    (bytes > 0).then(|| format!("{bytes} bytes of an append that was cut short and never acknowledged"))
+    (bytes > 0).then(|| format!("{} of an append that was cut short and never acknowledged", byte_count(bytes)))
+}
+
+fn byte_count(bytes: u64) -> String {
+    if bytes == 1 { "1 byte".into() } else { format!("{bytes} bytes") }
 }
 
 /// What a journal with so many records holds, and what comes next.

@@ -1,6 +1,6 @@
 //! `minisnap log show`: which records a journal holds, and whether it leads from the snapshots of a store to its own end.
 
-use super::{failure::begin_instead, inspect, store};
+use super::{byte_count, failure::begin_instead, inspect, store};
 use crate::{
     args::log::LogShowArgs,
     exit::{Exit, Failure, Outcome},
@@ -155,8 +155,10 @@ impl Shown {
             ("readable", readable),
         ];
         if torn_bytes > 0 {
-            let torn =
-                format!("{torn_bytes} bytes after the last record: an append that was cut short, or is on its way");
+            let torn = format!(
+                "{} after the last record: an append that was cut short, or is on its way",
+                byte_count(torn_bytes)
+            );
             lines.push(("torn", torn));
         }
         if let Some(snapshots) = &self.snapshots {
