@@ -41,7 +41,7 @@ pub fn seq_text(seq: u64) -> String {
 ///
 /// # Errors
 ///
-/// What the bytes are instead, in words for [`MiniSnapError::InvalidSequence`].
+/// What the bytes are instead, in words for [`MiniSnapError::InvalidSequence`](crate::MiniSnapError::InvalidSequence).
 ///
 /// ```
 /// use minisnap_core::format::parse_seq;
