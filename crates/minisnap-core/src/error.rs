@@ -230,7 +230,7 @@ pub enum MiniSnapError {
     /// The way out is a list of pairs, or another key: see [`help`](Self::help). Without another crate, that is
     ///
     /// ```
-    /// use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    /// use serde::{Deserialize, Serialize};
     /// use std::collections::BTreeMap;
     ///
     /// #[derive(Serialize, Deserialize)]
@@ -240,7 +240,9 @@ pub enum MiniSnapError {
     /// }
     ///
     /// mod pairs {
-    /// #   use super::*;
+    ///     use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    ///     use std::collections::BTreeMap;
+    ///
     ///     pub fn serialize<K: Serialize, V: Serialize, S: Serializer>(
     ///         map: &BTreeMap<K, V>,
     ///         serializer: S,
