@@ -31,7 +31,7 @@ const TELLING: Duration = Duration::from_secs(1);
 /// How long a thread of the pool stays without work.
 const FOR_GOOD: Duration = Duration::from_secs(1 << 30);
 
-/// Runs a command. `look` is a command that shows what is current, for whoever interrupts this one.
+/// Runs a command. `look` is a command that shows what is current, for a person who interrupts this one.
 pub(crate) fn run(command: impl Future<Output = Outcome>, look: Option<String>) -> Outcome {
     let told = listen(look.clone()).map_err(unable)?;
     let runtime = start().map_err(unable)?;

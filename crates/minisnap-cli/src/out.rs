@@ -141,7 +141,7 @@ pub(crate) async fn bytes(bytes: Bytes) -> Outcome {
     written.await?.map_err(failed)
 }
 
-/// Waits until whoever read stdout is gone (a pipe or a socket is closed, a terminal hung up), also while nothing is written.
+/// Waits until the reader of stdout is gone (a pipe or a socket is closed, a terminal hung up), also while nothing is written.
 pub(crate) async fn reader_is_gone() {
     let is_gone = aside(|| {
         let stdout = io::stdout();

@@ -59,7 +59,7 @@ pub(crate) struct Choice {
     pub(crate) newest: Generation,
     /// The others with its seq and digest, newest first.
     pub(crate) twins: Vec<Generation>,
-    /// What whoever chose it by its seq should know.
+    /// What a person who chose it by its seq should know.
     note: Option<String>,
 }
 

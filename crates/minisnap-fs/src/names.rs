@@ -24,7 +24,7 @@ pub(crate) enum AtName {
 ///
 /// # Errors
 ///
-/// `Foreign` for what can't be a snapshot: a folder, a link of another's. `Corrupt` for our link that came back as text.
+/// `Foreign` for what can't be a snapshot: a folder, a link of another's. `Corrupt` for our link that is a file with its text.
 pub(crate) fn look(disk: Disk, layout: &Layout) -> Result<[AtName; 2]> {
     let [json, seq] = layout.names();
     Ok([look_at(disk, layout, &json)?, look_at(disk, layout, &seq)?])

@@ -75,7 +75,7 @@ impl Cut {
             _ => return Ok(()),
         };
         let what = format!("{}: {what}; nothing was cut", journal.path.display());
-        Err(Failure::new(Exit::Refused, what).advice(see_numbers(&quoted(file.as_os_str()).to_string())))
+        Err(Failure::new(Exit::Refused, what).advice(see_numbers(&quoted(file.as_os_str()))))
     }
 
     /// Whether the store's snapshots need none of what is cut.
