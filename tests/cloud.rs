@@ -5,21 +5,27 @@ use crate::{
     processes::system,
 };
 use minisnap::{MiniSnapError, SnapStore, SnapshotBackend};
+use minisnap_object::ObjectBackend;
 use minisnap_s3_server::{Conditions, S3Server};
 use serde::{Serialize, Serializer, ser::SerializeSeq};
 use std::{
     fs,
+    net::TcpListener,
     sync::{Arc, LazyLock},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::runtime::{Builder, Runtime};
 
-type Store = SnapStore<Arc<dyn SnapshotBackend>>;
+type Store = SnapStore<ObjectBackend>;
 
 static SERVER: LazyLock<S3Server> = LazyLock::new(|| S3Server::start(Conditions::Atomic));
 
 fn open(prefix: &str) -> Store {
-    minisnap::open_with(&SERVER.url(prefix), SERVER.options()).expect("a store")
+    open_with(&SERVER.url(prefix), SERVER.options())
+}
+
+fn open_with<V: AsRef<str>>(url: &str, options: impl IntoIterator<Item = (&'static str, V)>) -> Store {
+    SnapStore::with_backend(ObjectBackend::open(url, options).expect("a store"))
 }
 
 /// A peer that opens the same prefix with [`open_there`].
@@ -30,7 +36,7 @@ fn peer<F: Fn()>(test: F, role: &str, prefix: &str) -> peers::Start {
 fn open_there(job: &Job) -> Store {
     let endpoint: String = job.arg("endpoint");
     let url = format!("s3://{}/{}", minisnap_s3_server::BUCKET, job.arg::<String>("prefix"));
-    minisnap::open_with(&url, minisnap_s3_server::options(&endpoint)).expect("a store")
+    open_with(&url, minisnap_s3_server::options(&endpoint))
 }
 
 #[tokio::test]
@@ -53,11 +59,40 @@ async fn the_same_three_lines_work_on_s3() {
 
 #[tokio::test]
 async fn a_bucket_that_does_not_exist_is_no_empty_store() {
-    let store = minisnap::open_with("s3://misspelt/app", SERVER.options()).unwrap();
+    let store = open_with("s3://misspelt/app", SERVER.options());
     assert!(store.exists().await, "only a certain no is a no");
     let error = store.try_restore::<u64>().await.unwrap_err();
     assert!(error.to_string().contains("s3://misspelt/app") && error.to_string().contains("NoSuchBucket"), "{error}");
     assert!(store.create(&1, 1).await.is_err());
+}
+
+/// A port that nobody listens on: it was free a moment ago.
+fn dead_endpoint() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    format!("http://{}", listener.local_addr().unwrap())
+}
+
+#[tokio::test]
+async fn a_dead_endpoint_is_an_error_in_seconds_that_names_the_url_and_no_credentials() {
+    let endpoint = dead_endpoint();
+    let options = [
+        ("endpoint_url", endpoint.as_str()),
+        ("allow_http", "true"),
+        ("access_key_id", "AKIDs3cr3t"),
+        ("secret_access_key", "s3cr3t"),
+    ];
+    let store = open_with("s3://bucket/app", options);
+    let began = Instant::now();
+    let restored = store.restore::<u64>().await.map(drop).unwrap_err();
+    let created = store.create(&1, 1).await.map(drop).unwrap_err();
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    assert!(store.exists().await, "an error is never taken for an empty store");
+    for error in [restored, created] {
+        assert!(error.outcome_known(), "{error}");
+        let text = format!("{error} {error:?}");
+        assert!(text.contains("s3://bucket/app/snapshots/current") && text.contains(&endpoint), "{text}");
+        assert!(!text.contains("s3cr3t"), "{text}");
+    }
 }
 
 /// An old leader is stopped in the middle of saving. A new one takes over and saves. The old one wakes up and goes on.
@@ -141,7 +176,7 @@ fn save_and_measure(job: &Job) {
         .into_iter()
         .chain(PARTS.map(|(option, value)| (option, value.to_owned())))
         .collect();
-    let store = minisnap::open_with(&url, options).expect("a store");
+    let store = open_with(&url, options);
     runtime(job.role()).block_on(async {
         store.create(&0, 0).await.expect("a first one, so that connections and code are there");
         let before = memory("VmRSS:");

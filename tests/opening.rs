@@ -1,14 +1,7 @@
 //! Opening by path and URL.
 
 use minisnap::{MiniSnapError, SnapStore, SnapshotBackend};
-use std::{
-    io::{Read, Write},
-    net::TcpListener,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
+use std::sync::Arc;
 
 fn place(url: &str) -> String {
     minisnap::open(url).unwrap_or_else(|error| panic!("{error}")).backend().place().to_owned()
@@ -56,10 +49,9 @@ fn what_is_not_understood_is_refused_with_what_to_do() {
         ("file:///a?b", "%3F"),
         ("file:///a%00b", "NUL"),
         ("memory:name", "takes no name"),
-        ("s3:bucket", "s3://bucket/prefix"),
-        ("s3:///prefix", "names no bucket"),
-        ("s3://bucket/a//b", "can't be the name of an object"),
-        ("gs://bucket/p?x=y", "no query"),
+        ("s3://bucket/app", "the cargo feature `aws`"),
+        ("az://container/app", "the cargo feature `azure`"),
+        ("gs://bucket/app", "the cargo feature `gcp`"),
     ] {
         let text = refusal(minisnap::open(url));
         let without_query = url.split('?').next().unwrap();
@@ -81,142 +73,6 @@ fn options_are_set_and_unknown_ones_refused() {
     }
 }
 
-#[test]
-fn object_stores_are_opened_by_bucket_and_prefix() {
-    for (url, place) in [
-        ("s3://bucket/app/state", "s3://bucket/app/state"),
-        ("S3://bucket/app%20one/", "S3://bucket/app%20one"),
-        ("s3://bucket", "s3://bucket"),
-        ("gs://bucket/app", "gs://bucket/app"),
-    ] {
-        assert_eq!(self::place(url), place);
-    }
-    let store =
-        minisnap::open_with("az://container/app", [("account_name", "acme"), ("use_emulator", "true")]).unwrap();
-    assert_eq!(store.backend().place(), "az://container/app");
-}
-
-#[test]
-fn object_stores_take_their_own_options_and_the_clients() {
-    let url = "s3://bucket/app";
-    let all = [
-        ("grace_time", "60"),
-        ("busy_timeout", "2.5"),
-        ("part_size", "5242880"),
-        ("parts_in_flight", "4"),
-        ("max_retries", "0"),
-        ("retry_timeout", "5"),
-        ("timeout", "10s"),
-        ("AWS_REGION", "eu-central-1"),
-        ("endpoint_url", "http://127.0.0.1:9000"),
-        ("allow_http", "true"),
-    ];
-    let opened = minisnap::open_with(url, all).map(|store| format!("{:?}", store.backend())).unwrap();
-    for setting in ["grace_time: 60s", "busy_timeout: 2.5s", "part_size: 5242880", "parts_in_flight: 4"] {
-        assert!(opened.contains(setting), "{opened}");
-    }
-    for (url, option, value, part) in [
-        (url, "grace_time", "soon", "a number of seconds, not `soon`"),
-        (url, "part_size", "0", "at least 1, not `0`"),
-        (url, "parts_in_flight", "-1", "at least 1, not `-1`"),
-        (url, "colour", "red", "no option `colour`; it has grace_time, busy_timeout"),
-        (url, "endpoint_url", "http://127.0.0.1:9000", "set the option `allow_http` to `true`"),
-        (url, "endpoint_url", "https://me:word@host", "user or password"),
-        ("az://container/app", "region", "eu", "no option `region`"),
-        ("az://container/app", "use_emulator", "false", "can't be set up"),
-    ] {
-        let text = refusal(minisnap::open_with(url, [(option, value)]));
-        assert!(text.contains(part) && text.contains(url) && !text.contains("word@"), "{text}");
-    }
-}
-
-#[test]
-fn a_client_that_quotes_a_secret_is_not_quoted() {
-    for (url, options) in [
-        ("az://container/app", [("account_name", "acme"), ("account_key", "not/base64/s3cr3t!")]),
-        ("gs://bucket/app", [("service_account_key", "{\"private_key\": \"s3cr3t\"}"), ("max_retries", "0")]),
-        ("s3://bucket/app", [("sse_customer_key_base64", "s3cr3t!"), ("aws_server_side_encryption", "sse-c")]),
-        ("s3://bucket/app", [("sse_bucket_key_enabled", "s3cr3t"), ("aws_server_side_encryption", "aws:kms")]),
-    ] {
-        let text = refusal(minisnap::open_with(url, options));
-        assert!(!text.contains("s3cr3t"), "{text}");
-    }
-}
-
-#[test]
-fn a_client_is_quoted_where_it_quotes_no_secret() {
-    // There is nothing to hide of a key that is empty.
-    for options in [[("timeout", "soon"), ("sse_customer_key_base64", "")], [("timeout", "soon"), ("region", "eu")]] {
-        let text = refusal(minisnap::open_with("s3://bucket/app", options));
-        assert!(text.contains("soon") && !text.contains('…'), "{text}");
-    }
-}
-
-/// A server that answers each request with 503, and how many it got.
-fn overloaded_server() -> (String, Arc<AtomicUsize>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    let requests = Arc::new(AtomicUsize::new(0));
-    let count = requests.clone();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            // The head of a request fits into one read, and a GET has no more.
-            if stream.read(&mut [0; 8192]).is_ok_and(|read| read > 0) {
-                count.fetch_add(1, Ordering::SeqCst);
-                let answer = "HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-                stream.write_all(answer.as_bytes()).unwrap();
-            }
-        }
-    });
-    (endpoint, requests)
-}
-
-#[tokio::test]
-async fn a_failed_request_is_repeated_as_often_and_as_long_as_the_options_say() {
-    for (options, expected) in [
-        (vec![], 1 + 3),
-        (vec![("max_retries", "1")], 1 + 1),
-        (vec![("max_retries", "0")], 1),
-        (vec![("retry_timeout", "0")], 1),
-    ] {
-        let (endpoint, requests) = overloaded_server();
-        let all = [("endpoint_url", endpoint.as_str()), ("allow_http", "true"), ("skip_signature", "true")];
-        let store = minisnap::open_with("s3://bucket/app", all.into_iter().chain(options.clone())).unwrap();
-        store.backend().current().await.unwrap_err();
-        assert_eq!(requests.load(Ordering::SeqCst), expected, "{options:?}");
-    }
-}
-
-/// A port that nobody listens on: it was free a moment ago.
-fn dead_endpoint() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    format!("http://{}", listener.local_addr().unwrap())
-}
-
-#[tokio::test]
-async fn a_dead_endpoint_is_an_error_in_seconds_that_names_the_url_and_no_credentials() {
-    let endpoint = dead_endpoint();
-    let options = [
-        ("endpoint_url", endpoint.as_str()),
-        ("allow_http", "true"),
-        ("access_key_id", "AKIDs3cr3t"),
-        ("secret_access_key", "s3cr3t"),
-    ];
-    let store = minisnap::open_with("s3://bucket/app", options).unwrap();
-    let began = std::time::Instant::now();
-    let restored = store.restore::<u64>().await.map(drop).unwrap_err();
-    let created = store.create(&1, 1).await.map(drop).unwrap_err();
-    assert!(began.elapsed() < std::time::Duration::from_secs(20), "{:?}", began.elapsed());
-    assert!(store.exists().await, "an error is never taken for an empty store");
-    for error in [restored, created] {
-        assert!(error.outcome_known(), "{error}");
-        let text = format!("{error} {error:?}");
-        assert!(text.contains("s3://bucket/app/snapshots/current") && text.contains(&endpoint), "{text}");
-        assert!(!text.contains("s3cr3t"), "{text}");
-    }
-}
-
 #[tokio::test]
 async fn the_busy_timeout_reaches_the_backend() {
     let folder = tempfile::tempdir().unwrap();
@@ -231,13 +87,8 @@ async fn the_busy_timeout_reaches_the_backend() {
 
 #[test]
 fn errors_never_show_credentials() {
-    for url in [
-        "s3://key:secret@host/bucket?token=secret",
-        "ftp://user:/secret@host/p#secret",
-        "gs://secret@bucket/p",
-        "s3://key:se?secret@host/bucket",
-        "s3://secret?@secret",
-    ] {
+    for url in ["s3://key:secret@host/bucket?token=secret", "ftp://user:/secret@host/p#secret", "gs://secret@bucket/p"]
+    {
         let text = refusal(minisnap::open(url));
         assert!(!text.contains("secret") && !text.contains("key"), "{text}");
     }

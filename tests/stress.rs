@@ -32,13 +32,10 @@ mod wrong;
 use crate::{folders::assert_tidy, peers, whole};
 use actor::{LONG, Manners};
 use log::{Action, Answer, Create, Event, Log, When};
-use minisnap::{
-    Generation, SnapStore, SnapshotBackend,
-    mem::MemBackend,
-    object::{
-        ObjectBackend,
-        object_store::{ObjectStore, memory::InMemory},
-    },
+use minisnap::{Generation, SnapStore, SnapshotBackend, mem::MemBackend};
+use minisnap_object::{
+    ObjectBackend,
+    object_store::{ObjectStore, memory::InMemory},
 };
 use plan::Plan;
 use std::{

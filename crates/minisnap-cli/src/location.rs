@@ -64,6 +64,12 @@ fn scheme(store: &OsStr) -> Option<&[u8]> {
     is_scheme.then_some(scheme)
 }
 
+/// Whether it is the URL of a bucket.
+pub(crate) fn is_object_store(url: &str) -> bool {
+    scheme(url.as_ref())
+        .is_some_and(|scheme| [b"s3", b"az", b"gs"].iter().any(|known| scheme.eq_ignore_ascii_case(*known)))
+}
+
 /// Whether somebody means `scp`'s `user@host:/path`, or forgot the colon of a URL. It would be a local folder, and no copy on
 /// another machine.
 fn is_on_another_machine(store: &str) -> bool {

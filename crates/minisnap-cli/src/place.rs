@@ -12,6 +12,7 @@ use minisnap::{
     Bytes, Generation, MiniSnapError, SnapStore, SnapshotBackend,
     format::{JSON_NAME, SEQ_NAME},
 };
+use minisnap_object::ObjectBackend;
 use std::{
     ffi::OsStr,
     fs, io,
@@ -39,7 +40,12 @@ impl Place {
         let given = Given::new(store, &options.options);
         let options = options.options.iter().map(|(name, value)| (name, value));
         let (url, folder) = location::of(store)?;
-        Ok(Self { store: minisnap::open_with(&url, options)?, given, folder })
+        let store = if location::is_object_store(&url) {
+            SnapStore::with_backend(Arc::new(ObjectBackend::open(&url, options)?) as Arc<dyn SnapshotBackend>)
+        } else {
+            minisnap::open_with(&url, options)?
+        };
+        Ok(Self { store, given, folder })
     }
 
     /// A command about this store, to be pasted.
