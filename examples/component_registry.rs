@@ -94,6 +94,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 /// What the change of this number might have been, from number 1: of ten, three are new components, the others are mostly upgrades. Every
 /// third component is on trial, and removed after five hundred changes.
+#[must_use]
 pub fn change(number: u64) -> RegistryChange {
     let (round, step) = ((number - 1) / 10, (number - 1) % 10);
     let (id, event) = match step {

@@ -8,6 +8,8 @@
 //!
 //! It stays small, however many changes there are: `docs/recovery.md` shows how long it takes to start after a million.
 
+#![allow(clippy::cast_possible_truncation, reason = "the remainder of a division by 8 or less")]
+
 use serde::{Deserialize, Serialize};
 use state_manager::{Change, StateManager};
 use std::collections::{BTreeMap, BTreeSet};
@@ -125,6 +127,7 @@ const QUEUES: u64 = 100;
 /// What the change of this number might have been, from number 1: first there are the queues, then it is their turn one
 /// after the other. Each takes three messages, which one consumer does one by one and not in order; of two others, one
 /// says when it did them all, and one is always three behind.
+#[must_use]
 pub fn change(number: u64) -> QueueChange {
     let (turn, queue) = ((number - 1) / QUEUES, (number - 1) % QUEUES);
     let queue = format!("{}-{queue}", ["orders", "payments", "readings", "alerts"][(queue % 4) as usize]);

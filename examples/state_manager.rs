@@ -39,6 +39,10 @@ where
     C: Change<S>,
 {
     /// Recovers what is in `folder`; an empty one is an empty state.
+    ///
+    /// # Errors
+    ///
+    /// When log and snapshots don't fit together, or can't be read.
     pub async fn open(folder: &Path, every: u64) -> Result<Self> {
         let journal = Journal::open(folder.join("journal.jsonl")).await?;
         let snapshots = SnapStore::new(folder);
@@ -53,7 +57,9 @@ where
 
     /// Makes a change. `Ok` means that it survives whatever happens, and is the number it has for ever.
     ///
-    /// After an error it may be in the log or not: open again, and see.
+    /// # Errors
+    ///
+    /// When the log can't be written. The change may be in it or not: open again, and see.
     pub async fn apply(&mut self, change: C) -> Result<u64> {
         // First it is durable, then it counts.
         self.seq = self.journal.append(&change).await?;
@@ -68,6 +74,10 @@ where
     }
 
     /// Saves a snapshot, and cuts the log to what the retained ones don't hold.
+    ///
+    /// # Errors
+    ///
+    /// When there is no new snapshot, or (`NotCompacted`) the log is as long as it was.
     pub async fn checkpoint(&mut self) -> Result<Checkpoint> {
         let done = minisnap_wal::checkpoint(&self.snapshots, &mut self.journal, &self.state, self.seq).await;
         if matches!(done, Ok(_) | Err(WalError::NotCompacted { .. })) {

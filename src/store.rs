@@ -27,6 +27,7 @@ impl SnapStore {
     }
 
     /// The folder, as it was given.
+    #[must_use]
     pub fn dir(&self) -> &std::path::Path {
         self.backend.dir()
     }
@@ -44,6 +45,7 @@ impl<B: SnapshotBackend> SnapStore<B> {
     ///
     /// More of them reach further back, and give slow readers more time; each costs its size, and the log has to reach
     /// back to the oldest ([`truncation_point`](Self::truncation_point)).
+    #[must_use]
     pub fn keep(mut self, generations: usize) -> Self {
         self.keep = NonZeroUsize::new(generations).unwrap_or(NonZeroUsize::MIN);
         self

@@ -1,5 +1,12 @@
 //! What holds across the crates. One binary, a module per topic.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "a test's numbers are small, or random, or a system call's"
+)]
 #![allow(clippy::unwrap_used, reason = "a test's helpers may panic like the test")]
 
 /// Object stores, over HTTP.

@@ -19,6 +19,7 @@ struct State {
     floats: Vec<f64>,
     single: f32,
     perhaps: Option<f64>,
+    #[expect(clippy::option_option, reason = "JSON has no `Some(None)`")]
     twice: Option<Option<i8>>,
     unit: Option<()>,
     wide: (i128, u128),

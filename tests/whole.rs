@@ -58,7 +58,7 @@ pub(crate) async fn restore_history<B: SnapshotBackend>(store: &SnapStore<B>) ->
     history
 }
 
-/// A number that looks random, from one that doesn't (SplitMix64).
+/// A number that looks random, from one that doesn't (`SplitMix64`).
 pub(crate) fn mix(number: u64) -> u64 {
     let z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -81,7 +81,7 @@ async fn kill_one(kill: u64, dir: &Path, last: Option<u64>, tally: &mut Tally) -
         "after kill {kill}, {current:?} is current, and {acknowledged:?} was acknowledged last"
     );
     let history = whole::restore_history(&store).await;
-    assert_eq!(history.first().map(|newest| newest.seq()), current);
+    assert_eq!(history.first().map(minisnap::Generation::seq), current);
     match current {
         None => tally.nothing_published += 1,
         _ if current == acknowledged => tally.acknowledged += 1,

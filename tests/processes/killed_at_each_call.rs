@@ -49,6 +49,7 @@ fn a_publish_that_retires() {
 }
 
 #[test]
+#[ignore = "tens of seconds: run with --ignored, as .ci/run does"]
 fn a_publish_of_an_owned_state_on_many_threads() {
     at_each_call_of(Deed::Owned, || peers::of(a_publish_of_an_owned_state_on_many_threads));
 }

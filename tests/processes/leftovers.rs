@@ -73,7 +73,7 @@ async fn a_living_writers_stage_stays_and_is_published_later() {
     let (state, seq): (String, u64) = store.restore().await.expect("a snapshot");
     assert_eq!((state.len(), seq), (BIG - 2, 7));
     let history = store.history().await.expect("a history");
-    assert_eq!(history.iter().map(|generation| generation.seq()).collect::<Vec<_>>(), [7, 5]);
+    assert_eq!(history.iter().map(minisnap::Generation::seq).collect::<Vec<_>>(), [7, 5]);
     assert_tidy(folder.path(), &history);
     writer.say("end");
     writer.finish();
@@ -103,7 +103,7 @@ async fn a_writer_killed_before_its_commit_leaves_no_generation() {
 
     store.create(&Whole::new(2, 100), 2).await.expect("a snapshot");
     let history = whole::restore_history(&store).await;
-    assert_eq!(history.iter().map(|generation| generation.seq()).collect::<Vec<_>>(), [2, 1]);
+    assert_eq!(history.iter().map(minisnap::Generation::seq).collect::<Vec<_>>(), [2, 1]);
     assert_tidy(folder.path(), &history);
 }
 

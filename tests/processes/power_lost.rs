@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
 #[test]
+#[ignore = "tens of seconds: run with --ignored, as .ci/run does"]
 fn a_first_and_a_second_create() {
     if let Some(job) = peers::job() {
         let (runtime, store) = (runtime(), SnapStore::new(job.dir().join("state")));

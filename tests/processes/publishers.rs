@@ -45,7 +45,7 @@ async fn all_at_once(peer: impl Fn() -> Start) {
     for writer in writers {
         writer.finish();
     }
-    let took = begun.elapsed() - ready;
+    let took = begun.elapsed().checked_sub(ready).unwrap();
     readers.iter_mut().for_each(|reader| reader.say("stop"));
     let (mut restores, mut different) = (Vec::new(), Vec::new());
     for reader in readers {

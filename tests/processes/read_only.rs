@@ -196,7 +196,7 @@ async fn try_everything(job: &Job) {
     let store = SnapStore::new(dir);
     job.say(format!("restored {:?}", whole::try_restore(&store).await));
     let history = whole::restore_history(&store).await;
-    job.say(format!("history {:?}", history.iter().map(|generation| generation.seq()).collect::<Vec<_>>()));
+    job.say(format!("history {:?}", history.iter().map(minisnap::Generation::seq).collect::<Vec<_>>()));
     match history.last() {
         Some(oldest) => {
             let (_, seq): (Whole, u64) = store.restore_at(oldest.seq()).await.expect("what is retained");

@@ -138,7 +138,7 @@ impl<'a> Tracer<'a> {
                 WaitStatus::Exited(thread, _) | WaitStatus::Signaled(thread, ..) => {
                     assert_ne!(thread, self.id, "the peer ended by itself: {stop:?}");
                 }
-                _ => panic!("{stop:?}"),
+                WaitStatus::Continued(_) => panic!("{stop:?}"),
             }
         }
     }

@@ -1,5 +1,7 @@
 //! What can be said on the command line, and the help that tells it.
 
+#![allow(clippy::doc_markdown, reason = "clap shows these as they are")]
+
 pub(crate) mod log;
 
 use crate::{

@@ -157,7 +157,7 @@ pub(crate) async fn reader_is_gone() {
     });
     // Where this can't be told, the next line that is written tells it.
     if !is_gone.await.unwrap_or(false) {
-        pending().await
+        pending::<()>().await;
     }
 }
 

@@ -152,12 +152,11 @@ impl Place {
     /// is a gap in it, since what lies beyond may be found again. The gap is told.
     pub(crate) fn keep_over(&self, history: &[Generation]) -> (NonZeroUsize, Option<String>) {
         const CURRENT_AND_THE_ONE_BEFORE: NonZeroUsize = NonZeroUsize::new(2).expect("it is not zero");
-        match self.gap(history) {
-            Some(gap) => (NonZeroUsize::MAX, Some(gap)),
-            None => {
-                let retained = NonZeroUsize::new(history.len()).unwrap_or(NonZeroUsize::MIN);
-                (retained.max(CURRENT_AND_THE_ONE_BEFORE), None)
-            }
+        if let Some(gap) = self.gap(history) {
+            (NonZeroUsize::MAX, Some(gap))
+        } else {
+            let retained = NonZeroUsize::new(history.len()).unwrap_or(NonZeroUsize::MIN);
+            (retained.max(CURRENT_AND_THE_ONE_BEFORE), None)
         }
     }
 

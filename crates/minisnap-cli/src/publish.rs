@@ -27,18 +27,17 @@ pub(crate) async fn publish(
     for _ in 0..AGAIN {
         let mut staged = place.backend().stage(seq).await?;
         write(&mut *staged, json, place, &progress).await?;
-        let (when, keep) = match keep.keep {
-            Some(keep) => (when.clone(), keep),
-            None => {
-                let history = place.history_if_any().await?;
-                when.judge(seq, history.first(), &at)?;
-                let (keep, gap) = place.keep_over(&history);
-                if let Some(gap) = gap.filter(|gap| said.as_ref() != Some(gap)) {
-                    progress.aside(|| warn_of(&gap));
-                    said = Some(gap);
-                }
-                (Precondition::IfCurrent(history.into_iter().next()), keep)
+        let (when, keep) = if let Some(keep) = keep.keep {
+            (when.clone(), keep)
+        } else {
+            let history = place.history_if_any().await?;
+            when.judge(seq, history.first(), &at)?;
+            let (keep, gap) = place.keep_over(&history);
+            if let Some(gap) = gap.filter(|gap| said.as_ref() != Some(gap)) {
+                progress.aside(|| warn_of(&gap));
+                said = Some(gap);
             }
+            (Precondition::IfCurrent(history.into_iter().next()), keep)
         };
         progress.doing("publishing");
         match staged.publish(when, keep).await {

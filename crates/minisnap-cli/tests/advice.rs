@@ -185,12 +185,11 @@ fn going_back_is_advised_to_the_newest_intact_one_only() {
             damage(seq);
             for command in ["restore", "show", "verify"] {
                 let said = place.run(&[command, STORE]).fails(1);
-                match back_to {
-                    Some(seq) => assert!(said.contains(&rollback_to(&place, seq)), "{said}"),
-                    None => {
-                        assert!(!said.contains("rollback") && !said.contains("goes back"), "{said}");
-                        assert!(said.contains("no intact snapshot is left here"), "{said}");
-                    }
+                if let Some(seq) = back_to {
+                    assert!(said.contains(&rollback_to(&place, seq)), "{said}");
+                } else {
+                    assert!(!said.contains("rollback") && !said.contains("goes back"), "{said}");
+                    assert!(said.contains("no intact snapshot is left here"), "{said}");
                 }
             }
         }

@@ -105,7 +105,7 @@ fn an_insertion_is_one_line_when_it_is_the_head_of_a_long_list() {
     assert_eq!(patch, serde_json::json!([{"op": "add", "path": "/items/0", "value": {"id": "new"}}]));
 }
 
-/// Of the two documents of 4 MiB, serde_json's values would take 90 MiB.
+/// Of the two documents of 4 MiB, `serde_json`'s values would take 90 MiB.
 #[test]
 fn a_diff_takes_little_more_memory_than_the_documents() {
     let place = folder();

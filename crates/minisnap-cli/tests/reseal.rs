@@ -85,7 +85,7 @@ fn an_edit_can_be_agreed_to_when_no_diff_is_possible() {
     assert!(told.stdout.ends_with(", seq 2: 8 B\n") && told.stderr.contains("[y/N]"), "{told:?}");
 }
 
-/// Of the two documents of 4 MiB, serde_json's values would take 90 MiB.
+/// Of the two documents of 4 MiB, `serde_json`'s values would take 90 MiB.
 #[test]
 fn a_reseal_takes_little_more_memory_than_the_documents() {
     let place = folder();

@@ -1,5 +1,6 @@
 //! The real program, over folders and over an S3 server in this process. One binary, a module per command.
 
+#![allow(clippy::cast_possible_truncation, reason = "a test's numbers are small")]
 #![allow(clippy::unwrap_used, reason = "a test's helpers may panic like the test")]
 
 /// Wrong paths, lost links, no threads.

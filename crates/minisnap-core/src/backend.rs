@@ -160,6 +160,7 @@ pub struct Published {
 
 impl Published {
     /// `generation` was published over `before`, the history until then, newest first; of both, `keep` are retained.
+    #[must_use]
     pub fn new(generation: Generation, before: &[Generation], keep: NonZeroUsize) -> Self {
         let older = Self::retained_after(keep, before.len()) - 1;
         let retained = std::iter::once(&generation).chain(before.iter().take(older)).cloned().collect();
@@ -168,16 +169,19 @@ impl Published {
 
     /// How many generations are retained after a publish with `keep` when `before` were: `min(keep, before + 1)`. Not one
     /// more: what was retired by a handle that keeps few doesn't come back for one that keeps many.
+    #[must_use]
     pub fn retained_after(keep: NonZeroUsize, before: usize) -> usize {
         keep.get().min(before.saturating_add(1))
     }
 
     /// The generation that was published.
+    #[must_use]
     pub fn generation(&self) -> &Generation {
         &self.generation
     }
 
     /// The retained generations as of this publish, newest first, this one at the head.
+    #[must_use]
     pub fn retained(&self) -> &[Generation] {
         &self.retained
     }

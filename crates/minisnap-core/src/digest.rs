@@ -10,6 +10,7 @@ pub struct Digest(u64);
 
 impl Digest {
     /// The digest of `bytes`.
+    #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         Self(xxh3_64(bytes))
     }
@@ -49,6 +50,7 @@ pub struct Digester(Xxh3);
 
 impl Digester {
     /// Nothing digested yet.
+    #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
@@ -59,6 +61,7 @@ impl Digester {
     }
 
     /// The digest of all pieces so far, in order: the same as [`Digest::of`] of them in one.
+    #[must_use]
     pub fn digest(&self) -> Digest {
         Digest(self.0.digest())
     }

@@ -74,6 +74,7 @@ impl At {
     /// use minisnap_core::{At, Operation};
     /// assert_eq!(At::of_url(Operation::Open, "s3://user:word@bucket/app?token=x").place, "s3://bucket/app");
     /// ```
+    #[must_use]
     pub fn of_url(operation: Operation, url: &str) -> Self {
         let (scheme, rest) = match url.split_once("//") {
             Some((scheme, rest)) => (format!("{scheme}//"), rest),
@@ -140,8 +141,8 @@ pub enum MiniSnapError {
     /// publish over what is current now.
     #[error(
         "{at}: the current snapshot is {}, not {} as the publish demanded; nothing was changed: restore and decide again",
-        name_or_none(current),
-        name_or_none(expected)
+        name_or_none(current.as_ref()),
+        name_or_none(expected.as_ref())
     )]
     Conflict {
         /// What was being done, and where.
@@ -179,7 +180,7 @@ pub enum MiniSnapError {
     #[error(
         "{at}: it is not known whether {generation} was published over {}: {source}; both are intact: keep the log, and \
          publish again",
-        name_or_none(previous)
+        name_or_none(previous.as_ref())
     )]
     OutcomeUnknown {
         /// What was being done, and where.
@@ -214,7 +215,7 @@ pub enum MiniSnapError {
 
     /// The state can't be turned into JSON, or the JSON is not of the state's type; `source` has line and column. To read
     /// old snapshots with a new type, give new fields `#[serde(default)]`.
-    #[error("{at}: the JSON{} doesn't fit: {source}", of(generation))]
+    #[error("{at}: the JSON{} doesn't fit: {source}", of(generation.as_ref()))]
     Serde {
         /// What was being done, and where.
         at: At,
@@ -318,7 +319,7 @@ pub enum MiniSnapError {
 
     /// The path leads into the folder in which another store has its generations: what is there is that store's own, and would
     /// be damaged. Nothing was read or changed.
-    #[error("{at}: {}; nothing was changed", inside(store))]
+    #[error("{at}: {}; nothing was changed", inside(store.as_deref()))]
     InsideStore {
         /// What was being done, and the path that was given.
         at: At,
@@ -349,11 +350,13 @@ pub enum MiniSnapError {
 impl MiniSnapError {
     /// False only for [`OutcomeUnknown`](Self::OutcomeUnknown). After every other error of a publish, the snapshot that
     /// was current before is certainly untouched.
+    #[must_use]
     pub fn outcome_known(&self) -> bool {
         !matches!(self, Self::OutcomeUnknown { .. })
     }
 
     /// What was being done, and where.
+    #[must_use]
     pub fn at(&self) -> &At {
         match self {
             Self::NotFound { at, .. }
@@ -378,6 +381,7 @@ impl MiniSnapError {
     }
 
     /// What the reader can do about it, if that is more than [`Display`](fmt::Display) and the kind say.
+    #[must_use]
     pub fn help(&self) -> Option<&str> {
         match self {
             Self::MapKey { .. } => Some(
@@ -391,6 +395,7 @@ impl MiniSnapError {
 
     /// Wraps this in an [`io::Error`], for a [`StagedSnapshot`](crate::StagedSnapshot)'s `write`. An I/O error's kind
     /// stays; [`from_write`](Self::from_write) unwraps it again on the other side of the serializer.
+    #[must_use]
     pub fn into_io(self) -> io::Error {
         let kind = match &self {
             Self::Io { source, .. } => source.kind(),
@@ -408,8 +413,8 @@ impl MiniSnapError {
     }
 }
 
-fn name_or_none(generation: &Option<Generation>) -> &str {
-    generation.as_ref().map_or("none", Generation::name)
+fn name_or_none(generation: Option<&Generation>) -> &str {
+    generation.map_or("none", Generation::name)
 }
 
 /// The empty one is hard to see.
@@ -417,11 +422,11 @@ fn pointer(path: &str) -> &str {
     if path.is_empty() { "the top" } else { path }
 }
 
-fn of(generation: &Option<Generation>) -> String {
-    generation.as_ref().map_or_else(String::new, |generation| format!(" of generation {generation}"))
+fn of(generation: Option<&Generation>) -> String {
+    generation.map_or_else(String::new, |generation| format!(" of generation {generation}"))
 }
 
-fn inside(store: &Option<String>) -> String {
+fn inside(store: Option<&str>) -> String {
     match store {
         Some(store) => format!("this is inside the store {store}; did you mean {store}?"),
         None => "this is inside the folder in which another store has its generations".into(),

@@ -33,6 +33,7 @@ pub const MAX_SEQ_BYTES: usize = 64;
 /// ```
 /// assert_eq!(minisnap_core::format::seq_text(10), "10\n");
 /// ```
+#[must_use]
 pub fn seq_text(seq: u64) -> String {
     format!("{seq}\n")
 }

@@ -39,6 +39,7 @@ impl Generation {
     }
 
     /// The same with its JSON's size in bytes.
+    #[must_use]
     pub fn with_size(mut self, bytes: u64) -> Self {
         Arc::make_mut(&mut self.0).size = Some(bytes);
         self
@@ -46,38 +47,45 @@ impl Generation {
 
     /// The same with the time it was written, by the writer's or the medium's clock. For people: nothing is ever decided
     /// by it.
+    #[must_use]
     pub fn with_time(mut self, time: SystemTime) -> Self {
         Arc::make_mut(&mut self.0).time = Some(time);
         self
     }
 
     /// The same with its JSON's digest.
+    #[must_use]
     pub fn with_digest(mut self, digest: Digest) -> Self {
         Arc::make_mut(&mut self.0).digest = Some(digest);
         self
     }
 
     /// The name, in the grammar of the backend that gave it.
+    #[must_use]
     pub fn name(&self) -> &str {
         &self.0.name
     }
 
     /// The number of the last change in it.
+    #[must_use]
     pub fn seq(&self) -> u64 {
         self.0.seq
     }
 
     /// The JSON's size in bytes, where known.
+    #[must_use]
     pub fn size(&self) -> Option<u64> {
         self.0.size
     }
 
     /// When it was written, where known.
+    #[must_use]
     pub fn time(&self) -> Option<SystemTime> {
         self.0.time
     }
 
     /// The JSON's digest, where known.
+    #[must_use]
     pub fn digest(&self) -> Option<Digest> {
         self.0.digest
     }

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
 use std::{collections::BTreeMap, fmt};
 
-/// The value as it comes back, after a check that it is written as serde_json writes it.
+/// The value as it comes back, after a check that it is written as `serde_json` writes it.
 fn written<S: Serialize>(value: &S) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let outcome = write_json(&mut bytes, value, || At::new(Operation::Write, "a test"));

@@ -31,6 +31,7 @@ pub struct Beside<'a> {
 
 impl<'a> Beside<'a> {
     /// What the link of this name says; `None` if there is no such link.
+    #[must_use]
     pub fn link(&self, name: &str) -> Option<&'a str> {
         match &self.model.0[*self.entries.get(name)?] {
             Node::Link(target) => Some(target),
@@ -43,6 +44,7 @@ const ROOT: Id = 0;
 
 impl Model {
     /// A disk that holds `tree`, all of it durable.
+    #[must_use]
     pub fn of(tree: &Tree) -> Self {
         let mut model = Self(Vec::new());
         model.add(tree);
@@ -156,6 +158,7 @@ impl Model {
     }
 
     /// The length of the file that programs see at a path; `None` if there is no file.
+    #[must_use]
     pub fn length(&self, path: &str) -> Option<usize> {
         match &self.0[self.find(path)?] {
             Node::File(data) => Some(data.now().len()),
@@ -164,6 +167,7 @@ impl Model {
     }
 
     /// What programs see.
+    #[must_use]
     pub fn now(&self) -> Arc<Tree> {
         self.tree_now(ROOT)
     }

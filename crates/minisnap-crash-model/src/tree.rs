@@ -19,6 +19,10 @@ pub type Listing = BTreeMap<String, Arc<Tree>>;
 impl Tree {
     /// What is at `path` now. Names and what links say are put through `tame`, for a test to which the random parts of names
     /// make no difference.
+    ///
+    /// # Errors
+    ///
+    /// When something there can't be read.
     pub fn read_from(path: &Path, tame: &impl Fn(&str) -> String) -> io::Result<Arc<Self>> {
         let kind = fs::symlink_metadata(path)?.file_type();
         Ok(Arc::new(if kind.is_symlink() {
@@ -35,6 +39,10 @@ impl Tree {
     }
 
     /// Lays it out at `path`, where nothing may be.
+    ///
+    /// # Errors
+    ///
+    /// When something can't be made, or is there already.
     pub fn write_to(&self, path: &Path) -> io::Result<()> {
         match self {
             Self::File(bytes) => fs::write(path, bytes),

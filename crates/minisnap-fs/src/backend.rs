@@ -72,12 +72,14 @@ impl FsBackend {
     /// Sets how long a writer waits for other writers, of any process, before it gives up with
     /// [`Busy`](MiniSnapError::Busy). The lock is held for two or three disk syncs at a time. A writer that waits occupies a
     /// thread of the runtime's blocking pool (512 unless set); readers need one, too.
+    #[must_use]
     pub fn with_busy_timeout(mut self, timeout: Duration) -> Self {
         self.store.patience = timeout;
         self
     }
 
     /// The folder, as it was given.
+    #[must_use]
     pub fn dir(&self) -> &Path {
         &self.dir
     }

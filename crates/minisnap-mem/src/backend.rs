@@ -33,35 +33,41 @@ struct Store {
 
 impl MemBackend {
     /// A handle to a new, empty store.
+    #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
     /// What `snapshot.json` would hold now: the current snapshot's JSON; `None` if nothing was published. No call is
     /// counted and no planned failure spent. Bytes that are not UTF-8 come as replacement characters.
+    #[must_use]
     pub fn json(&self) -> Option<String> {
         self.0.record.now().current().map(|stored| String::from_utf8_lossy(&stored.json).into_owned())
     }
 
     /// What `snapshot.seq` would hold now: the current snapshot's seq and a newline; `None` if nothing was published. No
     /// call is counted and no planned failure spent.
+    #[must_use]
     pub fn seq_text(&self) -> Option<String> {
         self.0.record.now().current().map(|stored| format::seq_text(stored.generation.seq()))
     }
 
     /// How many snapshots are being staged: neither published nor dropped. Where nothing is going on, anything but 0 is a
     /// stage that somebody forgot.
+    #[must_use]
     pub fn stages(&self) -> usize {
         self.0.stages.load(Ordering::SeqCst)
     }
 
     /// How often a snapshot was published. One that a planned failure let through with an unknown outcome counts.
+    #[must_use]
     pub fn commits(&self) -> usize {
         self.0.record.now().commits
     }
 
     /// How often `operation` was called, through any handle, successful or not. A JSON is written in any number of calls:
     /// one for each chunk.
+    #[must_use]
     pub fn calls(&self, operation: Operation) -> usize {
         self.0.script.calls(operation)
     }

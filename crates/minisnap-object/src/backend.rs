@@ -106,6 +106,7 @@ impl ObjectBackend {
     /// can't be told from those of dead ones; nobody's safety hangs on it, nor on clocks.
     ///
     /// A handle looks for such files when it publishes first, and then once in each grace time.
+    #[must_use]
     pub fn with_grace_time(mut self, grace_time: Duration) -> Self {
         self.settings.grace_time = grace_time;
         self
@@ -114,6 +115,7 @@ impl ObjectBackend {
     /// Tries for `busy_timeout` to get ahead of other publishers, or to get an answer from the store; 30 seconds unless set.
     /// Then the error is [`Busy`](MiniSnapError::Busy), or [`OutcomeUnknown`](MiniSnapError::OutcomeUnknown) if the answer is
     /// what is missing. Uploading the files is no part of it.
+    #[must_use]
     pub fn with_busy_timeout(mut self, busy_timeout: Duration) -> Self {
         self.settings.busy_timeout = busy_timeout;
         self
@@ -121,6 +123,7 @@ impl ObjectBackend {
 
     /// Moves large JSONs in parts of `bytes`; 8 MiB unless set. S3 refuses parts under 5 MiB, and more than 10 000 of them:
     /// with parts of 8 MiB a state may have 78 GiB.
+    #[must_use]
     pub fn with_part_size(mut self, bytes: usize) -> Self {
         self.settings.part_size = bytes.max(1);
         self
@@ -128,6 +131,7 @@ impl ObjectBackend {
 
     /// Moves `parts` parts at a time; 8 unless set. This many, and one that is being filled, is what a `create_owned` has in
     /// memory of its JSON.
+    #[must_use]
     pub fn with_parts_in_flight(mut self, parts: usize) -> Self {
         self.settings.parts_in_flight = parts.max(1);
         self

@@ -81,7 +81,7 @@ mod tests {
         let mut pace = Pace::new(limit, "a writer");
         let began = Instant::now();
         while !pace.is_over() {
-            assert_eq!(pace.left(), limit - pace.elapsed());
+            assert_eq!(Some(pace.left()), limit.checked_sub(pace.elapsed()));
             pace.pause().await;
         }
         assert_eq!((pace.elapsed(), pace.left()), (began.elapsed(), Duration::ZERO));

@@ -1,5 +1,6 @@
 //! Stores that don't keep conditions are found out where that is possible; and here is where it isn't.
 
+use crate::support::{counting::Counting, servers};
 use minisnap_core::{MiniSnapError, Operation, Precondition, SnapshotBackend};
 use minisnap_object::{
     ObjectBackend,
@@ -7,16 +8,13 @@ use minisnap_object::{
 };
 use minisnap_s3_server::{Conditions, S3Server};
 use std::{num::NonZeroUsize, sync::Arc};
-use support::{counting::Counting, servers};
-
-mod support;
 
 /// What the first stage of a handle on `store` says; then nothing was published, and nothing is left.
 async fn refusal(store: Arc<dyn ObjectStore>) -> MiniSnapError {
     let backend = ObjectBackend::new(store.clone(), "app");
     let error = backend.stage(1).await.map(drop).expect_err("a store that can't be used is refused");
     assert_eq!(backend.current().await.expect("reading needs no conditions"), None);
-    assert_eq!(support::debris(&store, "app").await, Vec::<String>::new(), "the probe is removed");
+    assert_eq!(crate::support::debris(&store, "app").await, Vec::<String>::new(), "the probe is removed");
     error
 }
 
@@ -122,5 +120,5 @@ async fn of_two_that_publish_at_once_the_one_that_is_refused_removes_its_files()
     assert!(matches!(error, MiniSnapError::Conflict { .. }), "{error}");
     // It is done in the background.
     tokio::time::sleep(std::time::Duration::from_secs(5)).await;
-    assert_eq!(support::debris(&store, "app").await, Vec::<String>::new());
+    assert_eq!(crate::support::debris(&store, "app").await, Vec::<String>::new());
 }

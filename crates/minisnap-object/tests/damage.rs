@@ -1,5 +1,6 @@
 //! What is damaged, missing, or somebody else's: found, named, and left alone.
 
+use crate::support::faulty::{Fault, Faulty};
 use futures_util::TryStreamExt;
 use minisnap_core::{Generation, MiniSnapError, Operation, Precondition, SnapshotBackend};
 use minisnap_object::{
@@ -7,9 +8,6 @@ use minisnap_object::{
     object_store::{ObjectStore, ObjectStoreExt, memory::InMemory, path::Path},
 };
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
-use support::faulty::{Fault, Faulty};
-
-mod support;
 
 const KEEP: NonZeroUsize = NonZeroUsize::new(3).expect("it is not zero");
 

@@ -1,7 +1,5 @@
 //! Opening by URL: what is understood, what is refused, and what reaches the client.
 
-#![allow(clippy::unwrap_used, reason = "a test's helpers may panic like the test")]
-
 use minisnap_core::{MiniSnapError, Result, SnapshotBackend};
 use minisnap_object::ObjectBackend;
 use std::{

@@ -1,17 +1,13 @@
 //! How many requests an operation makes, and how many round trips one after the other. The table in docs/object-store.md
-//! is printed by `cargo test -p minisnap-object --test requests -- --nocapture`.
+//! is printed by `cargo test -p minisnap-object requests:: -- --nocapture`.
 
-#![allow(clippy::unwrap_used, reason = "a test's helpers may panic like the test")]
-
+use crate::support::counting::{Counting, Requests, TRIP};
 use minisnap_core::{Precondition, SnapshotBackend, StagedSnapshot};
 use minisnap_object::{
     ObjectBackend,
     object_store::{ObjectStoreExt, memory::InMemory, path::Path},
 };
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
-use support::counting::{Counting, Requests, TRIP};
-
-mod support;
 
 const KEEP: NonZeroUsize = NonZeroUsize::new(2).expect("it is not zero");
 const PART: usize = 1_000;
@@ -72,34 +68,34 @@ async fn a_warm_create_is_two_round_trips_and_a_restore_two() {
     let bench = Bench::new();
     let backend = &bench.backend;
 
-    let (_, requests, trips) = bench.cost(bench.create(backend, 1, 100)).await;
+    let ((), requests, trips) = bench.cost(bench.create(backend, 1, 100)).await;
     // Is there really nothing? And an empty record, before anything else is there.
     let first = Requests { puts: 2 * 4 + 1 + 3, gets: 1 + 1 + 1, lists: 2, deletes: 1, ..Requests::default() };
     expect("first create ever", (requests, trips), (first, 7));
 
     let other = Bench::open(&bench.counting);
-    let (_, requests, trips) = bench.cost(bench.create(&other, 1, 100)).await;
+    let ((), requests, trips) = bench.cost(bench.create(&other, 1, 100)).await;
     // The record and the probe side by side, then both files, a look and a list, then the record.
     let cold = Requests { puts: 2 * 4 + 3, gets: 2, lists: 1, deletes: 1, ..Requests::default() };
     expect("first create of a handle", (requests, trips), (cold, 5));
 
     let plain = Requests { puts: 3, gets: 1, ..Requests::default() };
-    let (_, requests, trips) = bench.cost(bench.create(backend, 3, 100)).await;
+    let ((), requests, trips) = bench.cost(bench.create(backend, 3, 100)).await;
     expect("create, warm, the first that retires", (requests, trips), (plain, 2));
 
     let steady = Requests { deletes: 1, ..plain };
     for seq in 4..8 {
-        let (_, requests, trips) = bench.cost(bench.create(backend, seq, 100)).await;
+        let ((), requests, trips) = bench.cost(bench.create(backend, seq, 100)).await;
         expect("create, warm", (requests, trips), (steady, 2));
     }
 
     tokio::time::advance(Duration::from_secs(3_601)).await;
-    let (_, requests, trips) = bench.cost(bench.create(backend, 8, 100)).await;
+    let ((), requests, trips) = bench.cost(bench.create(backend, 8, 100)).await;
     expect("create, warm, once in a grace time", (requests, trips), (Requests { lists: 1, ..steady }, 2));
 
     // 5 000 bytes and parts of 1 000: a create, five parts, a complete.
     let large = Requests { puts: 2, gets: 1, multipart: 7, deletes: 1, ..Requests::default() };
-    let (_, requests, trips) = bench.cost(bench.create(backend, 9, 5_000)).await;
+    let ((), requests, trips) = bench.cost(bench.create(backend, 9, 5_000)).await;
     expect("create of five parts, warm", (requests, trips), (large, 5));
     let (size, requests, trips) = bench.cost(bench.restore(backend)).await;
     assert_eq!(size, 5_000);
@@ -135,7 +131,7 @@ async fn what_other_writers_cost() {
     bench.create(one, 1, 100).await;
     bench.create(&other, 2, 100).await;
     // The record is looked at while the files go up: what others did before costs nothing.
-    let (_, requests, trips) = bench.cost(bench.create(one, 3, 100)).await;
+    let ((), requests, trips) = bench.cost(bench.create(one, 3, 100)).await;
     let alone = Requests { puts: 3, gets: 1, ..Requests::default() };
     expect("create after another handle's create", (requests, trips), (alone, 2));
     // Two at once: one is refused, looks, and replaces what it saw.

@@ -1,5 +1,9 @@
 //! Large states: uploads in parts that fail, are given up, or whose last answer is lost.
 
+use crate::support::{
+    faulty::{Fault, Faulty},
+    servers,
+};
 use minisnap_core::{Digest, MiniSnapError, Operation, Precondition, SnapshotBackend, StagedSnapshot};
 use minisnap_object::{
     ObjectBackend,
@@ -15,12 +19,6 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use support::{
-    faulty::{Fault, Faulty},
-    servers,
-};
-
-mod support;
 
 const KEEP: NonZeroUsize = NonZeroUsize::new(2).expect("it is not zero");
 const PART: usize = 5 << 20;
@@ -77,8 +75,8 @@ async fn a_dropped_stage_aborts_its_upload() {
 /// Waits until nothing is in the store but what belongs there.
 async fn wait_until_tidy(store: &Arc<dyn ObjectStore>, what: &str) {
     let deadline = Instant::now() + Duration::from_secs(30);
-    while !support::debris(store, "app").await.is_empty() {
-        assert!(Instant::now() < deadline, "{what}: {:?}", support::debris(store, "app").await);
+    while !crate::support::debris(store, "app").await.is_empty() {
+        assert!(Instant::now() < deadline, "{what}: {:?}", crate::support::debris(store, "app").await);
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }

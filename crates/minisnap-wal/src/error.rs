@@ -162,6 +162,7 @@ pub enum WalError {
 
 impl WalError {
     /// Whether a file operation failed because a file, or a folder on the way to it, is missing.
+    #[must_use]
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
     }

@@ -267,7 +267,7 @@ fn insert(transaction: &WriteTransaction, new: &Generation, json: &[u8]) -> Resu
     let number = rows.last()?.map_or(0, |(number, _)| number.value() + 1);
     let since_1970 = new.time().and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
     let digest = new.digest().map_or_else(String::new, |digest| digest.to_string());
-    let millis = since_1970.as_millis() as u64;
+    let millis = u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX);
     rows.insert(number, (new.name(), new.seq(), json.len() as u64, millis, digest.as_str()))?;
     transaction.open_table(JSON)?.insert(new.name(), json)?;
     Ok(())

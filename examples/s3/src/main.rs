@@ -54,7 +54,7 @@ async fn run(url: &str) -> Result<(), MiniSnapError> {
     // The same seq again is what a second leader would try.
     match store.create_if_newer(&state, seq + 1).await {
         Err(MiniSnapError::Stale { current, .. }) => {
-            println!("a second one with that seq is refused: {current} is current")
+            println!("a second one with that seq is refused: {current} is current");
         }
         Err(error) => return Err(error),
         Ok(_) => unreachable!("the same seq is not newer"),

@@ -6,7 +6,9 @@ use std::process::Command;
 #[test]
 fn each_run_goes_on_from_the_snapshot_of_the_one_before() {
     let server = S3Server::start(Conditions::Atomic);
-    for (found, saved) in [("as of change 0", "published 00000000000000000001"), ("as of change 1", "published 00000000000000000002")] {
+    for (found, saved) in
+        [("as of change 0", "published 00000000000000000001"), ("as of change 1", "published 00000000000000000002")]
+    {
         let output = Command::new(env!("CARGO_BIN_EXE_example-s3"))
             .arg(server.url("example"))
             .envs(server.options().into_iter().map(|(name, value)| (name.to_uppercase(), value)))

@@ -32,6 +32,7 @@ pub struct Disk {
 
 impl Disk {
     /// Starts a disk with this content; the recording begins.
+    #[must_use]
     pub fn start(image: Image) -> Self {
         let content = Content::new(image);
         let folder = tempfile::tempdir().expect("a temporary folder");
@@ -46,21 +47,25 @@ impl Disk {
     }
 
     /// The block device.
+    #[must_use]
     pub fn device(&self) -> &Path {
         &self.device
     }
 
     /// What it holds now, with nothing lost.
+    #[must_use]
     pub fn image(&self) -> Image {
         self.content.image()
     }
 
     /// How many events were recorded so far: a moment to cut the power at.
+    #[must_use]
     pub fn moment(&self) -> usize {
         self.content.moment()
     }
 
     /// Ends the recording, and begins another one.
+    #[allow(clippy::must_use_candidate, reason = "to forget what was recorded is a use of it")]
     pub fn cut_recording(&self) -> Recording {
         self.content.cut()
     }
@@ -95,6 +100,7 @@ pub struct Mounted {
 
 impl Mounted {
     /// Its root.
+    #[must_use]
     pub fn path(&self) -> &Path {
         self.folder.path()
     }

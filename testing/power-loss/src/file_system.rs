@@ -19,6 +19,7 @@ pub enum FileSystem {
 
 impl FileSystem {
     /// As `mount` calls it.
+    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Ext4 => "ext4",
@@ -28,6 +29,7 @@ impl FileSystem {
     }
 
     /// A disk with an empty file system.
+    #[must_use]
     pub fn format(self) -> Image {
         let disk = Disk::start(Image::new(SIZE, self.sector()));
         run(Command::new(format!("mkfs.{}", self.name())).arg("-q").arg(disk.device()));

@@ -15,17 +15,20 @@ pub struct Image {
 
 impl Image {
     /// A disk of zeros. Its size is a multiple of 4096, and each sector of it is written whole or not at all.
+    #[must_use]
     pub fn new(size: u64, sector: usize) -> Self {
         assert_eq!(size % BLOCK as u64, 0, "whole blocks");
         Self { size, sector, blocks: BTreeMap::new() }
     }
 
     /// In bytes.
+    #[must_use]
     pub fn size(&self) -> u64 {
         self.size
     }
 
     /// In bytes: what is written whole or not at all.
+    #[must_use]
     pub fn sector(&self) -> usize {
         self.sector
     }

@@ -17,6 +17,8 @@
 //! Linux only, and root only. What is mounted is mounted in a mount namespace of the calling thread's own, the loop
 //! device goes with its last user, and so does the FUSE server: nothing is left behind, however the process ends.
 
+#![allow(clippy::cast_possible_truncation, reason = "all of it is in memory")]
+#![allow(clippy::missing_panics_doc, reason = "a test that can't have its disk has failed")]
 #![cfg(target_os = "linux")]
 
 mod dice;

@@ -34,11 +34,13 @@ pub struct Recording {
 
 impl Recording {
     /// How many flushes there are.
+    #[must_use]
     pub fn flushes(&self) -> usize {
         self.events.iter().filter(|event| matches!(event, Event::Flush)).count()
     }
 
     /// The moments right before a flush is done, when most is at stake.
+    #[must_use]
     pub fn before_flushes(&self) -> Vec<usize> {
         self.events.iter().enumerate().filter_map(|(at, event)| matches!(event, Event::Flush).then_some(at)).collect()
     }

@@ -96,9 +96,7 @@ pub(crate) fn start(content: Content, folder: &Path) -> JoinHandle<io::Result<()
             ended => ended,
         }
     });
-    if is_started.recv().is_err() {
-        panic!("serve a disk by FUSE: {:?}", thread.join());
-    }
+    assert!(is_started.recv().is_ok(), "serve a disk by FUSE: {:?}", thread.join());
     thread
 }
 

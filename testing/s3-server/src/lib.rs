@@ -87,6 +87,7 @@ impl S3Server {
     /// # Panics
     ///
     /// If it can't, saying why: it is for tests.
+    #[must_use]
     pub fn start(conditions: Conditions) -> Self {
         Self::start_with_latency(conditions, Duration::ZERO)
     }
@@ -97,6 +98,7 @@ impl S3Server {
     /// # Panics
     ///
     /// If it can't, saying why: it is for tests.
+    #[must_use]
     pub fn start_with_latency(conditions: Conditions, latency: Duration) -> Self {
         let scratch = Scratch::new().unwrap_or_else(|error| panic!("no folder for the S3 server: {error}"));
         let bucket_folder = scratch.store().join(BUCKET);
@@ -118,37 +120,44 @@ impl S3Server {
     }
 
     /// The server's address: `http://127.0.0.1:PORT`.
+    #[must_use]
     pub fn endpoint(&self) -> &str {
         &self.endpoint
     }
 
     /// The name of its bucket.
+    #[must_use]
     pub fn bucket(&self) -> &str {
         BUCKET
     }
 
     /// The URL of a prefix in its bucket: `s3://BUCKET/PREFIX`.
+    #[must_use]
     pub fn url(&self, prefix: &str) -> String {
         format!("s3://{BUCKET}/{prefix}")
     }
 
     /// What a client of the crate `object_store` must be told besides the URL, by its configuration keys.
+    #[must_use]
     pub fn options(&self) -> Vec<(&'static str, String)> {
         options(&self.endpoint)
     }
 
     /// Where the objects of the bucket are, each in the file its key names.
+    #[must_use]
     pub fn folder(&self) -> &Path {
         &self.bucket_folder
     }
 
     /// Where parts of unfinished multipart uploads are, beside what is known of objects besides their bytes.
+    #[must_use]
     pub fn parts_folder(&self) -> &Path {
         self.bucket_folder.parent().unwrap_or(&self.bucket_folder)
     }
 }
 
 /// [`S3Server::options`] of a server that another process started, by its address.
+#[must_use]
 pub fn options(endpoint: &str) -> Vec<(&'static str, String)> {
     vec![
         ("aws_endpoint", endpoint.to_owned()),

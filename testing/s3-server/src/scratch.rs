@@ -61,9 +61,9 @@ mod tests {
     #[test]
     fn what_a_process_left_behind_goes_and_what_is_in_use_stays() {
         let in_use = Scratch::new().unwrap();
-        let Scratch { folder, _lock } = Scratch::new().unwrap();
+        let Scratch { folder, _lock: lock } = Scratch::new().unwrap();
         let left = folder.keep();
-        drop(_lock);
+        drop(lock);
         mem::drop(Scratch::new().unwrap());
         assert!(in_use.store().exists());
         assert!(!left.exists());

@@ -3,7 +3,9 @@
 use crate::{Conditions, locks::Locks};
 use async_trait::async_trait;
 use futures_util::StreamExt;
-use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, dto::*, s3_error};
+#[allow(clippy::wildcard_imports, reason = "the shapes of the requests and answers of S3")]
+use s3s::dto::*;
+use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
 use s3s_fs::FileSystem;
 use std::{
     io::{self, SeekFrom},

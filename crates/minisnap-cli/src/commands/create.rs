@@ -46,6 +46,7 @@ pub(crate) async fn run(args: CreateArgs) -> Outcome {
 
 /// Says what may be a slip of the hand: a wrong path, or a wrong seq. The publish tells what it replaced if it retains that;
 /// if not, it is what was current a moment `before`, where that is known.
+#[expect(clippy::option_option, reason = "not known; none; that one")]
 fn tell_of_accidents(place: &Place, published: &Published, before: Option<Option<Generation>>) {
     let (new, retained) = (published.generation(), published.retained());
     let replaced = retained.get(1).cloned().map(Some).or(before);

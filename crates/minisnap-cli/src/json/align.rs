@@ -6,6 +6,11 @@
 //! 3. Where nothing stands once, the shortest way from one to the other (Myers' algorithm), up to a number of steps; from
 //!    where it has come to by then, it goes on anew.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    reason = "a list that fits into memory has fewer than 2^32 elements: each has its hash, and more"
+)]
+
 use std::ops::Range;
 
 /// A row of elements of both lists with the same hashes.
@@ -71,7 +76,7 @@ impl Aligner<'_> {
     }
 
     fn add(&mut self, old: usize, new: usize, length: usize) {
-        // There are fewer than 2^32.
+        // There are fewer than 2^32: see `by_hash`.
         let (old, new, length) = (old as u32, new as u32, length as u32);
         match self.runs.last_mut() {
             _ if length == 0 => {}

@@ -48,6 +48,7 @@ impl<'a> Landmarks<'a> {
         }
         by_start.sort_unstable_by_key(|landmark: &Landmark| landmark.start);
         // They are of at least 2^10 bytes each, so that 2^32 of them don't fit in any memory.
+        #[expect(clippy::cast_possible_truncation)]
         by_end.extend((0..by_start.len()).map(|index| index as u32));
         by_end.sort_unstable_by_key(|index| by_start[*index as usize].end);
         Self { by_start, by_end, texts: PhantomData }

@@ -56,6 +56,7 @@ impl<'a: 'b, 'b> Rest<'a, 'b> {
     }
 }
 
+#[expect(clippy::copy_iterator, reason = "the lists are gone through twice")]
 impl<'a> Iterator for Rest<'a, '_> {
     type Item = &'a [u8];
 
@@ -187,6 +188,7 @@ impl Chunks {
     fn add(&mut self, of_chunk: &mut DefaultHasher, length: &mut usize) {
         self.hashes.push(mem::take(of_chunk).finish());
         // No chunk is longer than four times its size, which is far below 2^32.
+        #[expect(clippy::cast_possible_truncation)]
         self.counts.push(mem::take(length) as u32);
     }
 

@@ -49,7 +49,7 @@ pub(crate) fn pretty_within(value: &[u8], depth: usize) -> impl Iterator<Item = 
     })
 }
 
-/// The pieces of a value on one line: its tokens as serde_json would write them, without white space.
+/// The pieces of a value on one line: its tokens as `serde_json` would write them, without white space.
 pub(crate) fn line(value: &[u8]) -> impl Iterator<Item = serde_json::Result<Cow<'_, [u8]>>> {
     tokens_of_checked(value).map(|token| {
         Ok(Cow::Borrowed(match token {
@@ -108,7 +108,7 @@ impl Form {
     }
 }
 
-/// A string with its quotes, as serde_json would write it.
+/// A string with its quotes, as `serde_json` would write it.
 fn string(text: &[u8]) -> serde_json::Result<Cow<'_, [u8]>> {
     if !text.contains(&b'\\') {
         // What may stand in a string without an escape is written without one, too.

@@ -31,6 +31,7 @@ impl<'a: 'b, 'b> Elements<'a, 'b> {
     }
 }
 
+#[expect(clippy::copy_iterator, reason = "the elements are gone through twice")]
 impl<'a> Iterator for Elements<'a, '_> {
     type Item = &'a [u8];
 

@@ -205,6 +205,9 @@
 //! takes a medium that can forget, and a killed process, and those are a backend's own tests. So are a full disk, an answer
 //! that never comes, and several processes.
 
+#![allow(clippy::missing_panics_doc, reason = "a case that fails panics: that is its answer")]
+#![allow(clippy::wildcard_imports, reason = "the words of the kit are those in which all cases are told")]
+
 pub mod atomic;
 pub mod cancel;
 pub mod conditional;

@@ -1,5 +1,7 @@
 //! Publishers at the same time: the preconditions are judged in the same step that publishes.
 
+#![allow(clippy::cast_possible_truncation, reason = "there are 8")]
+
 use super::{Capability, StoreUnderTest, kit::*};
 use crate::{Generation, MiniSnapError, Precondition, Published, Result};
 use std::sync::Arc;

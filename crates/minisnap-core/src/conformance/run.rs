@@ -39,6 +39,7 @@ impl Case {
     }
 
     /// The group and the property, as in `atomic::readers_never_see_a_mixed_pair_during_200_publishes`.
+    #[must_use]
     pub fn name(&self) -> &'static str {
         self.name
     }

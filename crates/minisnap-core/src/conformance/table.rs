@@ -117,6 +117,7 @@ macro_rules! __conformance_list {
 }
 
 /// The cases for a store, in the order of the table.
+#[must_use]
 pub fn cases<T: StoreUnderTest>() -> Vec<Case> {
     crate::__conformance_table!(__conformance_list [])
 }

@@ -36,6 +36,7 @@ pub fn check_json(bytes: &[u8]) -> serde_json::Result<()> {
 /// assert!(is_json(b"[1e999]") && check_json(b"[1e999]").is_err());
 /// assert!(!is_json(b"[1e999"));
 /// ```
+#[must_use]
 pub fn is_json(bytes: &[u8]) -> bool {
     // What it skips need not be UTF-8.
     str::from_utf8(bytes).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok())

@@ -31,6 +31,7 @@ impl Encoding {
     /// assert_eq!(Encoding::of(b"{\0}\0"), Some(Encoding::Utf16Le));
     /// assert_eq!(Encoding::of(b"{}"), None);
     /// ```
+    #[must_use]
     pub fn of(bytes: &[u8]) -> Option<Self> {
         match bytes {
             [0xEF, 0xBB, 0xBF, ..] => Some(Self::Utf8WithMark),
@@ -46,6 +47,7 @@ impl Encoding {
 
     /// The name that `iconv` has for it, which takes a mark away if there is one. `None` for UTF-8: its mark are the first
     /// three bytes.
+    #[must_use]
     pub fn iconv_name(self) -> Option<&'static str> {
         match self {
             Self::Utf8WithMark => None,

@@ -219,7 +219,7 @@ impl Formatter for Pretty<'_> {
         }
     }
 
-    /// A number of any length, of a program that turned on serde_json's `arbitrary_precision`.
+    /// A number of any length, of a program that turned on `serde_json`'s `arbitrary_precision`.
     fn write_number_str<W: Write + ?Sized>(&mut self, writer: &mut W, number: &str) -> io::Result<()> {
         self.write_raw_fragment(writer, number)
     }

@@ -128,7 +128,7 @@ impl Handle {
 
 #[async_trait]
 impl SnapshotBackend for Handle {
-    fn place(&self) -> &str {
+    fn place(&self) -> &'static str {
         "toy:"
     }
 

@@ -60,7 +60,8 @@ fn history_during(mut run: Run, other: Other, keep: NonZeroUsize, call: usize) -
         drop(run.end());
         return None;
     }
-    let is_returned = |found: &Snapshots| found.iter().map(|pair| pair.seq).eq(returned.iter().map(|it| it.seq()));
+    let is_returned =
+        |found: &Snapshots| found.iter().map(|pair| pair.seq).eq(returned.iter().map(|generation| generation.seq()));
     let mut one_of = before;
     one_of.push(after);
     let first =

@@ -103,6 +103,7 @@ fn split(path: &str) -> (&str, &str) {
 }
 
 #[test]
+#[ignore = "tens of seconds: run with --ignored, as .ci/run does"]
 fn each_sync_is_needed() {
     let cases: Vec<_> = ALL.iter().map(|(name, traces)| (*name, traces())).collect();
     let mut seen = Seen::default();

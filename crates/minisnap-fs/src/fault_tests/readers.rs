@@ -159,9 +159,10 @@ fn read_is_whole_or_retired_when_it_changes_at_any_call() {
         let calls = at_each_call(
             change,
             // Of the same pair, in another folder: a bare pair is named by what is in it, others are looked up.
-            async |store, _| match generation.as_ref().filter(|_| change != Change::Expired) {
-                Some(generation) => store.backend.read(generation).await,
-                None => {
+            async |store, _| {
+                if let Some(generation) = generation.as_ref().filter(|_| change != Change::Expired) {
+                    store.backend.read(generation).await
+                } else {
                     let names = fs::read_dir(store.path("snapshots")).unwrap();
                     let name = names
                         .map(|entry| entry.unwrap().file_name().into_string().unwrap())

@@ -202,7 +202,7 @@ fn without_a_runtime_there_is_an_error_and_no_panic() {
     match stage.as_mut().poll(&mut context) {
         std::task::Poll::Ready(Err(error)) => assert!(error.to_string().contains("runtime"), "{error}"),
         _ => panic!("it should be an error at once"),
-    };
+    }
 }
 
 /// One `readlink`, for which no thread of the blocking pool is worth waiting for; so it does without a runtime, too.
@@ -215,5 +215,5 @@ fn what_is_current_is_told_at_once() {
     match current.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())) {
         std::task::Poll::Ready(found) => assert_eq!(found.unwrap().map(|generation| generation.seq()), Some(1)),
         std::task::Poll::Pending => panic!("it waits for something"),
-    };
+    }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 const NEVER: Duration = Duration::from_secs(1_000_000);
 
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "what may go wrong, each by itself")]
 pub(super) struct Profile {
     /// How many of a thousand replacements of the record something happens to, and how many of the other requests.
     pub(super) record_faults: u64,

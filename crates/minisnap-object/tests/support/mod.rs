@@ -1,7 +1,5 @@
 //! What the tests share.
 
-#![allow(dead_code, reason = "each test uses a part of it")]
-
 pub(crate) mod counting;
 pub(crate) mod faulty;
 pub(crate) mod servers;

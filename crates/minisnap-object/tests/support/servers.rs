@@ -22,7 +22,7 @@ pub(crate) fn client_of(server: &S3Server) -> Arc<dyn ObjectStore> {
     Arc::new(configured.build().expect("a client"))
 }
 
-/// A client for the MiniStack that `scripts/with-ministack` started.
+/// A client for the `MiniStack` that `scripts/with-ministack` started.
 pub(crate) fn ministack() -> Arc<dyn ObjectStore> {
     let client = AmazonS3Builder::new()
         .with_endpoint(variable("MINISNAP_TEST_MINISTACK", "scripts/with-ministack"))

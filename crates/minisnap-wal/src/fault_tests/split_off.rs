@@ -43,7 +43,7 @@ async fn whatever_fails_each_record_is_in_the_journal_or_aside() {
                             went_on += 1;
                         }
                         Err(refused) => {
-                            assert!(matches!(refused, WalError::Interrupted { .. }), "{context}: {refused}")
+                            assert!(matches!(refused, WalError::Interrupted { .. }), "{context}: {refused}");
                         }
                     }
                 }

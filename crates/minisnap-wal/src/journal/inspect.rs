@@ -53,16 +53,19 @@ pub struct JournalFile {
 
 impl Inspection {
     /// How many records there are.
+    #[must_use]
     pub fn records(&self) -> u64 {
         self.last - self.after
     }
 
     /// The number before the first record. Only where no number follows it is it not `first - 1`.
+    #[must_use]
     pub fn after(&self) -> u64 {
         self.after
     }
 
     /// The number of the last record that a replay of what comes after number `after` gets to; `last` if it can read all.
+    #[must_use]
     pub fn readable_through(&self, after: u64) -> u64 {
         self.damaged.iter().find(|number| **number > after).map_or(self.last, |number| number - 1)
     }
@@ -115,7 +118,7 @@ fn inspect<R: DeserializeOwned>(path: &Path) -> Result<Inspection> {
         match look::<R>(path) {
             // It may have been truncated between two looks.
             Err(WalError::Io { .. } | WalError::Foreign { .. } | WalError::OldestLost { .. }) if looks < LOOKS => {
-                looks += 1
+                looks += 1;
             }
             looked => return looked,
         }

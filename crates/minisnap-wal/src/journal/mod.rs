@@ -307,7 +307,11 @@ impl<R: Serialize + DeserializeOwned> Journal<R> {
 impl<R> fmt::Debug for Journal<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let after = self.start();
-        f.debug_struct("Journal").field("path", &self.path).field("after", &after).field("last", &self.end()).finish()
+        f.debug_struct("Journal")
+            .field("path", &self.path)
+            .field("after", &after)
+            .field("last", &self.end())
+            .finish_non_exhaustive()
     }
 }
 

@@ -127,7 +127,7 @@ impl MemLog {
 impl Log for MemLog {
     type Record = u64;
 
-    fn place(&self) -> &str {
+    fn place(&self) -> &'static str {
         "a log in memory"
     }
 

@@ -10,6 +10,7 @@
 //! `MINISNAP_CRASH_POINTS` is the number of power losses under each file system, and `MINISNAP_CRASH_SEED` repeats the
 //! choices of a run (the writes themselves depend on the scheduler). A disk that a check failed on is kept as an image.
 
+#![allow(clippy::cast_possible_truncation, reason = "a test's numbers are small, or random")]
 #![cfg(target_os = "linux")]
 
 mod drill;

@@ -81,7 +81,7 @@ async fn a_stalled_write_holds_nobody_up() {
     let store = client(&server);
     let key = Path::from("a");
     put(&store, "a", "1", PutMode::Create).await.unwrap();
-    let url = store.signed_url("PUT".parse().unwrap(), &key, Duration::from_secs(60)).await.unwrap();
+    let url = store.signed_url("PUT".parse().unwrap(), &key, Duration::from_mins(1)).await.unwrap();
     let mut socket = tokio::net::TcpStream::connect(&server.endpoint()["http://".len()..]).await.unwrap();
     let target = &url[url::Position::BeforePath..];
     let host = &url[url::Position::BeforeHost..url::Position::AfterPort];

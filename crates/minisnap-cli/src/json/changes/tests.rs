@@ -18,7 +18,7 @@ use std::{
 /// Enough memory, and so little that lists are matched by chunks of 16 elements or more, and objects are compared in parts.
 const BUDGETS: [(usize, usize); 5] = [(64 << 20, 64 << 10), (0, 1000), (0, 300), (0, 100), (0, 8)];
 
-fn workspace<'t>(texts: [&'t [u8]; 2], (bytes, for_each): (usize, usize)) -> Workspace<'t> {
+fn workspace(texts: [&[u8]; 2], (bytes, for_each): (usize, usize)) -> Workspace<'_> {
     Workspace { landmarks: Landmarks::of(texts), budget: Budget::new(bytes, for_each) }
 }
 

@@ -1,0 +1,18 @@
+//! The backend as its users have it, against memory, faulty stores and servers. One binary, a module per topic.
+
+#![allow(clippy::unwrap_used, reason = "a test's helpers may panic like the test")]
+
+/// What a store without conditional writes is answered.
+mod conditions;
+/// The suite that every backend has to pass.
+mod conformance;
+/// Objects that are missing, cut short or not what the record says.
+mod damage;
+/// Opening by URL and options.
+mod opening;
+/// How many requests an operation makes.
+mod requests;
+/// Stores to test with.
+mod support;
+/// Uploads and downloads in parts.
+mod transfers;
