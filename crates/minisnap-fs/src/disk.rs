@@ -394,4 +394,22 @@ mod tests {
         assert_eq!(device(env!("CARGO_MANIFEST_DIR")), device(concat!(env!("CARGO_MANIFEST_DIR"), "/src")));
         assert_ne!(device("/"), device("/dev"), "a file system of its own");
     }
+
+    /// The call is unsafe code, so this one also runs under a sanitizer: `scripts/sanitize`.
+    #[test]
+    fn write_back_changes_nothing_when_its_range_is_any() {
+        let disk = Disk::new(Operation::Stage);
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("file");
+        let file = disk.create_file(&path).expect("a file");
+        let content = b"content ".repeat(10_000);
+        disk.write_all(&file, &path, &content).expect("room");
+        let length = content.len();
+        for offset in [0, 1, length as u64, i64::MAX as u64, u64::MAX] {
+            for bytes in [0, 1, length, isize::MAX as usize, usize::MAX] {
+                disk.begin_writing_back(&file, offset, bytes);
+            }
+        }
+        assert_eq!(fs::read(&path).expect("the file"), content);
+    }
 }
