@@ -1,6 +1,7 @@
 //! Running the real program on a fresh store: in a folder, and in an S3 server in this process.
 
-use minisnap::{Precondition, SnapStore, SnapshotBackend};
+use minisnap::{FsBackend, Precondition, SnapStore, SnapshotBackend};
+use minisnap_object::ObjectBackend;
 use minisnap_s3_server::{Conditions, S3Server};
 use std::{
     fs::{self, File, FileTimes},
@@ -139,7 +140,12 @@ impl Place {
     /// The store, without the program.
     pub(crate) fn open(&self) -> SnapStore<Arc<dyn SnapshotBackend>> {
         let options = self.environment.iter().map(|(name, value)| (name.to_ascii_lowercase(), value));
-        minisnap::open_with(&self.store, options).expect("a store")
+        let backend: Arc<dyn SnapshotBackend> = if self.store.starts_with("s3:") {
+            Arc::new(ObjectBackend::open(&self.store, options).expect("an object store"))
+        } else {
+            Arc::new(FsBackend::new(&self.store))
+        };
+        SnapStore::with_backend(backend)
     }
 
     /// The seqs of what is retained, newest first, by the library.
