@@ -1,8 +1,8 @@
 //! How a program tests itself against the memory backend, failures included.
 //!
 //! ```console
-//! $ cargo run --example unit_test --features mem
-//! $ cargo test --example unit_test --features mem
+//! $ cargo run --example unit_test
+//! $ cargo test --example unit_test
 //! ```
 //!
 //! The program counts: each change goes to a log first, every hundredth change it saves a snapshot and cuts the log. The

@@ -145,7 +145,7 @@ fn an_owned_create_has_few_parts_in_memory_and_not_the_state_on_either_flavour()
 }
 
 #[test]
-#[ignore = "512 MiB, several times over HTTP: a minute or more"]
+#[ignore = "512 MiB, several times over HTTP, a minute or more: run with --ignored, as .ci/run does"]
 fn an_owned_create_of_512_mib_has_few_parts_in_memory_on_either_flavour() {
     measure(an_owned_create_of_512_mib_has_few_parts_in_memory_on_either_flavour, 512 << 20);
 }

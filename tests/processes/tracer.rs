@@ -179,7 +179,8 @@ fn resume(thread: Pid, signal: Option<Signal>) {
 fn refuse(error: Errno) -> ! {
     panic!(
         "this process may not trace its own children ({error}). In a container, allow ptrace (--cap-add=SYS_PTRACE); or \
-         leave these tests out, by name: --skip at_each_call --skip power_lost --skip recorded"
+         leave these tests out, by name: --skip processes::calls --skip processes::syncs --skip at_each_call --skip power_lost --skip \
+         recorded --skip restore_order"
     )
 }
 

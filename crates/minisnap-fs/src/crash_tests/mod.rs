@@ -11,6 +11,10 @@
 //! - `sensitivity.rs`: leave out any one sync, and a case must fail. A sync that nothing misses is either needless or not
 //!   tested.
 //!
+//! ```text
+//! cargo test -p minisnap-fs --lib crash_tests -- --include-ignored --nocapture
+//! ```
+//!
 //! What may be on the disk is worked out by `minisnap-crash-model`, and what it assumes of the file system is written down
 //! there.
 
