@@ -39,7 +39,7 @@ fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 /// Large enough to be stopped in the middle of writing it.
-const SIZE: u64 = 256 << 20;
+const SIZE: u64 = 96 << 20;
 
 /// Starts the program and holds it still in the middle of writing, by how much `written` says is there. `None` if the
 /// machine was so busy that it was over by then.

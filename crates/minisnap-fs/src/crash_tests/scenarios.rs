@@ -10,19 +10,25 @@ use minisnap_crash_model::Tree;
 use std::{fs, num::NonZeroUsize, path::Path, sync::Arc, time::Instant};
 
 macro_rules! cases {
-    ($($name:ident)*) => {
+    ($($name:ident)* ; slow: $($slow:ident)*) => {
         /// Every case, by name.
-        pub(super) const ALL: &[(&str, fn() -> Vec<Trace>)] = &[$((stringify!($name), $name)),*];
+        pub(super) const ALL: &[(&str, fn() -> Vec<Trace>)] =
+            &[$((stringify!($name), $name),)* $((stringify!($slow), $slow)),*];
 
         mod survives {
             $(#[test] fn $name() { super::survive(stringify!($name), super::$name()) })*
+            $(
+                #[test]
+                #[ignore = "tens of seconds: run with --ignored, as .ci/run does"]
+                fn $slow() { super::survive(stringify!($slow), super::$slow()) }
+            )*
         }
     };
 }
 
 cases! {
     first_publish first_publish_without_parents second_publish tenth_publish retiring two_writers
-    two_writers_at_each_step two_first_writers_at_each_step two_adopters_at_each_step
+    two_writers_at_each_step two_first_writers_at_each_step
     two_writers_who_retire_at_each_step adoption
     adoption_of_an_unsynced_pair leftovers reseal_of_a_replaced_link reseal_of_an_edit_in_place set_aside
     half_a_pair killed_in_the_first_publish killed_in_the_second_publish killed_in_an_adoption
@@ -30,6 +36,7 @@ cases! {
     history_during_a_publish history_during_a_first_publish history_during_an_adoption
     history_of_a_pair_that_is_replaced sweep_after_a_kill
     power_loss_in_the_first_publish_after_a_power_loss power_loss_in_an_adoption_after_a_power_loss
+    ; slow: two_adopters_at_each_step
 }
 
 fn survive(name: &str, traces: Vec<Trace>) {

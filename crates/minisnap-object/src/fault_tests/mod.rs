@@ -172,7 +172,7 @@ fn show(seed: u64, left_out: Option<Guard>) -> String {
 #[test]
 fn histories() {
     let (began, first) = (Instant::now(), number("MINISNAP_FAULT_FIRST").unwrap_or(0));
-    let sum = run_until_one_fails(first, number("MINISNAP_FAULT_HISTORIES").unwrap_or(3_000), None);
+    let sum = run_until_one_fails(first, number("MINISNAP_FAULT_HISTORIES").unwrap_or(1_000), None);
     if let Some((seed, violation)) = &sum.failed {
         panic!("{}\nfound before: {violation}\nsee it again with MINISNAP_FAULT_SEED={seed}", show(*seed, None));
     }

@@ -52,8 +52,9 @@ async fn an_aborted_upload_leaves_nothing() {
     tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     store.abort_multipart(&key, &id).await.unwrap();
     for part in late {
+        // The answer to a part that comes too late may find its client still writing: then it sees a broken connection.
         let outcome = part.await.unwrap();
-        assert!(matches!(outcome, Ok(_) | Err(Error::NotFound { .. })), "{outcome:?}");
+        assert!(matches!(outcome, Ok(_) | Err(Error::NotFound { .. } | Error::Generic { .. })), "{outcome:?}");
     }
     assert_eq!(leftovers(&server), [""; 0]);
 
