@@ -1,4 +1,4 @@
-//! JSON from anywhere: what serde_json reads is written as serde_json writes it, and comes back the same; what it doesn't
+//! JSON from anywhere: what `serde_json` reads is written as `serde_json` writes it, and comes back the same; what it doesn't
 //! read is refused before it is taken for a snapshot.
 
 #![no_main]

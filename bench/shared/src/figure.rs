@@ -40,11 +40,13 @@ pub enum Unit {
 }
 
 impl Figure {
+    #[must_use]
     pub fn median(&self) -> Option<f64> {
         (!self.values.is_empty()).then(|| median(self.values.clone()))
     }
 
     /// Whether `other` is of the same cell.
+    #[must_use]
     pub fn is_of_the_same(&self, other: &Self) -> bool {
         (&self.case, &self.contender, &self.operation) == (&other.case, &other.contender, &other.operation)
     }
@@ -55,6 +57,7 @@ impl Figure {
 /// # Panics
 ///
 /// If there is none.
+#[must_use]
 pub fn median(values: Vec<f64>) -> f64 {
     quantile(values, 0.5)
 }

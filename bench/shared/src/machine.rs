@@ -3,6 +3,7 @@
 use std::{fs, thread};
 
 /// In a line; what can't be found out is left out.
+#[must_use]
 pub fn describe() -> String {
     let field = |file: &str, name: &str| -> Option<String> {
         let text = fs::read_to_string(file).ok()?;

@@ -6,6 +6,7 @@ pub const SIZES: [(&str, usize); 5] =
     [("1KiB", 1 << 10), ("64KiB", 64 << 10), ("1MiB", 1 << 20), ("64MiB", 64 << 20), ("512MiB", 512 << 20)];
 
 /// The name of a size, also of one that isn't in the list.
+#[must_use]
 pub fn name(bytes: usize) -> String {
     match bytes {
         0x10_0000.. => format!("{}MiB", bytes >> 20),

@@ -6,6 +6,7 @@ use crate::{
 };
 
 /// All of them: in the order in which circumstances and workloads are found, and of growing sizes.
+#[must_use]
 pub fn all(figures: &[Figure]) -> String {
     let mut cases = distinct(figures.iter().map(|figure| &figure.case));
     let found = cases.clone();
@@ -18,6 +19,7 @@ pub fn all(figures: &[Figure]) -> String {
 }
 
 /// The table of one case, after an empty line. Beside what has a ratio is its ratio to the first contender's.
+#[must_use]
 pub fn one(figures: &[Figure], case: &Case) -> String {
     let figures: Vec<_> = figures.iter().filter(|figure| figure.case == *case).collect();
     let operations = distinct(figures.iter().map(|figure| (&figure.operation, figure.unit)));
@@ -75,6 +77,7 @@ fn show(value: f64, unit: Unit) -> String {
 }
 
 /// A time in the unit that suits it.
+#[must_use]
 pub fn time(seconds: f64) -> String {
     match seconds {
         _ if seconds < 1e-3 => format!("{:.0} µs", seconds * 1e6),

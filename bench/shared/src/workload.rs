@@ -11,6 +11,7 @@ pub trait Workload: Serialize + DeserializeOwned + Clone + PartialEq + Send + Sy
     fn make(units: usize) -> Self;
 
     /// One whose pretty JSON has about `bytes` bytes.
+    #[must_use]
     fn of_size(bytes: usize) -> Self {
         let (few, many) = (json_bytes(&Self::make(1)), json_bytes(&Self::make(101)));
         let per_unit = (many - few) as f64 / 100.0;
@@ -89,7 +90,7 @@ impl Workload for Text {
     }
 }
 
-/// Spreads numbers over all bits (splitmix64, https://prng.di.unimi.it/splitmix64.c).
+/// Spreads numbers over all bits (splitmix64, <https://prng.di.unimi.it/splitmix64.c>).
 fn mix(number: u64) -> u64 {
     let mut bits = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

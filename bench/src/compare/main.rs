@@ -97,7 +97,7 @@ fn measure(plan: &Plan, slow_fsync: Option<Duration>) -> Result<Vec<Figure>> {
             };
             match turn.in_a_process(slow_fsync)? {
                 Ok(measured) => {
-                    measured.into_iter().for_each(|measured| measured.add_to(&mut figures, &case, contender))
+                    measured.into_iter().for_each(|measured| measured.add_to(&mut figures, &case, contender));
                 }
                 Err(why) => turn::add_failure(&mut figures, &case, &turn, why),
             }

@@ -33,7 +33,7 @@ pub fn take<S: Workload>(turn: &Turn, folder: &Path) -> Result<Vec<Measured>> {
     // How much more it took at its peak, while creating, than the state itself.
     let memory = memory::peak()?.saturating_sub(before);
     let mut restores = Vec::new();
-    for round in 0..1 + repeat {
+    for round in 0..=repeat {
         let begun = Instant::now();
         let restored: S = contender.restore()?;
         if round > 0 {

@@ -16,7 +16,7 @@ pub fn take<S: Workload>(turn: &Turn, folder: &Path) -> Result<Vec<Measured>> {
     fs::write(&path, serde_json::to_vec_pretty(&state)?)?;
     let json = fs::read(&path)?;
     let (mut reads, mut parses) = (Vec::new(), Vec::new());
-    for round in 0..1 + repeats(turn.bytes) {
+    for round in 0..=repeats(turn.bytes) {
         let begun = Instant::now();
         // With what it takes to give its memory back, as in a restore.
         drop(black_box(fs::read(&path)?));
