@@ -52,8 +52,11 @@ impl<B: SnapshotBackend> SnapStore<B> {
         self.create_with(state, seq, Precondition::Always).await
     }
 
-    /// Like [`create`](Self::create), if `seq` is above that of the current snapshot: an old leader that wakes up can't
-    /// overwrite the snapshot of a new one.
+    /// Like [`create`](Self::create), if `seq` is above that of the current snapshot: the seq never goes down.
+    ///
+    /// This is no fence by itself. It stops an old leader that wakes up only where `seq` counts committed changes alone, as
+    /// in Raft: where an old leader may have counted further than its successor, it overwrites the successor's snapshot. To
+    /// notice any other writer, whatever its seq, use [`create_if_current`](Self::create_if_current).
     ///
     /// # Errors
     ///

@@ -44,7 +44,7 @@ async fn run(url: &str) -> Result<(), MiniSnapError> {
     };
     println!("found {before:?} as of change {seq}");
 
-    // Only over an older one: a leader that slept can't overwrite its successor's.
+    // Only over a snapshot with a lower seq.
     let state = AppState { leader: format!("process {}", std::process::id()), counter: before.counter + 1 };
     let began = Instant::now();
     let published = store.create_if_newer(&state, seq + 1).await?;
