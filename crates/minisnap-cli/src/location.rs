@@ -11,6 +11,9 @@ use std::{
 /// What a path in a `file:` URL has as it is.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
+/// The schemes of the URLs of buckets.
+const OBJECT_STORES: [&str; 3] = ["s3", "az", "gs"];
+
 /// What the library opens, and the folder, if it is one.
 pub(crate) fn of(store: &OsStr) -> Outcome<(String, Option<PathBuf>)> {
     let Some(text) = store.to_str() else { return of_bytes(store) };
@@ -66,8 +69,8 @@ fn scheme(store: &OsStr) -> Option<&[u8]> {
 
 /// Whether it is the URL of a bucket.
 pub(crate) fn is_object_store(url: &str) -> bool {
-    scheme(url.as_ref())
-        .is_some_and(|scheme| [b"s3", b"az", b"gs"].iter().any(|known| scheme.eq_ignore_ascii_case(*known)))
+    let is = |scheme: &[u8]| OBJECT_STORES.iter().any(|known| scheme.eq_ignore_ascii_case(known.as_bytes()));
+    scheme(url.as_ref()).is_some_and(is)
 }
 
 /// Whether somebody means `scp`'s `user@host:/path`, or forgot the colon of a URL. It would be a local folder, and no copy on
@@ -75,7 +78,7 @@ pub(crate) fn is_object_store(url: &str) -> bool {
 fn is_on_another_machine(store: &str) -> bool {
     let first = store.split('/').next().unwrap_or_default();
     first.split_once(':').is_some_and(|(host, _)| host.contains('@'))
-        || ["s3//", "az//", "gs//"].iter().any(|scheme| store.starts_with(scheme))
+        || OBJECT_STORES.iter().any(|scheme| store.strip_prefix(scheme).is_some_and(|rest| rest.starts_with("//")))
 }
 
 #[cfg(test)]
@@ -84,6 +87,16 @@ mod tests {
 
     fn folder(store: &[u8]) -> Option<PathBuf> {
         of(OsStr::from_bytes(store)).expect("it can be opened").1
+    }
+
+    #[test]
+    fn bucket_is_told_from_a_path_by_its_scheme() {
+        for url in ["s3://bucket/app", "S3://bucket", "az://container/app", "gs:bucket"] {
+            assert!(is_object_store(url), "{url}");
+        }
+        for other in ["/srv/s3:", "s3", "s3//bucket", "file:///srv/s3", "ftp://host/app", "./s3://bucket"] {
+            assert!(!is_object_store(other), "{other}");
+        }
     }
 
     #[test]

@@ -76,7 +76,7 @@ impl Aligner<'_> {
     }
 
     fn add(&mut self, old: usize, new: usize, length: usize) {
-        // There are fewer than 2^32: see `by_hash`.
+        // There are fewer than 2^32.
         let (old, new, length) = (old as u32, new as u32, length as u32);
         match self.runs.last_mut() {
             _ if length == 0 => {}
