@@ -107,7 +107,7 @@ mod tests {
     async fn after_an_unknown_outcome_the_log_is_not_cut() {
         for applied in [false, true] {
             let memory = MemBackend::new();
-            memory.fail(Operation::Publish).with(Fault::OutcomeUnknown { applied }).once();
+            memory.fail(Operation::Commit).with(Fault::OutcomeUnknown { applied }).once();
             let counter = counter_at(&memory, 100).await;
             assert_eq!(counter.log.len(), 100);
             let restarted = restart(&memory, counter.log).await;

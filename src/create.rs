@@ -1,7 +1,7 @@
 //! What writes: the ways to make a snapshot, all of them one loop of stage, write, publish.
 
 use crate::{
-    At, Generation, MiniSnapError, Operation, Precondition, Published, Result, SnapStore, SnapshotBackend,
+    Committed, ErrorContext, Generation, MiniSnapError, Operation, Precondition, Result, SnapStore, SnapshotBackend,
     StagedSnapshot, format, run_blocking,
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -19,9 +19,9 @@ impl Restages {
     const MOST: usize = 8;
 
     /// Whether to write it once more after this.
-    fn again_after(&mut self, published: &Result<Published>) -> bool {
+    fn again_after(&mut self, published: &Result<Committed>) -> bool {
         self.0 += 1;
-        matches!(published, Err(MiniSnapError::Restage { .. })) && self.0 <= Self::MOST
+        matches!(published, Err(MiniSnapError::StageLost { .. })) && self.0 <= Self::MOST
     }
 }
 
@@ -30,7 +30,7 @@ impl<B: SnapshotBackend> SnapStore<B> {
     /// the same seq or a lower one.
     ///
     /// `Ok` means that the snapshot is durable, whole, and can be read back as JSON, and that the log up to
-    /// [`truncation_point`](Published::truncation_point) may go. (That it is *equal* when it comes back is up to the
+    /// [`truncation_point`](Committed::truncation_point) may go. (That it is *equal* when it comes back is up to the
     /// state's type: see [`create_verified`](Self::create_verified).)
     ///
     /// The state is serialized on the calling task and needs no bound but `Serialize`; for a large one see
@@ -48,7 +48,7 @@ impl<B: SnapshotBackend> SnapStore<B> {
     ///
     /// If the future is dropped, the snapshot is the old one or the new one, and it is settled which: it can't change
     /// after a later `create` has answered.
-    pub async fn create<S: Serialize + ?Sized>(&self, state: &S, seq: u64) -> Result<Published> {
+    pub async fn create<S: Serialize + ?Sized>(&self, state: &S, seq: u64) -> Result<Committed> {
         self.create_with(state, seq, Precondition::Always).await
     }
 
@@ -61,7 +61,7 @@ impl<B: SnapshotBackend> SnapStore<B> {
     /// # Errors
     ///
     /// [`Stale`](MiniSnapError::Stale) if it isn't; nothing is changed then.
-    pub async fn create_if_newer<S: Serialize + ?Sized>(&self, state: &S, seq: u64) -> Result<Published> {
+    pub async fn create_if_newer<S: Serialize + ?Sized>(&self, state: &S, seq: u64) -> Result<Committed> {
         self.create_with(state, seq, Precondition::IfNewer).await
     }
 
@@ -76,7 +76,7 @@ impl<B: SnapshotBackend> SnapStore<B> {
         state: &S,
         seq: u64,
         expected: Option<Generation>,
-    ) -> Result<Published> {
+    ) -> Result<Committed> {
         self.create_with(state, seq, Precondition::IfCurrent(expected)).await
     }
 
@@ -90,12 +90,12 @@ impl<B: SnapshotBackend> SnapStore<B> {
         state: &S,
         seq: u64,
         when: Precondition,
-    ) -> Result<Published> {
+    ) -> Result<Committed> {
         let mut restages = Restages::default();
         loop {
             let mut staged = self.backend.stage(seq).await?;
             format::write_json(&mut staged, state, || self.at(Operation::Write))?;
-            let published = staged.publish(when.clone(), self.keep).await;
+            let published = staged.commit(when.clone(), self.retain).await;
             if !restages.again_after(&published) {
                 return published;
             }
@@ -114,7 +114,7 @@ impl<B: SnapshotBackend> SnapStore<B> {
         &self,
         state: Arc<S>,
         seq: u64,
-    ) -> Result<Published> {
+    ) -> Result<Committed> {
         self.create_owned_with(state, seq, Precondition::Always).await
     }
 
@@ -128,12 +128,12 @@ impl<B: SnapshotBackend> SnapStore<B> {
         state: Arc<S>,
         seq: u64,
         when: Precondition,
-    ) -> Result<Published> {
+    ) -> Result<Committed> {
         let mut restages = Restages::default();
         loop {
             let staged = self.backend.stage(seq).await?;
             let staged = write_on_blocking_pool(staged, Arc::clone(&state), self.at(Operation::Write)).await?;
-            let published = staged.publish(when.clone(), self.keep).await;
+            let published = staged.commit(when.clone(), self.retain).await;
             if !restages.again_after(&published) {
                 return published;
             }
@@ -150,7 +150,7 @@ impl<B: SnapshotBackend> SnapStore<B> {
     ///
     /// [`Unrestorable`](MiniSnapError::Unrestorable) if the state would not come back equal; else those of
     /// [`create`](Self::create).
-    pub async fn create_verified<S>(&self, state: &S, seq: u64) -> Result<Published>
+    pub async fn create_verified<S>(&self, state: &S, seq: u64) -> Result<Committed>
     where
         S: Serialize + DeserializeOwned + PartialEq,
     {
@@ -162,7 +162,7 @@ impl<B: SnapshotBackend> SnapStore<B> {
     /// # Errors
     ///
     /// Those of [`create_verified`](Self::create_verified) and of the precondition.
-    pub async fn create_verified_with<S>(&self, state: &S, seq: u64, when: Precondition) -> Result<Published>
+    pub async fn create_verified_with<S>(&self, state: &S, seq: u64, when: Precondition) -> Result<Committed>
     where
         S: Serialize + DeserializeOwned + PartialEq,
     {
@@ -176,7 +176,7 @@ impl<B: SnapshotBackend> SnapStore<B> {
                     .map_err(|error| MiniSnapError::from_write(error, || self.at(Operation::Write)))?;
                 staged.drain().await?;
             }
-            let published = staged.publish(when.clone(), self.keep).await;
+            let published = staged.commit(when.clone(), self.retain).await;
             if !restages.again_after(&published) {
                 return published;
             }
@@ -198,7 +198,7 @@ impl<B: SnapshotBackend> SnapStore<B> {
 async fn write_on_blocking_pool<S: Serialize + Send + Sync + 'static>(
     mut staged: Box<dyn StagedSnapshot>,
     state: Arc<S>,
-    at: At,
+    at: ErrorContext,
 ) -> Result<Box<dyn StagedSnapshot>> {
     let unable = |source| MiniSnapError::Io { at: at.clone(), action: "run on the blocking pool", source };
     let runtime = Handle::try_current().map_err(|error| unable(io::Error::other(error)))?;

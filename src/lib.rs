@@ -60,7 +60,7 @@ mod open;
 mod store;
 
 pub use minisnap_core::{
-    At, Bytes, Digest, Digester, Generation, MiniSnapError, Operation, Precondition, Published, Result,
+    Bytes, Committed, Digest, Digester, ErrorContext, Generation, MiniSnapError, Operation, Precondition, Result,
     SnapshotBackend, StagedSnapshot, async_trait, format, random_name_part, run_blocking,
 };
 // If this is the item that the compiler found to be configured out: FsBackend needs the feature `fs` (on by default) and a

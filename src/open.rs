@@ -1,6 +1,6 @@
 //! Opening a store by its path or URL.
 
-use crate::{At, MiniSnapError, Operation, Result, SnapStore, SnapshotBackend};
+use crate::{ErrorContext, MiniSnapError, Operation, Result, SnapStore, SnapshotBackend};
 use std::{fmt::Display, sync::Arc};
 
 /// A store by its path or URL. No I/O, so the place need not exist.
@@ -183,5 +183,5 @@ fn unknown_option(url: &str, option: &str, known: &str) -> MiniSnapError {
 }
 
 fn invalid(url: &str, reason: impl Display) -> MiniSnapError {
-    MiniSnapError::InvalidUrl { at: At::of_url(Operation::Open, url), reason: reason.to_string() }
+    MiniSnapError::InvalidUrl { at: ErrorContext::of_url(Operation::Open, url), reason: reason.to_string() }
 }

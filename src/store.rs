@@ -1,6 +1,6 @@
 //! The typed store: where it comes from, and everything that reads. `create.rs` has what writes.
 
-use crate::{At, Generation, MiniSnapError, Operation, Result, SnapshotBackend};
+use crate::{ErrorContext, Generation, MiniSnapError, Operation, Result, SnapshotBackend};
 use serde::de::DeserializeOwned;
 use std::num::NonZeroUsize;
 
@@ -14,7 +14,7 @@ use std::num::NonZeroUsize;
 #[derive(Debug, Clone)]
 pub struct SnapStore<#[cfg(all(feature = "fs", unix))] B = crate::FsBackend, #[cfg(not(all(feature = "fs", unix)))] B> {
     pub(crate) backend: B,
-    pub(crate) keep: NonZeroUsize,
+    pub(crate) retain: NonZeroUsize,
 }
 
 #[cfg(all(feature = "fs", unix))]
@@ -37,7 +37,7 @@ impl<B: SnapshotBackend> SnapStore<B> {
     /// The snapshots in `backend`.
     pub fn with_backend(backend: B) -> Self {
         const CURRENT_AND_THE_ONE_BEFORE: NonZeroUsize = NonZeroUsize::new(2).expect("it is not zero");
-        Self { backend, keep: CURRENT_AND_THE_ONE_BEFORE }
+        Self { backend, retain: CURRENT_AND_THE_ONE_BEFORE }
     }
 
     /// Keeps the newest `generations` of the history from the next snapshot on; 2 unless set. The current one always
@@ -46,8 +46,8 @@ impl<B: SnapshotBackend> SnapStore<B> {
     /// More of them reach further back, and give slow readers more time; each costs its size, and the log has to reach
     /// back to the oldest ([`truncation_point`](Self::truncation_point)).
     #[must_use]
-    pub fn keep(mut self, generations: usize) -> Self {
-        self.keep = NonZeroUsize::new(generations).unwrap_or(NonZeroUsize::MIN);
+    pub fn retain(mut self, generations: usize) -> Self {
+        self.retain = NonZeroUsize::new(generations).unwrap_or(NonZeroUsize::MIN);
         self
     }
 
@@ -66,8 +66,8 @@ impl<B: SnapshotBackend> SnapStore<B> {
     /// - [`Serde`](MiniSnapError::Serde): it is not of this type; line and column are in the source.
     /// - [`Corrupt`](MiniSnapError::Corrupt): it is damaged; the error lists the intact older ones, for
     ///   [`restore_generation`](Self::restore_generation).
-    /// - [`Foreign`](MiniSnapError::Foreign): another program wrote in its place.
-    /// - [`Retired`](MiniSnapError::Retired): snapshots were published faster than this could read one, 16 times in a row.
+    /// - [`ExternalChange`](MiniSnapError::ExternalChange): another program wrote in its place.
+    /// - [`Expired`](MiniSnapError::Expired): snapshots were published faster than this could read one, 16 times in a row.
     pub async fn restore<S: DeserializeOwned>(&self) -> Result<(S, u64)> {
         match self.restore_current().await? {
             Some(restored) => Ok(restored),
@@ -108,7 +108,7 @@ impl<B: SnapshotBackend> SnapStore<B> {
                 });
             };
             match self.restore_generation(generation).await {
-                Err(error @ MiniSnapError::Retired { .. }) => retired = Some(error),
+                Err(error @ MiniSnapError::Expired { .. }) => retired = Some(error),
                 restored => return restored,
             }
         }
@@ -119,7 +119,7 @@ impl<B: SnapshotBackend> SnapStore<B> {
     ///
     /// # Errors
     ///
-    /// [`Retired`](MiniSnapError::Retired) if it isn't retained any more; else those of [`restore`](Self::restore).
+    /// [`Expired`](MiniSnapError::Expired) if it isn't retained any more; else those of [`restore`](Self::restore).
     pub async fn restore_generation<S: DeserializeOwned>(&self, generation: &Generation) -> Result<(S, u64)> {
         let json = self.backend.read(generation).await?;
         let state = serde_json::from_slice(&json).map_err(|source| MiniSnapError::Serde {
@@ -179,8 +179,8 @@ impl<B: SnapshotBackend> SnapStore<B> {
     /// # Errors
     ///
     /// When something could not be removed, or the store is busy.
-    pub async fn sweep(&self) -> Result<()> {
-        self.backend.sweep().await
+    pub async fn collect_garbage(&self) -> Result<()> {
+        self.backend.collect_garbage().await
     }
 
     async fn restore_current<S: DeserializeOwned>(&self) -> Result<Option<(S, u64)>> {
@@ -188,7 +188,7 @@ impl<B: SnapshotBackend> SnapStore<B> {
         for _ in 0..LOOKS {
             let Some(generation) = self.backend.current().await? else { return Ok(None) };
             match self.restore_generation(&generation).await {
-                Err(error @ MiniSnapError::Retired { .. }) => retired = Some(error),
+                Err(error @ MiniSnapError::Expired { .. }) => retired = Some(error),
                 restored => return restored.map(Some),
             }
         }
@@ -199,8 +199,8 @@ impl<B: SnapshotBackend> SnapStore<B> {
         MiniSnapError::NotFound { at: self.at(Operation::Restore), found: "nothing was published yet".into() }
     }
 
-    pub(crate) fn at(&self, operation: Operation) -> At {
-        At::new(operation, self.backend.place())
+    pub(crate) fn at(&self, operation: Operation) -> ErrorContext {
+        ErrorContext::new(operation, self.backend.location())
     }
 }
 

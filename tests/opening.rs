@@ -4,7 +4,7 @@ use minisnap::{MiniSnapError, SnapStore, SnapshotBackend};
 use std::sync::Arc;
 
 fn place(url: &str) -> String {
-    minisnap::open(url).unwrap_or_else(|error| panic!("{error}")).backend().place().to_owned()
+    minisnap::open(url).unwrap_or_else(|error| panic!("{error}")).backend().location().to_owned()
 }
 
 fn refusal(opened: minisnap::Result<SnapStore<Arc<dyn SnapshotBackend>>>) -> String {

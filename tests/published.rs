@@ -21,24 +21,24 @@ use std::{
 use tempfile::TempDir;
 
 /// What 0.1.1 does, in a process of its own.
-struct Published {
+struct Committed {
     program: PathBuf,
 }
 
 /// The program, built once.
-fn published() -> &'static Published {
-    static BUILT: OnceLock<Published> = OnceLock::new();
+fn published() -> &'static Committed {
+    static BUILT: OnceLock<Committed> = OnceLock::new();
     BUILT.get_or_init(|| {
         let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("published-0.1.1/Cargo.toml");
         let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("published-0.1.1");
         let mut cargo = Command::new(env!("CARGO"));
         cargo.args(["build", "--quiet", "--locked", "--manifest-path"]).arg(package).arg("--target-dir").arg(&target);
         assert!(cargo.status().expect("cargo").success(), "cannot build the published version");
-        Published { program: target.join("debug/minisnap-published") }
+        Committed { program: target.join("debug/minisnap-published") }
     })
 }
 
-impl Published {
+impl Committed {
     fn run(&self, command: &str, dir: &Path, args: &[&str]) -> String {
         let done = Command::new(&self.program).arg(command).arg(dir).args(args).output().expect("0.1.1");
         assert!(done.status.success(), "0.1.1 failed: {}", String::from_utf8_lossy(&done.stderr));
@@ -138,7 +138,7 @@ async fn what_it_wrote_is_read_as_it_is_and_reading_changes_nothing() {
     assert_eq!(store.current().await.expect("the current generation").as_ref(), Some(&history[0]));
     assert_is(store.restore_generation(&history[0]).await, 10);
     assert_eq!(store.truncation_point().await.expect("a truncation point"), Some(10));
-    store.sweep().await.expect("a sweep");
+    store.collect_garbage().await.expect("a sweep");
     assert_eq!(listing(&dir), before);
 }
 
@@ -284,8 +284,8 @@ async fn where_it_wrote_over_a_store_nothing_is_lost_and_either_can_be_taken() {
             store.create(&state(30), 30).await.map(drop).expect_err("who knows which is right"),
             store.create_if_newer(&state(30), 30).await.map(drop).expect_err("who knows which is right"),
         ] {
-            assert!(matches!(&error, MiniSnapError::Foreign { .. }), "{error:?}");
-            assert_eq!(Path::new(&error.at().place), dir.join("snapshot.json"));
+            assert!(matches!(&error, MiniSnapError::ExternalChange { .. }), "{error:?}");
+            assert_eq!(Path::new(&error.at().location), dir.join("snapshot.json"));
             assert!(error.to_string().contains("reseal") && error.to_string().contains("set_aside"), "{error}");
         }
         assert!(store.exists().await);
@@ -293,7 +293,8 @@ async fn where_it_wrote_over_a_store_nothing_is_lost_and_either_can_be_taken() {
         published().assert_restores(&dir, 15);
 
         if take_its {
-            let taken = store.backend().reseal().await.expect("to take it").expect("something to take");
+            let taken =
+                store.backend().accept_external_changes().await.expect("to take it").expect("something to take");
             assert_eq!(taken.generation().seq(), 15);
             let history = store.history().await.expect("a history");
             assert_eq!(seqs(&history), [15, 20, 10], "the last of ours is its parent, and none is retired");
@@ -304,7 +305,7 @@ async fn where_it_wrote_over_a_store_nothing_is_lost_and_either_can_be_taken() {
             assert_tidy(&dir, &history);
             published().assert_restores(&dir, 15);
         } else {
-            let moved = store.backend().set_aside().await.expect("to move it aside");
+            let moved = store.backend().revert_external_changes().await.expect("to move it aside");
             let [json, seq] = &moved[..] else { panic!("{moved:?}") };
             let json = fs::read_to_string(json).expect("its JSON");
             assert_eq!(serde_json::from_str::<Value>(&json).expect("its JSON"), state(15));

@@ -1,7 +1,7 @@
 //! How the store gets on with runtimes: both flavours, tasks bound to a thread, bounded memory, cancelling, panics.
 
 use minisnap::{
-    Bytes, Generation, Precondition, Published, Result, SnapStore, SnapshotBackend, StagedSnapshot, async_trait,
+    Bytes, Committed, Generation, Precondition, Result, SnapStore, SnapshotBackend, StagedSnapshot, async_trait,
     format, mem::MemBackend,
 };
 use serde::{Serialize, Serializer};
@@ -37,7 +37,7 @@ fn futures_are_send_when_the_state_allows_it() {
     drop(send(folder.restore::<String>()));
     drop(send(any.create_if_current("state", 1, None)));
     drop(send(any.restore_at::<String>(1)));
-    drop(send(folder.backend().reseal()));
+    drop(send(folder.backend().accept_external_changes()));
 }
 
 /// A state that is neither `Send` nor `Sync` nor `Clone`, in a task that stays on its thread.
@@ -81,8 +81,8 @@ struct MeteredStage {
 
 #[async_trait]
 impl SnapshotBackend for Metered {
-    fn place(&self) -> &str {
-        self.memory.place()
+    fn location(&self) -> &str {
+        self.memory.location()
     }
     async fn current(&self) -> Result<Option<Generation>> {
         self.memory.current().await
@@ -97,8 +97,8 @@ impl SnapshotBackend for Metered {
         let inner = self.memory.stage(seq).await?;
         Ok(Box::new(MeteredStage { inner, undrained: 0, most: self.most.clone() }))
     }
-    async fn sweep(&self) -> Result<()> {
-        self.memory.sweep().await
+    async fn collect_garbage(&self) -> Result<()> {
+        self.memory.collect_garbage().await
     }
 }
 
@@ -122,8 +122,8 @@ impl StagedSnapshot for MeteredStage {
         self.undrained = 0;
         self.inner.drain().await
     }
-    async fn publish(self: Box<Self>, when: Precondition, keep: NonZeroUsize) -> Result<Published> {
-        self.inner.publish(when, keep).await
+    async fn commit(self: Box<Self>, when: Precondition, keep: NonZeroUsize) -> Result<Committed> {
+        self.inner.commit(when, keep).await
     }
 }
 

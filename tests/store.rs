@@ -72,20 +72,20 @@ async fn two_are_kept_unless_set_and_the_log_may_go_up_to_the_oldest() {
     assert_eq!(seqs(&store.history().await.unwrap()), [30, 20]);
     assert_eq!(store.truncation_point().await.unwrap(), Some(20));
 
-    let store = store.keep(3);
+    let store = store.retain(3);
     let published = store.create(&5, 5).await.unwrap();
     assert_eq!(seqs(published.retained()), [5, 30, 20]);
     assert_eq!(published.truncation_point(), 5);
     assert_eq!(store.truncation_point().await.unwrap(), Some(5), "the smallest, not the oldest");
 
-    let store = store.keep(0);
+    let store = store.retain(0);
     assert_eq!(seqs(store.create(&40, 40).await.unwrap().retained()), [40], "the current one always stays");
 }
 
 #[tokio::test]
 async fn restore_at_takes_the_most_recently_published_with_at_most_that_seq() {
     let (memory, store) = store();
-    let store = store.keep(5);
+    let store = store.retain(5);
     for (state, seq) in [("first", 10), ("second", 30), ("third", 20), ("fourth", 40)] {
         store.create(state, seq).await.unwrap();
     }
@@ -97,23 +97,23 @@ async fn restore_at_takes_the_most_recently_published_with_at_most_that_seq() {
     assert!(matches!(error, MiniSnapError::NotFound { .. }), "{error}");
     assert!(error.to_string().contains("40, 20, 30, 10"), "it says what there is: {error}");
 
-    // Retired between the look and the read: it looks again.
-    memory.fail(Operation::Read).with(Fault::Retired).times(3);
+    // Expired between the look and the read: it looks again.
+    memory.fail(Operation::Read).with(Fault::Expired).times(3);
     assert_eq!(store.restore_at::<String>(30).await.unwrap().1, 20);
-    memory.fail(Operation::Read).with(Fault::Retired).always();
+    memory.fail(Operation::Read).with(Fault::Expired).always();
     let error = store.restore_at::<String>(30).await.unwrap_err();
-    assert!(matches!(error, MiniSnapError::Retired { .. }), "{error}");
+    assert!(matches!(error, MiniSnapError::Expired { .. }), "{error}");
 }
 
 #[tokio::test]
 async fn restore_looks_again_16_times_when_what_it_reads_is_retired() {
     let (memory, store) = store();
     store.create(&1, 1).await.unwrap();
-    memory.fail(Operation::Read).with(Fault::Retired).times(15);
+    memory.fail(Operation::Read).with(Fault::Expired).times(15);
     assert_eq!(store.restore::<u8>().await.unwrap(), (1, 1));
-    memory.fail(Operation::Read).with(Fault::Retired).times(16);
+    memory.fail(Operation::Read).with(Fault::Expired).times(16);
     let error = store.restore::<u8>().await.unwrap_err();
-    assert!(matches!(error, MiniSnapError::Retired { .. }), "{error}");
+    assert!(matches!(error, MiniSnapError::Expired { .. }), "{error}");
     assert_eq!(store.restore::<u8>().await.unwrap(), (1, 1));
 }
 
@@ -171,7 +171,7 @@ async fn conditional_creates_name_who_was_first() {
 async fn a_failed_create_leaves_the_old_snapshot_and_names_what_failed() {
     let (memory, store) = store();
     store.create(&1, 1).await.unwrap();
-    for operation in [Operation::Stage, Operation::Write, Operation::Publish] {
+    for operation in [Operation::Stage, Operation::Write, Operation::Commit] {
         memory.fail(operation).with(ErrorKind::StorageFull).times(2);
         for error in [store.create(&2, 2).await.unwrap_err(), store.create_owned(Arc::new(2), 2).await.unwrap_err()] {
             assert!(error.outcome_known(), "{error}");
@@ -189,27 +189,27 @@ async fn a_failed_create_leaves_the_old_snapshot_and_names_what_failed() {
 #[tokio::test]
 async fn an_unknown_outcome_is_told_as_such_and_not_tried_again() {
     let (memory, store) = store();
-    memory.fail(Operation::Publish).with(Fault::OutcomeUnknown { applied: true }).once();
+    memory.fail(Operation::Commit).with(Fault::OutcomeUnknown { applied: true }).once();
     let error = store.create(&1, 1).await.unwrap_err();
     assert!(!error.outcome_known());
     let MiniSnapError::OutcomeUnknown { generation, previous, .. } = error else { panic!("{error}") };
     assert_eq!((store.current().await.unwrap(), previous), (Some(generation), None), "this is what readers see");
-    assert_eq!(memory.calls(Operation::Publish), 1);
+    assert_eq!(memory.calls(Operation::Commit), 1);
 }
 
 #[tokio::test]
 async fn what_the_store_lost_is_written_again_but_not_for_ever() {
     let (memory, store) = store();
-    memory.fail(Operation::Publish).with(Fault::Restage).times(8);
+    memory.fail(Operation::Commit).with(Fault::StageLost).times(8);
     store.create(&1, 1).await.unwrap();
-    memory.fail(Operation::Publish).with(Fault::Restage).times(8);
+    memory.fail(Operation::Commit).with(Fault::StageLost).times(8);
     store.create_owned(Arc::new(2), 2).await.unwrap();
-    memory.fail(Operation::Publish).with(Fault::Restage).times(8);
+    memory.fail(Operation::Commit).with(Fault::StageLost).times(8);
     store.create_verified(&3, 3).await.unwrap();
     assert_eq!(store.restore::<u64>().await.unwrap(), (3, 3));
-    memory.fail(Operation::Publish).with(Fault::Restage).always();
+    memory.fail(Operation::Commit).with(Fault::StageLost).always();
     let error = store.create(&4, 4).await.unwrap_err();
-    assert!(matches!(error, MiniSnapError::Restage { .. }), "{error}");
+    assert!(matches!(error, MiniSnapError::StageLost { .. }), "{error}");
     assert_eq!(memory.commits(), 3);
 }
 
@@ -273,12 +273,12 @@ async fn stores_over_any_backend_work_alike() {
     let fs: Arc<dyn SnapshotBackend> = Arc::new(FsBackend::new(folder.path()));
     let boxed: Box<dyn SnapshotBackend> = Box::new(MemBackend::new());
     for store in [SnapStore::with_backend(fs), SnapStore::with_backend(Arc::new(boxed))] {
-        let store = store.keep(2);
+        let store = store.retain(2);
         store.create(&1, 1).await.unwrap();
         store.create_if_newer(&2, 2).await.unwrap();
         assert_eq!(seqs(&store.history().await.unwrap()), [2, 1]);
         assert_eq!(store.restore::<u64>().await.unwrap(), (2, 2));
-        store.sweep().await.unwrap();
-        assert!(!store.backend().place().is_empty());
+        store.collect_garbage().await.unwrap();
+        assert!(!store.backend().location().is_empty());
     }
 }

@@ -169,11 +169,11 @@ fn afterwards<B: SnapshotBackend>(store: SnapStore<B>, round: &Round) -> Vec<Gen
         let log = Log::open(&round.log(), AFTERWARDS);
         let (number, seq) = log.number((1 << 31) - 1);
         log.write(&Event::Begin(number, Action::Create(Create { seq, keep, when })));
-        let store = store.keep(keep);
+        let store = store.retain(keep);
         let published = store.create_if_newer(&whole::Whole::new(seq, 100), seq).await.expect("the last snapshot");
         let retained = published.retained().iter().map(Generation::seq).collect();
-        log.write(&Event::End(number, Answer::Published(retained)));
-        store.sweep().await.expect("the last sweep");
+        log.write(&Event::End(number, Answer::Committed(retained)));
+        store.collect_garbage().await.expect("the last sweep");
         let history = whole::restore_history(&store).await;
         assert_eq!(history, published.retained());
         history
@@ -204,12 +204,12 @@ fn count(tally: &mut BTreeMap<&str, u64>, story: &Story) {
     for operation in &story.operations {
         let what = match (&operation.action, &operation.answer) {
             (_, None) => "cut short by a kill",
-            (Action::Create(_), Some(Answer::Published(_))) => "published",
+            (Action::Create(_), Some(Answer::Committed(_))) => "published",
             (Action::Create(_), Some(Answer::Refused(_))) => "refused: stale, or a conflict",
             (Action::Create(_), Some(Answer::Dropped)) => "dropped half-way",
             (_, Some(Answer::Failed)) => "busy, or swept away",
-            (Action::RestoreGeneration(_), Some(Answer::Retired)) => "retired before it was restored",
-            (_, Some(Answer::Retired)) => "overtaken 16 times while it restored",
+            (Action::RestoreGeneration(_), Some(Answer::Expired)) => "retired before it was restored",
+            (_, Some(Answer::Expired)) => "overtaken 16 times while it restored",
             (Action::Sweep, _) => "swept",
             (Action::History | Action::TruncationPoint, _) => "looked back",
             _ => "restored or looked up",

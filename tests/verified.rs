@@ -178,7 +178,7 @@ async fn a_verified_create_publishes_the_text_that_it_compared() {
     let memory = MemBackend::new();
     let store = SnapStore::with_backend(memory.clone());
     for (seq, restages) in [(1, 0), (2, 1), (3, 8)] {
-        memory.fail(Operation::Publish).with(Fault::Restage).times(restages);
+        memory.fail(Operation::Commit).with(Fault::StageLost).times(restages);
         let state = Restless::default();
         store.create_verified(&state, seq).await.expect("it is equal");
         let compared = READ.take();

@@ -62,10 +62,10 @@ impl Deed {
                 fs::create_dir(&dir).expect("a folder");
                 write_plain_pair(&dir, &self.json(OLD), OLD);
             }
-            Self::Second => self.publish(&dir, OLD).await.expect("a snapshot"),
+            Self::Second => self.commit(&dir, OLD).await.expect("a snapshot"),
             _ => {
                 for seq in 1..=OLD {
-                    self.publish(&dir, seq).await.expect("a snapshot");
+                    self.commit(&dir, seq).await.expect("a snapshot");
                 }
                 wait_for_removals(&dir, self.keep());
             }
@@ -92,8 +92,8 @@ impl Deed {
     pub(super) async fn perform(self, dir: &Path) -> Result<()> {
         match self {
             Self::ResealReplaced | Self::ResealInPlace | Self::SetAside => self.mend(dir).await,
-            Self::Sweep => self.store(dir).sweep().await,
-            _ => self.publish(dir, NEW).await,
+            Self::Sweep => self.store(dir).collect_garbage().await,
+            _ => self.commit(dir, NEW).await,
         }
     }
 
@@ -101,13 +101,13 @@ impl Deed {
     pub(super) async fn mend(self, dir: &Path) -> Result<()> {
         let backend = FsBackend::new(dir);
         match self {
-            Self::ResealReplaced | Self::ResealInPlace => backend.reseal().await.map(drop),
-            Self::SetAside => backend.set_aside().await.map(drop),
+            Self::ResealReplaced | Self::ResealInPlace => backend.accept_external_changes().await.map(drop),
+            Self::SetAside => backend.revert_external_changes().await.map(drop),
             _ => Ok(()),
         }
     }
 
-    pub(super) async fn publish(self, dir: &Path, seq: u64) -> Result<()> {
+    pub(super) async fn commit(self, dir: &Path, seq: u64) -> Result<()> {
         let (store, state) = (self.store(dir), self.text(seq));
         match self {
             Self::Owned => store.create_owned(Arc::new(state), seq).await.map(drop),
@@ -120,7 +120,7 @@ impl Deed {
     }
 
     fn store(self, dir: &Path) -> SnapStore {
-        SnapStore::new(dir).keep(self.keep())
+        SnapStore::new(dir).retain(self.keep())
     }
 
     /// The state that belongs to a seq.

@@ -50,7 +50,7 @@ fn brief(text: &str) -> String {
 pub(super) async fn go_on(deed: Deed, dir: &Path) {
     deed.mend(dir).await.expect("to mend it");
     let (_, before) = look(dir).await;
-    deed.publish(dir, LAST).await.expect("a snapshot");
+    deed.commit(dir, LAST).await.expect("a snapshot");
     one_of(&[deed.pair(LAST)], dir).await;
     if let Some(edit) = deed.aside() {
         let aside: Vec<_> = names(dir).into_iter().filter(|name| name.contains(".aside-")).collect();
@@ -80,7 +80,7 @@ pub(super) fn assert_error(error: &MiniSnapError, code: i32, folder: &Path) -> &
     let MiniSnapError::Io { at, action, source, .. } = error else { panic!("{error:?}") };
     assert_eq!(source.raw_os_error(), Some(code), "{error}");
     // Also a folder above: those are synced when the store is new.
-    let place = Path::new(&at.place);
+    let place = Path::new(&at.location);
     assert!(place.starts_with(folder) || folder.starts_with(place), "{error}");
     action
 }
@@ -90,7 +90,7 @@ async fn look(dir: &Path) -> (Shown, Read) {
     let read = match SnapStore::new(dir).try_restore::<String>().await {
         Ok(None) => Read::Nothing,
         Ok(Some((text, seq))) => Read::Pair(format!("\"{text}\""), seq),
-        Err(MiniSnapError::Foreign { .. }) => Read::Foreign,
+        Err(MiniSnapError::ExternalChange { .. }) => Read::Foreign,
         Err(MiniSnapError::Corrupt { .. }) => Read::Corrupt,
         Err(error) => panic!("{error}"),
     };

@@ -57,7 +57,7 @@ async fn publish_and_fork(job: &Job) {
     let mut staged = store.backend().stage(3).await.expect("a stage");
     staged.write_all(b"{}").expect("to write");
     system::fork_sleeper();
-    staged.publish(Precondition::Always, NonZeroUsize::MIN).await.expect("to publish");
+    staged.commit(Precondition::Always, NonZeroUsize::MIN).await.expect("to publish");
     job.say("published");
     job.hear();
 }
@@ -118,7 +118,7 @@ async fn a_stage_that_lives_on_in_a_forked_child_is_left_alone_until_that_ends()
     drop(child);
     peers::wait_until("the child has ended, and a publish removed the stage", || {
         let store = store.clone();
-        let sweep = async move { store.sweep().await.expect("a sweep") };
+        let sweep = async move { store.collect_garbage().await.expect("a sweep") };
         std::thread::spawn(|| tokio::runtime::Runtime::new().expect("a runtime").block_on(sweep))
             .join()
             .expect("no panic");
@@ -137,7 +137,7 @@ async fn a_forked_child_that_drops_what_it_inherited_leaves_its_parents_stage_al
         // Another writer cleans up what isn't locked.
         SnapStore::new(job.dir()).create(&1, 1).await.expect("a snapshot");
         staged.write_all(b"2]").expect("to write");
-        staged.publish(Precondition::Always, NonZeroUsize::MIN).await.expect("to publish");
+        staged.commit(Precondition::Always, NonZeroUsize::MIN).await.expect("to publish");
         return;
     }
     let folder = tempfile::tempdir().expect("a temporary folder");

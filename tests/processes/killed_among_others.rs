@@ -135,7 +135,7 @@ async fn count_one(store: &SnapStore, writer: u64, count: u64) {
             Some(generation) => match store.restore_generation::<Counters>(generation).await {
                 Ok((counters, _)) => counters,
                 // Others have published twice since.
-                Err(MiniSnapError::Retired { .. }) => continue,
+                Err(MiniSnapError::Expired { .. }) => continue,
                 Err(error) => panic!("{error}"),
             },
         };

@@ -128,7 +128,7 @@ fn play(job: &Job) {
         match job.role() {
             "next" => {
                 deed.mend(&dir).await.expect("to mend it");
-                deed.publish(&dir, NEXT).await.expect("a snapshot");
+                deed.commit(&dir, NEXT).await.expect("a snapshot");
             }
             _ => deed.perform(&dir).await.expect("to do it"),
         }

@@ -45,10 +45,10 @@ async fn a_sweep_removes_a_killed_writers_stage_too() {
     store.create(&Whole::new(1, 100), 1).await.expect("a snapshot");
     let writer = peers::of(a_sweep_removes_a_killed_writers_stage_too).dir(folder.path()).start();
     assert_eq!(writer.hear(), "staged");
-    store.sweep().await.expect("a sweep");
+    store.collect_garbage().await.expect("a sweep");
     assert_eq!(stages(folder.path()).len(), 1, "it lives");
     writer.kill();
-    store.sweep().await.expect("a sweep");
+    store.collect_garbage().await.expect("a sweep");
     assert_tidy(folder.path(), &whole::restore_history(&store).await);
 }
 
@@ -147,7 +147,7 @@ async fn stage_and_publish_when_told(job: &Job) {
     staged.write_all(b"\"").expect("to write");
     job.say("staged");
     assert_eq!(job.hear(), "publish");
-    let published = staged.publish(Precondition::Always, KEEP).await.expect("to publish");
+    let published = staged.commit(Precondition::Always, KEEP).await.expect("to publish");
     let over = published.retained().get(1).map_or("nothing".into(), |parent| parent.seq().to_string());
     job.say(format!("published {} over {over}", published.generation().seq()));
     job.hear();

@@ -121,7 +121,7 @@ async fn snapshot_is_whole_when_a_write_was_short() {
         assert_eq!(stage.write(json.as_bytes()).expect("a part of it"), taken);
         drop(limit);
         stage.write_all(&json.as_bytes()[taken..]).expect("there is room again");
-        let published = stage.publish(Precondition::Always, NonZeroUsize::MIN).await.expect("a snapshot");
+        let published = stage.commit(Precondition::Always, NonZeroUsize::MIN).await.expect("a snapshot");
         let generation = published.generation();
         assert_eq!(generation.digest(), Some(Digest::of(json.as_bytes())), "{taken} bytes were taken first");
         let (restored, _): (String, u64) = store.restore().await.expect("what was acknowledged");

@@ -68,9 +68,9 @@ async fn store_fails_for_ever_when_its_working_directory_was_gone() {
                     store.current().await.map(drop),
                     store.history().await.map(drop),
                     store.create(&Whole::new(1, 100), 1).await.map(drop),
-                    store.sweep().await,
-                    store.backend().reseal().await.map(drop),
-                    store.backend().set_aside().await.map(drop),
+                    store.collect_garbage().await,
+                    store.backend().accept_external_changes().await.map(drop),
+                    store.backend().revert_external_changes().await.map(drop),
                 ];
                 for error in errors {
                     let error = error.expect_err("there is no such folder");
@@ -126,7 +126,7 @@ async fn other_files_in_the_folder_are_left_alone() {
     for seq in 1..=5 {
         store.create(&Whole::new(seq, 100), seq).await.expect("a snapshot");
     }
-    store.sweep().await.expect("a sweep");
+    store.collect_garbage().await.expect("a sweep");
     let after = listing(dir);
     for (path, entry) in others.iter().filter(|(path, _)| !path.as_os_str().is_empty()) {
         assert_eq!(after.get(path), Some(entry), "{}", path.display());

@@ -37,7 +37,7 @@ async fn all_at_once(peer: impl Fn() -> Start) {
     writers.iter_mut().for_each(|writer| writer.say("go"));
     let tasks = (0..TASKS).map(|number| {
         let dir = dir.clone();
-        tokio::spawn(async move { publish(&dir, first_seq(number)).await })
+        tokio::spawn(async move { commit(&dir, first_seq(number)).await })
     });
     for task in tasks.collect::<Vec<_>>() {
         task.await.expect("a task without an error");
@@ -84,14 +84,14 @@ async fn play(job: &Job) {
     match job.role() {
         "writer" => {
             job.hear();
-            publish(&job.dir(), job.arg("first")).await;
+            commit(&job.dir(), job.arg("first")).await;
         }
         _ => read(job).await,
     }
 }
 
-async fn publish(dir: &Path, first: u64) {
-    let store = SnapStore::new(dir).keep(KEEP);
+async fn commit(dir: &Path, first: u64) {
+    let store = SnapStore::new(dir).retain(KEEP);
     for seq in first..first + SNAPSHOTS {
         let published = store.create(&Whole::new(seq, LIMIT), seq).await.expect("a publisher never meets an error");
         assert_eq!(published.generation().seq(), seq);

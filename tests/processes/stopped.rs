@@ -57,12 +57,12 @@ pub(super) async fn assert_is_busy(dir: &Path) {
     let errors = [
         store.create(&Whole::new(100, 100), 100).await.expect_err("the lock is held"),
         store.create_if_newer(&Whole::new(100, 100), 100).await.expect_err("the lock is held"),
-        store.sweep().await.expect_err("the lock is held"),
+        store.collect_garbage().await.expect_err("the lock is held"),
     ];
     for error in errors {
         match &error {
             MiniSnapError::Busy { at, waited, .. } => {
-                assert_eq!(Path::new(&at.place), dir.join("snapshots/.lock"));
+                assert_eq!(Path::new(&at.location), dir.join("snapshots/.lock"));
                 assert!(*waited >= PATIENCE, "{error}");
             }
             _ => panic!("{error:?}"),

@@ -5,7 +5,7 @@ use super::{
     plan::{Dice, Plan},
 };
 use crate::whole::Whole;
-use minisnap::{Generation, MiniSnapError, Precondition, Published, Result, SnapStore, SnapshotBackend};
+use minisnap::{Committed, Generation, MiniSnapError, Precondition, Result, SnapStore, SnapshotBackend};
 use std::{collections::VecDeque, io::Write, num::NonZeroUsize, sync::Arc, thread, time::Duration};
 
 /// How many generations it remembers, retained or not.
@@ -73,7 +73,7 @@ impl<B: SnapshotBackend + Clone> Actor<B> {
 
     async fn act(&mut self, action: Action) -> Result<Answer> {
         Ok(match action {
-            Action::Sweep => self.store.sweep().await.map(|()| Answer::Done)?,
+            Action::Sweep => self.store.collect_garbage().await.map(|()| Answer::Done)?,
             Action::RestoreAt(seq) => match self.store.restore_at(seq).await {
                 Err(MiniSnapError::NotFound { .. }) => Answer::Saw(None),
                 restored => whole(restored?),
@@ -166,14 +166,14 @@ impl<B: SnapshotBackend + Clone> Actor<B> {
         }
     }
 
-    fn published(&mut self, published: &Published) -> Answer {
+    fn published(&mut self, published: &Committed) -> Answer {
         let retained = seqs(published.retained());
         let wrong = published.retained().first() != Some(published.generation())
             || Some(published.truncation_point()) != retained.iter().min().copied();
         self.remember(published.retained().iter().rev().cloned());
         match wrong {
             true => Answer::Wrong(format!("{published:?} doesn't fit together")),
-            false => Answer::Published(retained),
+            false => Answer::Committed(retained),
         }
     }
 
@@ -202,8 +202,8 @@ async fn create<B: SnapshotBackend>(
     seq: u64,
     when: Precondition,
     mut dice: Dice,
-) -> Result<Published> {
-    let store = store.keep(keep);
+) -> Result<Committed> {
+    let store = store.retain(keep);
     match (dice.below(5), when) {
         (0, Precondition::Always) => store.create(&state, seq).await,
         (0, Precondition::IfNewer) => store.create_if_newer(&state, seq).await,
@@ -223,7 +223,7 @@ async fn by_hand<B: SnapshotBackend>(
     seq: u64,
     when: Precondition,
     mut dice: Dice,
-) -> Result<Published> {
+) -> Result<Committed> {
     let keep = NonZeroUsize::new(keep).expect("it is not zero");
     let json = serde_json::to_vec(state).expect("JSON");
     let mut staged = store.backend().stage(seq).await?;
@@ -234,7 +234,7 @@ async fn by_hand<B: SnapshotBackend>(
         staged.drain().await?;
         tokio::time::sleep(Duration::from_millis(dice.below(4))).await;
     }
-    staged.publish(when, keep).await
+    staged.commit(when, keep).await
 }
 
 fn seqs(generations: &[Generation]) -> Vec<u64> {
@@ -261,9 +261,9 @@ impl Manners {
         match error {
             MiniSnapError::Stale { current, .. } => Answer::Refused(Some(current.seq())),
             MiniSnapError::Conflict { current, .. } => Answer::Refused(current.as_ref().map(Generation::seq)),
-            MiniSnapError::Retired { .. } => Answer::Retired,
+            MiniSnapError::Expired { .. } => Answer::Expired,
             MiniSnapError::Busy { waited, .. } if *waited >= self.patience && self.patience < LONG => Answer::Failed,
-            MiniSnapError::Restage { .. } if self.sweeps_the_living => Answer::Failed,
+            MiniSnapError::StageLost { .. } if self.sweeps_the_living => Answer::Failed,
             error => Answer::Wrong(error.to_string()),
         }
     }

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 
 /// A generation that certainly was published.
 #[derive(Debug)]
-pub(crate) struct Published<'a> {
+pub(crate) struct Committed<'a> {
     pub(crate) create: &'a Create,
     /// All that is retained while it is current, newest first, where that is known.
     pub(crate) retained: Option<Vec<u64>>,
@@ -25,7 +25,7 @@ pub(crate) struct Published<'a> {
 
 #[derive(Debug, Default)]
 pub(crate) struct Line<'a> {
-    pub(crate) published: HashMap<u64, Published<'a>>,
+    pub(crate) published: HashMap<u64, Committed<'a>>,
     /// What each was published over, if that was told: the first of all over nothing.
     parents: HashMap<u64, Option<u64>>,
     children: HashMap<Option<u64>, u64>,
@@ -49,7 +49,7 @@ impl<'a> Line<'a> {
     /// What an operation was told of what is current.
     fn hear(&mut self, story: &'a Story, operation: &Operation) -> Found<()> {
         match (&operation.action, &operation.answer) {
-            (Action::Create(create), Some(Answer::Published(retained))) => {
+            (Action::Create(create), Some(Answer::Committed(retained))) => {
                 self.hear_retained(story, retained, operation)?;
                 match retained.as_slice() {
                     [seq] if *seq == create.seq && create.keep > 1 => self.was_over(*seq, None),
@@ -87,14 +87,14 @@ impl<'a> Line<'a> {
     }
 
     /// It was current at some moment of this operation.
-    fn hear_current(&mut self, story: &'a Story, seq: u64, operation: &Operation) -> Found<&mut Published<'a>> {
+    fn hear_current(&mut self, story: &'a Story, seq: u64, operation: &Operation) -> Found<&mut Committed<'a>> {
         let published = self.hear_published(story, seq, operation.end)?;
         published.seen = published.seen.max(operation.begin);
         Ok(published)
     }
 
     /// It was published before this line of the log.
-    fn hear_published(&mut self, story: &'a Story, seq: u64, before: usize) -> Found<&mut Published<'a>> {
+    fn hear_published(&mut self, story: &'a Story, seq: u64, before: usize) -> Found<&mut Committed<'a>> {
         if !self.published.contains_key(&seq) {
             self.introduce(story, seq)?;
         }
@@ -111,7 +111,7 @@ impl<'a> Line<'a> {
             return Err(format!("{seq} was published, and its creator was told {answer:?}"));
         }
         let (after, before) = (creator.begin, story.settled(creator));
-        let published = Published { create, retained: None, after, before, seen: after, until: usize::MAX };
+        let published = Committed { create, retained: None, after, before, seen: after, until: usize::MAX };
         self.published.insert(seq, published);
         if let When::Over(expected) = create.when {
             self.was_over(seq, expected)?;
@@ -178,7 +178,7 @@ fn check_dropped(story: &Story, chain: &[u64]) -> Found<()> {
     let mut latest = None;
     for (seq, creator) in chain.iter().filter_map(|seq| Some((seq, story.creator(*seq)?))) {
         match (&creator.answer, latest) {
-            (Some(Answer::Published(_)), _) => latest = latest.max(Some((creator.begin, seq))),
+            (Some(Answer::Committed(_)), _) => latest = latest.max(Some((creator.begin, seq))),
             (Some(Answer::Dropped), Some((begin, other))) if begin > creator.end => {
                 return Err(format!("{seq} was dropped before {other} began, and published after it"));
             }

@@ -58,7 +58,7 @@ pub(crate) enum When {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Answer {
     /// With what is retained, newest first.
-    Published(Vec<u64>),
+    Committed(Vec<u64>),
     /// Stale, or a conflict: this is current.
     Refused(Option<u64>),
     /// Certainly not published: busy for as long as was allowed, or swept away.
@@ -69,7 +69,7 @@ pub(crate) enum Answer {
     Saw(Option<u64>),
     Retained(Vec<u64>),
     Point(Option<u64>),
-    Retired,
+    Expired,
     Done,
     /// What must not be.
     Wrong(String),

@@ -2,7 +2,7 @@
 //! everything else that was answered.
 
 use super::{
-    line::{Line, Published},
+    line::{Committed, Line},
     log::{Action, Answer, Event},
     story::{Found, Operation, Story},
 };
@@ -27,7 +27,7 @@ pub(crate) fn check(events: Vec<Event>, only_newer: bool) -> Found<Story> {
 /// What may have been current when.
 struct Moments<'a> {
     /// In the order in which they may have been published first.
-    published: Vec<&'a Published<'a>>,
+    published: Vec<&'a Committed<'a>>,
     /// Up to each, the last line before which one of them may have been current.
     until: Vec<usize>,
     /// The line before which something certainly was published.
@@ -47,7 +47,7 @@ impl<'a> Moments<'a> {
     }
 
     /// What may have been current at some moment of an operation, latest first.
-    fn during(&self, operation: &Operation) -> impl Iterator<Item = &'a Published<'a>> {
+    fn during(&self, operation: &Operation) -> impl Iterator<Item = &'a Committed<'a>> {
         let (begin, end) = (operation.begin, operation.end);
         let places = (0..self.published.partition_point(|one| one.after < end)).rev();
         let places = places.take_while(move |place| self.until[*place] > begin);
@@ -64,7 +64,7 @@ impl<'a> Moments<'a> {
         let is_so = match (&operation.action, &operation.answer) {
             (_, None | Some(Answer::Dropped | Answer::Done)) => true,
             // The line has looked at these.
-            (Action::Create(_), Some(Answer::Published(_) | Answer::Refused(Some(_)) | Answer::Failed)) => true,
+            (Action::Create(_), Some(Answer::Committed(_) | Answer::Refused(Some(_)) | Answer::Failed)) => true,
             (Action::Look, Some(Answer::Saw(Some(_)))) => true,
             (Action::History, Some(Answer::Retained(retained))) if !retained.is_empty() => true,
             (Action::Sweep, Some(Answer::Failed)) => true,
@@ -79,14 +79,14 @@ impl<'a> Moments<'a> {
             (Action::RestoreGeneration(seq), Some(Answer::Saw(Some(restored)))) => {
                 seq == restored && self.some(operation, |retained| retained.contains(seq))
             }
-            (Action::RestoreGeneration(seq), Some(Answer::Retired)) => {
+            (Action::RestoreGeneration(seq), Some(Answer::Expired)) => {
                 self.some(operation, |retained| !retained.contains(seq))
             }
             (Action::TruncationPoint, Some(Answer::Point(Some(point)))) => {
                 self.some(operation, |retained| retained.iter().min() == Some(point))
             }
             // It was overtaken, each time it looked.
-            (Action::Look | Action::RestoreAt(_), Some(Answer::Retired)) => self.during(operation).count() >= LOOKS,
+            (Action::Look | Action::RestoreAt(_), Some(Answer::Expired)) => self.during(operation).count() >= LOOKS,
             _ => false,
         };
         if is_so { Ok(()) } else { Err("at no moment this was so".into()) }
@@ -121,7 +121,7 @@ fn check_truncation(story: &Story) -> Found<()> {
 fn point_of(operation: &Operation) -> Option<u64> {
     match &operation.answer {
         Some(Answer::Point(point)) => *point,
-        Some(Answer::Published(retained)) => retained.iter().min().copied(),
+        Some(Answer::Committed(retained)) => retained.iter().min().copied(),
         _ => None,
     }
 }
@@ -130,7 +130,7 @@ fn point_of(operation: &Operation) -> Option<u64> {
 fn lowest_of(operation: &Operation) -> Option<u64> {
     match &operation.answer {
         Some(Answer::Saw(seq) | Answer::Refused(seq) | Answer::Point(seq)) => *seq,
-        Some(Answer::Retained(retained) | Answer::Published(retained)) => retained.iter().min().copied(),
+        Some(Answer::Retained(retained) | Answer::Committed(retained)) => retained.iter().min().copied(),
         _ => None,
     }
 }

@@ -83,7 +83,7 @@ impl Story {
 }
 
 fn settling(operations: &[Operation]) -> Vec<(usize, usize)> {
-    let acknowledged = operations.iter().filter(|operation| matches!(operation.answer, Some(Answer::Published(_))));
+    let acknowledged = operations.iter().filter(|operation| matches!(operation.answer, Some(Answer::Committed(_))));
     let mut settling: Vec<_> = acknowledged.map(|operation| (operation.begin, operation.end)).collect();
     let mut first = usize::MAX;
     for (_, end) in settling.iter_mut().rev() {

@@ -1,6 +1,6 @@
 //! When each may have been published and current: from what is known of one follows something for those before and after it.
 
-use super::{line::Published, story::Found};
+use super::{line::Committed, story::Found};
 use std::collections::HashMap;
 
 /// A chain, as the lines of the log that it lies between.
@@ -17,7 +17,7 @@ struct Stretch {
 
 /// Sets the times of all that was published. If something has no time left, no order explains what was seen: it was current
 /// again after another, or after another was acknowledged that had begun later, or before anybody created it.
-pub(crate) fn set(published: &mut HashMap<u64, Published<'_>>, chains: &[Vec<u64>]) -> Found<()> {
+pub(crate) fn set(published: &mut HashMap<u64, Committed<'_>>, chains: &[Vec<u64>]) -> Found<()> {
     let stretches = chains.iter().map(|chain| set_chain(published, chain)).collect::<Found<Vec<_>>>()?;
     check_turns(&stretches)?;
     for stretch in &stretches {
@@ -32,7 +32,7 @@ pub(crate) fn set(published: &mut HashMap<u64, Published<'_>>, chains: &[Vec<u64
 }
 
 /// On a chain there is an order that explains all if and only if each has some time left.
-fn set_chain(published: &mut HashMap<u64, Published<'_>>, chain: &[u64]) -> Found<Stretch> {
+fn set_chain(published: &mut HashMap<u64, Committed<'_>>, chain: &[u64]) -> Found<Stretch> {
     let mut seen = 0;
     for seq in chain {
         let Some(one) = published.get_mut(seq) else { continue };

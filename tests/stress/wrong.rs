@@ -31,7 +31,7 @@ impl Writing {
     }
 
     fn published(&mut self, keep: usize, retained: &[u64]) -> &mut Self {
-        self.creates(retained[0], keep, When::Always).end(retained[0], Answer::Published(retained.into()))
+        self.creates(retained[0], keep, When::Always).end(retained[0], Answer::Committed(retained.into()))
     }
 
     fn saw(&mut self, seq: u64) -> &mut Self {
@@ -64,7 +64,7 @@ fn what_is_current_never_goes_back() {
     two().done(Action::Look, Answer::Saw(None)).is_wrong("at no moment");
     let mut log = two();
     // A look that began before 2 was acknowledged may see either, but not the older one after the newer one.
-    log.creates(3, 2, When::Always).saw(3).saw(2).end(3, Answer::Published(vec![3, 2]));
+    log.creates(3, 2, When::Always).saw(3).saw(2).end(3, Answer::Committed(vec![3, 2]));
     log.is_wrong("again");
 }
 
@@ -78,7 +78,7 @@ fn what_is_acknowledged_is_published_once_and_over_one() {
     two().saw(7).is_wrong("nobody created it");
     // Acknowledged before the one that it is said to be published over was begun.
     let mut log = Writing::default();
-    log.published(2, &[1]).published(2, &[2, 3]).creates(3, 2, When::Always).end(3, Answer::Published(vec![3, 1]));
+    log.published(2, &[1]).published(2, &[2, 3]).creates(3, 2, When::Always).end(3, Answer::Committed(vec![3, 1]));
     log.is_wrong("2 was current too early");
 }
 
@@ -92,13 +92,13 @@ fn who_was_told_that_it_failed_was_not_published() {
 
 #[test]
 fn conditions_held() {
-    two().creates(3, 2, When::Over(Some(2))).end(3, Answer::Published(vec![3, 2])).is_fine();
-    two().creates(3, 2, When::Over(Some(1))).end(3, Answer::Published(vec![3, 2])).is_wrong("over Some(1)");
-    two().creates(3, 1, When::Over(Some(1))).end(3, Answer::Published(vec![3])).is_wrong("both 2 and 3");
+    two().creates(3, 2, When::Over(Some(2))).end(3, Answer::Committed(vec![3, 2])).is_fine();
+    two().creates(3, 2, When::Over(Some(1))).end(3, Answer::Committed(vec![3, 2])).is_wrong("over Some(1)");
+    two().creates(3, 1, When::Over(Some(1))).end(3, Answer::Committed(vec![3])).is_wrong("both 2 and 3");
     two().creates(3, 2, When::Over(Some(1))).end(3, Answer::Refused(Some(2))).is_fine();
     two().creates(3, 2, When::Over(Some(2))).end(3, Answer::Refused(Some(1))).is_wrong("again");
     let mut log = Writing::default();
-    log.published(2, &[5]).creates(4, 2, When::Newer).end(4, Answer::Published(vec![4, 5])).is_wrong("which is newer");
+    log.published(2, &[5]).creates(4, 2, When::Newer).end(4, Answer::Committed(vec![4, 5])).is_wrong("which is newer");
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn what_only_a_restore_saw_of_a_killed_process_was_published() {
     let restore = |most| Action::RestoreAt(most);
     let mut log = two();
     log.creates(3 << 20, 1, When::Always).begin(9, restore(3 << 20)).0.push(Event::Died(3));
-    log.end(9, Answer::Saw(Some(3 << 20))).creates(4, 1, When::Always).end(4, Answer::Published(vec![4]));
+    log.end(9, Answer::Saw(Some(3 << 20))).creates(4, 1, When::Always).end(4, Answer::Committed(vec![4]));
     log.is_fine();
     // Not if it was gone before, or nobody was to create it.
     log.done(restore(3 << 20), Answer::Saw(Some(3 << 20))).is_wrong("at no moment");
@@ -147,15 +147,15 @@ fn what_only_a_restore_saw_of_a_killed_process_was_published() {
 fn what_is_retained_can_be_restored_and_what_is_retired_cant() {
     let restore = |seq| Action::RestoreGeneration(seq);
     two().done(restore(1), Answer::Saw(Some(1))).is_fine();
-    two().done(restore(1), Answer::Retired).is_wrong("at no moment");
+    two().done(restore(1), Answer::Expired).is_wrong("at no moment");
     two().done(restore(1), Answer::Saw(Some(2))).is_wrong("at no moment");
-    two().published(2, &[3, 2]).done(restore(1), Answer::Retired).is_fine();
+    two().published(2, &[3, 2]).done(restore(1), Answer::Expired).is_fine();
     two().published(2, &[3, 2]).done(restore(1), Answer::Saw(Some(1))).is_wrong("at no moment");
     two().done(Action::RestoreAt(1), Answer::Saw(Some(1))).is_fine();
     two().done(Action::RestoreAt(0), Answer::Saw(None)).is_fine();
     two().done(Action::RestoreAt(5), Answer::Saw(Some(1))).is_wrong("at no moment");
     two().done(Action::RestoreAt(1), Answer::Saw(None)).is_wrong("at no moment");
-    two().done(Action::Look, Answer::Retired).is_wrong("at no moment");
+    two().done(Action::Look, Answer::Expired).is_wrong("at no moment");
     two().done(Action::History, Answer::Retained(vec![2])).is_wrong("were retained, and");
     two().done(Action::History, Answer::Retained(vec![])).is_wrong("at no moment");
 }
@@ -183,6 +183,6 @@ fn chains_that_nothing_links_come_one_after_the_other() {
     one_and_only().saw(3).is_wrong("");
     // 4 lies between two sightings of 3.
     let mut log = two();
-    log.creates(3, 1, When::Always).saw(3).creates(4, 1, When::Always).end(4, Answer::Published(vec![4]));
-    log.saw(3).end(3, Answer::Published(vec![3])).is_wrong("can only have been current within");
+    log.creates(3, 1, When::Always).saw(3).creates(4, 1, When::Always).end(4, Answer::Committed(vec![4]));
+    log.saw(3).end(3, Answer::Committed(vec![3])).is_wrong("can only have been current within");
 }

@@ -1,7 +1,7 @@
 //! The floors: the bare system calls, and nothing else.
 
 use crate::Result;
-use minisnap::{At, Operation};
+use minisnap::{ErrorContext, Operation};
 use serde::Serialize;
 use std::{
     fs::{self, File},
@@ -22,7 +22,7 @@ pub fn replace_file(path: &Path, state: &impl Serialize) -> Result<()> {
 
 /// The calls of minisnap's own protocol: a stage, two files and two links, a rename, a round of syncs, the swap, a sync, and
 /// the one before the last removed.
-pub fn publish(folder: &Path, state: &impl Serialize, seq: u64) -> Result<()> {
+pub fn commit(folder: &Path, state: &impl Serialize, seq: u64) -> Result<()> {
     let snapshots = folder.join("snapshots");
     let current = snapshots.join("current");
     let before = fs::read_link(&current).ok();
@@ -56,7 +56,7 @@ pub fn publish(folder: &Path, state: &impl Serialize, seq: u64) -> Result<()> {
 /// With the fastest way to write pretty JSON that there is here: minisnap's own.
 fn write_json(path: &Path, state: &impl Serialize) -> Result<File> {
     let file = File::create(path)?;
-    let at = || At::new(Operation::Write, path.display().to_string());
+    let at = || ErrorContext::new(Operation::Write, path.display().to_string());
     minisnap_core::format::write_json(&file, state, at)?;
     Ok(file)
 }

@@ -104,7 +104,7 @@ impl Contender {
                 connection.execute("insert or replace into snapshot values (1, ?1, ?2)", (seq as i64, json))?;
             }
             Self::OneFile(path) => by_hand::replace_file(path, &**state)?,
-            Self::Protocol(folder) => by_hand::publish(folder, &**state, seq)?,
+            Self::Protocol(folder) => by_hand::commit(folder, &**state, seq)?,
         }
         Ok(())
     }

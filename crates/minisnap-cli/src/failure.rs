@@ -131,7 +131,7 @@ impl Failure {
             "message": self.what,
             "causes": self.causes,
             "help": self.help,
-            "location": self.error.as_ref().map(|error| &error.at().place),
+            "location": self.error.as_ref().map(|error| &error.at().location),
             "intact": self.intact.iter().map(text::generation).collect::<Vec<_>>(),
         })
     }

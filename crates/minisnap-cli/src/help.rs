@@ -21,8 +21,8 @@ pub(crate) enum Left {
 pub(crate) fn help(error: &MiniSnapError, place: &Place) -> String {
     let command = |name: &str| place.command(name, &[]);
     match error {
-        MiniSnapError::Foreign { at, remedy, .. } => match place.has_replaced(Path::new(&at.place)) {
-            true if at.operation != Operation::Reseal => format!(
+        MiniSnapError::ExternalChange { at, remedy, .. } => match place.has_replaced(Path::new(&at.location)) {
+            true if at.operation != Operation::AcceptExternalChanges => format!(
                 "{} shows what was changed and takes it as the newest snapshot; {} moves it aside",
                 command("reseal"),
                 place.command("reseal", &["--set-aside"])
@@ -32,14 +32,14 @@ pub(crate) fn help(error: &MiniSnapError, place: &Place) -> String {
         MiniSnapError::NotFound { .. } => {
             "put the missing file back, from a backup or from where it was moved; or publish a new snapshot".into()
         }
-        MiniSnapError::Retired { .. } => format!("it expired meanwhile; {} lists what there is", command("history")),
+        MiniSnapError::Expired { .. } => format!("it expired meanwhile; {} lists what there is", command("history")),
         MiniSnapError::Stale { .. } => format!("run {}, then retry with a higher `--seq`", command("show")),
         MiniSnapError::Conflict { .. } => format!("run {}, then retry", command("show")),
         MiniSnapError::Busy { waited, .. } => {
             let longer = waited.max(&Duration::from_secs(30)).as_secs_f64() * 2.0;
             format!("try again later, or wait longer with `--option busy_timeout={longer:.0}`")
         }
-        MiniSnapError::Restage { .. } => "run it again".into(),
+        MiniSnapError::StageLost { .. } => "run it again".into(),
         MiniSnapError::OutcomeUnknown { .. } => {
             format!("keep the log, and publish again; {} tells what readers see now", command("show"))
         }
@@ -87,7 +87,7 @@ pub(crate) fn of_damage(error: &MiniSnapError, place: &Place, left: &Left) -> St
     };
     match left {
         // Of the store's own links, the library says how they are made again.
-        Left::InHistory { current, intact } if !place.is_link(&error.at().place) => {
+        Left::InHistory { current, intact } if !place.is_link(&error.at().location) => {
             of_generation(error, place, current, intact)
         }
         Left::InHistory { .. } | Left::Unknown => remedy.into(),

@@ -10,13 +10,13 @@ pub(crate) fn exit(error: &MiniSnapError) -> Exit {
         MiniSnapError::Corrupt { .. }
         | MiniSnapError::InvalidSequence { .. }
         | MiniSnapError::Serde { generation: Some(_), .. } => Exit::Damaged,
-        MiniSnapError::Foreign { .. } => Exit::Foreign,
+        MiniSnapError::ExternalChange { .. } => Exit::ExternalChange,
         MiniSnapError::Serde { .. } | MiniSnapError::MapKey { .. } | MiniSnapError::Unrestorable { .. } => {
             Exit::NotRestorable
         }
-        MiniSnapError::NotFound { .. } | MiniSnapError::Retired { .. } => Exit::NoSnapshot,
+        MiniSnapError::NotFound { .. } | MiniSnapError::Expired { .. } => Exit::NoSnapshot,
         MiniSnapError::Stale { .. } | MiniSnapError::Conflict { .. } => Exit::Refused,
-        MiniSnapError::Busy { .. } | MiniSnapError::Restage { .. } => Exit::Busy,
+        MiniSnapError::Busy { .. } | MiniSnapError::StageLost { .. } => Exit::Busy,
         MiniSnapError::OutcomeUnknown { .. } => Exit::OutcomeUnknown,
         MiniSnapError::Unsupported { .. } => Exit::Unsupported,
         MiniSnapError::InvalidUrl { .. } => Exit::Usage,
@@ -28,10 +28,10 @@ pub(crate) fn exit(error: &MiniSnapError) -> Exit {
 pub(crate) fn kind(error: &MiniSnapError) -> &'static str {
     match error {
         MiniSnapError::InvalidSequence { .. } => "invalid_sequence",
-        MiniSnapError::Retired { .. } => "expired",
+        MiniSnapError::Expired { .. } => "expired",
         MiniSnapError::Stale { .. } => "stale",
         MiniSnapError::Conflict { .. } => "conflict",
-        MiniSnapError::Restage { .. } => "stage_lost",
+        MiniSnapError::StageLost { .. } => "stage_lost",
         MiniSnapError::Backend { .. } => "backend",
         MiniSnapError::InvalidUrl { .. } => "invalid_url",
         MiniSnapError::InsideStore { .. } => "inside_store",
@@ -43,8 +43,10 @@ pub(crate) fn kind(error: &MiniSnapError) -> &'static str {
 /// What failed, where, what was found.
 pub(crate) fn message(error: &MiniSnapError) -> String {
     match error {
-        MiniSnapError::Corrupt { at, found, .. } | MiniSnapError::Foreign { at, found, .. } => format!("{at}: {found}"),
-        MiniSnapError::Retired { at, generation } => {
+        MiniSnapError::Corrupt { at, found, .. } | MiniSnapError::ExternalChange { at, found, .. } => {
+            format!("{at}: {found}")
+        }
+        MiniSnapError::Expired { at, generation } => {
             format!("{at}: generation {generation} is not retained: it expired, or was never published here")
         }
         MiniSnapError::Conflict { at, expected, current } => format!(
@@ -55,7 +57,7 @@ pub(crate) fn message(error: &MiniSnapError) -> String {
         MiniSnapError::Busy { at, waited, reason } => {
             format!("{at}: still busy after {waited:.1?}: {reason}; nothing was changed")
         }
-        MiniSnapError::Restage { at, reason } => {
+        MiniSnapError::StageLost { at, reason } => {
             format!("{at}: the staged snapshot is gone ({reason}); nothing was changed")
         }
         MiniSnapError::OutcomeUnknown { at, generation, previous, .. } => format!(

@@ -2,11 +2,12 @@
 //!
 //! This file parses the command line, runs the command, and turns what came of it into an exit code. Each command has a
 //! file in `commands`; what they share is beside this file: opening a store (`place.rs`), choosing a snapshot
-//! (`select.rs`), publishing bytes (`publish.rs`), telling errors (`failure.rs`, with advice from `explain.rs`), and what a
+//! (`select.rs`), publishing bytes (`commit.rs`), telling errors (`failure.rs`, with advice from `explain.rs`), and what a
 //! terminal is told (`out.rs`, `progress.rs`, `text.rs`).
 
 mod args;
 mod commands;
+mod commit;
 mod compare;
 mod exit;
 mod explain;
@@ -23,7 +24,6 @@ mod out;
 mod pending_change;
 mod place;
 mod progress;
-mod publish;
 mod replace_file;
 mod select;
 mod since;

@@ -60,7 +60,7 @@ impl Place {
 
     /// Where it is, for people: an absolute path, or a URL.
     pub(crate) fn name(&self) -> &str {
-        self.backend().place()
+        self.backend().location()
     }
 
     /// The folder, if it is one.
@@ -123,7 +123,7 @@ impl Place {
                 None => Choice::only(&self.current().await?),
             };
             match self.read_choice(&choice).await {
-                Err(MiniSnapError::Retired { .. }) if looks < LOOKS => looks += 1,
+                Err(MiniSnapError::Expired { .. }) if looks < LOOKS => looks += 1,
                 read => {
                     let read = read?;
                     choice.tell();

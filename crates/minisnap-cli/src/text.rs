@@ -2,7 +2,7 @@
 
 use anstyle::{AnsiColor, Style};
 use indicatif::BinaryBytes;
-use minisnap::{Generation, Published};
+use minisnap::{Committed, Generation};
 use serde_json::{Value, json};
 use std::time::{Duration, SystemTime};
 
@@ -80,7 +80,7 @@ pub(crate) fn named(generations: &[Generation]) -> String {
 }
 
 /// What a publish did, for programs: the same in every command.
-pub(crate) fn published(published: &Published) -> Value {
+pub(crate) fn published(published: &Committed) -> Value {
     json!({
         "published": generation(published.generation()),
         "retained": published.retained().iter().map(generation).collect::<Vec<_>>(),

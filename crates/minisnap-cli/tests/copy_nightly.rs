@@ -11,7 +11,7 @@ use std::{
 };
 
 /// What the program does in a day: with the retention that the library has unless told otherwise.
-fn publish(place: &Place, seqs: &[u64]) {
+fn commit(place: &Place, seqs: &[u64]) {
     runtime().block_on(async {
         for seq in seqs {
             place.open().create(seq, *seq).await.expect("a snapshot");
@@ -29,7 +29,7 @@ fn nightly_copy_goes_on_while_the_source_expires() {
         let with_history = if to.store.starts_with("s3:") { s3() } else { folder() };
         for night in 1..=4 {
             let [first, second, third] = [1, 2, 3].map(|change| night * 10 + change);
-            publish(&from, &[first, second, third]);
+            commit(&from, &[first, second, third]);
             assert_eq!(from.seqs(), [third, second], "all that was copied before has expired");
             if night > 1 {
                 let error = copy(&from, &to, &[]).fails(4);
@@ -64,7 +64,7 @@ fn onto_refuses_a_source_that_is_not_newer() {
                 assert!(error.contains("the right way round?"), "{error}");
                 assert_eq!(to.seqs(), before);
             }
-            runtime().block_on(async { to.open().keep(1).create(&0, 0).await.expect("an older one") });
+            runtime().block_on(async { to.open().retain(1).create(&0, 0).await.expect("an older one") });
         }
         // The same, though it isn't from there.
         let twin = if to.store.starts_with("s3:") { s3() } else { folder() };
@@ -80,9 +80,9 @@ fn onto_refuses_a_source_that_is_not_newer() {
 fn onto_advises_how_to_follow_a_source_that_was_rolled_back() {
     let forgetting = pairs().map(|stores| (stores, true));
     for ((from, to), forgets) in pairs().map(|stores| (stores, false)).into_iter().chain(forgetting) {
-        publish(&from, &[10]);
+        commit(&from, &[10]);
         copy(&from, &to, &["--onto"]).ok();
-        publish(&from, &[11]);
+        commit(&from, &[11]);
         copy(&from, &to, &["--onto"]).ok();
         // The target's current snapshot is still in the source's history, or it isn't.
         let keep = if forgets { "1" } else { "2" };
@@ -104,9 +104,9 @@ fn onto_advises_how_to_follow_a_source_that_was_rolled_back() {
         }
         is_followed(&from, &to, 10);
         // Nothing of it is left in the target.
-        publish(&from, &[12]);
+        commit(&from, &[12]);
         copy(&from, &to, &["--onto", "--keep", "1"]).ok();
-        runtime().block_on(async { from.open().keep(1).create(&9, 9).await.expect("an older one") });
+        runtime().block_on(async { from.open().retain(1).create(&9, 9).await.expect("an older one") });
         let error = copy(&from, &to, &["--onto"]).fails(4);
         assert!(error.contains("`minisnap cat "), "{error}");
         paste(&from, &to, &error);
@@ -141,7 +141,7 @@ fn paste(from: &Place, to: &Place, error: &str) {
 #[test]
 fn onto_with_history_leaves_out_what_was_rolled_back_from() {
     for (from, to) in pairs() {
-        publish(&from, &[10]);
+        commit(&from, &[10]);
         copy(&from, &to, &["--onto", "--history"]).ok();
         for seq in ["20", "21"] {
             from.feed(&["create", &from.store, "--seq", seq, "--keep", "9"], seq).ok();

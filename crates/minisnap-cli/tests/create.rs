@@ -131,7 +131,7 @@ fn a_file_that_cannot_be_read_is_named() {
 #[test]
 fn no_more_is_retired_than_was_retained_unless_asked_for() {
     for place in places() {
-        let store = place.open().keep(4);
+        let store = place.open().retain(4);
         runtime().block_on(async {
             for seq in 1..=4 {
                 store.create(&seq, seq).await.expect("a snapshot");

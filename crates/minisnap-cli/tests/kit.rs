@@ -129,11 +129,11 @@ impl Place {
     }
 
     /// Makes a snapshot of these bytes, whatever they are: as an older version of the library would.
-    pub(crate) fn publish(&self, seq: u64, bytes: &[u8]) {
+    pub(crate) fn commit(&self, seq: u64, bytes: &[u8]) {
         runtime().block_on(async {
             let mut staged = self.open().backend().stage(seq).await.expect("a stage");
             staged.write_all(bytes).expect("room for it");
-            staged.publish(Precondition::Always, NonZeroUsize::MAX).await.expect("a snapshot");
+            staged.commit(Precondition::Always, NonZeroUsize::MAX).await.expect("a snapshot");
         });
     }
 

@@ -80,14 +80,14 @@ fn bytes_that_are_as_published_and_no_json_are_found() {
     said.fails(1);
 }
 
-/// Published by a version that took any text from a `RawValue`: the program that has it as that restores it.
+/// Committed by a version that took any text from a `RawValue`: the program that has it as that restores it.
 #[test]
 fn what_only_a_raw_value_holds_is_a_warning_when_it_is_intact() {
     let deep = ["[".repeat(200), "]".repeat(200)].concat();
     for place in places() {
         place.create(1, "[1]");
         for (seq, text) in [(2, "[\"\\ud800\"]"), (3, "[1e999]"), (4, &deep)] {
-            place.publish(seq, text.as_bytes());
+            place.commit(seq, text.as_bytes());
             let said = place.run(&["verify", STORE]).ok();
             assert!(said.starts_with(&format!("intact   seq {seq}  ")) && said.contains("; warning: only a"), "{said}");
             let told: Value = serde_json::from_str(&place.run(&["verify", STORE, "--json"]).ok()).expect("JSON");
@@ -107,7 +107,7 @@ fn what_only_a_raw_value_holds_is_a_warning_when_it_is_intact() {
             assert_eq!(place.run(&["cat", STORE]).ok(), text);
         }
         // What no program restores is damage as before.
-        place.publish(5, b"{\"a\"}");
+        place.commit(5, b"{\"a\"}");
         assert!(place.run(&["verify", STORE]).fails(1).contains("of 5 snapshots, 1 can't be restored"));
         assert_eq!(place.run(&["show", STORE]).code, Some(1));
     }

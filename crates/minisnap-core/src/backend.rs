@@ -1,6 +1,6 @@
 //! The trait every backend implements, and the contract it is held to.
 
-use crate::{At, Generation, MiniSnapError, Result};
+use crate::{ErrorContext, Generation, MiniSnapError, Result};
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::{fmt::Debug, io, num::NonZeroUsize, sync::Arc};
@@ -14,14 +14,14 @@ use std::{fmt::Debug, io, num::NonZeroUsize, sync::Arc};
 ///
 /// 1. *Atomic.* A reader gets the whole old pair or the whole new pair, at every moment, also while writers run, also
 ///    after a crash at any point. A JSON is never returned with another generation's seq.
-/// 2. *Durable.* When [`publish`](StagedSnapshot::publish) returns `Ok`, the pair survives power loss; so does whatever
+/// 2. *Durable.* When [`commit`](StagedSnapshot::commit) returns `Ok`, the pair survives power loss; so does whatever
 ///    [`history`](Self::history) returns, whoever published it.
 /// 3. *Invisible until published.* What is staged and dropped, or staged and crashed, is never read and never in the
 ///    history, and its remains are removed by a later stage or publish (in an object store after a grace time; by
-///    [`sweep`](Self::sweep) at once).
+///    [`collect_garbage`](Self::collect_garbage) at once).
 /// 4. *Conditional.* A publish names its [`Precondition`], judged in the same atomic step, and a refusal is only ever
 ///    judged on a fresh look. Being slower than others never means writing again (only what is swept away by force is
-///    answered with [`Restage`](MiniSnapError::Restage)); effort is bounded and ends in [`Busy`](MiniSnapError::Busy), the
+///    answered with [`StageLost`](MiniSnapError::StageLost)); effort is bounded and ends in [`Busy`](MiniSnapError::Busy), the
 ///    old pair certainly untouched.
 /// 5. *Known outcome.* An error says whether the old pair is certainly untouched, or that it can't be known
 ///    ([`OutcomeUnknown`](MiniSnapError::OutcomeUnknown), after which nothing is deleted that was retained before it). What fails after the commit
@@ -37,12 +37,12 @@ use std::{fmt::Debug, io, num::NonZeroUsize, sync::Arc};
 /// # For implementers
 ///
 /// There are no default methods: conveniences live on the typed store. What backends have in common is in this crate:
-/// [`Precondition::judge`], [`Published::retained_after`], [`random_name_part`](crate::random_name_part),
+/// [`Precondition::evaluate`], [`Committed::retained_after`], [`random_name_part`](crate::random_name_part),
 /// [`Digester`](crate::Digester) and the module [`format`](crate::format).
 #[async_trait]
 pub trait SnapshotBackend: Debug + Send + Sync + 'static {
     /// Where the snapshots are, for people and for errors: a path or a URL, never with credentials in it. No I/O.
-    fn place(&self) -> &str;
+    fn location(&self) -> &str;
 
     /// The current generation, or `None` if nothing was ever published.
     ///
@@ -67,7 +67,7 @@ pub trait SnapshotBackend: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`Retired`](MiniSnapError::Retired) if it isn't among the retained ones (any more);
+    /// [`Expired`](MiniSnapError::Expired) if it isn't among the retained ones (any more);
     /// [`Corrupt`](MiniSnapError::Corrupt) if it should be there and isn't whole.
     async fn read(&self, generation: &Generation) -> Result<Bytes>;
 
@@ -80,8 +80,8 @@ pub trait SnapshotBackend: Debug + Send + Sync + 'static {
 
     /// Removes, now, what dead writers left behind: stages and generations that were never published, files of retired
     /// ones. Never a retained generation, and nothing of a living writer where those can be told from dead ones; where they
-    /// can't, a living writer's stage may go, and its publish answers [`Restage`](MiniSnapError::Restage).
-    async fn sweep(&self) -> Result<()>;
+    /// can't, a living writer's stage may go, and its publish answers [`StageLost`](MiniSnapError::StageLost).
+    async fn collect_garbage(&self) -> Result<()>;
 }
 
 /// A snapshot being written: an [`io::Write`] for the JSON's bytes. Dropping it discards it.
@@ -101,7 +101,7 @@ pub trait StagedSnapshot: io::Write + Debug + Send {
 
     /// Makes this the current generation, if `when` holds, and keeps the files of the newest `keep` of the history: those
     /// retained so far and this one, never more than that. The others can't be read any more; their files may go a moment
-    /// after this has answered, and have by the end of a [`sweep`](SnapshotBackend::sweep) through the same handle.
+    /// after this has answered, and have by the end of a [`collect_garbage`](SnapshotBackend::collect_garbage) through the same handle.
     ///
     /// `Ok` is a licence to delete the log: the pair is durable, whole, and the current one. See the contract on
     /// [`SnapshotBackend`] for errors and for what cancelling means.
@@ -111,7 +111,7 @@ pub trait StagedSnapshot: io::Write + Debug + Send {
     /// - Before the commit, every failure leaves the old pair untouched; from the commit on, a failure is
     ///   [`OutcomeUnknown`](MiniSnapError::OutcomeUnknown) unless the outcome can be looked up.
     /// - If the future is dropped before the commit began, it must not commit later on.
-    async fn publish(self: Box<Self>, when: Precondition, keep: NonZeroUsize) -> Result<Published>;
+    async fn commit(self: Box<Self>, when: Precondition, retain: NonZeroUsize) -> Result<Committed>;
 }
 
 /// When a publish may go ahead.
@@ -134,7 +134,7 @@ impl Precondition {
     /// # Errors
     ///
     /// [`Stale`](MiniSnapError::Stale) or [`Conflict`](MiniSnapError::Conflict), with `at` and the generations involved.
-    pub fn judge(&self, seq: u64, current: Option<&Generation>, at: &At) -> Result<()> {
+    pub fn evaluate(&self, seq: u64, current: Option<&Generation>, at: &ErrorContext) -> Result<()> {
         match self {
             Self::Always => Ok(()),
             Self::IfNewer => match current {
@@ -153,16 +153,16 @@ impl Precondition {
 
 /// What a publish did: the new generation, and what is retained now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Published {
+pub struct Committed {
     generation: Generation,
     retained: Vec<Generation>,
 }
 
-impl Published {
+impl Committed {
     /// `generation` was published over `before`, the history until then, newest first; of both, `keep` are retained.
     #[must_use]
-    pub fn new(generation: Generation, before: &[Generation], keep: NonZeroUsize) -> Self {
-        let older = Self::retained_after(keep, before.len()) - 1;
+    pub fn new(generation: Generation, before: &[Generation], retain: NonZeroUsize) -> Self {
+        let older = Self::retained_after(retain, before.len()) - 1;
         let retained = std::iter::once(&generation).chain(before.iter().take(older)).cloned().collect();
         Self { generation, retained }
     }
@@ -170,8 +170,8 @@ impl Published {
     /// How many generations are retained after a publish with `keep` when `before` were: `min(keep, before + 1)`. Not one
     /// more: what was retired by a handle that keeps few doesn't come back for one that keeps many.
     #[must_use]
-    pub fn retained_after(keep: NonZeroUsize, before: usize) -> usize {
-        keep.get().min(before.saturating_add(1))
+    pub fn retained_after(retain: NonZeroUsize, before: usize) -> usize {
+        retain.get().min(before.saturating_add(1))
     }
 
     /// The generation that was published.
@@ -201,8 +201,8 @@ macro_rules! forward {
         #[async_trait]
         #[deny(clippy::missing_trait_methods)]
         impl<B: SnapshotBackend + ?Sized> SnapshotBackend for $pointer<B> {
-            fn place(&self) -> &str {
-                (**self).place()
+            fn location(&self) -> &str {
+                (**self).location()
             }
 
             async fn current(&self) -> Result<Option<Generation>> {
@@ -221,8 +221,8 @@ macro_rules! forward {
                 (**self).stage(seq).await
             }
 
-            async fn sweep(&self) -> Result<()> {
-                (**self).sweep().await
+            async fn collect_garbage(&self) -> Result<()> {
+                (**self).collect_garbage().await
             }
         }
     };
@@ -240,25 +240,25 @@ mod tests {
         Generation::new(format!("generation {seq}"), seq)
     }
 
-    fn keep(generations: usize) -> NonZeroUsize {
+    fn retain(generations: usize) -> NonZeroUsize {
         NonZeroUsize::new(generations).expect("not zero")
     }
 
     #[test]
     fn a_publish_is_judged_on_what_is_current() {
-        let (old, at) = (generation(7), At::new(Operation::Publish, "a test"));
-        let judge = |when: Precondition, seq, current| match when.judge(seq, current, &at) {
+        let (old, at) = (generation(7), ErrorContext::new(Operation::Commit, "a test"));
+        let evaluate = |when: Precondition, seq, current| match when.evaluate(seq, current, &at) {
             Ok(()) => "publish",
             Err(MiniSnapError::Stale { .. }) => "stale",
             Err(MiniSnapError::Conflict { .. }) => "conflict",
             Err(other) => panic!("{other}"),
         };
         for current in [None, Some(&old)] {
-            assert_eq!(judge(Precondition::Always, 0, current), "publish");
+            assert_eq!(evaluate(Precondition::Always, 0, current), "publish");
         }
-        assert_eq!(judge(Precondition::IfNewer, 0, None), "publish");
+        assert_eq!(evaluate(Precondition::IfNewer, 0, None), "publish");
         for (seq, judged) in [(6, "stale"), (7, "stale"), (8, "publish")] {
-            assert_eq!(judge(Precondition::IfNewer, seq, Some(&old)), judged, "{seq}");
+            assert_eq!(evaluate(Precondition::IfNewer, seq, Some(&old)), judged, "{seq}");
         }
         for (expected, current, judged) in [
             (None, None, "publish"),
@@ -268,7 +268,7 @@ mod tests {
             (Some(&generation(8)), Some(&old), "conflict"),
         ] {
             assert_eq!(
-                judge(Precondition::IfCurrent(expected.cloned()), 9, current),
+                evaluate(Precondition::IfCurrent(expected.cloned()), 9, current),
                 judged,
                 "{expected:?}, {current:?}"
             );
@@ -278,11 +278,11 @@ mod tests {
     #[test]
     fn as_many_are_retained_as_asked_and_never_more_than_were_there() {
         for (kept, before, retained) in [(1, 0, 1), (3, 0, 1), (3, 1, 2), (3, 2, 3), (3, 9, 3), (3, usize::MAX, 3)] {
-            assert_eq!(Published::retained_after(keep(kept), before), retained, "{kept}, {before}");
+            assert_eq!(Committed::retained_after(retain(kept), before), retained, "{kept}, {before}");
         }
         let before = [generation(3), generation(9), generation(2)];
         for (kept, retained) in [(1, &[5][..]), (2, &[5, 3]), (3, &[5, 3, 9]), (4, &[5, 3, 9, 2]), (9, &[5, 3, 9, 2])] {
-            let published = Published::new(generation(5), &before, keep(kept));
+            let published = Committed::new(generation(5), &before, retain(kept));
             assert_eq!(published.generation(), &generation(5));
             assert_eq!(published.retained().iter().map(Generation::seq).collect::<Vec<_>>(), retained);
             assert_eq!(Some(published.truncation_point()), retained.iter().copied().min());

@@ -25,13 +25,13 @@ pub enum Operation {
     /// Writing a snapshot's JSON.
     Write,
     /// Publishing a snapshot.
-    Publish,
+    Commit,
     /// Removing what dead writers left.
-    Sweep,
+    CollectGarbage,
     /// Accepting what a person or another program wrote in a snapshot's place.
-    Reseal,
+    AcceptExternalChanges,
     /// Moving aside what another program wrote in a snapshot's place.
-    SetAside,
+    RevertExternalChanges,
 }
 
 impl fmt::Display for Operation {
@@ -44,27 +44,27 @@ impl fmt::Display for Operation {
             Self::Restore => "restore",
             Self::Stage => "stage",
             Self::Write => "write",
-            Self::Publish => "publish",
-            Self::Sweep => "collect garbage",
-            Self::Reseal => "reseal",
-            Self::SetAside => "set aside",
+            Self::Commit => "publish",
+            Self::CollectGarbage => "collect garbage",
+            Self::AcceptExternalChanges => "reseal",
+            Self::RevertExternalChanges => "set aside",
         })
     }
 }
 
 /// An operation and the place it was about: a path, or a URL without credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct At {
+pub struct ErrorContext {
     /// What was being done.
     pub operation: Operation,
     /// On which path or URL.
-    pub place: String,
+    pub location: String,
 }
 
-impl At {
+impl ErrorContext {
     /// `operation` at `place`.
-    pub fn new(operation: Operation, place: impl Into<String>) -> Self {
-        Self { operation, place: place.into() }
+    pub fn new(operation: Operation, location: impl Into<String>) -> Self {
+        Self { operation, location: location.into() }
     }
 
     /// `operation` at `url`, less what may be secret in that: all before an `@`, and the query. In doubt, rather too little
@@ -72,7 +72,7 @@ impl At {
     ///
     /// ```
     /// use minisnap_core::{At, Operation};
-    /// assert_eq!(At::of_url(Operation::Open, "s3://user:word@bucket/app?token=x").place, "s3://bucket/app");
+    /// assert_eq!(ErrorContext::of_url(Operation::Open, "s3://user:word@bucket/app?token=x").place, "s3://bucket/app");
     /// ```
     #[must_use]
     pub fn of_url(operation: Operation, url: &str) -> Self {
@@ -91,9 +91,9 @@ impl At {
     }
 }
 
-impl fmt::Display for At {
+impl fmt::Display for ErrorContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.operation, self.place)
+        write!(f, "{} ({})", self.operation, self.location)
     }
 }
 
@@ -108,7 +108,7 @@ pub enum MiniSnapError {
     #[error("{at}: no snapshot here: {found}")]
     NotFound {
         /// What was being done, and where.
-        at: At,
+        at: ErrorContext,
         /// What there is instead.
         found: String,
     },
@@ -119,9 +119,9 @@ pub enum MiniSnapError {
         "{at}: generation {generation} is not retained: it was retired, or never published here; look up the current one, \
          or keep more generations if reading takes longer than `keep` publishes"
     )]
-    Retired {
+    Expired {
         /// What was being done, and where.
-        at: At,
+        at: ErrorContext,
         /// The generation that was asked for.
         generation: Generation,
     },
@@ -130,7 +130,7 @@ pub enum MiniSnapError {
     #[error("{at}: seq {seq} is not above seq {} of the current snapshot {current}; nothing was changed", current.seq())]
     Stale {
         /// What was being done, and where.
-        at: At,
+        at: ErrorContext,
         /// The seq that was to be published.
         seq: u64,
         /// The generation that is current.
@@ -146,7 +146,7 @@ pub enum MiniSnapError {
     )]
     Conflict {
         /// What was being done, and where.
-        at: At,
+        at: ErrorContext,
         /// The generation the publish demanded.
         expected: Option<Generation>,
         /// The generation that is current.
@@ -157,7 +157,7 @@ pub enum MiniSnapError {
     #[error("{at}: still busy after {waited:.1?}: {reason}; nothing was changed: try again later")]
     Busy {
         /// What was being done, and where.
-        at: At,
+        at: ErrorContext,
         /// How long it was tried.
         waited: Duration,
         /// What it was waiting for.
@@ -167,9 +167,9 @@ pub enum MiniSnapError {
     /// The staged bytes are gone, or may go, before they could be published. Stage and write them again; the typed store
     /// does so by itself a few times.
     #[error("{at}: the staged snapshot is gone ({reason}); nothing was changed: write it again")]
-    Restage {
+    StageLost {
         /// What was being done, and where.
-        at: At,
+        at: ErrorContext,
         /// How that came.
         reason: String,
     },
@@ -184,7 +184,7 @@ pub enum MiniSnapError {
     )]
     OutcomeUnknown {
         /// What was being done, and where.
-        at: At,
+        at: ErrorContext,
         /// The generation that was being published.
         generation: Generation,
         /// The generation that was current before.
@@ -197,7 +197,7 @@ pub enum MiniSnapError {
     #[error("{at}: cannot {action}: {source}")]
     Io {
         /// What was being done, and the path it failed on.
-        at: At,
+        at: ErrorContext,
         /// The step that failed, in a word or two: `rename`, `sync`.
         action: &'static str,
         /// What the system said.
@@ -208,7 +208,7 @@ pub enum MiniSnapError {
     #[error("{at}: {source}")]
     Backend {
         /// What was being done, and where.
-        at: At,
+        at: ErrorContext,
         /// What it said.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
@@ -218,7 +218,7 @@ pub enum MiniSnapError {
     #[error("{at}: the JSON{} doesn't fit: {source}", of(generation.as_ref()))]
     Serde {
         /// What was being done, and where.
-        at: At,
+        at: ErrorContext,
         /// The generation that was being read, if any.
         generation: Option<Generation>,
         /// What serde said.
@@ -266,7 +266,7 @@ pub enum MiniSnapError {
     #[error("{at}: JSON has no keys of type {key_type}, and the map at {} has one", pointer(path))]
     MapKey {
         /// What was being done, and where.
-        at: At,
+        at: ErrorContext,
         /// Which map: a JSON Pointer (RFC 6901), empty if it is the state itself.
         path: String,
         /// The key's type, as [`std::any::type_name`] gives it.
@@ -279,7 +279,7 @@ pub enum MiniSnapError {
     #[error("{at}: this state would not come back from its snapshot: {reason}; nothing was changed")]
     Unrestorable {
         /// What was being done, and where.
-        at: At,
+        at: ErrorContext,
         /// What would be lost.
         reason: String,
     },
@@ -288,7 +288,7 @@ pub enum MiniSnapError {
     #[error("{at}: the file holds {found}, not a seq; write the number of the last change in snapshot.json into it")]
     InvalidSequence {
         /// What was being done, and the path of the file.
-        at: At,
+        at: ErrorContext,
         /// What the file holds instead.
         found: String,
     },
@@ -297,7 +297,7 @@ pub enum MiniSnapError {
     #[error("{at}: {found}; {remedy}; intact older generations: {}", list(intact))]
     Corrupt {
         /// What was being done, and the path or URL of what is damaged.
-        at: At,
+        at: ErrorContext,
         /// What is wrong with it.
         found: String,
         /// What the reader can do.
@@ -308,9 +308,9 @@ pub enum MiniSnapError {
 
     /// Another program wrote where only minisnap writes. Nothing was changed: what it wrote may be newer than the snapshot.
     #[error("{at}: {found}; {remedy}")]
-    Foreign {
+    ExternalChange {
         /// What was being done, and the path of what was found.
-        at: At,
+        at: ErrorContext,
         /// What was found.
         found: String,
         /// What the reader can do.
@@ -322,7 +322,7 @@ pub enum MiniSnapError {
     #[error("{at}: {}; nothing was changed", inside(store.as_deref()))]
     InsideStore {
         /// What was being done, and the path that was given.
-        at: At,
+        at: ErrorContext,
         /// The folder of the other store, which may be what was meant; `None` if its generations are elsewhere than in its
         /// folder, so that it can't be told whose they are.
         store: Option<String>,
@@ -332,7 +332,7 @@ pub enum MiniSnapError {
     #[error("{at}: not supported: {what}")]
     Unsupported {
         /// What was being done, and where.
-        at: At,
+        at: ErrorContext,
         /// What is lacking, and what to use instead.
         what: String,
     },
@@ -341,7 +341,7 @@ pub enum MiniSnapError {
     #[error("{at}: {reason}")]
     InvalidUrl {
         /// What was being done, and the URL without credentials.
-        at: At,
+        at: ErrorContext,
         /// What is wrong with it.
         reason: String,
     },
@@ -357,14 +357,14 @@ impl MiniSnapError {
 
     /// What was being done, and where.
     #[must_use]
-    pub fn at(&self) -> &At {
+    pub fn at(&self) -> &ErrorContext {
         match self {
             Self::NotFound { at, .. }
-            | Self::Retired { at, .. }
+            | Self::Expired { at, .. }
             | Self::Stale { at, .. }
             | Self::Conflict { at, .. }
             | Self::Busy { at, .. }
-            | Self::Restage { at, .. }
+            | Self::StageLost { at, .. }
             | Self::OutcomeUnknown { at, .. }
             | Self::Io { at, .. }
             | Self::Backend { at, .. }
@@ -373,7 +373,7 @@ impl MiniSnapError {
             | Self::Unrestorable { at, .. }
             | Self::InvalidSequence { at, .. }
             | Self::Corrupt { at, .. }
-            | Self::Foreign { at, .. }
+            | Self::ExternalChange { at, .. }
             | Self::InsideStore { at, .. }
             | Self::Unsupported { at, .. }
             | Self::InvalidUrl { at, .. } => at,
@@ -388,7 +388,7 @@ impl MiniSnapError {
                 "write the map as a list of pairs, with serde_with's #[serde_as(as = \"Vec<(_, _)>\")] or a \
                  #[serde(with = \"...\")] of your own, or give it a key that serializes as a string",
             ),
-            Self::Corrupt { remedy, .. } | Self::Foreign { remedy, .. } => Some(remedy),
+            Self::Corrupt { remedy, .. } | Self::ExternalChange { remedy, .. } => Some(remedy),
             _ => None,
         }
     }
@@ -405,7 +405,7 @@ impl MiniSnapError {
     }
 
     /// The error inside an [`io::Error`] that a stage's `write` returned, or that error itself at `at`.
-    pub fn from_write(error: io::Error, at: impl FnOnce() -> At) -> Self {
+    pub fn from_write(error: io::Error, at: impl FnOnce() -> ErrorContext) -> Self {
         match error.downcast::<Self>() {
             Ok(inner) => inner,
             Err(source) => Self::Io { at: at(), action: "write", source },

@@ -21,10 +21,10 @@ mod error;
 pub mod format;
 mod generation;
 
-pub use backend::{Precondition, Published, SnapshotBackend, StagedSnapshot};
+pub use backend::{Committed, Precondition, SnapshotBackend, StagedSnapshot};
 pub use blocking::{run_blocking, spawn_blocking};
 pub use digest::{Digest, Digester};
-pub use error::{At, MiniSnapError, Operation, Result};
+pub use error::{ErrorContext, MiniSnapError, Operation, Result};
 pub use generation::{Generation, random_name_part};
 
 // What an author of a backend needs to name the types in the trait's signatures.

@@ -1,11 +1,11 @@
 //! What errors say, and what they keep to themselves.
 
-use minisnap_core::{At, Generation, MiniSnapError, Operation, format};
+use minisnap_core::{ErrorContext, Generation, MiniSnapError, Operation, format};
 use std::io;
 
 #[test]
 fn an_error_keeps_its_place_and_kind_on_the_way_through_io() {
-    let at = At::new(Operation::Write, "/data/state/snapshot.json");
+    let at = ErrorContext::new(Operation::Write, "/data/state/snapshot.json");
     let full =
         || MiniSnapError::Io { at: at.clone(), action: "write", source: io::Error::from(io::ErrorKind::StorageFull) };
     let io = full().into_io();
@@ -17,9 +17,10 @@ fn an_error_keeps_its_place_and_kind_on_the_way_through_io() {
 
 #[test]
 fn a_bare_io_error_gets_the_place_it_lacks() {
-    let error =
-        MiniSnapError::from_write(io::Error::from(io::ErrorKind::BrokenPipe), || At::new(Operation::Write, "memory:"));
-    assert!(matches!(&error, MiniSnapError::Io { at, .. } if at.place == "memory:"), "{error}");
+    let error = MiniSnapError::from_write(io::Error::from(io::ErrorKind::BrokenPipe), || {
+        ErrorContext::new(Operation::Write, "memory:")
+    });
+    assert!(matches!(&error, MiniSnapError::Io { at, .. } if at.location == "memory:"), "{error}");
 }
 
 #[test]
@@ -34,13 +35,13 @@ fn of_a_url_nothing_is_shown_that_may_be_secret() {
         ("user:word@host/app?token=x", "host/app"),
         ("/data/state", "/data/state"),
     ] {
-        assert_eq!(At::of_url(Operation::Open, url).place, shown, "{url}");
+        assert_eq!(ErrorContext::of_url(Operation::Open, url).location, shown, "{url}");
     }
 }
 
 #[test]
 fn an_error_names_the_generations_it_is_about_and_says_whether_the_outcome_is_known() {
-    let at = || At::new(Operation::Publish, "memory:");
+    let at = || ErrorContext::new(Operation::Commit, "memory:");
     let (old, new) = (Generation::new("9-x2", 9), Generation::new("10-k7", 10));
     let serde = |generation| MiniSnapError::Serde {
         at: at(),

@@ -1,7 +1,7 @@
 //! The format, against serde_json itself.
 
 use minisnap_core::{
-    At, MiniSnapError, Operation,
+    ErrorContext, MiniSnapError, Operation,
     format::{self, CHUNK, Encoding, MAX_DEPTH, MAX_SEQ_BYTES, check_json, is_json, parse_seq, seq_text, write_json},
 };
 use proptest::prelude::*;
@@ -11,8 +11,8 @@ use std::{
     io::{self, Write},
 };
 
-fn at() -> At {
-    At::new(Operation::Write, "a test")
+fn at() -> ErrorContext {
+    ErrorContext::new(Operation::Write, "a test")
 }
 
 fn written<S: serde::Serialize + ?Sized>(state: &S) -> Vec<u8> {

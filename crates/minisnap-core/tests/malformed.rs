@@ -1,7 +1,7 @@
 //! States whose `Serialize` breaks serde's rules: no text that nothing reads is taken for a JSON, and whatever the state
 //! makes of an error, the one that happened first is returned.
 
-use minisnap_core::{At, MiniSnapError, Operation, format::write_json};
+use minisnap_core::{ErrorContext, MiniSnapError, Operation, format::write_json};
 use serde::{
     Serialize, Serializer,
     ser::{
@@ -15,8 +15,8 @@ use std::{
     io::{self, Write},
 };
 
-fn at() -> At {
-    At::new(Operation::Write, "a test")
+fn at() -> ErrorContext {
+    ErrorContext::new(Operation::Write, "a test")
 }
 
 /// What is written as `Ok` can be read.

@@ -1,6 +1,6 @@
 //! Keys that JSON can't have: the error names the type, and the map.
 
-use minisnap_core::{At, MiniSnapError, Operation, format::write_json};
+use minisnap_core::{ErrorContext, MiniSnapError, Operation, format::write_json};
 use serde::{Serialize, Serializer, ser::Error as _};
 use std::{
     collections::{BTreeMap, HashMap},
@@ -8,7 +8,7 @@ use std::{
 };
 
 fn refused(state: &(impl Serialize + ?Sized)) -> MiniSnapError {
-    write_json(io::sink(), state, || At::new(Operation::Write, "a test")).expect_err("JSON has no such keys")
+    write_json(io::sink(), state, || ErrorContext::new(Operation::Write, "a test")).expect_err("JSON has no such keys")
 }
 
 #[track_caller]

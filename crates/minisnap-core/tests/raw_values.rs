@@ -1,7 +1,7 @@
 //! `RawValue`s: text that a program hands through unread. What no restore as a `Value` could read is refused.
 
 use minisnap_core::{
-    At, MiniSnapError, Operation, Result,
+    ErrorContext, MiniSnapError, Operation, Result,
     format::{MAX_DEPTH, write_json},
 };
 use proptest::prelude::*;
@@ -14,7 +14,7 @@ fn raw(json: impl Into<String>) -> Box<RawValue> {
 
 fn written(state: &impl Serialize) -> Result<String> {
     let mut bytes = Vec::new();
-    write_json(&mut bytes, state, || At::new(Operation::Write, "a test"))?;
+    write_json(&mut bytes, state, || ErrorContext::new(Operation::Write, "a test"))?;
     Ok(String::from_utf8(bytes).expect("JSON is text"))
 }
 

@@ -2,7 +2,7 @@
 //!
 //! What doesn't come back is `create_verified`'s to refuse: see `tests/verified.rs` of the package `minisnap-tests`.
 
-use minisnap_core::{At, MiniSnapError, Operation, Result, format::write_json};
+use minisnap_core::{ErrorContext, MiniSnapError, Operation, Result, format::write_json};
 use proptest::prelude::*;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
 use std::{collections::BTreeMap, fmt};
@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, fmt};
 /// The value as it comes back, after a check that it is written as `serde_json` writes it.
 fn written<S: Serialize>(value: &S) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let outcome = write_json(&mut bytes, value, || At::new(Operation::Write, "a test"));
+    let outcome = write_json(&mut bytes, value, || ErrorContext::new(Operation::Write, "a test"));
     match (&outcome, serde_json::to_vec_pretty(value)) {
         (Ok(()), Ok(expected)) => assert_eq!(bytes, expected),
         (Err(MiniSnapError::MapKey { source, .. }), Err(expected)) => {

@@ -1,15 +1,16 @@
 //! The backend's face: the trait, and how its blocking work gets off the runtime.
 
 use crate::{
+    commit, external_changes,
     later::Later,
     layout::Layout,
     lock::{Caller, CallerWatch},
-    publish, read, reseal,
+    read,
     stage::Stage,
 };
 use minisnap_core::{
-    At, Bytes, Digest, Generation, MiniSnapError, Operation, Precondition, Published, Result, SnapshotBackend,
-    StagedSnapshot, async_trait, run_blocking,
+    Bytes, Committed, Digest, ErrorContext, Generation, MiniSnapError, Operation, Precondition, Result,
+    SnapshotBackend, StagedSnapshot, async_trait, run_blocking,
 };
 use std::{
     io,
@@ -27,7 +28,7 @@ use std::{
 #[derive(Debug, Clone)]
 pub struct FsBackend {
     dir: PathBuf,
-    place: String,
+    location: String,
     store: Store,
     /// Why the path could not be resolved when this was made: the same error from every operation, for ever. Else what comes
     /// later would be in another folder than what came before.
@@ -60,10 +61,10 @@ impl FsBackend {
             Ok(absolute) => (absolute, None),
             Err(error) => (folder.into(), Some(Arc::new(error))),
         };
-        let place = absolute.display().to_string();
+        let location = absolute.display().to_string();
         let layout = Layout::new(absolute);
         let later = Later::new(&layout);
-        Self { dir, place, store: Store { layout, patience: Self::DEFAULT_BUSY_TIMEOUT, later }, unresolved }
+        Self { dir, location, store: Store { layout, patience: Self::DEFAULT_BUSY_TIMEOUT, later }, unresolved }
     }
 
     /// How long a writer waits for other writers, unless set.
@@ -92,7 +93,7 @@ impl FsBackend {
 
     /// Accepts what a person or another program wrote in the snapshot's place, and publishes it as the newest generation:
     /// the way out of [`Corrupt`](MiniSnapError::Corrupt) after an edit on purpose, and of
-    /// [`Foreign`](MiniSnapError::Foreign).
+    /// [`ExternalChange`](MiniSnapError::ExternalChange).
     ///
     /// What counts is what `cat snapshot.json` and `cat snapshot.seq` show. If they were replaced (`sed -i`, most editors,
     /// an old version of this program), the intact generation that was current stays in the history as the parent; if the
@@ -105,23 +106,27 @@ impl FsBackend {
     /// [`Serde`](MiniSnapError::Serde) if `snapshot.json` isn't JSON, [`InvalidSequence`](MiniSnapError::InvalidSequence) if
     /// `snapshot.seq` holds no number: nothing is changed then. [`OutcomeUnknown`](MiniSnapError::OutcomeUnknown) as for a
     /// publish.
-    pub async fn reseal(&self) -> Result<Option<Published>> {
-        self.blocking(Operation::Reseal, |store, caller| reseal::reseal(store, None, caller)).await
+    pub async fn accept_external_changes(&self) -> Result<Option<Committed>> {
+        self.blocking(Operation::AcceptExternalChanges, |store, caller| external_changes::accept(store, None, caller))
+            .await
     }
 
-    /// Like [`reseal`](Self::reseal), if what stands there is still what somebody looked at and agreed to: this seq, and a JSON
+    /// Like [`accept_external_changes`](Self::reseal), if what stands there is still what somebody looked at and agreed to: this seq, and a JSON
     /// of this digest. It is judged on the very bytes that are published.
     ///
     /// # Errors
     ///
-    /// [`Foreign`](MiniSnapError::Foreign) if it was changed since; nothing is changed then. Else those of
-    /// [`reseal`](Self::reseal).
-    pub async fn reseal_if(&self, seq: u64, digest: Digest) -> Result<Option<Published>> {
-        self.blocking(Operation::Reseal, move |store, caller| reseal::reseal(store, Some((seq, digest)), caller)).await
+    /// [`ExternalChange`](MiniSnapError::ExternalChange) if it was changed since; nothing is changed then. Else those of
+    /// [`accept_external_changes`](Self::reseal).
+    pub async fn accept_external_changes_if(&self, seq: u64, digest: Digest) -> Result<Option<Committed>> {
+        self.blocking(Operation::AcceptExternalChanges, move |store, caller| {
+            external_changes::accept(store, Some((seq, digest)), caller)
+        })
+        .await
     }
 
     /// Moves what another program wrote in the snapshot's place aside, and goes on with the snapshot that was published
-    /// last: the other way out of [`Foreign`](MiniSnapError::Foreign).
+    /// last: the other way out of [`ExternalChange`](MiniSnapError::ExternalChange).
     ///
     /// Returns the new names, `snapshot.json.aside-…` and `snapshot.seq.aside-…` in the same folder, which are yours: they
     /// are never touched again.
@@ -129,8 +134,8 @@ impl FsBackend {
     /// # Errors
     ///
     /// [`Io`](MiniSnapError::Io) and [`Busy`](MiniSnapError::Busy).
-    pub async fn set_aside(&self) -> Result<Vec<PathBuf>> {
-        self.blocking(Operation::SetAside, reseal::set_aside).await
+    pub async fn revert_external_changes(&self) -> Result<Vec<PathBuf>> {
+        self.blocking(Operation::RevertExternalChanges, external_changes::revert).await
     }
 
     async fn blocking<T: Send + 'static>(
@@ -138,7 +143,7 @@ impl FsBackend {
         operation: Operation,
         work: impl FnOnce(&Store, &CallerWatch) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let (at, store) = (At::new(operation, self.place.clone()), self.store.clone());
+        let (at, store) = (ErrorContext::new(operation, self.location.clone()), self.store.clone());
         if let Some(error) = &self.unresolved {
             let source = io::Error::new(error.kind(), Arc::clone(error));
             return Err(MiniSnapError::Io { at, action: "resolve the path against the working directory", source });
@@ -150,7 +155,7 @@ impl FsBackend {
 /// Runs `work` on the runtime's blocking pool, all of an operation in one go. If the future is dropped, the work is told
 /// that its caller is gone, and its result is dropped when it comes.
 async fn blocking<T: Send + 'static>(
-    at: At,
+    at: ErrorContext,
     work: impl FnOnce(&CallerWatch) -> Result<T> + Send + 'static,
 ) -> Result<T> {
     let caller = Caller::default();
@@ -161,8 +166,8 @@ async fn blocking<T: Send + 'static>(
 
 #[async_trait]
 impl SnapshotBackend for FsBackend {
-    fn place(&self) -> &str {
-        &self.place
+    fn location(&self) -> &str {
+        &self.location
     }
 
     async fn current(&self) -> Result<Option<Generation>> {
@@ -184,12 +189,12 @@ impl SnapshotBackend for FsBackend {
     }
 
     async fn stage(&self, seq: u64) -> Result<Box<dyn StagedSnapshot>> {
-        let stage = self.blocking(Operation::Stage, move |store, caller| publish::begin(store, seq, caller)).await?;
+        let stage = self.blocking(Operation::Stage, move |store, caller| commit::begin(store, seq, caller)).await?;
         Ok(Box::new(FsStaged { store: self.store.clone(), stage }))
     }
 
-    async fn sweep(&self) -> Result<()> {
-        self.blocking(Operation::Sweep, publish::sweep).await
+    async fn collect_garbage(&self) -> Result<()> {
+        self.blocking(Operation::CollectGarbage, commit::collect_garbage).await
     }
 }
 
@@ -216,8 +221,8 @@ impl StagedSnapshot for FsStaged {
         Ok(())
     }
 
-    async fn publish(self: Box<Self>, when: Precondition, keep: NonZeroUsize) -> Result<Published> {
-        let at = At::new(Operation::Publish, self.store.layout.dir().display().to_string());
-        blocking(at, move |caller| publish::publish(&self.store, self.stage, &when, keep, caller)).await
+    async fn commit(self: Box<Self>, when: Precondition, retain: NonZeroUsize) -> Result<Committed> {
+        let at = ErrorContext::new(Operation::Commit, self.store.layout.dir().display().to_string());
+        blocking(at, move |caller| commit::commit(&self.store, self.stage, &when, retain, caller)).await
     }
 }

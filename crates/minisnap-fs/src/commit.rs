@@ -1,121 +1,134 @@
-//! The one step that publishes: replacing the commit record.
+//! Publishing, from the first folder to the last lock let go. The steps and nothing else.
+//!
+//! 1. Make the folders that are missing. As long as nothing was published: sync the folder and every ancestor up to the
+//!    mount point, whoever made them, since another process may have been killed before its sync.
+//! 2. Under `.lock`: settle what stands at the two names (`migrate.rs`); remove stages and generations that aren't retained
+//!    and whose writer is gone, here, so that a full disk can recover (generations only once the commit record is synced:
+//!    whoever replaced it may have been killed before that); make a fresh stage, locked for as long as its writer lives.
+//!    Then, unlocked, the JSON is written to it, digested on the way; and at last `snapshot.seq`, and the links to the
+//!    history as it is now.
+//! 3. Rename the stage to its final name. Nothing points to it yet.
+//! 4. Sync both files, their folder and `snapshots`, side by side: the first round of waiting for the disk.
+//! 5. Take `.lock`. If the caller is gone, discard. Settle the names and read the commit record again; judge the
+//!    precondition (failed: discard); if the history isn't what step 2 linked to, link again and sync the folder.
+//! 6. See that the generation and the lock are still where they were put (else `StageLost`, or `Busy`); replace the commit
+//!    record and sync `snapshots`: the second round, and the last.
+//! 7. Still locked, remove every generation that isn't retained and whose writer is gone, but for a small one, which is
+//!    claimed. Let go of the generation's lock, then of `.lock`. Have the claimed one removed while the caller goes on.
+//!
+//! Everything before step 6 leaves the old pair as it was. In step 6 the outcome may become unknown, and then nothing is
+//! removed. After it nothing fails: what can't be removed waits for the next publish.
 
 use crate::{
-    disk::{Disk, Entry},
-    layout::{GenerationName, Layout, NOTHING_PUBLISHED},
-    lock::StoreLock,
-    stage::Stage,
+    backend::Store,
+    disk::Disk,
+    expire::{self, RecordSync},
+    layout::{GenerationName, Layout},
+    lock::{CallerWatch, StoreLock},
+    migrate,
+    record::{self, CommitRecord, History},
+    replace_record,
+    stage::{Stage, retained_over},
 };
-use minisnap_core::{MiniSnapError, Result};
-use std::{path::Path, time::Duration};
+use minisnap_core::{Committed, ErrorContext, Operation, Precondition, Result};
+use std::{num::NonZeroUsize, path::Path};
 
-/// A commit that didn't go well.
-pub(crate) enum Failure {
-    /// The record certainly didn't change.
-    Untouched(MiniSnapError),
-    /// It may have, or not durably.
-    Unknown(MiniSnapError),
+/// Steps 1 and 2, as far as an empty stage.
+pub(crate) fn begin(store: &Store, seq: u64, caller: &CallerWatch) -> Result<Stage> {
+    let (disk, layout) = (Disk::new(Operation::Stage), &store.layout);
+    // 1.
+    make_folders(disk, layout)?;
+    // 2.
+    let lock = StoreLock::acquire(disk, layout, store.patience, caller)?;
+    let current = migrate::settle(disk, layout, &lock)?;
+    // What is left over is in nobody's way but on a full disk, and there the next call says so.
+    let _ = History::from(disk, layout, current.as_ref())
+        .and_then(|history| expire::clean(disk, layout, &lock, &history, RecordSync::Unknown));
+    let mut stage = Stage::create(disk, layout, seq)?;
+    stage.set_disk(Disk::new(Operation::Write));
+    Ok(stage)
 }
 
-impl From<MiniSnapError> for Failure {
-    fn from(error: MiniSnapError) -> Self {
-        Self::Untouched(error)
+/// The rest of step 2, and steps 3 to 7.
+pub(crate) fn commit(
+    store: &Store,
+    mut stage: Stage,
+    when: &Precondition,
+    retain: NonZeroUsize,
+    caller: &CallerWatch,
+) -> Result<Committed> {
+    let (disk, layout) = (Disk::new(Operation::Commit), &store.layout);
+    stage.set_disk(disk);
+    // 2.
+    let expected = record::read(disk, layout)?.into_current();
+    let foreseen = History::from(disk, layout, expected.as_ref())?;
+    stage.complete(expected.as_ref(), retained_over(&foreseen, retain))?;
+    // 3.
+    let name = stage.move_to_new_name()?;
+    // 4.
+    stage.sync()?;
+    // 5.
+    let lock = StoreLock::acquire(disk, layout, store.patience, caller)?;
+    let current = migrate::settle(disk, layout, &lock)?;
+    when.evaluate(stage.seq(), current.as_ref().map(GenerationName::to_generation).as_ref(), &at(disk, layout))?;
+    // A generation's history is what it was published over: it doesn't change but at its end, once it is followed.
+    let before = if current == expected { foreseen } else { History::from(disk, layout, current.as_ref())? };
+    let retained = retained_over(&before, retain);
+    if current != expected {
+        stage.relink(current.as_ref(), retained)?;
     }
+    let generation = record::describe(disk, layout, &name)?;
+    let older = before.describe(disk, layout)?;
+    // 6.
+    replace_record::swap(disk, layout, &lock, &mut stage, &name)
+        .map_err(|failure| failure.of_publishing(disk, layout, &name, current.as_ref()))?;
+    // 7.
+    let published = Committed::new(generation, &older, retain);
+    let history = before.over(disk, layout, &name, retained).ok();
+    let left = history.and_then(|history| expire::clean_but_one(disk, layout, &lock, &history));
+    drop(stage);
+    drop(lock);
+    if let Some(doomed) = left {
+        store.later.remove(doomed);
+    }
+    Ok(published)
 }
 
-impl Failure {
-    /// What it means where another generation than `previous` was to become current.
-    pub(crate) fn of_publishing(
-        self,
-        disk: Disk,
-        layout: &Layout,
-        name: &GenerationName,
-        previous: Option<&GenerationName>,
-    ) -> MiniSnapError {
-        match self {
-            Self::Untouched(error) => error,
-            Self::Unknown(error) => MiniSnapError::OutcomeUnknown {
-                at: disk.at(&layout.current()),
-                generation: name.to_generation(),
-                previous: previous.map(GenerationName::to_generation),
-                source: Box::new(error),
-            },
+/// Removes, now, what dead writers left, and what this one retired.
+pub(crate) fn collect_garbage(store: &Store, caller: &CallerWatch) -> Result<()> {
+    let (disk, layout) = (Disk::new(Operation::CollectGarbage), &store.layout);
+    store.later.finish();
+    if record::read(disk, layout)? == CommitRecord::Absent {
+        // Nothing was ever staged here; a plain pair is left to the first publish.
+        return Ok(());
+    }
+    let lock = StoreLock::acquire(disk, layout, store.patience, caller)?;
+    let current = record::read(disk, layout)?.into_current();
+    let history = History::from(disk, layout, current.as_ref())?;
+    expire::clean(disk, layout, &lock, &history, RecordSync::Unknown)
+}
+
+fn make_folders(disk: Disk, layout: &Layout) -> Result<()> {
+    if let CommitRecord::Current(_) = record::read(disk, layout)? {
+        return Ok(());
+    }
+    disk.create_folders(&layout.snapshots())?;
+    sync_with_ancestors(disk, layout.dir())
+}
+
+/// Syncs a folder and those above it, up to the mount point, or until one may not be opened: whoever made that one has
+/// more rights than this process, and is not in the middle of making this store.
+pub(crate) fn sync_with_ancestors(disk: Disk, folder: &Path) -> Result<()> {
+    let folder = disk.canonical(folder)?;
+    let device = disk.device(&folder)?;
+    for ancestor in folder.ancestors() {
+        if disk.device(ancestor)? != device || !disk.sync_folder_if_allowed(ancestor)? {
+            break;
         }
     }
-
-    /// What it means where the old pair and the new one are the same.
-    pub(crate) fn of_adopting(self) -> MiniSnapError {
-        match self {
-            Self::Untouched(error) | Self::Unknown(error) => error,
-        }
-    }
+    Ok(())
 }
 
-/// Points the commit record to `name`, durably. `stage`, which is synced, is kept from here on unless the record certainly
-/// didn't change.
-pub(crate) fn swap(
-    disk: Disk,
-    layout: &Layout,
-    lock: &StoreLock,
-    stage: &mut Stage,
-    name: &GenerationName,
-) -> Result<(), Failure> {
-    stage.check_still_there()?;
-    if !lock.is_still_the_stores()? {
-        return Err(Failure::Untouched(MiniSnapError::Busy {
-            at: disk.at(&layout.lock()),
-            waited: Duration::ZERO,
-            reason: "somebody removed the lock file while it was held".into(),
-        }));
-    }
-    let (next, current, snapshots) = (layout.next(), layout.current(), layout.snapshots());
-    disk.remove(&next)?;
-    disk.link(Path::new(name.as_str()), &next)?;
-    // Opened before, so that nothing but the sync itself can fail after the rename.
-    let folder = disk.open_folder(&snapshots)?;
-    stage.keep();
-    if let Err(error) = disk.rename(&next, &current) {
-        // A rename that answers with an error hasn't happened, unless the disk itself failed.
-        let disk_failed =
-            matches!(&error, MiniSnapError::Io { source, .. } if source.raw_os_error() == Some(libc::EIO));
-        let unchanged = disk.entry(&current).is_ok_and(|entry| entry != Entry::Link(name.as_str().into()));
-        if disk_failed || !unchanged {
-            return Err(Failure::Unknown(error));
-        }
-        stage.discard();
-        return Err(Failure::Untouched(error));
-    }
-    disk.sync(&folder, &snapshots).map_err(Failure::Unknown)
-}
-
-/// Makes the commit record durable as it is, whoever placed it. It is placed anew: if the sync of the old one failed, a
-/// second sync of the same link may say that all is well.
-pub(crate) fn renew(disk: Disk, layout: &Layout, _lock: &StoreLock, current: Option<&GenerationName>) -> Result<()> {
-    let next = layout.next();
-    disk.remove(&next)?;
-    disk.link(Path::new(current.map_or(NOTHING_PUBLISHED, GenerationName::as_str)), &next)?;
-    disk.rename(&next, &layout.current())?;
-    disk.sync_folder(&layout.snapshots())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::lock::Caller;
-    use minisnap_core::{Digest, Operation};
-
-    #[test]
-    fn whoever_lost_the_lock_file_does_not_commit() {
-        let folder = tempfile::TempDir::new().unwrap();
-        let (disk, layout) = (Disk::new(Operation::Publish), Layout::new(folder.path().into()));
-        disk.create_folders(&layout.snapshots()).unwrap();
-        let caller = Caller::default();
-        let lock = StoreLock::acquire(disk, &layout, Duration::ZERO, &caller.watch()).unwrap();
-        let mut stage = Stage::create(disk, &layout, 1).unwrap();
-        let name = GenerationName::new(1, Digest::of(b"")).unwrap();
-        disk.remove(&layout.lock()).unwrap();
-        let swapped = swap(disk, &layout, &lock, &mut stage, &name);
-        assert!(matches!(swapped, Err(Failure::Untouched(MiniSnapError::Busy { .. }))));
-        assert_eq!(disk.entry(&layout.current()).unwrap(), Entry::Missing);
-    }
+fn at(disk: Disk, layout: &Layout) -> ErrorContext {
+    disk.at(layout.dir())
 }

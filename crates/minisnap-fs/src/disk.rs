@@ -1,7 +1,7 @@
 //! The only file that touches the disk. Every call is here once, gives its path to its errors, and does nothing else; what
 //! a call is good for is decided elsewhere.
 
-use minisnap_core::{At, MiniSnapError, Operation, Result};
+use minisnap_core::{ErrorContext, MiniSnapError, Operation, Result};
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Read, Write},
@@ -77,8 +77,8 @@ impl Disk {
         Self { operation }
     }
 
-    pub(crate) fn at(&self, path: &Path) -> At {
-        At::new(self.operation, path.display().to_string())
+    pub(crate) fn at(&self, path: &Path) -> ErrorContext {
+        ErrorContext::new(self.operation, path.display().to_string())
     }
 
     pub(crate) fn error(&self, action: &'static str, path: &Path, source: io::Error) -> MiniSnapError {

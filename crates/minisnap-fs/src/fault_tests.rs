@@ -104,8 +104,8 @@ impl Store {
                 fs::write(store.path("snapshot.seq"), "2").unwrap();
             }
             Deed::Next | Deed::Reseal | Deed::ResealInPlace => {
-                store.publish(1).await.unwrap();
-                store.publish(2).await.unwrap();
+                store.commit(1).await.unwrap();
+                store.commit(2).await.unwrap();
             }
         }
         match deed {
@@ -123,20 +123,20 @@ impl Store {
         self.folder.path().join("state").join(name)
     }
 
-    async fn publish(&self, seq: u64) -> Result<()> {
+    async fn commit(&self, seq: u64) -> Result<()> {
         let mut stage = self.backend.stage(seq).await?;
         stage
             .write_all(format!("[{seq}]").as_bytes())
             .map_err(|error| MiniSnapError::from_write(error, || unreachable!("the stage gives the place")))?;
-        let published = stage.publish(Precondition::Always, NonZeroUsize::new(2).unwrap()).await;
+        let published = stage.commit(Precondition::Always, NonZeroUsize::new(2).unwrap()).await;
         self.backend.finish();
         published.map(drop)
     }
 
     async fn act(&self, deed: Deed) -> Result<()> {
         match deed {
-            Deed::First | Deed::Next | Deed::Adoption => self.publish(9).await,
-            Deed::Reseal | Deed::ResealInPlace => self.backend.reseal().await.map(drop),
+            Deed::First | Deed::Next | Deed::Adoption => self.commit(9).await,
+            Deed::Reseal | Deed::ResealInPlace => self.backend.accept_external_changes().await.map(drop),
         }
     }
 
@@ -211,23 +211,23 @@ async fn fail(deed: Deed, pass: usize, error: i32, once: bool) -> (bool, bool) {
         Err(_) => match deed {
             Deed::First | Deed::Next | Deed::Adoption => assert_eq!(found.unwrap(), old, "{context}"),
             // Still as edited: still reported.
-            Deed::Reseal => assert!(matches!(found, Err(MiniSnapError::Foreign { .. })), "{context}"),
+            Deed::Reseal => assert!(matches!(found, Err(MiniSnapError::ExternalChange { .. })), "{context}"),
             Deed::ResealInPlace => assert!(matches!(found, Err(MiniSnapError::Corrupt { .. })), "{context}"),
         },
     }
     if let Err(MiniSnapError::Io { at, source, .. }) = &done {
-        assert!(at.place.starts_with(store.folder.path().to_str().unwrap()), "{context}");
+        assert!(at.location.starts_with(store.folder.path().to_str().unwrap()), "{context}");
         assert_eq!(source.raw_os_error(), Some(error), "{context}");
     }
     // And then the disk is well again.
     if matches!(deed, Deed::Reseal | Deed::ResealInPlace) {
-        store.backend.reseal().await.unwrap();
+        store.backend.accept_external_changes().await.unwrap();
         assert_eq!(store.restore().await.unwrap(), new, "{context}");
         let intact: &[u64] = if matches!(deed, Deed::Reseal) { &[2, 2, 1] } else { &[2, 1] };
         let history = store.backend.history().await.unwrap();
         assert_eq!(history.iter().map(Generation::seq).collect::<Vec<_>>(), intact, "{context}");
     }
-    store.publish(10).await.unwrap_or_else(|error| panic!("{error}; {context}"));
+    store.commit(10).await.unwrap_or_else(|error| panic!("{error}; {context}"));
     assert_eq!(store.restore().await.unwrap(), Some(("[10]".into(), 10)), "{context}");
     assert_eq!(store.debris().await, BTreeSet::new(), "{context}");
     (!failed.is_empty(), matches!(done, Err(MiniSnapError::OutcomeUnknown { .. })))
@@ -308,7 +308,7 @@ async fn after_an_unknown_outcome_the_record_is_placed_anew_before_anything_is_r
     let mut pass = 0;
     loop {
         store.plan(pass, libc::EIO, true);
-        let done = store.publish(9).await;
+        let done = store.commit(9).await;
         let failed = store.unplan();
         if matches!(done, Err(MiniSnapError::OutcomeUnknown { .. })) && failed[0].starts_with("sync ") {
             break;
@@ -331,7 +331,7 @@ async fn a_stage_that_lost_a_write_is_not_published_by_a_writer_who_overlooked_i
     assert_eq!(stage.write(b"[1,").unwrap_err().kind(), io::ErrorKind::StorageFull);
     store.unplan();
     stage.write_all(b"2]").unwrap();
-    let error = stage.publish(Precondition::Always, NonZeroUsize::MIN).await.unwrap_err();
+    let error = stage.commit(Precondition::Always, NonZeroUsize::MIN).await.unwrap_err();
     assert!(error.to_string().contains("would have a hole"), "{error}");
     assert_eq!(store.restore().await.unwrap(), Some(("[2]".into(), 2)));
 }

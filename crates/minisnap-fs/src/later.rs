@@ -2,13 +2,13 @@
 //! long as a sync, and nobody waits for it.
 //!
 //! 1. Under `.lock`, after the commit: one small generation, or dead writer's stage, is claimed by the lock on its JSON
-//!    (`retire.rs`).
+//!    (`expire.rs`).
 //! 2. Without `.lock`: it is handed to the runtime's blocking pool, and the publish answers. If the one before is still
 //!    waiting or under way there, this writer removes its own itself: no more than one ever waits.
 //! 3. The pool removes it, if it still isn't retained; or, if the runtime shuts down before that, whoever drops it from the
 //!    queue; or, if the process dies, the next writer, who finds it unlocked.
 
-use crate::{layout::Layout, lock::Owner, retire::Doomed};
+use crate::{expire::Doomed, layout::Layout, lock::Owner};
 use minisnap_core::spawn_blocking;
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use tokio::runtime::Handle;
@@ -89,13 +89,12 @@ impl Drop for FinishOnDrop {
 mod tests {
     use super::*;
     use crate::{
-        backend,
+        backend, commit,
         disk::Disk,
+        expire::clean_but_one,
         layout::{GENERATION_ENTRIES, GenerationName, Layout},
         lock::{Caller, StoreLock, Writer, writer_of},
-        publish,
         record::History,
-        retire::clean_but_one,
     };
     use minisnap_core::{Digest, Operation};
     use std::{
@@ -118,7 +117,7 @@ mod tests {
     impl Store {
         fn new() -> Self {
             let guard = TempDir::new().expect("a temporary folder");
-            let (disk, layout) = (Disk::new(Operation::Publish), Layout::new(guard.path().into()));
+            let (disk, layout) = (Disk::new(Operation::Commit), Layout::new(guard.path().into()));
             disk.create_folders(&layout.snapshots()).expect("a folder");
             Self { _guard: guard, disk, layout }
         }
@@ -268,7 +267,7 @@ mod tests {
         let _waiting = later.put(doomed).expect("there is none yet");
         let caller = Caller::default();
         let swept = backend::Store { layout: store.layout.clone(), patience: Duration::ZERO, later };
-        publish::sweep(&swept, &caller.watch()).expect("nothing is in its way");
+        commit::collect_garbage(&swept, &caller.watch()).expect("nothing is in its way");
         assert!(!folder.exists());
     }
 

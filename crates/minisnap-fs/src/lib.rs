@@ -25,18 +25,19 @@
 //! example by `tokio::signal::unix::signal`), gets an [`Io`](minisnap_core::MiniSnapError::Io) error with EFBIG in place of it, and
 //! the old snapshot stays.
 //!
-//! Where to read on: `layout.rs` has every name on disk, `publish.rs` the numbered steps, `read.rs` the other side, and
+//! Where to read on: `layout.rs` has every name on disk, `commit.rs` the numbered steps, `read.rs` the other side, and
 //! `disk.rs` is the only file that touches the disk.
 
 // Elsewhere the crate is empty, so that a program which only names other backends compiles.
 #![cfg(unix)]
 
-mod adopt;
 mod backend;
 mod commit;
 #[cfg(test)]
 mod crash_tests;
 mod disk;
+mod expire;
+mod external_changes;
 #[cfg(test)]
 mod fault_tests;
 #[cfg(any(fuzzing, test))]
@@ -48,15 +49,14 @@ mod inside;
 mod later;
 mod layout;
 mod lock;
+mod migrate;
 mod names;
-mod publish;
+mod parallel;
 mod read;
 mod record;
 mod repair;
-mod reseal;
-mod retire;
+mod replace_record;
 mod stage;
 mod text_links;
-mod together;
 
 pub use backend::FsBackend;

@@ -224,7 +224,7 @@ mod tests {
     /// A folder with both locks taken, and the open files as a forked child would have them.
     fn locked() -> (TempDir, StoreLock, WriterLock, [File; 2]) {
         let folder = TempDir::new().expect("a temporary folder");
-        let (disk, layout) = (Disk::new(Operation::Publish), Layout::new(folder.path().into()));
+        let (disk, layout) = (Disk::new(Operation::Commit), Layout::new(folder.path().into()));
         disk.create_folders(&layout.snapshots()).expect("a folder");
         let store = store_lock(&folder).expect("nobody has it yet");
         let writer = WriterLock::create(disk, folder.path()).expect("nobody has it yet");
@@ -233,13 +233,13 @@ mod tests {
     }
 
     fn store_lock(folder: &TempDir) -> Result<StoreLock> {
-        let (disk, layout) = (Disk::new(Operation::Publish), Layout::new(folder.path().into()));
+        let (disk, layout) = (Disk::new(Operation::Commit), Layout::new(folder.path().into()));
         let caller = Caller::default();
         StoreLock::acquire(disk, &layout, Duration::ZERO, &caller.watch())
     }
 
     fn writer_is_gone(folder: &TempDir) -> bool {
-        matches!(writer_of(Disk::new(Operation::Publish), folder.path()), Writer::Gone(Some(_)))
+        matches!(writer_of(Disk::new(Operation::Commit), folder.path()), Writer::Gone(Some(_)))
     }
 
     #[test]

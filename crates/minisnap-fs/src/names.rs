@@ -1,5 +1,5 @@
 //! What stands at the two names people open, `DIR/snapshot.json` and `DIR/snapshot.seq`: our links, or what another
-//! program wrote there. Only looking; see `adopt.rs` for what is done about it.
+//! program wrote there. Only looking; see `migrate.rs` for what is done about it.
 
 use crate::{
     disk::{Disk, Entry, Identity},
@@ -24,7 +24,7 @@ pub(crate) enum AtName {
 ///
 /// # Errors
 ///
-/// `Foreign` for what can't be a snapshot: a folder, a link of another's. `Corrupt` for our link that is a file with its text.
+/// `ExternalChange` for what can't be a snapshot: a folder, a link of another's. `Corrupt` for our link that is a file with its text.
 pub(crate) fn look(disk: Disk, layout: &Layout) -> Result<[AtName; 2]> {
     let [json, seq] = layout.names();
     Ok([look_at(disk, layout, &json)?, look_at(disk, layout, &seq)?])
@@ -45,7 +45,7 @@ fn look_at(disk: Disk, layout: &Layout, name: &PublicName) -> Result<AtName> {
         Entry::Other => "this is neither a file, a link nor a folder".into(),
     };
     let remedy = "minisnap needs this name for itself: move what is there elsewhere".into();
-    Err(MiniSnapError::Foreign { at: disk.at(&name.path), found, remedy })
+    Err(MiniSnapError::ExternalChange { at: disk.at(&name.path), found, remedy })
 }
 
 /// A pair of plain files: what the first published version wrote, or a backup that keeps no links.
@@ -101,11 +101,11 @@ pub(crate) fn read_seq(disk: Disk, file: &std::fs::File, path: &Path) -> Result<
 ///
 /// # Errors
 ///
-/// `Foreign` if one says something else: another program wrote there, and what it wrote may be newer.
+/// `ExternalChange` if one says something else: another program wrote there, and what it wrote may be newer.
 pub(crate) fn check_plain_files(disk: Disk, layout: &Layout, current: &GenerationName) -> Result<()> {
     for name in layout.names() {
         if look_at(disk, layout, &name)? == AtName::File && !says_the_same(disk, &name, current)? {
-            return Err(MiniSnapError::Foreign {
+            return Err(MiniSnapError::ExternalChange {
                 at: disk.at(&name.path),
                 found: format!(
                     "another program (an editor, sed -i, an old version) replaced this link by a file that is not the \

@@ -5,11 +5,11 @@
 //! and the record has moved on; if it hasn't, they are missing.
 
 use crate::{
-    adopt,
+    commit,
     disk::Disk,
     layout::{GenerationName, Layout},
+    migrate,
     names::{self, AtName, PlainPair},
-    publish,
     record::{self, CommitRecord, History},
     repair,
 };
@@ -70,7 +70,7 @@ pub(crate) fn history(layout: &Layout) -> Result<Vec<Generation>> {
 /// The JSON of a retained generation.
 pub(crate) fn read(layout: &Layout, generation: &Generation) -> Result<Bytes> {
     let disk = Disk::new(Operation::Read);
-    let retired = || MiniSnapError::Retired { at: disk.at(layout.dir()), generation: generation.clone() };
+    let retired = || MiniSnapError::Expired { at: disk.at(layout.dir()), generation: generation.clone() };
     let name = GenerationName::parse(generation.name()).ok_or_else(retired)?;
     for _ in 0..LOOKS {
         let current = match look(disk, layout)? {
@@ -200,7 +200,7 @@ fn look(disk: Disk, layout: &Layout) -> Result<Current> {
             (_, Some(pair)) => return pair.map(Current::Plain),
             ([AtName::File, AtName::File], None) => {}
             (found, _) => {
-                let refused = adopt::refuse_lost_record(disk, layout, &record, &found);
+                let refused = migrate::refuse_lost_record(disk, layout, &record, &found);
                 if record::read(disk, layout)? != record {
                     // It was placed while this listed the generations.
                     continue;
@@ -214,7 +214,7 @@ fn look(disk: Disk, layout: &Layout) -> Result<Current> {
             }
         }
     }
-    Err(adopt::changing(disk, layout))
+    Err(migrate::changing(disk, layout))
 }
 
 fn half(disk: Disk, layout: &Layout, there: &str, missing: &str) -> MiniSnapError {
@@ -238,5 +238,5 @@ pub(crate) fn sync_plain_pair(disk: Disk, layout: &Layout) -> Result<()> {
             disk.sync(&file, &name.path)?;
         }
     }
-    publish::sync_with_ancestors(disk, layout.dir())
+    commit::sync_with_ancestors(disk, layout.dir())
 }

@@ -96,7 +96,7 @@ impl Chain {
     fn remedy(&self, disk: Disk, layout: &Layout) -> String {
         let newest = self.generations.iter().position(|(_, is_intact)| *is_intact);
         let (target, damaged) = match newest {
-            Some(place) => (self.generations[place].0.as_str(), &self.generations[..place]),
+            Some(location) => (self.generations[location].0.as_str(), &self.generations[..location]),
             None if self.is_empty => (NOTHING_PUBLISHED, &[][..]),
             None => return NOTHING_IS_INTACT.into(),
         };

@@ -3,13 +3,14 @@
 
 use crate::{
     disk::Disk,
+    expire,
     layout::{GenerationName, Layout, PARENT, RETAINED},
     lock::WriterLock,
+    parallel,
     record::History,
-    retire, together,
 };
 use minisnap_core::{
-    Digester, MiniSnapError, Published, Result,
+    Committed, Digester, MiniSnapError, Result,
     format::{CHUNK, SEQ_NAME, seq_text},
 };
 use std::{
@@ -45,7 +46,7 @@ impl Stage {
             Ok(json) => json,
             Err(error) => {
                 // As good as it goes: the next writer tries again.
-                let _ = retire::remove_generation(disk, &folder);
+                let _ = expire::remove_generation(disk, &folder);
                 return Err(error);
             }
         };
@@ -140,7 +141,7 @@ impl Stage {
         let (disk, snapshots) = (self.disk, self.layout.snapshots());
         let (json, json_path) = (Arc::clone(self.json.file()), self.json.path().to_path_buf());
         let (folder, seq_path) = (self.folder.clone(), self.folder.join(SEQ_NAME));
-        together::make(vec![
+        parallel::make(vec![
             Box::new(move || disk.sync(&json, &json_path)),
             Box::new(move || match disk.open(&seq_path)? {
                 Some(seq) => disk.sync(&seq, &seq_path),
@@ -155,12 +156,12 @@ impl Stage {
     ///
     /// # Errors
     ///
-    /// `Restage` if somebody did.
+    /// `StageLost` if somebody did.
     pub(crate) fn check_still_there(&self) -> Result<()> {
         if self.json.is_still_there()? {
             return Ok(());
         }
-        Err(MiniSnapError::Restage {
+        Err(MiniSnapError::StageLost {
             at: self.disk.at(self.json.path()),
             reason: "somebody removed or replaced it before it was published".into(),
         })
@@ -181,12 +182,12 @@ impl Drop for Stage {
     fn drop(&mut self) {
         if !self.kept && self.json.is_owned() {
             // What can't be removed now is left to whoever publishes next.
-            let _ = retire::remove_generation(self.disk, &self.folder);
+            let _ = expire::remove_generation(self.disk, &self.folder);
         }
     }
 }
 
 /// How many are retained when a generation is published over `before`.
-pub(crate) fn retained_over(before: &History, keep: NonZeroUsize) -> usize {
-    Published::retained_after(keep, before.count())
+pub(crate) fn retained_over(before: &History, retain: NonZeroUsize) -> usize {
+    Committed::retained_after(retain, before.count())
 }

@@ -5,8 +5,8 @@ use crate::record::{CommitRecord, Stored};
 use crate::sync::AtomicUsize;
 use async_trait::async_trait;
 use minisnap_core::{
-    At, Bytes, Digest, Generation, MiniSnapError, Operation, Precondition, Published, Result, SnapshotBackend,
-    StagedSnapshot, format, random_name_part,
+    Bytes, Committed, Digest, ErrorContext, Generation, MiniSnapError, Operation, Precondition, Result,
+    SnapshotBackend, StagedSnapshot, format, random_name_part,
 };
 use std::{
     fmt, io,
@@ -81,8 +81,8 @@ impl MemBackend {
     /// # use minisnap_mem::{Fault, MemBackend};
     /// # use std::io::ErrorKind;
     /// # let mem = MemBackend::new();
-    /// mem.fail(Operation::Publish).once(); //                            the next one, with an I/O error
-    /// mem.fail(Operation::Publish).after(2).with(Fault::Busy).times(3); // then two succeed, three are busy
+    /// mem.fail(Operation::Commit).once(); //                            the next one, with an I/O error
+    /// mem.fail(Operation::Commit).after(2).with(Fault::Busy).times(3); // then two succeed, three are busy
     /// mem.fail(Operation::Read).with(ErrorKind::PermissionDenied).always();
     /// mem.clear_faults();
     /// ```
@@ -101,7 +101,7 @@ impl MemBackend {
     }
 
     /// Counts a call, and fails if that is planned.
-    fn call(&self, operation: Operation) -> Result<At> {
+    fn call(&self, operation: Operation) -> Result<ErrorContext> {
         match self.0.script.call(operation) {
             None => Ok(at(operation)),
             Some(fault) => Err(failure(fault, operation)),
@@ -121,7 +121,7 @@ impl fmt::Debug for MemBackend {
 
 #[async_trait]
 impl SnapshotBackend for MemBackend {
-    fn place(&self) -> &str {
+    fn location(&self) -> &str {
         PLACE
     }
 
@@ -139,10 +139,10 @@ impl SnapshotBackend for MemBackend {
         let fault = self.0.script.call(Operation::Read);
         let at = at(Operation::Read);
         let record = self.0.record.now();
-        let retired = || MiniSnapError::Retired { at: at.clone(), generation: generation.clone() };
+        let retired = || MiniSnapError::Expired { at: at.clone(), generation: generation.clone() };
         match fault {
             None => record.find(generation).map(|stored| stored.json.clone()).ok_or_else(retired),
-            Some(Fault::Retired) => Err(retired()),
+            Some(Fault::Expired) => Err(retired()),
             Some(Fault::Corrupt) => Err(MiniSnapError::Corrupt {
                 found: format!("generation {generation} is damaged, as the test planned"),
                 remedy: "go back to an older one".into(),
@@ -162,8 +162,8 @@ impl SnapshotBackend for MemBackend {
     }
 
     /// Memory keeps nothing of dead writers: there is never anything to remove.
-    async fn sweep(&self) -> Result<()> {
-        self.call(Operation::Sweep).map(drop)
+    async fn collect_garbage(&self) -> Result<()> {
+        self.call(Operation::CollectGarbage).map(drop)
     }
 }
 
@@ -214,35 +214,35 @@ impl StagedSnapshot for Stage {
     }
 
     // No await in here: all of it happens in the first poll, so one that was never polled did nothing.
-    async fn publish(mut self: Box<Self>, when: Precondition, keep: NonZeroUsize) -> Result<Published> {
-        let fault = self.store.0.script.call(Operation::Publish);
-        self.intact(Operation::Publish)?;
+    async fn commit(mut self: Box<Self>, when: Precondition, retain: NonZeroUsize) -> Result<Committed> {
+        let fault = self.store.0.script.call(Operation::Commit);
+        self.intact(Operation::Commit)?;
         let json = Bytes::from(std::mem::take(&mut self.json));
         let generation = self.generation.clone().with_size(json.len() as u64).with_digest(Digest::of(&json));
         let new = Stored { generation: generation.with_time(SystemTime::now()), json };
-        let (at, record) = (at(Operation::Publish), &self.store.0.record);
+        let (at, record) = (at(Operation::Commit), &self.store.0.record);
         match fault {
-            None => record.publish(new, &when, keep, &at),
+            None => record.commit(new, &when, retain, &at),
             Some(Fault::OutcomeUnknown { applied }) => {
                 let generation = new.generation.clone();
                 let previous = if applied {
                     // Nothing is retired after an unknown outcome.
-                    let published = record.publish(new, &when, NonZeroUsize::MAX, &at)?;
+                    let published = record.commit(new, &when, NonZeroUsize::MAX, &at)?;
                     published.retained().get(1).cloned()
                 } else {
                     record.judge_only(&new, &when, &at)?
                 };
                 Err(MiniSnapError::OutcomeUnknown { at, generation, previous, source: PLANNED.into() })
             }
-            Some(fault) => Err(failure(fault, Operation::Publish)),
+            Some(fault) => Err(failure(fault, Operation::Commit)),
         }
     }
 }
 
 const PLANNED: &str = "a failure the test planned";
 
-fn at(operation: Operation) -> At {
-    At::new(operation, PLACE)
+fn at(operation: Operation) -> ErrorContext {
+    ErrorContext::new(operation, PLACE)
 }
 
 fn io(operation: Operation, source: io::Error) -> MiniSnapError {
@@ -251,7 +251,7 @@ fn io(operation: Operation, source: io::Error) -> MiniSnapError {
         Operation::Read => "read",
         Operation::Stage => "begin",
         Operation::Write => "write",
-        Operation::Publish => "publish",
+        Operation::Commit => "publish",
         _ => "sweep",
     };
     MiniSnapError::Io { at: at(operation), action, source }
@@ -263,8 +263,8 @@ fn failure(fault: Fault, operation: Operation) -> MiniSnapError {
     match fault {
         Fault::Io(kind) => io(operation, io::Error::new(kind, PLANNED)),
         Fault::Busy => MiniSnapError::Busy { at, waited: Duration::ZERO, reason: PLANNED.into() },
-        Fault::Restage => MiniSnapError::Restage { at, reason: PLANNED.into() },
-        Fault::Retired | Fault::Corrupt | Fault::OutcomeUnknown { .. } => {
+        Fault::StageLost => MiniSnapError::StageLost { at, reason: PLANNED.into() },
+        Fault::Expired | Fault::Corrupt | Fault::OutcomeUnknown { .. } => {
             unreachable!("planned for {operation:?}, which `Fault::fits` rules out")
         }
     }

@@ -16,16 +16,16 @@ use std::{
 pub enum Fault {
     /// An `Io` error of this kind. The operation did nothing. Any operation.
     Io(io::ErrorKind),
-    /// `Busy`: others held the store until the deadline, which here is over at once. `Stage`, `Publish`, `Sweep`.
+    /// `Busy`: others held the store until the deadline, which here is over at once. `Stage`, `Commit`, `CollectGarbage`.
     Busy,
-    /// `Restage`: the staged bytes are gone. `Publish`.
-    Restage,
-    /// `Retired`: the generation was retired between finding and reading it. `Read`.
-    Retired,
+    /// `StageLost`: the staged bytes are gone. `Commit`.
+    StageLost,
+    /// `Expired`: the generation was retired between finding and reading it. `Read`.
+    Expired,
     /// `Corrupt`: the generation's bytes are damaged; the other retained ones are listed as intact. The stored bytes stay
     /// as they are, so a later read succeeds. `Read`.
     Corrupt,
-    /// `OutcomeUnknown`: the answer to the commit was lost. A precondition that doesn't hold is refused as ever. `Publish`.
+    /// `OutcomeUnknown`: the answer to the commit was lost. A precondition that doesn't hold is refused as ever. `Commit`.
     OutcomeUnknown {
         /// Whether the snapshot was published all the same. If so, nothing older is retired by this publish, as after
         /// every unknown outcome; the next one makes up for it.
@@ -42,14 +42,14 @@ impl From<io::ErrorKind> for Fault {
 impl Fault {
     /// Whether `operation` can end this way in a real store.
     fn fits(self, operation: Operation) -> bool {
-        use Operation::{Publish, Read, Stage, Sweep, Write};
+        use Operation::{CollectGarbage, Commit, Read, Stage, Write};
         match self {
             // Everything that writes through `io::Write` tries again after this one, for ever if need be.
             Self::Io(io::ErrorKind::Interrupted) => operation != Write,
             Self::Io(_) => true,
-            Self::Busy => matches!(operation, Stage | Publish | Sweep),
-            Self::Restage | Self::OutcomeUnknown { .. } => operation == Publish,
-            Self::Retired | Self::Corrupt => operation == Read,
+            Self::Busy => matches!(operation, Stage | Commit | CollectGarbage),
+            Self::StageLost | Self::OutcomeUnknown { .. } => operation == Commit,
+            Self::Expired | Self::Corrupt => operation == Read,
         }
     }
 }
@@ -127,9 +127,9 @@ struct Line {
 impl Script {
     #[track_caller]
     pub(crate) fn fail(&self, operation: Operation) -> Failing<'_> {
-        use Operation::{Current, History, Publish, Read, Stage, Sweep, Write};
+        use Operation::{CollectGarbage, Commit, Current, History, Read, Stage, Write};
         assert!(
-            matches!(operation, Current | History | Read | Stage | Write | Publish | Sweep),
+            matches!(operation, Current | History | Read | Stage | Write | Commit | CollectGarbage),
             "no backend is called for {operation:?}: it would never fail"
         );
         let plan = Plan { fault: Fault::Io(io::ErrorKind::Other), pass: 0, fail: None };

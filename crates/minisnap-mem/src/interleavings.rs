@@ -3,7 +3,7 @@
 
 use crate::MemBackend;
 use loom::thread;
-use minisnap_core::{Generation, MiniSnapError, Operation, Precondition, Published, Result, SnapshotBackend};
+use minisnap_core::{Committed, Generation, MiniSnapError, Operation, Precondition, Result, SnapshotBackend};
 use std::{
     num::NonZeroUsize,
     pin::pin,
@@ -34,17 +34,17 @@ fn now<T>(future: impl Future<Output = T>) -> T {
 }
 
 /// Publishes its seq as the JSON.
-fn publish(mem: &MemBackend, seq: u64, when: Precondition, keep: usize) -> Result<Published> {
+fn commit(mem: &MemBackend, seq: u64, when: Precondition, retain: usize) -> Result<Committed> {
     let mut staged = now(mem.stage(seq)).expect("a stage");
     staged.write_all(seq.to_string().as_bytes()).expect("memory takes bytes");
-    now(staged.publish(when, NonZeroUsize::new(keep).expect("it is not zero")))
+    now(staged.commit(when, NonZeroUsize::new(retain).expect("it is not zero")))
 }
 
-/// Two publishers at once, as [`publish`] has it; what they were told, and the store as they leave it.
-fn two(mem: &MemBackend, when: &Precondition, keep: usize) -> [Result<Published>; 2] {
+/// Two publishers at once, as [`commit`] has it; what they were told, and the store as they leave it.
+fn two(mem: &MemBackend, when: &Precondition, retain: usize) -> [Result<Committed>; 2] {
     let (other, condition) = (mem.clone(), when.clone());
-    let other = thread::spawn(move || publish(&other, 1, condition, keep));
-    let second = publish(mem, 2, when.clone(), keep);
+    let other = thread::spawn(move || commit(&other, 1, condition, retain));
+    let second = commit(mem, 2, when.clone(), retain);
     [other.join().expect("a thread that doesn't panic"), second]
 }
 
@@ -102,9 +102,9 @@ fn two_publishers_are_told_of_one_and_the_same_line() {
 fn a_reader_gets_what_belongs_together_and_never_goes_back() {
     in_every_order(|| {
         let mem = MemBackend::new();
-        publish(&mem, 1, Precondition::Always, 1).expect("a publish");
+        commit(&mem, 1, Precondition::Always, 1).expect("a publish");
         let other = mem.clone();
-        let publisher = thread::spawn(move || publish(&other, 2, Precondition::Always, 1).map(drop));
+        let publisher = thread::spawn(move || commit(&other, 2, Precondition::Always, 1).map(drop));
         let mut last = 0;
         for _ in 0..2 {
             let current = now(mem.current()).expect("a look").expect("there is one");
@@ -112,7 +112,7 @@ fn a_reader_gets_what_belongs_together_and_never_goes_back() {
             last = current.seq();
             match now(mem.read(&current)) {
                 Ok(json) => assert_eq!(json, current.seq().to_string()),
-                Err(error) => assert!(matches!(error, MiniSnapError::Retired { .. }) && last == 1, "{error}"),
+                Err(error) => assert!(matches!(error, MiniSnapError::Expired { .. }) && last == 1, "{error}"),
             }
             assert_eq!(history(&mem).len(), 1);
         }
@@ -125,9 +125,9 @@ fn a_reader_gets_what_belongs_together_and_never_goes_back() {
 fn a_failure_planned_once_falls_on_one() {
     in_every_order(|| {
         let mem = MemBackend::new();
-        mem.fail(Operation::Publish).once();
+        mem.fail(Operation::Commit).once();
         let told = two(&mem, &Precondition::Always, 2);
         assert_eq!(told.iter().filter(|told| told.is_err()).count(), 1, "{told:?}");
-        assert_eq!((mem.calls(Operation::Publish), mem.commits(), mem.stages()), (2, 1, 0));
+        assert_eq!((mem.calls(Operation::Commit), mem.commits(), mem.stages()), (2, 1, 0));
     });
 }

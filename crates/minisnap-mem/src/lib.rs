@@ -23,7 +23,7 @@
 //! async fn save(store: &impl SnapshotBackend, json: &str, seq: u64) -> Result<u64, MiniSnapError> {
 //!     let mut stage = store.stage(seq).await?;
 //!     stage.write_all(json.as_bytes()).map_err(|error| MiniSnapError::from_write(error, || unreachable!()))?;
-//!     stage.publish(Precondition::Always, NonZeroUsize::MIN).await.map(|published| published.truncation_point())
+//!     stage.commit(Precondition::Always, NonZeroUsize::MIN).await.map(|published| published.truncation_point())
 //! }
 //!
 //! # #[tokio::main(flavor = "current_thread")]
@@ -40,7 +40,7 @@
 //! assert_eq!(mem.seq_text().as_deref(), Some("10\n"));
 //!
 //! // The power goes just as the answer is on its way: it was published, but nobody was told.
-//! mem.fail(Operation::Publish).with(Fault::OutcomeUnknown { applied: true }).once();
+//! mem.fail(Operation::Commit).with(Fault::OutcomeUnknown { applied: true }).once();
 //! let error = save(&mem, "[1, 2]", 20).await.unwrap_err();
 //! assert!(!error.outcome_known());
 //!

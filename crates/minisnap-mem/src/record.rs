@@ -1,7 +1,7 @@
 //! The commit record: what is published and retained, replaced as a whole.
 
 use crate::sync::{Mutex, MutexGuard};
-use minisnap_core::{At, Bytes, Generation, Precondition, Published, Result};
+use minisnap_core::{Bytes, Committed, ErrorContext, Generation, Precondition, Result};
 use std::{
     num::NonZeroUsize,
     sync::{Arc, PoisonError},
@@ -36,8 +36,8 @@ impl Record {
         self.retained.iter().map(|stored| stored.generation.clone()).collect()
     }
 
-    fn followed_by(&self, new: Stored, keep: NonZeroUsize) -> (Self, Published) {
-        let published = Published::new(new.generation.clone(), &self.history(), keep);
+    fn followed_by(&self, new: Stored, retain: NonZeroUsize) -> (Self, Committed) {
+        let published = Committed::new(new.generation.clone(), &self.history(), retain);
         let retained = std::iter::once(new).chain(self.retained.iter().cloned());
         let retained = retained.take(published.retained().len()).collect();
         (Self { retained, commits: self.commits + 1 }, published)
@@ -55,18 +55,29 @@ impl CommitRecord {
     }
 
     /// Publishes `new` if `when` holds, in one step.
-    pub(crate) fn publish(&self, new: Stored, when: &Precondition, keep: NonZeroUsize, at: &At) -> Result<Published> {
+    pub(crate) fn commit(
+        &self,
+        new: Stored,
+        when: &Precondition,
+        retain: NonZeroUsize,
+        at: &ErrorContext,
+    ) -> Result<Committed> {
         let mut record = self.lock();
-        judge(&record, &new, when, at)?;
-        let (next, published) = record.followed_by(new, keep);
+        evaluate(&record, &new, when, at)?;
+        let (next, published) = record.followed_by(new, retain);
         *record = Arc::new(next);
         Ok(published)
     }
 
-    /// Says what [`publish`](Self::publish) would say, and what is current; publishes nothing.
-    pub(crate) fn judge_only(&self, new: &Stored, when: &Precondition, at: &At) -> Result<Option<Generation>> {
+    /// Says what [`commit`](Self::publish) would say, and what is current; publishes nothing.
+    pub(crate) fn judge_only(
+        &self,
+        new: &Stored,
+        when: &Precondition,
+        at: &ErrorContext,
+    ) -> Result<Option<Generation>> {
         let record = self.lock();
-        judge(&record, new, when, at)?;
+        evaluate(&record, new, when, at)?;
         Ok(record.current().map(|stored| stored.generation.clone()))
     }
 
@@ -76,6 +87,6 @@ impl CommitRecord {
     }
 }
 
-fn judge(record: &Record, new: &Stored, when: &Precondition, at: &At) -> Result<()> {
-    when.judge(new.generation.seq(), record.current().map(|stored| &stored.generation), at)
+fn evaluate(record: &Record, new: &Stored, when: &Precondition, at: &ErrorContext) -> Result<()> {
+    when.evaluate(new.generation.seq(), record.current().map(|stored| &stored.generation), at)
 }

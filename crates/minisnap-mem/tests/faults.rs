@@ -11,7 +11,7 @@ use std::{
     io::{ErrorKind, Write},
     panic::catch_unwind,
 };
-use support::{history, keep, now, pair, save, save_when, texts};
+use support::{history, now, pair, retain, save, save_when, texts};
 
 /// A store with one snapshot in it.
 fn saved() -> MemBackend {
@@ -26,7 +26,7 @@ fn provoke(mem: &MemBackend, operation: Operation) -> Result<(), MiniSnapError> 
         Operation::Current => now(mem.current()).map(drop),
         Operation::History => now(mem.history()).map(drop),
         Operation::Read => now(mem.read(&now(mem.current()).unwrap().unwrap())).map(drop),
-        Operation::Sweep => now(mem.sweep()),
+        Operation::CollectGarbage => now(mem.collect_garbage()),
         _ => save(mem, "[2]", 20).map(drop),
     }
 }
@@ -37,8 +37,8 @@ const ALL: [Operation; 7] = [
     Operation::Read,
     Operation::Stage,
     Operation::Write,
-    Operation::Publish,
-    Operation::Sweep,
+    Operation::Commit,
+    Operation::CollectGarbage,
 ];
 
 #[test]
@@ -48,7 +48,7 @@ fn every_operation_fails_as_planned_says_what_and_where_and_changes_nothing() {
         let before = history(&mem);
         mem.fail(operation).with(ErrorKind::StorageFull).once();
         let error = provoke(&mem, operation).unwrap_err();
-        assert_eq!((error.at().operation, error.at().place.as_str()), (operation, mem.place()));
+        assert_eq!((error.at().operation, error.at().location.as_str()), (operation, mem.location()));
         assert!(
             matches!(&error, MiniSnapError::Io { source, .. } if source.kind() == ErrorKind::StorageFull),
             "{error}"
@@ -75,11 +75,11 @@ fn a_failure_that_names_no_fault_is_an_io_error_and_says_what_could_not_be_done(
 #[test]
 fn failures_come_on_the_calls_they_were_planned_for() {
     let mem = saved();
-    mem.fail(Operation::Sweep).after(2).times(2);
-    mem.fail(Operation::Sweep).times(0);
-    mem.fail(Operation::Sweep).after(1).with(Fault::Busy).once();
+    mem.fail(Operation::CollectGarbage).after(2).times(2);
+    mem.fail(Operation::CollectGarbage).times(0);
+    mem.fail(Operation::CollectGarbage).after(1).with(Fault::Busy).once();
     let outcomes: Vec<_> = (0..8)
-        .map(|_| match now(mem.sweep()) {
+        .map(|_| match now(mem.collect_garbage()) {
             Ok(()) => "ok",
             Err(MiniSnapError::Io { .. }) => "io",
             Err(MiniSnapError::Busy { .. }) => "busy",
@@ -106,17 +106,17 @@ fn always_is_until_cleared_for_every_handle_and_no_other_operation() {
 #[test]
 fn a_plan_that_is_not_finished_fails_nothing() {
     let mem = saved();
-    let _ = mem.fail(Operation::Publish).with(Fault::Busy);
+    let _ = mem.fail(Operation::Commit).with(Fault::Busy);
     save(&mem, "[2]", 20).unwrap();
 }
 
 #[test]
 fn busy_and_restage_leave_the_old_pair() {
     let mem = saved();
-    mem.fail(Operation::Publish).with(Fault::Busy).once();
-    mem.fail(Operation::Publish).with(Fault::Restage).once();
+    mem.fail(Operation::Commit).with(Fault::Busy).once();
+    mem.fail(Operation::Commit).with(Fault::StageLost).once();
     assert!(matches!(save(&mem, "[2]", 20), Err(MiniSnapError::Busy { .. })));
-    assert!(matches!(save(&mem, "[2]", 20), Err(MiniSnapError::Restage { .. })));
+    assert!(matches!(save(&mem, "[2]", 20), Err(MiniSnapError::StageLost { .. })));
     assert_eq!((pair(&mem), mem.commits()), (texts("[1]", "10\n"), 1));
 }
 
@@ -137,8 +137,8 @@ fn a_corrupt_read_lists_the_other_generations_and_damages_nothing() {
 fn a_read_can_find_its_generation_retired_under_it() {
     let mem = saved();
     let [generation] = history(&mem).try_into().unwrap();
-    mem.fail(Operation::Read).with(Fault::Retired).once();
-    assert!(matches!(now(mem.read(&generation)), Err(MiniSnapError::Retired { generation: g, .. }) if g == generation));
+    mem.fail(Operation::Read).with(Fault::Expired).once();
+    assert!(matches!(now(mem.read(&generation)), Err(MiniSnapError::Expired { generation: g, .. }) if g == generation));
     now(mem.read(&generation)).unwrap();
 }
 
@@ -147,11 +147,11 @@ fn an_unknown_outcome_names_both_generations_whether_applied_or_not() {
     for applied in [true, false] {
         let mem = saved();
         let [old] = history(&mem).try_into().unwrap();
-        mem.fail(Operation::Publish).with(Fault::OutcomeUnknown { applied }).once();
+        mem.fail(Operation::Commit).with(Fault::OutcomeUnknown { applied }).once();
         let error = save(&mem, "[2]", 20).unwrap_err();
         assert!(!error.outcome_known());
         let MiniSnapError::OutcomeUnknown { at, generation, previous, .. } = error else { panic!("{error}") };
-        assert_eq!((at.operation, at.place.as_str()), (Operation::Publish, "memory:"));
+        assert_eq!((at.operation, at.location.as_str()), (Operation::Commit, "memory:"));
         assert_eq!((generation.seq(), previous.as_ref()), (20, Some(&old)));
         let current = now(mem.current()).unwrap().unwrap();
         assert_eq!(current, if applied { generation } else { old });
@@ -164,7 +164,7 @@ fn an_unknown_outcome_names_both_generations_whether_applied_or_not() {
 fn an_unknown_outcome_of_the_first_publish_has_no_previous() {
     for applied in [true, false] {
         let mem = MemBackend::new();
-        mem.fail(Operation::Publish).with(Fault::OutcomeUnknown { applied }).once();
+        mem.fail(Operation::Commit).with(Fault::OutcomeUnknown { applied }).once();
         let error = save(&mem, "[1]", 10).unwrap_err();
         assert!(matches!(error, MiniSnapError::OutcomeUnknown { previous: None, .. }), "{error}");
         assert_eq!(history(&mem).len(), usize::from(applied));
@@ -175,7 +175,7 @@ fn an_unknown_outcome_of_the_first_publish_has_no_previous() {
 fn nothing_is_retired_by_an_unknown_outcome_but_by_the_publish_after_it() {
     let mem = saved();
     save(&mem, "[2]", 20).unwrap();
-    mem.fail(Operation::Publish).with(Fault::OutcomeUnknown { applied: true }).once();
+    mem.fail(Operation::Commit).with(Fault::OutcomeUnknown { applied: true }).once();
     save(&mem, "[3]", 30).unwrap_err();
     let seqs = |mem| history(mem).iter().map(|generation| generation.seq()).collect::<Vec<_>>();
     assert_eq!(seqs(&mem), [30, 20, 10], "`save` keeps two");
@@ -187,7 +187,7 @@ fn nothing_is_retired_by_an_unknown_outcome_but_by_the_publish_after_it() {
 fn an_unknown_outcome_does_not_hide_a_refusal() {
     for applied in [true, false] {
         let mem = saved();
-        mem.fail(Operation::Publish).with(Fault::OutcomeUnknown { applied }).times(2);
+        mem.fail(Operation::Commit).with(Fault::OutcomeUnknown { applied }).times(2);
         let stale = save_when(&mem, "[2]", 5, Precondition::IfNewer).unwrap_err();
         assert!(matches!(stale, MiniSnapError::Stale { .. }), "{stale}");
         let conflict = save_when(&mem, "[2]", 20, Precondition::IfCurrent(None)).unwrap_err();
@@ -205,7 +205,7 @@ fn a_stage_with_a_failed_write_is_never_published() {
     stage.write_all(b"2, ").unwrap_err();
     stage.write_all(b"3]").unwrap();
     assert!(matches!(now(stage.drain()), Err(MiniSnapError::Io { .. })));
-    assert!(matches!(now(stage.publish(Precondition::Always, keep(1))), Err(MiniSnapError::Io { .. })));
+    assert!(matches!(now(stage.commit(Precondition::Always, retain(1))), Err(MiniSnapError::Io { .. })));
     assert_eq!(pair(&mem), texts("[1]", "10\n"));
 }
 
@@ -217,16 +217,18 @@ fn plans_that_make_no_sense_panic_where_they_are_made() {
         catch_unwind(move || mem.fail(operation).with(fault).once()).is_err()
     };
     for operation in ALL {
-        use Operation::{Publish, Read, Stage, Sweep, Write};
+        use Operation::{CollectGarbage, Commit, Read, Stage, Write};
         assert!(!refused(operation, Fault::Io(ErrorKind::TimedOut)));
         assert_eq!(refused(operation, Fault::Io(ErrorKind::Interrupted)), operation == Write);
-        assert_eq!(refused(operation, Fault::Busy), ![Stage, Publish, Sweep].contains(&operation));
-        assert_eq!(refused(operation, Fault::Restage), operation != Publish);
-        assert_eq!(refused(operation, Fault::OutcomeUnknown { applied: true }), operation != Publish);
+        assert_eq!(refused(operation, Fault::Busy), ![Stage, Commit, CollectGarbage].contains(&operation));
+        assert_eq!(refused(operation, Fault::StageLost), operation != Commit);
+        assert_eq!(refused(operation, Fault::OutcomeUnknown { applied: true }), operation != Commit);
         assert_eq!(refused(operation, Fault::Corrupt), operation != Read);
-        assert_eq!(refused(operation, Fault::Retired), operation != Read);
+        assert_eq!(refused(operation, Fault::Expired), operation != Read);
     }
-    for operation in [Operation::Open, Operation::Restore, Operation::Reseal, Operation::SetAside] {
+    for operation in
+        [Operation::Open, Operation::Restore, Operation::AcceptExternalChanges, Operation::RevertExternalChanges]
+    {
         assert!(refused(operation, Fault::Io(ErrorKind::Other)), "{operation:?} reaches no backend");
     }
 }

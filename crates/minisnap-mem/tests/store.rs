@@ -7,14 +7,14 @@ mod support;
 use minisnap_core::{Digest, Operation, Precondition, SnapshotBackend, StagedSnapshot};
 use minisnap_mem::MemBackend;
 use std::io::Write;
-use support::{history, keep, now, pair, save, texts};
+use support::{history, now, pair, retain, save, texts};
 
 #[test]
 fn an_empty_store_shows_nothing() {
     let mem = MemBackend::new();
     assert_eq!(pair(&mem), None);
     assert_eq!(now(mem.current()).unwrap(), None);
-    assert_eq!((mem.stages(), mem.commits(), mem.calls(Operation::Publish)), (0, 0, 0));
+    assert_eq!((mem.stages(), mem.commits(), mem.calls(Operation::Commit)), (0, 0, 0));
 }
 
 #[test]
@@ -58,9 +58,9 @@ fn stages_are_counted_while_they_live() {
     assert_eq!(mem.stages(), 3);
     drop(dropped);
     assert_eq!(mem.stages(), 2);
-    now(published.publish(Precondition::Always, keep(1))).unwrap();
+    now(published.commit(Precondition::Always, retain(1))).unwrap();
     assert_eq!(mem.stages(), 1);
-    let never_polled = cancelled.publish(Precondition::Always, keep(1));
+    let never_polled = cancelled.commit(Precondition::Always, retain(1));
     assert_eq!(mem.stages(), 1);
     drop(never_polled);
     assert_eq!(mem.stages(), 0);
@@ -70,9 +70,9 @@ fn stages_are_counted_while_they_live() {
 fn a_publish_that_was_never_polled_publishes_nothing() {
     let mem = MemBackend::new();
     save(&mem, "[1]", 10).unwrap();
-    drop(now(mem.stage(11)).unwrap().publish(Precondition::Always, keep(1)));
+    drop(now(mem.stage(11)).unwrap().commit(Precondition::Always, retain(1)));
     assert_eq!(pair(&mem), texts("[1]", "10\n"));
-    assert_eq!((mem.commits(), mem.calls(Operation::Publish)), (1, 1));
+    assert_eq!((mem.commits(), mem.calls(Operation::Commit)), (1, 1));
 }
 
 #[test]
@@ -83,11 +83,11 @@ fn calls_are_counted_through_every_handle_and_commits_only_where_they_happened()
     support::save_when(&mem, "[3]", 15, Precondition::IfNewer).unwrap_err();
     now(mem.current()).unwrap();
     now(mem.read(&history(&mem)[0])).unwrap();
-    now(mem.sweep()).unwrap();
+    now(mem.collect_garbage()).unwrap();
     let count = |operation| mem.calls(operation);
-    assert_eq!([count(Operation::Stage), count(Operation::Write), count(Operation::Publish)], [3; 3]);
+    assert_eq!([count(Operation::Stage), count(Operation::Write), count(Operation::Commit)], [3; 3]);
     assert_eq!(
-        [Operation::Current, Operation::History, Operation::Read, Operation::Sweep].map(count),
+        [Operation::Current, Operation::History, Operation::Read, Operation::CollectGarbage].map(count),
         [1; 4],
         "one each above"
     );

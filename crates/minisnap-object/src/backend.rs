@@ -1,16 +1,18 @@
 //! The handle, its settings, and the face it shows to the trait.
 
 use crate::{
+    garbage::Listing,
     layout::{self, Layout},
-    look::Look,
     record::Record,
-    said::StoreError,
+    record_store::Look,
+    redact::StoreError,
     stage::Stage,
-    sweep::Listing,
     transfer::Download,
 };
 use async_trait::async_trait;
-use minisnap_core::{At, Bytes, Digest, Generation, MiniSnapError, Operation, Result, SnapshotBackend, StagedSnapshot};
+use minisnap_core::{
+    Bytes, Digest, ErrorContext, Generation, MiniSnapError, Operation, Result, SnapshotBackend, StagedSnapshot,
+};
 use object_store::{ObjectStore, path::Path};
 use std::{
     collections::HashSet,
@@ -31,7 +33,7 @@ use tokio::{runtime::Handle, sync::OnceCell, time::Instant};
 pub struct ObjectBackend {
     pub(crate) store: Arc<dyn ObjectStore>,
     pub(crate) layout: Layout,
-    pub(crate) place: Arc<str>,
+    pub(crate) location: Arc<str>,
     pub(crate) settings: Settings,
     pub(crate) warm: Arc<Warm>,
 }
@@ -85,21 +87,21 @@ impl ObjectBackend {
     #[cfg(feature = "object_store")]
     pub fn new(store: Arc<dyn ObjectStore>, prefix: impl Into<Path>) -> Self {
         let prefix = prefix.into();
-        let place = match prefix.as_ref() {
+        let location = match prefix.as_ref() {
             "" => store.to_string(),
             prefix => format!("{store}/{prefix}"),
         };
-        Self::at_place(store, prefix, place)
+        Self::at_place(store, prefix, location)
     }
 
-    pub(crate) fn at_place(store: Arc<dyn ObjectStore>, prefix: Path, place: String) -> Self {
+    pub(crate) fn at_place(store: Arc<dyn ObjectStore>, prefix: Path, location: String) -> Self {
         let settings = Settings {
             grace_time: Duration::from_secs(60 * 60),
             busy_timeout: Duration::from_secs(30),
             part_size: 8 << 20,
             parts_in_flight: 8,
         };
-        Self { store, layout: Layout::new(prefix), place: place.into(), settings, warm: Arc::default() }
+        Self { store, layout: Layout::new(prefix), location: location.into(), settings, warm: Arc::default() }
     }
 
     /// Spares what dead writers left for `grace_time`; an hour unless set. It saves living writers work, as their files
@@ -154,7 +156,7 @@ impl ObjectBackend {
             return Listing::default();
         }
         // A publish doesn't fail because something couldn't be cleaned up.
-        let Ok(listing) = self.list(Operation::Publish, self.settings.grace_time).await else {
+        let Ok(listing) = self.list(Operation::Commit, self.settings.grace_time).await else {
             return Listing::default();
         };
         *self.warm.listed() = Some(now);
@@ -171,7 +173,7 @@ impl ObjectBackend {
                 format!("it has {size} bytes, and {} by the commit record", known.size().unwrap_or_default())
             }
             Ok(Download::Missing) | Err(_) => {
-                // Retired and deleted since the look, perhaps. Who may not list is told that it is forbidden.
+                // Expired and deleted since the look, perhaps. Who may not list is told that it is forbidden.
                 let look = self.look(Operation::Read).await?;
                 if look.record.find_retained(known).is_none() {
                     return Err(self.retired(known));
@@ -209,16 +211,16 @@ impl ObjectBackend {
     }
 
     fn retired(&self, generation: &Generation) -> MiniSnapError {
-        MiniSnapError::Retired { at: self.at(Operation::Read, &self.layout.current()), generation: generation.clone() }
+        MiniSnapError::Expired { at: self.at(Operation::Read, &self.layout.current()), generation: generation.clone() }
     }
 
     /// `operation` at an object of this store.
-    pub(crate) fn at(&self, operation: Operation, path: &Path) -> At {
-        At::new(operation, format!("{}/{}", self.place, self.layout.within_prefix(path)))
+    pub(crate) fn at(&self, operation: Operation, path: &Path) -> ErrorContext {
+        ErrorContext::new(operation, format!("{}/{}", self.location, self.layout.within_prefix(path)))
     }
 
-    pub(crate) fn at_record(&self) -> At {
-        self.at(Operation::Publish, &self.layout.current())
+    pub(crate) fn at_record(&self) -> ErrorContext {
+        self.at(Operation::Commit, &self.layout.current())
     }
 
     /// The error for a request that failed.
@@ -229,8 +231,8 @@ impl ObjectBackend {
 
 #[async_trait]
 impl SnapshotBackend for ObjectBackend {
-    fn place(&self) -> &str {
-        &self.place
+    fn location(&self) -> &str {
+        &self.location
     }
 
     async fn current(&self) -> Result<Option<Generation>> {
@@ -281,8 +283,8 @@ impl SnapshotBackend for ObjectBackend {
     }
 
     /// Removes, now and whatever the grace time is, what is of nobody the record knows. A living writer's files may be among
-    /// it; its publish copies them first, or answers [`Restage`](MiniSnapError::Restage).
-    async fn sweep(&self) -> Result<()> {
+    /// it; its publish copies them first, or answers [`StageLost`](MiniSnapError::StageLost).
+    async fn collect_garbage(&self) -> Result<()> {
         self.sweep_now().await
     }
 }
@@ -291,7 +293,7 @@ impl fmt::Debug for ObjectBackend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Not the store, whose own form shows a client's whole configuration.
         f.debug_struct("ObjectBackend")
-            .field("place", &self.place)
+            .field("place", &self.location)
             .field("settings", &self.settings)
             .finish_non_exhaustive()
     }

@@ -23,14 +23,14 @@ pub fn record(bytes: &[u8]) {
         assert!(!record.is_unknown(generation.name()), "{generation}");
         name(generation.name());
     }
-    is_read_back(&record.sweep());
+    is_read_back(&record.collect_garbage());
     let new = Generation::new("00000000000000000010-aaaaaaaaaaaaaaaaaaaaaaaaaa", 10);
     let new = new.with_size(0).with_digest(Digest::of(b"")).with_time(SystemTime::UNIX_EPOCH);
     // A name is never drawn twice.
     if !record.names(new.name()) {
-        for keep in [1, 2, usize::MAX] {
-            let keep = NonZeroUsize::new(keep).unwrap_or(NonZeroUsize::MIN);
-            let after = record.publish(&new, keep, &HashSet::new());
+        for retain in [1, 2, usize::MAX] {
+            let retain = NonZeroUsize::new(retain).unwrap_or(NonZeroUsize::MIN);
+            let after = record.commit(&new, retain, &HashSet::new());
             is_read_back(&after);
             assert_eq!(after.current(), Some(&new));
             assert!(!after.forgot_some_since(&record));

@@ -11,7 +11,7 @@
 //!
 //! A publish uploads both files under a name that was never used, and then replaces the commit record, under the condition
 //! that it is still the one that was read. That is all the store has to be able to do, and nearly all can by now; the rest
-//! is said in [`publish`](https://docs.rs/crate/minisnap-object/latest/source/src/publish.rs), step by step, and argued in
+//! is said in [`commit`](https://docs.rs/crate/minisnap-object/latest/source/src/commit.rs), step by step, and argued in
 //! `docs/object-store.md`.
 
 // On docs.rs, each item that needs a feature says so.
@@ -22,23 +22,23 @@
 )]
 
 mod backend;
+mod backoff;
+mod commit;
 #[cfg(test)]
 mod fault_tests;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
+mod garbage;
 mod guard;
 mod layout;
-mod look;
 #[cfg(any(feature = "aws", feature = "azure", feature = "gcp"))]
 mod open;
-mod pace;
-mod probe;
-mod publish;
 mod record;
-mod said;
+mod record_store;
+mod redact;
+mod self_check;
 mod stage;
-mod sweep;
 mod transfer;
 
 pub use backend::ObjectBackend;

@@ -1,7 +1,7 @@
 //! Opening by URL: which client, with which settings.
 
 use crate::ObjectBackend;
-use minisnap_core::{At, MiniSnapError, Operation, Result};
+use minisnap_core::{ErrorContext, MiniSnapError, Operation, Result};
 use object_store::{BackoffConfig, ObjectStore, ObjectStoreScheme, RetryConfig, path::Path};
 use std::{fmt::Display, str::FromStr, sync::Arc, time::Duration};
 
@@ -45,8 +45,8 @@ impl ObjectBackend {
         let mut wanted = Wanted::parse(url, options.iter().map(|(key, value)| (key.as_ref(), value.as_ref())))?;
         let own = wanted.take_own()?;
         let store = wanted.client(&own)?;
-        let place = At::of_url(Operation::Open, url.trim_end_matches('/')).place;
-        let mut backend = Self::at_place(store, wanted.prefix, place);
+        let location = ErrorContext::of_url(Operation::Open, url.trim_end_matches('/')).location;
+        let mut backend = Self::at_place(store, wanted.prefix, location);
         own.apply_to(&mut backend);
         Ok(backend)
     }
@@ -311,5 +311,5 @@ fn not_compiled_in(url: &str, feature: &str) -> MiniSnapError {
 }
 
 fn invalid(url: &str, reason: impl Display) -> MiniSnapError {
-    MiniSnapError::InvalidUrl { at: At::of_url(Operation::Open, url), reason: reason.to_string() }
+    MiniSnapError::InvalidUrl { at: ErrorContext::of_url(Operation::Open, url), reason: reason.to_string() }
 }

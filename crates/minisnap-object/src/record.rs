@@ -19,7 +19,7 @@
 //! the same bytes, whose digest an S3 etag is.
 
 use crate::{guard::Guard, layout};
-use minisnap_core::{Digest, Generation, Published};
+use minisnap_core::{Committed, Digest, Generation};
 use std::{
     collections::HashSet,
     fmt::Write,
@@ -54,9 +54,9 @@ struct Entry {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
     Retained,
-    /// Retired; its files may still be there.
+    /// Expired; its files may still be there.
     Dropped,
-    /// Retired; its files are gone.
+    /// Expired; its files are gone.
     Deleted,
 }
 
@@ -116,14 +116,17 @@ impl Record {
     }
 
     /// The record after a publish of `generation` that keeps `keep`, when the files of `deleted` are gone.
-    pub(crate) fn publish(&self, generation: &Generation, keep: NonZeroUsize, deleted: &HashSet<String>) -> Self {
-        let retained =
-            if Guard::MinRule.holds() { Published::retained_after(keep, self.retained().count()) } else { keep.get() };
+    pub(crate) fn commit(&self, generation: &Generation, retain: NonZeroUsize, deleted: &HashSet<String>) -> Self {
+        let retained = if Guard::MinRule.holds() {
+            Committed::retained_after(retain, self.retained().count())
+        } else {
+            retain.get()
+        };
         let mut entries = vec![Entry { generation: generation.clone(), fate: Fate::Retained }];
         entries.extend(self.entries.iter().cloned());
-        for (place, entry) in entries.iter_mut().enumerate() {
+        for (location, entry) in entries.iter_mut().enumerate() {
             entry.fate = match entry.fate {
-                _ if place < retained => Fate::Retained,
+                _ if location < retained => Fate::Retained,
                 Fate::Deleted => Fate::Deleted,
                 Fate::Dropped if deleted.contains(entry.generation.name()) => Fate::Deleted,
                 Fate::Dropped | Fate::Retained => Fate::Dropped,
@@ -134,7 +137,7 @@ impl Record {
     }
 
     /// The record with the announcement that files of nobody known will be deleted.
-    pub(crate) fn sweep(&self) -> Self {
+    pub(crate) fn collect_garbage(&self) -> Self {
         Self { sweeps: self.sweeps.saturating_add(1), ..self.clone() }
     }
 
@@ -262,7 +265,7 @@ mod tests {
             .with_time(time)
     }
 
-    fn keep(generations: usize) -> NonZeroUsize {
+    fn retain(generations: usize) -> NonZeroUsize {
         NonZeroUsize::new(generations).unwrap()
     }
 
@@ -271,7 +274,7 @@ mod tests {
         let none = HashSet::new();
         (1..)
             .zip(keeps)
-            .fold(Record::default(), |record, (seq, keeps)| record.publish(&generation(seq), keep(*keeps), &none))
+            .fold(Record::default(), |record, (seq, keeps)| record.commit(&generation(seq), retain(*keeps), &none))
     }
 
     fn seqs<'a>(generations: impl Iterator<Item = &'a Generation>) -> Vec<u64> {
@@ -280,7 +283,7 @@ mod tests {
 
     #[test]
     fn a_text_is_read_back_as_the_record_it_was_made_of() {
-        for record in [Record::default(), after(&[2]), after(&[2, 2, 3, 1, 4]).sweep()] {
+        for record in [Record::default(), after(&[2]), after(&[2, 2, 3, 1, 4]).collect_garbage()] {
             let text = record.to_text();
             let back = Record::parse(text.as_bytes()).unwrap();
             assert_eq!(back, record, "{text}");
@@ -305,7 +308,7 @@ mod tests {
     fn what_was_deleted_is_said_to_be_deleted() {
         let record = after(&[1, 1, 1]);
         let deleted = record.dropped().map(|generation| generation.name().to_owned()).collect();
-        let record = record.publish(&generation(4), keep(1), &deleted);
+        let record = record.commit(&generation(4), retain(1), &deleted);
         assert_eq!((seqs(record.retained()), seqs(record.dropped())), (vec![4], vec![3]));
         assert!(deleted.iter().all(|name| record.names(name) && record.is_unknown(name)), "{record:?}");
     }
@@ -322,10 +325,10 @@ mod tests {
         let mut record = before.clone();
         for seq in 0..256 {
             assert!(!record.forgot_some_since(&before), "after {seq}");
-            record = record.publish(&generation(seq), keep(2), &HashSet::new());
+            record = record.commit(&generation(seq), retain(2), &HashSet::new());
         }
         assert!(!record.forgot_some_since(&before), "256 are named, and 256 were published");
-        let record = record.publish(&generation(256), keep(2), &HashSet::new());
+        let record = record.commit(&generation(256), retain(2), &HashSet::new());
         assert!(record.forgot_some_since(&before), "the first of 257 is not named any more");
         assert!(before.forgot_some_since(&record), "it went backwards");
     }
@@ -333,11 +336,11 @@ mod tests {
     #[test]
     fn a_writer_can_tell_that_a_sweep_was_announced() {
         let before = after(&[2, 2]);
-        let announced = before.sweep();
+        let announced = before.collect_garbage();
         assert_eq!(announced, Record { sweeps: before.sweeps + 1, ..before.clone() });
         assert!(announced.may_have_swept_since(&before));
         assert!(before.may_have_swept_since(&announced), "an old record was put back");
-        let later = announced.publish(&generation(3), keep(2), &HashSet::new());
+        let later = announced.commit(&generation(3), retain(2), &HashSet::new());
         assert!(!later.may_have_swept_since(&announced));
         assert!(announced.may_have_swept_since(&later), "an old record was put back");
     }

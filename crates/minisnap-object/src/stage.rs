@@ -1,10 +1,10 @@
 //! A snapshot being written: small ones wait in memory for the publish, of larger ones parts go out on the way.
 
-use crate::{ObjectBackend, look::Look, publish, transfer::Upload};
+use crate::{ObjectBackend, commit, record_store::Look, transfer::Upload};
 use async_trait::async_trait;
 use bytes::Bytes;
 use minisnap_core::{
-    Digester, Generation, MiniSnapError, Operation, Precondition, Published, Result, StagedSnapshot, format::seq_text,
+    Committed, Digester, Generation, MiniSnapError, Operation, Precondition, Result, StagedSnapshot, format::seq_text,
 };
 use std::{fmt, io, mem, num::NonZeroUsize, sync::Arc, time::SystemTime};
 use tokio::runtime::Handle;
@@ -66,8 +66,8 @@ impl Stage {
         };
         let seq = self.backend.put(&seq_path, seq_text(self.seq).into());
         let (json, seq) = tokio::join!(json, seq);
-        json.map_err(|error| self.backend.failed(Operation::Publish, &json_path, &error))?;
-        seq.map_err(|error| self.backend.failed(Operation::Publish, &seq_path, &error))
+        json.map_err(|error| self.backend.failed(Operation::Commit, &json_path, &error))?;
+        seq.map_err(|error| self.backend.failed(Operation::Commit, &seq_path, &error))
     }
 
     /// Hands the full part over to the upload. One that failed takes no more parts, and never finishes.
@@ -115,15 +115,15 @@ impl StagedSnapshot for Stage {
         room.map_err(|error| self.failed(error))
     }
 
-    async fn publish(self: Box<Self>, when: Precondition, keep: NonZeroUsize) -> Result<Published> {
-        publish::publish(*self, when, keep).await
+    async fn commit(self: Box<Self>, when: Precondition, retain: NonZeroUsize) -> Result<Committed> {
+        commit::commit(*self, when, retain).await
     }
 }
 
 impl fmt::Debug for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Stage")
-            .field("place", &self.backend.place)
+            .field("place", &self.backend.location)
             .field("name", &self.name)
             .field("size", &self.size)
             .field("large", &self.is_large())

@@ -1,6 +1,6 @@
 //! Moving JSONs: uploads in parts that go out while the rest is written, and downloads in ranges, side by side.
 
-use crate::{ObjectBackend, look::is_missing_object};
+use crate::{ObjectBackend, record_store::is_missing_object};
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use object_store::{Error, GetOptions, MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload, path::Path};

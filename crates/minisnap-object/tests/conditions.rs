@@ -69,14 +69,14 @@ async fn a_store_is_checked_once_per_handle_before_its_first_publish_or_sweep_an
     let counting = Arc::new(Counting::new(InMemory::new()));
     let backend = ObjectBackend::new(counting.clone(), "app");
     assert_eq!(backend.current().await.expect("a look"), None);
-    backend.sweep().await.expect("nothing to sweep");
+    backend.collect_garbage().await.expect("nothing to sweep");
     assert_eq!(counting.requests().puts, 0);
     drop(backend.stage(1).await.expect("a stage"));
     let probe = counting.requests().puts;
     assert_eq!(probe, 8 + 1, "two races of four, and an empty record");
     for seq in 1..4 {
         let staged = backend.clone().stage(seq).await.expect("a stage");
-        staged.publish(Precondition::Always, NonZeroUsize::MIN).await.expect("a publish");
+        staged.commit(Precondition::Always, NonZeroUsize::MIN).await.expect("a publish");
     }
     assert_eq!(counting.requests().puts, probe + 3 * 3, "three for each publish, and no other probe");
 }
@@ -109,11 +109,11 @@ async fn undecided_until_the_deadline(store: Counting, found: &str) {
 #[tokio::test(start_paused = true)]
 async fn of_two_that_publish_at_once_the_one_that_is_refused_removes_its_files() {
     let store: Arc<dyn ObjectStore> = Arc::new(Counting::new(InMemory::new()));
-    let publish = async |seq| {
+    let commit = async |seq| {
         let backend = ObjectBackend::new(store.clone(), "app");
-        backend.stage(seq).await.expect("a stage").publish(Precondition::IfCurrent(None), NonZeroUsize::MIN).await
+        backend.stage(seq).await.expect("a stage").commit(Precondition::IfCurrent(None), NonZeroUsize::MIN).await
     };
-    let (first, second) = tokio::join!(publish(1), publish(2));
+    let (first, second) = tokio::join!(commit(1), commit(2));
     let ((Ok(_), Err(error)) | (Err(error), Ok(_))) = (first, second) else {
         panic!("of two first snapshots, one is published");
     };

@@ -23,16 +23,16 @@ impl Bucket {
         let backend = ObjectBackend::new(store.clone(), "app").with_part_size(100);
         let bucket = Self { store, backend };
         for seq in 1..=3 {
-            bucket.publish(seq).await.expect("a publish");
+            bucket.commit(seq).await.expect("a publish");
         }
         let history = bucket.backend.history().await.expect("the history");
         (bucket, history)
     }
 
-    async fn publish(&self, seq: u64) -> minisnap_core::Result<minisnap_core::Published> {
+    async fn commit(&self, seq: u64) -> minisnap_core::Result<minisnap_core::Committed> {
         let mut staged = self.backend.stage(seq).await?;
         staged.write_all(&[b'0' + u8::try_from(seq).expect("a digit"); 300]).expect("a stage takes bytes");
-        staged.publish(Precondition::Always, KEEP).await
+        staged.commit(Precondition::Always, KEEP).await
     }
 
     fn json(&self, generation: &Generation) -> Path {
@@ -90,14 +90,14 @@ async fn a_damaged_json_is_corrupt_and_the_intact_older_ones_are_listed() {
             let error = bucket.backend.read(&generation).await.expect_err("it is damaged");
             let MiniSnapError::Corrupt { at, intact, remedy, .. } = &error else { panic!("{damage}: {error}") };
             assert_eq!(at.operation, Operation::Read);
-            assert_eq!(at.place, format!("InMemory/{path}"), "the object is named");
+            assert_eq!(at.location, format!("InMemory/{path}"), "the object is named");
             assert_eq!(*intact, history[1..], "{damage}: {error}");
             assert!(remedy.contains(&format!("intact generation, {},", history[1])), "{error}");
         }
         let older = bucket.backend.read(&history[1]).await.expect("the one before");
         assert_eq!(older[..], [b'2'; 300]);
         // And life goes on.
-        bucket.publish(4).await.expect("a publish over a damaged one");
+        bucket.commit(4).await.expect("a publish over a damaged one");
     }
 }
 
@@ -129,13 +129,13 @@ async fn a_damaged_record_is_corrupt_for_readers_and_writers_and_stays_as_it_is(
         for backend in [bucket.backend.clone(), ObjectBackend::new(bucket.store.clone(), "app")] {
             let staged = async {
                 let staged = backend.stage(9).await?;
-                staged.publish(Precondition::Always, KEEP).await.map(drop)
+                staged.commit(Precondition::Always, KEEP).await.map(drop)
             };
             for outcome in [
                 backend.current().await.map(drop),
                 backend.history().await.map(drop),
                 backend.read(&history[0]).await.map(drop),
-                backend.sweep().await,
+                backend.collect_garbage().await,
             ] {
                 let error = outcome.expect_err("the record is damaged");
                 assert!(matches!(error, MiniSnapError::Corrupt { .. }), "{error}");
@@ -151,7 +151,7 @@ async fn a_damaged_record_is_corrupt_for_readers_and_writers_and_stays_as_it_is(
     for generation in &history {
         assert_eq!(bucket.backend.read(generation).await.expect("the JSON").len(), 300);
     }
-    assert_eq!(bucket.publish(4).await.expect("a publish").retained().len(), 3);
+    assert_eq!(bucket.commit(4).await.expect("a publish").retained().len(), 3);
 }
 
 #[tokio::test]
@@ -176,7 +176,7 @@ async fn a_record_of_a_later_version_is_refused_for_reading_and_writing() {
         cold.current().await.map(drop),
         cold.read(&history[0]).await.map(drop),
         cold.stage(4).await.map(drop),
-        cold.sweep().await,
+        cold.collect_garbage().await,
     ] {
         let error = outcome.expect_err("the record is of a later version");
         assert!(
@@ -184,7 +184,7 @@ async fn a_record_of_a_later_version_is_refused_for_reading_and_writing() {
             "{error}"
         );
     }
-    assert!(bucket.publish(4).await.is_err());
+    assert!(bucket.commit(4).await.is_err());
     assert_eq!(bucket.get(&record()).await, later);
 }
 
@@ -206,11 +206,11 @@ async fn objects_of_others_under_the_prefix_are_never_touched() {
     }
     bucket.put(&left, "left by a dead writer").await;
     let backend = bucket.backend.clone().with_grace_time(Duration::ZERO);
-    backend.sweep().await.expect("a sweep");
+    backend.collect_garbage().await.expect("a sweep");
     for seq in 4..9 {
-        bucket.publish(seq).await.expect("a publish");
+        bucket.commit(seq).await.expect("a publish");
     }
-    backend.sweep().await.expect("a sweep");
+    backend.collect_garbage().await.expect("a sweep");
     for path in others.iter().chain([&own.as_str()]) {
         assert_eq!(bucket.get(&Path::from(*path)).await, "mine", "{path}");
     }
@@ -226,13 +226,13 @@ async fn a_lost_record_is_corrupt_for_readers_and_writers_and_nothing_is_removed
     bucket.store.delete(&record()).await.expect("a delete");
     let cold = ObjectBackend::new(bucket.store.clone(), "app").with_grace_time(Duration::ZERO);
     for backend in [bucket.backend.clone().with_grace_time(Duration::ZERO), cold] {
-        let create = async { backend.stage(4).await?.publish(Precondition::Always, KEEP).await.map(drop) };
+        let create = async { backend.stage(4).await?.commit(Precondition::Always, KEEP).await.map(drop) };
         for outcome in [
             backend.current().await.map(drop),
             backend.history().await.map(drop),
             backend.read(&history[0]).await.map(drop),
             create.await,
-            backend.sweep().await,
+            backend.collect_garbage().await,
         ] {
             let error = outcome.expect_err("the record is lost");
             assert!(matches!(error, MiniSnapError::Corrupt { .. }), "{error}");
@@ -264,7 +264,7 @@ async fn record_is_made_before_the_first_file_when_it_was_removed() {
             "history" => assert_eq!(bucket.backend.history().await.expect("a look"), []),
             _ => {
                 let read = bucket.backend.read(&history[0]).await.expect_err("it is gone");
-                assert!(matches!(read, MiniSnapError::Retired { .. }), "{read}");
+                assert!(matches!(read, MiniSnapError::Expired { .. }), "{read}");
             }
         }
         let mut staged = bucket.backend.stage(4).await.expect("a stage");
@@ -275,7 +275,7 @@ async fn record_is_made_before_the_first_file_when_it_was_removed() {
         staged.drain().await.expect("room");
         let other = ObjectBackend::new(bucket.store.clone(), "app");
         assert_eq!(other.current().await.expect("nothing was published yet"), None);
-        let published = staged.publish(Precondition::IfCurrent(None), KEEP).await.expect("the first publish");
+        let published = staged.commit(Precondition::IfCurrent(None), KEEP).await.expect("the first publish");
         assert_eq!(other.history().await.expect("the history"), published.retained());
         assert_eq!(other.read(published.generation()).await.expect("the JSON").len(), 300);
         assert_eq!(bucket.get(&record()).await.iter().filter(|byte| **byte == b'\n').count(), 5, "a new record");
@@ -291,7 +291,7 @@ async fn expired_generation_stays_dropped_when_half_of_it_is_deleted() {
         let bucket = Bucket { backend: ObjectBackend::new(store.clone(), "app"), store };
         let keep_one = async |backend: &ObjectBackend, seq| {
             let staged = backend.stage(seq).await.expect("a stage");
-            staged.publish(Precondition::Always, NonZeroUsize::MIN).await.expect("a publish").generation().clone()
+            staged.commit(Precondition::Always, NonZeroUsize::MIN).await.expect("a publish").generation().clone()
         };
         let expired = keep_one(&bucket.backend, 1).await;
         // The first of these retires it, and each of the others tries to delete it.
@@ -333,7 +333,7 @@ async fn files_of_a_first_publish_that_never_came_are_no_lost_record() {
     bucket.put(&Path::from("app/snapshots/00000000000000000001-abcdefghijklmnopqrstuvwxyz/snapshot.json"), "1").await;
     assert_eq!(bucket.backend.current().await.expect("a look"), None);
     assert_eq!(bucket.backend.history().await.expect("a look"), []);
-    bucket.publish(2).await.expect("the first publish");
+    bucket.commit(2).await.expect("the first publish");
 }
 
 #[tokio::test]
@@ -344,15 +344,15 @@ async fn what_a_dead_writer_left_goes_with_a_publish_when_its_time_has_come() {
     for path in &left {
         bucket.put(path, "left by a dead writer").await;
     }
-    let publish = async |grace_time| {
+    let commit = async |grace_time| {
         // A handle of its own, that has listed nothing yet.
         let backend = ObjectBackend::new(bucket.store.clone(), "app").with_grace_time(grace_time);
         let staged = backend.stage(4).await.expect("a stage");
-        staged.publish(Precondition::Always, KEEP).await.expect("a publish");
+        staged.commit(Precondition::Always, KEEP).await.expect("a publish");
     };
-    publish(Duration::from_secs(3_600)).await;
+    commit(Duration::from_secs(3_600)).await;
     assert!(bucket.store.head(&left[0]).await.is_ok(), "it may be a living writer's");
-    publish(Duration::ZERO).await;
+    commit(Duration::ZERO).await;
     for path in &left {
         assert!(bucket.store.head(path).await.is_err(), "{path}");
     }
@@ -365,7 +365,7 @@ async fn sweep_with(fault: Fault, limit: Duration) -> (minisnap_core::Result<()>
     drop(backend.stage(1).await.expect("the record is made with the first stage"));
     let left = Path::from("app/snapshots/00000000000000000009-abcdefghijklmnopqrstuvwxyz/snapshot.json");
     store.put(&left, "left by a dead writer".into()).await.expect("a put");
-    let swept = backend.sweep().await;
+    let swept = backend.collect_garbage().await;
     (swept, store.head(&left).await.is_ok())
 }
 

@@ -48,16 +48,16 @@ fn errors_never_show_credentials() {
 
 #[test]
 fn object_stores_are_opened_by_bucket_and_prefix() {
-    for (url, place) in [
+    for (url, location) in [
         ("s3://bucket/app/state", "s3://bucket/app/state"),
         ("S3://bucket/app%20one/", "S3://bucket/app%20one"),
         ("s3://bucket", "s3://bucket"),
         ("gs://bucket/app", "gs://bucket/app"),
     ] {
-        assert_eq!(ObjectBackend::open(url, NO_OPTIONS).unwrap().place(), place);
+        assert_eq!(ObjectBackend::open(url, NO_OPTIONS).unwrap().location(), location);
     }
     let options = [("account_name", "acme"), ("use_emulator", "true")];
-    assert_eq!(ObjectBackend::open("az://container/app", options).unwrap().place(), "az://container/app");
+    assert_eq!(ObjectBackend::open("az://container/app", options).unwrap().location(), "az://container/app");
 }
 
 #[test]

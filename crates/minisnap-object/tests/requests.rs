@@ -39,7 +39,7 @@ impl Bench {
     }
 
     async fn create(&self, backend: &ObjectBackend, seq: u64, size: usize) {
-        self.write(backend, seq, size).await.publish(Precondition::Always, KEEP).await.unwrap();
+        self.write(backend, seq, size).await.commit(Precondition::Always, KEEP).await.unwrap();
     }
 
     async fn write(&self, backend: &ObjectBackend, seq: u64, size: usize) -> Box<dyn StagedSnapshot> {
@@ -118,7 +118,7 @@ async fn parts_are_full_whatever_the_pieces_that_are_written() {
         for piece in vec![b'0'; 5_000].chunks(700) {
             staged.write_all(piece).unwrap();
         }
-        staged.publish(Precondition::Always, KEEP).await.unwrap();
+        staged.commit(Precondition::Always, KEEP).await.unwrap();
     };
     let ((), requests, _) = bench.cost(write).await;
     assert_eq!(requests.multipart, 1 + 5 + 1, "a create, five parts, a complete: {requests}");
@@ -145,7 +145,7 @@ async fn what_other_writers_cost() {
 async fn a_sweep_of_nothing_is_a_list_and_a_look() {
     let bench = Bench::new();
     bench.create(&bench.backend, 1, 100).await;
-    let (swept, requests, trips) = bench.cost(bench.backend.sweep()).await;
+    let (swept, requests, trips) = bench.cost(bench.backend.collect_garbage()).await;
     swept.unwrap();
     expect("sweep, nothing to do", (requests, trips), (Requests { gets: 1, lists: 1, ..Requests::default() }, 2));
 }
@@ -162,8 +162,8 @@ async fn a_sweep_beside_a_create_costs_a_small_one_a_copy_and_a_large_one_nothin
         bench.create(one, seq, 100).await;
         let staged = bench.write(one, seq, size).await;
         bench.counting.put(&left, "left by a dead writer".into()).await.unwrap();
-        other.sweep().await.unwrap();
-        let (published, requests, trips) = bench.cost(staged.publish(Precondition::Always, KEEP)).await;
+        other.collect_garbage().await.unwrap();
+        let (published, requests, trips) = bench.cost(staged.commit(Precondition::Always, KEEP)).await;
         published.unwrap();
         expect(&format!("publish after a sweep, {what}"), (requests, trips), expected);
     }

@@ -9,7 +9,7 @@
 //! steps leaves a log that is longer than it need be.
 
 use crate::{Log, Result, WalError, log::check_end};
-use minisnap::{Published, SnapStore, SnapshotBackend};
+use minisnap::{Committed, SnapStore, SnapshotBackend};
 use serde::Serialize;
 
 /// What a checkpoint did.
@@ -17,7 +17,7 @@ use serde::Serialize;
 #[non_exhaustive]
 pub struct Checkpoint {
     /// The snapshot, and what is retained.
-    pub published: Published,
+    pub published: Committed,
     /// The log up to and with this number isn't needed any more, and is gone.
     pub truncated_through: u64,
 }

@@ -113,7 +113,7 @@ pub(crate) fn check_regular(file: &File, path: &Path) -> Result<()> {
     if tell("look at", path, || file.metadata())?.is_file() {
         return Ok(());
     }
-    Err(WalError::Foreign { path: path.into(), found: "it is no regular file".into() })
+    Err(WalError::NotAJournal { path: path.into(), found: "it is no regular file".into() })
 }
 
 /// Makes a file to append to, where nothing may be, with the permissions and the owner of `like`, as far as the umask and

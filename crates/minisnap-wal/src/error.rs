@@ -1,6 +1,6 @@
 //! What can go wrong with a log, or between a log and its snapshots.
 
-use minisnap::{MiniSnapError, Published};
+use minisnap::{Committed, MiniSnapError};
 use std::{error::Error, io, path::PathBuf};
 
 /// A result with [`WalError`].
@@ -16,14 +16,14 @@ pub enum WalError {
 
     /// Records are missing between what was restored and the log: it was cut too far, or is another log.
     #[error(
-        "{place}: changes {from} to {to} are missing: what is restored ends with number {}, and the log goes on with number \
+        "{location}: changes {from} to {to} are missing: what is restored ends with number {}, and the log goes on with number \
          {}. Bring back the older log, or a snapshot with a seq of {to} or more; to go on without these changes, say so by \
          publishing such a snapshot",
         from.saturating_sub(1), to.saturating_add(1)
     )]
     Gap {
         /// The log.
-        place: String,
+        location: String,
         /// The first change that is missing.
         from: u64,
         /// The last change that is missing.
@@ -33,13 +33,13 @@ pub enum WalError {
     /// The log ends before a number that it was asked for: one of its snapshots is ahead of it, so records that were
     /// acknowledged are missing, or it is another log.
     #[error(
-        "{place}: the log ends with number {last}, and number {seq} was asked for: it isn't the log of these snapshots, or \
+        "{location}: the log ends with number {last}, and number {seq} was asked for: it isn't the log of these snapshots, or \
          its end is lost. Bring the log back; or, if the snapshot is all there is, begin a new log after it \
          (`Journal::begin_after`)"
     )]
     Beyond {
         /// The log.
-        place: String,
+        location: String,
         /// The number of the last record in it.
         last: u64,
         /// What was asked for.
@@ -60,7 +60,7 @@ pub enum WalError {
     #[error("the snapshot of number {} is safe, but the log was not compacted: {source}", published.generation().seq())]
     NotCompacted {
         /// What was published.
-        published: Box<Published>,
+        published: Box<Committed>,
         /// Why the log wasn't truncated.
         source: Box<WalError>,
     },
@@ -78,37 +78,37 @@ pub enum WalError {
 
     /// It can't be known whether the last record is in the log. The log takes no more: open it again and recover.
     #[error(
-        "{place}: it can't be known whether the last record was appended: {source}. Open the log again, and recover"
+        "{location}: it can't be known whether the last record was appended: {source}. Open the log again, and recover"
     )]
     OutcomeUnknown {
         /// The log.
-        place: String,
+        location: String,
         /// What hid the outcome.
         source: Box<dyn Error + Send + Sync>,
     },
 
     /// An earlier operation failed or was dropped half-way, so this handle doesn't know what is in the log any more.
     #[error(
-        "{place}: an earlier operation on this log failed or was cancelled, so what is in it has to be looked up: open it \
+        "{location}: an earlier operation on this log failed or was cancelled, so what is in it has to be looked up: open it \
          again, and recover"
     )]
     Interrupted {
         /// The log.
-        place: String,
+        location: String,
     },
 
     /// Another program, or another handle in this one, has the log open for writing.
-    #[error("{place}: the log is open elsewhere{}; a log has one writer at a time", holder_or_how(*.holder))]
+    #[error("{location}: the log is open elsewhere{}; a log has one writer at a time", holder_or_how(*.holder))]
     Locked {
         /// The log.
-        place: String,
+        location: String,
         /// The process that has it open, where the system tells.
         holder: Option<u32>,
     },
 
     /// The file isn't a journal that this version can read.
     #[error("{}: this is no journal that can be read: {found}", path.display())]
-    Foreign {
+    NotAJournal {
         /// The file.
         path: PathBuf,
         /// What it is instead.
@@ -151,10 +151,10 @@ pub enum WalError {
     },
 
     /// Any other failure, of another implementation of [`Log`](crate::Log).
-    #[error("{place}: {source}")]
+    #[error("{location}: {source}")]
     Log {
         /// The log.
-        place: String,
+        location: String,
         /// What it said.
         source: Box<dyn Error + Send + Sync>,
     },

@@ -88,9 +88,9 @@ struct Place(TempDir);
 
 impl Place {
     fn ready_for(deed: Deed) -> Self {
-        let place = Self(crate::fault_tests::folder_in_memory());
+        let location = Self(crate::fault_tests::folder_in_memory());
         let header = "// MINISTORE JOURNAL v0.1.4\n";
-        let file = |name: &str, text: &str| fs::write(place.0.path().join(name), text).expect("a file");
+        let file = |name: &str, text: &str| fs::write(location.0.path().join(name), text).expect("a file");
         match deed {
             Deed::Begin => {}
             Deed::Open => file("log", &format!("{header}1\n2\n3\n4\n5\n[6")),
@@ -101,7 +101,7 @@ impl Place {
                 file("log", &format!("{header}5\n"));
             }
         }
-        place
+        location
     }
 
     fn path(&self) -> PathBuf {
@@ -143,9 +143,9 @@ struct Left {
     perhaps: Option<u64>,
 }
 
-async fn act(deed: Deed, place: &Place, plan: impl FnOnce()) -> Left {
+async fn act(deed: Deed, location: &Place, plan: impl FnOnce()) -> Left {
     let mut left = Left { first: 1, last: 5, perhaps: None };
-    let open = || Journal::<u64>::open(place.path());
+    let open = || Journal::<u64>::open(location.path());
     match deed {
         Deed::Begin => {
             left.last = 0;
@@ -216,9 +216,9 @@ async fn whatever_fails_what_was_acknowledged_is_there_and_what_was_refused_is_n
             ERRORS.map(|error| (error, true)).into_iter().chain([(libc::EIO, false), (libc::ENOSPC, false)])
         {
             for pass in 0.. {
-                let place = Place::ready_for(deed);
-                let left = act(deed, &place, || place.plan(pass, error, once)).await;
-                if place.unplan() == 0 {
+                let location = Place::ready_for(deed);
+                let left = act(deed, &location, || location.plan(pass, error, once)).await;
+                if location.unplan() == 0 {
                     assert!(pass > 1, "{deed:?} makes calls");
                     break;
                 }
@@ -226,7 +226,7 @@ async fn whatever_fails_what_was_acknowledged_is_there_and_what_was_refused_is_n
                 unknown += usize::from(left.perhaps.is_some());
                 let context = format!("{deed:?}, call {pass}, error {error}, once: {once}");
                 let mut journal =
-                    Journal::<u64>::open(place.path()).await.unwrap_or_else(|error| panic!("{context}: {error}"));
+                    Journal::<u64>::open(location.path()).await.unwrap_or_else(|error| panic!("{context}: {error}"));
                 let found = records(&journal).await.unwrap_or_else(|error| panic!("{context}: {error}"));
                 assert!(found.iter().all(|(seq, number)| seq == number), "{context}: {found:?}");
                 let expected: Vec<_> = (left.first.max(journal.first())..=left.last).chain(left.perhaps).collect();
@@ -239,7 +239,7 @@ async fn whatever_fails_what_was_acknowledged_is_there_and_what_was_refused_is_n
                 let next = journal.append(&(journal.last() + 1)).await.expect("append");
                 journal.truncate(next).await.expect("truncate");
                 let files: Vec<_> =
-                    fs::read_dir(place.0.path()).expect("a folder").flatten().map(|file| file.file_name()).collect();
+                    fs::read_dir(location.0.path()).expect("a folder").flatten().map(|file| file.file_name()).collect();
                 assert_eq!(files, ["log"], "{context}");
             }
         }
@@ -253,11 +253,11 @@ async fn a_truncation_that_the_disk_has_no_room_for_is_no_reason_not_to_append()
     for error in [libc::ENOSPC, libc::EDQUOT, libc::EMFILE] {
         let mut went_on = 0;
         for pass in 0.. {
-            let place = Place::ready_for(Deed::Truncate);
-            let mut journal = Journal::<u64>::open(place.path()).await.expect("a journal");
-            place.plan(pass, error, true);
+            let location = Place::ready_for(Deed::Truncate);
+            let mut journal = Journal::<u64>::open(location.path()).await.expect("a journal");
+            location.plan(pass, error, true);
             let truncated = journal.truncate(3).await;
-            if place.unplan() == 0 {
+            if location.unplan() == 0 {
                 break;
             }
             if truncated.is_err() {
@@ -280,19 +280,19 @@ async fn a_truncation_that_the_disk_has_no_room_for_is_no_reason_not_to_append()
 #[tokio::test]
 async fn a_file_that_was_put_in_the_journals_place_is_noticed() {
     let other = "// MINISTORE JOURNAL v0.1.4\n1\n2\n3\n4\n5\n60\n";
-    let place = Place::ready_for(Deed::Append);
-    let mut journal = Journal::<u64>::open(place.path()).await.expect("a journal");
+    let location = Place::ready_for(Deed::Append);
+    let mut journal = Journal::<u64>::open(location.path()).await.expect("a journal");
     // As `sed -i` does, or a backup that is put back.
-    fs::write(place.0.path().join("other"), other).expect("a file");
-    fs::rename(place.0.path().join("other"), place.path()).expect("to replace it");
+    fs::write(location.0.path().join("other"), other).expect("a file");
+    fs::rename(location.0.path().join("other"), location.path()).expect("to replace it");
     let truncated = journal.truncate(3).await.expect_err("it would remove what isn't its own");
-    assert!(matches!(truncated, WalError::Foreign { .. }), "{truncated}");
+    assert!(matches!(truncated, WalError::NotAJournal { .. }), "{truncated}");
     drop(journal);
-    assert_eq!(fs::read_to_string(place.path()).expect("a journal"), other);
+    assert_eq!(fs::read_to_string(location.path()).expect("a journal"), other);
 
-    let mut journal = Journal::<u64>::open(place.path()).await.expect("a journal");
+    let mut journal = Journal::<u64>::open(location.path()).await.expect("a journal");
     assert_eq!(records(&journal).await.expect("replay").len(), 6);
-    fs::remove_file(place.path()).expect("to remove it");
+    fs::remove_file(location.path()).expect("to remove it");
     let unknown = journal.append(&7).await.expect_err("it isn't in the journal");
     assert!(matches!(unknown, WalError::OutcomeUnknown { .. }), "{unknown}");
     let refused = journal.append(&8).await.expect_err("it takes no more");
@@ -302,8 +302,8 @@ async fn a_file_that_was_put_in_the_journals_place_is_noticed() {
 #[tokio::test]
 async fn what_is_found_last_is_written_again_before_it_is_synced() {
     // Its sync may have failed, and a second sync would say that all is well.
-    let place = Place::ready_for(Deed::Append);
-    let path = place.path().canonicalize().expect("it is there");
+    let location = Place::ready_for(Deed::Append);
+    let path = location.path().canonicalize().expect("it is there");
     let written = std::sync::Arc::new(Mutex::new(false));
     let (at, note) = (path.clone(), written.clone());
     let old = fs::metadata(&path).and_then(|metadata| metadata.modified()).expect("a time");
@@ -313,50 +313,50 @@ async fn what_is_found_last_is_written_again_before_it_is_synced() {
         *note.lock().expect("a note") = new > old;
     });
     MEANWHILE.lock().unwrap_or_else(PoisonError::into_inner).push(("sync", path, others));
-    let journal = Journal::<u64>::open(place.path()).await.expect("a journal");
+    let journal = Journal::<u64>::open(location.path()).await.expect("a journal");
     assert!(*written.lock().expect("a note"), "it is only synced");
     assert_eq!(records(&journal).await.expect("replay").len(), 5);
 }
 
 /// Opens the journal while others do something right before it is locked.
 async fn open_while(others: impl FnOnce(&Path) + Send + 'static) -> (Place, Journal<u64>) {
-    let place = Place::ready_for(Deed::Append);
-    let path = place.path().canonicalize().expect("it is there");
+    let location = Place::ready_for(Deed::Append);
+    let path = location.path().canonicalize().expect("it is there");
     let at = path.clone();
     let others: Others = Box::new(move || others(&at));
     MEANWHILE.lock().unwrap_or_else(PoisonError::into_inner).push(("lock", path, others));
-    let journal = Journal::open(place.path()).await.expect("a journal");
-    (place, journal)
+    let journal = Journal::open(location.path()).await.expect("a journal");
+    (location, journal)
 }
 
 #[tokio::test]
 async fn a_file_that_was_replaced_before_it_was_locked_is_not_written_to() {
-    let (place, mut journal) = open_while(|path| {
+    let (location, mut journal) = open_while(|path| {
         let new = path.with_extension("other");
         fs::write(&new, "// MINISTORE JOURNAL v0.1.4 after 3\n4\n5\n").expect("a file");
         fs::rename(new, path).expect("to replace it");
     })
     .await;
     assert_eq!((journal.first(), journal.append(&6).await.expect("append")), (4, 6));
-    let text = fs::read_to_string(place.path()).expect("a journal");
+    let text = fs::read_to_string(location.path()).expect("a journal");
     assert_eq!(text, "// MINISTORE JOURNAL v0.1.4 after 3\n4\n5\n6\n");
 }
 
 #[tokio::test]
 async fn a_file_that_was_removed_before_it_was_locked_is_not_written_to() {
-    let (place, mut journal) = open_while(|path| fs::remove_file(path).expect("to remove it")).await;
+    let (location, mut journal) = open_while(|path| fs::remove_file(path).expect("to remove it")).await;
     assert_eq!((journal.first(), journal.append(&1).await.expect("append")), (1, 1));
-    assert_eq!(fs::read_to_string(place.path()).expect("a journal"), "// MINISTORE JOURNAL v0.1.4 after 0\n1\n");
+    assert_eq!(fs::read_to_string(location.path()).expect("a journal"), "// MINISTORE JOURNAL v0.1.4 after 0\n1\n");
 }
 
 #[tokio::test]
 async fn a_file_that_cannot_be_looked_at_after_it_was_locked_is_an_error() {
     // With every error but "not found", which is a file that was removed.
-    let place = Place::ready_for(Deed::Append);
+    let location = Place::ready_for(Deed::Append);
     for pass in 0..9 {
-        place.plan(pass, libc::EIO, true);
-        let opened = Journal::<u64>::open(place.path()).await;
-        assert_eq!(place.unplan(), 1);
+        location.plan(pass, libc::EIO, true);
+        let opened = Journal::<u64>::open(location.path()).await;
+        assert_eq!(location.unplan(), 1);
         assert!(matches!(opened, Err(WalError::Io { .. })), "call {pass}: {opened:?}");
     }
 }

@@ -25,7 +25,7 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let tmp = tempfile::tempdir()?;
 //! # let folder = tmp.path();
-//! let store = SnapStore::new(folder).keep(1);
+//! let store = SnapStore::new(folder).retain(1);
 //! let mut journal = Journal::<u64>::open(folder.join("journal.jsonl")).await?;
 //! let mut sum = 0;
 //! for number in 1..=10 {

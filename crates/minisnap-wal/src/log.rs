@@ -20,7 +20,7 @@ pub trait Log: Send + Sync {
     type Record: Send + Sync;
 
     /// Where the log is, for people and for errors: a path or a URL, never with credentials in it. No I/O.
-    fn place(&self) -> &str;
+    fn location(&self) -> &str;
 
     /// The number of the first record it holds; while it holds none, that of the next one. No I/O.
     fn first(&self) -> u64;
@@ -69,10 +69,10 @@ pub(crate) fn check_end(log: &impl Log, seq: u64) -> Result<()> {
     if seq <= log.last() {
         return Ok(());
     }
-    Err(WalError::Beyond { place: log.place().into(), last: log.last(), seq })
+    Err(WalError::Beyond { location: log.location().into(), last: log.last(), seq })
 }
 
 /// The records between these two are missing.
 pub(crate) fn gap(log: &impl Log, before: u64, after: u64) -> WalError {
-    WalError::Gap { place: log.place().into(), from: before + 1, to: after.saturating_sub(1) }
+    WalError::Gap { location: log.location().into(), from: before + 1, to: after.saturating_sub(1) }
 }

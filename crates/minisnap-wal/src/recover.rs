@@ -124,9 +124,9 @@ impl<S: Send> Start<S> {
             Some(number) if number > seq => Err(gap(log, seq, number)),
             Some(number) => {
                 let source = format!("it gave record {number} out after record {seq}").into();
-                Err(WalError::Log { place: log.place().into(), source })
+                Err(WalError::Log { location: log.location().into(), source })
             }
-            None if seq < last => Err(WalError::Gap { place: log.place().into(), from: seq + 1, to: last }),
+            None if seq < last => Err(WalError::Gap { location: log.location().into(), from: seq + 1, to: last }),
             None => Ok(Recovered { state, seq, snapshot, replayed: seq - begin, damaged }),
         }
     }

@@ -5,8 +5,8 @@
 //! honestly what happened when `commit` fails, and to keep what was cancelled from committing.
 
 use minisnap::{
-    At, Bytes, Digest, Generation, MiniSnapError, Operation, Precondition, Published, Result, SnapshotBackend,
-    StagedSnapshot, async_trait, random_name_part, run_blocking,
+    Bytes, Committed, Digest, ErrorContext, Generation, MiniSnapError, Operation, Precondition, Result,
+    SnapshotBackend, StagedSnapshot, async_trait, random_name_part, run_blocking,
 };
 use redb::{
     CommitError, Database, Durability, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition,
@@ -42,7 +42,7 @@ const RETIRED: TableDefinition<&str, ()> = TableDefinition::new("retired");
 #[derive(Debug, Clone)]
 pub(crate) struct RedbBackend {
     db: Arc<Database>,
-    place: Arc<str>,
+    location: Arc<str>,
 }
 
 impl RedbBackend {
@@ -53,30 +53,30 @@ impl RedbBackend {
     /// [`Busy`](MiniSnapError::Busy) if it is open already, here or in another process.
     pub(crate) fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let place = path.display().to_string();
+        let location = path.display().to_string();
         let open = || {
-            let backend = Self::over(Database::create(path)?, &place)?;
+            let backend = Self::over(Database::create(path)?, &location)?;
             // The database syncs its file, but not the folder's entry for it, without which there is no file after a power
             // loss. So whoever opens it does, as whoever made it may have been killed before.
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
             File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
             Ok(backend)
         };
-        open().map_err(|error| failure(error, At::new(Operation::Open, &place)))
+        open().map_err(|error| failure(error, ErrorContext::new(Operation::Open, &location)))
     }
 
-    fn over(db: Database, place: &str) -> Result<Self, redb::Error> {
+    fn over(db: Database, location: &str) -> Result<Self, redb::Error> {
         // So that no reader meets a missing table.
         let transaction = db.begin_write()?;
         transaction.open_table(HISTORY)?;
         transaction.open_table(JSON)?;
         transaction.open_table(RETIRED)?;
         transaction.commit()?;
-        Ok(Self { db: Arc::new(db), place: place.into() })
+        Ok(Self { db: Arc::new(db), location: location.into() })
     }
 
-    fn at(&self, operation: Operation) -> At {
-        At::new(operation, &*self.place)
+    fn at(&self, operation: Operation) -> ErrorContext {
+        ErrorContext::new(operation, &*self.location)
     }
 
     /// Runs `work` where blocking is allowed. The outer of its results is what the database said, the inner one what that
@@ -99,8 +99,8 @@ impl RedbBackend {
 // removed under it.
 #[async_trait]
 impl SnapshotBackend for RedbBackend {
-    fn place(&self) -> &str {
-        &self.place
+    fn location(&self) -> &str {
+        &self.location
     }
 
     async fn current(&self) -> Result<Option<Generation>> {
@@ -120,7 +120,7 @@ impl SnapshotBackend for RedbBackend {
             let history = history(&transaction.open_table(HISTORY)?)?;
             // The digest that counts is the history's own, not that of whoever asks.
             let Some(retained) = history.iter().find(|generation| **generation == asked) else {
-                return Ok(Err(MiniSnapError::Retired { at, generation: asked }));
+                return Ok(Err(MiniSnapError::Expired { at, generation: asked }));
             };
             if let Some(json) = whole(&jsons, retained)? {
                 return Ok(Ok(json));
@@ -142,13 +142,13 @@ impl SnapshotBackend for RedbBackend {
         Ok(Box::new(Stage { backend: self.clone(), generation, json: Vec::new() }))
     }
 
-    async fn sweep(&self) -> Result<()> {
+    async fn collect_garbage(&self) -> Result<()> {
         let sweep = |db: &Database| {
             let transaction = db.begin_write()?;
             remove_retired(&transaction)?;
             Ok(Ok(transaction.commit()?))
         };
-        self.blocking(Operation::Sweep, sweep).await
+        self.blocking(Operation::CollectGarbage, sweep).await
     }
 }
 
@@ -177,14 +177,14 @@ impl StagedSnapshot for Stage {
         Ok(())
     }
 
-    async fn publish(self: Box<Self>, when: Precondition, keep: NonZeroUsize) -> Result<Published> {
+    async fn commit(self: Box<Self>, when: Precondition, retain: NonZeroUsize) -> Result<Committed> {
         let Self { backend, generation, json } = *self;
-        let at = backend.at(Operation::Publish);
+        let at = backend.at(Operation::Commit);
         // The blocking task outlives this future when that is dropped: it must hear of it.
         let gone = SetOnDrop(Arc::new(AtomicBool::new(false)));
         let caller_gone = Arc::clone(&gone.0);
-        let work = move |db: &Database| publish(db, &generation, &json, &when, keep, at, &caller_gone);
-        backend.blocking(Operation::Publish, work).await
+        let work = move |db: &Database| commit(db, &generation, &json, &when, retain, at, &caller_gone);
+        backend.blocking(Operation::Commit, work).await
     }
 }
 
@@ -197,29 +197,29 @@ impl Drop for SetOnDrop {
 }
 
 /// The publish, in one write transaction. To return before the commit is to roll back.
-fn publish(
+fn commit(
     db: &Database,
     generation: &Generation,
     json: &[u8],
     when: &Precondition,
-    keep: NonZeroUsize,
-    at: At,
+    retain: NonZeroUsize,
+    at: ErrorContext,
     caller_gone: &AtomicBool,
-) -> Result<Result<Published>, redb::Error> {
+) -> Result<Result<Committed>, redb::Error> {
     let now = SystemTime::now();
     let generation = generation.clone().with_size(json.len() as u64).with_digest(Digest::of(json)).with_time(now);
     // There is one write transaction at a time: this waits for the others, so what it then sees as current is current.
     let mut transaction = db.begin_write()?;
     transaction.set_durability(Durability::Immediate)?;
     let before = history(&transaction.open_table(HISTORY)?)?;
-    if let Err(refused) = when.judge(generation.seq(), before.first(), &at) {
+    if let Err(refused) = when.evaluate(generation.seq(), before.first(), &at) {
         return Ok(Err(refused));
     }
     // What this publish retires keeps its JSON until the next one: nothing may be deleted by a commit that then says
     // `OutcomeUnknown`.
     remove_retired(&transaction)?;
     insert(&transaction, &generation, json)?;
-    let published = Published::new(generation, &before, keep);
+    let published = Committed::new(generation, &before, retain);
     retire_beyond(&transaction, published.retained().len())?;
     // Asked as late as can be, and inside the transaction: any publish that begins after the caller gave this one up has to
     // wait for it to end, so this one can't overtake it.
@@ -291,7 +291,7 @@ fn remove_retired(transaction: &WriteTransaction) -> Result<(), redb::Error> {
 }
 
 /// What the database's error means, where nothing was committed.
-fn failure(error: redb::Error, at: At) -> MiniSnapError {
+fn failure(error: redb::Error, at: ErrorContext) -> MiniSnapError {
     match error {
         redb::Error::Io(source) => MiniSnapError::Io { at, action: "use the database", source },
         redb::Error::DatabaseAlreadyOpen => {

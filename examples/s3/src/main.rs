@@ -37,7 +37,7 @@ async fn main() -> ExitCode {
 
 async fn run(url: &str) -> Result<(), MiniSnapError> {
     // Credentials and endpoint come from the environment, or as options of `open_with`.
-    let store = minisnap::open(url)?.keep(3);
+    let store = minisnap::open(url)?.retain(3);
     let (before, seq) = match store.try_restore::<AppState>().await? {
         Some(found) => found,
         None => (AppState { leader: "nobody".into(), counter: 0 }, 0),

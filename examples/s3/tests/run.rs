@@ -28,7 +28,7 @@ fn each_scheme_opens_its_store() {
         ("az://container/app", vec![("account_name", "acme"), ("use_emulator", "true")]),
     ] {
         let store = minisnap::open_with(url, options).expect("a store");
-        assert_eq!(store.backend().place(), url);
+        assert_eq!(store.backend().location(), url);
         assert!(format!("{:?}", store.backend()).contains("ObjectBackend"), "{store:?}");
     }
 }

@@ -67,7 +67,7 @@ impl Store {
                 let _unchanged = self.objects.read(bucket, key).await;
                 self.current(bucket, key).await?
             };
-            wish.judge(current)?;
+            wish.evaluate(current)?;
             sleep(BETWEEN_CHECK_AND_WRITE).await;
         }
         Ok(())
@@ -76,7 +76,7 @@ impl Store {
     /// What an atomic store does last before it writes, with the lock that it writes under.
     async fn judge_locked(&self, bucket: &str, key: &str, wish: &Wish) -> S3Result<()> {
         if self.conditions == Conditions::Atomic && !wish.is_always() {
-            wish.judge(self.current(bucket, key).await?)?;
+            wish.evaluate(self.current(bucket, key).await?)?;
         }
         Ok(())
     }
@@ -156,7 +156,7 @@ impl Wish {
         self.if_match.is_none() && self.if_none_match.is_none()
     }
 
-    fn judge(&self, current: Option<HeadObjectOutput>) -> S3Result<()> {
+    fn evaluate(&self, current: Option<HeadObjectOutput>) -> S3Result<()> {
         let current = current.and_then(|current| current.e_tag);
         match (&self.if_match, &current) {
             (Some(_), None) => return Err(s3_error!(NoSuchKey)),

@@ -15,19 +15,19 @@ pub const NAMES: [&str; 3] = ["2", "100", "1000"];
 const REPEAT: usize = 21;
 
 pub fn take<S: Workload>(turn: &Turn, folder: &Path) -> Result<Vec<Measured>> {
-    let keep: usize = turn.contender.parse()?;
+    let retain: usize = turn.contender.parse()?;
     let state = S::of_size(turn.bytes);
     let runtime = Builder::new_current_thread().build()?;
-    let store = SnapStore::new(folder).keep(keep);
+    let store = SnapStore::new(folder).retain(retain);
     let mut seq = 0;
     let mut create = || {
         seq += 1;
         runtime.block_on(store.create(&state, seq)).map(|published| published.retained().len())
     };
-    while create()? < keep {}
+    while create()? < retain {}
     let creates = times(|| Ok(create().map(drop)?))?;
     let restores = times(|| check(turn, &runtime.block_on(store.restore::<S>())?.0, &state))?;
-    let histories = times(|| look_back(&runtime, &store, keep))?;
+    let histories = times(|| look_back(&runtime, &store, retain))?;
     Ok(vec![
         Measured::seconds("create", median_seconds(&creates)),
         Measured::seconds("restore", median_seconds(&restores)),
@@ -35,10 +35,10 @@ pub fn take<S: Workload>(turn: &Turn, folder: &Path) -> Result<Vec<Measured>> {
     ])
 }
 
-fn look_back(runtime: &Runtime, store: &SnapStore, keep: usize) -> Result<()> {
+fn look_back(runtime: &Runtime, store: &SnapStore, retain: usize) -> Result<()> {
     match runtime.block_on(store.history())?.len() {
-        found if found == keep => Ok(()),
-        found => Err(format!("the history has {found} and not {keep}").into()),
+        found if found == retain => Ok(()),
+        found => Err(format!("the history has {found} and not {retain}").into()),
     }
 }
 

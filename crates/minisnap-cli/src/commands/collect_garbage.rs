@@ -10,7 +10,7 @@ pub(crate) async fn run(args: CollectGarbageArgs) -> Outcome {
     let before = stored(&place)?;
     {
         let _collecting = Progress::of_one_step("collecting garbage");
-        place.backend().sweep().await?;
+        place.backend().collect_garbage().await?;
     }
     // Which of them are gone; only a folder tells. What another writer removed meanwhile is among them.
     let removed = match (before, stored(&place)?) {

@@ -16,11 +16,11 @@ mod resume;
 
 use crate::{
     args::{CopyArgs, KeepArgs, StoreOptions},
+    commit::commit,
     exit::{Exit, Failure, Outcome},
     out,
     place::{LOOKS, Place},
     progress::Progress,
-    publish::publish,
     text,
 };
 use minisnap::{Bytes, Digest, Generation, MiniSnapError, Precondition};
@@ -64,7 +64,7 @@ struct LeftOut {
 enum Read {
     Whole(Bytes),
     Damaged(LeftOut),
-    Retired,
+    Expired,
 }
 
 impl Copy {
@@ -88,11 +88,11 @@ impl Copy {
                     plan.expected.retain(|expected| *expected != index);
                     continue;
                 }
-                Read::Retired => return Ok(None),
+                Read::Expired => return Ok(None),
             };
             let is_new = current.is_none();
             let when = Precondition::IfCurrent(current);
-            let published = publish(&self.to, &json, generation.seq(), when, self.keep()).await?;
+            let published = commit(&self.to, &json, generation.seq(), when, self.keep()).await?;
             if is_new {
                 out::note(&format!("{}: this makes a new store", self.to.name()));
             }
@@ -107,7 +107,7 @@ impl Copy {
         let _reading = Progress::of_unknown_length("reading");
         let problem = match self.from.backend().read(generation).await {
             Ok(json) => return Ok(Read::Whole(json)),
-            Err(MiniSnapError::Retired { .. }) => return Ok(Read::Retired),
+            Err(MiniSnapError::Expired { .. }) => return Ok(Read::Expired),
             Err(MiniSnapError::Corrupt { at, found, .. } | MiniSnapError::InvalidSequence { at, found })
                 if self.args.history =>
             {

@@ -2,17 +2,17 @@
 
 use crate::{
     args::CreateArgs,
+    commit::commit,
     exit::{Exit, Failure, Outcome},
     given::quoted,
     json::pretty::{NotPretty, pretty},
     out,
     place::Place,
     progress::Progress,
-    publish::publish,
     text,
 };
 use minisnap::{
-    At, Generation, Operation, Precondition, Published,
+    Committed, ErrorContext, Generation, Operation, Precondition,
     format::{CHUNK, Encoding},
 };
 use std::{
@@ -28,7 +28,7 @@ pub(crate) async fn run(args: CreateArgs) -> Outcome {
     if args.if_newer {
         // What is refused now needs no reading and no writing. The publish judges it again.
         let current = place.current_if_any().await?;
-        when.judge(args.seq, current.as_ref(), &At::new(Operation::Publish, place.name()))?;
+        when.evaluate(args.seq, current.as_ref(), &ErrorContext::new(Operation::Commit, place.name()))?;
     }
     let json = in_form(Source::of(args.file), &place, args.seq).await?;
     let before = match args.keep.keep {
@@ -36,7 +36,7 @@ pub(crate) async fn run(args: CreateArgs) -> Outcome {
         Some(NonZeroUsize::MIN) => place.current_if_any().await.ok(),
         _ => Some(None),
     };
-    let published = publish(&place, &json, args.seq, when, args.keep).await?;
+    let published = commit(&place, &json, args.seq, when, args.keep).await?;
     tell_of_accidents(&place, &published, before);
     match args.form.json {
         true => out::report(&format!("{:#}\n", text::published(&published))),
@@ -47,7 +47,7 @@ pub(crate) async fn run(args: CreateArgs) -> Outcome {
 /// Says what may be a slip of the hand: a wrong path, or a wrong seq. The publish tells what it replaced if it retains that;
 /// if not, it is what was current a moment `before`, where that is known.
 #[expect(clippy::option_option, reason = "not known; none; that one")]
-fn tell_of_accidents(place: &Place, published: &Published, before: Option<Option<Generation>>) {
+fn tell_of_accidents(place: &Place, published: &Committed, before: Option<Option<Generation>>) {
     let (new, retained) = (published.generation(), published.retained());
     let replaced = retained.get(1).cloned().map(Some).or(before);
     match replaced {
@@ -65,7 +65,7 @@ fn tell_of_accidents(place: &Place, published: &Published, before: Option<Option
     }
 }
 
-fn told(place: &Place, published: &Published) -> String {
+fn told(place: &Place, published: &Committed) -> String {
     let generation = published.generation();
     format!(
         "published seq {} ({}) to {}; retained: {}; the log up to seq {} may go\n",

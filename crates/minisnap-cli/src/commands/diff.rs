@@ -39,7 +39,7 @@ async fn both(place: &Place, args: &DiffArgs) -> Outcome<[(Generation, Bytes); 2
         let [old, new] = chosen(place, &place.history().await?, args)?;
         let read = async { Ok([place.read_choice(&old).await?, place.read_choice(&new).await?]) };
         match read.await {
-            Err(MiniSnapError::Retired { .. }) if looks < LOOKS => looks += 1,
+            Err(MiniSnapError::Expired { .. }) if looks < LOOKS => looks += 1,
             read => {
                 let read = read?;
                 old.tell();

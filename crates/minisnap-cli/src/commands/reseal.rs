@@ -34,7 +34,7 @@ pub(crate) async fn run(args: ResealArgs) -> Outcome {
         // Settles what an adoption left that was cut short.
         if let Some(digest) = history[0].digest() {
             PendingChange::Store.begin();
-            backend.reseal_if(history[0].seq(), digest).await?;
+            backend.accept_external_changes_if(history[0].seq(), digest).await?;
         }
         return out::print("nothing to accept: what is there is what was published\n");
     };
@@ -52,7 +52,7 @@ pub(crate) async fn run(args: ResealArgs) -> Outcome {
         return Err(changed_meanwhile(&place));
     }
     PendingChange::Store.begin();
-    match backend.reseal_if(edit.seq, edit.digest).await? {
+    match backend.accept_external_changes_if(edit.seq, edit.digest).await? {
         Some(resealed) => out::report(&format!(
             "resealed as seq {}; retained: {}\n",
             resealed.generation().seq(),
@@ -62,11 +62,11 @@ pub(crate) async fn run(args: ResealArgs) -> Outcome {
     }
 }
 
-/// At one of the two names, a reader finds an edit, which is `Foreign`; what is `Corrupt` there is the text of a link.
+/// At one of the two names, a reader finds an edit, which is `ExternalChange`; what is `Corrupt` there is the text of a link.
 async fn refuse_text_of_links(place: &Place, folder: &Path, current: &Generation) -> Outcome {
     match place.backend().read(current).await {
         Err(error @ MiniSnapError::Corrupt { .. })
-            if [JSON_NAME, SEQ_NAME].iter().any(|name| Path::new(&error.at().place) == folder.join(name)) =>
+            if [JSON_NAME, SEQ_NAME].iter().any(|name| Path::new(&error.at().location) == folder.join(name)) =>
         {
             Err(error.into())
         }
@@ -76,7 +76,7 @@ async fn refuse_text_of_links(place: &Place, folder: &Path, current: &Generation
 
 async fn set_aside(backend: &FsBackend, place: &Place) -> Outcome {
     PendingChange::Store.begin();
-    let moved = backend.set_aside().await?;
+    let moved = backend.revert_external_changes().await?;
     if moved.is_empty() {
         let verify = place.command("verify", &[]);
         let hint = format!("an edit of the snapshot itself can't be moved aside: {verify} tells if there is one");
@@ -142,16 +142,16 @@ fn digest_of(mut file: File) -> io::Result<Digest> {
 
 impl Edit {
     /// Shows what it changes. Where it can't be compared, why.
-    async fn show(&self, place: &Place, published: Published) -> Outcome {
+    async fn show(&self, place: &Place, published: Committed) -> Outcome {
         let (from, published) = match published {
-            Published::Intact(generation, json) => {
+            Committed::Intact(generation, json) => {
                 (format!("seq {}", generation.seq()), Named { json, name: generation.to_string() })
             }
             // All of it is new.
-            Published::Nothing => {
+            Committed::Nothing => {
                 ("nothing that is intact".into(), Named { json: Bytes::from_static(b"null"), name: String::new() })
             }
-            Published::Unreadable(why) => {
+            Committed::Unreadable(why) => {
                 out::print(&self.heading("what was published"))?;
                 out::print(&format!("there is no diff: {why}\n"))?;
                 return self.show_size(place).await;
@@ -195,7 +195,7 @@ fn changed_meanwhile(place: &Place) -> Failure {
 }
 
 /// The newest snapshot that is as it was published.
-enum Published {
+enum Committed {
     Intact(Generation, Bytes),
     /// There is none.
     Nothing,
@@ -204,29 +204,29 @@ enum Published {
 }
 
 /// The current one, unless it was edited itself.
-async fn published(place: &Place, folder: &Path, history: &[Generation]) -> Published {
+async fn published(place: &Place, folder: &Path, history: &[Generation]) -> Committed {
     // Not by the backend, which reads nothing as long as somebody else's files stand in its place.
     let current = folder.join("snapshots/current").join(JSON_NAME);
     if current.is_file() {
         match with_file(&current, all_of).await {
             Ok(json) if Some(Digest::of(&json)) == history[0].digest() => {
-                return Published::Intact(history[0].clone(), json);
+                return Committed::Intact(history[0].clone(), json);
             }
             Ok(_) => {}
-            Err(failure) => return Published::Unreadable(failure.what()),
+            Err(failure) => return Committed::Unreadable(failure.what()),
         }
     }
     for older in &history[1..] {
         match place.backend().read(older).await {
-            Ok(json) => return Published::Intact(older.clone(), json),
+            Ok(json) => return Committed::Intact(older.clone(), json),
             Err(error @ (MiniSnapError::Io { .. } | MiniSnapError::Backend { .. })) => {
-                return Published::Unreadable(error.to_string());
+                return Committed::Unreadable(error.to_string());
             }
             // It is damaged, or was retired.
             Err(_) => {}
         }
     }
-    Published::Nothing
+    Committed::Nothing
 }
 
 /// Asks on the terminal, and waits for a line on standard input.

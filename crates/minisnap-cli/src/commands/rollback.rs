@@ -2,14 +2,14 @@
 
 use crate::{
     args::RollbackArgs,
+    commit::commit,
     exit::Outcome,
     out,
     place::Place,
-    publish::publish,
     select::{Choices, Reach, say_the_same},
     text,
 };
-use minisnap::{Generation, Precondition, Published};
+use minisnap::{Committed, Generation, Precondition};
 use std::num::NonZeroUsize;
 
 pub(crate) async fn run(args: RollbackArgs) -> Outcome {
@@ -23,7 +23,7 @@ pub(crate) async fn run(args: RollbackArgs) -> Outcome {
     let (older, json) = place.read_choice(&choice).await?;
     // What is gone back from is what was looked at: a snapshot that somebody publishes meanwhile is not overwritten.
     let when = Precondition::IfCurrent(Some(current.clone()));
-    let published = publish(&place, &json, older.seq(), when, args.keep).await?;
+    let published = commit(&place, &json, older.seq(), when, args.keep).await?;
     match args.form.json {
         true => out::report(&format!("{:#}\n", text::published(&published))),
         false => out::report(&told(&place, current, &published)),
@@ -34,14 +34,14 @@ pub(crate) async fn run(args: RollbackArgs) -> Outcome {
 fn stay(args: &RollbackArgs, history: &[Generation]) -> Outcome {
     match args.form.json {
         true => {
-            let as_if_published = Published::new(history[0].clone(), &history[1..], NonZeroUsize::MAX);
+            let as_if_published = Committed::new(history[0].clone(), &history[1..], NonZeroUsize::MAX);
             out::print(&format!("{:#}\n", text::published(&as_if_published)))
         }
         false => out::print(&format!("{} is the current snapshot already; nothing was changed\n", args.to)),
     }
 }
 
-fn told(place: &Place, left: &Generation, published: &Published) -> String {
+fn told(place: &Place, left: &Generation, published: &Committed) -> String {
     let seq = published.generation().seq();
     let kept = match published.retained().contains(left) {
         true => format!("seq {} stays in the history", left.seq()),

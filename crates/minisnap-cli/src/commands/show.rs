@@ -9,7 +9,7 @@ use crate::{
     progress::Progress,
     text,
 };
-use minisnap::{At, Generation, MiniSnapError, Operation, format};
+use minisnap::{ErrorContext, Generation, MiniSnapError, Operation, format};
 use serde_json::{Value, json};
 
 pub(crate) async fn run(args: ShowArgs) -> Outcome {
@@ -51,7 +51,7 @@ impl Shown {
             let current = retained[0].clone();
             let _reading = Progress::of_reading(&current);
             let (problem, warning) = match health(place, &current).await {
-                Err(MiniSnapError::Retired { .. }) if looks < LOOKS => {
+                Err(MiniSnapError::Expired { .. }) if looks < LOOKS => {
                     looks += 1;
                     continue;
                 }
@@ -84,7 +84,7 @@ impl Shown {
         match self.problem.as_ref().map(Failure::exit) {
             None => "intact",
             Some(Exit::Damaged) => "damaged",
-            Some(Exit::Foreign) => "foreign",
+            Some(Exit::ExternalChange) => "foreign",
             Some(_) => "unknown",
         }
     }
@@ -163,7 +163,7 @@ pub(crate) async fn health(place: &Place, generation: &Generation) -> minisnap::
             Ok(Some(format!("only a program that keeps the text there as it is (a RawValue) can restore it: {error}")))
         }
         Err(source) => Err(MiniSnapError::Serde {
-            at: At::new(Operation::Restore, place.name()),
+            at: ErrorContext::new(Operation::Restore, place.name()),
             generation: Some(generation.clone()),
             source,
         }),

@@ -90,7 +90,7 @@ impl Verified {
         for generation in todo {
             let health = match health(place, generation).await {
                 // The next look shows it.
-                Err(MiniSnapError::Retired { .. }) => continue,
+                Err(MiniSnapError::Expired { .. }) => continue,
                 Err(error) => Health::Wrong(as_verify_says_it(error.into())),
                 Ok(warning) => Health::Intact(warning),
             };
@@ -217,7 +217,7 @@ impl Verified {
         }
         let error = self.wrong().find_map(Failure::error)?;
         Some(match error {
-            MiniSnapError::Foreign { .. } => help::help(error, place),
+            MiniSnapError::ExternalChange { .. } => help::help(error, place),
             _ if damaged.is_empty() => help::help(error, place),
             _ => help::of_damage(error, place, &Left::InHistory { current: current.clone(), intact }),
         })
@@ -250,7 +250,7 @@ fn faults(place: &Place, history: &[Generation]) -> Outcome<(Vec<links::Fault>, 
 /// where there is nothing, there was nothing to look at.
 fn as_verify_says_it(failure: Failure) -> Failure {
     let exit = match failure.exit() {
-        Exit::Damaged | Exit::Foreign => Exit::Damaged,
+        Exit::Damaged | Exit::ExternalChange => Exit::Damaged,
         _ => Exit::CouldNotLook,
     };
     failure.with_exit(exit)

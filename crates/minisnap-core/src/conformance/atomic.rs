@@ -14,7 +14,7 @@ const PUBLISHES: u64 = 200;
 const FEWER: u64 = 100;
 
 /// Readers that look up the current generation and read it, while 200 others are published, get matching pairs and no error
-/// but `Retired`, after which they look again.
+/// but `Expired`, after which they look again.
 pub async fn readers_never_see_a_mixed_pair_during_200_publishes<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let writer = store.open().await;
@@ -41,7 +41,7 @@ pub async fn readers_never_see_a_mixed_pair_during_200_publishes<T: StoreUnderTe
         let mut last = None;
         for n in 1..=PUBLISHES {
             // Up and down, so that a mixed pair can't hide behind a seq that is only ever the next one.
-            let published = publish(&writer, &Sample::new(n ^ 1, n), Precondition::Always, keep(2)).await;
+            let published = commit(&writer, &Sample::new(n ^ 1, n), Precondition::Always, retain(2)).await;
             last = Some(published.must("a publish beside readers succeeds").generation().clone());
             pace.pause().await;
         }
@@ -83,7 +83,7 @@ pub async fn readers_see_what_was_acknowledged_before_they_looked<T: StoreUnderT
     tasks.push(Box::pin(async move {
         let mut pace = Pace::new(0);
         for n in 1..=FEWER {
-            let published = publish(&writer, &Sample::new(n, n), Precondition::Always, keep(3)).await;
+            let published = commit(&writer, &Sample::new(n, n), Precondition::Always, retain(3)).await;
             published.must("a publish beside readers succeeds");
             acknowledged.store(n, Ordering::Release);
             pace.pause().await;
@@ -116,7 +116,7 @@ pub async fn histories_during_publishes_are_whole<T: StoreUnderTest>() {
     tasks.push(Box::pin(async move {
         let mut pace = Pace::new(0);
         for n in 4..=FEWER {
-            let published = publish(&writer, &Sample::new(n, n), Precondition::Always, keep(3)).await;
+            let published = commit(&writer, &Sample::new(n, n), Precondition::Always, retain(3)).await;
             published.must("a publish beside readers succeeds");
             pace.pause().await;
         }
@@ -125,7 +125,7 @@ pub async fn histories_during_publishes_are_whole<T: StoreUnderTest>() {
     together(tasks).await;
 }
 
-/// A generation that is read while it is being retired comes back whole, or as `Retired`: never in part, never as another.
+/// A generation that is read while it is being retired comes back whole, or as `Expired`: never in part, never as another.
 pub async fn read_while_being_retired_is_whole_or_retired<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let writer = store.open().await;
@@ -144,7 +144,7 @@ pub async fn read_while_being_retired_is_whole_or_retired<T: StoreUnderTest>() {
                     if read.is_none() {
                         return;
                     }
-                    assert!(!was_gone, "a generation that was retired before it was asked for is `Retired`");
+                    assert!(!was_gone, "a generation that was retired before it was asked for is `Expired`");
                     pace.pause().await;
                 }
             }));
@@ -152,7 +152,7 @@ pub async fn read_while_being_retired_is_whole_or_retired<T: StoreUnderTest>() {
         let writer = writer.clone();
         tasks.push(Box::pin(async move {
             Pace::new(n).pause().await;
-            let published = publish(&writer, &Sample::new(n, n), Precondition::Always, keep(1)).await;
+            let published = commit(&writer, &Sample::new(n, n), Precondition::Always, retain(1)).await;
             published.must("a publish succeeds while readers read what it retires");
             gone.store(true, Ordering::Release);
         }));
@@ -167,7 +167,7 @@ async fn read_unless_retired(backend: &Handle, generation: &Generation) -> Optio
             assert_pair(generation, &json);
             Some(json)
         }
-        Err(MiniSnapError::Retired { .. }) => None,
-        Err(error) => panic!("a reader beside writers gets a whole pair or `Retired`; it got: {error}"),
+        Err(MiniSnapError::Expired { .. }) => None,
+        Err(error) => panic!("a reader beside writers gets a whole pair or `Expired`; it got: {error}"),
     }
 }

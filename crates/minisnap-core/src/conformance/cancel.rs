@@ -59,7 +59,7 @@ pub async fn publish_never_polled_never_commits<T: StoreUnderTest>() {
     let before = Picture::of(&backend).await;
     for n in 10..15 {
         let staged = stage(&backend, &Sample::new(n, n)).await.must("a stage can begin");
-        drop(staged.publish(Precondition::Always, keep(1)));
+        drop(staged.commit(Precondition::Always, retain(1)));
     }
     tokio::time::sleep(Duration::from_millis(100)).await;
     before.assert_unchanged(&backend, "a publish whose future was never polled doesn't happen").await;
@@ -74,7 +74,7 @@ pub async fn cancelled_publish_leaves_old_or_new<T: StoreUnderTest>() {
         // Acknowledged, so that what was cancelled before is over: a commit that was on its way then may land until now.
         let old = put(&backend, &Sample::new(seq, 0)).await;
         let staged = stage(&backend, &Sample::new(seq, seq)).await.must("a stage can begin after a cancelled publish");
-        cut_short(staged.publish(Precondition::Always, ALL), cut).await;
+        cut_short(staged.commit(Precondition::Always, ALL), cut).await;
         let new = |found: &Generation, json: &[u8]| *found != old && json == Sample::new(seq, seq).json;
         for handle in [&backend, &store.open().await] {
             let found = current(handle).await.expect("a store that had a snapshot always has one");
@@ -151,7 +151,7 @@ pub async fn cancelled_publish_keeps_no_one_waiting<T: StoreUnderTest>() {
     put(&backend, &Sample::new(0, 0)).await;
     for (seq, cut) in (1..).zip(cuts(8)) {
         let staged = stage(&backend, &Sample::new(seq, 0)).await.must("a stage can begin");
-        let task = tokio::spawn(staged.publish(Precondition::Always, ALL));
+        let task = tokio::spawn(staged.commit(Precondition::Always, ALL));
         for _ in 0..cut.polls {
             go_on_for(cut.pause).await;
         }
@@ -160,7 +160,7 @@ pub async fn cancelled_publish_keeps_no_one_waiting<T: StoreUnderTest>() {
         let _ = task.await;
         let over = current(&backend).await;
         let when = if lacks_if_current { Precondition::Always } else { Precondition::IfCurrent(over.clone()) };
-        match publish(&store.open().await, &Sample::new(seq, 1), when, ALL).await {
+        match commit(&store.open().await, &Sample::new(seq, 1), when, ALL).await {
             // The cancelled one's commit was on its way when we looked.
             Err(MiniSnapError::Conflict { current: Some(found), .. }) if found.seq() == seq => {}
             result => {
@@ -199,10 +199,10 @@ async fn cancel_then_publish(one: &Handle, other: &Handle, n: u64, cut: Cut) {
     let first = stage(one, &Sample::sized(2 * n, 0, size)).await.must(promise);
     let second = Sample::new(2 * n + 1, 1);
     let staged = stage(other, &second).await.must(promise);
-    cut_short(first.publish(Precondition::Always, ALL), cut).await;
-    let later = match staged.publish(Precondition::Always, ALL).await {
+    cut_short(first.commit(Precondition::Always, ALL), cut).await;
+    let later = match staged.commit(Precondition::Always, ALL).await {
         // Another task's handle swept, and could not tell this living stage from a dead one.
-        Err(MiniSnapError::Restage { .. }) => publish(other, &second, Precondition::Always, ALL).await,
+        Err(MiniSnapError::StageLost { .. }) => commit(other, &second, Precondition::Always, ALL).await,
         result => result,
     };
     let later = later.must("a publish with `Always` is never refused");
@@ -214,10 +214,10 @@ async fn cancel_then_publish(one: &Handle, other: &Handle, n: u64, cut: Cut) {
 #[track_caller]
 fn assert_none_overtook(history: &[Generation]) {
     let seqs: Vec<u64> = history.iter().map(Generation::seq).collect();
-    for (place, seq) in seqs.iter().enumerate().filter(|(_, seq)| **seq % 2 == 0) {
+    for (location, seq) in seqs.iter().enumerate().filter(|(_, seq)| **seq % 2 == 0) {
         let later = seqs.iter().position(|other| *other == seq + 1);
         assert!(
-            later.is_none_or(|later| later < place),
+            later.is_none_or(|later| later < location),
             "a cancelled publish never overtakes one acknowledged later: seq {seq} came after seq {}",
             seq + 1
         );

@@ -1,7 +1,7 @@
 //! A publish happens if its precondition holds, and the precondition is judged as it happens.
 
 use super::{Capability, StoreUnderTest, kit::*};
-use crate::{Generation, MiniSnapError, Precondition, Published, Result};
+use crate::{Committed, Generation, MiniSnapError, Precondition, Result};
 use Precondition::{Always, IfCurrent, IfNewer};
 
 /// `Always` publishes over anything: a higher seq, a lower one, the same, nothing at all.
@@ -22,15 +22,15 @@ pub async fn if_newer_publishes_above_and_refuses_the_rest<T: StoreUnderTest>() 
     let store = T::fresh().await;
     let backend = store.open().await;
     put(&backend, &Sample::new(10, 0)).await;
-    let newer = publish(&backend, &Sample::new(11, 1), IfNewer, ALL).await;
+    let newer = commit(&backend, &Sample::new(11, 1), IfNewer, ALL).await;
     let newer = newer.must("`IfNewer` publishes a seq above the current one's").generation().clone();
     assert_eq!(current(&backend).await.as_ref(), Some(&newer), "what `IfNewer` published is current");
     for seq in [11, 10, 0] {
-        let refused = publish(&backend, &Sample::new(seq, 2), IfNewer, ALL).await;
+        let refused = commit(&backend, &Sample::new(seq, 2), IfNewer, ALL).await;
         assert_stale(refused, seq, &newer);
         assert_eq!(current(&backend).await.as_ref(), Some(&newer), "what is stale is not published");
     }
-    let jump = publish(&backend, &Sample::new(1_000_000, 3), IfNewer, ALL).await;
+    let jump = commit(&backend, &Sample::new(1_000_000, 3), IfNewer, ALL).await;
     jump.must("`IfNewer` publishes any seq above, not just the next");
 }
 
@@ -41,7 +41,7 @@ pub async fn if_newer_publishes_into_an_empty_store<T: StoreUnderTest>() {
     }
     for seq in [0, 7] {
         let store = T::fresh().await;
-        let published = publish(&store.open().await, &Sample::new(seq, 0), IfNewer, ALL).await;
+        let published = commit(&store.open().await, &Sample::new(seq, 0), IfNewer, ALL).await;
         published.must("`IfNewer` publishes any seq into an empty store");
     }
 }
@@ -55,10 +55,10 @@ pub async fn if_newer_works_at_both_ends_of_seq<T: StoreUnderTest>() {
     let backend = store.open().await;
     // Also where text would sort otherwise (9 and 10), and a signed number.
     for seq in [0, 1, 9, 10, (1 << 63) - 1, 1 << 63, u64::MAX] {
-        let published = publish(&backend, &Sample::new(seq, 0), IfNewer, ALL).await;
+        let published = commit(&backend, &Sample::new(seq, 0), IfNewer, ALL).await;
         let published = published.must("`IfNewer` publishes a seq above the current one's");
         for below in [seq, seq.saturating_sub(1), 0] {
-            assert_stale(publish(&backend, &Sample::new(below, 1), IfNewer, ALL).await, below, published.generation());
+            assert_stale(commit(&backend, &Sample::new(below, 1), IfNewer, ALL).await, below, published.generation());
         }
     }
 }
@@ -73,14 +73,14 @@ pub async fn if_current_publishes_over_that_generation_only<T: StoreUnderTest>()
     let sample = Sample::new(10, 0);
     let first = put(&backend, &sample).await;
     let over_first = IfCurrent(Some(first.clone()));
-    let second = publish(&backend, &sample, over_first.clone(), ALL).await;
+    let second = commit(&backend, &sample, over_first.clone(), ALL).await;
     let second = second.must("`IfCurrent` publishes over the current generation").generation().clone();
-    let refused = publish(&backend, &sample, over_first.clone(), ALL).await;
+    let refused = commit(&backend, &sample, over_first.clone(), ALL).await;
     assert_conflict(refused, Some(&first), Some(&second));
-    let lower = publish(&backend, &Sample::new(3, 1), IfCurrent(Some(second.clone())), ALL).await;
+    let lower = commit(&backend, &Sample::new(3, 1), IfCurrent(Some(second.clone())), ALL).await;
     let lower = lower.must("`IfCurrent` publishes a lower seq, too").generation().clone();
     for older in [first, second] {
-        let refused = publish(&backend, &Sample::new(20, 2), IfCurrent(Some(older.clone())), ALL).await;
+        let refused = commit(&backend, &Sample::new(20, 2), IfCurrent(Some(older.clone())), ALL).await;
         assert_conflict(refused, Some(&older), Some(&lower));
     }
     assert_eq!(current(&backend).await, Some(lower), "what conflicts is not published");
@@ -93,10 +93,10 @@ pub async fn if_current_none_publishes_into_an_empty_store_only<T: StoreUnderTes
     }
     let store = T::fresh().await;
     let backend = store.open().await;
-    let first = publish(&backend, &Sample::new(1, 0), IfCurrent(None), ALL).await;
+    let first = commit(&backend, &Sample::new(1, 0), IfCurrent(None), ALL).await;
     let first = first.must("`IfCurrent(None)` publishes into an empty store").generation().clone();
     for backend in [&backend, &store.open().await] {
-        assert_conflict(publish(backend, &Sample::new(2, 1), IfCurrent(None), ALL).await, None, Some(&first));
+        assert_conflict(commit(backend, &Sample::new(2, 1), IfCurrent(None), ALL).await, None, Some(&first));
     }
     assert_eq!(current(&backend).await, Some(first), "what conflicts is not published");
 }
@@ -110,13 +110,13 @@ pub async fn if_current_of_a_generation_that_never_was_conflicts<T: StoreUnderTe
     let backend = store.open().await;
     let strangers = ["never-was", "", "../../etc/passwd"].map(|name| Generation::new(name, 1));
     for stranger in &strangers {
-        let refused = publish(&backend, &Sample::new(2, 0), IfCurrent(Some(stranger.clone())), ALL).await;
+        let refused = commit(&backend, &Sample::new(2, 0), IfCurrent(Some(stranger.clone())), ALL).await;
         assert_conflict(refused, Some(stranger), None);
         assert_eq!(current(&backend).await, None, "what conflicts is not published");
     }
     let real = put(&backend, &Sample::new(1, 1)).await;
     for stranger in &strangers {
-        let refused = publish(&backend, &Sample::new(2, 0), IfCurrent(Some(stranger.clone())), ALL).await;
+        let refused = commit(&backend, &Sample::new(2, 0), IfCurrent(Some(stranger.clone())), ALL).await;
         assert_conflict(refused, Some(stranger), Some(&real));
     }
 }
@@ -129,7 +129,7 @@ pub async fn refusal_changes_nothing<T: StoreUnderTest>() {
     let before = Picture::of(&backend).await;
     // Whatever a backend lacks, it refuses, and that changes nothing either.
     for when in [IfNewer, IfCurrent(None), IfCurrent(old.first().cloned())] {
-        let refused = publish(&backend, &Sample::new(3, 9), when.clone(), keep(1)).await;
+        let refused = commit(&backend, &Sample::new(3, 9), when.clone(), retain(1)).await;
         let error = refused.expect_err("a precondition that doesn't hold refuses the publish");
         assert!(error.outcome_known(), "a refusal is a known outcome: {error}");
         for handle in [&backend, &store.open().await] {
@@ -155,21 +155,21 @@ pub async fn judged_when_publishing_not_when_staging<T: StoreUnderTest>() {
     let over_second = stage(&slow, &Sample::new(31, 5)).await.must(promise);
     let second = put(&quick, &Sample::new(20, 6)).await;
     if !no_newer {
-        assert_stale(stale.publish(IfNewer, ALL).await, 18, &second);
+        assert_stale(stale.commit(IfNewer, ALL).await, 18, &second);
     }
     if !no_current {
-        assert_conflict(over_first.publish(IfCurrent(Some(first.clone())), ALL).await, Some(&first), Some(&second));
-        let published = over_second.publish(IfCurrent(Some(second.clone())), ALL).await;
+        assert_conflict(over_first.commit(IfCurrent(Some(first.clone())), ALL).await, Some(&first), Some(&second));
+        let published = over_second.commit(IfCurrent(Some(second.clone())), ALL).await;
         published.must("`IfCurrent` holds for what became current after the stage began");
     }
     put(&quick, &Sample::new(5, 7)).await;
     if !no_newer {
         // Below what was current when it was staged, above what is current now.
-        let published = newer.publish(IfNewer, ALL).await;
+        let published = newer.commit(IfNewer, ALL).await;
         published.must("`IfNewer` holds above what is current at the publish, though higher seqs came before");
     }
     let over = history(&quick).await;
-    let published = always.publish(Always, ALL).await.must("`Always` is never refused, however old the stage");
+    let published = always.commit(Always, ALL).await.must("`Always` is never refused, however old the stage");
     assert_eq!(published.retained()[1..], over, "an old stage is published over what is current at the publish");
 }
 
@@ -182,16 +182,16 @@ pub async fn refused_only_on_a_fresh_look<T: StoreUnderTest>() {
     if !no_current {
         assert_eq!(current(&old).await, None);
         let first = put(&other, &Sample::new(50, 0)).await;
-        assert_conflict(publish(&old, &Sample::new(51, 0), IfCurrent(None), ALL).await, None, Some(&first));
+        assert_conflict(commit(&old, &Sample::new(51, 0), IfCurrent(None), ALL).await, None, Some(&first));
     }
     for round in 0..3 {
         let seen = put(&old, &Sample::new(100, round)).await;
         assert_eq!(current(&old).await.as_ref(), Some(&seen), "what was published is current");
         let moved = put(&other, &Sample::new(50, round)).await;
         if !no_newer {
-            let between = publish(&old, &Sample::new(60, round), IfNewer, ALL).await.must(fresh_look);
+            let between = commit(&old, &Sample::new(60, round), IfNewer, ALL).await.must(fresh_look);
             put(&other, &Sample::new(70, round)).await;
-            let stale = publish(&old, &Sample::new(65, round), IfNewer, ALL).await;
+            let stale = commit(&old, &Sample::new(65, round), IfNewer, ALL).await;
             assert!(
                 matches!(&stale, Err(MiniSnapError::Stale { current, .. }) if current.seq() == 70),
                 "what another handle published counts, though this one published {} last: {stale:?}",
@@ -201,11 +201,11 @@ pub async fn refused_only_on_a_fresh_look<T: StoreUnderTest>() {
         if !no_current {
             let newest = put(&other, &Sample::new(40, round)).await;
             for gone in [&seen, &moved] {
-                let refused = publish(&old, &Sample::new(99, round), IfCurrent(Some(gone.clone())), ALL).await;
+                let refused = commit(&old, &Sample::new(99, round), IfCurrent(Some(gone.clone())), ALL).await;
                 assert_conflict(refused, Some(gone), Some(&newest));
             }
             let newest = put(&other, &Sample::new(41, round)).await;
-            publish(&old, &Sample::new(30, round), IfCurrent(Some(newest)), ALL).await.must(fresh_look);
+            commit(&old, &Sample::new(30, round), IfCurrent(Some(newest)), ALL).await.must(fresh_look);
         }
     }
 }
@@ -216,17 +216,17 @@ pub async fn what_is_lacking_is_refused<T: StoreUnderTest>() {
     let backend = store.open().await;
     let first = put(&backend, &Sample::new(1, 0)).await;
     if !lacks::<T>(Capability::IfCurrent).await {
-        let published = publish(&backend, &Sample::new(2, 0), IfCurrent(Some(first)), ALL).await;
+        let published = commit(&backend, &Sample::new(2, 0), IfCurrent(Some(first)), ALL).await;
         published.must("a backend that doesn't name `IfCurrent` as lacking has it");
     }
     if !lacks::<T>(Capability::IfNewer).await {
-        let published = publish(&backend, &Sample::new(3, 0), IfNewer, ALL).await;
+        let published = commit(&backend, &Sample::new(3, 0), IfNewer, ALL).await;
         published.must("a backend that doesn't name `IfNewer` as lacking has it");
     }
 }
 
 #[track_caller]
-fn assert_stale(refused: Result<Published>, expected_seq: u64, expected: &Generation) {
+fn assert_stale(refused: Result<Committed>, expected_seq: u64, expected: &Generation) {
     match refused {
         Err(MiniSnapError::Stale { seq, current, .. }) => {
             assert_eq!(seq, expected_seq, "`Stale` names the seq that was to be published");
@@ -238,7 +238,7 @@ fn assert_stale(refused: Result<Published>, expected_seq: u64, expected: &Genera
 }
 
 #[track_caller]
-fn assert_conflict(refused: Result<Published>, demanded: Option<&Generation>, found: Option<&Generation>) {
+fn assert_conflict(refused: Result<Committed>, demanded: Option<&Generation>, found: Option<&Generation>) {
     match refused {
         Err(MiniSnapError::Conflict { expected, current, .. }) => {
             assert_eq!(expected.as_ref(), demanded, "`Conflict` names the generation that was demanded");

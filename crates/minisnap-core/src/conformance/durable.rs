@@ -13,7 +13,7 @@ pub async fn reopened_empty_store_is_empty<T: StoreUnderTest>() {
     }
 }
 
-/// After `publish` returned `Ok`, a store that is opened again has that pair as the current one.
+/// After `commit` returned `Ok`, a store that is opened again has that pair as the current one.
 pub async fn reopened_store_has_the_last_published<T: StoreUnderTest>() {
     let store = T::fresh().await;
     for (tag, seq) in (0..).zip([3, 4, 2, u64::MAX, 0]) {
@@ -35,7 +35,7 @@ pub async fn reopened_store_has_the_history<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let backend = store.open().await;
     for (tag, seq) in (0..).zip([5, 1, 9, 9, 2, 7]) {
-        let published = publish(&backend, &Sample::new(seq, tag), Precondition::Always, keep(4)).await;
+        let published = commit(&backend, &Sample::new(seq, tag), Precondition::Always, retain(4)).await;
         published.must("a publish with `Always` is never refused");
     }
     let before = Picture::of(&backend).await;
@@ -55,7 +55,7 @@ pub async fn reopened_store_goes_on_where_it_was<T: StoreUnderTest>() {
     let backend = store.open().await;
     expected.reverse();
     assert_eq!(history(&backend).await, expected, "what is published after reopening comes on top of what there was");
-    let published = publish(&backend, &Sample::new(16, 3), Precondition::Always, keep(3)).await;
+    let published = commit(&backend, &Sample::new(16, 3), Precondition::Always, retain(3)).await;
     let retained = published.must("a publish with `Always` is never refused").retained().to_vec();
     assert_eq!(retained[1..], expected[..2], "retention counts what was there before reopening");
 }

@@ -2,7 +2,8 @@
 
 use super::{Capability, StoreUnderTest};
 use crate::{
-    At, Digest, Generation, MiniSnapError, Operation, Precondition, Published, Result, SnapshotBackend, StagedSnapshot,
+    Committed, Digest, ErrorContext, Generation, MiniSnapError, Operation, Precondition, Result, SnapshotBackend,
+    StagedSnapshot,
 };
 use bytes::Bytes;
 use std::{future::Future, num::NonZeroUsize, pin::Pin, sync::Arc, time::Duration};
@@ -12,16 +13,16 @@ use tokio::task::{JoinSet, yield_now};
 pub(super) type Handle = Arc<dyn SnapshotBackend>;
 
 /// For `keep` where nothing is to be retired. Not the largest number: that one has a case of its own.
-pub(super) const ALL: NonZeroUsize = keep(1_000);
+pub(super) const ALL: NonZeroUsize = retain(1_000);
 
-/// How often a publish may answer `Restage` before that counts as never publishing.
+/// How often a publish may answer `StageLost` before that counts as never publishing.
 const RESTAGES: usize = 100;
 
 /// How often something that goes away in the background is looked for. With the pauses, ten seconds at least.
 const LOOKS: u32 = 30;
 
 /// `keep` as the trait takes it.
-pub(super) const fn keep(generations: usize) -> NonZeroUsize {
+pub(super) const fn retain(generations: usize) -> NonZeroUsize {
     NonZeroUsize::new(generations).expect("a store keeps at least one generation")
 }
 
@@ -126,35 +127,35 @@ pub(super) async fn handles<T: StoreUnderTest>(store: &T, shared: &Handle, count
 /// Stages `sample` and writes it, in one piece.
 pub(super) async fn stage(backend: &Handle, sample: &Sample) -> Result<Box<dyn StagedSnapshot>> {
     let mut staged = backend.stage(sample.seq).await?;
-    let at = || At::new(Operation::Write, backend.place());
+    let at = || ErrorContext::new(Operation::Write, backend.location());
     staged.write_all(&sample.json).map_err(|error| MiniSnapError::from_write(error, at))?;
     staged.drain().await?;
     Ok(staged)
 }
 
-/// Stages `sample` and publishes it; again, as the typed store does, if the backend answers `Restage`.
-pub(super) async fn publish(
+/// Stages `sample` and publishes it; again, as the typed store does, if the backend answers `StageLost`.
+pub(super) async fn commit(
     backend: &Handle,
     sample: &Sample,
     when: Precondition,
-    keep: NonZeroUsize,
-) -> Result<Published> {
+    retain: NonZeroUsize,
+) -> Result<Committed> {
     for _ in 0..RESTAGES {
-        match stage(backend, sample).await?.publish(when.clone(), keep).await {
-            Err(MiniSnapError::Restage { .. }) => {}
+        match stage(backend, sample).await?.commit(when.clone(), retain).await {
+            Err(MiniSnapError::StageLost { .. }) => {}
             Err(error) => return Err(error),
             Ok(published) => {
-                assert_published(&published, sample, keep);
+                assert_published(&published, sample, retain);
                 return Ok(published);
             }
         }
     }
-    panic!("writing again after `Restage` leads somewhere; {RESTAGES} times it led to `Restage`");
+    panic!("writing again after `StageLost` leads somewhere; {RESTAGES} times it led to `StageLost`");
 }
 
 /// Publishes `sample` whatever is current, and retires nothing.
 pub(super) async fn put(backend: &Handle, sample: &Sample) -> Generation {
-    let published = publish(backend, sample, Precondition::Always, ALL).await;
+    let published = commit(backend, sample, Precondition::Always, ALL).await;
     published.must("a publish with `Always` is never refused").generation().clone()
 }
 
@@ -167,14 +168,14 @@ pub(super) async fn put_all(backend: &Handle, seqs: &[u64]) -> Vec<Generation> {
     generations
 }
 
-/// Asserts what holds of every `Published`.
+/// Asserts what holds of every `Committed`.
 #[track_caller]
-pub(super) fn assert_published(published: &Published, sample: &Sample, keep: NonZeroUsize) {
+pub(super) fn assert_published(published: &Committed, sample: &Sample, retain: NonZeroUsize) {
     let (generation, retained) = (published.generation(), published.retained());
     assert_eq!(generation.seq(), sample.seq, "what was published has the seq that was staged");
     assert_facts(generation, &sample.json);
     assert_eq!(retained.first(), Some(generation), "what was published is the newest of the retained");
-    assert!(retained.len() <= keep.get(), "at most `keep` ({keep}) are retained, not {}", retained.len());
+    assert!(retained.len() <= retain.get(), "at most `keep` ({retain}) are retained, not {}", retained.len());
     assert_eq!(
         Some(published.truncation_point()),
         retained.iter().map(Generation::seq).min(),
@@ -247,7 +248,7 @@ pub(super) async fn assert_cleaned_by_publishing<T: StoreUnderTest>(store: &T, b
 /// Sweeps until nothing is left but what belongs there.
 pub(super) async fn assert_cleaned_by_sweeping<T: StoreUnderTest>(store: &T, backend: &Handle, remains: &str) {
     for look in 0..LOOKS {
-        backend.sweep().await.must("sweeping works at any time");
+        backend.collect_garbage().await.must("sweeping works at any time");
         if store.debris().await.is_empty() {
             return;
         }
@@ -275,7 +276,7 @@ pub(super) async fn lacks<T: StoreUnderTest>(capability: Capability) -> bool {
     };
     for when in preconditions {
         for seq in [5, 20] {
-            let refused = publish(&backend, &Sample::new(seq, 1), when.clone(), keep(1)).await;
+            let refused = commit(&backend, &Sample::new(seq, 1), when.clone(), retain(1)).await;
             assert!(
                 matches!(refused, Err(MiniSnapError::Unsupported { .. })),
                 "a backend that lacks {capability:?} refuses {when:?} with `Unsupported`, not: {refused:?}"
@@ -331,8 +332,8 @@ where
 /// Asserts that `error` says what was being done, and where.
 #[track_caller]
 pub(super) fn assert_names_place(error: &MiniSnapError, backend: &Handle, operation: Operation) {
-    let At { operation: named, place } = error.at();
+    let ErrorContext { operation: named, location } = error.at();
     assert_eq!(*named, operation, "an error names the operation: {error}");
-    assert!(place.contains(backend.place()), "an error names the place, {}: {error}", backend.place());
-    assert!(error.to_string().contains(place.as_str()), "an error's text names the place, {place}: {error}");
+    assert!(location.contains(backend.location()), "an error names the place, {}: {error}", backend.location());
+    assert!(error.to_string().contains(location.as_str()), "an error's text names the place, {location}: {error}");
 }

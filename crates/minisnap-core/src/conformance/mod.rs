@@ -20,7 +20,7 @@
 //! 3. **Stage.** What [`stage`](SnapshotBackend::stage) returns takes bytes that nobody sees. Its `Drop` is how a caller gives
 //!    up; what a killed process left has to be found and removed by a later one, without touching what a living one writes.
 //! 4. **Publish.** In this order: make the bytes durable; then, in one step, look at what is current, judge the precondition by
-//!    [`Precondition::judge`](crate::Precondition::judge), and commit; make the commit durable; then remove what isn't
+//!    [`Precondition::evaluate`](crate::Precondition::evaluate), and commit; make the commit durable; then remove what isn't
 //!    retained any more, whose failure is no error. A transaction, a lock or a compare-and-swap makes the one step. Judging
 //!    on what a handle remembers, or before the lock is taken, is what the group [`race`] finds.
 //! 5. **Think of every `await` as the last.** The caller may drop the future there. Before the commit this must come to
@@ -36,7 +36,7 @@
 //!
 //! ```
 //! use minisnap_core::{
-//!     At, Bytes, Digest, Generation, MiniSnapError, Operation, Precondition, Published, Result, SnapshotBackend,
+//!     At, Bytes, Digest, Generation, MiniSnapError, Operation, Precondition, Committed, Result, SnapshotBackend,
 //!     StagedSnapshot, async_trait, random_name_part,
 //! };
 //! use std::{fmt, io, num::NonZeroUsize, sync::{Arc, Mutex, MutexGuard, PoisonError}};
@@ -64,7 +64,7 @@
 //!
 //! #[async_trait]
 //! impl SnapshotBackend for Shelf {
-//!     fn place(&self) -> &str {
+//!     fn location(&self) -> &str {
 //!         "shelf:"
 //!     }
 //!
@@ -78,14 +78,14 @@
 //!
 //!     async fn read(&self, generation: &Generation) -> Result<Bytes> {
 //!         let json = self.lock().iter().find(|(known, _)| known == generation).map(|(_, json)| json.clone());
-//!         json.ok_or_else(|| MiniSnapError::Retired {
-//!             at: At::new(Operation::Read, self.place()),
+//!         json.ok_or_else(|| MiniSnapError::Expired {
+//!             at: ErrorContext::new(Operation::Read, self.location()),
 //!             generation: generation.clone(),
 //!         })
 //!     }
 //!
 //!     async fn stage(&self, seq: u64) -> Result<Box<dyn StagedSnapshot>> {
-//!         let at = || At::new(Operation::Stage, self.place());
+//!         let at = || ErrorContext::new(Operation::Stage, self.location());
 //!         let random = random_name_part(16);
 //!         let random = random.map_err(|source| MiniSnapError::Io { at: at(), action: "name it", source })?;
 //!         Ok(Box::new(Draft { shelf: self.clone(), seq, name: format!("{seq}-{random}"), json: Vec::new() }))
@@ -121,17 +121,17 @@
 //!         Ok(()) // the memory is where it goes
 //!     }
 //!
-//!     async fn publish(self: Box<Self>, when: Precondition, keep: NonZeroUsize) -> Result<Published> {
+//!     async fn publish(self: Box<Self>, when: Precondition, keep: NonZeroUsize) -> Result<Committed> {
 //!         let Self { shelf, seq, name, json } = *self;
 //!         let generation = Generation::new(name, seq).with_size(json.len() as u64).with_digest(Digest::of(&json));
 //!
 //!         // The atomic step: from here on no other publisher and no reader, and no await either: this can't be cancelled.
 //!         let mut list = shelf.lock();
 //!         let before = Shelf::generations(&list);
-//!         when.judge(seq, before.first(), &At::new(Operation::Publish, shelf.place()))?;
+//!         when.judge(seq, before.first(), &ErrorContext::new(Operation::Commit, shelf.location()))?;
 //!         list.insert(0, (generation.clone(), json.into()));
-//!         list.truncate(Published::retained_after(keep, before.len()));
-//!         Ok(Published::new(generation, &before, keep))
+//!         list.truncate(Committed::retained_after(keep, before.len()));
+//!         Ok(Committed::new(generation, &before, keep))
 //!     }
 //! }
 //!
@@ -182,13 +182,13 @@
 //! ```
 //!
 //! A medium that can't compare and swap has no way to judge `IfCurrent` in the step that publishes. It says so at the start of
-//! `publish`, whatever is current, and in `lacks`:
+//! `commit`, whatever is current, and in `lacks`:
 //!
 //! ```
 //! # use minisnap_core::{At, MiniSnapError, Operation, Precondition, Result, conformance::Capability};
 //! # fn publish(when: &Precondition) -> Result<()> {
 //! if let Precondition::IfCurrent(_) = when {
-//!     let at = At::new(Operation::Publish, "shelf:");
+//!     let at = ErrorContext::new(Operation::Commit, "shelf:");
 //!     return Err(MiniSnapError::Unsupported { at, what: "a shelf can't compare; publish with `Always`".into() });
 //! }
 //! # Ok(())
@@ -212,7 +212,8 @@ pub mod atomic;
 pub mod cancel;
 pub mod conditional;
 pub mod durable;
-pub mod invisible;
+pub mod garbage;
+pub mod isolated;
 mod kit;
 pub mod outcome;
 pub mod race;
@@ -220,7 +221,6 @@ pub mod reading;
 pub mod retention;
 pub mod round_trip;
 mod run;
-pub mod sweep;
 mod table;
 
 pub use run::{Case, Flavour, run, run_all};

@@ -3,7 +3,7 @@
 #![allow(clippy::cast_possible_truncation, reason = "there are 8")]
 
 use super::{Capability, StoreUnderTest, kit::*};
-use crate::{Generation, MiniSnapError, Precondition, Published, Result};
+use crate::{Committed, Generation, MiniSnapError, Precondition, Result};
 use std::sync::Arc;
 use tokio::sync::Barrier;
 
@@ -107,7 +107,7 @@ pub async fn always_is_never_refused_while_the_current_one_moves<T: StoreUnderTe
             let (mut done, mut pace) = (Vec::new(), Pace::new(publisher));
             for n in 0..EACH {
                 let sample = Sample::new(n, publisher);
-                let published = publish(&backend, &sample, Precondition::Always, ALL).await;
+                let published = commit(&backend, &sample, Precondition::Always, ALL).await;
                 done.push(published.must("`Always` is never refused, also when others publish at the same time"));
                 pace.pause().await;
             }
@@ -118,12 +118,12 @@ pub async fn always_is_never_refused_while_the_current_one_moves<T: StoreUnderTe
     let history = history(&shared).await;
     assert_eq!(history.len() as u64, PUBLISHERS * EACH, "each publish is in the history once");
     for published in done.iter().flatten() {
-        let place = history.iter().position(|generation| generation == published.generation());
-        let place = place.expect("each acknowledged publish is in the history");
-        assert_eq!(published.retained(), &history[place..], "a publish returns what was retained when it happened");
+        let location = history.iter().position(|generation| generation == published.generation());
+        let location = location.expect("each acknowledged publish is in the history");
+        assert_eq!(published.retained(), &history[location..], "a publish returns what was retained when it happened");
     }
     for own in done {
-        let mine: Vec<&Generation> = own.iter().rev().map(Published::generation).collect();
+        let mine: Vec<&Generation> = own.iter().rev().map(Committed::generation).collect();
         let found: Vec<&Generation> = history.iter().filter(|generation| mine.contains(generation)).collect();
         assert_eq!(found, mine, "a publish comes after what was acknowledged before it began");
     }
@@ -143,14 +143,14 @@ pub async fn as_many_as_asked_are_kept_while_the_current_one_moves<T: StoreUnder
         tasks.push(async move {
             let (mut done, mut pace) = (Vec::new(), Pace::new(publisher));
             for n in 0..15 {
-                let published = publish(&backend, &Sample::new(n, publisher), Precondition::Always, keep(KEPT)).await;
+                let published = commit(&backend, &Sample::new(n, publisher), Precondition::Always, retain(KEPT)).await;
                 done.push(published.must("`Always` is never refused, also when others publish at the same time"));
                 pace.pause().await;
             }
             done
         });
     }
-    let done: Vec<Published> = together(tasks).await.into_iter().flatten().collect();
+    let done: Vec<Committed> = together(tasks).await.into_iter().flatten().collect();
     for published in &done {
         let [_, parent, rest @ ..] = published.retained() else { panic!("{KEPT} are retained: {published:?}") };
         assert_eq!(rest.len(), KEPT - 2, "with `keep` of {KEPT}, the newest {KEPT} are retained");
@@ -162,7 +162,7 @@ pub async fn as_many_as_asked_are_kept_while_the_current_one_moves<T: StoreUnder
     }
     let history = history(&shared).await;
     let newest = done.iter().find(|published| Some(published.generation()) == history.first());
-    assert_eq!(newest.map(Published::retained), Some(&history[..]), "the history is what the last publish returned");
+    assert_eq!(newest.map(Committed::retained), Some(&history[..]), "the history is what the last publish returned");
     for generation in &history {
         assert_pair(generation, &read(&shared, generation).await);
     }
@@ -182,7 +182,7 @@ async fn one_wins_each_round(handles: &[Handle]) {
 
 async fn one_wins(handles: &[Handle], samples: &[Sample], over: Option<Generation>) -> Generation {
     let results = at_once(handles, samples, &Precondition::IfCurrent(over.clone())).await;
-    let winners: Vec<&Published> = results.iter().flatten().collect();
+    let winners: Vec<&Committed> = results.iter().flatten().collect();
     let [winner] = winners[..] else {
         panic!("of publishers with the same `IfCurrent` exactly one wins, not {}: {results:?}", winners.len());
     };
@@ -201,15 +201,15 @@ async fn one_wins(handles: &[Handle], samples: &[Sample], over: Option<Generatio
 }
 
 /// Publishes one sample through each handle, all at the same moment, each staged beforehand.
-async fn at_once(handles: &[Handle], samples: &[Sample], when: &Precondition) -> Vec<Result<Published>> {
+async fn at_once(handles: &[Handle], samples: &[Sample], when: &Precondition) -> Vec<Result<Committed>> {
     let start = Arc::new(Barrier::new(handles.len()));
     let tasks = handles.iter().cloned().zip(samples.iter().cloned()).map(|(backend, sample)| {
         let (start, when) = (start.clone(), when.clone());
         async move {
             let staged = stage(&backend, &sample).await.must("several publishers can stage at once");
             start.wait().await;
-            match staged.publish(when.clone(), ALL).await {
-                Err(MiniSnapError::Restage { .. }) => publish(&backend, &sample, when, ALL).await,
+            match staged.commit(when.clone(), ALL).await {
+                Err(MiniSnapError::StageLost { .. }) => commit(&backend, &sample, when, ALL).await,
                 result => result,
             }
         }

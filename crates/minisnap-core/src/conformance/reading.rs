@@ -5,20 +5,20 @@ use crate::{Generation, MiniSnapError, Precondition};
 use std::{future::poll_fn, task::Poll, time::Duration};
 use tokio::time::timeout;
 
-/// A generation that was retired is `Retired`, to every handle.
+/// A generation that was retired is `Expired`, to every handle.
 pub async fn retired_generation_is_retired<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let backend = store.open().await;
     let retired = put_all(&backend, &[1, 2]).await;
-    let published = publish(&backend, &Sample::new(3, 3), Precondition::Always, keep(1)).await;
+    let published = commit(&backend, &Sample::new(3, 3), Precondition::Always, retain(1)).await;
     published.must("a publish with `Always` is never refused");
     for handle in [&backend, &store.open().await] {
         for generation in &retired {
             match handle.read(generation).await {
-                Err(MiniSnapError::Retired { generation: named, .. }) => {
-                    assert_eq!(&named, generation, "`Retired` names the generation that was asked for");
+                Err(MiniSnapError::Expired { generation: named, .. }) => {
+                    assert_eq!(&named, generation, "`Expired` names the generation that was asked for");
                 }
-                other => panic!("reading a retired generation is `Retired`, not {other:?}"),
+                other => panic!("reading a retired generation is `Expired`, not {other:?}"),
             }
         }
     }
@@ -42,8 +42,8 @@ pub async fn names_that_never_were_are_refused<T: StoreUnderTest>() {
     if foreign != real {
         let read = backend.read(&foreign).await;
         assert!(
-            matches!(read, Err(MiniSnapError::Retired { .. })),
-            "a name of another store is `Retired`, not {read:?}"
+            matches!(read, Err(MiniSnapError::Expired { .. })),
+            "a name of another store is `Expired`, not {read:?}"
         );
     }
 }
@@ -113,7 +113,7 @@ pub async fn reading_changes_nothing<T: StoreUnderTest>() {
     let backend = store.open().await;
     let gone = put(&backend, &Sample::new(0, 0)).await;
     for n in 1..4 {
-        let published = publish(&backend, &Sample::new(n, n), Precondition::Always, keep(2)).await;
+        let published = commit(&backend, &Sample::new(n, n), Precondition::Always, retain(2)).await;
         published.must("a publish with `Always` is never refused");
     }
     assert_cleaned_by_sweeping(&store, &backend, "what was retired").await;
@@ -131,7 +131,7 @@ pub async fn reading_changes_nothing<T: StoreUnderTest>() {
     let mut after = store.debris().await;
     after.sort();
     assert_eq!(after, debris, "reading neither makes nor removes anything");
-    let published = living.publish(Precondition::Always, ALL).await.must("a stage lives on while others read");
+    let published = living.commit(Precondition::Always, ALL).await.must("a stage lives on while others read");
     assert_pair(published.generation(), &read(&reader, published.generation()).await);
 }
 
@@ -155,7 +155,7 @@ pub async fn reading_goes_on_beside_a_publish_that_stands_still<T: StoreUnderTes
     put(&writer, &Sample::new(0, 0)).await;
     for polls in 1..12 {
         let staged = stage(&writer, &Sample::new(polls, polls)).await.must("a stage can begin");
-        let mut publishing = staged.publish(Precondition::Always, ALL);
+        let mut publishing = staged.commit(Precondition::Always, ALL);
         let mut ended = false;
         for _ in 0..polls {
             ended = ended || poll_fn(|context| Poll::Ready(publishing.as_mut().poll(context).is_ready())).await;

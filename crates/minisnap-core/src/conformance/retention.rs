@@ -10,7 +10,7 @@ pub async fn published_agrees_with_current_and_history<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let (backend, other) = (store.open().await, store.open().await);
     for (tag, seq) in (0..).zip([5, 9, 3, 8, 1, 1, 7]) {
-        let published = publish(&backend, &Sample::new(seq, tag), Precondition::Always, keep(3)).await;
+        let published = commit(&backend, &Sample::new(seq, tag), Precondition::Always, retain(3)).await;
         let published = published.must("a publish with `Always` is never refused");
         for handle in [&backend, &other] {
             let history = history(handle).await;
@@ -45,7 +45,7 @@ pub async fn as_many_as_asked_are_kept<T: StoreUnderTest>() {
         let backend = store.open().await;
         let mut published = Vec::new();
         for (tag, seq) in (0..).zip([4, 8, 1, 9, 2, 7, 3]) {
-            let result = publish(&backend, &Sample::new(seq, tag), Precondition::Always, keep(kept)).await;
+            let result = commit(&backend, &Sample::new(seq, tag), Precondition::Always, retain(kept)).await;
             published.insert(0, result.must("a publish with `Always` is never refused").generation().clone());
             let expected = &published[..kept.min(published.len())];
             assert_eq!(history(&backend).await, expected, "with `keep` of {kept}, the newest {kept} are retained");
@@ -62,7 +62,7 @@ pub async fn current_is_never_retired<T: StoreUnderTest>() {
     let backend = store.open().await;
     for (tag, seq) in (0..).zip([u64::MAX, 10, 9, 3, 1, 0, 0]) {
         let sample = Sample::new(seq, tag);
-        let published = publish(&backend, &sample, Precondition::Always, keep(1)).await;
+        let published = commit(&backend, &sample, Precondition::Always, retain(1)).await;
         let generation = published.must("a publish with `Always` is never refused").generation().clone();
         let retained = history(&backend).await;
         assert_eq!(retained.first(), Some(&generation), "the current generation is never retired");
@@ -77,7 +77,7 @@ pub async fn keeping_everything_is_allowed<T: StoreUnderTest>() {
     let backend = store.open().await;
     let mut expected = Vec::new();
     for seq in 0..12 {
-        let published = publish(&backend, &Sample::new(seq, 0), Precondition::Always, NonZeroUsize::MAX).await;
+        let published = commit(&backend, &Sample::new(seq, 0), Precondition::Always, NonZeroUsize::MAX).await;
         expected.insert(0, published.must("the largest `keep` is as good as any").generation().clone());
     }
     assert_eq!(history(&backend).await, expected, "with the largest `keep`, everything is retained");
@@ -99,7 +99,7 @@ pub async fn what_a_small_keep_retired_does_not_come_back<T: StoreUnderTest>() {
         (&many, 5, 4),
         (&few, 2, 2),
     ]) {
-        let result = publish(backend, &Sample::new(seq, seq), Precondition::Always, keep(kept)).await;
+        let result = commit(backend, &Sample::new(seq, seq), Precondition::Always, retain(kept)).await;
         let result = result.must("handles with different `keep` can share a store");
         published.insert(0, result.generation().clone());
         let rule = format!("of {} published, the last with `keep` {kept}, {expected} are retained", published.len());
@@ -115,7 +115,7 @@ pub async fn retired_files_are_removed<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let backend = store.open().await;
     for n in 0..10 {
-        let published = publish(&backend, &Sample::new(n, n), Precondition::Always, keep(2)).await;
+        let published = commit(&backend, &Sample::new(n, n), Precondition::Always, retain(2)).await;
         published.must("a publish with `Always` is never refused");
     }
     assert_cleaned_by_publishing(&store, &backend, "the files of retired generations").await;
@@ -134,12 +134,12 @@ pub async fn names_are_used_once<T: StoreUnderTest>() {
     let mut seen: HashSet<Generation> = HashSet::new();
     for _ in 0..6 {
         let backend = store.open().await;
-        let published = publish(&backend, &sample, Precondition::Always, keep(1)).await;
+        let published = commit(&backend, &sample, Precondition::Always, retain(1)).await;
         let generation = published.must("a publish with `Always` is never refused").generation().clone();
         for retired in &seen {
             let read = backend.read(retired).await;
             assert!(
-                matches!(read, Err(MiniSnapError::Retired { .. })),
+                matches!(read, Err(MiniSnapError::Expired { .. })),
                 "{retired} was retired, and stays so: {read:?}"
             );
         }

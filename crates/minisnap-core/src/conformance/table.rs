@@ -1,8 +1,8 @@
 //! The one table of cases, and what is made of it: the list for [`cases`], and a `#[test]` for each.
 
 use super::{
-    Case, StoreUnderTest, atomic, cancel, conditional, durable, invisible, outcome, race, reading, retention,
-    round_trip, sweep,
+    Case, StoreUnderTest, atomic, cancel, conditional, durable, garbage, isolated, outcome, race, reading, retention,
+    round_trip,
 };
 
 /// Every case there is, by group. A case that isn't here is never run; the suite's own tests see to it that each is.
@@ -25,7 +25,7 @@ macro_rules! __conformance_table {
                 drain_may_be_called_at_any_time,
                 same_seq_and_state_again_is_another_generation,
             }
-            invisible {
+            isolated {
                 staged_is_invisible,
                 staged_is_invisible_in_an_empty_store,
                 dropped_stage_leaves_no_trace,
@@ -97,7 +97,7 @@ macro_rules! __conformance_table {
                 cancelled_publish_keeps_no_one_waiting,
                 cancelled_stage_leaves_no_trace,
             }
-            sweep {
+            garbage {
                 sweeping_an_empty_store_does_nothing,
                 sweeping_removes_dropped_stages,
                 sweeping_spares_what_is_retained,

@@ -5,7 +5,7 @@ use super::{
     map_key::{self, BadKey},
     pretty::{Flaw, Pretty, Written},
 };
-use crate::{At, MiniSnapError, Result};
+use crate::{ErrorContext, MiniSnapError, Result};
 use serde::Serialize;
 use serde_json::Serializer;
 use std::io::{self, Write};
@@ -30,11 +30,11 @@ use std::io::{self, Write};
 /// ```
 /// use minisnap_core::{At, Operation, format};
 /// let mut json = Vec::new();
-/// format::write_json(&mut json, &[1, 2], || At::new(Operation::Write, "a Vec"))?;
+/// format::write_json(&mut json, &[1, 2], || ErrorContext::new(Operation::Write, "a Vec"))?;
 /// assert_eq!(json, b"[\n  1,\n  2\n]");
 /// # Ok::<(), minisnap_core::MiniSnapError>(())
 /// ```
-pub fn write_json<W: Write, S: Serialize + ?Sized>(sink: W, state: &S, at: impl Fn() -> At) -> Result<()> {
+pub fn write_json<W: Write, S: Serialize + ?Sized>(sink: W, state: &S, at: impl Fn() -> ErrorContext) -> Result<()> {
     let mut chunks = Chunks { sink, buffer: Vec::with_capacity(CHUNK), failure: None };
     let mut written = Written::default();
     let serialized = state.serialize(&mut Serializer::with_formatter(&mut chunks, Pretty(&mut written)));
@@ -56,7 +56,7 @@ fn refused<S: Serialize + ?Sized>(
     state: &S,
     flaw: Option<Flaw>,
     error: Option<serde_json::Error>,
-    at: At,
+    at: ErrorContext,
 ) -> MiniSnapError {
     let unrestorable = |at, flaw: &Flaw| MiniSnapError::Unrestorable { at, reason: flaw.to_string() };
     match (flaw, error) {

@@ -2,7 +2,7 @@
 
 use crate::{flaws::Flaw, toy::Handle};
 use minisnap_core::{
-    Digest, Generation, MiniSnapError, Operation, Precondition, Published, Result, StagedSnapshot, async_trait,
+    Committed, Digest, Generation, MiniSnapError, Operation, Precondition, Result, StagedSnapshot, async_trait,
 };
 use std::{io, num::NonZeroUsize, time::Duration};
 use tokio::{task::yield_now, time::sleep};
@@ -42,8 +42,8 @@ impl Stage {
         self.handle.flaw
     }
 
-    fn judge(&self, when: &Precondition, now: Option<&Generation>, seen: Option<&Generation>) -> Result<()> {
-        let at = self.handle.at(Operation::Publish);
+    fn evaluate(&self, when: &Precondition, now: Option<&Generation>, seen: Option<&Generation>) -> Result<()> {
+        let at = self.handle.at(Operation::Commit);
         let seq = self.generation.seq();
         let unsupported = |what: &str| Err(MiniSnapError::Unsupported { at: at.clone(), what: what.into() });
         match (self.flaw(), when) {
@@ -55,41 +55,43 @@ impl Stage {
             (Flaw::StrangersAreNone, Precondition::IfCurrent(_)) if now.is_none() => Ok(()),
             (Flaw::SameSeqIsNewer, Precondition::IfNewer) if now.is_some_and(|now| now.seq() == seq) => Ok(()),
             (Flaw::StaleNamesAnother, Precondition::IfNewer) => when
-                .judge(seq, now, &at)
+                .evaluate(seq, now, &at)
                 .map_err(|_| MiniSnapError::Stale { at: at.clone(), seq, current: self.generation.clone() }),
             (Flaw::NothingIsSeqZero, Precondition::IfNewer) if now.is_none() && seq == 0 => unsupported("seq 0"),
-            (Flaw::ComparesSigned, Precondition::IfNewer) => when.judge(
+            (Flaw::ComparesSigned, Precondition::IfNewer) => when.evaluate(
                 seq ^ (1 << 63),
                 now.map(|now| Generation::new(now.name(), now.seq() ^ (1 << 63))).as_ref(),
                 &at,
             ),
             (Flaw::ComparesSeqs, Precondition::IfCurrent(expected)) => {
                 let same = expected.as_ref().map(Generation::seq) == now.map(Generation::seq);
-                if same { Ok(()) } else { when.judge(seq, now, &at) }
+                if same { Ok(()) } else { when.evaluate(seq, now, &at) }
             }
             (Flaw::NamesNoWinner, Precondition::IfCurrent(_)) => when
-                .judge(seq, now, &at)
+                .evaluate(seq, now, &at)
                 .map_err(|_| MiniSnapError::Conflict { at: at.clone(), expected: self.over.clone(), current: None }),
-            (Flaw::AlwaysGoesUp, Precondition::Always) => Precondition::IfNewer.judge(seq.saturating_add(1), now, &at),
-            (Flaw::AlwaysConflicts, Precondition::Always) if self.over.as_ref() != now => {
-                Precondition::IfCurrent(self.over.clone()).judge(seq, now, &at)
+            (Flaw::AlwaysGoesUp, Precondition::Always) => {
+                Precondition::IfNewer.evaluate(seq.saturating_add(1), now, &at)
             }
-            (Flaw::JudgesOnAnOldView, _) => when.judge(seq, seen.or(now), &at),
-            (Flaw::JudgesWhenStaging, _) => when.judge(seq, self.over.as_ref(), &at),
-            _ => when.judge(seq, now, &at),
+            (Flaw::AlwaysConflicts, Precondition::Always) if self.over.as_ref() != now => {
+                Precondition::IfCurrent(self.over.clone()).evaluate(seq, now, &at)
+            }
+            (Flaw::JudgesOnAnOldView, _) => when.evaluate(seq, seen.or(now), &at),
+            (Flaw::JudgesWhenStaging, _) => when.evaluate(seq, self.over.as_ref(), &at),
+            _ => when.evaluate(seq, now, &at),
         }
     }
 
     /// The atomic step: judges `when` and publishes.
-    fn commit(&mut self, when: &Precondition, keep: NonZeroUsize) -> Result<Published> {
+    fn commit_now(&mut self, when: &Precondition, retain: NonZeroUsize) -> Result<Committed> {
         let store = self.handle.medium.clone();
         let mut medium = store.lock().unwrap();
         let before: Vec<Generation> = medium.retained.iter().map(|(generation, _)| generation.clone()).collect();
         let seen = self.handle.seen.lock().unwrap().clone();
-        if let Err(refusal) = self.judge(when, before.first(), seen.as_ref()) {
+        if let Err(refusal) = self.evaluate(when, before.first(), seen.as_ref()) {
             medium.locked = false;
             match self.flaw() {
-                Flaw::RefusalsRetire => medium.retained.truncate(keep.get()),
+                Flaw::RefusalsRetire => medium.retained.truncate(retain.get()),
                 Flaw::RefusedStagesStay => self.done = true,
                 Flaw::RefusedLargeStagesStay => self.done = self.json.len() > 1 << 20,
                 _ => {}
@@ -109,9 +111,9 @@ impl Stage {
         let generation = self.generation.clone().with_size(size).with_digest(digest);
         medium.retained.insert(0, (generation.clone(), json.into()));
         let kept = match self.flaw() {
-            Flaw::KeepsOneMore => Published::retained_after(keep.saturating_add(1), before.len()),
-            Flaw::AddsToKeep => (keep.get() + 1).min(before.len() + 2) - 1,
-            _ => Published::retained_after(keep, before.len()),
+            Flaw::KeepsOneMore => Committed::retained_after(retain.saturating_add(1), before.len()),
+            Flaw::AddsToKeep => (retain.get() + 1).min(before.len() + 2) - 1,
+            _ => Committed::retained_after(retain, before.len()),
         };
         if self.flaw() == Flaw::RetiresTheLowestSeq {
             medium.retained.sort_by_key(|(generation, _)| std::cmp::Reverse(generation.seq()));
@@ -123,7 +125,7 @@ impl Stage {
             }
             Flaw::RetiredComeBack => {
                 medium.retired.splice(0..0, retired);
-                let back = (keep.get() - kept).min(medium.retired.len());
+                let back = (retain.get() - kept).min(medium.retired.len());
                 let back: Vec<_> = medium.retired.drain(..back).collect();
                 medium.retained.extend(back);
             }
@@ -137,7 +139,7 @@ impl Stage {
             Flaw::ReturnsAnotherSeq => Generation::new(generation.name(), generation.seq() ^ 1),
             _ => generation,
         };
-        Ok(Published::new(generation, if self.flaw() == Flaw::ReturnsItselfAlone { &[] } else { &before }, keep))
+        Ok(Committed::new(generation, if self.flaw() == Flaw::ReturnsItselfAlone { &[] } else { &before }, retain))
     }
 }
 
@@ -157,30 +159,30 @@ impl StagedSnapshot for Stage {
         Ok(())
     }
 
-    async fn publish(mut self: Box<Self>, when: Precondition, keep: NonZeroUsize) -> Result<Published> {
+    async fn commit(mut self: Box<Self>, when: Precondition, retain: NonZeroUsize) -> Result<Committed> {
         self.begun = true;
         let handle = self.handle.clone();
         if self.flaw() == Flaw::LooksIntoTheJson && self.json.is_empty() {
-            return Err(MiniSnapError::Backend { at: handle.at(Operation::Publish), source: "no JSON".into() });
+            return Err(MiniSnapError::Backend { at: handle.at(Operation::Commit), source: "no JSON".into() });
         }
         if let Some(stage) = handle.medium().stages.get_mut(&self.number) {
             stage.1.clone_from(&self.json);
         } else {
             return Err(MiniSnapError::Backend {
-                at: handle.at(Operation::Publish),
+                at: handle.at(Operation::Commit),
                 source: "the stage is gone".into(),
             });
         }
         yield_now().await;
         if matches!(self.flaw(), Flaw::CancellingKeepsTheLock | Flaw::ReadingTakesTheLock) {
-            handle.wait_for_the_lock(Operation::Publish).await?;
+            handle.wait_for_the_lock(Operation::Commit).await?;
             handle.medium().locked = true;
             yield_now().await;
         }
         let mut when = when;
         match self.flaw() {
             Flaw::JudgesBeforeItCommits => {
-                self.judge(&when, handle.newest().as_ref(), None)?;
+                self.evaluate(&when, handle.newest().as_ref(), None)?;
                 when = Precondition::Always;
                 yield_now().await;
             }
@@ -195,7 +197,7 @@ impl StagedSnapshot for Stage {
             }
             _ => {}
         }
-        let published = self.commit(&when, keep)?;
+        let published = self.commit_now(&when, retain)?;
         let mut guard =
             DeletesWhenDropped(self.flaw() == Flaw::CancellingDeletes, handle, published.generation().clone());
         yield_now().await;
@@ -230,7 +232,7 @@ impl Drop for Stage {
             Flaw::LargeStagesStay if large => return,
             Flaw::CancelledPublishesStay if self.begun => return,
             Flaw::DroppingCommits if !self.json.is_empty() => {
-                let _ = self.commit(&Precondition::Always, NonZeroUsize::MAX);
+                let _ = self.commit_now(&Precondition::Always, NonZeroUsize::MAX);
             }
             Flaw::CancellingTakesBack if self.begun => {
                 let mut medium = self.handle.medium();
@@ -244,7 +246,7 @@ impl Drop for Stage {
                 let mut stage = Stage { handle, number: self.number, generation, json, over, begun: true, done: true };
                 tokio::spawn(async move {
                     sleep(Duration::from_millis(20)).await;
-                    let _ = stage.commit(&Precondition::Always, NonZeroUsize::MAX);
+                    let _ = stage.commit_now(&Precondition::Always, NonZeroUsize::MAX);
                 });
             }
             _ => {}

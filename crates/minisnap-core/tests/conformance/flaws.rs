@@ -74,14 +74,14 @@ flaws! {
     NamesBySeq => round_trip::same_seq_and_state_again_is_another_generation retention::names_are_used_once;
 
     // Invisible until published.
-    DrainingShows => invisible::staged_is_invisible;
-    ShowsStaged => invisible::staged_is_invisible invisible::staged_is_invisible_in_an_empty_store;
-    DroppingCommits => invisible::dropped_stage_leaves_no_trace cancel::publish_never_polled_never_commits;
-    DroppedStagesStay => invisible::dropped_stage_leaves_no_trace sweep::sweeping_removes_dropped_stages;
+    DrainingShows => isolated::staged_is_invisible;
+    ShowsStaged => isolated::staged_is_invisible isolated::staged_is_invisible_in_an_empty_store;
+    DroppingCommits => isolated::dropped_stage_leaves_no_trace cancel::publish_never_polled_never_commits;
+    DroppedStagesStay => isolated::dropped_stage_leaves_no_trace garbage::sweeping_removes_dropped_stages;
     LargeStagesStay =>
-        invisible::dropped_stage_of_a_large_state_leaves_no_trace
-        sweep::sweeping_removes_dropped_stages;
-    StagesShareABuffer => invisible::several_stages_at_once_do_not_meet;
+        isolated::dropped_stage_of_a_large_state_leaves_no_trace
+        garbage::sweeping_removes_dropped_stages;
+    StagesShareABuffer => isolated::several_stages_at_once_do_not_meet;
 
     // Atomic.
     CommitsInTwoSteps => atomic::readers_never_see_a_mixed_pair_during_200_publishes;
@@ -139,7 +139,7 @@ flaws! {
     RetiresTheLowestSeq => retention::current_is_never_retired;
     AddsToKeep => retention::keeping_everything_is_allowed;
     RetiredComeBack => retention::what_a_small_keep_retired_does_not_come_back;
-    RetiredFilesStay => retention::retired_files_are_removed sweep::sweeping_spares_what_is_retained;
+    RetiredFilesStay => retention::retired_files_are_removed garbage::sweeping_spares_what_is_retained;
 
     // Reading.
     RetiredIsTheCurrentOne => reading::retired_generation_is_retired;
@@ -167,7 +167,7 @@ flaws! {
     CancelledStagesStay => cancel::cancelled_stage_leaves_no_trace;
 
     // Sweeping.
-    CannotSweepNothing => sweep::sweeping_an_empty_store_does_nothing;
-    SweepsRetained => sweep::sweeping_spares_what_is_retained sweep::sweeping_beside_publishers_loses_nothing;
-    SweepsLivingStages => sweep::sweeping_spares_living_stages;
+    CannotSweepNothing => garbage::sweeping_an_empty_store_does_nothing;
+    SweepsRetained => garbage::sweeping_spares_what_is_retained garbage::sweeping_beside_publishers_loses_nothing;
+    SweepsLivingStages => garbage::sweeping_spares_living_stages;
 }

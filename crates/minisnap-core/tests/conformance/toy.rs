@@ -5,7 +5,7 @@ use crate::{
     flaws::{Flaw, Flawed},
 };
 use minisnap_core::{
-    At, Bytes, Generation, MiniSnapError, Operation, Result, SnapshotBackend, StagedSnapshot, async_trait,
+    Bytes, ErrorContext, Generation, MiniSnapError, Operation, Result, SnapshotBackend, StagedSnapshot, async_trait,
     conformance::{Capability, StoreUnderTest},
 };
 use std::{
@@ -106,8 +106,8 @@ impl Handle {
         self.medium.lock().unwrap()
     }
 
-    pub fn at(&self, operation: Operation) -> At {
-        At::new(operation, if self.flaw() == Flaw::NamesNoPlace { "" } else { self.place() })
+    pub fn at(&self, operation: Operation) -> ErrorContext {
+        ErrorContext::new(operation, if self.flaw() == Flaw::NamesNoPlace { "" } else { self.location() })
     }
 
     pub fn newest(&self) -> Option<Generation> {
@@ -128,7 +128,7 @@ impl Handle {
 
 #[async_trait]
 impl SnapshotBackend for Handle {
-    fn place(&self) -> &'static str {
+    fn location(&self) -> &'static str {
         "toy:"
     }
 
@@ -206,7 +206,7 @@ impl SnapshotBackend for Handle {
             let half = json.as_ref().map_or(0, |json| json.len() / 2);
             json = json.map(|json| [&json[..half], &newest[half.min(newest.len())..]].concat().into());
         }
-        json.ok_or_else(|| MiniSnapError::Retired { at: self.at(Operation::Read), generation: generation.clone() })
+        json.ok_or_else(|| MiniSnapError::Expired { at: self.at(Operation::Read), generation: generation.clone() })
     }
 
     async fn stage(&self, seq: u64) -> Result<Box<dyn StagedSnapshot>> {
@@ -232,12 +232,12 @@ impl SnapshotBackend for Handle {
         Ok(Box::new(stage))
     }
 
-    async fn sweep(&self) -> Result<()> {
+    async fn collect_garbage(&self) -> Result<()> {
         yield_now().await;
         let mut medium = self.medium();
         match self.flaw() {
             Flaw::CannotSweepNothing if medium.retained.is_empty() => {
-                let at = self.at(Operation::Sweep);
+                let at = self.at(Operation::CollectGarbage);
                 return Err(MiniSnapError::NotFound { at, found: "nothing".into() });
             }
             Flaw::SweepsRetained => medium.retained.truncate(1),

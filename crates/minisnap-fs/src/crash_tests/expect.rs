@@ -5,7 +5,7 @@ use crate::{
     layout::{GENERATION_ENTRIES, GenerationName, PARENT},
 };
 use minisnap_core::{
-    MiniSnapError, Precondition, Published, SnapshotBackend,
+    Committed, MiniSnapError, Precondition, SnapshotBackend,
     format::{JSON_NAME, SEQ_NAME, parse_seq},
 };
 use std::{collections::BTreeSet, fmt, fs, io::Write, num::NonZeroUsize, path::Path};
@@ -35,8 +35,8 @@ impl fmt::Debug for Pair {
 pub(super) type Snapshots = Vec<Pair>;
 
 /// What is retained once `pair` is published over `before`.
-pub(super) fn published_over(before: &Snapshots, pair: &Pair, keep: NonZeroUsize) -> Snapshots {
-    let older = Published::retained_after(keep, before.len()) - 1;
+pub(super) fn published_over(before: &Snapshots, pair: &Pair, retain: NonZeroUsize) -> Snapshots {
+    let older = Committed::retained_after(retain, before.len()) - 1;
     std::iter::once(pair).chain(before.iter().take(older)).cloned().collect()
 }
 
@@ -91,17 +91,17 @@ pub(super) async fn look(dir: &Path, or_else: OrElse) -> Check<Option<Snapshots>
         return Ok(None);
     }
     let found = match find(&backend).await {
-        Err(MiniSnapError::Foreign { .. } | MiniSnapError::Corrupt { .. }) if or_else == OrElse::Reseal => {
+        Err(MiniSnapError::ExternalChange { .. } | MiniSnapError::Corrupt { .. }) if or_else == OrElse::Reseal => {
             let edit = read_plainly(dir)?;
-            backend.reseal().await.map_err(told("reseal"))?;
+            backend.accept_external_changes().await.map_err(told("reseal"))?;
             let found = find(&backend).await.map_err(told("read what was resealed"))?;
             if edit.as_ref() != found.first() {
                 return Err(format!("resealed {:?}, and not {edit:?}", found.first()));
             }
             found
         }
-        Err(MiniSnapError::Foreign { .. }) if or_else == OrElse::SetAside => {
-            backend.set_aside().await.map_err(told("set aside"))?;
+        Err(MiniSnapError::ExternalChange { .. }) if or_else == OrElse::SetAside => {
+            backend.revert_external_changes().await.map_err(told("set aside"))?;
             find(&backend).await.map_err(told("read after setting aside"))?
         }
         found => found.map_err(told("read"))?,
@@ -120,11 +120,11 @@ pub(super) async fn look(dir: &Path, or_else: OrElse) -> Check<Option<Snapshots>
 }
 
 async fn check_next_publish(backend: &FsBackend, dir: &Path, before: &Snapshots) -> Check<()> {
-    let keep = NonZeroUsize::MIN.saturating_add(1);
+    let retain = NonZeroUsize::MIN.saturating_add(1);
     let next = Pair::new(before.first().map_or(0, |pair| pair.seq) + 100);
-    publish(backend, &next, keep).await.map_err(told("publish onto it"))?;
+    commit(backend, &next, retain).await.map_err(told("publish onto it"))?;
     let found = find(backend).await.map_err(told("read the next one"))?;
-    if found != published_over(before, &next, keep) {
+    if found != published_over(before, &next, retain) {
         return Err(format!("published {next:?} over {before:?}, and found {found:?}"));
     }
     if read_plainly(dir)?.as_ref() != Some(&next) {
@@ -134,11 +134,11 @@ async fn check_next_publish(backend: &FsBackend, dir: &Path, before: &Snapshots)
     check_no_debris(dir, names.iter().map(|generation| generation.name()))
 }
 
-pub(super) async fn publish(backend: &FsBackend, pair: &Pair, keep: NonZeroUsize) -> Result<Published, MiniSnapError> {
+pub(super) async fn commit(backend: &FsBackend, pair: &Pair, retain: NonZeroUsize) -> Result<Committed, MiniSnapError> {
     let mut staged = backend.stage(pair.seq).await?;
     let written = staged.write_all(pair.json.as_bytes());
     written.map_err(|error| MiniSnapError::from_write(error, || unreachable!("it carries its own place")))?;
-    staged.publish(Precondition::Always, keep).await
+    staged.commit(Precondition::Always, retain).await
 }
 
 /// All that is retained, by our reader. What `current` and `history` say must agree.

@@ -2,14 +2,14 @@
 //! program came.
 
 use super::{
-    expect::{OrElse, Pair, Snapshots, publish, published_over},
+    expect::{OrElse, Pair, Snapshots, commit, published_over},
     run::{Run, Trace, block_on},
 };
 use crate::{
     disk::Disk,
     fault_tests::{self, meanwhile::Meanwhile},
 };
-use minisnap_core::{Published, Result, SnapshotBackend};
+use minisnap_core::{Committed, Result, SnapshotBackend};
 use std::{num::NonZeroUsize, path::Path};
 
 /// How far the other program comes.
@@ -23,9 +23,9 @@ enum Other {
 }
 
 /// Traces of one run each: the other publishes right before a call of `history`, and that for each of its calls.
-pub(super) fn at_each_call(start: fn() -> Run, keep: usize) -> Vec<Trace> {
-    let keep = NonZeroUsize::new(keep).expect("keeps at least one");
-    let each = |other| each_call(start, other, keep);
+pub(super) fn at_each_call(start: fn() -> Run, retain: usize) -> Vec<Trace> {
+    let retain = NonZeroUsize::new(retain).expect("keeps at least one");
+    let each = |other| each_call(start, other, retain);
     each(Other::IsKilled).chain(each(Other::Answers)).collect()
 }
 
@@ -34,8 +34,8 @@ pub(super) fn at_each_call_by_an_old_version(start: fn() -> Run) -> Vec<Trace> {
     each_call(start, Other::IsOld, NonZeroUsize::MIN).collect()
 }
 
-fn each_call(start: fn() -> Run, other: Other, keep: NonZeroUsize) -> impl Iterator<Item = Trace> {
-    (0..).map_while(move |call| Some(history_during(start(), other, keep, call)?.end()))
+fn each_call(start: fn() -> Run, other: Other, retain: NonZeroUsize) -> impl Iterator<Item = Trace> {
+    (0..).map_while(move |call| Some(history_during(start(), other, retain, call)?.end()))
 }
 
 /// What the other one publishes.
@@ -44,13 +44,13 @@ fn next() -> Pair {
 }
 
 /// `None` if `history` makes no more calls than that.
-fn history_during(mut run: Run, other: Other, keep: NonZeroUsize, call: usize) -> Option<Run> {
+fn history_during(mut run: Run, other: Other, retain: NonZeroUsize, call: usize) -> Option<Run> {
     let before = run.expected();
-    let after = published_over(before.last().expect("something is expected"), &next(), keep);
+    let after = published_over(before.last().expect("something is expected"), &next(), retain);
     let (backend, disk, root, dir) = (run.backend(), run.disk(), run.root().to_path_buf(), run.path());
     let meanwhile = Meanwhile::before_call(call, run.root(), move || match other {
-        Other::Answers => drop(block_on(publish(&backend, &next(), keep)).expect("publish")),
-        Other::IsKilled => killed_before_its_last_sync(&root, || block_on(publish(&backend, &next(), keep))),
+        Other::Answers => drop(block_on(commit(&backend, &next(), retain)).expect("publish")),
+        Other::IsKilled => killed_before_its_last_sync(&root, || block_on(commit(&backend, &next(), retain))),
         Other::IsOld => replace_bare_pair(disk, &dir),
     });
     let returned = block_on(run.backend().history()).expect("history");
@@ -81,7 +81,7 @@ fn history_during(mut run: Run, other: Other, keep: NonZeroUsize, call: usize) -
 }
 
 /// Kills a publish when its commit record is in its place, and not synced yet.
-fn killed_before_its_last_sync(root: &Path, publish: impl FnOnce() -> Result<Published>) {
+fn killed_before_its_last_sync(root: &Path, commit: impl FnOnce() -> Result<Committed>) {
     let (mut renamed, dying) = (false, root.to_path_buf());
     let is_last_sync = move |action: &str, path: &Path| {
         let is_sync = renamed && action == "sync" && path.ends_with("snapshots");
@@ -89,7 +89,7 @@ fn killed_before_its_last_sync(root: &Path, publish: impl FnOnce() -> Result<Pub
         is_sync
     };
     let death = Meanwhile::before_the_call(root, is_last_sync, move || fault_tests::kill(&dying));
-    publish().expect_err("it is killed");
+    commit().expect_err("it is killed");
     assert!(death.is_done());
     fault_tests::revive(root);
 }

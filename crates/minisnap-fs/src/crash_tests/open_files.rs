@@ -48,7 +48,7 @@ mod tests {
         let root = folder.path().canonicalize().expect("it is there");
         let recording = Recording::start(&root, 0);
         let (disk, [a, b, gone, below]) =
-            (Disk::new(Operation::Publish), ["a", "b", "gone", "below"].map(|name| root.join(name)));
+            (Disk::new(Operation::Commit), ["a", "b", "gone", "below"].map(|name| root.join(name)));
         let [file_a, file_b, file_gone] = [&a, &b, &gone].map(|path| disk.create_file(path).expect("a file"));
         disk.create_folder(&below).expect("a folder");
         disk.remove(&gone).expect("to remove it");

@@ -1,7 +1,7 @@
 //! Programs that use a store: recorded, killed at any point, and put through a power loss at every point.
 
 use super::{
-    expect::{Expect, OrElse, Pair, Snapshots, find, look, publish, published_over},
+    expect::{Expect, OrElse, Pair, Snapshots, commit, find, look, published_over},
     recorder::{Recording, Step},
 };
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
     disk::Disk,
     layout::{GenerationName, is_stage},
 };
-use minisnap_core::{MiniSnapError, Operation, Precondition, Published, SnapshotBackend, StagedSnapshot};
+use minisnap_core::{Committed, MiniSnapError, Operation, Precondition, SnapshotBackend, StagedSnapshot};
 use minisnap_crash_model::{Beside, Event, Model, Tree};
 use std::{
     collections::{HashMap, HashSet},
@@ -90,11 +90,11 @@ impl Run {
     }
 
     /// Takes the way out if something stands in the way of reading, else publishes.
-    pub(super) fn go_on(self, seq: u64, keep: usize) -> Self {
+    pub(super) fn go_on(self, seq: u64, retain: usize) -> Self {
         match (self.try_to_find(), self.expect.or_else) {
-            (Err(_), OrElse::Reseal) => self.reseal(),
-            (Err(_), OrElse::SetAside) => self.set_aside(),
-            _ => self.publish(seq, keep),
+            (Err(_), OrElse::Reseal) => self.accept_external_changes(),
+            (Err(_), OrElse::SetAside) => self.revert_external_changes(),
+            _ => self.commit(seq, retain),
         }
     }
 
@@ -104,33 +104,33 @@ impl Run {
         self
     }
 
-    pub(super) fn publish(self, seq: u64, keep: usize) -> Self {
+    pub(super) fn commit(self, seq: u64, retain: usize) -> Self {
         let staged = block_on(self.backend().stage(seq)).expect("stage");
-        self.publish_staged(staged, seq, keep)
+        self.publish_staged(staged, seq, retain)
     }
 
-    pub(super) fn publish_staged(mut self, mut staged: Box<dyn StagedSnapshot>, seq: u64, keep: usize) -> Self {
-        let (pair, keep) = (Pair::new(seq), NonZeroUsize::new(keep).expect("keeps at least one"));
+    pub(super) fn publish_staged(mut self, mut staged: Box<dyn StagedSnapshot>, seq: u64, retain: usize) -> Self {
+        let (pair, retain) = (Pair::new(seq), NonZeroUsize::new(retain).expect("keeps at least one"));
         staged.write_all(pair.json.as_bytes()).expect("write");
-        self.try_to_publish(|before| published_over(before, &pair, keep));
-        let published = block_on(staged.publish(Precondition::Always, keep)).expect("publish");
+        self.try_to_publish(|before| published_over(before, &pair, retain));
+        let published = block_on(staged.commit(Precondition::Always, retain)).expect("publish");
         self.acknowledge(&published);
         self
     }
 
     /// A publish, and another one in the middle of it: after its `after`th change of the disk, unless it has the lock then.
     /// `None` if it has no more than that.
-    pub(super) fn publish_interrupted(mut self, seq: u64, by: u64, keep: usize, after: usize) -> Option<Self> {
-        let keep = NonZeroUsize::new(keep).expect("keeps at least one");
+    pub(super) fn publish_interrupted(mut self, seq: u64, by: u64, retain: usize, after: usize) -> Option<Self> {
+        let retain = NonZeroUsize::new(retain).expect("keeps at least one");
         let (mine, other) = (Pair::new(seq), Pair::new(by));
         let (recording, backend) = (self.recording.clone(), self.backend().with_busy_timeout(Duration::ZERO));
         let (before, pair) = (self.expect.one_of[0].clone(), mine.clone());
         let (interrupted, was_interrupted) = mpsc::channel();
         self.recording.interrupt(after, move || {
-            let _ = interrupted.send(publish_between(&recording, &backend, &before, [&pair, &other], keep));
+            let _ = interrupted.send(publish_between(&recording, &backend, &before, [&pair, &other], retain));
         });
-        self.try_to_publish(|before| published_over(before, &mine, keep));
-        let published = block_on(publish(&self.backend(), &mine, keep)).expect("publish");
+        self.try_to_publish(|before| published_over(before, &mine, retain));
+        let published = block_on(commit(&self.backend(), &mine, retain)).expect("publish");
         let overtaken = was_interrupted.try_recv().ok()?;
         if let Some(Step::Expect(last)) = self.recording.steps().iter().rfind(|step| matches!(step, Step::Expect(_))) {
             self.expect = last.clone();
@@ -141,17 +141,17 @@ impl Run {
         Some(self)
     }
 
-    /// From here on, what `publish` makes of what may be found may be found, too.
-    pub(super) fn try_to_publish(&mut self, publish: impl Fn(&Snapshots) -> Snapshots) {
+    /// From here on, what `commit` makes of what may be found may be found, too.
+    pub(super) fn try_to_publish(&mut self, commit: impl Fn(&Snapshots) -> Snapshots) {
         let mut one_of = self.expect.one_of.clone();
-        one_of.extend(self.expect.one_of.iter().map(publish));
+        one_of.extend(self.expect.one_of.iter().map(commit));
         self.expect(one_of, self.expect.or_else);
     }
 
-    fn acknowledge(&mut self, published: &Published) {
+    fn acknowledge(&mut self, published: &Committed) {
         let found = self.find();
         assert!(self.expect.one_of.contains(&found), "{found:?} in {:?}", self.expect);
-        let seqs = |published: &Published| published.retained().iter().map(|generation| generation.seq()).collect();
+        let seqs = |published: &Committed| published.retained().iter().map(|generation| generation.seq()).collect();
         let seqs: Vec<_> = seqs(published);
         assert_eq!(seqs, found.iter().map(|pair| pair.seq).collect::<Vec<_>>());
         self.expect(vec![found], OrElse::Nothing);
@@ -188,13 +188,13 @@ impl Run {
         self
     }
 
-    pub(super) fn sweep(self) -> Self {
-        block_on(self.backend().sweep()).expect("sweep");
+    pub(super) fn collect_garbage(self) -> Self {
+        block_on(self.backend().collect_garbage()).expect("sweep");
         self
     }
 
-    pub(super) fn reseal(mut self) -> Self {
-        let published = block_on(self.backend().reseal()).expect("reseal");
+    pub(super) fn accept_external_changes(mut self) -> Self {
+        let published = block_on(self.backend().accept_external_changes()).expect("reseal");
         match published {
             Some(published) => self.acknowledge(&published),
             // It had been published before its program was killed, and isn't acknowledged by this.
@@ -203,8 +203,8 @@ impl Run {
         self
     }
 
-    pub(super) fn set_aside(mut self) -> Self {
-        block_on(self.backend().set_aside()).expect("set aside");
+    pub(super) fn revert_external_changes(mut self) -> Self {
+        block_on(self.backend().revert_external_changes()).expect("set aside");
         self.expect(self.expect.one_of.clone(), OrElse::Nothing);
         self
     }
@@ -235,20 +235,20 @@ fn publish_between(
     backend: &FsBackend,
     before: &Snapshots,
     [mine, other]: [&Pair; 2],
-    keep: NonZeroUsize,
+    retain: NonZeroUsize,
 ) -> bool {
     let now = |one_of| recording.push(Step::Expect(Arc::new(Expect { one_of, or_else: OrElse::Nothing })));
     let length = recording.steps().len();
-    let after_mine = published_over(before, mine, keep);
+    let after_mine = published_over(before, mine, retain);
     let is_current = block_on(find(backend)).is_ok_and(|found| found == after_mine);
     // To look is not a part of the run.
     recording.cut(length);
     let before = if is_current { &after_mine } else { before };
-    let after_other = published_over(before, other, keep);
+    let after_other = published_over(before, other, retain);
     now(vec![before.clone(), after_other.clone()]);
-    match block_on(publish(backend, other, keep)) {
+    match block_on(commit(backend, other, retain)) {
         Ok(_) if is_current => now(vec![after_other]),
-        Ok(_) => now(vec![after_other.clone(), published_over(&after_other, mine, keep)]),
+        Ok(_) => now(vec![after_other.clone(), published_over(&after_other, mine, retain)]),
         Err(MiniSnapError::Busy { .. }) => {
             recording.cut(length);
             return false;
@@ -382,9 +382,9 @@ fn is_never_read(name: &str, beside: &Beside<'_>) -> bool {
 /// A fresh folder, in memory where there is such a place: nothing here waits for a real disk.
 fn scratch() -> TempDir {
     let memory = Path::new("/dev/shm");
-    let place = if memory.is_dir() { memory.into() } else { std::env::temp_dir() };
-    let place = fs::canonicalize(place).expect("a place for temporary files");
-    tempfile::tempdir_in(place).or_else(|_| TempDir::new()).expect("a temporary folder")
+    let location = if memory.is_dir() { memory.into() } else { std::env::temp_dir() };
+    let location = fs::canonicalize(location).expect("a place for temporary files");
+    tempfile::tempdir_in(location).or_else(|_| TempDir::new()).expect("a temporary folder")
 }
 
 /// Drives a future, and then what it left to be done after its answer, so that a recording is the same each time. What is

@@ -68,37 +68,37 @@ fn empty() -> Run {
 
 /// A machine with a store in which 1 was published long ago.
 fn one_published() -> Run {
-    empty().publish(1, 2).let_time_pass()
+    empty().commit(1, 2).let_time_pass()
 }
 
 fn first_publish() -> Vec<Trace> {
-    vec![empty().publish(1, 2).end()]
+    vec![empty().commit(1, 2).end()]
 }
 
 fn first_publish_without_parents() -> Vec<Trace> {
-    vec![Run::new("a/b/state", folder([]), nothing()).publish(1, 2).end()]
+    vec![Run::new("a/b/state", folder([]), nothing()).commit(1, 2).end()]
 }
 
 fn second_publish() -> Vec<Trace> {
-    vec![one_published().publish(2, 2).end()]
+    vec![one_published().commit(2, 2).end()]
 }
 
 /// With three retained, and one retired each time since the fourth.
 fn tenth_publish() -> Vec<Trace> {
-    let run = (2..10).fold(one_published(), |run, seq| run.publish(seq, 3));
-    vec![run.let_time_pass().publish(10, 3).end()]
+    let run = (2..10).fold(one_published(), |run, seq| run.commit(seq, 3));
+    vec![run.let_time_pass().commit(10, 3).end()]
 }
 
 /// The third retires the first, and the fourth comes before that is durable.
 fn retiring() -> Vec<Trace> {
-    vec![one_published().publish(2, 2).let_time_pass().publish(3, 2).publish(4, 1).end()]
+    vec![one_published().commit(2, 2).let_time_pass().commit(3, 2).commit(4, 1).end()]
 }
 
 /// One is published while the other is being written.
 fn two_writers() -> Vec<Trace> {
     let run = one_published();
     let first = block_on(run.backend().stage(2)).expect("stage");
-    vec![run.publish(3, 2).publish_staged(first, 2, 2).end()]
+    vec![run.commit(3, 2).publish_staged(first, 2, 2).end()]
 }
 
 /// One is published in the middle of another: after it was linked to the history, for one, so that it must be linked again.
@@ -119,8 +119,8 @@ fn two_writers_who_retire_at_each_step() -> Vec<Trace> {
     interrupted_at_each_step(one_published, 1)
 }
 
-fn interrupted_at_each_step(start: fn() -> Run, keep: usize) -> Vec<Trace> {
-    (1..).map_while(|after| Some(start().publish_interrupted(2, 3, keep, after)?.end())).collect()
+fn interrupted_at_each_step(start: fn() -> Run, retain: usize) -> Vec<Trace> {
+    (1..).map_while(|after| Some(start().publish_interrupted(2, 3, retain, after)?.end())).collect()
 }
 
 /// What an older version left: no newline, and nothing but the two files.
@@ -131,7 +131,7 @@ fn plain_pair() -> Run {
 }
 
 fn adoption() -> Vec<Trace> {
-    vec![plain_pair().publish(2, 2).end()]
+    vec![plain_pair().commit(2, 2).end()]
 }
 
 /// A backup that was just copied here, say.
@@ -144,7 +144,7 @@ fn unsynced_plain_pair() -> Run {
 }
 
 fn adoption_of_an_unsynced_pair() -> Vec<Trace> {
-    vec![unsynced_plain_pair().publish(2, 2).end()]
+    vec![unsynced_plain_pair().commit(2, 2).end()]
 }
 
 fn write(run: &Run, path: &Path, text: &str) {
@@ -162,7 +162,7 @@ fn leftovers() -> Vec<Trace> {
     }
     std::os::unix::fs::symlink("00000000000000000002-0123456789abcdef-abcdefghijklmnop", snapshots.join(".next"))
         .expect("make a link");
-    vec![run.let_time_pass().publish(2, 2).end()]
+    vec![run.let_time_pass().commit(2, 2).end()]
 }
 
 fn edited() -> Pair {
@@ -172,9 +172,9 @@ fn edited() -> Pair {
 /// `sed -i`: a plain file takes the link's place, and isn't synced.
 fn replaced_link() -> Run {
     let mut run = one_published();
-    let keep = NonZeroUsize::MAX;
+    let retain = NonZeroUsize::MAX;
     let published = vec![Pair::new(1)];
-    let resealed = published_over(&published, &edited(), keep);
+    let resealed = published_over(&published, &edited(), retain);
     run.expect(vec![published, resealed], OrElse::Reseal);
     let (temporary, json) = (run.path().join("sedAbCdEf"), run.path().join("snapshot.json"));
     write(&run, &temporary, &edited().json);
@@ -184,8 +184,8 @@ fn replaced_link() -> Run {
 
 fn reseal_of_a_replaced_link() -> Vec<Trace> {
     vec![
-        replaced_link().let_time_pass().reseal().publish(2, 2).end(),
-        replaced_link().reseal().look_from_here().publish(2, 2).end(),
+        replaced_link().let_time_pass().accept_external_changes().commit(2, 2).end(),
+        replaced_link().accept_external_changes().look_from_here().commit(2, 2).end(),
     ]
 }
 
@@ -198,7 +198,7 @@ fn edited_in_place() -> Run {
 }
 
 fn reseal_of_an_edit_in_place() -> Vec<Trace> {
-    vec![edited_in_place().reseal().publish(2, 2).end()]
+    vec![edited_in_place().accept_external_changes().commit(2, 2).end()]
 }
 
 /// An older version of the program replaced both links.
@@ -213,44 +213,44 @@ fn foreign() -> Run {
 }
 
 fn set_aside() -> Vec<Trace> {
-    vec![foreign().set_aside().publish(2, 2).end()]
+    vec![foreign().revert_external_changes().commit(2, 2).end()]
 }
 
 /// What an older version left that was killed in its first save.
 fn half_a_pair() -> Vec<Trace> {
     let expect = Expect { or_else: OrElse::SetAside, ..nothing() };
     let half = folder([("state", folder([("snapshot.json", file(FOREIGN))]))]);
-    vec![Run::new("state", half, expect).publish(1, 2).end()]
+    vec![Run::new("state", half, expect).commit(1, 2).end()]
 }
 
 fn killed_in_the_first_publish() -> Vec<Trace> {
-    killed(Run::new("b/state", folder([]), nothing()).publish(1, 1).end(), |run| run.publish(2, 2))
+    killed(Run::new("b/state", folder([]), nothing()).commit(1, 1).end(), |run| run.commit(2, 2))
 }
 
 /// The next one finds a commit record that may not be durable, and what it says is retired.
 fn killed_in_the_second_publish() -> Vec<Trace> {
-    killed(one_published().publish(2, 1).end(), |run| run.publish(3, 2))
+    killed(one_published().commit(2, 1).end(), |run| run.commit(3, 2))
 }
 
 fn killed_in_an_adoption() -> Vec<Trace> {
-    killed(plain_pair().stage(2).end(), |run| run.publish(3, 2))
+    killed(plain_pair().stage(2).end(), |run| run.commit(3, 2))
 }
 
 fn killed_in_a_reseal() -> Vec<Trace> {
-    let mut traces = killed(replaced_link().let_time_pass().reseal().end(), |run| run.go_on(2, 2));
-    traces.extend(killed(edited_in_place().reseal().end(), |run| run.go_on(2, 2)));
+    let mut traces = killed(replaced_link().let_time_pass().accept_external_changes().end(), |run| run.go_on(2, 2));
+    traces.extend(killed(edited_in_place().accept_external_changes().end(), |run| run.go_on(2, 2)));
     traces
 }
 
 fn killed_in_a_set_aside() -> Vec<Trace> {
-    killed(foreign().set_aside().end(), |run| run.go_on(2, 2))
+    killed(foreign().revert_external_changes().end(), |run| run.go_on(2, 2))
 }
 
 fn history_after_a_kill() -> Vec<Trace> {
-    let mut traces = killed(one_published().publish(2, 1).end(), Run::history);
-    traces.extend(killed(Run::new("b/state", folder([]), nothing()).publish(1, 2).end(), Run::history));
+    let mut traces = killed(one_published().commit(2, 1).end(), Run::history);
+    traces.extend(killed(Run::new("b/state", folder([]), nothing()).commit(1, 2).end(), Run::history));
     traces.extend(killed(plain_pair().stage(2).end(), Run::history));
-    traces.extend(killed(replaced_link().let_time_pass().reseal().end(), Run::history));
+    traces.extend(killed(replaced_link().let_time_pass().accept_external_changes().end(), Run::history));
     traces
 }
 
@@ -260,7 +260,7 @@ fn history_of_a_plain_pair() -> Vec<Trace> {
 
 /// In the end it retains one, and then two.
 fn history_during_a_publish() -> Vec<Trace> {
-    [1, 2].into_iter().flat_map(|keep| history::at_each_call(one_published, keep)).collect()
+    [1, 2].into_iter().flat_map(|retain| history::at_each_call(one_published, retain)).collect()
 }
 
 fn history_during_a_first_publish() -> Vec<Trace> {
@@ -276,17 +276,17 @@ fn history_of_a_pair_that_is_replaced() -> Vec<Trace> {
 }
 
 fn sweep_after_a_kill() -> Vec<Trace> {
-    killed(one_published().publish(2, 1).end(), Run::sweep)
+    killed(one_published().commit(2, 1).end(), Run::collect_garbage)
 }
 
 fn power_loss_in_the_first_publish_after_a_power_loss() -> Vec<Trace> {
-    let trace = Run::new("b/state", folder([]), nothing()).publish(1, 2).end();
-    trace.restarted_after_power_loss().map(|run| run.publish(2, 1).end()).collect()
+    let trace = Run::new("b/state", folder([]), nothing()).commit(1, 2).end();
+    trace.restarted_after_power_loss().map(|run| run.commit(2, 1).end()).collect()
 }
 
 fn power_loss_in_an_adoption_after_a_power_loss() -> Vec<Trace> {
     let trace = plain_pair().stage(2).end();
-    trace.restarted_after_power_loss().map(|run| run.publish(2, 2).end()).collect()
+    trace.restarted_after_power_loss().map(|run| run.commit(2, 2).end()).collect()
 }
 
 fn killed(trace: Trace, next: impl Fn(Run) -> Run) -> Vec<Trace> {

@@ -84,7 +84,7 @@ fn purpose(trace: &Trace, index: usize) -> Option<Sync> {
                 Some(Event::Link(target, _)) => Some(target),
                 _ => None,
             });
-            let publishes = matches!(operation, Operation::Publish | Operation::Reseal)
+            let publishes = matches!(operation, Operation::Commit | Operation::AcceptExternalChanges)
                 || pointed_to.is_some_and(|target| target.ends_with("-adoptedplainpair"));
             if publishes { Sync::AfterSwap } else { Sync::BeforeRemoving }
         }

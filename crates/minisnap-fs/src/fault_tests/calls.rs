@@ -10,7 +10,7 @@ async fn publish_failing(deed: Deed, is_it: impl Fn(&str) -> bool, error: i32) -
     for pass in 0.. {
         let store = Store::ready_for(deed).await;
         store.plan(pass, error, true);
-        let done = store.publish(9).await;
+        let done = store.commit(9).await;
         if is_it(store.unplan().first().expect("there is such a call")) {
             return (store, done);
         }
@@ -60,8 +60,8 @@ async fn an_error_says_in_which_operation_it_happened() {
     for (call, operation) in [
         ("create the folder", Operation::Stage),
         ("write", Operation::Write),
-        ("sync ", Operation::Publish),
-        ("make the link", Operation::Publish),
+        ("sync ", Operation::Commit),
+        ("make the link", Operation::Commit),
     ] {
         let (_, told) = publish_failing(Deed::Next, |made| made.starts_with(call), libc::EIO).await;
         assert_eq!(told.unwrap_err().at().operation, operation, "{call}");
@@ -83,11 +83,11 @@ async fn a_commit_record_that_cannot_be_read_is_an_error_and_not_read_again() {
 async fn what_is_not_retained_is_answered_at_once() {
     let store = Store::ready_for(Deed::Next).await;
     let old = store.backend.history().await.unwrap().pop().expect("two generations");
-    store.publish(3).await.unwrap();
+    store.commit(3).await.unwrap();
     store.plan(30, libc::EIO, false);
     let read = store.backend.read(&old).await;
     store.unplan();
-    assert!(matches!(read, Err(MiniSnapError::Retired { .. })), "{read:?}");
+    assert!(matches!(read, Err(MiniSnapError::Expired { .. })), "{read:?}");
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ fn is_of_the_store_lock(action: &str, path: &Path) -> bool {
 #[test]
 fn lock_is_refused_when_cancelled_right_before_it_is_taken() {
     let folder = folder_in_memory();
-    let (disk, layout) = (Disk::new(Operation::Publish), Layout::new(folder.path().into()));
+    let (disk, layout) = (Disk::new(Operation::Commit), Layout::new(folder.path().into()));
     disk.create_folders(&layout.snapshots()).unwrap();
     let caller = Caller::default();
     let watch = caller.watch();
@@ -33,7 +33,7 @@ fn lock_is_refused_when_cancelled_right_before_it_is_taken() {
 #[test]
 fn lock_is_refused_when_cancelled_before_it_is_taken_again() {
     let folder = folder_in_memory();
-    let (disk, layout) = (Disk::new(Operation::Publish), Layout::new(folder.path().into()));
+    let (disk, layout) = (Disk::new(Operation::Commit), Layout::new(folder.path().into()));
     disk.create_folders(&layout.snapshots()).unwrap();
     let caller = Caller::default();
     let (watch, path) = (caller.watch(), layout.lock());
@@ -74,12 +74,12 @@ fn cancelled_writer_never_overtakes_an_acknowledged_one() {
                 match first {
                     "create" => {
                         let stage = stage.take().expect("it is polled to its end once");
-                        stage.publish(Precondition::Always, NonZeroUsize::MIN).await.map(drop)
+                        stage.commit(Precondition::Always, NonZeroUsize::MIN).await.map(drop)
                     }
                     "stage" => cancelled.stage(8).await.map(drop),
-                    "reseal" => cancelled.reseal().await.map(drop),
-                    "set aside" => cancelled.set_aside().await.map(drop),
-                    _ => cancelled.sweep().await,
+                    "reseal" => cancelled.accept_external_changes().await.map(drop),
+                    "set aside" => cancelled.revert_external_changes().await.map(drop),
+                    _ => cancelled.collect_garbage().await,
                 }
             });
             // It runs on the blocking pool from its first poll on.
@@ -89,11 +89,11 @@ fn cancelled_writer_never_overtakes_an_acknowledged_one() {
             drop(call);
             let store = Store { folder, backend };
             if matches!(deed, Deed::Reseal) {
-                store.backend.set_aside().await.unwrap();
+                store.backend.revert_external_changes().await.unwrap();
                 fs::write(store.path("new file"), "[7]").unwrap();
                 fs::rename(store.path("new file"), store.path("snapshot.json")).unwrap();
             } else {
-                store.publish(9).await.unwrap();
+                store.commit(9).await.unwrap();
             }
             go_on.send(()).unwrap();
             store

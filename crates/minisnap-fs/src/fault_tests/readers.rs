@@ -54,7 +54,7 @@ impl Change {
     }
 
     fn make(self, dir: &Path) {
-        let keep = NonZeroUsize::new(if self == Self::Migrated { 2 } else { 1 }).expect("not zero");
+        let retain = NonZeroUsize::new(if self == Self::Migrated { 2 } else { 1 }).expect("not zero");
         match self {
             Self::Replaced | Self::Appeared => {
                 fs::create_dir_all(dir).unwrap();
@@ -69,7 +69,7 @@ impl Change {
                 let backend = FsBackend::new(dir);
                 let mut stage = backend.stage(30).await.unwrap();
                 stage.write_all(JSON.as_bytes()).unwrap();
-                stage.publish(Precondition::Always, keep).await.unwrap();
+                stage.commit(Precondition::Always, retain).await.unwrap();
                 backend.finish();
             }),
         }
@@ -173,7 +173,7 @@ fn read_is_whole_or_retired_when_it_changes_at_any_call() {
             },
             |_, context, read| match read {
                 Ok(json) => assert_eq!(json, json_of(2), "{context}"),
-                Err(error) => assert!(matches!(error, MiniSnapError::Retired { .. }), "{context}: {error}"),
+                Err(error) => assert!(matches!(error, MiniSnapError::Expired { .. }), "{context}: {error}"),
             },
         );
         assert!(calls > 5);
@@ -191,7 +191,7 @@ fn restore_is_old_or_new_when_it_changes_at_any_call() {
             |_, context, restored| match restored {
                 Ok(None) => assert!(change.histories()[0].is_empty(), "{context}"),
                 Ok(Some((json, seq))) => assert_eq!(json, json_of(seq), "{context}"),
-                Err(error) => assert!(matches!(error, MiniSnapError::Retired { .. }), "{context}: {error}"),
+                Err(error) => assert!(matches!(error, MiniSnapError::Expired { .. }), "{context}: {error}"),
             },
         );
     }
@@ -236,7 +236,7 @@ fn migration_takes_the_last_pair_when_it_changes_at_any_call() {
                     assert_eq!(reported, 0, "{context}: later than one that was too late");
                     migrated += 1;
                 }
-                (Err(MiniSnapError::Foreign { .. }), Err(MiniSnapError::Foreign { .. })) => reported += 1,
+                (Err(MiniSnapError::ExternalChange { .. }), Err(MiniSnapError::ExternalChange { .. })) => reported += 1,
                 (_, restored) => panic!("{context}, {restored:?}"),
             }
         }

@@ -47,7 +47,7 @@ async fn a_damaged_generation_is_corrupt_and_the_intact_older_ones_are_listed() 
         // The older ones it lists can be read, and a new one published.
         let MiniSnapError::Corrupt { intact, .. } = error else { unreachable!() };
         assert_eq!(folder.backend.read(&intact[0]).await.unwrap(), json_of(2), "{file} {harm}");
-        folder.publish(4).await.unwrap();
+        folder.commit(4).await.unwrap();
         assert_eq!(folder.restore().await.unwrap(), pair_of(4), "{file} {harm}");
     }
 }
@@ -111,7 +111,7 @@ async fn a_commit_record_that_points_elsewhere_is_corrupt_and_never_followed() {
         let text = corrupt(&folder).await.to_string();
         assert!(text.contains("snapshots/current"), "{text}");
         let before = folder.listing();
-        let error = folder.publish(2).await.unwrap_err();
+        let error = folder.commit(2).await.unwrap_err();
         assert!(matches!(error, MiniSnapError::Corrupt { .. }), "{error}");
         assert_eq!(folder.listing(), before, "nothing is published over what nobody understands");
     }
@@ -140,13 +140,13 @@ async fn a_lost_commit_record_is_no_empty_store() {
     fs::remove_file(folder.path("snapshots/current")).unwrap();
     let text = corrupt(&folder).await.to_string();
     assert!(text.contains(current.to_str().unwrap()), "the generations are listed: {text}");
-    let error = folder.publish(3).await.unwrap_err();
+    let error = folder.commit(3).await.unwrap_err();
     assert!(matches!(error, MiniSnapError::Corrupt { .. }), "{error}");
 
     // As the error says.
     symlink(&current, folder.path("snapshots/current")).unwrap();
     assert_eq!(folder.restore().await.unwrap(), pair_of(2));
-    folder.publish(3).await.unwrap();
+    folder.commit(3).await.unwrap();
     assert_eq!(folder.history().await, [3, 2, 1]);
 }
 
@@ -184,12 +184,12 @@ async fn a_store_that_lost_its_snapshots_folder_is_no_empty_store() {
     let folder = Folder::with_snapshots(&[1]).await;
     fs::rename(folder.path("snapshots"), folder.path("elsewhere")).unwrap();
     corrupt(&folder).await;
-    let error = folder.publish(2).await.unwrap_err();
+    let error = folder.commit(2).await.unwrap_err();
     assert!(matches!(error, MiniSnapError::Corrupt { .. }), "{error}");
     fs::remove_dir_all(folder.path("snapshots")).unwrap();
 
     symlink("not mounted", folder.path("snapshots")).unwrap();
-    for error in [folder.restore().await.unwrap_err(), folder.publish(2).await.unwrap_err()] {
+    for error in [folder.restore().await.unwrap_err(), folder.commit(2).await.unwrap_err()] {
         assert!(error.to_string().contains("not mounted"), "{error}");
     }
     fs::remove_file(folder.path("snapshots")).unwrap();
@@ -212,7 +212,7 @@ async fn an_adopted_generation_is_no_debris_when_its_commit_record_is_lost() {
         fs::remove_file(folder.path(link)).unwrap();
     }
     corrupt(&folder).await;
-    let error = folder.publish(8).await.unwrap_err();
+    let error = folder.commit(8).await.unwrap_err();
     assert!(matches!(error, MiniSnapError::Corrupt { .. }), "{error}");
 }
 
@@ -223,7 +223,7 @@ async fn a_generation_that_is_removed_before_its_commit_is_not_published() {
     stage.write_all(b"[2]").unwrap();
     let lock = fs::File::open(folder.path("snapshots/.lock")).unwrap();
     lock.lock().unwrap();
-    let publish = tokio::spawn(stage.publish(Precondition::Always, NonZeroUsize::MIN));
+    let publish = tokio::spawn(stage.commit(Precondition::Always, NonZeroUsize::MIN));
     let name = loop {
         let names = fs::read_dir(folder.path("snapshots")).unwrap().map(|entry| entry.unwrap().path());
         let moved = names.into_iter().find(|path| path.to_string_lossy().contains("/00000000000000000002-"));
@@ -237,7 +237,7 @@ async fn a_generation_that_is_removed_before_its_commit_is_not_published() {
     fs::rename(&name, folder.path("removed")).unwrap();
     lock.unlock().unwrap();
     let error = publish.await.unwrap().unwrap_err();
-    assert!(matches!(error, MiniSnapError::Restage { .. } | MiniSnapError::Io { .. }), "{error}");
+    assert!(matches!(error, MiniSnapError::StageLost { .. } | MiniSnapError::Io { .. }), "{error}");
     assert_eq!(folder.restore().await.unwrap(), pair_of(1));
 }
 
@@ -252,7 +252,7 @@ async fn a_whole_generation_that_was_not_published_is_not_read() {
         fs::copy(folder.in_current(file), folder.path("snapshots").join(&unpublished).join(file)).unwrap();
     }
     let read = folder.backend.read(&Generation::new(unpublished, 1)).await;
-    assert!(matches!(read, Err(MiniSnapError::Retired { .. })), "{read:?}");
+    assert!(matches!(read, Err(MiniSnapError::Expired { .. })), "{read:?}");
 }
 
 #[tokio::test]
@@ -265,7 +265,7 @@ async fn a_lock_that_is_no_file_is_an_error_and_leads_nowhere() {
         let folder = Folder::with_snapshots(&[1]).await;
         fs::remove_file(folder.path("snapshots/.lock")).unwrap();
         make(&folder.path("snapshots/.lock"));
-        let error = folder.publish(2).await.unwrap_err();
+        let error = folder.commit(2).await.unwrap_err();
         assert!(matches!(error, MiniSnapError::Io { .. }), "{error}");
         assert!(error.to_string().contains("snapshots/.lock"), "{error}");
         assert!(!folder.path("outside").exists());
@@ -288,11 +288,11 @@ async fn a_copy_that_followed_links_is_told_apart_and_has_a_way_out() {
     assert!(matches!(error, MiniSnapError::Corrupt { .. }), "{error}");
     let way_out = format!("mv {0} {0}.copied", copy.path("snapshots").display());
     assert!(error.to_string().contains(&way_out), "{error}");
-    assert!(matches!(copy.publish(3).await, Err(MiniSnapError::Corrupt { .. })));
+    assert!(matches!(copy.commit(3).await, Err(MiniSnapError::Corrupt { .. })));
 
     fs::rename(copy.path("snapshots"), copy.path("snapshots.copied")).unwrap();
     assert_eq!(copy.restore().await.unwrap(), pair_of(2));
-    copy.publish(3).await.unwrap();
+    copy.commit(3).await.unwrap();
     assert_eq!(copy.history().await, [3, 2]);
 }
 
@@ -326,7 +326,7 @@ async fn a_history_that_goes_in_a_circle_ends() {
         symlink(count, &retained).unwrap();
         assert_eq!(folder.history().await, [2, 1], "{count}");
     }
-    folder.publish(3).await.unwrap();
+    folder.commit(3).await.unwrap();
     assert_eq!(folder.restore().await.unwrap(), pair_of(3));
 }
 
@@ -349,7 +349,7 @@ async fn what_is_not_ours_is_never_removed() {
     for seq in 2..6 {
         folder.publish_keeping(seq, 1, Precondition::Always).await.unwrap();
     }
-    folder.backend.sweep().await.unwrap_err();
+    folder.backend.collect_garbage().await.unwrap_err();
     for name in ["wal.log", "snapshots/notes.txt", "snapshots/.stage-notours", "snapshots/00000000000000000001-x"] {
         assert_eq!(folder.cat(name).as_deref(), Some("mine"), "{name}");
     }

@@ -12,8 +12,8 @@ fn replace(folder: &Folder, name: &str, content: &str) {
 async fn foreign(folder: &Folder) {
     let before = folder.listing();
     let current = fs::read_link(folder.path("snapshots/current")).unwrap();
-    for error in [folder.restore().await.unwrap_err(), folder.publish(9).await.unwrap_err()] {
-        assert!(matches!(error, MiniSnapError::Foreign { .. }), "{error}");
+    for error in [folder.restore().await.unwrap_err(), folder.commit(9).await.unwrap_err()] {
+        assert!(matches!(error, MiniSnapError::ExternalChange { .. }), "{error}");
         let text = error.to_string();
         assert!(text.contains("reseal") && text.contains("set_aside"), "it says what to do: {text}");
         assert!(text.contains(current.to_str().unwrap()), "it says what was published: {text}");
@@ -27,15 +27,15 @@ async fn a_replaced_json_is_foreign_and_taken_by_one_call_which_keeps_the_intact
     replace(&folder, "snapshot.json", "{\"edited\": true}");
     foreign(&folder).await;
 
-    let published = folder.backend.reseal().await.unwrap().expect("an edit");
+    let published = folder.backend.accept_external_changes().await.unwrap().expect("an edit");
     assert_eq!(published.retained().iter().map(Generation::seq).collect::<Vec<_>>(), [2, 2, 1]);
     assert_eq!(folder.restore().await.unwrap(), Some(("{\"edited\": true}".into(), 2)));
     assert_eq!(folder.history().await, [2, 2, 1]);
     let intact = &folder.backend.history().await.unwrap()[1];
     assert_eq!(folder.backend.read(intact).await.unwrap(), json_of(2));
     assert!(folder.path("snapshot.json").is_symlink(), "the link is back");
-    assert_eq!(folder.backend.reseal().await.unwrap(), None, "there is nothing more to take");
-    folder.publish(3).await.unwrap();
+    assert_eq!(folder.backend.accept_external_changes().await.unwrap(), None, "there is nothing more to take");
+    folder.commit(3).await.unwrap();
     assert_eq!(folder.debris().await, [""; 0]);
 }
 
@@ -45,7 +45,7 @@ async fn a_pair_of_an_old_version_is_foreign_and_taken_with_its_seq() {
     replace(&folder, "snapshot.json", "[99]");
     replace(&folder, "snapshot.seq", "99");
     foreign(&folder).await;
-    folder.backend.reseal().await.unwrap().expect("a newer pair");
+    folder.backend.accept_external_changes().await.unwrap().expect("a newer pair");
     assert_eq!(folder.restore().await.unwrap(), Some(("[99]".into(), 99)));
     assert_eq!(folder.history().await, [99, 2, 1]);
     assert_eq!((folder.cat("snapshot.json"), folder.cat("snapshot.seq")), (Some("[99]".into()), seq_file(99)));
@@ -56,7 +56,7 @@ async fn a_replaced_seq_alone_is_foreign_and_taken() {
     let folder = Folder::with_snapshots(&[1, 2]).await;
     replace(&folder, "snapshot.seq", "1\n");
     foreign(&folder).await;
-    folder.backend.reseal().await.unwrap().expect("another seq");
+    folder.backend.accept_external_changes().await.unwrap().expect("another seq");
     assert_eq!(folder.restore().await.unwrap(), Some((json_of(2), 1)));
     assert_eq!(folder.history().await, [1, 2, 1]);
 }
@@ -67,14 +67,18 @@ async fn what_is_foreign_can_be_set_aside_and_is_not_lost() {
     replace(&folder, "snapshot.json", "[99]");
     replace(&folder, "snapshot.seq", "99");
     foreign(&folder).await;
-    let moved = folder.backend.set_aside().await.unwrap();
+    let moved = folder.backend.revert_external_changes().await.unwrap();
     assert_eq!(moved.len(), 2);
     assert_eq!(fs::read_to_string(&moved[0]).unwrap(), "[99]");
     assert_eq!(fs::read_to_string(&moved[1]).unwrap(), "99");
     assert_eq!(folder.restore().await.unwrap(), pair_of(2));
     assert_eq!((folder.cat("snapshot.json"), folder.cat("snapshot.seq")), (Some(json_of(2)), seq_file(2)));
-    assert_eq!(folder.backend.set_aside().await.unwrap(), [""; 0].map(PathBuf::from), "there is nothing more");
-    folder.publish(3).await.unwrap();
+    assert_eq!(
+        folder.backend.revert_external_changes().await.unwrap(),
+        [""; 0].map(PathBuf::from),
+        "there is nothing more"
+    );
+    folder.commit(3).await.unwrap();
     assert_eq!(folder.history().await, [3, 2, 1]);
 }
 
@@ -87,11 +91,11 @@ async fn an_edit_in_place_is_corrupt_and_taken_by_one_call_in_its_own_position()
     assert!(matches!(error, MiniSnapError::Corrupt { .. }), "{error}");
     assert!(error.to_string().contains("reseal"), "{error}");
 
-    folder.backend.reseal().await.unwrap().expect("an edit");
+    folder.backend.accept_external_changes().await.unwrap().expect("an edit");
     assert_eq!(folder.restore().await.unwrap(), Some(("{\"edited\": true}".into(), 2)));
     assert_eq!(folder.history().await, [2, 1], "the edited generation gave way to the edit");
     assert_eq!(folder.debris().await, [""; 0]);
-    folder.publish(3).await.unwrap();
+    folder.commit(3).await.unwrap();
     assert_eq!(folder.history().await, [3, 2, 1]);
 }
 
@@ -99,10 +103,10 @@ async fn an_edit_in_place_is_corrupt_and_taken_by_one_call_in_its_own_position()
 async fn an_edited_first_generation_has_no_parent_after_either() {
     let folder = Folder::with_snapshots(&[1]).await;
     folder.write("snapshot.seq", "5");
-    folder.backend.reseal().await.unwrap().expect("another seq");
+    folder.backend.accept_external_changes().await.unwrap().expect("another seq");
     assert_eq!(folder.restore().await.unwrap(), Some((json_of(1), 5)));
     assert_eq!(folder.history().await, [5]);
-    folder.publish(6).await.unwrap();
+    folder.commit(6).await.unwrap();
     assert_eq!(folder.history().await, [6, 5]);
 }
 
@@ -111,7 +115,7 @@ async fn a_slip_of_the_editor_is_refused_with_its_position_and_can_be_mended() {
     let folder = Folder::with_snapshots(&[1, 2]).await;
     replace(&folder, "snapshot.json", "{\n  \"edited\": yes\n}");
     let before = folder.listing();
-    let error = folder.backend.reseal().await.unwrap_err();
+    let error = folder.backend.accept_external_changes().await.unwrap_err();
     assert!(matches!(&error, MiniSnapError::Serde { source, .. } if source.line() == 2), "{error}");
     assert!(error.to_string().contains("snapshot.json"), "{error}");
     let kept = |listing: BTreeMap<PathBuf, String>| -> Vec<_> {
@@ -121,10 +125,10 @@ async fn a_slip_of_the_editor_is_refused_with_its_position_and_can_be_mended() {
 
     replace(&folder, "snapshot.json", "{\n  \"edited\": true\n}");
     replace(&folder, "snapshot.seq", "two");
-    let error = folder.backend.reseal().await.unwrap_err();
+    let error = folder.backend.accept_external_changes().await.unwrap_err();
     assert!(matches!(error, MiniSnapError::InvalidSequence { .. }), "{error}");
     replace(&folder, "snapshot.seq", "2");
-    folder.backend.reseal().await.unwrap().expect("an edit");
+    folder.backend.accept_external_changes().await.unwrap().expect("an edit");
     assert_eq!(folder.restore().await.unwrap(), Some(("{\n  \"edited\": true\n}".into(), 2)));
 }
 
@@ -135,7 +139,7 @@ async fn an_edit_that_no_restore_could_read_is_refused() {
         let folder = Folder::with_snapshots(&[1]).await;
         folder.write("new file", unreadable);
         fs::rename(folder.path("new file"), folder.path("snapshot.json")).unwrap();
-        let error = folder.backend.reseal().await.unwrap_err();
+        let error = folder.backend.accept_external_changes().await.unwrap_err();
         assert!(matches!(error, MiniSnapError::Serde { .. }), "{error}");
         assert_eq!(fs::read(folder.path("snapshot.json")).unwrap(), unreadable);
     }
@@ -146,20 +150,20 @@ async fn an_edit_that_was_undone_is_none() {
     let folder = Folder::with_snapshots(&[1]).await;
     replace(&folder, "snapshot.json", &json_of(1));
     assert_eq!(folder.restore().await.unwrap(), pair_of(1));
-    assert_eq!(folder.backend.reseal().await.unwrap(), None);
+    assert_eq!(folder.backend.accept_external_changes().await.unwrap(), None);
     assert!(folder.path("snapshot.json").is_symlink(), "the link is back");
 }
 
 #[tokio::test]
 async fn where_nothing_was_published_there_is_nothing_to_reseal_or_set_aside() {
     let folder = Folder::new();
-    assert_eq!(folder.backend.reseal().await.unwrap(), None);
-    assert_eq!(folder.backend.set_aside().await.unwrap(), [""; 0].map(PathBuf::from));
+    assert_eq!(folder.backend.accept_external_changes().await.unwrap(), None);
+    assert_eq!(folder.backend.revert_external_changes().await.unwrap(), [""; 0].map(PathBuf::from));
     assert_eq!(folder.listing(), BTreeMap::new());
 
     let folder = Folder::with_plain_pair("[1]", "7");
-    assert_eq!(folder.backend.reseal().await.unwrap(), None);
-    assert_eq!(folder.backend.set_aside().await.unwrap(), [""; 0].map(PathBuf::from));
+    assert_eq!(folder.backend.accept_external_changes().await.unwrap(), None);
+    assert_eq!(folder.backend.revert_external_changes().await.unwrap(), [""; 0].map(PathBuf::from));
     assert_eq!(folder.restore().await.unwrap(), Some(("[1]".into(), 7)));
 }
 
@@ -170,14 +174,18 @@ async fn an_edit_is_only_taken_if_it_is_the_one_that_was_agreed_to() {
     let agreed = Digest::of(b"[9]");
     for (seq, digest) in [(1, agreed), (2, Digest::of(b"[8]"))] {
         let before = folder.listing();
-        let error = folder.backend.reseal_if(seq, digest).await.unwrap_err();
+        let error = folder.backend.accept_external_changes_if(seq, digest).await.unwrap_err();
         assert!(
-            matches!(error, MiniSnapError::Foreign { .. }) && error.to_string().contains("changed since"),
+            matches!(error, MiniSnapError::ExternalChange { .. }) && error.to_string().contains("changed since"),
             "{error}"
         );
         assert_eq!(folder.listing(), before, "nothing was touched");
     }
-    folder.backend.reseal_if(2, agreed).await.unwrap().expect("an edit");
+    folder.backend.accept_external_changes_if(2, agreed).await.unwrap().expect("an edit");
     assert_eq!(folder.restore().await.unwrap(), Some(("[9]".into(), 2)));
-    assert_eq!(folder.backend.reseal_if(2, agreed).await.unwrap(), None, "there is nothing more to take");
+    assert_eq!(
+        folder.backend.accept_external_changes_if(2, agreed).await.unwrap(),
+        None,
+        "there is nothing more to take"
+    );
 }

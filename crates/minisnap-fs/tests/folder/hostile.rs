@@ -74,9 +74,9 @@ async fn a_commit_record_leads_to_no_generation_outside() {
         for error in [
             folder.restore().await.map(drop).unwrap_err(),
             folder.backend.history().await.map(drop).unwrap_err(),
-            folder.publish(2).await.map(drop).unwrap_err(),
-            folder.backend.reseal().await.map(drop).unwrap_err(),
-            folder.backend.sweep().await.unwrap_err(),
+            folder.commit(2).await.map(drop).unwrap_err(),
+            folder.backend.accept_external_changes().await.map(drop).unwrap_err(),
+            folder.backend.collect_garbage().await.unwrap_err(),
         ] {
             assert!(matches!(error, MiniSnapError::Corrupt { .. }), "{target:?}: {error}");
             assert!(error.to_string().contains("snapshots/current"), "{error}");
@@ -94,7 +94,7 @@ async fn a_generation_that_is_a_link_is_none_though_all_it_leads_to_fits() {
     relink(&victim.1, &folder.path("snapshots/current"));
     let error = folder.restore().await.unwrap_err();
     assert!(matches!(error, MiniSnapError::Corrupt { .. }), "{error}");
-    let error = folder.backend.reseal().await.unwrap_err();
+    let error = folder.backend.accept_external_changes().await.unwrap_err();
     assert!(matches!(error, MiniSnapError::NotFound { .. }), "{error}");
     folder.publish_keeping(3, 1, Precondition::Always).await.unwrap();
     assert_eq!(folder.restore().await.unwrap(), pair_of(3));
@@ -109,8 +109,8 @@ async fn a_generation_that_is_a_link_to_another_costs_no_readable_one() {
     relink(history[1].name(), &folder.path("snapshots").join(history[0].name()));
     let error = folder.restore().await.unwrap_err();
     assert!(matches!(error, MiniSnapError::Corrupt { .. }), "{error}");
-    folder.backend.reseal().await.unwrap_err();
-    folder.publish(4).await.unwrap();
+    folder.backend.accept_external_changes().await.unwrap_err();
+    folder.commit(4).await.unwrap();
     for (generation, seq) in history[1..].iter().zip([2, 1]) {
         let json = folder.path("snapshots").join(generation.name()).join("snapshot.json");
         assert_eq!(fs::read_to_string(json).unwrap(), json_of(seq), "beyond the gap it may be all that is left");
@@ -128,7 +128,7 @@ async fn a_parent_leads_to_no_generation_outside() {
         relink(&target, &folder.in_current("parent"));
         assert_eq!(folder.history().await, [2], "{target:?}");
         let read = folder.backend.read(&Generation::new(victim.1.clone(), 666)).await;
-        assert!(matches!(read, Err(MiniSnapError::Retired { .. })), "{read:?}");
+        assert!(matches!(read, Err(MiniSnapError::Expired { .. })), "{read:?}");
         folder.publish_keeping(3, 1, Precondition::Always).await.unwrap();
         assert_eq!(folder.restore().await.unwrap(), pair_of(3));
     }
@@ -145,7 +145,7 @@ async fn what_is_no_file_or_never_ends_is_an_error_in_every_files_place() {
             make(&path);
             let error = folder.restore().await.unwrap_err();
             assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
-            folder.backend.reseal().await.unwrap_err();
+            folder.backend.accept_external_changes().await.unwrap_err();
             let older = &folder.backend.history().await.unwrap()[1];
             assert_eq!(folder.backend.read(older).await.unwrap(), json_of(1), "the older one is as good as ever");
 
@@ -153,7 +153,7 @@ async fn what_is_no_file_or_never_ends_is_an_error_in_every_files_place() {
             fs::remove_file(folder.path(name)).unwrap();
             make(&folder.path(name));
             let before = fs::symlink_metadata(folder.path(name)).unwrap().ino();
-            for error in [folder.restore().await.unwrap_err(), folder.publish(8).await.map(drop).unwrap_err()] {
+            for error in [folder.restore().await.unwrap_err(), folder.commit(8).await.map(drop).unwrap_err()] {
                 assert!(error.to_string().contains(name), "{error}");
             }
             assert_eq!(fs::symlink_metadata(folder.path(name)).unwrap().ino(), before, "it stays where it was");
@@ -181,7 +181,7 @@ async fn what_is_no_file_in_the_place_of_a_lock_or_a_mark_holds_nobody_up_for_ev
             let path = folder.path("snapshots").join(name);
             let _ = fs::remove_file(&path);
             make(&path);
-            let published = folder.publish(2).await;
+            let published = folder.commit(2).await;
             match &published {
                 Ok(_) => assert_eq!(folder.restore().await.unwrap(), pair_of(2)),
                 Err(error) => {
@@ -198,7 +198,7 @@ async fn links_that_lead_in_circles_are_errors() {
     for name in ["snapshots/current", "snapshots", "snapshot.json"] {
         let folder = Folder::with_snapshots(&[1]).await;
         relink(folder.path(name), &folder.path(name));
-        let error = folder.publish(2).await.unwrap_err();
+        let error = folder.commit(2).await.unwrap_err();
         assert!(error.to_string().contains(folder.path(name).to_str().unwrap()), "{error}");
     }
     let folder = Folder::with_snapshots(&[1]).await;
@@ -226,6 +226,6 @@ async fn a_file_in_the_place_of_a_generation_is_damage_like_any_other() {
     let error = folder.restore().await.unwrap_err();
     assert!(matches!(error, MiniSnapError::Corrupt { .. }), "{error}");
     assert!(error.to_string().contains(name.to_str().unwrap()), "{error}");
-    folder.publish(3).await.unwrap();
+    folder.commit(3).await.unwrap();
     assert_eq!(folder.restore().await.unwrap(), pair_of(3));
 }

@@ -13,9 +13,9 @@ async fn every_operation(dir: &Path) -> Vec<(&'static str, MiniSnapError)> {
         ("history", backend.history().await.unwrap_err()),
         ("read", backend.read(&Generation::new(name, 10)).await.unwrap_err()),
         ("stage", backend.stage(1).await.unwrap_err()),
-        ("sweep", backend.sweep().await.unwrap_err()),
-        ("reseal", backend.reseal().await.unwrap_err()),
-        ("set_aside", backend.set_aside().await.unwrap_err()),
+        ("sweep", backend.collect_garbage().await.unwrap_err()),
+        ("reseal", backend.accept_external_changes().await.unwrap_err()),
+        ("set_aside", backend.revert_external_changes().await.unwrap_err()),
     ]
 }
 
@@ -56,7 +56,7 @@ async fn every_operation_is_refused_when_inside_a_store() {
     for path in inside {
         for (operation, error) in every_operation(&path).await {
             let MiniSnapError::InsideStore { at, store } = &error else { panic!("{operation} of {path:?}: {error}") };
-            assert_eq!(Path::new(&at.place), path);
+            assert_eq!(Path::new(&at.location), path);
             let store = store.as_ref().unwrap_or_else(|| panic!("{path:?}"));
             assert_eq!(fs::canonicalize(store).unwrap(), fs::canonicalize(folder.guard.path()).unwrap(), "{path:?}");
             assert!(error.to_string().contains(&format!("did you mean {store}?")), "{error}");
@@ -136,7 +136,7 @@ async fn stores_near_another_stay_legal() {
     for dir in dirs {
         let store = Folder { backend: FsBackend::new(&dir), guard: TempDir::new().unwrap() };
         assert_eq!(store.backend.current().await.unwrap(), None, "{dir:?}");
-        store.publish(7).await.unwrap();
+        store.commit(7).await.unwrap();
         assert_eq!(store.restore().await.unwrap(), pair_of(7), "{dir:?}");
     }
     assert_eq!(outer.restore().await.unwrap(), pair_of(1));
@@ -151,8 +151,8 @@ async fn whole_store_inside_another_stays_usable() {
     fs::create_dir(inner.guard.path()).unwrap();
     let inner = Folder { backend: FsBackend::new(&dir), guard: inner.guard };
     assert_eq!(inner.restore().await.unwrap(), pair_of(5));
-    inner.publish(6).await.unwrap();
-    inner.backend.sweep().await.unwrap();
+    inner.commit(6).await.unwrap();
+    inner.backend.collect_garbage().await.unwrap();
     assert_eq!(inner.history().await, [6, 5]);
     assert_eq!(outer.restore().await.unwrap(), pair_of(1));
 }

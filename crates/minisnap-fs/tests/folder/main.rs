@@ -10,7 +10,7 @@ mod plain;
 mod shape;
 mod text_links;
 
-use minisnap_core::{Generation, Precondition, Published, Result, SnapshotBackend, format};
+use minisnap_core::{Committed, Generation, Precondition, Result, SnapshotBackend, format};
 use minisnap_fs::FsBackend;
 use std::{
     collections::BTreeMap,
@@ -40,7 +40,7 @@ impl Folder {
     async fn with_snapshots(seqs: &[u64]) -> Self {
         let folder = Self::new();
         for seq in seqs {
-            folder.publish(*seq).await.expect("a publish into a folder in order");
+            folder.commit(*seq).await.expect("a publish into a folder in order");
         }
         folder
     }
@@ -71,15 +71,15 @@ impl Folder {
         fs::read_to_string(self.path(name)).ok()
     }
 
-    async fn publish(&self, seq: u64) -> Result<Published> {
+    async fn commit(&self, seq: u64) -> Result<Committed> {
         self.publish_keeping(seq, 3, Precondition::Always).await
     }
 
-    async fn publish_keeping(&self, seq: u64, keep: usize, when: Precondition) -> Result<Published> {
+    async fn publish_keeping(&self, seq: u64, retain: usize, when: Precondition) -> Result<Committed> {
         let mut stage = self.backend.stage(seq).await?;
         stage.write_all(json_of(seq).as_bytes()).expect("room for a few bytes");
         let before = self.backend.history().await;
-        let published = stage.publish(when, NonZeroUsize::new(keep).expect("not zero")).await;
+        let published = stage.commit(when, NonZeroUsize::new(retain).expect("not zero")).await;
         if let (Ok(before), Ok(published)) = (before, &published) {
             self.wait_for_removals(&before, published.retained()).await;
         }

@@ -45,7 +45,7 @@ async fn a_plain_pair_that_is_replaced_under_a_reader_is_retired() {
     folder.write("snapshot.json", "[2]");
     folder.write("snapshot.seq", "8");
     let read = folder.backend.read(&old).await;
-    assert!(matches!(read, Err(MiniSnapError::Retired { .. })), "{read:?}");
+    assert!(matches!(read, Err(MiniSnapError::Expired { .. })), "{read:?}");
     assert_eq!(folder.restore().await.unwrap(), Some(("[2]".into(), 8)));
 }
 
@@ -54,7 +54,7 @@ async fn a_seq_is_read_as_the_first_version_read_it() {
     for (text, seq) in [("10", 10), (" 10\r\n", 10), ("\u{2003}10", 10), ("18446744073709551615", u64::MAX)] {
         let folder = Folder::with_plain_pair("[1]", text);
         assert_eq!(folder.restore().await.unwrap(), Some(("[1]".into(), seq)), "{text:?}");
-        folder.publish(1).await.unwrap();
+        folder.commit(1).await.unwrap();
         assert_eq!(folder.history().await, [1, seq], "{text:?}");
     }
 }
@@ -74,7 +74,7 @@ async fn a_seq_that_is_no_number_is_an_error_for_reader_and_writer_and_stays_as_
     ] {
         let folder = Folder::with_plain_pair("[1]", "");
         folder.write("snapshot.seq", bytes);
-        for error in [folder.restore().await.unwrap_err(), folder.publish(1).await.unwrap_err()] {
+        for error in [folder.restore().await.unwrap_err(), folder.commit(1).await.unwrap_err()] {
             assert!(matches!(error, MiniSnapError::InvalidSequence { .. }), "{error}");
             let text = error.to_string();
             assert!(text.contains("snapshot.seq") && text.contains(found), "{bytes:?}: {text}");
@@ -100,7 +100,7 @@ async fn half_a_pair_is_no_snapshot_and_is_set_aside_by_the_next_publish() {
         let aside: Vec<_> = aside.filter(|name| name.to_string_lossy().contains(".aside-")).collect();
         assert_eq!(aside.len(), 1);
         assert_eq!(fs::read(folder.path(&aside[0])).unwrap(), b"12");
-        folder.publish(2).await.unwrap();
+        folder.commit(2).await.unwrap();
         assert_eq!(fs::read(folder.path(&aside[0])).unwrap(), b"12", "it is left alone from then on");
     }
 }
@@ -117,7 +117,7 @@ async fn an_adoption_that_was_cut_short_is_finished_by_the_next_publish() {
             folder.write(name, content);
         }
         assert_eq!(folder.restore().await.unwrap(), Some(("[1]".into(), 7)), "{cut:?}");
-        folder.publish(8).await.unwrap();
+        folder.commit(8).await.unwrap();
         assert!(folder.path("snapshot.json").is_symlink() && folder.path("snapshot.seq").is_symlink(), "{cut:?}");
         assert_eq!(folder.history().await, [8, 7], "{cut:?}");
         assert_eq!(folder.cat("snapshot.seq"), seq_file(8), "{cut:?}");
@@ -131,7 +131,7 @@ async fn what_an_adoption_left_before_its_commit_is_made_anew() {
     fs::create_dir_all(folder.path("snapshots").join(&name)).unwrap();
     folder.write(&format!("snapshots/{name}/snapshot.json"), "cut sho");
     assert_eq!(folder.restore().await.unwrap(), Some(("[1]".into(), 7)));
-    folder.publish(8).await.unwrap();
+    folder.commit(8).await.unwrap();
     assert_eq!(folder.history().await, [8, 7]);
     let old = &folder.backend.history().await.unwrap()[1];
     assert_eq!(folder.backend.read(old).await.unwrap(), "[1]");
@@ -147,7 +147,7 @@ async fn a_plain_pair_is_not_adopted_over_generations_that_lost_their_commit_rec
         folder.write(name, content);
     }
     assert_eq!(folder.restore().await.unwrap(), Some(("[7]".into(), 7)));
-    let error = folder.publish(8).await.unwrap_err();
+    let error = folder.commit(8).await.unwrap_err();
     assert!(matches!(error, MiniSnapError::Corrupt { .. }), "{error}");
     assert!(error.to_string().contains(lost.to_str().unwrap()), "the generations are listed: {error}");
     assert_eq!(folder.restore().await.unwrap(), Some(("[7]".into(), 7)));
@@ -158,12 +158,12 @@ async fn a_folder_of_the_versions_with_another_format_is_no_empty_store() {
     for name in ["snapshot_00000000000000000042.json", "snapshot_00000000000000000042.rmp"] {
         let folder = Folder::new();
         folder.write(name, "{\"seq\":42,\"state\":1}");
-        for error in [folder.restore().await.unwrap_err(), folder.publish(1).await.unwrap_err()] {
-            assert!(matches!(error, MiniSnapError::Foreign { .. }), "{error}");
+        for error in [folder.restore().await.unwrap_err(), folder.commit(1).await.unwrap_err()] {
+            assert!(matches!(error, MiniSnapError::ExternalChange { .. }), "{error}");
             assert!(error.to_string().contains(name), "{error}");
         }
         fs::rename(folder.path(name), folder.path("snapshot_of_another_program.json")).unwrap();
-        folder.publish(1).await.unwrap();
+        folder.commit(1).await.unwrap();
     }
 }
 
@@ -180,11 +180,11 @@ async fn names_that_are_anything_else_are_foreign_and_stay() {
             make(&folder.path(name));
             let before = folder.listing();
             let error = folder.restore().await.unwrap_err();
-            assert!(matches!(error, MiniSnapError::Foreign { .. }), "{error}");
+            assert!(matches!(error, MiniSnapError::ExternalChange { .. }), "{error}");
             assert!(error.to_string().contains(name), "{error}");
             assert_eq!(folder.listing(), before);
-            let error = folder.publish(1).await.unwrap_err();
-            assert!(matches!(error, MiniSnapError::Foreign { .. }), "{error}");
+            let error = folder.commit(1).await.unwrap_err();
+            assert!(matches!(error, MiniSnapError::ExternalChange { .. }), "{error}");
             assert_eq!(folder.listing().get(&folder.path(name)), before.get(&folder.path(name)));
         }
     }

@@ -24,7 +24,7 @@ async fn a_folder_at_rest_has_the_documented_shape() {
 async fn what_is_published_has_the_size_and_the_time_of_its_json() {
     let folder = Folder::with_snapshots(&[7, 10]).await;
     let written = fs::metadata(folder.path("snapshot.json")).unwrap();
-    let published = folder.publish(1234).await.unwrap();
+    let published = folder.commit(1234).await.unwrap();
     let [newest, older, _] = folder.backend.history().await.unwrap().try_into().expect("three");
     assert_eq!((older.size(), older.time()), (Some(written.len()), Some(written.modified().unwrap())));
     let written = fs::metadata(folder.path("snapshot.json")).unwrap();
@@ -39,11 +39,11 @@ async fn missing_parents_are_made_and_a_linked_folder_is_followed() {
     let deep = base.path().join("a/b/c");
     symlink("a/b/c", base.path().join("link")).unwrap();
     let folder = Folder { backend: FsBackend::new(&deep), guard: base };
-    folder.publish(1).await.unwrap();
+    folder.commit(1).await.unwrap();
     assert!(deep.join("snapshot.json").is_symlink());
     let through_link = Folder { backend: FsBackend::new(folder.path("link")), guard: TempDir::new().unwrap() };
     assert_eq!(through_link.restore().await.unwrap(), pair_of(1));
-    through_link.publish(2).await.unwrap();
+    through_link.commit(2).await.unwrap();
     assert_eq!(folder.restore().await.unwrap(), pair_of(2));
 }
 
@@ -54,7 +54,7 @@ async fn a_missing_folder_is_no_snapshot_and_reading_does_not_make_it() {
     let backend = FsBackend::new(&missing);
     assert_eq!(backend.current().await.unwrap(), None);
     assert_eq!(backend.history().await.unwrap(), []);
-    backend.sweep().await.unwrap();
+    backend.collect_garbage().await.unwrap();
     assert!(!missing.exists());
 }
 
@@ -75,7 +75,7 @@ async fn a_link_to_a_folder_that_is_not_there_is_no_empty_store() {
     fs::create_dir_all(base.path().join("disk/state")).unwrap();
     assert_eq!(backend.current().await.unwrap(), None);
     let folder = Folder { backend, guard: base };
-    folder.publish(1).await.unwrap();
+    folder.commit(1).await.unwrap();
     assert_eq!(folder.restore().await.unwrap(), pair_of(1));
 }
 
@@ -97,7 +97,7 @@ async fn links_that_were_removed_come_back_with_the_next_publish() {
     fs::remove_file(folder.path("snapshot.json")).unwrap();
     fs::remove_file(folder.path("snapshot.seq")).unwrap();
     assert_eq!(folder.restore().await.unwrap(), pair_of(1));
-    folder.publish(2).await.unwrap();
+    folder.commit(2).await.unwrap();
     assert_eq!((folder.cat("snapshot.json"), folder.cat("snapshot.seq")), (Some(json_of(2)), seq_file(2)));
 }
 
@@ -105,7 +105,7 @@ async fn links_that_were_removed_come_back_with_the_next_publish() {
 async fn a_lock_file_that_is_removed_or_held_elsewhere_is_noticed() {
     let folder = Folder::with_snapshots(&[1]).await;
     fs::remove_file(folder.path("snapshots/.lock")).unwrap();
-    folder.publish(2).await.unwrap();
+    folder.commit(2).await.unwrap();
 
     let lock = fs::File::open(folder.path("snapshots/.lock")).unwrap();
     lock.lock().unwrap();
@@ -118,7 +118,7 @@ async fn a_lock_file_that_is_removed_or_held_elsewhere_is_noticed() {
 
     // The lock of a file that is gone from its name holds nobody up.
     fs::remove_file(folder.path("snapshots/.lock")).unwrap();
-    folder.publish(3).await.unwrap();
+    folder.commit(3).await.unwrap();
 }
 
 #[tokio::test]
@@ -149,7 +149,7 @@ async fn a_stage_that_somebody_removed_is_not_published() {
     let staged = fs::read_dir(folder.path("snapshots")).unwrap().map(|entry| entry.unwrap().path());
     let staged = staged.into_iter().find(|path| path.to_string_lossy().contains(".stage-")).expect("a stage");
     fs::remove_dir_all(&staged).unwrap();
-    let error = stage.publish(Precondition::Always, NonZeroUsize::MIN).await.unwrap_err();
+    let error = stage.commit(Precondition::Always, NonZeroUsize::MIN).await.unwrap_err();
     assert!(matches!(error, MiniSnapError::Io { .. }), "{error}");
     assert!(error.to_string().contains(staged.to_str().unwrap()), "{error}");
     assert_eq!(folder.restore().await.unwrap(), pair_of(1));
@@ -171,7 +171,7 @@ async fn a_dead_writers_stage_is_removed_and_the_commit_record_not_touched() {
 fn a_publish_whose_runtime_shuts_down_never_commits_later() {
     let folder = Folder::new();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    runtime.block_on(folder.publish(1)).unwrap();
+    runtime.block_on(folder.commit(1)).unwrap();
     let lock = fs::File::open(folder.path("snapshots/.lock")).unwrap();
     let mut stage = runtime.block_on(folder.backend.stage(2)).unwrap();
     stage.write_all(b"[2]").unwrap();
@@ -179,7 +179,7 @@ fn a_publish_whose_runtime_shuts_down_never_commits_later() {
     let (dropped, is_dropped) = mpsc::channel::<()>();
     runtime.spawn(async move {
         let _told = dropped;
-        stage.publish(Precondition::Always, NonZeroUsize::MIN).await
+        stage.commit(Precondition::Always, NonZeroUsize::MIN).await
     });
     std::thread::sleep(Duration::from_millis(50));
     runtime.shutdown_background();
@@ -190,7 +190,7 @@ fn a_publish_whose_runtime_shuts_down_never_commits_later() {
     std::thread::sleep(Duration::from_millis(200));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     assert_eq!(runtime.block_on(folder.restore()).unwrap(), pair_of(1));
-    runtime.block_on(folder.publish(3)).unwrap();
+    runtime.block_on(folder.commit(3)).unwrap();
     assert_eq!(runtime.block_on(folder.debris()), [""; 0]);
 }
 
@@ -210,7 +210,7 @@ fn without_a_runtime_there_is_an_error_and_no_panic() {
 fn what_is_current_is_told_at_once() {
     let folder = Folder::new();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(folder.publish(1)).unwrap();
+    runtime.block_on(folder.commit(1)).unwrap();
     let mut current = std::pin::pin!(folder.backend.current());
     match current.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())) {
         std::task::Poll::Ready(found) => assert_eq!(found.unwrap().map(|generation| generation.seq()), Some(1)),

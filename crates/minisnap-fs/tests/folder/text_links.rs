@@ -13,10 +13,10 @@ impl Folder {
         let dir = guard.path().join("it's \"my\" $state");
         let folder = Self { backend: FsBackend::new(&dir), guard };
         for seq in seqs {
-            folder.publish(*seq).await.expect("a publish into a folder in order");
+            folder.commit(*seq).await.expect("a publish into a folder in order");
         }
         // What was retired is gone by then.
-        folder.backend.sweep().await.expect("a sweep");
+        folder.backend.collect_garbage().await.expect("a sweep");
         (folder, dir)
     }
 }
@@ -51,8 +51,8 @@ async fn refused(folder: &Folder) -> MiniSnapError {
     let before = folder.listing();
     let errors = [
         folder.backend.stage(9).await.map(drop).unwrap_err(),
-        folder.backend.reseal().await.map(drop).unwrap_err(),
-        folder.backend.set_aside().await.map(drop).unwrap_err(),
+        folder.backend.accept_external_changes().await.map(drop).unwrap_err(),
+        folder.backend.revert_external_changes().await.map(drop).unwrap_err(),
         folder.restore().await.map(drop).unwrap_err(),
     ];
     for error in &errors {
@@ -94,7 +94,7 @@ async fn remedy_restores_all_when_links_came_back_as_text() {
             assert_eq!(links_in(&dir), links, "{case}");
             assert_eq!(folder.restore().await.unwrap(), pair_of(4), "{case}");
             assert_eq!(folder.backend.history().await.unwrap(), history, "{case}");
-            folder.publish(5).await.unwrap();
+            folder.commit(5).await.unwrap();
             assert_eq!(folder.history().await, [5, 4, 3], "{case}");
             assert_eq!(fs::read_to_string(dir.join("snapshot.json")).unwrap(), json_of(5), "{case}");
         }
@@ -110,10 +110,10 @@ async fn remedy_restores_the_newest_intact_when_one_is_corrupt() {
     paste(&refused(&folder).await);
     assert_eq!(folder.restore().await.unwrap(), pair_of(3));
     assert_eq!(folder.history().await, [3, 2]);
-    folder.publish(5).await.unwrap();
+    folder.commit(5).await.unwrap();
     assert_eq!(folder.history().await, [5, 3, 2]);
     // What was damaged may be somebody's last hope.
-    folder.backend.sweep().await.unwrap();
+    folder.backend.collect_garbage().await.unwrap();
     assert_eq!(fs::read(damaged.with_added_extension("damaged").join("snapshot.json")).unwrap(), b"[");
 }
 
@@ -143,7 +143,7 @@ async fn remedy_empties_the_store_when_nothing_was_published() {
     make_text(&dir, &|_| true, "");
     paste(&refused(&folder).await);
     assert_eq!(folder.restore().await.unwrap(), None);
-    folder.publish(1).await.unwrap();
+    folder.commit(1).await.unwrap();
 }
 
 /// The commit record was lost as well; of the rest, the newest is the one with the highest seq.
@@ -164,7 +164,7 @@ async fn history_is_whole_when_its_links_are_text() {
     let (folder, dir) = Folder::quoted(&[1, 2, 3]).await;
     make_text(&dir, &|path| path.ends_with("parent") || path.ends_with("retained"), "\n");
     assert_eq!(folder.history().await, [3, 2, 1]);
-    folder.publish(4).await.unwrap();
+    folder.commit(4).await.unwrap();
     assert_eq!(folder.history().await, [4, 3, 2]);
 }
 
@@ -180,7 +180,7 @@ async fn remedy_leaves_files_of_others_when_the_record_is_wrong() {
     }
     paste(&folder.restore().await.unwrap_err());
     let error = folder.restore().await.unwrap_err();
-    assert!(matches!(error, MiniSnapError::Foreign { .. }), "{error}");
+    assert!(matches!(error, MiniSnapError::ExternalChange { .. }), "{error}");
     assert_eq!(fs::read(dir.join("snapshot.json")).unwrap(), b"[7]");
 }
 

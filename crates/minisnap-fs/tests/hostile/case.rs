@@ -6,14 +6,14 @@ use arbitrary::{Arbitrary, Result, Unstructured};
 #[derive(Debug, Clone, Arbitrary)]
 pub(crate) struct Case {
     #[arbitrary(with = mostly_plain)]
-    pub(crate) place: Place,
+    pub(crate) location: Place,
     pub(crate) base: Base,
     pub(crate) attack: Attack,
     #[arbitrary(with = a_few)]
     pub(crate) harms: Vec<Harm>,
     pub(crate) deeds: [Deed; 2],
     /// How many the publishes keep; 0 is taken as 1.
-    pub(crate) keep: u8,
+    pub(crate) retain: u8,
 }
 
 /// Where the store's folder is said to be.

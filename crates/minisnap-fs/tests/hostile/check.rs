@@ -7,7 +7,7 @@ use crate::{
     sandbox::Sandbox,
 };
 use minisnap_core::{
-    Bytes, Digest, Generation, MiniSnapError, Operation, Precondition, Published, Result, SnapshotBackend,
+    Bytes, Committed, Digest, Generation, MiniSnapError, Operation, Precondition, Result, SnapshotBackend,
 };
 use minisnap_fs::FsBackend;
 use std::{
@@ -76,10 +76,10 @@ impl<'a> Store<'a> {
     }
 
     async fn run(&self, case: &Case) {
-        let keep = NonZeroUsize::new(case.keep.into()).unwrap_or(NonZeroUsize::MIN);
+        let retain = NonZeroUsize::new(case.retain.into()).unwrap_or(NonZeroUsize::MIN);
         let mut before = self.read_everything().await;
         for deed in case.deeds.into_iter().chain([Deed::PublishAlways]) {
-            before = self.attempt(deed, keep, before).await;
+            before = self.attempt(deed, retain, before).await;
         }
     }
 
@@ -104,7 +104,7 @@ impl<'a> Store<'a> {
                     check_text(generation, &json, history.as_ref());
                     texts.insert(generation.name().to_owned(), json);
                 }
-                Err(MiniSnapError::Retired { .. }) => {
+                Err(MiniSnapError::Expired { .. }) => {
                     let is_retained = history.iter().flatten().any(|retained| retained == generation);
                     assert!(!is_retained, "{generation} is in the history, and not to be read");
                 }
@@ -116,21 +116,27 @@ impl<'a> Store<'a> {
         Reading { current, history, texts, listing }
     }
 
-    async fn attempt(&self, deed: Deed, keep: NonZeroUsize, before: Reading) -> Reading {
+    async fn attempt(&self, deed: Deed, retain: NonZeroUsize, before: Reading) -> Reading {
         // Whether all that could be read before must still be there to read.
         let mut loses_nothing = true;
         let mut published = None;
         match deed {
             Deed::Stage => drop(self.told(Operation::Stage, self.backend.stage(1).await)),
-            Deed::Sweep => drop(self.told(Operation::Sweep, self.backend.sweep().await)),
-            Deed::Reseal => published = self.told(Operation::Reseal, self.backend.reseal().await).ok().flatten(),
+            Deed::Sweep => drop(self.told(Operation::CollectGarbage, self.backend.collect_garbage().await)),
+            Deed::Reseal => {
+                published = self
+                    .told(Operation::AcceptExternalChanges, self.backend.accept_external_changes().await)
+                    .ok()
+                    .flatten();
+            }
             Deed::SetAside => {
-                for path in self.told(Operation::SetAside, self.backend.set_aside().await).iter().flatten() {
+                let moved = self.told(Operation::RevertExternalChanges, self.backend.revert_external_changes().await);
+                for path in moved.iter().flatten() {
                     assert!(fs::symlink_metadata(path).is_ok_and(|found| found.is_file()), "{path:?} isn't there");
                 }
             }
             _ => {
-                published = self.publish(precondition(deed, &before), keep).await;
+                published = self.commit(precondition(deed, &before), retain).await;
                 loses_nothing = published.is_none();
             }
         }
@@ -151,17 +157,17 @@ impl<'a> Store<'a> {
     }
 
     /// Publishes; `None` if that failed.
-    async fn publish(&self, when: Precondition, keep: NonZeroUsize) -> Option<Published> {
+    async fn commit(&self, when: Precondition, retain: NonZeroUsize) -> Option<Committed> {
         let mut stage = self.told(Operation::Stage, self.backend.stage(SEQ).await).ok()?;
         let written = stage.write_all(JSON).map_err(|error| MiniSnapError::from_write(error, || unreachable!()));
         self.told(Operation::Write, written).ok()?;
-        let published = self.told(Operation::Publish, stage.publish(when, keep).await);
+        let published = self.told(Operation::Commit, stage.commit(when, retain).await);
         // What it left to be removed after its answer is removed by then.
         spawn_blocking(|| {}).await.expect("it is the last in the queue");
         published.ok()
     }
 
-    fn check_published(&self, deed: Deed, published: &Published, before: &Reading, after: &Reading) {
+    fn check_published(&self, deed: Deed, published: &Committed, before: &Reading, after: &Reading) {
         let (current, json) = after.readable().expect("what was published can be read");
         assert_eq!(current, published.generation());
         let history = after.history.as_deref().expect("a history with it at its head");
@@ -208,11 +214,12 @@ impl<'a> Store<'a> {
         result.map_err(|error| {
             assert_eq!(error.at().operation, operation, "{error}");
             assert!(error.outcome_known(), "no call to the disk failed in between: {error}");
-            let place = &error.at().place;
+            let location = &error.at().location;
             let dir = self.dir.display().to_string();
             // Or a folder on the way there, which may be given by its real name.
             let root = self.sandbox.path("").display().to_string();
-            let is_named = place.starts_with(&dir) || dir.starts_with(place.as_str()) || place.starts_with(&root);
+            let is_named =
+                location.starts_with(&dir) || dir.starts_with(location.as_str()) || location.starts_with(&root);
             assert!(is_named, "it should name a path in {dir}: {error}");
             assert!(!error.to_string().contains(SECRET), "{error}");
             error.to_string()

@@ -46,6 +46,6 @@ fn where_snapshots_leads_to_by_way_of_other_links_is_the_stores() {
     let harms =
         vec![link(Slot::Json, Target::Victim(Part::Folder, true)), link(Slot::Snapshots, Target::Absolute(Slot::Json))];
     let deeds = [Deed::PublishAlways, Deed::PublishAlways];
-    let case = Case { place: Place::Plain, base: Base::Empty, attack: Attack::Nothing, harms, deeds, keep: 1 };
+    let case = Case { location: Place::Plain, base: Base::Empty, attack: Attack::Nothing, harms, deeds, retain: 1 };
     check::check(&sandbox, &case);
 }

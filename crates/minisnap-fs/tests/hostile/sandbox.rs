@@ -56,11 +56,11 @@ impl Sandbox {
 
     /// Makes the folder of a case, and returns the path of the store.
     pub(crate) fn lay_out(&self, case: &Case) -> PathBuf {
-        let store = match case.place {
+        let store = match case.location {
             Place::NoText => with_no_text(&self.path("no\ntext")),
             _ => self.path("store"),
         };
-        let place = match case.place {
+        let location = match case.location {
             Place::Plain | Place::NoText => store.clone(),
             Place::ThroughLink => {
                 symlink("store", self.path("link")).expect("a link");
@@ -89,7 +89,7 @@ impl Sandbox {
             let _ = layout.put(harm.slot, &harm.thing);
         }
         layout.keep_snapshots_in_here();
-        place
+        location
     }
 
     /// Removes what was laid out, and what became of it.
@@ -173,14 +173,14 @@ impl Layout<'_> {
         };
         put(Slot::Snapshots, Thing::Folder);
         put(Slot::Lock, file(Content::Bytes(Vec::new())));
-        for (place, of) in generations.iter().enumerate() {
+        for (location, of) in generations.iter().enumerate() {
             put(Slot::Generation(*of), Thing::Folder);
             put(Slot::In(*of, Entry::Json), file(Content::JsonOf(*of)));
             put(Slot::In(*of, Entry::Seq), file(Content::SeqOf(*of)));
-            if let Some(parent) = generations.get(place + 1) {
+            if let Some(parent) = generations.get(location + 1) {
                 put(Slot::In(*of, Entry::Parent), Thing::Link(Target::ParentOf(*parent)));
             }
-            put(Slot::In(*of, Entry::Retained), Thing::Link(Target::Count((generations.len() - place) as u64)));
+            put(Slot::In(*of, Entry::Retained), Thing::Link(Target::Count((generations.len() - location) as u64)));
         }
         let current = generations.first().map_or(Target::NothingPublished, |of| Target::NameOf(*of));
         put(Slot::Current, Thing::Link(current));

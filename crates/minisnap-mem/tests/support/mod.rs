@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, dead_code)]
 
-use minisnap_core::{At, Generation, MiniSnapError, Operation, Precondition, Published, Result, SnapshotBackend};
+use minisnap_core::{
+    Committed, ErrorContext, Generation, MiniSnapError, Operation, Precondition, Result, SnapshotBackend,
+};
 use minisnap_mem::MemBackend;
 use std::{
     future::Future,
@@ -20,22 +22,22 @@ pub(crate) fn now<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-pub(crate) fn keep(generations: usize) -> NonZeroUsize {
+pub(crate) fn retain(generations: usize) -> NonZeroUsize {
     NonZeroUsize::new(generations).unwrap()
 }
 
 /// Stages, writes, drains and publishes, keeping two.
-pub(crate) fn save(mem: &MemBackend, json: &str, seq: u64) -> Result<Published> {
+pub(crate) fn save(mem: &MemBackend, json: &str, seq: u64) -> Result<Committed> {
     save_when(mem, json, seq, Precondition::Always)
 }
 
-pub(crate) fn save_when(mem: &MemBackend, json: &str, seq: u64, when: Precondition) -> Result<Published> {
+pub(crate) fn save_when(mem: &MemBackend, json: &str, seq: u64, when: Precondition) -> Result<Committed> {
     now(async {
         let mut stage = mem.stage(seq).await?;
-        let at = || At::new(Operation::Write, "missing");
+        let at = || ErrorContext::new(Operation::Write, "missing");
         stage.write_all(json.as_bytes()).map_err(|error| MiniSnapError::from_write(error, at))?;
         stage.drain().await?;
-        stage.publish(when, keep(2)).await
+        stage.commit(when, retain(2)).await
     })
 }
 

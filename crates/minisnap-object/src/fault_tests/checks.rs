@@ -21,7 +21,7 @@ pub(super) async fn usable(world: &Arc<World>, handles: Vec<ObjectBackend>) {
         // A handle that was idle while others published much may have to try again, and knows more then.
         let handle = handle.with_busy_timeout(plan.busy_timeout);
         let mut told = writer::attempt(&actor, &plan, &handle, &Precondition::Always, 1).await;
-        if let Some(Err(MiniSnapError::OutcomeUnknown { .. } | MiniSnapError::Restage { .. })) = told {
+        if let Some(Err(MiniSnapError::OutcomeUnknown { .. } | MiniSnapError::StageLost { .. })) = told {
             told = writer::attempt(&actor, &plan, &handle, &Precondition::Always, 1).await;
         }
         if !matches!(told, Some(Ok(_))) {
@@ -44,7 +44,7 @@ pub(super) async fn clean(world: &Arc<World>) {
             world.violation(format!("{generation} can't be read though nothing goes wrong: {error}"));
         }
     }
-    if let Err(error) = handle.sweep().await {
+    if let Err(error) = handle.collect_garbage().await {
         world.violation(format!("nothing goes wrong, and a sweep fails: {error}"));
     }
     let mut expected: HashSet<_> = retained.iter().flat_map(|one| world.layout.files(one.name())).collect();
@@ -102,7 +102,7 @@ fn of_attempt(own: usize, attempt: &Attempt, number: Number<'_>) -> Result<Optio
     let (answered, action) = match &attempt.outcome {
         Outcome::Failed(_) => return Ok(None),
         Outcome::Open => (None, Action::Publish { publish, told: None }),
-        Outcome::Published(retained) => {
+        Outcome::Committed(retained) => {
             let told = retained.iter().map(find).collect::<Result<_, _>>()?;
             (attempt.over, Action::Publish { publish, told: Some(told) })
         }

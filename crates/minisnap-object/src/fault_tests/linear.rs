@@ -20,7 +20,7 @@ pub(super) struct Operation {
 
 #[derive(Debug, Clone)]
 pub(super) enum Action {
-    /// Published, or perhaps; `told` is what its caller was told is retained now.
+    /// Committed, or perhaps; `told` is what its caller was told is retained now.
     Publish { publish: Publish, told: Option<State> },
     /// Refused, because this is current.
     Refuse { publish: Publish, current: Option<usize> },
@@ -129,12 +129,12 @@ impl Search<'_> {
 mod tests {
     use super::*;
 
-    fn publish(number: usize, keep: usize, when: When) -> Publish {
+    fn commit(number: usize, keep: usize, when: When) -> Publish {
         Publish { number, seq: number as u64, keep, when }
     }
 
     fn told(number: usize, told: &[usize]) -> Action {
-        Action::Publish { publish: publish(number, 2, When::Always), told: Some(told.to_vec()) }
+        Action::Publish { publish: commit(number, 2, When::Always), told: Some(told.to_vec()) }
     }
 
     fn between(called: u64, answered: u64, action: Action) -> Operation {
@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn what_had_no_answer_may_take_effect_once_later_or_never() {
-        let open = Action::Publish { publish: publish(3, 1, When::Always), told: None };
+        let open = Action::Publish { publish: commit(3, 1, When::Always), told: None };
         let open = Operation { called: 5, answered: None, action: open };
         let sees = |called, retained: &[usize]| between(called, called + 1, Action::History(retained.to_vec()));
         assert!(fits(&[open.clone(), sees(50, &[2, 1])]));
@@ -181,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_refusal_needs_a_reason() {
-        let refuse = |when, current| Action::Refuse { publish: publish(1, 1, when), current };
+        let refuse = |when, current| Action::Refuse { publish: commit(1, 1, when), current };
         assert!(fits(&[between(41, 42, refuse(When::Newer, Some(2)))]));
         assert!(!fits(&[between(41, 42, refuse(When::Newer, Some(1)))]), "that isn't current");
         assert!(!fits(&[between(1, 2, refuse(When::Newer, None))]), "there is none");

@@ -41,7 +41,7 @@ async fn turn(actor: &Actor, plan: &Reader, handle: &ObjectBackend) {
     }
     for _ in 0..LOOKS {
         let Some(Some(current)) = writer::look(actor, handle).await else { return };
-        if !matches!(read_one(actor, handle, &current).await, Err(MiniSnapError::Retired { .. })) {
+        if !matches!(read_one(actor, handle, &current).await, Err(MiniSnapError::Expired { .. })) {
             return;
         }
     }
@@ -93,7 +93,7 @@ pub(super) async fn read_one(
                 Some(_) => None,
             }
         }
-        Err(MiniSnapError::Retired { .. }) => {
+        Err(MiniSnapError::Expired { .. }) => {
             world.count("read: retired");
             (among == [true]).then(|| "was retained all the time, and is said to be retired".into())
         }

@@ -4,13 +4,13 @@ use super::{
     profile::Writer,
     world::{Outcome, World, short},
 };
-use minisnap_core::{Generation, MiniSnapError, Published, Result};
+use minisnap_core::{Committed, Generation, MiniSnapError, Result};
 
 /// Why an outcome is unknown though the record can be read.
 const MORE_THAN_NAMED: &str = "others published more since";
 
 /// What the answer of an attempt says. Checks what can only be seen in the answer itself.
-pub(super) fn outcome(world: &World, number: usize, plan: &Writer, told: &Result<Published>) -> Outcome {
+pub(super) fn outcome(world: &World, number: usize, plan: &Writer, told: &Result<Committed>) -> Outcome {
     if world.profile.slow_beside_quick {
         check_beside(world, number, told);
     }
@@ -18,7 +18,7 @@ pub(super) fn outcome(world: &World, number: usize, plan: &Writer, told: &Result
     let error = match told {
         Ok(published) => {
             world.count("published");
-            return Outcome::Published(names(published.retained()));
+            return Outcome::Committed(names(published.retained()));
         }
         Err(error) => error,
     };
@@ -52,7 +52,7 @@ pub(super) fn outcome(world: &World, number: usize, plan: &Writer, told: &Result
             }
             Outcome::Failed("busy")
         }
-        MiniSnapError::Restage { .. } => {
+        MiniSnapError::StageLost { .. } => {
             world.count("restage");
             let sweeps = world.book().ledger.record().sweeps;
             // Where copies take their time, one that is needless, because the handle was idle for long, may be missed.
@@ -82,7 +82,7 @@ pub(super) fn outcome(world: &World, number: usize, plan: &Writer, told: &Result
 
 /// A large and slow publish beside quick small ones, where nothing else goes wrong, gets through or ends in `Busy`; and if
 /// answers get lost, or are that the store can't do that, it may end unknown or so.
-fn check_beside(world: &World, number: usize, told: &Result<Published>) {
+fn check_beside(world: &World, number: usize, told: &Result<Committed>) {
     let large = world.book().attempts[number].json.len() > world.profile.part_size;
     let lost = world.profile.record_faults > 0;
     match told {
@@ -121,9 +121,9 @@ pub(super) fn check(world: &World, number: usize) {
     }
     let wrong = match (&attempt.outcome, own) {
         (Outcome::Refused(_) | Outcome::Open, _) if lost => Some("the record was lost all the time".into()),
-        (Outcome::Published(retained), Some(own)) if retained.first() == Some(&own) => None,
-        (Outcome::Published(_), Some(own)) => Some(format!("it was published as {}", short(&own))),
-        (Outcome::Published(_), None) => Some("it wasn't published".into()),
+        (Outcome::Committed(retained), Some(own)) if retained.first() == Some(&own) => None,
+        (Outcome::Committed(_), Some(own)) => Some(format!("it was published as {}", short(&own))),
+        (Outcome::Committed(_), None) => Some("it wasn't published".into()),
         (Outcome::Refused(_) | Outcome::Failed(_), Some(own)) => Some(format!("it was published as {}", short(&own))),
         (Outcome::Refused(_) | Outcome::Failed(_), None) | (Outcome::Open, _) => None,
     };

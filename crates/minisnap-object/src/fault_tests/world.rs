@@ -61,7 +61,7 @@ pub(super) struct Attempt {
     pub(super) keep: usize,
     pub(super) json: Bytes,
     pub(super) when: When,
-    /// The event at which `publish` was called; `None` before.
+    /// The event at which `commit` was called; `None` before.
     pub(super) called: Option<u64>,
     /// The event at which it returned, was dropped, or died with its process.
     pub(super) over: Option<u64>,
@@ -84,7 +84,7 @@ pub(super) enum Outcome {
     /// It didn't return, or said that it doesn't know.
     Open,
     /// What it says is retained, newest first, itself at the head.
-    Published(Vec<String>),
+    Committed(Vec<String>),
     /// What it says is current.
     Refused(Option<String>),
     /// Certainly not published, for this reason.

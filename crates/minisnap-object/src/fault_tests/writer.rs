@@ -7,7 +7,7 @@ use super::{
 };
 use crate::ObjectBackend;
 use bytes::Bytes;
-use minisnap_core::{Generation, MiniSnapError, Precondition, Published, Result, SnapshotBackend, StagedSnapshot};
+use minisnap_core::{Committed, Generation, MiniSnapError, Precondition, Result, SnapshotBackend, StagedSnapshot};
 use std::{
     io::Write,
     num::NonZeroUsize,
@@ -53,7 +53,7 @@ async fn turn(actor: &Actor, plan: &Writer, handle: &ObjectBackend, last_seen: &
     if actor.chance(plan.sweeps) {
         actor.world.note(|| format!("{} sweeps", actor.name));
         let called = actor.world.event();
-        let swept = handle.sweep().await;
+        let swept = handle.collect_garbage().await;
         let over = actor.world.event();
         actor.world.check_told_of_loss(called, over, &swept);
         actor.world.note(|| format!("{} swept: {swept:?}", actor.name));
@@ -76,7 +76,7 @@ async fn turn(actor: &Actor, plan: &Writer, handle: &ObjectBackend, last_seen: &
             Some(Err(error)) => error,
         };
         match error {
-            MiniSnapError::Restage { .. } => {}
+            MiniSnapError::StageLost { .. } => {}
             MiniSnapError::Stale { current, .. } => return *last_seen = Some(current),
             MiniSnapError::Conflict { current, .. } => return *last_seen = current,
             _ => return,
@@ -119,7 +119,7 @@ pub(super) async fn attempt(
     handle: &ObjectBackend,
     when: &Precondition,
     seq: u64,
-) -> Option<Result<Published>> {
+) -> Option<Result<Committed>> {
     let world = &actor.world;
     let number = begin(actor, plan, when, seq);
     let json = world.book().attempts[number].json.clone();
@@ -137,7 +137,7 @@ pub(super) async fn attempt(
     world.book().attempts[number].called = Some(event);
     world.note(|| format!("{} publishes attempt {number}, seq {seq}, keep {}, {}", actor.name, plan.keep, show(when)));
     let keep = NonZeroUsize::new(plan.keep).unwrap_or(NonZeroUsize::MIN);
-    let published = DropAfter { future: Some(staged.publish(when.clone(), keep)), polls: drop_at }.await;
+    let published = DropAfter { future: Some(staged.commit(when.clone(), keep)), polls: drop_at }.await;
     let Some(published) = published else {
         world.note(|| format!("{} drops the publish of attempt {number}", actor.name));
         world.count("fault: publish dropped");
@@ -185,7 +185,7 @@ fn begin(actor: &Actor, plan: &Writer, when: &Precondition, seq: u64) -> usize {
 async fn write_all(handle: &ObjectBackend, seq: u64, json: &Bytes) -> Result<Box<dyn StagedSnapshot>> {
     let mut staged = handle.stage(seq).await?;
     for piece in json.chunks(50) {
-        let at = || minisnap_core::At::new(minisnap_core::Operation::Write, "");
+        let at = || minisnap_core::ErrorContext::new(minisnap_core::Operation::Write, "");
         staged.write_all(piece).map_err(|error| MiniSnapError::from_write(error, at))?;
         staged.drain().await?;
     }
@@ -209,7 +209,7 @@ fn show(when: &Precondition) -> String {
     }
 }
 
-fn show_told(published: &Result<Published>) -> String {
+fn show_told(published: &Result<Committed>) -> String {
     match published {
         Ok(published) => {
             let retained: Vec<_> = published.retained().iter().map(|retained| short(retained.name())).collect();

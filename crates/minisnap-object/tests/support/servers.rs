@@ -34,7 +34,7 @@ pub(crate) fn ministack() -> Arc<dyn ObjectStore> {
     Arc::new(client.expect("a client"))
 }
 
-/// Published by Microsoft, for emulators only.
+/// Committed by Microsoft, for emulators only.
 const KEY_OF_ALL_EMULATORS: &str =
     "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
 

@@ -11,8 +11,8 @@ async fn numbers(path: &Path) -> Vec<u64> {
 }
 
 /// What is in a folder, but for the journal and its rotated files.
-fn asides(place: &Place) -> Vec<String> {
-    let entries = fs::read_dir(place.0.path()).expect("a folder").flatten();
+fn asides(location: &Place) -> Vec<String> {
+    let entries = fs::read_dir(location.0.path()).expect("a folder").flatten();
     let names = entries.map(|entry| entry.file_name().into_string().expect("text"));
     names.filter(|name| name != "log" && !name.starts_with("log.0")).collect()
 }
@@ -26,11 +26,11 @@ async fn whatever_fails_each_record_is_in_the_journal_or_aside() {
         for (error, once) in [(libc::EIO, true), (libc::ENOSPC, true), (libc::EACCES, true), (libc::ENOSPC, false)] {
             for pass in 0.. {
                 let context = format!("{deed:?} after {after}, call {pass}, error {error}, once: {once}");
-                let place = Place::ready_for(deed);
-                let mut journal = Journal::<u64>::open(place.path()).await.expect("a journal");
-                place.plan(pass, error, once);
+                let location = Place::ready_for(deed);
+                let mut journal = Journal::<u64>::open(location.path()).await.expect("a journal");
+                location.plan(pass, error, once);
                 let split = journal.split_off_after(after).await;
-                if place.unplan() == 0 {
+                if location.unplan() == 0 {
                     break;
                 }
                 injected += 1;
@@ -49,29 +49,29 @@ async fn whatever_fails_each_record_is_in_the_journal_or_aside() {
                 }
                 drop(journal);
 
-                let left = numbers(&place.path()).await;
+                let left = numbers(&location.path()).await;
                 assert!(
                     left == Vec::from_iter(1..=left.len() as u64) && left.len() as u64 >= after,
                     "{context}: {left:?}"
                 );
-                let asides = asides(&place);
+                let asides = asides(&location);
                 assert!(
                     asides.iter().all(|name| name.starts_with("log.after-") && !name.ends_with(".new")),
                     "{context}: {asides:?}"
                 );
                 if (left.len() as u64) < 5 {
                     assert_eq!(
-                        numbers(&place.0.path().join(&asides[0])).await,
+                        numbers(&location.0.path().join(&asides[0])).await,
                         Vec::from_iter(after + 1..=5),
                         "{context}"
                     );
                 }
                 // Done again, it is as it should be.
-                let mut journal = Journal::<u64>::open(place.path()).await.expect("a journal");
+                let mut journal = Journal::<u64>::open(location.path()).await.expect("a journal");
                 journal.split_off_after(after).await.unwrap_or_else(|error| panic!("{context}: {error}"));
                 assert_eq!(journal.append(&(after + 1)).await.expect("append"), after + 1, "{context}");
                 drop(journal);
-                assert_eq!(numbers(&place.path()).await, Vec::from_iter(1..=after + 1), "{context}");
+                assert_eq!(numbers(&location.path()).await, Vec::from_iter(1..=after + 1), "{context}");
             }
         }
     }

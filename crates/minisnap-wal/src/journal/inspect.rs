@@ -78,18 +78,18 @@ impl Inspection {
     /// Why it doesn't: [`Gap`](WalError::Gap), [`Beyond`](WalError::Beyond), or the number of the record that can't be read
     /// in [`Log`](WalError::Log).
     pub fn check_reaches(&self, seq: u64) -> Result<()> {
-        let place = self.path.display().to_string();
+        let location = self.path.display().to_string();
         if seq < self.after {
-            return Err(WalError::Gap { place, from: seq + 1, to: self.after });
+            return Err(WalError::Gap { location, from: seq + 1, to: self.after });
         }
         if seq > self.last {
-            return Err(WalError::Beyond { place, last: self.last, seq });
+            return Err(WalError::Beyond { location, last: self.last, seq });
         }
         // What a snapshot holds need not be read.
         let through = self.readable_through(seq);
         if through < self.last {
             let source = format!("record {} can't be read", through + 1).into();
-            return Err(WalError::Log { place, source });
+            return Err(WalError::Log { location, source });
         }
         Ok(())
     }
@@ -105,10 +105,10 @@ impl<R: DeserializeOwned> Journal<R> {
     /// # Errors
     ///
     /// [`Io`](WalError::Io), of the kind [`NotFound`](std::io::ErrorKind::NotFound) if there is none;
-    /// [`Foreign`](WalError::Foreign) if it is no journal, or one whose files don't fit together.
+    /// [`ExternalChange`](WalError::NotAJournal) if it is no journal, or one whose files don't fit together.
     pub async fn inspect(path: impl AsRef<Path>) -> Result<Inspection> {
-        let (path, place) = (path.as_ref().to_owned(), path.as_ref());
-        blocking(place, move || inspect::<R>(&path)).await?
+        let (path, location) = (path.as_ref().to_owned(), path.as_ref());
+        blocking(location, move || inspect::<R>(&path)).await?
     }
 }
 
@@ -117,7 +117,7 @@ fn inspect<R: DeserializeOwned>(path: &Path) -> Result<Inspection> {
     loop {
         match look::<R>(path) {
             // It may have been truncated between two looks.
-            Err(WalError::Io { .. } | WalError::Foreign { .. } | WalError::OldestLost { .. }) if looks < LOOKS => {
+            Err(WalError::Io { .. } | WalError::NotAJournal { .. } | WalError::OldestLost { .. }) if looks < LOOKS => {
                 looks += 1;
             }
             looked => return looked,

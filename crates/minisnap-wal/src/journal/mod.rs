@@ -73,7 +73,7 @@ use writer::Writer;
 /// ```
 pub struct Journal<R> {
     path: PathBuf,
-    place: String,
+    location: String,
     /// The files, the one that is written to at the end.
     parts: Vec<Part>,
     torn: u64,
@@ -95,11 +95,11 @@ impl<R> Journal<R> {
     /// # Errors
     ///
     /// - [`Locked`](WalError::Locked) if it is open elsewhere, for longer than 2 seconds.
-    /// - [`Foreign`](WalError::Foreign) if it is no journal, or one whose files don't fit together.
+    /// - [`ExternalChange`](WalError::NotAJournal) if it is no journal, or one whose files don't fit together.
     /// - [`Io`](WalError::Io).
     pub async fn open(path: impl AsRef<Path>) -> Result<Self> {
-        let (path, place) = (path.as_ref().to_owned(), path.as_ref());
-        let (writer, parts, torn) = blocking(place, move || open::open(&path)).await??;
+        let (path, location) = (path.as_ref().to_owned(), path.as_ref());
+        let (writer, parts, torn) = blocking(location, move || open::open(&path)).await??;
         Ok(Self::of(writer, parts, torn))
     }
 
@@ -108,19 +108,19 @@ impl<R> Journal<R> {
     ///
     /// # Errors
     ///
-    /// [`Foreign`](WalError::Foreign) if there is a journal with records already, or one that had later ones; else those of
+    /// [`ExternalChange`](WalError::NotAJournal) if there is a journal with records already, or one that had later ones; else those of
     /// [`open`](Self::open).
     pub async fn begin_after(path: impl AsRef<Path>, seq: u64) -> Result<Self> {
-        let (path, place) = (path.as_ref().to_owned(), path.as_ref());
-        let begun = blocking(place, move || {
+        let (path, location) = (path.as_ref().to_owned(), path.as_ref());
+        let begun = blocking(location, move || {
             let (writer, mut parts, torn) = open::open(&path)?;
             if parts.len() > 1 || parts[0].records > 0 {
                 let found = "it holds records; move it away to begin another one".into();
-                return Err(WalError::Foreign { path, found });
+                return Err(WalError::NotAJournal { path, found });
             }
             if parts[0].after > seq {
                 let found = format!("records up to number {} were in it, and no number is given twice", parts[0].after);
-                return Err(WalError::Foreign { path, found });
+                return Err(WalError::NotAJournal { path, found });
             }
             parts[0].after = seq;
             let mut writer = truncate::rewrite(writer, &mut parts[0], seq).map_err(|failed| *failed.error)?;
@@ -148,13 +148,13 @@ impl<R> Journal<R> {
 
     fn of(writer: Writer, parts: Vec<Part>, torn: u64) -> Self {
         let path = writer.path().to_owned();
-        let place = path.display().to_string();
+        let location = path.display().to_string();
         let is_readable = AtomicBool::new(parts.iter().all(|part| part.records == 0));
-        Self { path, place, parts, torn, writer: Some(writer), is_readable, records: PhantomData }
+        Self { path, location, parts, torn, writer: Some(writer), is_readable, records: PhantomData }
     }
 
     fn interrupted(&self) -> WalError {
-        WalError::Interrupted { place: self.place.clone() }
+        WalError::Interrupted { location: self.location.clone() }
     }
 
     /// The number before the first record.
@@ -175,8 +175,8 @@ impl<R> Journal<R> {
 impl<R: Serialize + DeserializeOwned + Send + Sync + 'static> Log for Journal<R> {
     type Record = R;
 
-    fn place(&self) -> &str {
-        &self.place
+    fn location(&self) -> &str {
+        &self.location
     }
 
     fn first(&self) -> u64 {
@@ -190,7 +190,7 @@ impl<R: Serialize + DeserializeOwned + Send + Sync + 'static> Log for Journal<R>
     async fn append(&mut self, record: &R) -> Result<u64> {
         if self.end() == u64::MAX {
             return Err(WalError::Log {
-                place: self.place.clone(),
+                location: self.location.clone(),
                 source: "there is no number after the last".into(),
             });
         }
@@ -250,7 +250,7 @@ impl<R: Serialize + DeserializeOwned + Send + Sync + 'static> Journal<R> {
     /// Whether the journal holds everything after `seq`. The number of its first record doesn't tell where no number follows.
     fn check_reach(&self, seq: u64) -> Result<()> {
         if seq < self.start() {
-            return Err(WalError::Gap { place: self.place.clone(), from: seq + 1, to: self.start() });
+            return Err(WalError::Gap { location: self.location.clone(), from: seq + 1, to: self.start() });
         }
         check_end(self, seq)
     }

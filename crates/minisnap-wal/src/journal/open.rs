@@ -80,7 +80,7 @@ pub(crate) fn check_name(path: &Path) -> Result<()> {
         Some(extension) if is_number(extension) => {
             let found =
                 "a name that ends with a number is that of a rotated file of another journal; choose another".into();
-            Err(WalError::Foreign { path: path.into(), found })
+            Err(WalError::NotAJournal { path: path.into(), found })
         }
         _ => Ok(()),
     }

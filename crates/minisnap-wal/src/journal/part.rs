@@ -59,7 +59,7 @@ pub(crate) fn parts(path: &Path, active: Option<&File>) -> Result<(Vec<Part>, Ta
     for (number, path) in rotated {
         if number != next {
             let found = format!("the file before it is number {}: one between them is missing", next.wrapping_sub(1));
-            return Err(WalError::Foreign { path, found });
+            return Err(WalError::NotAJournal { path, found });
         }
         next = next.wrapping_add(1);
         let file = disk::open_to_read(&path)?;
@@ -106,7 +106,7 @@ fn number(scans: Vec<(PathBuf, Scan)>, begins_with: u32) -> Result<Vec<Part>> {
                     "its header says that it follows number {after}, and the files before it hold {before} records: a file \
                      between them is missing, or one is of another journal"
                 );
-                return Err(WalError::Foreign { path: path.clone(), found });
+                return Err(WalError::NotAJournal { path: path.clone(), found });
             }
             start = implied;
         }
@@ -119,7 +119,7 @@ fn number(scans: Vec<(PathBuf, Scan)>, begins_with: u32) -> Result<Vec<Part>> {
     let mut parts = Vec::new();
     for (path, scan) in scans {
         let Some(last) = after.checked_add(scan.records) else {
-            return Err(WalError::Foreign {
+            return Err(WalError::NotAJournal {
                 path,
                 found: format!("there are no numbers for the records after {after}"),
             });
@@ -224,7 +224,7 @@ impl Lines {
         self.number += 1;
         // One without a line break can't be parsed: it is cut off, or too long.
         header::parse(line.strip_suffix(b"\n").unwrap_or_default())
-            .map_err(|found| WalError::Foreign { path: self.path.clone(), found })
+            .map_err(|found| WalError::NotAJournal { path: self.path.clone(), found })
     }
 
     /// Goes to the next line, if this one has an end.

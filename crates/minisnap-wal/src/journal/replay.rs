@@ -52,7 +52,7 @@ impl Replay {
                 if !lines.next(line)? {
                     // It was cut by somebody, though it is locked.
                     let found = "it became shorter while it was open".into();
-                    return Err(WalError::Foreign { path: lines.path.clone(), found });
+                    return Err(WalError::NotAJournal { path: lines.path.clone(), found });
                 }
                 *left -= 1;
                 self.number += 1;

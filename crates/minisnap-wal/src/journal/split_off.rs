@@ -148,7 +148,7 @@ fn free_name(path: &Path, after: u64) -> Result<PathBuf> {
             return Ok(aside);
         }
     }
-    Err(WalError::Foreign { path: aside_of(path, after, 1), found: "every name for a file aside is taken".into() })
+    Err(WalError::NotAJournal { path: aside_of(path, after, 1), found: "every name for a file aside is taken".into() })
 }
 
 /// Steps 3 to 5.

@@ -104,7 +104,7 @@ pub(crate) fn rewrite_as(writer: Writer, part: &mut Part, kept: Kept) -> Result<
         Err(error) => {
             // If it can't be removed, the next to open the journal tries again.
             let _ = disk::remove(&new);
-            let is_certain = !renamed && !matches!(error, WalError::Foreign { .. });
+            let is_certain = !renamed && !matches!(error, WalError::NotAJournal { .. });
             Err(Failed { error: Box::new(error), writer: is_certain.then_some(writer) })
         }
     }
@@ -133,7 +133,7 @@ pub(crate) fn copy(part: &Part, after: u64, through: u64, file: &File, new: &Pat
     let end = if through < part.last() { part.open_after(through)?.offset } else { part.end };
     let mut lines = part.open_after(after)?;
     // Somebody may have cut it, though it is locked.
-    let cut = || WalError::Foreign { path: part.path.clone(), found: "it became shorter while it was open".into() };
+    let cut = || WalError::NotAJournal { path: part.path.clone(), found: "it became shorter while it was open".into() };
     let total = end.checked_sub(lines.offset).ok_or_else(cut)?;
     let (mut bytes, mut left) = (vec![0; 1 << 18], total);
     while left > 0 {

@@ -99,7 +99,7 @@ impl Writer {
     pub(crate) fn append(&mut self, line: &[u8]) -> Result<()> {
         self.keep();
         let unknown =
-            |error| WalError::OutcomeUnknown { place: self.path.display().to_string(), source: Box::new(error) };
+            |error| WalError::OutcomeUnknown { location: self.path.display().to_string(), source: Box::new(error) };
         if let Err(error) = disk::write(&self.file, &self.path, line) {
             // A part of it may be there. It has no line break, so that even if this isn't durable it is no record.
             disk::cut(&self.file, &self.path, self.end).map_err(unknown)?;
@@ -119,12 +119,12 @@ impl Writer {
         }
         let found = "another program put another file in its place, or removed it, while it was open; open it again, and \
                      recover";
-        Err(WalError::Foreign { path: self.path.clone(), found: found.into() })
+        Err(WalError::NotAJournal { path: self.path.clone(), found: found.into() })
     }
 }
 
 fn locked(path: &Path) -> WalError {
-    WalError::Locked { place: path.display().to_string(), holder: disk::lock_holder(path) }
+    WalError::Locked { location: path.display().to_string(), holder: disk::lock_holder(path) }
 }
 
 impl Drop for Writer {

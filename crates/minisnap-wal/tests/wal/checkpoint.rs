@@ -41,8 +41,8 @@ async fn nothing_is_cut_unless_the_snapshot_is_durable() {
         Fault::OutcomeUnknown { applied: false },
         Fault::from(std::io::ErrorKind::StorageFull),
     ] {
-        for operation in [Operation::Stage, Operation::Write, Operation::Publish] {
-            if matches!(fault, Fault::OutcomeUnknown { .. }) && operation != Operation::Publish {
+        for operation in [Operation::Stage, Operation::Write, Operation::Commit] {
+            if matches!(fault, Fault::OutcomeUnknown { .. }) && operation != Operation::Commit {
                 continue;
             }
             let mut pair = Pair::with_records(9).await;
@@ -52,7 +52,7 @@ async fn nothing_is_cut_unless_the_snapshot_is_durable() {
             assert!(matches!(error, WalError::Snapshot(_)), "{error}");
             assert_eq!(records(&pair.log).await, numbered(4, 9), "{operation}");
             // The next one makes up for it.
-            let done = checkpoint(&pair.store.clone().keep(1), &mut pair.log, &9, 9).await.expect("checkpoint");
+            let done = checkpoint(&pair.store.clone().retain(1), &mut pair.log, &9, 9).await.expect("checkpoint");
             assert_eq!(done.truncated_through, 9);
         }
     }
@@ -106,7 +106,7 @@ async fn a_state_the_log_does_not_reach_is_not_saved() {
 async fn what_others_published_is_kept_in_mind() {
     // Another handle that keeps more, and a lower number: the log has to reach back to that.
     let mut pair = Pair::with_records(9).await;
-    let other = pair.store.clone().keep(3);
+    let other = pair.store.clone().retain(3);
     other.create(&2, 2).await.expect("create");
     other.create(&5, 5).await.expect("create");
     let done = checkpoint(&other, &mut pair.log, &9, 9).await.expect("checkpoint");

@@ -36,14 +36,14 @@ fn text() -> impl Strategy<Value = Vec<u8>> {
 }
 
 async fn check(text: &[u8]) {
-    let place = Place::in_memory();
-    place.write("log", text);
-    let read = || std::fs::read(place.log()).expect("the file");
-    let plain: Option<Vec<u64>> = MiniStore::replay(place.log()).await.ok();
-    let journal = match place.try_open().await {
+    let location = Place::in_memory();
+    location.write("log", text);
+    let read = || std::fs::read(location.log()).expect("the file");
+    let plain: Option<Vec<u64>> = MiniStore::replay(location.log()).await.ok();
+    let journal = match location.try_open().await {
         Ok(journal) => journal,
         Err(error) => {
-            assert!(matches!(error, WalError::Foreign { .. } | WalError::Corrupt { .. }), "{error}");
+            assert!(matches!(error, WalError::NotAJournal { .. } | WalError::Corrupt { .. }), "{error}");
             assert!(read() == text, "what is refused stays as it is");
             return;
         }
@@ -70,7 +70,7 @@ async fn check(text: &[u8]) {
     // Nothing more is cut off when it is opened again.
     let found = (journal.first(), journal.last());
     drop(journal);
-    let mut journal = place.open().await;
+    let mut journal = location.open().await;
     assert_eq!((journal.first(), journal.last()), found);
     assert!(text.is_empty() || !text.contains(&b'\n') || read() == kept);
     // It goes on if what it holds can be read, and what was acknowledged can be replayed.
@@ -79,7 +79,7 @@ async fn check(text: &[u8]) {
         Ok(seq) => {
             assert_eq!(seq, last + 1);
             drop(journal);
-            let journal = place.open().await;
+            let journal = location.open().await;
             assert_eq!((journal.first(), journal.last()), (first, seq));
             assert_eq!(records(&journal).await.last(), Some(&(seq, 42)));
         }

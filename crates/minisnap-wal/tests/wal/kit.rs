@@ -26,9 +26,9 @@ impl Place {
 
     /// One with this text in the journal's place.
     pub(crate) fn with(text: &str) -> Self {
-        let place = Self::new();
-        place.write("log", text);
-        place
+        let location = Self::new();
+        location.write("log", text);
+        location
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -64,10 +64,10 @@ impl Place {
 
     /// A journal with the records from 1 to `last`, each with its number in it.
     pub(crate) async fn with_records(last: u64) -> (Self, Journal<u64>) {
-        let place = Self::new();
-        let mut journal = place.open().await;
+        let location = Self::new();
+        let mut journal = location.open().await;
         append(&mut journal, last).await;
-        (place, journal)
+        (location, journal)
     }
 }
 
@@ -127,7 +127,7 @@ impl MemLog {
 impl Log for MemLog {
     type Record = u64;
 
-    fn place(&self) -> &'static str {
+    fn location(&self) -> &'static str {
         "a log in memory"
     }
 
@@ -161,7 +161,7 @@ impl Log for MemLog {
     async fn truncate(&mut self, through: u64) -> Result<()> {
         let mut log = self.0.lock().expect("a log");
         if log.fails_to_truncate {
-            return Err(WalError::Log { place: "a log in memory".into(), source: "it was told to fail".into() });
+            return Err(WalError::Log { location: "a log in memory".into(), source: "it was told to fail".into() });
         }
         let gone = through.saturating_sub(log.before);
         log.records.drain(..usize::try_from(gone).expect("a small number"));

@@ -32,8 +32,8 @@ async fn save<B: SnapshotBackend>(store: &SnapStore<B>, last: u64) {
     store.create(&up_to(last), last).await.expect("create");
 }
 
-fn snapshot_of(place: &Place, keep: usize) -> SnapStore {
-    SnapStore::new(place.folder().join("snapshots of it")).keep(keep)
+fn snapshot_of(location: &Place, retain: usize) -> SnapStore {
+    SnapStore::new(location.folder().join("snapshots of it")).retain(retain)
 }
 
 /// Spoils the JSON of the snapshot with this seq.
@@ -46,16 +46,16 @@ async fn damage(store: &SnapStore, seq: u64) {
 
 #[tokio::test]
 async fn nothing_gives_the_empty_state() {
-    let (place, journal) = Place::with_records(0).await;
-    let found = restore(&snapshot_of(&place, 2), &journal).await.expect("recover");
+    let (location, journal) = Place::with_records(0).await;
+    let found = restore(&snapshot_of(&location, 2), &journal).await.expect("recover");
     assert_eq!((found.state, found.seq, found.snapshot, found.replayed), (up_to(0), 0, None, 0));
 }
 
 #[tokio::test]
 async fn the_log_alone_and_any_snapshot_with_its_tail_give_the_same() {
     for saved in 0..=7 {
-        let (place, mut journal) = Place::with_records(7).await;
-        let store = snapshot_of(&place, 2);
+        let (location, mut journal) = Place::with_records(7).await;
+        let store = snapshot_of(&location, 2);
         if saved > 0 {
             save(&store, saved).await;
         }
@@ -71,8 +71,8 @@ async fn the_log_alone_and_any_snapshot_with_its_tail_give_the_same() {
 
 #[tokio::test]
 async fn a_gap_is_an_error_that_names_what_is_missing() {
-    let (place, mut journal) = Place::with_records(9).await;
-    let store = snapshot_of(&place, 2);
+    let (location, mut journal) = Place::with_records(9).await;
+    let store = snapshot_of(&location, 2);
     save(&store, 3).await;
     journal.truncate(6).await.expect("truncate, too far");
     let gap = restore(&store, &journal).await.expect_err("4 to 6 are missing");
@@ -90,15 +90,15 @@ async fn a_gap_is_an_error_that_names_what_is_missing() {
 
 #[tokio::test]
 async fn a_snapshot_ahead_of_the_log_is_an_error() {
-    let (place, journal) = Place::with_records(5).await;
-    let store = snapshot_of(&place, 2);
+    let (location, journal) = Place::with_records(5).await;
+    let store = snapshot_of(&location, 2);
     save(&store, 6).await;
     let beyond = restore(&store, &journal).await.expect_err("6 is missing from the log");
     assert!(matches!(beyond, WalError::Beyond { last: 5, seq: 6, .. }), "{beyond}");
     drop(journal);
     // The way out that the error names.
-    fs::remove_file(place.log()).expect("to remove it");
-    let mut journal = Journal::<u64>::begin_after(place.log(), 6).await.expect("a journal");
+    fs::remove_file(location.log()).expect("to remove it");
+    let mut journal = Journal::<u64>::begin_after(location.log(), 6).await.expect("a journal");
     append(&mut journal, 8).await;
     assert_eq!(restore(&store, &journal).await.expect("recover").state, up_to(8));
 }
@@ -117,8 +117,8 @@ async fn a_log_that_passes_over_a_record_is_found_out() {
 
 #[tokio::test]
 async fn a_damaged_snapshot_is_an_error_unless_asked_to_fall_back() {
-    let (place, mut journal) = Place::with_records(9).await;
-    let store = snapshot_of(&place, 3);
+    let (location, mut journal) = Place::with_records(9).await;
+    let store = snapshot_of(&location, 3);
     for seq in [2, 4, 6] {
         save(&store, seq).await;
     }
@@ -138,8 +138,8 @@ async fn a_damaged_snapshot_is_an_error_unless_asked_to_fall_back() {
 
 #[tokio::test]
 async fn it_falls_back_as_far_as_the_log_reaches_and_no_further() {
-    let (place, mut journal) = Place::with_records(9).await;
-    let store = snapshot_of(&place, 2);
+    let (location, mut journal) = Place::with_records(9).await;
+    let store = snapshot_of(&location, 2);
     save(&store, 4).await;
     save(&store, 6).await;
     damage(&store, 6).await;
@@ -152,8 +152,8 @@ async fn it_falls_back_as_far_as_the_log_reaches_and_no_further() {
 
 #[tokio::test]
 async fn it_falls_back_to_the_log_alone_if_that_was_never_cut() {
-    let (place, mut journal) = Place::with_records(9).await;
-    let store = snapshot_of(&place, 1);
+    let (location, mut journal) = Place::with_records(9).await;
+    let store = snapshot_of(&location, 1);
     save(&store, 6).await;
     damage(&store, 6).await;
     let found = restore_or_fall_back(&store, &journal).await.expect("recover");
@@ -166,8 +166,8 @@ async fn it_falls_back_to_the_log_alone_if_that_was_never_cut() {
 
 #[tokio::test]
 async fn it_never_falls_back_to_what_somebody_went_back_from() {
-    let (place, journal) = Place::with_records(9).await;
-    let store = snapshot_of(&place, 3);
+    let (location, journal) = Place::with_records(9).await;
+    let store = snapshot_of(&location, 3);
     for seq in [3, 8, 5] {
         save(&store, seq).await;
     }
@@ -179,14 +179,14 @@ async fn it_never_falls_back_to_what_somebody_went_back_from() {
 #[tokio::test]
 async fn it_never_mixes_two_histories_however_many_are_damaged() {
     // Up to 8, back to 5, and on from there another way.
-    let (place, journal) = Place::with_records(3).await;
+    let (location, journal) = Place::with_records(3).await;
     drop(journal);
-    let store = snapshot_of(&place, 4);
+    let store = snapshot_of(&location, 4);
     for seq in [3, 8, 5] {
         save(&store, seq).await;
     }
-    fs::remove_file(place.log()).expect("to remove it");
-    let mut journal = Journal::<u64>::begin_after(place.log(), 5).await.expect("a journal");
+    fs::remove_file(location.log()).expect("to remove it");
+    let mut journal = Journal::<u64>::begin_after(location.log(), 5).await.expect("a journal");
     append(&mut journal, 10).await;
     save(&store, 9).await;
     damage(&store, 9).await;
@@ -199,8 +199,8 @@ async fn it_never_mixes_two_histories_however_many_are_damaged() {
 
 #[tokio::test]
 async fn it_does_not_fall_back_if_the_logs_end_is_lost() {
-    let (place, journal) = Place::with_records(6).await;
-    let store = snapshot_of(&place, 2);
+    let (location, journal) = Place::with_records(6).await;
+    let store = snapshot_of(&location, 2);
     save(&store, 4).await;
     save(&store, 9).await;
     damage(&store, 9).await;

@@ -22,7 +22,7 @@ impl DatabaseFile {
         let path = self.folder.path().join("state.redb");
         let mut opened = self.opened.lock().unwrap();
         if let Some(db) = opened.upgrade() {
-            return RedbBackend { db, place: path.display().to_string().into() };
+            return RedbBackend { db, location: path.display().to_string().into() };
         }
         // A cancelled publish may be dropping the last handle on a thread of its own: the file is closed when it is through.
         let busy = |result: &Result<RedbBackend>| matches!(result, Err(MiniSnapError::Busy { .. }));
@@ -72,10 +72,10 @@ fn in_memory() -> RedbBackend {
     RedbBackend::over(db, "in memory").unwrap()
 }
 
-async fn publish(backend: &RedbBackend, seq: u64, keep: usize) -> Result<Published> {
+async fn commit(backend: &RedbBackend, seq: u64, retain: usize) -> Result<Committed> {
     let mut stage = backend.stage(seq).await?;
     stage.write_all(seq.to_string().as_bytes()).unwrap();
-    stage.publish(Precondition::Always, NonZeroUsize::new(keep).unwrap()).await
+    stage.commit(Precondition::Always, NonZeroUsize::new(retain).unwrap()).await
 }
 
 fn jsons(backend: &RedbBackend) -> u64 {
@@ -87,13 +87,13 @@ async fn what_is_cancelled_while_it_waits_for_the_writer_before_it_never_commits
     let backend = in_memory();
     let writing = backend.db.begin_write().unwrap();
     {
-        let mut cancelled = pin!(publish(&backend, 1, 1));
+        let mut cancelled = pin!(commit(&backend, 1, 1));
         // Once to stage, which is immediate, and to hand the publish to the blocking pool, where it waits.
         assert!(cancelled.as_mut().poll(&mut Context::from_waker(std::task::Waker::noop())).is_pending());
         std::thread::sleep(Duration::from_millis(100));
     }
     writing.abort().unwrap();
-    let acknowledged = publish(&backend, 2, 2).await.unwrap();
+    let acknowledged = commit(&backend, 2, 2).await.unwrap();
     // The cancelled one holds a handle until it is through.
     while Arc::strong_count(&backend.db) > 1 {
         tokio::time::sleep(Duration::from_millis(1)).await;
@@ -104,7 +104,7 @@ async fn what_is_cancelled_while_it_waits_for_the_writer_before_it_never_commits
 #[tokio::test]
 async fn reading_waits_for_no_writer() {
     let backend = in_memory();
-    let published = publish(&backend, 1, 1).await.unwrap();
+    let published = commit(&backend, 1, 1).await.unwrap();
     let _writing = backend.db.begin_write().unwrap();
     let reading = async {
         assert_eq!(backend.current().await.unwrap().as_ref(), Some(published.generation()));
@@ -119,7 +119,7 @@ async fn a_damaged_json_is_told_with_what_is_intact() {
     let backend = in_memory();
     let mut published = Vec::new();
     for seq in 1..=3 {
-        published.push(publish(&backend, seq, 3).await.unwrap().generation().clone());
+        published.push(commit(&backend, seq, 3).await.unwrap().generation().clone());
     }
     let damage = backend.db.begin_write().unwrap();
     damage.open_table(JSON).unwrap().insert(published[2].name(), &b"4"[..]).unwrap();
@@ -137,10 +137,10 @@ async fn a_damaged_json_is_told_with_what_is_intact() {
 async fn what_is_retired_is_removed_by_the_next_publish_or_a_sweep_and_nothing_else_is() {
     let backend = in_memory();
     for seq in 1..=5 {
-        publish(&backend, seq, 2).await.unwrap();
+        commit(&backend, seq, 2).await.unwrap();
     }
     assert_eq!(jsons(&backend), 3);
-    backend.sweep().await.unwrap();
+    backend.collect_garbage().await.unwrap();
     assert_eq!(jsons(&backend), 2);
     for generation in backend.history().await.unwrap() {
         assert_eq!(backend.read(&generation).await.unwrap(), generation.seq().to_string());
@@ -186,11 +186,11 @@ async fn a_commit_that_fails_has_an_unknown_outcome_and_names_both_generations()
     let failing = Arc::new(AtomicBool::new(false));
     let medium = FailingSync(redb::backends::InMemoryBackend::new(), Arc::clone(&failing));
     let backend = RedbBackend::over(Database::builder().create_with_backend(medium).unwrap(), "failing").unwrap();
-    let before = publish(&backend, 1, 2).await.unwrap();
+    let before = commit(&backend, 1, 2).await.unwrap();
     failing.store(true, Ordering::SeqCst);
-    match publish(&backend, 2, 2).await.unwrap_err() {
+    match commit(&backend, 2, 2).await.unwrap_err() {
         MiniSnapError::OutcomeUnknown { at, generation, previous, .. } => {
-            assert_eq!((at.operation, at.place.as_str(), generation.seq()), (Operation::Publish, "failing", 2));
+            assert_eq!((at.operation, at.location.as_str(), generation.seq()), (Operation::Commit, "failing", 2));
             assert_eq!(previous.as_ref(), Some(before.generation()));
         }
         other => panic!("{other}"),
@@ -198,6 +198,6 @@ async fn a_commit_that_fails_has_an_unknown_outcome_and_names_both_generations()
     // What may not be durable is not shown, whether the database still answers or not.
     assert!(backend.history().await.map_or(true, |history| history == before.retained()));
     failing.store(false, Ordering::SeqCst);
-    let error = publish(&backend, 3, 2).await.unwrap_err();
+    let error = commit(&backend, 3, 2).await.unwrap_err();
     assert!(error.outcome_known(), "the database refuses to begin: {error}");
 }

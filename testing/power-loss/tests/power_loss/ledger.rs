@@ -1,6 +1,6 @@
 //! What was published when, in moments of the disk's recording.
 
-use minisnap_core::{Generation, Precondition, Published, SnapshotBackend};
+use minisnap_core::{Committed, Generation, Precondition, SnapshotBackend};
 use minisnap_fs::FsBackend;
 use minisnap_power_loss::Disk;
 use std::{
@@ -90,9 +90,9 @@ impl<'a> Scribe<'a> {
         FsBackend::new(&self.dir)
     }
 
-    pub(crate) async fn publish(&self, seq: u64, json: String, keep: usize) {
+    pub(crate) async fn commit(&self, seq: u64, json: String, keep: usize) {
         let begun = self.disk.moment();
-        let published = publish(&self.backend(), seq, &json, keep).await.expect("publish");
+        let published = commit(&self.backend(), seq, &json, keep).await.expect("publish");
         let acknowledged = Some(self.disk.moment());
         self.note_pair(published.generation(), json.into());
         self.note(Entry { history: History::of(published.retained()), begun, acknowledged });
@@ -127,14 +127,9 @@ fn put_in_order(entries: &mut [Entry]) {
     }
 }
 
-pub(crate) async fn publish(
-    backend: &FsBackend,
-    seq: u64,
-    json: &str,
-    keep: usize,
-) -> minisnap_core::Result<Published> {
+pub(crate) async fn commit(backend: &FsBackend, seq: u64, json: &str, keep: usize) -> minisnap_core::Result<Committed> {
     let keep = NonZeroUsize::new(keep).expect("keeps at least one");
     let mut staged = backend.stage(seq).await?;
     staged.write_all(json.as_bytes()).expect("write");
-    staged.publish(Precondition::Always, keep).await
+    staged.commit(Precondition::Always, keep).await
 }

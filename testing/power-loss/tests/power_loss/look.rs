@@ -2,7 +2,7 @@
 //! found; then the next publish works, is read back, and leaves no debris.
 
 use crate::{
-    ledger::{Entry, History, Ledger, Pair, publish},
+    ledger::{Entry, History, Ledger, Pair, commit},
     programs::text,
 };
 use minisnap_core::{
@@ -104,7 +104,7 @@ async fn publish_next(disk: &Disk, dir: &Path, found: &History, ledger: &mut Led
     let seq = found.0.first().map_or(0, |name| ledger.pairs[name].seq) + 10_000;
     let pair = Pair { seq, json: text(seq, 2000).into() };
     let begun = disk.moment();
-    let published = publish(&backend, seq, &pair.json, 2).await.map_err(told("publish onto it"))?;
+    let published = commit(&backend, seq, &pair.json, 2).await.map_err(told("publish onto it"))?;
     let acknowledged = Some(disk.moment());
     let name = published.generation().name();
     let expected = History(std::iter::once(name.into()).chain(found.0.first().cloned()).collect());

@@ -108,7 +108,7 @@ fn write_plain_pair(dir: &Path) {
 fn one_after_the_other(scribe: &Scribe<'_>, mut dice: Dice, times: u64, size: fn(&mut Dice) -> usize, keep: usize) {
     block_on(async {
         for seq in 10..10 + times {
-            scribe.publish(seq, text(seq, size(&mut dice)), keep).await;
+            scribe.commit(seq, text(seq, size(&mut dice)), keep).await;
         }
     });
 }
@@ -117,12 +117,12 @@ fn side_by_side(scribe: &Scribe<'_>, mut dice: Dice) {
     let (mut other, keep) = (Dice::new(dice.roll()), 3);
     let large = async {
         for seq in 10..20 {
-            scribe.publish(seq, text(seq, any_size(&mut dice)), keep).await;
+            scribe.commit(seq, text(seq, any_size(&mut dice)), keep).await;
         }
     };
     let small = async {
         for seq in 1000..1030 {
-            scribe.publish(seq, text(seq, 20), keep).await;
+            scribe.commit(seq, text(seq, 20), keep).await;
             tokio::time::sleep(Duration::from_micros(other.roll() % 3000)).await;
         }
     };

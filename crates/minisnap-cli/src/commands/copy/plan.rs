@@ -57,7 +57,7 @@ impl Copy {
             (false, true) => match self.plan_history(look).await? {
                 History::Related(plan) => Some(plan),
                 History::Unrelated => None,
-                History::Retired => return Ok(None),
+                History::Expired => return Ok(None),
             },
             (false, false) => newest_missing(&look.contents, &look.there)
                 .map(|first| Plan::new((first..=newest).collect(), vec![newest])),
@@ -91,7 +91,7 @@ impl Copy {
             match self.read(&look.source[index]).await? {
                 Read::Whole(_) => {}
                 Read::Damaged(left_out) => damaged.push((index, left_out)),
-                Read::Retired => return Ok(History::Retired),
+                Read::Expired => return Ok(History::Expired),
             }
         }
         let is_intact = |index: &usize| damaged.iter().all(|(damaged, _): &(usize, LeftOut)| damaged != index);
@@ -109,7 +109,7 @@ enum History {
     Related(Plan),
     Unrelated,
     /// The source retired what had to be read to find out.
-    Retired,
+    Expired,
 }
 
 /// The plan if the target is a part of the history of the source's snapshots at `positions`.

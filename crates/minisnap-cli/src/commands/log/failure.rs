@@ -30,13 +30,13 @@ pub(super) fn failure_beside(error: WalError, file: &Path, seq: Option<u64>) -> 
         WalError::Snapshot(error) => error.into(),
         WalError::Io { .. } => Failure::new(Exit::LocalFile, error.to_string())
             .advice("see to the path, its permissions and the disk; then try again"),
-        WalError::Locked { place, holder } => match holder {
+        WalError::Locked { location: place, holder } => match holder {
             Some(process) => Failure::new(Exit::Busy, format!("{place}: process {process} has the journal open"))
                 .advice(format!("stop that program (`ps -fp {process}` shows it), and try again")),
             None => Failure::new(Exit::Busy, format!("{place}: another process has the journal open"))
                 .advice(format!("stop that program (`fuser -v {shown}` shows it), and try again")),
         },
-        WalError::Foreign { path, found } => {
+        WalError::NotAJournal { path, found } => {
             Failure::new(Exit::LocalFile, format!("{}: this is no journal that can be read: {found}", path.display()))
                 .advice("give the file that the program writes to, with all its rotated files beside it")
         }
@@ -57,11 +57,11 @@ pub(super) fn failure_beside(error: WalError, file: &Path, seq: Option<u64>) -> 
             Failure::new(Exit::Damaged, format!("{}, line {line}: no record can be read: {source}", path.display()))
                 .advice("bring back a copy of that file")
         }
-        WalError::Gap { place, from, to } => {
+        WalError::Gap { location: place, from, to } => {
             let what = format!("{place}: {} from the journal", super::missing(from, to));
             Failure::new(Exit::Refused, what).advice(see_numbers(&shown))
         }
-        WalError::Beyond { place, last, seq } => {
+        WalError::Beyond { location: place, last, seq } => {
             let what = format!("{place}: the journal ends with number {last}, before {seq}");
             Failure::new(Exit::Refused, what).advice(see_numbers(&shown))
         }

@@ -12,7 +12,7 @@ pub async fn sweeping_an_empty_store_does_nothing<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let backend = store.open().await;
     for _ in 0..2 {
-        backend.sweep().await.must("an empty store can be swept");
+        backend.collect_garbage().await.must("an empty store can be swept");
         assert_eq!(current(&backend).await, None, "sweeping publishes nothing");
         assert_eq!(history(&backend).await, [], "sweeping publishes nothing");
     }
@@ -40,7 +40,7 @@ pub async fn sweeping_spares_what_is_retained<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let backend = store.open().await;
     for (tag, seq) in (0..).zip([9, 2, 5, 1, 7]) {
-        let published = publish(&backend, &Sample::new(seq, tag), Precondition::Always, keep(3)).await;
+        let published = commit(&backend, &Sample::new(seq, tag), Precondition::Always, retain(3)).await;
         published.must("a publish with `Always` is never refused");
     }
     let before = Picture::of(&backend).await;
@@ -50,7 +50,7 @@ pub async fn sweeping_spares_what_is_retained<T: StoreUnderTest>() {
     before.assert_unchanged(&store.open().await, "sweeping changes nothing that is retained on the medium").await;
 }
 
-/// A stage that lives while the store is swept can still be published, or says `Restage` and can be written again.
+/// A stage that lives while the store is swept can still be published, or says `StageLost` and can be written again.
 pub async fn sweeping_spares_living_stages<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let (writer, sweeper) = (store.open().await, store.open().await);
@@ -59,19 +59,19 @@ pub async fn sweeping_spares_living_stages<T: StoreUnderTest>() {
         let staged = stage(&writer, &sample).await.must("a stage can begin");
         let mut unwritten = writer.stage(seq).await.must("a stage can begin");
         for backend in [&sweeper, &writer] {
-            backend.sweep().await.must("a store can be swept while stages live");
+            backend.collect_garbage().await.must("a store can be swept while stages live");
         }
-        let swept = staged.publish(Precondition::Always, ALL).await;
+        let swept = staged.commit(Precondition::Always, ALL).await;
         let published = match swept {
-            Err(MiniSnapError::Restage { .. }) => publish(&writer, &sample, Precondition::Always, ALL).await,
+            Err(MiniSnapError::StageLost { .. }) => commit(&writer, &sample, Precondition::Always, ALL).await,
             result => result,
         };
         let generation = published.must("a stage lives on when others sweep").generation().clone();
         assert_bytes(&read(&writer, &generation).await, &sample.json, "a stage is whole though others swept");
 
         if unwritten.write_all(&sample.json).is_ok() {
-            match unwritten.publish(Precondition::Always, ALL).await {
-                Err(MiniSnapError::Restage { .. }) => {}
+            match unwritten.commit(Precondition::Always, ALL).await {
+                Err(MiniSnapError::StageLost { .. }) => {}
                 result => {
                     let generation = result.must("a stage lives on when others sweep").generation().clone();
                     let json = read(&writer, &generation).await;
@@ -93,7 +93,7 @@ pub async fn sweeping_beside_publishers_loses_nothing<T: StoreUnderTest>() {
         loop {
             // And once when all is published: where that takes no time, it would be over before the second.
             let last = until.load(Ordering::Acquire);
-            sweeper.sweep().await.must("a store can be swept beside publishers");
+            sweeper.collect_garbage().await.must("a store can be swept beside publishers");
             if last {
                 return;
             }

@@ -1,7 +1,9 @@
 //! Writing the bytes of a snapshot into a store and publishing them, with progress.
 
 use crate::{args::KeepArgs, out, pending_change::PendingChange, place::Place, progress::Progress};
-use minisnap::{At, MiniSnapError, Operation, Precondition, Published, Result, StagedSnapshot, format::CHUNK};
+use minisnap::{
+    Committed, ErrorContext, MiniSnapError, Operation, Precondition, Result, StagedSnapshot, format::CHUNK,
+};
 use std::time::Duration;
 use tokio::task::yield_now;
 
@@ -12,15 +14,15 @@ const AGAIN: usize = 16;
 ///
 /// Unless `--keep` says how many, as many stay as there are: then it is only published over the history that was counted, and
 /// counted and written again if somebody published meanwhile.
-pub(crate) async fn publish(
+pub(crate) async fn commit(
     place: &Place,
     json: &[u8],
     seq: u64,
     when: Precondition,
     keep: KeepArgs,
-) -> Result<Published> {
+) -> Result<Committed> {
     let progress = Progress::of_bytes("writing", json.len() as u64);
-    let at = At::new(Operation::Publish, place.name());
+    let at = ErrorContext::new(Operation::Commit, place.name());
     let is_free = keep.keep.is_none() && !matches!(when, Precondition::IfCurrent(_));
     let mut said = None;
     PendingChange::Store.begin();
@@ -31,7 +33,7 @@ pub(crate) async fn publish(
             (when.clone(), keep)
         } else {
             let history = place.history_if_any().await?;
-            when.judge(seq, history.first(), &at)?;
+            when.evaluate(seq, history.first(), &at)?;
             let (keep, gap) = place.keep_over(&history);
             if let Some(gap) = gap.filter(|gap| said.as_ref() != Some(gap)) {
                 progress.aside(|| warn_of(&gap));
@@ -40,8 +42,8 @@ pub(crate) async fn publish(
             (Precondition::IfCurrent(history.into_iter().next()), keep)
         };
         progress.doing("publishing");
-        match staged.publish(when, keep).await {
-            Err(MiniSnapError::Restage { .. }) => {}
+        match staged.commit(when, keep).await {
+            Err(MiniSnapError::StageLost { .. }) => {}
             Err(MiniSnapError::Conflict { .. }) if is_free => {}
             published => return published,
         }
@@ -63,7 +65,7 @@ async fn write(staged: &mut dyn StagedSnapshot, json: &[u8], place: &Place, prog
     for chunk in json.chunks(CHUNK) {
         staged
             .write_all(chunk)
-            .map_err(|error| MiniSnapError::from_write(error, || At::new(Operation::Write, place.name())))?;
+            .map_err(|error| MiniSnapError::from_write(error, || ErrorContext::new(Operation::Write, place.name())))?;
         staged.drain().await?;
         progress.add(chunk.len() as u64);
         // So that Ctrl-C is heard, also where nothing is waited for.

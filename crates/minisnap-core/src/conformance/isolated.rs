@@ -23,7 +23,7 @@ pub async fn staged_is_invisible<T: StoreUnderTest>() {
         before.assert_unchanged(backend, promise).await;
     }
 
-    let published = staged.publish(Precondition::Always, ALL).await.must("a stage can be published");
+    let published = staged.commit(Precondition::Always, ALL).await.must("a stage can be published");
     for backend in [&writer, &other, &store.open().await] {
         assert_eq!(
             current(backend).await.as_ref(),
@@ -102,7 +102,7 @@ pub async fn several_stages_at_once_do_not_meet<T: StoreUnderTest>() {
             drop(staged);
         } else {
             let published =
-                staged.publish(Precondition::Always, ALL).await.must("each of several stages can be published");
+                staged.commit(Precondition::Always, ALL).await.must("each of several stages can be published");
             expected.insert(0, (published.generation().clone(), sample));
         }
     }

@@ -51,7 +51,7 @@ fn make_if_still_there(call: &Mutex<Option<Call>>, tell: &mpsc::Sender<std::thre
 #[cfg(test)]
 mod tests {
     use super::*;
-    use minisnap_core::{At, MiniSnapError, Operation};
+    use minisnap_core::{ErrorContext, MiniSnapError, Operation};
     use std::{
         io,
         sync::{
@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn an_error_and_a_panic_are_told_after_all_were_made() {
         let fails: fn() -> Result<()> = || {
-            let at = At::new(Operation::Publish, "a test");
+            let at = ErrorContext::new(Operation::Commit, "a test");
             Err(MiniSnapError::Io { at, action: "sync", source: io::Error::other("no") })
         };
         for panics in [false, true] {

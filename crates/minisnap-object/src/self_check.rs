@@ -2,9 +2,9 @@
 
 use crate::{
     ObjectBackend,
-    look::is_refusal,
-    pace::Pace,
-    said::{Source, StoreError},
+    backoff::Pace,
+    record_store::is_refusal,
+    redact::{Source, StoreError},
 };
 use futures_util::future::join_all;
 use minisnap_core::{MiniSnapError, Operation, Result};

@@ -6,7 +6,7 @@
 //! 2. Side by side: upload both files under a fresh name; look at the record, unless step 1 just did; delete what was
 //!    dropped as of step 1; list, if that is due.
 //! 3. Judge the precondition on what this publish saw. If the sweep counter moved since step 1, the files may be about to go:
-//!    copy them, within the store, to a fresh name. (They are gone: `Restage`.) Replace the record, if it is still the one
+//!    copy them, within the store, to a fresh name. (They are gone: `StageLost`.) Replace the record, if it is still the one
 //!    seen, by one that names the new generation first, and marks what is pushed out of the retained as `dropped` and what
 //!    step 2 deleted as `deleted`. If the listing has something of nobody, raise the sweep counter, too.
 //! 4. Refused: look at the record.
@@ -17,19 +17,19 @@
 //!    - Else the replacement didn't arrive and never will. To step 3, with what was seen now.
 //! 5. No answer: send the same again until the deadline; at most one arrives. At the deadline look as in 4, and if the
 //!    replacement may still arrive, the outcome is unknown.
-//! 6. Published. Delete what the listing has of nobody, if there is something.
+//! 6. Committed. Delete what the listing has of nobody, if there is something.
 
 use crate::{
     ObjectBackend,
+    backoff::Pace,
+    garbage::Listing,
     guard::Guard,
     layout,
-    look::{Look, Replaced, is_missing_object},
-    pace::Pace,
-    said::{Source, StoreError},
+    record_store::{Look, Replaced, is_missing_object},
+    redact::{Source, StoreError},
     stage::Stage,
-    sweep::Listing,
 };
-use minisnap_core::{Generation, MiniSnapError, Operation, Precondition, Published, Result, format::seq_text};
+use minisnap_core::{Committed, Generation, MiniSnapError, Operation, Precondition, Result, format::seq_text};
 use object_store::ObjectStoreExt;
 use std::{
     collections::HashSet,
@@ -39,14 +39,14 @@ use std::{
 use tokio::{runtime::Handle, time::timeout};
 
 /// Publishes what was staged. The steps are those of the module.
-pub(crate) async fn publish(mut stage: Stage, when: Precondition, keep: NonZeroUsize) -> Result<Published> {
+pub(crate) async fn commit(mut stage: Stage, when: Precondition, retain: NonZeroUsize) -> Result<Committed> {
     let backend = stage.backend.clone();
     let mut leftovers = Leftovers::new(&stage);
 
     // 1.
     let large = stage.is_large();
     let written_under = match large {
-        true => backend.look(Operation::Publish).await?,
+        true => backend.look(Operation::Commit).await?,
         false => backend.known().unwrap_or_else(|| stage.began.clone()),
     };
 
@@ -54,7 +54,7 @@ pub(crate) async fn publish(mut stage: Stage, when: Precondition, keep: NonZeroU
     let look = async {
         match large || !Guard::FreshLook.holds() {
             true => Ok(written_under.clone()),
-            false => backend.look(Operation::Publish).await,
+            false => backend.look(Operation::Commit).await,
         }
     };
     let (uploaded, base, deleted, listing) =
@@ -65,7 +65,7 @@ pub(crate) async fn publish(mut stage: Stage, when: Precondition, keep: NonZeroU
 
     let mut attempt =
         Attempt { backend: &backend, stage: &stage, time, generation, base: base?, written_under, deleted, listing };
-    let (published, mut doomed) = attempt.commit(&mut leftovers, &when, keep).await?;
+    let (published, mut doomed) = attempt.commit(&mut leftovers, &when, retain).await?;
 
     // 6.
     leftovers.published(attempt.generation.name());
@@ -105,25 +105,25 @@ impl Attempt<'_> {
         &mut self,
         leftovers: &mut Leftovers,
         when: &Precondition,
-        keep: NonZeroUsize,
-    ) -> Result<(Published, Vec<object_store::path::Path>)> {
+        retain: NonZeroUsize,
+    ) -> Result<(Committed, Vec<object_store::path::Path>)> {
         let backend = self.backend;
         let mut pace = Pace::new(backend.settings.busy_timeout, self.generation.name());
         // Whether an attempt over this base may have arrived or still arrive, whatever its answer was.
         let mut may_arrive = false;
         loop {
             // 3.
-            when.judge(self.generation.seq(), self.base.record.current(), &backend.at_record())?;
+            when.evaluate(self.generation.seq(), self.base.record.current(), &backend.at_record())?;
             if Guard::SweepCounter.holds() && self.base.record.may_have_swept_since(&self.written_under.record) {
                 self.copy_to_fresh_name(leftovers).await?;
             }
-            let mut record = self.base.record.publish(&self.generation, keep, &self.deleted);
+            let mut record = self.base.record.commit(&self.generation, retain, &self.deleted);
             let of_nobody = self.listing.of_nobody(&record, &leftovers.names);
             if !of_nobody.is_empty() {
-                record = record.sweep();
+                record = record.collect_garbage();
             }
             let before: Vec<_> = self.base.record.retained().cloned().collect();
-            let published = || Published::new(self.generation.clone(), &before, keep);
+            let published = || Committed::new(self.generation.clone(), &before, retain);
 
             leftovers.on_their_way();
             let why = match backend.replace(&self.base, &record, pace.left().max(LAST_ATTEMPT)).await {
@@ -139,7 +139,7 @@ impl Attempt<'_> {
                 Replaced::Unsupported(error) if may_arrive => StoreError::from(&error).into(),
                 Replaced::Unsupported(error) => {
                     leftovers.not_on_their_way();
-                    return Err(backend.unsupported(Operation::Publish, "If-Match", &error.to_string()));
+                    return Err(backend.unsupported(Operation::Commit, "If-Match", &error.to_string()));
                 }
             };
             // 4.
@@ -168,7 +168,7 @@ impl Attempt<'_> {
     async fn read_back(&self, pace: &mut Pace) -> Result<Arrived> {
         let look = loop {
             let (over, within) = (pace.is_over(), pace.left().max(LAST_ATTEMPT));
-            let failure = match timeout(within, self.backend.look(Operation::Publish)).await {
+            let failure = match timeout(within, self.backend.look(Operation::Commit)).await {
                 Ok(Ok(look)) => break look,
                 // It won't become readable by waiting.
                 Ok(Err(error @ (MiniSnapError::Corrupt { .. } | MiniSnapError::Unsupported { .. }))) => {
@@ -218,16 +218,16 @@ impl Attempt<'_> {
             Err(error) => Err(error),
         };
         let restage =
-            |reason: &str| MiniSnapError::Restage { at: backend.at(Operation::Publish, &from), reason: reason.into() };
+            |reason: &str| MiniSnapError::StageLost { at: backend.at(Operation::Commit, &from), reason: reason.into() };
         match copied {
             Ok(true) => {}
             Ok(false) => return Err(restage("another handle swept it away, and a copy within the store isn't whole")),
             Err(error) if is_missing_object(&error) => {
                 return Err(restage("another handle swept it away before it was published"));
             }
-            Err(error) => return Err(backend.failed(Operation::Publish, &json, &error)),
+            Err(error) => return Err(backend.failed(Operation::Commit, &json, &error)),
         }
-        written.map_err(|error| backend.failed(Operation::Publish, &seq, &error))?;
+        written.map_err(|error| backend.failed(Operation::Commit, &seq, &error))?;
         self.generation = self.stage.generation(name, self.time);
         self.written_under = self.base.clone();
         Ok(())

@@ -2,14 +2,14 @@
 //! what to do about half of one.
 
 use crate::{
-    commit,
     disk::{Disk, Entry},
+    expire,
     layout::{GenerationName, Layout, NOTHING_PUBLISHED, PublicName, is_of_other_format},
     lock::StoreLock,
     names::{self, AtName, PlainPair},
     read,
     record::{self, CommitRecord},
-    repair, retire,
+    repair, replace_record,
     stage::Stage,
 };
 use minisnap_core::{MiniSnapError, Result};
@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 ///    - a plain pair is adopted: copied into a generation that is published as the first one;
 ///    - half a pair is set aside, under a name of its own beside it: it is no snapshot, but it is somebody's.
 /// 2. Plain files beside a generation must say the same as it, as after an adoption that was cut short; else they are
-///    `Foreign`.
+///    `ExternalChange`.
 /// 3. While nothing was published, say so in a commit record. Where there is no link yet, place it, over a plain file if
 ///    there still is one. At each instant in between, both names say the same as the current generation, one through its
 ///    link and one by itself. Both folders are synced before, since whoever did it may have been killed before that: a link
@@ -79,7 +79,7 @@ fn adopt(disk: Disk, layout: &Layout, lock: &StoreLock) -> Result<GenerationName
     for _ in 0..ATTEMPTS {
         let Some(pair) = PlainPair::read(disk, layout)? else { continue };
         // What an adoption left that was cut short before it could publish.
-        retire::remove_generation(disk, &layout.generation(&pair.name))?;
+        expire::remove_generation(disk, &layout.generation(&pair.name))?;
         let mut stage = Stage::create(disk, layout, pair.name.seq)?;
         stage.write_all(&pair.json)?;
         stage.complete(None, 1)?;
@@ -89,7 +89,8 @@ fn adopt(disk: Disk, layout: &Layout, lock: &StoreLock) -> Result<GenerationName
         read::sync_plain_pair(disk, layout)?;
         if pair.is_still_there(disk, layout)? {
             // The pair is the same before and after, under the same name: whatever the outcome, it is untouched.
-            commit::swap(disk, layout, lock, &mut stage, &pair.name).map_err(commit::Failure::of_adopting)?;
+            replace_record::swap(disk, layout, lock, &mut stage, &pair.name)
+                .map_err(replace_record::Failure::of_adopting)?;
             return Ok(pair.name);
         }
     }
@@ -99,7 +100,7 @@ fn adopt(disk: Disk, layout: &Layout, lock: &StoreLock) -> Result<GenerationName
 /// The error for plain files that don't stand still.
 pub(crate) fn changing(disk: Disk, layout: &Layout) -> MiniSnapError {
     let [json, _] = layout.names();
-    MiniSnapError::Foreign {
+    MiniSnapError::ExternalChange {
         at: disk.at(&json.path),
         found: "another program keeps replacing snapshot.json and snapshot.seq".into(),
         remedy: "stop it: a version before 0.1.4 can't share a folder with this one".into(),
@@ -163,7 +164,7 @@ pub(crate) fn refuse_lost_record(
 fn refuse_other_format(disk: Disk, layout: &Layout) -> Result<()> {
     match disk.names_in(layout.dir())?.into_iter().find(|name| is_of_other_format(name)) {
         None => Ok(()),
-        Some(name) => Err(MiniSnapError::Foreign {
+        Some(name) => Err(MiniSnapError::ExternalChange {
             at: disk.at(&layout.dir().join(name)),
             found: "this is a snapshot of minisnap 0.1.2 or 0.1.3, which had another format".into(),
             remedy: "restore it with that version and save it with this one, in another folder; or move it elsewhere"

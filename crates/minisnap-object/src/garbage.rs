@@ -12,11 +12,11 @@
 
 use crate::{
     ObjectBackend,
+    backoff::Pace,
     guard::Guard,
     layout::{self, Found},
-    look::{Look, Replaced},
-    pace::Pace,
     record::Record,
+    record_store::{Look, Replaced},
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
 use minisnap_core::{MiniSnapError, Operation, Result};
@@ -64,21 +64,21 @@ impl ObjectBackend {
     pub(crate) async fn sweep_now(&self) -> Result<()> {
         let too_early = match Guard::ListBeforeRead.holds() {
             true => None,
-            false => Some(self.look(Operation::Sweep).await?),
+            false => Some(self.look(Operation::CollectGarbage).await?),
         };
         // 1.
-        let listing = self.list(Operation::Sweep, Duration::ZERO).await?;
+        let listing = self.list(Operation::CollectGarbage, Duration::ZERO).await?;
         // 2.
         let before = match too_early {
             Some(before) => before,
-            None => self.look(Operation::Sweep).await?,
+            None => self.look(Operation::CollectGarbage).await?,
         };
         let dropped: Vec<_> = before.record.dropped().flat_map(|dropped| self.layout.files(dropped.name())).collect();
         // 3.
         let of_nobody = match listing.of_nobody(&before.record, &[]).is_empty() {
             true => Vec::new(),
             false => {
-                self.check_conditions(Operation::Sweep).await?;
+                self.check_conditions(Operation::CollectGarbage).await?;
                 // 4.
                 let announced = self.announce(before).await?;
                 listing.of_nobody(&announced, &[])
@@ -87,7 +87,7 @@ impl ObjectBackend {
         // 5.
         let doomed = dropped.into_iter().chain(of_nobody).chain(listing.probes()).collect();
         let (_, failed) = self.delete(doomed).await;
-        failed.map_or(Ok(()), |error| Err(self.failed(Operation::Sweep, self.layout.snapshots(), &error)))
+        failed.map_or(Ok(()), |error| Err(self.failed(Operation::CollectGarbage, self.layout.snapshots(), &error)))
     }
 
     /// The objects of this store that are older than `grace_time`.
@@ -117,22 +117,22 @@ impl ObjectBackend {
         let mut pace = Pace::new(self.settings.busy_timeout, &own);
         let mut look = seen.clone();
         while !look.record.may_have_swept_since(&seen.record) {
-            let announced = look.record.sweep();
+            let announced = look.record.collect_garbage();
             match self.replace(&look, &announced, pace.left()).await {
                 Replaced::Yes => return Ok(announced),
                 Replaced::Unsupported(error) => {
-                    return Err(self.unsupported(Operation::Sweep, "If-Match", &error.to_string()));
+                    return Err(self.unsupported(Operation::CollectGarbage, "If-Match", &error.to_string()));
                 }
                 Replaced::Refused(_) | Replaced::NoAnswer(_) if pace.is_over() => {
                     return Err(MiniSnapError::Busy {
-                        at: self.at(Operation::Sweep, &self.layout.current()),
+                        at: self.at(Operation::CollectGarbage, &self.layout.current()),
                         waited: pace.elapsed(),
                         reason: "others replaced the commit record, or it gave no answer".into(),
                     });
                 }
                 Replaced::Refused(_) | Replaced::NoAnswer(_) => pace.pause().await,
             }
-            look = self.look(Operation::Sweep).await?;
+            look = self.look(Operation::CollectGarbage).await?;
         }
         Ok(look.record)
     }

@@ -4,7 +4,7 @@ use crate::{
     ObjectBackend,
     guard::Guard,
     record::{Record, Unreadable},
-    said::{Source, StoreError},
+    redact::{Source, StoreError},
 };
 use minisnap_core::{MiniSnapError, Operation, Result};
 use object_store::{Error, ObjectStoreExt, PutMode, UpdateVersion};

@@ -4,11 +4,11 @@
 //! again by a writer. So it needs no lock to be removed, and nobody has to wait for it: see `later.rs`.
 
 use crate::{
-    commit,
     disk::Disk,
     layout::{GENERATION_ENTRIES, GenerationName, Layout, NEXT, is_stage},
     lock::{StoreLock, Writer, WriterLock, writer_of},
     record::{self, History},
+    replace_record,
 };
 use minisnap_core::Result;
 use std::{
@@ -18,10 +18,10 @@ use std::{
 
 /// How far the commit record has come that says what is current.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Committed {
-    Durably,
+pub(crate) enum RecordSync {
+    Done,
     /// Its writer may have been killed before its sync: what it retired may be current again after a power loss.
-    Perhaps,
+    Unknown,
 }
 
 /// Removes every stage whose writer is gone, and every generation that isn't of the current `history` and whose writer is
@@ -35,15 +35,15 @@ pub(crate) fn clean(
     layout: &Layout,
     lock: &StoreLock,
     history: &History,
-    mut committed: Committed,
+    mut sync: RecordSync,
 ) -> Result<()> {
     each_doomed(disk, layout, history, |doomed| {
-        if committed == Committed::Perhaps && !doomed.is_stage {
+        if sync == RecordSync::Unknown && !doomed.is_stage {
             if doomed.was_removed_meanwhile()? {
                 return Ok(());
             }
-            commit::renew(disk, layout, lock, history.newest())?;
-            committed = Committed::Durably;
+            replace_record::renew(disk, layout, lock, history.newest())?;
+            sync = RecordSync::Done;
         }
         doomed.remove()
     })
@@ -185,7 +185,7 @@ mod tests {
             let before = placed();
             let caller = Caller::default();
             let lock = StoreLock::acquire(disk, &layout, Duration::ZERO, &caller.watch()).expect("a lock");
-            clean(disk, &layout, &lock, &History::default(), Committed::Perhaps).expect("nothing is in its way");
+            clean(disk, &layout, &lock, &History::default(), RecordSync::Unknown).expect("nothing is in its way");
             assert!(!generation.exists());
             // Only what could be current again is worth making the commit record durable.
             assert_eq!(placed() != before, left.is_some());

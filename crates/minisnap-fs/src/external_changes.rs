@@ -2,20 +2,20 @@
 //! Never by itself: each is one named call.
 
 use crate::{
-    adopt,
     backend::Store,
-    commit,
     disk::Disk,
+    expire::{self, RecordSync},
     layout::{GenerationName, Layout},
     lock::{CallerWatch, StoreLock},
+    migrate,
     names::{self, AtName},
     read,
     record::{self, History},
-    retire::{self, Committed},
+    replace_record,
     stage::Stage,
 };
 use minisnap_core::{
-    Digest, MiniSnapError, Operation, Published, Result,
+    Committed, Digest, MiniSnapError, Operation, Result,
     format::{JSON_NAME, SEQ_NAME, check_json},
 };
 use std::{
@@ -32,8 +32,8 @@ use std::{
 ///    edit was made to a copy, and the intact one stays in the history), else the parent of that (the edited one is
 ///    replaced).
 /// 4. Place the links over plain files, which say the same now; remove an edited generation, of which there is a copy.
-pub(crate) fn reseal(store: &Store, agreed: Option<(u64, Digest)>, caller: &CallerWatch) -> Result<Option<Published>> {
-    let (disk, layout) = (Disk::new(Operation::Reseal), &store.layout);
+pub(crate) fn accept(store: &Store, agreed: Option<(u64, Digest)>, caller: &CallerWatch) -> Result<Option<Committed>> {
+    let (disk, layout) = (Disk::new(Operation::AcceptExternalChanges), &store.layout);
     let Some(_) = record::read(disk, layout)?.into_current() else { return Ok(None) };
     let lock = StoreLock::acquire(disk, layout, store.patience, caller)?;
     let Some(current) = record::read(disk, layout)?.into_current() else { return Ok(None) };
@@ -41,7 +41,7 @@ pub(crate) fn reseal(store: &Store, agreed: Option<(u64, Digest)>, caller: &Call
     let Edit { json, seq, current_is_intact } = read_edit(disk, layout, &current)?;
     let found = (seq, Digest::of(&json));
     if agreed.is_some_and(|agreed| agreed != found) {
-        return Err(MiniSnapError::Foreign {
+        return Err(MiniSnapError::ExternalChange {
             at: disk.at(&layout.dir().join(JSON_NAME)),
             found: "it was changed since it was looked at".into(),
             remedy: "look at it again, and see who else writes there".into(),
@@ -49,7 +49,7 @@ pub(crate) fn reseal(store: &Store, agreed: Option<(u64, Digest)>, caller: &Call
     }
     if found == (current.seq, current.digest) {
         // As published, though perhaps by way of plain files: an unfinished adoption, or an edit that was undone.
-        adopt::settle(disk, layout, &lock)?;
+        migrate::settle(disk, layout, &lock)?;
         return Ok(None);
     }
     // 2.
@@ -71,25 +71,25 @@ pub(crate) fn reseal(store: &Store, agreed: Option<(u64, Digest)>, caller: &Call
     stage.sync()?;
     let generation = record::describe(disk, layout, &name)?;
     let older = before.describe(disk, layout)?;
-    commit::swap(disk, layout, &lock, &mut stage, &name)
+    replace_record::swap(disk, layout, &lock, &mut stage, &name)
         .map_err(|failure| failure.of_publishing(disk, layout, &name, Some(&current)))?;
     // 4.
-    let _ = adopt::settle(disk, layout, &lock);
+    let _ = migrate::settle(disk, layout, &lock);
     let _ = History::from(disk, layout, Some(&name))
-        .and_then(|history| retire::clean(disk, layout, &lock, &history, Committed::Durably));
-    Ok(Some(Published::new(generation, &older, NonZeroUsize::MAX)))
+        .and_then(|history| expire::clean(disk, layout, &lock, &history, RecordSync::Done));
+    Ok(Some(Committed::new(generation, &older, NonZeroUsize::MAX)))
 }
 
 /// Moves plain files that stand at the two names to names of their own, and puts the links back. Returns the new names.
-pub(crate) fn set_aside(store: &Store, caller: &CallerWatch) -> Result<Vec<PathBuf>> {
-    let (disk, layout) = (Disk::new(Operation::SetAside), &store.layout);
+pub(crate) fn revert(store: &Store, caller: &CallerWatch) -> Result<Vec<PathBuf>> {
+    let (disk, layout) = (Disk::new(Operation::RevertExternalChanges), &store.layout);
     if record::read(disk, layout)?.current().is_none() {
         // Plain files are the snapshot itself, or are set aside by the next publish.
         return Ok(Vec::new());
     }
     let lock = StoreLock::acquire(disk, layout, store.patience, caller)?;
-    let moved = adopt::set_aside_plain_files(disk, layout, &lock)?;
-    adopt::settle(disk, layout, &lock)?;
+    let moved = migrate::set_aside_plain_files(disk, layout, &lock)?;
+    migrate::settle(disk, layout, &lock)?;
     Ok(moved)
 }
 
