@@ -1,237 +1,252 @@
-//! What writes: the ways to make a snapshot, all of them one loop of stage, write, publish.
+//! What writes: a create is a future with options, and all kinds of it are one loop.
+//!
+//! 1. Stage.
+//! 2. Write the JSON to the stage: [`input`] says how, for a state, a shared state, or text.
+//! 3. Commit, under the precondition.
+//! 4. Only if a forced collection took the stage away (`StageLost`): again from step 1, a few times.
+
+mod input;
 
 use crate::{
-    Committed, ErrorContext, Generation, MiniSnapError, Operation, Precondition, Result, SnapStore, SnapshotBackend,
-    StagedSnapshot, format, run_blocking,
+    Bytes, Committed, Generation, MiniSnapError, Operation, Precondition, Result, SnapStore, SnapshotBackend,
+    StagedSnapshot,
 };
+pub use input::{Borrowed, Owned, Raw};
+use input::{Input, Written};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
-    io::{self, Write},
-    sync::{Arc, Weak},
+    fmt,
+    future::Future,
+    num::NonZeroUsize,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
 };
-use tokio::runtime::Handle;
 
-/// How often a snapshot was written again because the store lost what was staged.
-#[derive(Default)]
-struct Restages(usize);
+type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
 
-impl Restages {
-    const MOST: usize = 8;
-
-    /// Whether to write it once more after this.
-    fn again_after(&mut self, published: &Result<Committed>) -> bool {
-        self.0 += 1;
-        matches!(published, Err(MiniSnapError::StageLost { .. })) && self.0 <= Self::MOST
-    }
-}
+/// How often a snapshot is written again because its stage was lost.
+const MOST_STAGES: usize = 9;
 
 impl<B: SnapshotBackend> SnapStore<B> {
-    /// Makes `state` the current snapshot; `seq` is the number of the last change in it. The last to create wins, also with
-    /// the same seq or a lower one.
+    /// Makes `state` the current snapshot; `seq` is the sequence number of the last change in it.
     ///
-    /// `Ok` means that the snapshot is durable, whole, and can be read back as JSON, and that the log up to
-    /// [`truncation_point`](Committed::truncation_point) may go. (That it is *equal* when it comes back is up to the
-    /// state's type: see [`create_verified`](Self::create_verified).)
+    /// The answer is a future with options, to be awaited: see [`Create`]. Without options, the last create wins, also with
+    /// the same `seq` or a lower one.
     ///
-    /// The state is serialized on the calling task and needs no bound but `Serialize`; for a large one see
+    /// `Ok` means that the snapshot is durable, complete, and can be parsed as JSON, and that the log can be truncated through
+    /// [`truncation_point`](Committed::truncation_point). That the state *round-trips* is checked by
+    /// [`verified`](Create::verified).
+    ///
+    /// The state is serialized by the task that awaits, and needs no bound but `Serialize`. For a large state, see
     /// [`create_owned`](Self::create_owned).
     ///
     /// # Errors
     ///
-    /// After any error but [`OutcomeUnknown`](MiniSnapError::OutcomeUnknown) the old snapshot is untouched. Never delete
-    /// log after an error.
+    /// After every error but [`OutcomeUnknown`](MiniSnapError::OutcomeUnknown), the old snapshot is untouched. Never truncate
+    /// the log after an error.
     ///
     /// A state that can't be read back as JSON is refused: [`MapKey`](MiniSnapError::MapKey),
     /// [`Unrestorable`](MiniSnapError::Unrestorable), [`Serde`](MiniSnapError::Serde).
     ///
-    /// # On cancel
+    /// # Cancel safety
     ///
-    /// If the future is dropped, the snapshot is the old one or the new one, and it is settled which: it can't change
-    /// after a later `create` has answered.
-    pub async fn create<S: Serialize + ?Sized>(&self, state: &S, seq: u64) -> Result<Committed> {
-        self.create_with(state, seq, Precondition::Always).await
+    /// Nothing happens before the first poll. If the future is dropped later, the snapshot is the old one or the new one, and
+    /// that is settled: it can't change after a later create has returned.
+    ///
+    /// ```
+    /// # #[cfg(feature = "mem")] #[tokio::main(flavor = "current_thread")] async fn main() -> minisnap::Result<()> {
+    /// # let store = minisnap::SnapStore::with_backend(minisnap::mem::MemBackend::new());
+    /// let first = store.create("a state", 10).if_empty().await?;
+    /// store.create("the next", 11).if_newer().if_current(first.generation()).await?;
+    /// # Ok(()) }
+    /// # #[cfg(not(feature = "mem"))] fn main() {}
+    /// ```
+    pub fn create<'a, S: Serialize + ?Sized>(&'a self, state: &'a S, seq: u64) -> Create<'a, B, Borrowed<'a, S>> {
+        Create::new(self, Borrowed::new(state), seq)
     }
 
-    /// Like [`create`](Self::create), if `seq` is above that of the current snapshot: the seq never goes down.
+    /// Like [`create`](Self::create), for a large state: it is serialized on the blocking pool, in bounded memory, and the
+    /// runtime is not held up.
     ///
-    /// This is no fence by itself. It stops an old leader that wakes up only where `seq` counts committed changes alone, as
-    /// in Raft: where an old leader may have counted further than its successor, it overwrites the successor's snapshot. To
-    /// notice any other writer, whatever its seq, use [`create_if_current`](Self::create_if_current).
+    /// # Cancel safety
+    ///
+    /// As with [`create`](Self::create). Serializing stops at the next chunk.
+    pub fn create_owned<S>(&self, state: Arc<S>, seq: u64) -> Create<'_, B, Owned<S>>
+    where
+        S: Serialize + Send + Sync + 'static,
+    {
+        Create::new(self, Owned::new(state), seq)
+    }
+
+    /// Like [`create`](Self::create), for JSON text, which is stored byte for byte: for copies, and for states that arrive as
+    /// text.
     ///
     /// # Errors
     ///
-    /// [`Stale`](MiniSnapError::Stale) if it isn't; nothing is changed then.
-    pub async fn create_if_newer<S: Serialize + ?Sized>(&self, state: &S, seq: u64) -> Result<Committed> {
-        self.create_with(state, seq, Precondition::IfNewer).await
+    /// [`Serde`](MiniSnapError::Serde) if it isn't one JSON document that a restore can read; nothing was changed then. Else
+    /// those of [`create`](Self::create).
+    pub fn create_raw(&self, json: impl Into<Bytes>, seq: u64) -> Create<'_, B, Raw> {
+        Create::new(self, Raw::new(json.into()), seq)
+    }
+}
+
+/// A create, with its options: a future that does nothing until it is awaited.
+///
+/// Made by [`SnapStore::create`], [`create_owned`](SnapStore::create_owned) and [`create_raw`](SnapStore::create_raw). Of the
+/// preconditions the last one counts; all else combines.
+#[must_use = "a create does nothing until it is awaited"]
+pub struct Create<'a, B, I> {
+    store: &'a SnapStore<B>,
+    input: I,
+    seq: u64,
+    precondition: Precondition,
+    retain: NonZeroUsize,
+    stages: usize,
+    step: Step<'a>,
+}
+
+/// What a create is waiting for.
+enum Step<'a> {
+    Beginning,
+    Staging(BoxFuture<'a, Box<dyn StagedSnapshot>>),
+    Writing(BoxFuture<'static, Box<dyn StagedSnapshot>>),
+    Committing(BoxFuture<'static, Committed>),
+    Done,
+}
+
+impl<'a, B, I> Create<'a, B, I> {
+    fn new(store: &'a SnapStore<B>, input: I, seq: u64) -> Self {
+        let (precondition, retain) = (Precondition::Always, store.retain);
+        Self { store, input, seq, precondition, retain, stages: 0, step: Step::Beginning }
     }
 
-    /// Like [`create`](Self::create), if `expected` is still the current snapshot (`None`: if there is none yet). Of any
-    /// number of programs that expect the same, exactly one creates.
+    /// Only if `seq` is above that of the current snapshot, or there is none: else [`Stale`](MiniSnapError::Stale). The seq
+    /// never goes down.
     ///
-    /// # Errors
-    ///
-    /// [`Conflict`](MiniSnapError::Conflict) if it isn't; nothing is changed then.
-    pub async fn create_if_current<S: Serialize + ?Sized>(
-        &self,
-        state: &S,
-        seq: u64,
-        expected: Option<Generation>,
-    ) -> Result<Committed> {
-        self.create_with(state, seq, Precondition::IfCurrent(expected)).await
+    /// This is no fence by itself. It stops an old leader only where `seq` counts committed changes alone, as in Raft: an old
+    /// leader that has counted further than its successor overwrites the successor's snapshot.
+    pub fn if_newer(mut self) -> Self {
+        self.precondition = Precondition::IfNewer;
+        self
     }
 
-    /// Like [`create`](Self::create), if `when` holds.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`create`](Self::create) and of the precondition.
-    pub async fn create_with<S: Serialize + ?Sized>(
-        &self,
-        state: &S,
-        seq: u64,
-        when: Precondition,
-    ) -> Result<Committed> {
-        let mut restages = Restages::default();
-        loop {
-            let mut staged = self.backend.stage(seq).await?;
-            format::write_json(&mut staged, state, || self.at(Operation::Write))?;
-            let published = staged.commit(when.clone(), self.retain).await;
-            if !restages.again_after(&published) {
-                return published;
-            }
-        }
+    /// Only if `generation` is still the current one: else [`Conflict`](MiniSnapError::Conflict). Of any number of writers
+    /// that expect the same, exactly one creates.
+    pub fn if_current(mut self, generation: &Generation) -> Self {
+        self.precondition = Precondition::IfCurrent(Some(generation.clone()));
+        self
     }
 
-    /// Like [`create`](Self::create), for a large state: it is serialized on the blocking pool, in bounded memory, and
-    /// the runtime is not held up, whichever flavour it is.
-    ///
-    /// If the future is dropped, serializing stops at the next chunk.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`create`](Self::create).
-    pub async fn create_owned<S: Serialize + Send + Sync + 'static>(
-        &self,
-        state: Arc<S>,
-        seq: u64,
-    ) -> Result<Committed> {
-        self.create_owned_with(state, seq, Precondition::Always).await
+    /// Only if there is no snapshot yet: else [`Conflict`](MiniSnapError::Conflict).
+    pub fn if_empty(mut self) -> Self {
+        self.precondition = Precondition::IfCurrent(None);
+        self
     }
 
-    /// Like [`create_owned`](Self::create_owned), if `when` holds.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`create`](Self::create) and of the precondition.
-    pub async fn create_owned_with<S: Serialize + Send + Sync + 'static>(
-        &self,
-        state: Arc<S>,
-        seq: u64,
-        when: Precondition,
-    ) -> Result<Committed> {
-        let mut restages = Restages::default();
-        loop {
-            let staged = self.backend.stage(seq).await?;
-            let staged = write_on_blocking_pool(staged, Arc::clone(&state), self.at(Operation::Write)).await?;
-            let published = staged.commit(when.clone(), self.retain).await;
-            if !restages.again_after(&published) {
-                return published;
-            }
-        }
+    /// Only if this holds: one of the three above, or [`Always`](Precondition::Always), for a program that decides which.
+    pub fn precondition(mut self, precondition: Precondition) -> Self {
+        self.precondition = precondition;
+        self
     }
 
-    /// Like [`create`](Self::create), after a proof that the state comes back: it is serialized to memory, parsed, and
-    /// compared, and only then published. A NaN that became `null`, or a `Serialize` that doesn't match its
-    /// `Deserialize`, is an error now and not at the next restart.
+    /// Retains the newest `generations`, this time: see [`SnapStore::retain`].
+    ///
+    /// # Panics
+    ///
+    /// If it is 0.
+    pub fn retain(mut self, generations: usize) -> Self {
+        self.retain = crate::store::retention(generations);
+        self
+    }
+}
+
+impl<B, S: Serialize + DeserializeOwned + PartialEq> Create<'_, B, Borrowed<'_, S>> {
+    /// Commits only after a proof that the state round-trips: it is serialized to memory, parsed, and compared. A NaN that
+    /// became `null`, or a `Serialize` that doesn't match its `Deserialize`, is an error now and not at the next restart.
     ///
     /// Costs the memory of the JSON and of a second state, and the time of a restore.
     ///
     /// # Errors
     ///
-    /// [`Unrestorable`](MiniSnapError::Unrestorable) if the state would not come back equal; else those of
-    /// [`create`](Self::create).
-    pub async fn create_verified<S>(&self, state: &S, seq: u64) -> Result<Committed>
-    where
-        S: Serialize + DeserializeOwned + PartialEq,
-    {
-        self.create_verified_with(state, seq, Precondition::Always).await
+    /// [`Unrestorable`](MiniSnapError::Unrestorable) if the state doesn't round-trip; nothing was changed then.
+    pub fn verified(mut self) -> Self {
+        self.input.verify();
+        self
     }
+}
 
-    /// Like [`create_verified`](Self::create_verified), if `when` holds.
+impl<B, S: Serialize + DeserializeOwned + PartialEq> Create<'_, B, Owned<S>> {
+    /// As [`Create::verified`] of a borrowed state, on the blocking pool.
     ///
     /// # Errors
     ///
-    /// Those of [`create_verified`](Self::create_verified) and of the precondition.
-    pub async fn create_verified_with<S>(&self, state: &S, seq: u64, when: Precondition) -> Result<Committed>
-    where
-        S: Serialize + DeserializeOwned + PartialEq,
-    {
-        let json = self.verify(state)?;
-        let mut restages = Restages::default();
+    /// [`Unrestorable`](MiniSnapError::Unrestorable) if the state doesn't round-trip; nothing was changed then.
+    pub fn verified(mut self) -> Self {
+        self.input.verify();
+        self
+    }
+}
+
+impl<B: SnapshotBackend, I: Input> Future for Create<'_, B, I> {
+    type Output = Result<Committed>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        let result = ready!(this.go_on(context));
+        this.step = Step::Done;
+        Poll::Ready(result)
+    }
+}
+
+impl<B: SnapshotBackend, I: Input> Create<'_, B, I> {
+    fn go_on(&mut self, context: &mut Context<'_>) -> Poll<Result<Committed>> {
         loop {
-            let mut staged = self.backend.stage(seq).await?;
-            for chunk in json.chunks(format::CHUNK) {
-                staged
-                    .write_all(chunk)
-                    .map_err(|error| MiniSnapError::from_write(error, || self.at(Operation::Write)))?;
-                staged.drain().await?;
-            }
-            let published = staged.commit(when.clone(), self.retain).await;
-            if !restages.again_after(&published) {
-                return published;
-            }
+            self.step = match &mut self.step {
+                // 1.
+                Step::Beginning => {
+                    if let Err(error) = self.input.check(|| self.store.at(Operation::Write)) {
+                        return Poll::Ready(Err(error));
+                    }
+                    self.stages += 1;
+                    Step::Staging(self.store.backend.stage(self.seq))
+                }
+                // 2.
+                Step::Staging(stage) => match ready!(stage.as_mut().poll(context)) {
+                    Ok(staged) => match self.input.write(staged, self.store.at(Operation::Write)) {
+                        Ok(Written::Now(staged)) => self.commit(staged),
+                        Ok(Written::Later(writing)) => Step::Writing(writing),
+                        Err(error) => return Poll::Ready(Err(error)),
+                    },
+                    Err(error) => return Poll::Ready(Err(error)),
+                },
+                Step::Writing(write) => match ready!(write.as_mut().poll(context)) {
+                    Ok(staged) => self.commit(staged),
+                    Err(error) => return Poll::Ready(Err(error)),
+                },
+                // 3.
+                Step::Committing(commit) => match ready!(commit.as_mut().poll(context)) {
+                    // 4.
+                    Err(MiniSnapError::StageLost { .. }) if self.stages < MOST_STAGES => Step::Beginning,
+                    result => return Poll::Ready(result),
+                },
+                Step::Done => panic!("a create was polled after it had returned"),
+            };
         }
     }
 
-    fn verify<S: Serialize + DeserializeOwned + PartialEq>(&self, state: &S) -> Result<Vec<u8>> {
-        let mut json = Vec::new();
-        format::write_json(&mut json, state, || self.at(Operation::Write))?;
-        let unrestorable = |reason| MiniSnapError::Unrestorable { at: self.at(Operation::Write), reason };
-        match serde_json::from_slice::<S>(&json) {
-            Ok(back) if back == *state => Ok(json),
-            Ok(_) => Err(unrestorable("parsed again, it is not equal to what was saved".into())),
-            Err(error) => Err(unrestorable(format!("its JSON can't be parsed again: {error}"))),
-        }
+    fn commit(&self, staged: Box<dyn StagedSnapshot>) -> Step<'static> {
+        Step::Committing(staged.commit(self.precondition.clone(), self.retain))
     }
 }
 
-async fn write_on_blocking_pool<S: Serialize + Send + Sync + 'static>(
-    mut staged: Box<dyn StagedSnapshot>,
-    state: Arc<S>,
-    at: ErrorContext,
-) -> Result<Box<dyn StagedSnapshot>> {
-    let unable = |source| MiniSnapError::Io { at: at.clone(), action: "run on the blocking pool", source };
-    let runtime = Handle::try_current().map_err(|error| unable(io::Error::other(error)))?;
-    // Dropped with this future, which is how the blocking pool learns that nobody waits any more.
-    let caller = Arc::new(());
-    let watch = Arc::downgrade(&caller);
-    let of_writing = at.clone();
-    let written = run_blocking(move || {
-        let sink = DrainedSink { staged: &mut *staged, runtime, caller: watch };
-        format::write_json(sink, &*state, || of_writing.clone())?;
-        Ok(staged)
-    });
-    written.await.unwrap_or_else(|source| Err(unable(source)))
-}
-
-/// Waits after each chunk until the stage has room for the next, on a thread that may wait.
-struct DrainedSink<'a> {
-    staged: &'a mut dyn StagedSnapshot,
-    runtime: Handle,
-    caller: Weak<()>,
-}
-
-impl Write for DrainedSink<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.caller.strong_count() == 0 {
-            return Err(io::Error::other("the caller is gone"));
-        }
-        let written = self.staged.write(bytes)?;
-        self.runtime.block_on(self.staged.drain()).map_err(MiniSnapError::into_io)?;
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+impl<B: fmt::Debug, I> fmt::Debug for Create<'_, B, I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Create")
+            .field("store", self.store)
+            .field("seq", &self.seq)
+            .field("precondition", &self.precondition)
+            .field("retain", &self.retain)
+            .finish_non_exhaustive()
     }
 }

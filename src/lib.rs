@@ -55,10 +55,11 @@
 // On docs.rs, each item that needs a feature says so.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod create;
+pub mod create;
 mod open;
 mod store;
 
+pub use create::Create;
 pub use minisnap_core::{
     Bytes, Committed, Digest, Digester, ErrorContext, Generation, MiniSnapError, Operation, Precondition, Result,
     SnapshotBackend, StagedSnapshot, async_trait, format, random_name_part, run_blocking,

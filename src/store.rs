@@ -1,6 +1,6 @@
 //! The typed store: where it comes from, and everything that reads. `create.rs` has what writes.
 
-use crate::{ErrorContext, Generation, MiniSnapError, Operation, Result, SnapshotBackend};
+use crate::{Bytes, ErrorContext, Generation, MiniSnapError, Operation, Result, SnapshotBackend};
 use serde::de::DeserializeOwned;
 use std::num::NonZeroUsize;
 
@@ -40,14 +40,17 @@ impl<B: SnapshotBackend> SnapStore<B> {
         Self { backend, retain: CURRENT_AND_THE_ONE_BEFORE }
     }
 
-    /// Keeps the newest `generations` of the history from the next snapshot on; 2 unless set. The current one always
-    /// stays: 0 is taken as 1.
+    /// Retains the newest `generations` of the history from the next snapshot on; 2 unless set.
     ///
     /// More of them reach further back, and give slow readers more time; each costs its size, and the log has to reach
     /// back to the oldest ([`truncation_point`](Self::truncation_point)).
+    ///
+    /// # Panics
+    ///
+    /// If it is 0: the current generation always stays.
     #[must_use]
     pub fn retain(mut self, generations: usize) -> Self {
-        self.retain = NonZeroUsize::new(generations).unwrap_or(NonZeroUsize::MIN);
+        self.retain = retention(generations);
         self
     }
 
@@ -122,12 +125,18 @@ impl<B: SnapshotBackend> SnapStore<B> {
     /// [`Expired`](MiniSnapError::Expired) if it isn't retained any more; else those of [`restore`](Self::restore).
     pub async fn restore_generation<S: DeserializeOwned>(&self, generation: &Generation) -> Result<(S, u64)> {
         let json = self.backend.read(generation).await?;
-        let state = serde_json::from_slice(&json).map_err(|source| MiniSnapError::Serde {
-            at: self.at(Operation::Restore),
-            generation: Some(generation.clone()),
-            source,
-        })?;
-        Ok((state, generation.seq()))
+        self.parse(generation, &json)
+    }
+
+    /// The current snapshot as it is stored: its generation, and its JSON byte for byte.
+    ///
+    /// For copies, and for protocols that send a snapshot as bytes: [`create_raw`](Self::create_raw) is the way back.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`restore`](Self::restore) but `Serde`.
+    pub async fn restore_raw(&self) -> Result<(Generation, Bytes)> {
+        self.read_current().await?.ok_or_else(|| self.nothing_here())
     }
 
     /// Whether there is a snapshot. `false` only if there certainly is none: an error counts as `true`, so that
@@ -136,7 +145,16 @@ impl<B: SnapshotBackend> SnapStore<B> {
         !matches!(self.current().await, Ok(None))
     }
 
-    /// The current generation, for [`create_if_current`](Self::create_if_current); `None` if there is no snapshot.
+    /// Whether there is a snapshot, or the error that keeps this from being known.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be looked up.
+    pub async fn try_exists(&self) -> Result<bool> {
+        Ok(self.current().await?.is_some())
+    }
+
+    /// The current generation, for [`if_current`](crate::Create::if_current); `None` if there is no snapshot.
     ///
     /// # Errors
     ///
@@ -184,15 +202,30 @@ impl<B: SnapshotBackend> SnapStore<B> {
     }
 
     async fn restore_current<S: DeserializeOwned>(&self) -> Result<Option<(S, u64)>> {
-        let mut retired = None;
+        let found = self.read_current().await?;
+        found.map(|(generation, json)| self.parse(&generation, &json)).transpose()
+    }
+
+    /// Reads the current generation; one that expired meanwhile makes it look again.
+    async fn read_current(&self) -> Result<Option<(Generation, Bytes)>> {
+        let mut expired = None;
         for _ in 0..LOOKS {
             let Some(generation) = self.backend.current().await? else { return Ok(None) };
-            match self.restore_generation(&generation).await {
-                Err(error @ MiniSnapError::Expired { .. }) => retired = Some(error),
-                restored => return restored.map(Some),
+            match self.backend.read(&generation).await {
+                Err(error @ MiniSnapError::Expired { .. }) => expired = Some(error),
+                read => return read.map(|json| Some((generation, json))),
             }
         }
-        retired.map_or(Ok(None), Err)
+        expired.map_or(Ok(None), Err)
+    }
+
+    fn parse<S: DeserializeOwned>(&self, generation: &Generation, json: &[u8]) -> Result<(S, u64)> {
+        let state = serde_json::from_slice(json).map_err(|source| MiniSnapError::Serde {
+            at: self.at(Operation::Restore),
+            generation: Some(generation.clone()),
+            source,
+        })?;
+        Ok((state, generation.seq()))
     }
 
     fn nothing_here(&self) -> MiniSnapError {
@@ -206,3 +239,12 @@ impl<B: SnapshotBackend> SnapStore<B> {
 
 /// How often a restore looks for the current generation when the one it found was retired under it.
 const LOOKS: usize = 16;
+
+/// At least the current generation is retained.
+#[track_caller]
+pub(crate) fn retention(generations: usize) -> NonZeroUsize {
+    match NonZeroUsize::new(generations) {
+        Some(generations) => generations,
+        None => panic!("retain(0): the current generation always stays, so at least 1 is retained"),
+    }
+}

@@ -103,13 +103,13 @@ fn a_leader_that_wakes_up_cant_overwrite_what_its_successor_saved() {
     }
     let runtime = runtime("current_thread");
     let store = open("fencing");
-    runtime.block_on(store.create_if_newer("by the first", 10)).unwrap();
+    runtime.block_on(store.create("by the first", 10).if_newer()).unwrap();
     let mut old = peer(a_leader_that_wakes_up_cant_overwrite_what_its_successor_saved, "leader", "fencing").start();
     assert_eq!(old.hear(), "has restored 10, is saving 15");
     system::stop(old.id());
     old.say("go on");
 
-    let published = runtime.block_on(store.create_if_newer("by the successor", 20)).unwrap();
+    let published = runtime.block_on(store.create("by the successor", 20).if_newer()).unwrap();
     system::resume(old.id());
     assert_eq!(old.hear(), format!("stale: {}", published.generation()));
     assert_eq!(old.finish(), Vec::<String>::new());
@@ -132,7 +132,7 @@ fn lead_and_be_stopped(job: &Job) {
     let store = open_there(job);
     runtime("current_thread").block_on(async {
         assert_eq!(store.restore::<String>().await.unwrap().1, 10);
-        match store.create_if_newer(&Slow(job), 15).await {
+        match store.create(&Slow(job), 15).if_newer().await {
             Err(MiniSnapError::Stale { seq: 15, current, .. }) => job.say(format!("stale: {current}")),
             other => panic!("{other:?}"),
         }

@@ -5,7 +5,7 @@ use crate::{
     folders::{assert_tidy, listing, names},
     peers, whole,
 };
-use minisnap::{FsBackend, Generation, MiniSnapError, SnapStore, SnapshotBackend};
+use minisnap::{FsBackend, Generation, MiniSnapError, Precondition, SnapStore, SnapshotBackend};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
@@ -171,12 +171,12 @@ async fn its_generation_is_the_same_before_and_after_the_adoption() {
     published().assert_restores(&dir, 10);
 
     // Who decided by what it saw before can publish after.
-    let nothing = store.create_if_current(&state(11), 11, None).await.expect_err("there is one");
+    let nothing = store.create(&state(11), 11).if_empty().await.expect_err("there is one");
     assert!(matches!(&nothing, MiniSnapError::Conflict { current, .. } if *current == before), "{nothing}");
-    let stale = store.create_if_newer(&state(10), 10).await.expect_err("it isn't newer");
+    let stale = store.create(&state(10), 10).if_newer().await.expect_err("it isn't newer");
     assert!(matches!(&stale, MiniSnapError::Stale { current, .. } if Some(current) == before.as_ref()), "{stale}");
-    store.create_if_current(&state(11), 11, before.clone()).await.expect("a snapshot");
-    store.create_if_current(&state(12), 12, before).await.expect_err("there is another");
+    store.create(&state(11), 11).precondition(Precondition::IfCurrent(before.clone())).await.expect("a snapshot");
+    store.create(&state(12), 12).precondition(Precondition::IfCurrent(before)).await.expect_err("there is another");
     published().assert_restores(&dir, 11);
 }
 
@@ -186,7 +186,7 @@ async fn a_plain_pair_can_be_the_expected_one_before_its_adoption() {
     published().create(&dir, 10);
     let store = SnapStore::new(&dir);
     let before = store.current().await.expect("the current generation");
-    store.create_if_current(&state(11), 11, before).await.expect("a snapshot");
+    store.create(&state(11), 11).precondition(Precondition::IfCurrent(before)).await.expect("a snapshot");
     assert_eq!(seqs(&store.history().await.expect("a history")), [11, 10]);
 }
 
@@ -282,7 +282,7 @@ async fn where_it_wrote_over_a_store_nothing_is_lost_and_either_can_be_taken() {
         for error in [
             store.restore::<Value>().await.map(drop).expect_err("who knows which is right"),
             store.create(&state(30), 30).await.map(drop).expect_err("who knows which is right"),
-            store.create_if_newer(&state(30), 30).await.map(drop).expect_err("who knows which is right"),
+            store.create(&state(30), 30).if_newer().await.map(drop).expect_err("who knows which is right"),
         ] {
             assert!(matches!(&error, MiniSnapError::ExternalChange { .. }), "{error:?}");
             assert_eq!(Path::new(&error.at().location), dir.join("snapshot.json"));
@@ -351,7 +351,7 @@ async fn half_a_pair_is_no_snapshot_and_is_set_aside_by_the_next_publish() {
         assert_eq!(store.history().await.expect("nothing"), []);
         assert_eq!(listing(&dir), before);
 
-        store.create_if_current(&state(20), 20, None).await.expect("a snapshot");
+        store.create(&state(20), 20).if_empty().await.expect("a snapshot");
         assert_is(store.restore().await, 20);
         assert_eq!(seqs(&store.history().await.expect("a history")), [20]);
         published().assert_restores(&dir, 20);

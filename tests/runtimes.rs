@@ -32,10 +32,10 @@ fn futures_are_send_when_the_state_allows_it() {
     let any: SnapStore<Arc<dyn SnapshotBackend>> = minisnap::open("memory:").unwrap();
     drop(send(store.create("state", 1)));
     drop(send(store.create_owned(Arc::new(1), 1)));
-    drop(send(store.create_verified(&1, 1)));
+    drop(send(store.create(&1, 1).verified()));
     drop(send(folder.create("state", 1)));
     drop(send(folder.restore::<String>()));
-    drop(send(any.create_if_current("state", 1, None)));
+    drop(send(any.create("state", 1).if_empty()));
     drop(send(any.restore_at::<String>(1)));
     drop(send(folder.backend().accept_external_changes()));
 }

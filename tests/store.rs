@@ -78,7 +78,7 @@ async fn two_are_kept_unless_set_and_the_log_may_go_up_to_the_oldest() {
     assert_eq!(published.truncation_point(), 5);
     assert_eq!(store.truncation_point().await.unwrap(), Some(5), "the smallest, not the oldest");
 
-    let store = store.retain(0);
+    let store = store.retain(1);
     assert_eq!(seqs(store.create(&40, 40).await.unwrap().retained()), [40], "the current one always stays");
 }
 
@@ -150,20 +150,20 @@ async fn a_snapshot_of_another_type_is_an_error_with_line_and_column() {
 #[tokio::test]
 async fn conditional_creates_name_who_was_first() {
     let (_, store) = store();
-    let first = store.create_if_current(&1, 1, None).await.unwrap().generation().clone();
+    let first = store.create(&1, 1).if_empty().await.unwrap().generation().clone();
     assert_eq!(store.current().await.unwrap().as_ref(), Some(&first));
-    let second = store.create_if_current(&2, 2, Some(first.clone())).await.unwrap().generation().clone();
-    match store.create_if_current(&3, 3, Some(first.clone())).await.unwrap_err() {
+    let second = store.create(&2, 2).if_current(&first).await.unwrap().generation().clone();
+    match store.create(&3, 3).if_current(&first).await.unwrap_err() {
         MiniSnapError::Conflict { expected, current, .. } => {
             assert_eq!((expected, current), (Some(first), Some(second.clone())));
         }
         error => panic!("{error}"),
     }
-    match store.create_if_newer(&2, 2).await.unwrap_err() {
+    match store.create(&2, 2).if_newer().await.unwrap_err() {
         MiniSnapError::Stale { seq, current, .. } => assert_eq!((seq, current), (2, second)),
         error => panic!("{error}"),
     }
-    store.create_if_newer(&3, 3).await.unwrap();
+    store.create(&3, 3).if_newer().await.unwrap();
     assert_eq!(store.restore::<u64>().await.unwrap(), (3, 3));
 }
 
@@ -205,7 +205,7 @@ async fn what_the_store_lost_is_written_again_but_not_for_ever() {
     memory.fail(Operation::Commit).with(Fault::StageLost).times(8);
     store.create_owned(Arc::new(2), 2).await.unwrap();
     memory.fail(Operation::Commit).with(Fault::StageLost).times(8);
-    store.create_verified(&3, 3).await.unwrap();
+    store.create(&3, 3).verified().await.unwrap();
     assert_eq!(store.restore::<u64>().await.unwrap(), (3, 3));
     memory.fail(Operation::Commit).with(Fault::StageLost).always();
     let error = store.create(&4, 4).await.unwrap_err();
@@ -228,14 +228,14 @@ async fn a_verified_create_refuses_what_would_not_come_back() {
         }
     }
     async fn refused<S: Serialize + DeserializeOwned + PartialEq>(store: &SnapStore<MemBackend>, state: S) -> String {
-        let error = store.create_verified(&state, 2).await.unwrap_err();
+        let error = store.create(&state, 2).verified().await.unwrap_err();
         assert!(matches!(error, MiniSnapError::Unrestorable { .. }), "{error}");
         error.to_string()
     }
 
     let (memory, store) = store();
     let good = Reading { celsius: Some(-0.1) };
-    store.create_verified(&good, 1).await.unwrap();
+    store.create(&good, 1).verified().await.unwrap();
     refused(&store, Reading { celsius: Some(f64::NAN) }).await;
     assert!(refused(&store, vec![f64::INFINITY]).await.contains("can't be parsed"));
     assert!(refused(&store, Forgetful(1)).await.contains("not equal"));
@@ -250,7 +250,7 @@ async fn a_state_too_deep_to_be_read_back_is_refused_by_every_create() {
     for error in [
         store.create(&deep, 1).await.unwrap_err(),
         store.create_owned(Arc::new(deep.clone()), 1).await.unwrap_err(),
-        store.create_verified(&deep, 1).await.unwrap_err(),
+        store.create(&deep, 1).verified().await.unwrap_err(),
     ] {
         assert!(matches!(error, MiniSnapError::Unrestorable { .. }), "{error}");
     }
@@ -275,7 +275,7 @@ async fn stores_over_any_backend_work_alike() {
     for store in [SnapStore::with_backend(fs), SnapStore::with_backend(Arc::new(boxed))] {
         let store = store.retain(2);
         store.create(&1, 1).await.unwrap();
-        store.create_if_newer(&2, 2).await.unwrap();
+        store.create(&2, 2).if_newer().await.unwrap();
         assert_eq!(seqs(&store.history().await.unwrap()), [2, 1]);
         assert_eq!(store.restore::<u64>().await.unwrap(), (2, 2));
         store.collect_garbage().await.unwrap();

@@ -170,7 +170,7 @@ fn afterwards<B: SnapshotBackend>(store: SnapStore<B>, round: &Round) -> Vec<Gen
         let (number, seq) = log.number((1 << 31) - 1);
         log.write(&Event::Begin(number, Action::Create(Create { seq, keep, when })));
         let store = store.retain(keep);
-        let published = store.create_if_newer(&whole::Whole::new(seq, 100), seq).await.expect("the last snapshot");
+        let published = store.create(&whole::Whole::new(seq, 100), seq).if_newer().await.expect("the last snapshot");
         let retained = published.retained().iter().map(Generation::seq).collect();
         log.write(&Event::End(number, Answer::Committed(retained)));
         store.collect_garbage().await.expect("the last sweep");

@@ -13,6 +13,8 @@
 mod cloud;
 /// The published state manager on top of this package.
 mod compatibility;
+/// The options of a create.
+mod creates;
 /// What is in a folder, seen from outside.
 mod folders;
 /// Opening by path and URL.

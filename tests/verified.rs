@@ -1,4 +1,4 @@
-//! `create_verified` on any state of any type: what it answers `Ok` for comes back the same, bit for bit; what it refuses
+//! A verified create of any state of any type: what it answers `Ok` for comes back the same, bit for bit; what it refuses
 //! would not have, and leaves the old snapshot.
 
 use minisnap::{
@@ -180,7 +180,7 @@ async fn a_verified_create_publishes_the_text_that_it_compared() {
     for (seq, restages) in [(1, 0), (2, 1), (3, 8)] {
         memory.fail(Operation::Commit).with(Fault::StageLost).times(restages);
         let state = Restless::default();
-        store.create_verified(&state, seq).await.expect("it is equal");
+        store.create(&state, seq).verified().await.expect("it is equal");
         let compared = READ.take();
         assert_eq!((state.serialized.get(), compared.as_slice()), (1, &[1][..]), "one text, compared once");
         let (restored, _) = store.restore::<Restless>().await.expect("it is there");
@@ -200,7 +200,7 @@ async fn verify(first: &State, second: &State) {
     let mut expected = None;
     let mut commits = 0;
     for (seq, state) in [(1, first), (2, second)] {
-        match store.create_verified(state, seq).await {
+        match store.create(state, seq).verified().await {
             Ok(published) => {
                 assert!(state.can_come_back(), "{state:?}");
                 assert_eq!(published.generation().seq(), seq);

@@ -68,7 +68,7 @@ async fn a_state_that_does_not_fit_leaves_the_old_pair_and_no_trace() {
     store.create(&Whole::new(2, 100), 2).await.expect("a snapshot that fits");
     for seq in 3..6 {
         assert_is_full(store.create(&too_big, seq).await.expect_err("it doesn't fit"), &dir);
-        assert_is_full(store.create_verified(&too_big, seq).await.expect_err("it doesn't fit"), &dir);
+        assert_is_full(store.create(&too_big, seq).verified().await.expect_err("it doesn't fit"), &dir);
         let owned = std::sync::Arc::new(too_big.clone());
         assert_is_full(store.create_owned(owned, seq).await.expect_err("it doesn't fit"), &dir);
         assert_eq!(whole::restore(&store).await, 2);

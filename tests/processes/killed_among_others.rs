@@ -7,7 +7,7 @@ use crate::{
     peers::{self, Job, Peer, Start},
     whole::mix,
 };
-use minisnap::{MiniSnapError, SnapStore};
+use minisnap::{MiniSnapError, Precondition, SnapStore};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::Path, thread, time::Duration};
 
@@ -143,7 +143,7 @@ async fn count_one(store: &SnapStore, writer: u64, count: u64) {
         counters.counts.insert(writer, count);
         let seq = counters.seq();
         counters.filler = "x".repeat((mix(seq) % 20_000) as usize);
-        match store.create_if_current(&counters, seq, current).await {
+        match store.create(&counters, seq).precondition(Precondition::IfCurrent(current)).await {
             Ok(_) => return,
             Err(MiniSnapError::Conflict { .. }) => {}
             Err(error) => panic!("{error}"),

@@ -5,7 +5,7 @@ use crate::{
     peers::{self, Job, Start},
     whole::{self, Whole},
 };
-use minisnap::SnapStore;
+use minisnap::{Precondition, SnapStore};
 use std::{collections::HashSet, path::Path, time::Instant};
 
 const TASKS: u64 = 3;
@@ -134,7 +134,7 @@ fn of_many_processes_that_expect_the_same_snapshot_exactly_one_creates() {
                 job.say("ready");
                 job.hear();
                 let seq = round * PROCESSES + job.arg::<u64>("number");
-                match store.create_if_current(&Whole::new(seq, LIMIT), seq, expected).await {
+                match store.create(&Whole::new(seq, LIMIT), seq).precondition(Precondition::IfCurrent(expected)).await {
                     Ok(_) => job.say("won"),
                     Err(minisnap::MiniSnapError::Conflict { current: Some(_), .. }) => job.say("lost"),
                     Err(error) => panic!("{error}"),

@@ -56,7 +56,7 @@ pub(super) async fn assert_is_busy(dir: &Path) {
     let before = store.current().await.expect("the current generation");
     let errors = [
         store.create(&Whole::new(100, 100), 100).await.expect_err("the lock is held"),
-        store.create_if_newer(&Whole::new(100, 100), 100).await.expect_err("the lock is held"),
+        store.create(&Whole::new(100, 100), 100).if_newer().await.expect_err("the lock is held"),
         store.collect_garbage().await.expect_err("the lock is held"),
     ];
     for error in errors {

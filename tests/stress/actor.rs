@@ -206,12 +206,14 @@ async fn create<B: SnapshotBackend>(
     let store = store.retain(keep);
     match (dice.below(5), when) {
         (0, Precondition::Always) => store.create(&state, seq).await,
-        (0, Precondition::IfNewer) => store.create_if_newer(&state, seq).await,
-        (0, Precondition::IfCurrent(expected)) => store.create_if_current(&state, seq, expected).await,
-        (1, when) => store.create_verified_with(&state, seq, when).await,
-        (2, when) => store.create_owned_with(Arc::new(state), seq, when).await,
+        (0, Precondition::IfNewer) => store.create(&state, seq).if_newer().await,
+        (0, Precondition::IfCurrent(expected)) => {
+            store.create(&state, seq).precondition(Precondition::IfCurrent(expected)).await
+        }
+        (1, when) => store.create(&state, seq).precondition(when).verified().await,
+        (2, when) => store.create_owned(Arc::new(state), seq).precondition(when).await,
         (3, when) => by_hand(&store, keep, &state, seq, when, dice).await,
-        (_, when) => store.create_with(&state, seq, when).await,
+        (_, when) => store.create(&state, seq).precondition(when).await,
     }
 }
 

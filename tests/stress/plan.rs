@@ -30,7 +30,7 @@ impl Dice {
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
     pub(crate) seed: u64,
-    /// Everybody creates with `create_if_newer`: then no seq is ever below one that was current.
+    /// Everybody creates with `if_newer`: then no seq is ever below one that was current.
     pub(crate) only_newer: bool,
     pub(crate) keeps: &'static [usize],
     /// The largest states, but for a few of some megabytes.

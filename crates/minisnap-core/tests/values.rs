@@ -1,6 +1,6 @@
 //! Every value that serde can make of Rust's types, written and read back: the same, bit for bit, or known not to be.
 //!
-//! What doesn't come back is `create_verified`'s to refuse: see `tests/verified.rs` of the package `minisnap-tests`.
+//! What doesn't come back is a verified create's to refuse: see `tests/verified.rs` of the package `minisnap-tests`.
 
 use minisnap_core::{ErrorContext, MiniSnapError, Operation, Result, format::write_json};
 use proptest::prelude::*;

@@ -47,12 +47,12 @@ async fn run(url: &str) -> Result<(), MiniSnapError> {
     // Only over a snapshot with a lower seq.
     let state = AppState { leader: format!("process {}", std::process::id()), counter: before.counter + 1 };
     let began = Instant::now();
-    let published = store.create_if_newer(&state, seq + 1).await?;
+    let published = store.create(&state, seq + 1).if_newer().await?;
     println!("published {} in {:.1?}", published.generation(), began.elapsed());
     println!("the log up to change {} may go", published.truncation_point());
 
     // The same seq again is what a second leader would try.
-    match store.create_if_newer(&state, seq + 1).await {
+    match store.create(&state, seq + 1).if_newer().await {
         Err(MiniSnapError::Stale { current, .. }) => {
             println!("a second one with that seq is refused: {current} is current");
         }

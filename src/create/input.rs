@@ -1,0 +1,206 @@
+//! What a create writes: a borrowed state, a shared one, or JSON text; and how it gets into a stage.
+
+use super::BoxFuture;
+use crate::{Bytes, ErrorContext, MiniSnapError, Result, StagedSnapshot, format, run_blocking};
+use serde::{Serialize, de::DeserializeOwned};
+use std::{
+    fmt,
+    io::{self, Write},
+    sync::{Arc, Weak},
+};
+use tokio::runtime::Handle;
+
+/// How far a stage is written.
+pub enum Written {
+    /// All of it.
+    Now(Box<dyn StagedSnapshot>),
+    /// When this is done.
+    Later(BoxFuture<'static, Box<dyn StagedSnapshot>>),
+}
+
+/// What is written. Sealed: the three types of this module.
+pub trait Input: Unpin {
+    /// What can be refused before anything is staged.
+    fn check(&mut self, at: impl FnOnce() -> ErrorContext) -> Result<()>;
+
+    /// Writes it to a fresh stage.
+    fn write(&mut self, staged: Box<dyn StagedSnapshot>, at: ErrorContext) -> Result<Written>;
+}
+
+/// Parses JSON and compares it with the state that it was made of.
+type Verify<S> = fn(&S, &[u8]) -> std::result::Result<(), String>;
+
+fn round_trip<S: DeserializeOwned + PartialEq>(state: &S, json: &[u8]) -> std::result::Result<(), String> {
+    match serde_json::from_slice::<S>(json) {
+        Ok(back) if back == *state => Ok(()),
+        Ok(_) => Err("parsed again, it is not equal to what was saved".into()),
+        Err(error) => Err(format!("its JSON can't be parsed again: {error}")),
+    }
+}
+
+fn verified_json<S: Serialize + ?Sized>(state: &S, verify: Verify<S>, at: &ErrorContext) -> Result<Bytes> {
+    let mut json = Vec::new();
+    format::write_json(&mut json, state, || at.clone())?;
+    verify(state, &json).map_err(|reason| MiniSnapError::Unrestorable { at: at.clone(), reason })?;
+    Ok(json.into())
+}
+
+/// A borrowed state, which is serialized by the task that awaits.
+pub struct Borrowed<'a, S: ?Sized> {
+    state: &'a S,
+    verify: Option<Verify<S>>,
+    json: Option<Bytes>,
+}
+
+impl<'a, S: ?Sized> Borrowed<'a, S> {
+    pub(super) fn new(state: &'a S) -> Self {
+        Self { state, verify: None, json: None }
+    }
+}
+
+impl<S: DeserializeOwned + PartialEq> Borrowed<'_, S> {
+    pub(super) fn verify(&mut self) {
+        self.verify = Some(round_trip);
+    }
+}
+
+impl<S: Serialize + ?Sized> Input for Borrowed<'_, S> {
+    fn check(&mut self, at: impl FnOnce() -> ErrorContext) -> Result<()> {
+        if let (Some(verify), None) = (self.verify, &self.json) {
+            self.json = Some(verified_json(self.state, verify, &at())?);
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, mut staged: Box<dyn StagedSnapshot>, at: ErrorContext) -> Result<Written> {
+        if let Some(json) = &self.json {
+            return Ok(Written::Later(Box::pin(write_in_chunks(staged, json.clone(), at))));
+        }
+        format::write_json(&mut staged, self.state, || at.clone())?;
+        Ok(Written::Now(staged))
+    }
+}
+
+/// A shared state, which is serialized on the blocking pool.
+pub struct Owned<S> {
+    state: Arc<S>,
+    verify: Option<Verify<S>>,
+}
+
+impl<S> Owned<S> {
+    pub(super) fn new(state: Arc<S>) -> Self {
+        Self { state, verify: None }
+    }
+}
+
+impl<S: DeserializeOwned + PartialEq> Owned<S> {
+    pub(super) fn verify(&mut self) {
+        self.verify = Some(round_trip);
+    }
+}
+
+impl<S: Serialize + Send + Sync + 'static> Input for Owned<S> {
+    fn check(&mut self, _at: impl FnOnce() -> ErrorContext) -> Result<()> {
+        Ok(())
+    }
+
+    fn write(&mut self, staged: Box<dyn StagedSnapshot>, at: ErrorContext) -> Result<Written> {
+        let (state, verify) = (Arc::clone(&self.state), self.verify);
+        Ok(Written::Later(Box::pin(write_on_blocking_pool(staged, state, verify, at))))
+    }
+}
+
+/// JSON text, as it is.
+pub struct Raw {
+    json: Bytes,
+    is_checked: bool,
+}
+
+impl Raw {
+    pub(super) fn new(json: Bytes) -> Self {
+        Self { json, is_checked: false }
+    }
+}
+
+impl Input for Raw {
+    fn check(&mut self, at: impl FnOnce() -> ErrorContext) -> Result<()> {
+        if !self.is_checked {
+            let refused = |source| MiniSnapError::Serde { at: at(), generation: None, source };
+            format::check_json(&self.json).map_err(refused)?;
+            self.is_checked = true;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, staged: Box<dyn StagedSnapshot>, at: ErrorContext) -> Result<Written> {
+        Ok(Written::Later(Box::pin(write_in_chunks(staged, self.json.clone(), at))))
+    }
+}
+
+async fn write_in_chunks(
+    mut staged: Box<dyn StagedSnapshot>,
+    json: Bytes,
+    at: ErrorContext,
+) -> Result<Box<dyn StagedSnapshot>> {
+    for chunk in json.chunks(format::CHUNK) {
+        staged.write_all(chunk).map_err(|error| MiniSnapError::from_write(error, || at.clone()))?;
+        staged.drain().await?;
+    }
+    Ok(staged)
+}
+
+async fn write_on_blocking_pool<S: Serialize + Send + Sync + 'static>(
+    mut staged: Box<dyn StagedSnapshot>,
+    state: Arc<S>,
+    verify: Option<Verify<S>>,
+    at: ErrorContext,
+) -> Result<Box<dyn StagedSnapshot>> {
+    let unable = |source| MiniSnapError::Io { at: at.clone(), action: "run on the blocking pool", source };
+    let runtime = Handle::try_current().map_err(|error| unable(io::Error::other(error)))?;
+    // Dropped with this future, which is how the blocking pool learns that the caller was cancelled.
+    let caller = Arc::new(());
+    let watch = Arc::downgrade(&caller);
+    let of_writing = at.clone();
+    let written = run_blocking(move || {
+        let mut sink = DrainedSink { staged: &mut *staged, runtime, caller: watch };
+        match verify {
+            None => format::write_json(sink, &*state, || of_writing.clone())?,
+            Some(verify) => {
+                let json = verified_json(&*state, verify, &of_writing)?;
+                for chunk in json.chunks(format::CHUNK) {
+                    sink.write_all(chunk).map_err(|error| MiniSnapError::from_write(error, || of_writing.clone()))?;
+                }
+            }
+        }
+        Ok(staged)
+    });
+    written.await.unwrap_or_else(|source| Err(unable(source)))
+}
+
+/// Waits after each chunk until the stage has room for the next, on a thread that may wait.
+struct DrainedSink<'a> {
+    staged: &'a mut dyn StagedSnapshot,
+    runtime: Handle,
+    caller: Weak<()>,
+}
+
+impl Write for DrainedSink<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.caller.strong_count() == 0 {
+            return Err(io::Error::other("the caller was cancelled"));
+        }
+        let written = self.staged.write(bytes)?;
+        self.runtime.block_on(self.staged.drain()).map_err(MiniSnapError::into_io)?;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<S: ?Sized> fmt::Debug for Borrowed<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Borrowed")
+    }
+}
