@@ -9,7 +9,7 @@ mod input;
 
 use crate::{
     Bytes, Committed, Generation, MiniSnapError, Operation, Precondition, Result, SnapStore, SnapshotBackend,
-    StagedSnapshot,
+    backend::{CommitOptions, StagedSnapshot},
 };
 pub use input::{Borrowed, Owned, Raw};
 use input::{Input, Written};
@@ -236,7 +236,8 @@ impl<B: SnapshotBackend, I: Input> Create<'_, B, I> {
     }
 
     fn commit(&self, staged: Box<dyn StagedSnapshot>) -> Step<'static> {
-        Step::Committing(staged.commit(self.precondition.clone(), self.retain))
+        let options = CommitOptions::new(self.retain).with_precondition(self.precondition.clone());
+        Step::Committing(staged.commit(options))
     }
 }
 

@@ -39,7 +39,7 @@
 //! | test a program without a disk | `mem::MemBackend` (feature `mem`) |
 //! | keep snapshots in the cloud | `object::ObjectBackend` (features `aws`, `azure`, `gcp`) |
 //! | know what went wrong, and what to do | [`MiniSnapError`] |
-//! | put snapshots elsewhere | [`SnapshotBackend`], and the tutorial in `minisnap_core::conformance` |
+//! | put snapshots elsewhere | the module [`backend`], and the tutorial in `minisnap_core::conformance` |
 //!
 //! # Cargo features
 //!
@@ -55,14 +55,15 @@
 // On docs.rs, each item that needs a feature says so.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod backend;
 pub mod create;
 mod open;
 mod store;
 
 pub use create::Create;
 pub use minisnap_core::{
-    Bytes, Committed, Digest, Digester, ErrorContext, Generation, MiniSnapError, Operation, Precondition, Result,
-    SnapshotBackend, StagedSnapshot, async_trait, format, random_name_part, run_blocking,
+    Absence, Bytes, ChunkStream, Collected, Committed, Corruption, Digest, ErrorContext, ExternalChange, Generation,
+    MiniSnapError, Operation, Precondition, Problem, Result, SnapshotBackend, Verification, VerifiedGeneration,
 };
 // If this is the item that the compiler found to be configured out: FsBackend needs the feature `fs` (on by default) and a
 // platform with POSIX links and `flock`. Elsewhere, use another backend with `SnapStore::with_backend`.

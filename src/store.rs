@@ -1,6 +1,6 @@
 //! The typed store: where it comes from, and everything that reads. `create.rs` has what writes.
 
-use crate::{Bytes, ErrorContext, Generation, MiniSnapError, Operation, Result, SnapshotBackend};
+use crate::{Absence, Bytes, Collected, ErrorContext, Generation, MiniSnapError, Operation, Result, SnapshotBackend};
 use serde::de::DeserializeOwned;
 use std::num::NonZeroUsize;
 
@@ -101,14 +101,9 @@ impl<B: SnapshotBackend> SnapStore<B> {
         for _ in 0..LOOKS {
             let history = self.history().await?;
             let Some(generation) = history.iter().find(|generation| generation.seq() <= seq) else {
-                let seqs: Vec<_> = history.iter().map(|generation| generation.seq().to_string()).collect();
-                return Err(match seqs.as_slice() {
-                    [] => self.nothing_here(),
-                    seqs => MiniSnapError::NotFound {
-                        at: self.at(Operation::Restore),
-                        found: format!("none with a seq of at most {seq}; there are: {}", seqs.join(", ")),
-                    },
-                });
+                let retained: Vec<_> = history.iter().map(Generation::seq).collect();
+                let found = if retained.is_empty() { Absence::Empty } else { Absence::OnlyAbove { seq, retained } };
+                return Err(MiniSnapError::NotFound { at: self.at(Operation::Restore), found });
             };
             match self.restore_generation(generation).await {
                 Err(error @ MiniSnapError::Expired { .. }) => retired = Some(error),
@@ -197,7 +192,7 @@ impl<B: SnapshotBackend> SnapStore<B> {
     /// # Errors
     ///
     /// When something could not be removed, or the store is busy.
-    pub async fn collect_garbage(&self) -> Result<()> {
+    pub async fn collect_garbage(&self) -> Result<Collected> {
         self.backend.collect_garbage().await
     }
 
@@ -229,7 +224,7 @@ impl<B: SnapshotBackend> SnapStore<B> {
     }
 
     fn nothing_here(&self) -> MiniSnapError {
-        MiniSnapError::NotFound { at: self.at(Operation::Restore), found: "nothing was published yet".into() }
+        MiniSnapError::NotFound { at: self.at(Operation::Restore), found: Absence::Empty }
     }
 
     pub(crate) fn at(&self, operation: Operation) -> ErrorContext {

@@ -1,8 +1,9 @@
 //! How the store gets on with runtimes: both flavours, tasks bound to a thread, bounded memory, cancelling, panics.
 
 use minisnap::{
-    Bytes, Committed, Generation, Precondition, Result, SnapStore, SnapshotBackend, StagedSnapshot, async_trait,
-    format, mem::MemBackend,
+    Bytes, ChunkStream, Collected, Committed, Generation, Result, SnapStore, SnapshotBackend, Verification,
+    backend::{CommitOptions, StagedSnapshot, async_trait, format},
+    mem::MemBackend,
 };
 use serde::{Serialize, Serializer};
 use std::{
@@ -97,7 +98,16 @@ impl SnapshotBackend for Metered {
         let inner = self.memory.stage(seq).await?;
         Ok(Box::new(MeteredStage { inner, undrained: 0, most: self.most.clone() }))
     }
-    async fn collect_garbage(&self) -> Result<()> {
+    async fn read_chunks(&self, generation: &Generation) -> Result<ChunkStream> {
+        self.memory.read_chunks(generation).await
+    }
+    async fn expire(&self, retain: NonZeroUsize) -> Result<Vec<Generation>> {
+        self.memory.expire(retain).await
+    }
+    async fn verify(&self) -> Result<Verification> {
+        self.memory.verify().await
+    }
+    async fn collect_garbage(&self) -> Result<Collected> {
         self.memory.collect_garbage().await
     }
 }
@@ -122,8 +132,11 @@ impl StagedSnapshot for MeteredStage {
         self.undrained = 0;
         self.inner.drain().await
     }
-    async fn commit(self: Box<Self>, when: Precondition, keep: NonZeroUsize) -> Result<Committed> {
-        self.inner.commit(when, keep).await
+    async fn commit(self: Box<Self>, options: CommitOptions) -> Result<Committed> {
+        self.inner.commit(options).await
+    }
+    async fn discard(self: Box<Self>) -> Result<()> {
+        self.inner.discard().await
     }
 }
 

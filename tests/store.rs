@@ -1,7 +1,8 @@
 //! The typed store, over the memory backend where the failures are, and over a folder where the bytes matter.
 
 use minisnap::{
-    FsBackend, Generation, MiniSnapError, Operation, SnapStore, SnapshotBackend, format,
+    FsBackend, Generation, MiniSnapError, Operation, SnapStore, SnapshotBackend,
+    backend::format,
     mem::{Fault, MemBackend},
 };
 use serde::{Deserialize, Serialize, Serializer, de::DeserializeOwned};
@@ -175,7 +176,7 @@ async fn a_failed_create_leaves_the_old_snapshot_and_names_what_failed() {
         memory.fail(operation).with(ErrorKind::StorageFull).times(2);
         for error in [store.create(&2, 2).await.unwrap_err(), store.create_owned(Arc::new(2), 2).await.unwrap_err()] {
             assert!(error.outcome_known(), "{error}");
-            assert_eq!(error.at().operation, operation);
+            assert_eq!(error.at().operation(), operation);
             assert!(
                 matches!(&error, MiniSnapError::Io { source, .. } if source.kind() == ErrorKind::StorageFull),
                 "{error}"

@@ -1,7 +1,10 @@
 //! What a create writes: a borrowed state, a shared one, or JSON text; and how it gets into a stage.
 
 use super::BoxFuture;
-use crate::{Bytes, ErrorContext, MiniSnapError, Result, StagedSnapshot, format, run_blocking};
+use crate::{
+    Bytes, ErrorContext, MiniSnapError, Result,
+    backend::{StagedSnapshot, format, run_blocking},
+};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
     fmt,
@@ -190,7 +193,7 @@ impl Write for DrainedSink<'_> {
             return Err(io::Error::other("the caller was cancelled"));
         }
         let written = self.staged.write(bytes)?;
-        self.runtime.block_on(self.staged.drain()).map_err(MiniSnapError::into_io)?;
+        self.runtime.block_on(self.staged.drain()).map_err(io::Error::from)?;
         Ok(written)
     }
 

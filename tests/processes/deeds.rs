@@ -92,7 +92,7 @@ impl Deed {
     pub(super) async fn perform(self, dir: &Path) -> Result<()> {
         match self {
             Self::ResealReplaced | Self::ResealInPlace | Self::SetAside => self.mend(dir).await,
-            Self::Sweep => self.store(dir).collect_garbage().await,
+            Self::Sweep => self.store(dir).collect_garbage().await.map(drop),
             _ => self.commit(dir, NEW).await,
         }
     }

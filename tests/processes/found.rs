@@ -80,7 +80,7 @@ pub(super) fn assert_error(error: &MiniSnapError, code: i32, folder: &Path) -> &
     let MiniSnapError::Io { at, action, source, .. } = error else { panic!("{error:?}") };
     assert_eq!(source.raw_os_error(), Some(code), "{error}");
     // Also a folder above: those are synced when the store is new.
-    let place = Path::new(&at.location);
+    let place = Path::new(at.location());
     assert!(place.starts_with(folder) || folder.starts_with(place), "{error}");
     action
 }

@@ -6,7 +6,7 @@ use crate::{
     peers::{self, Job},
     whole::{self, Whole},
 };
-use minisnap::{MiniSnapError, Precondition, SnapStore, SnapshotBackend};
+use minisnap::{MiniSnapError, SnapStore, SnapshotBackend, backend::CommitOptions};
 use std::{
     fs,
     io::{ErrorKind, Write},
@@ -94,7 +94,7 @@ async fn a_disk_that_fills_up_before_the_publish_leaves_the_old_pair_and_no_trac
         let mut staged = store.backend().stage(2).await.expect("a stage");
         staged.write_all(b"{}").expect("room for two bytes");
         let ballast = disk.fill();
-        let error = staged.commit(Precondition::Always, NonZeroUsize::MIN).await.expect_err("there is no room");
+        let error = staged.commit(CommitOptions::new(NonZeroUsize::MIN)).await.expect_err("there is no room");
         assert_is_full(error, &dir);
         assert_eq!(whole::try_restore(&store).await, published);
         assert_tidy(&dir, &whole::restore_history(&store).await);
@@ -114,7 +114,7 @@ fn assert_is_full(error: MiniSnapError, dir: &Path) {
     match &error {
         MiniSnapError::Io { at, source, .. } => {
             assert_eq!(source.kind(), ErrorKind::StorageFull, "{error}");
-            assert!(at.location.starts_with(&*dir.to_string_lossy()), "{error}");
+            assert!(at.location().starts_with(&*dir.to_string_lossy()), "{error}");
         }
         _ => panic!("{error:?}"),
     }

@@ -6,7 +6,7 @@ use crate::{
     peers::{self, Job},
     whole::{self, Whole},
 };
-use minisnap::{Precondition, SnapStore, SnapshotBackend};
+use minisnap::{SnapStore, SnapshotBackend, backend::CommitOptions};
 use minisnap_wal::{Journal, WalError};
 use std::{fs, io::Write, num::NonZeroUsize, path::Path};
 
@@ -57,7 +57,7 @@ async fn publish_and_fork(job: &Job) {
     let mut staged = store.backend().stage(3).await.expect("a stage");
     staged.write_all(b"{}").expect("to write");
     system::fork_sleeper();
-    staged.commit(Precondition::Always, NonZeroUsize::MIN).await.expect("to publish");
+    staged.commit(CommitOptions::new(NonZeroUsize::MIN)).await.expect("to publish");
     job.say("published");
     job.hear();
 }
@@ -137,7 +137,7 @@ async fn a_forked_child_that_drops_what_it_inherited_leaves_its_parents_stage_al
         // Another writer cleans up what isn't locked.
         SnapStore::new(job.dir()).create(&1, 1).await.expect("a snapshot");
         staged.write_all(b"2]").expect("to write");
-        staged.commit(Precondition::Always, NonZeroUsize::MIN).await.expect("to publish");
+        staged.commit(CommitOptions::new(NonZeroUsize::MIN)).await.expect("to publish");
         return;
     }
     let folder = tempfile::tempdir().expect("a temporary folder");

@@ -5,7 +5,10 @@ use crate::{
     peers::{self, Job},
     whole::{self, Whole},
 };
-use minisnap::{Precondition, SnapStore, SnapshotBackend, StagedSnapshot};
+use minisnap::{
+    SnapStore, SnapshotBackend,
+    backend::{CommitOptions, StagedSnapshot},
+};
 use std::{fs, io::Write, num::NonZeroUsize, path::Path};
 
 const KEEP: NonZeroUsize = NonZeroUsize::new(2).expect("it is not zero");
@@ -147,7 +150,7 @@ async fn stage_and_publish_when_told(job: &Job) {
     staged.write_all(b"\"").expect("to write");
     job.say("staged");
     assert_eq!(job.hear(), "publish");
-    let published = staged.commit(Precondition::Always, KEEP).await.expect("to publish");
+    let published = staged.commit(CommitOptions::new(KEEP)).await.expect("to publish");
     let over = published.retained().get(1).map_or("nothing".into(), |parent| parent.seq().to_string());
     job.say(format!("published {} over {over}", published.generation().seq()));
     job.hear();

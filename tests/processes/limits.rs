@@ -8,7 +8,7 @@ use super::{
     system,
 };
 use crate::{folders::listing, peers};
-use minisnap::{Digest, MiniSnapError, Precondition, SnapStore, SnapshotBackend};
+use minisnap::{Digest, MiniSnapError, SnapStore, SnapshotBackend, backend::CommitOptions};
 use minisnap_wal::{Journal, Log, WalError};
 use nix::sys::{
     resource::{Resource, getrlimit, setrlimit},
@@ -84,7 +84,7 @@ async fn with_files_that_may_not_grow_each_deed_is_done_or_leaves_what_was_there
     }
     // Else whoever writes too much is ended by it.
     system::ignore(Signal::SIGXFSZ);
-    const CHUNK: u64 = minisnap::format::CHUNK as u64;
+    const CHUNK: u64 = minisnap::backend::format::CHUNK as u64;
     for deed in Deed::ALL {
         // Up to the size of the JSON, byte for byte; a big one by its chunks, and in the middle of each.
         let limits: Vec<u64> = match deed {
@@ -121,7 +121,7 @@ async fn snapshot_is_whole_when_a_write_was_short() {
         assert_eq!(stage.write(json.as_bytes()).expect("a part of it"), taken);
         drop(limit);
         stage.write_all(&json.as_bytes()[taken..]).expect("there is room again");
-        let published = stage.commit(Precondition::Always, NonZeroUsize::MIN).await.expect("a snapshot");
+        let published = stage.commit(CommitOptions::new(NonZeroUsize::MIN)).await.expect("a snapshot");
         let generation = published.generation();
         assert_eq!(generation.digest(), Some(Digest::of(json.as_bytes())), "{taken} bytes were taken first");
         let (restored, _): (String, u64) = store.restore().await.expect("what was acknowledged");
@@ -183,7 +183,7 @@ fn each_deed_is_an_io_error_when_no_thread_can_be_started() {
         let error = failed.expect_err("it can't be done without a thread");
         assert!(matches!(error, MiniSnapError::Io { .. }), "{deed:?}: {error}");
         // Where there is a thread again, none of it is made up for.
-        runtime.block_on(minisnap::run_blocking(|| {})).expect("a thread");
+        runtime.block_on(minisnap::backend::run_blocking(|| {})).expect("a thread");
         assert_eq!(listing(folder.path()), before, "{deed:?}");
         runtime.block_on(found::one_of(&deed.states()[..1], &dir));
         runtime.block_on(found::go_on(deed, &dir));

@@ -68,7 +68,7 @@ async fn store_fails_for_ever_when_its_working_directory_was_gone() {
                     store.current().await.map(drop),
                     store.history().await.map(drop),
                     store.create(&Whole::new(1, 100), 1).await.map(drop),
-                    store.collect_garbage().await,
+                    store.collect_garbage().await.map(drop),
                     store.backend().accept_external_changes().await.map(drop),
                     store.backend().revert_external_changes().await.map(drop),
                 ];

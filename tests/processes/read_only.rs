@@ -118,9 +118,9 @@ async fn a_folder_that_may_not_be_entered_is_an_error_and_not_an_empty_store() {
     if let Some(job) = peers::job() {
         let store = SnapStore::new(job.dir());
         let error = store.try_restore::<Whole>().await.expect_err("it may not be read");
-        job.say(format!("{} {}", kind(&error), error.at().location));
+        job.say(format!("{} {}", kind(&error), error.at().location()));
         let error = store.history().await.expect_err("it may not be read");
-        job.say(format!("{} {}", kind(&error), error.at().location));
+        job.say(format!("{} {}", kind(&error), error.at().location()));
         return job.say(store.exists().await);
     }
     let guarded = Guarded::new();
@@ -159,7 +159,7 @@ async fn a_disk_mounted_for_reading_is_restored_from_and_not_changed() {
     for store in [store, empty] {
         let error = store.create(&Whole::new(4, 100), 4).await.expect_err("it may not be written");
         assert_eq!(kind(&error), "ReadOnlyFilesystem", "{error}");
-        assert!(error.at().location.starts_with(&*store.dir().join("snapshots").to_string_lossy()), "{error}");
+        assert!(error.at().location().starts_with(&*store.dir().join("snapshots").to_string_lossy()), "{error}");
     }
     assert_eq!(listing(disk.path()), before);
 }
@@ -206,7 +206,7 @@ async fn try_everything(job: &Job) {
     }
     job.say(format!("exists {}", store.exists().await));
     let error = store.create(&Whole::new(4, 100), 4).await.expect_err("it may not be written");
-    job.say(format!("create {} {}", kind(&error), error.at().location));
+    job.say(format!("create {} {}", kind(&error), error.at().location()));
 }
 
 fn kind(error: &MiniSnapError) -> String {

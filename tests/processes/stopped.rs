@@ -62,7 +62,7 @@ pub(super) async fn assert_is_busy(dir: &Path) {
     for error in errors {
         match &error {
             MiniSnapError::Busy { at, waited, .. } => {
-                assert_eq!(Path::new(&at.location), dir.join("snapshots/.lock"));
+                assert_eq!(Path::new(&at.location()), dir.join("snapshots/.lock"));
                 assert!(*waited >= PATIENCE, "{error}");
             }
             _ => panic!("{error:?}"),

@@ -5,7 +5,9 @@ use super::{
     plan::{Dice, Plan},
 };
 use crate::whole::Whole;
-use minisnap::{Committed, Generation, MiniSnapError, Precondition, Result, SnapStore, SnapshotBackend};
+use minisnap::{
+    Committed, Generation, MiniSnapError, Precondition, Result, SnapStore, SnapshotBackend, backend::CommitOptions,
+};
 use std::{collections::VecDeque, io::Write, num::NonZeroUsize, sync::Arc, thread, time::Duration};
 
 /// How many generations it remembers, retained or not.
@@ -73,7 +75,7 @@ impl<B: SnapshotBackend + Clone> Actor<B> {
 
     async fn act(&mut self, action: Action) -> Result<Answer> {
         Ok(match action {
-            Action::Sweep => self.store.collect_garbage().await.map(|()| Answer::Done)?,
+            Action::Sweep => self.store.collect_garbage().await.map(|_| Answer::Done)?,
             Action::RestoreAt(seq) => match self.store.restore_at(seq).await {
                 Err(MiniSnapError::NotFound { .. }) => Answer::Saw(None),
                 restored => whole(restored?),
@@ -236,7 +238,7 @@ async fn by_hand<B: SnapshotBackend>(
         staged.drain().await?;
         tokio::time::sleep(Duration::from_millis(dice.below(4))).await;
     }
-    staged.commit(when, keep).await
+    staged.commit(CommitOptions::new(keep).with_precondition(when)).await
 }
 
 fn seqs(generations: &[Generation]) -> Vec<u64> {
@@ -248,6 +250,7 @@ fn in_words(when: &Precondition) -> When {
         Precondition::Always => When::Always,
         Precondition::IfNewer => When::Newer,
         Precondition::IfCurrent(expected) => When::Over(expected.as_ref().map(Generation::seq)),
+        other => unreachable!("no actor has {other:?}"),
     }
 }
 

@@ -2,7 +2,8 @@
 
 use crate::{args::KeepArgs, out, pending_change::PendingChange, place::Place, progress::Progress};
 use minisnap::{
-    Committed, ErrorContext, MiniSnapError, Operation, Precondition, Result, StagedSnapshot, format::CHUNK,
+    Committed, ErrorContext, MiniSnapError, Operation, Precondition, Result,
+    backend::{CommitOptions, StagedSnapshot, format::CHUNK},
 };
 use std::time::Duration;
 use tokio::task::yield_now;
@@ -42,7 +43,7 @@ pub(crate) async fn commit(
             (Precondition::IfCurrent(history.into_iter().next()), keep)
         };
         progress.doing("publishing");
-        match staged.commit(when, keep).await {
+        match staged.commit(CommitOptions::new(keep).with_precondition(when)).await {
             Err(MiniSnapError::StageLost { .. }) => {}
             Err(MiniSnapError::Conflict { .. }) if is_free => {}
             published => return published,

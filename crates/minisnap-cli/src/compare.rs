@@ -8,7 +8,7 @@ use crate::{
     },
     text,
 };
-use minisnap::{Bytes, format::check_json};
+use minisnap::{Bytes, backend::format::check_json};
 use serde_json::Value;
 
 /// How much of a value is shown. `--json` has all of it.

@@ -14,7 +14,7 @@ use minisnap::{Generation, MiniSnapError};
 pub(crate) async fn explain_in(failure: Failure, stores: &[StoreArgs]) -> Failure {
     let Some(error) = failure.unexplained() else { return failure };
     let places = stores.iter().filter_map(|store| Place::of(store).ok());
-    let is_about = |place: &Place| error.at().location.starts_with(place.name());
+    let is_about = |place: &Place| error.at().location().starts_with(place.name());
     // Of two of which one lies in the other, the inner one. What lies in neither is a folder above the last, in which a
     // command writes.
     match places.max_by_key(|place| if is_about(place) { place.name().len() } else { 0 }) {

@@ -131,7 +131,7 @@ impl Failure {
             "message": self.what,
             "causes": self.causes,
             "help": self.help,
-            "location": self.error.as_ref().map(|error| &error.at().location),
+            "location": self.error.as_ref().map(|error| error.at().location()),
             "intact": self.intact.iter().map(text::generation).collect::<Vec<_>>(),
         })
     }
@@ -174,7 +174,7 @@ impl From<MiniSnapError> for Failure {
             MiniSnapError::Corrupt { intact, .. } => intact.clone(),
             _ => Vec::new(),
         };
-        let failure = Self::new(library::exit(&error), library::message(&error)).with_intact(intact);
+        let failure = Self::new(library::exit(&error), error.to_string()).with_intact(intact);
         Self { causes: library::causes(&error), error: Some(Box::new(error)), ..failure }
     }
 }

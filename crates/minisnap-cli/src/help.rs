@@ -1,8 +1,8 @@
 //! The advice about an error of the library: what a person can do, with the commands that do it, about this store.
 
 use crate::{given::quoted, place::Place, text};
-use minisnap::{Generation, MiniSnapError, Operation, format::JSON_NAME};
-use std::{io::ErrorKind, path::Path, time::Duration};
+use minisnap::{Generation, MiniSnapError, Operation, backend::format::JSON_NAME};
+use std::{borrow::Cow, io::ErrorKind, path::Path, time::Duration};
 
 /// What is left of a store in which something is damaged.
 pub(crate) enum Left {
@@ -21,13 +21,13 @@ pub(crate) enum Left {
 pub(crate) fn help(error: &MiniSnapError, place: &Place) -> String {
     let command = |name: &str| place.command(name, &[]);
     match error {
-        MiniSnapError::ExternalChange { at, remedy, .. } => match place.has_replaced(Path::new(&at.location)) {
-            true if at.operation != Operation::AcceptExternalChanges => format!(
+        MiniSnapError::ExternalChange { at, .. } => match place.has_replaced(Path::new(at.location())) {
+            true if at.operation() != Operation::AcceptExternalChanges => format!(
                 "{} shows what was changed and takes it as the newest snapshot; {} moves it aside",
                 command("reseal"),
                 place.command("reseal", &["--set-aside"])
             ),
-            _ => remedy.clone(),
+            _ => error.help().map(Cow::into_owned).unwrap_or_default(),
         },
         MiniSnapError::NotFound { .. } => {
             "put the missing file back, from a backup or from where it was moved; or publish a new snapshot".into()
@@ -52,7 +52,7 @@ pub(crate) fn help(error: &MiniSnapError, place: &Place) -> String {
         MiniSnapError::Io { source, .. } if source.kind() == ErrorKind::OutOfMemory => {
             "free memory, or raise the limit (`ulimit -v`); then try again".into()
         }
-        MiniSnapError::Io { at, .. } if at.operation == Operation::Write => {
+        MiniSnapError::Io { at, .. } if at.operation() == Operation::Write => {
             "nothing was changed: see to the disk, and try again".into()
         }
         error => without_store(error)
@@ -82,12 +82,12 @@ pub(crate) fn of_damage(error: &MiniSnapError, place: &Place, left: &Left) -> St
         MiniSnapError::InvalidSequence { .. } => {
             return "write the seq of the last change in snapshot.json into that file, in digits".into();
         }
-        MiniSnapError::Corrupt { remedy, .. } => remedy.as_str(),
+        MiniSnapError::Corrupt { help: Some(help), .. } => help.as_str(),
         _ => "bring the store back from a backup",
     };
     match left {
         // Of the store's own links, the library says how they are made again.
-        Left::InHistory { current, intact } if !place.is_link(&error.at().location) => {
+        Left::InHistory { current, intact } if !place.is_link(&error.at().location()) => {
             of_generation(error, place, current, intact)
         }
         Left::InHistory { .. } | Left::Unknown => remedy.into(),

@@ -6,7 +6,7 @@ use crate::{
     out,
     pending_change::PendingChange,
 };
-use minisnap::run_blocking;
+use minisnap::backend::run_blocking;
 use std::{
     fs,
     future::{Future, pending},

@@ -4,7 +4,7 @@
 use crate::given::quoted;
 use minisnap::{
     Generation,
-    format::{JSON_NAME, SEQ_NAME},
+    backend::format::{JSON_NAME, SEQ_NAME},
 };
 use std::{
     collections::BTreeSet,

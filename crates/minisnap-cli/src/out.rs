@@ -6,7 +6,7 @@ use crate::{
     progress::Progress,
 };
 use anstyle::AnsiColor;
-use minisnap::{Bytes, format::CHUNK};
+use minisnap::{Bytes, backend::format::CHUNK};
 use rustix::{
     event::{PollFd, PollFlags, poll},
     io::Errno,

@@ -10,7 +10,7 @@ use crate::{
 };
 use minisnap::{
     Bytes, Generation, MiniSnapError, SnapStore, SnapshotBackend,
-    format::{JSON_NAME, SEQ_NAME},
+    backend::format::{JSON_NAME, SEQ_NAME},
 };
 use minisnap_object::ObjectBackend;
 use std::{

@@ -11,7 +11,7 @@ use crate::{
     pending_change::PendingChange,
     progress::Progress,
 };
-use minisnap::{Bytes, format::CHUNK};
+use minisnap::{Bytes, backend::format::CHUNK};
 use std::{
     fs::{self, File, Permissions},
     io::{self, Write},

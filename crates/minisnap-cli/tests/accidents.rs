@@ -1,7 +1,7 @@
 //! A wrong path, lost links, and a machine without room for a thread.
 
 use crate::kit::{self, STORE};
-use minisnap::format::JSON_NAME;
+use minisnap::backend::format::JSON_NAME;
 use std::{
     fs,
     os::unix::{

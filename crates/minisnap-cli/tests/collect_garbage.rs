@@ -1,7 +1,7 @@
 //! Removing what crashed writers left, on request.
 
 use crate::kit::{STORE, folder, places, runtime};
-use minisnap::{Precondition, SnapshotBackend};
+use minisnap::{SnapshotBackend, backend::CommitOptions};
 use serde_json::{Value, json};
 use std::{fs, io::Write, num::NonZeroUsize};
 
@@ -45,7 +45,7 @@ fn the_stage_of_a_running_writer_stays_in_a_folder() {
         let mut staged = store.backend().stage(2).await.expect("a stage");
         staged.write_all(b"[\n  2\n]").expect("room for a file");
         assert!(place.run(&["collect-garbage", STORE]).ok().ends_with(": there was none\n"));
-        staged.commit(Precondition::Always, NonZeroUsize::MIN).await.expect("it is published");
+        staged.commit(CommitOptions::new(NonZeroUsize::MIN)).await.expect("it is published");
     });
     assert_eq!(place.seqs(), [2]);
 }

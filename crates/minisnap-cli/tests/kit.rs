@@ -1,6 +1,6 @@
 //! Running the real program on a fresh store: in a folder, and in an S3 server in this process.
 
-use minisnap::{FsBackend, Precondition, SnapStore, SnapshotBackend};
+use minisnap::{FsBackend, SnapStore, SnapshotBackend, backend::CommitOptions};
 use minisnap_object::ObjectBackend;
 use minisnap_s3_server::{Conditions, S3Server};
 use std::{
@@ -133,7 +133,7 @@ impl Place {
         runtime().block_on(async {
             let mut staged = self.open().backend().stage(seq).await.expect("a stage");
             staged.write_all(bytes).expect("room for it");
-            staged.commit(Precondition::Always, NonZeroUsize::MAX).await.expect("a snapshot");
+            staged.commit(CommitOptions::new(NonZeroUsize::MAX)).await.expect("a snapshot");
         });
     }
 

@@ -1,198 +1,179 @@
-//! The trait every backend implements, and the contract it is held to.
+//! The trait that every backend implements, and its contract.
 
-use crate::{ErrorContext, Generation, MiniSnapError, Result};
+use crate::{Bytes, ChunkStream, Collected, CommitOptions, Committed, Generation, Result, Verification};
 use async_trait::async_trait;
-use bytes::Bytes;
 use std::{fmt::Debug, io, num::NonZeroUsize, sync::Arc};
 
-/// A place that holds snapshots.
+/// A store of snapshots on some medium.
 ///
 /// # Contract
 ///
-/// What a user may rely on, and an implementer has to keep. The suite in the module `conformance` (feature `conformance`)
-/// tests it, property by property.
+/// Users rely on these properties, and every backend keeps them. The suite in the module `conformance` (feature
+/// `conformance`) tests them one by one.
 ///
-/// 1. *Atomic.* A reader gets the whole old pair or the whole new pair, at every moment, also while writers run, also
-///    after a crash at any point. A JSON is never returned with another generation's seq.
-/// 2. *Durable.* When [`commit`](StagedSnapshot::commit) returns `Ok`, the pair survives power loss; so does whatever
-///    [`history`](Self::history) returns, whoever published it.
-/// 3. *Invisible until published.* What is staged and dropped, or staged and crashed, is never read and never in the
-///    history, and its remains are removed by a later stage or publish (in an object store after a grace time; by
-///    [`collect_garbage`](Self::collect_garbage) at once).
-/// 4. *Conditional.* A publish names its [`Precondition`], judged in the same atomic step, and a refusal is only ever
-///    judged on a fresh look. Being slower than others never means writing again (only what is swept away by force is
-///    answered with [`StageLost`](MiniSnapError::StageLost)); effort is bounded and ends in [`Busy`](MiniSnapError::Busy), the
-///    old pair certainly untouched.
-/// 5. *Known outcome.* An error says whether the old pair is certainly untouched, or that it can't be known
-///    ([`OutcomeUnknown`](MiniSnapError::OutcomeUnknown), after which nothing is deleted that was retained before it). What fails after the commit
-///    (retiring, cleaning) is no error of the publish: the remains wait for a later one.
-/// 6. *Never in the way of reading.* Reading needs no write access, takes no lock and changes nothing, whatever it finds.
-/// 7. *Cancelling* (dropping a future): a publish whose commit has not begun never commits, so that nothing cancelled can
-///    overtake a later `Ok`; one that has begun may. A reader sees old or new. From the moment the commit is on its way,
-///    dropping deletes nothing.
+/// 1. *Atomic.* A reader gets the complete old pair or the complete new pair, at every moment, concurrently with writers,
+///    and after a crash at any point. A JSON is never returned with another generation's sequence number.
+/// 2. *Durable.* When [`commit`](StagedSnapshot::commit) returns `Ok`, the pair survives power loss. So does every
+///    generation that [`history`](Self::history) returns, and the one that a [`Stale`](crate::MiniSnapError::Stale) error
+///    names, whoever committed it.
+/// 3. *Isolated.* What is staged is invisible. Orphans of crashed writers are collected by a later stage or commit (in an
+///    object store after a grace time), and by [`collect_garbage`](Self::collect_garbage) at once.
+/// 4. *Conditional.* The [`Precondition`](crate::Precondition) of a commit is evaluated in the same atomic step as the
+///    commit, against the latest commit record. Contention never makes a writer write again: only a forced collection does,
+///    with [`StageLost`](crate::MiniSnapError::StageLost). Effort is bounded and ends in
+///    [`Busy`](crate::MiniSnapError::Busy), with the old pair untouched.
+/// 5. *Known outcome.* An error guarantees that the old pair is untouched, or it is
+///    [`OutcomeUnknown`](crate::MiniSnapError::OutcomeUnknown); after that nothing is deleted that was retained before it.
+///    Failures after the commit (expiry, collection) are no errors of it: a later writer retries them, and
+///    [`verify`](Self::verify) reports what is left.
+/// 6. *Reads are passive.* They need no write access, take no lock, and change nothing, whatever they find.
+/// 7. *Cancel-safe.* A cancelled commit that has not begun never happens, so it can't overtake a later `Ok`. One that has
+///    begun may happen; readers see old or new. From then on, dropping its future deletes nothing.
+/// 8. *Nothing after the answer.* When a call has returned, no thread, task or retry of it goes on. A cancelled call may
+///    still clean up after itself, and after an unknown outcome a request that was sent may still arrive.
 ///
-/// A backend that can't do one of these answers [`Unsupported`](MiniSnapError::Unsupported); it never does something
+/// A backend that can't do one of these returns [`Unsupported`](crate::MiniSnapError::Unsupported); it never does something
 /// weaker in silence.
 ///
 /// # For implementers
 ///
-/// There are no default methods: conveniences live on the typed store. What backends have in common is in this crate:
-/// [`Precondition::evaluate`], [`Committed::retained_after`], [`random_name_part`](crate::random_name_part),
-/// [`Digester`](crate::Digester) and the module [`format`](crate::format).
+/// What backends share is in this crate. Methods that are added to this trait in
+/// later releases have default implementations, which return `Unsupported` or are built on the methods that exist today.
 #[async_trait]
 pub trait SnapshotBackend: Debug + Send + Sync + 'static {
-    /// Where the snapshots are, for people and for errors: a path or a URL, never with credentials in it. No I/O.
+    /// The location of the store, for people and for errors: a path or a URL, never with credentials in it. No I/O.
     fn location(&self) -> &str;
 
-    /// The current generation, or `None` if nothing was ever published.
+    /// The current generation, or `None` if nothing was ever committed.
     ///
     /// # Errors
     ///
-    /// [`NotFound`](MiniSnapError::NotFound) says the same as `None` where there is something to tell about why (the
-    /// remains of half a snapshot, say). Any other error: whether there is a snapshot isn't known.
+    /// [`NotFound`](crate::MiniSnapError::NotFound) says the same as `None` where there is more to say (half of a bare pair,
+    /// for example). After any other error, it isn't known whether there is a snapshot.
     async fn current(&self) -> Result<Option<Generation>>;
 
-    /// The retained generations, newest first, the current one at the head; empty if nothing was ever published.
+    /// The retained generations, newest first, the current one at the head; empty if nothing was ever committed.
     ///
     /// To ensure correctness:
-    /// - What is returned is durable, also when its publisher crashed before it could make sure: people cut logs by it.
-    /// - The order is that of publishing, not of seqs, which may go down.
+    /// - What is returned is durable, also when its writer crashed before its last sync: logs are truncated by it.
+    /// - The order is that of the commits, not of the sequence numbers, which may go down.
+    ///
+    /// # Errors
+    ///
+    /// As for [`current`](Self::current).
     async fn history(&self) -> Result<Vec<Generation>>;
 
-    /// The JSON of a generation, whole and as it was written.
+    /// The JSON of a generation, complete and as it was written.
     ///
     /// To ensure correctness:
     /// - Where a digest is known, the bytes are checked against it.
-    /// - A name is data from outside: one that isn't of this backend's grammar is answered, never followed.
+    /// - A name is data from outside: one that isn't of this backend's grammar is refused, never followed.
     ///
     /// # Errors
     ///
-    /// [`Expired`](MiniSnapError::Expired) if it isn't among the retained ones (any more);
-    /// [`Corrupt`](MiniSnapError::Corrupt) if it should be there and isn't whole.
+    /// [`Expired`](crate::MiniSnapError::Expired) if it isn't retained (any more);
+    /// [`Corrupt`](crate::MiniSnapError::Corrupt) if it should be there and isn't intact.
     async fn read(&self, generation: &Generation) -> Result<Bytes>;
 
-    /// Begins a snapshot that nobody can see until it is published. Its JSON is written to what this returns.
+    /// Like [`read`](Self::read), as a stream of pieces in bounded memory.
+    ///
+    /// The digest is checked when the last piece was read: a stream that doesn't match it ends with an error. A consumer
+    /// that acts on pieces must be able to undo that. A generation that expires while it is streamed is read to its end where
+    /// the medium allows it; else the stream ends with `Expired`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`read`](Self::read), here or from the stream.
+    async fn read_chunks(&self, generation: &Generation) -> Result<ChunkStream>;
+
+    /// Begins a snapshot that stays invisible until it is committed. Its JSON is written to the returned stage.
     ///
     /// To ensure correctness:
-    /// - Any number may be staged at a time, by any number of handles and processes.
+    /// - Any number may be staged concurrently, by any number of handles and processes.
     /// - If this future is dropped half-way, what it made is removed like any other dropped stage.
+    ///
+    /// # Errors
+    ///
+    /// When the medium can't be written to.
     async fn stage(&self, seq: u64) -> Result<Box<dyn StagedSnapshot>>;
 
-    /// Removes, now, what dead writers left behind: stages and generations that were never published, files of retired
-    /// ones. Never a retained generation, and nothing of a living writer where those can be told from dead ones; where they
-    /// can't, a living writer's stage may go, and its publish answers [`StageLost`](MiniSnapError::StageLost).
-    async fn collect_garbage(&self) -> Result<()>;
+    /// Reduces the retention to the newest `retain` generations, without a commit: the others expire, and can't be read any
+    /// more. Returns those, newest first.
+    ///
+    /// To ensure correctness:
+    /// - The current generation stays current, under the same name.
+    /// - The reduced retention is durable before a file is deleted.
+    ///
+    /// # Errors
+    ///
+    /// [`Busy`](crate::MiniSnapError::Busy); [`Corrupt`](crate::MiniSnapError::Corrupt) if it isn't known what is retained.
+    /// Whatever the error is, the current generation is untouched.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the older generations are all retained or all expired.
+    async fn expire(&self, retain: NonZeroUsize) -> Result<Vec<Generation>>;
+
+    /// Checks the whole store: reads every retained generation and compares it with its digest, looks at the links or records
+    /// between them, and counts what a collection would remove. Changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// Only if it can't be checked. What is wrong with the store is in the [`Verification`], also a commit record that can't
+    /// be understood.
+    async fn verify(&self) -> Result<Verification>;
+
+    /// Removes, now, expired generations and the orphans of crashed or cancelled writers.
+    ///
+    /// To ensure correctness:
+    /// - No retained generation is removed.
+    /// - A stage of a living writer stays, where it can be told from an orphan. Where it can't, it may go, and its commit
+    ///   returns [`StageLost`](crate::MiniSnapError::StageLost).
+    ///
+    /// # Errors
+    ///
+    /// [`Busy`](crate::MiniSnapError::Busy), or the first thing that could not be removed; the rest is removed all the same.
+    async fn collect_garbage(&self) -> Result<Collected>;
 }
 
 /// A snapshot being written: an [`io::Write`] for the JSON's bytes. Dropping it discards it.
 ///
-/// Write errors should carry a [`MiniSnapError`] ([`MiniSnapError::into_io`]), so that the path or URL is not lost on the
-/// way through a serializer. [`flush`](io::Write::flush) promises nothing. The typed store writes in chunks of
+/// Write errors should carry a [`MiniSnapError`](crate::MiniSnapError), by [`io::Error::from`], so that the location isn't
+/// lost on the way through a serializer. [`flush`](io::Write::flush) promises nothing. The typed store writes in chunks of
 /// [`CHUNK`](crate::format::CHUNK) bytes, so a backend need not gather them; others may write in pieces of any size.
 #[async_trait]
 pub trait StagedSnapshot: io::Write + Debug + Send {
-    /// Waits until no more than a part of what was written is still in memory, so that a large state can be written in
+    /// Waits until only a bounded part of what was written is still in memory, so that a large state can be written in
     /// bounded memory. A backend that holds nothing back returns at once.
     ///
     /// # Errors
     ///
-    /// What went wrong with earlier writes in the background. After an error the stage is of no more use.
+    /// What went wrong with earlier writes in the background. After an error the stage can't be committed.
     async fn drain(&mut self) -> Result<()>;
 
-    /// Makes this the current generation, if `when` holds, and keeps the files of the newest `keep` of the history: those
-    /// retained so far and this one, never more than that. The others can't be read any more; their files may go a moment
-    /// after this has answered, and have by the end of a [`collect_garbage`](SnapshotBackend::collect_garbage) through the same handle.
+    /// Makes this the current generation, if the [precondition](CommitOptions::precondition) holds, and retains the newest
+    /// [`retain`](CommitOptions::retain) generations: of those retained so far, and this one. The others expire: they can't
+    /// be read any more, and their files are removed.
     ///
-    /// `Ok` is a licence to delete the log: the pair is durable, whole, and the current one. See the contract on
-    /// [`SnapshotBackend`] for errors and for what cancelling means.
+    /// After `Ok`, the pair is durable, complete, and current: the log can be truncated through
+    /// [`truncation_point`](Committed::truncation_point). For errors and cancellation see the contract on
+    /// [`SnapshotBackend`].
     ///
     /// To ensure correctness:
-    /// - Judge `when` in the same atomic step that publishes, and refuse only on a fresh look at what is current.
-    /// - Before the commit, every failure leaves the old pair untouched; from the commit on, a failure is
-    ///   [`OutcomeUnknown`](MiniSnapError::OutcomeUnknown) unless the outcome can be looked up.
+    /// - Evaluate the precondition in the same atomic step that commits, against the latest commit record.
+    /// - The generation that a [`Stale`](crate::MiniSnapError::Stale) error names is durable before that error is returned.
+    /// - Before the commit, every failure leaves the old pair untouched. From the commit on, a failure is
+    ///   [`OutcomeUnknown`](crate::MiniSnapError::OutcomeUnknown) unless the outcome can be looked up.
     /// - If the future is dropped before the commit began, it must not commit later on.
-    async fn commit(self: Box<Self>, when: Precondition, retain: NonZeroUsize) -> Result<Committed>;
-}
+    async fn commit(self: Box<Self>, options: CommitOptions) -> Result<Committed>;
 
-/// When a publish may go ahead.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Precondition {
-    /// Always: the last to publish wins.
-    Always,
-    /// If the seq is above that of the current generation, or there is none; else [`MiniSnapError::Stale`]. The same seq
-    /// again is stale.
-    IfNewer,
-    /// If this generation is the current one (`None`: if there is none yet); else [`MiniSnapError::Conflict`]. Of any
-    /// number of publishers with the same one, exactly one publishes.
-    IfCurrent(Option<Generation>),
-}
-
-impl Precondition {
-    /// Judges a publish of `seq` over `current`. The one place where the rules are written down; a backend calls it inside
-    /// its atomic step.
+    /// Removes what was staged, and returns when it is gone. Dropping the stage does the same in the background where the
+    /// medium is reached by requests.
     ///
     /// # Errors
     ///
-    /// [`Stale`](MiniSnapError::Stale) or [`Conflict`](MiniSnapError::Conflict), with `at` and the generations involved.
-    pub fn evaluate(&self, seq: u64, current: Option<&Generation>, at: &ErrorContext) -> Result<()> {
-        match self {
-            Self::Always => Ok(()),
-            Self::IfNewer => match current {
-                Some(current) if current.seq() >= seq => {
-                    Err(MiniSnapError::Stale { at: at.clone(), seq, current: current.clone() })
-                }
-                _ => Ok(()),
-            },
-            Self::IfCurrent(expected) if expected.as_ref() == current => Ok(()),
-            Self::IfCurrent(expected) => {
-                Err(MiniSnapError::Conflict { at: at.clone(), expected: expected.clone(), current: current.cloned() })
-            }
-        }
-    }
-}
-
-/// What a publish did: the new generation, and what is retained now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Committed {
-    generation: Generation,
-    retained: Vec<Generation>,
-}
-
-impl Committed {
-    /// `generation` was published over `before`, the history until then, newest first; of both, `keep` are retained.
-    #[must_use]
-    pub fn new(generation: Generation, before: &[Generation], retain: NonZeroUsize) -> Self {
-        let older = Self::retained_after(retain, before.len()) - 1;
-        let retained = std::iter::once(&generation).chain(before.iter().take(older)).cloned().collect();
-        Self { generation, retained }
-    }
-
-    /// How many generations are retained after a publish with `keep` when `before` were: `min(keep, before + 1)`. Not one
-    /// more: what was retired by a handle that keeps few doesn't come back for one that keeps many.
-    #[must_use]
-    pub fn retained_after(retain: NonZeroUsize, before: usize) -> usize {
-        retain.get().min(before.saturating_add(1))
-    }
-
-    /// The generation that was published.
-    #[must_use]
-    pub fn generation(&self) -> &Generation {
-        &self.generation
-    }
-
-    /// The retained generations as of this publish, newest first, this one at the head.
-    #[must_use]
-    pub fn retained(&self) -> &[Generation] {
-        &self.retained
-    }
-
-    /// The smallest seq among the retained: the log up to and with it may go, and a fall-back to any retained snapshot
-    /// still finds the log that follows it.
-    ///
-    /// As of this publish. If others publish lower seqs to the same store, only who truncates may do so.
-    pub fn truncation_point(&self) -> u64 {
-        self.retained.iter().map(Generation::seq).min().unwrap_or(self.generation.seq())
-    }
+    /// When something could not be removed: a later collection does it.
+    async fn discard(self: Box<Self>) -> Result<()>;
 }
 
 /// Forwards the trait through a pointer, so that `SnapStore<Arc<dyn SnapshotBackend>>` is a store like any other.
@@ -221,7 +202,19 @@ macro_rules! forward {
                 (**self).stage(seq).await
             }
 
-            async fn collect_garbage(&self) -> Result<()> {
+            async fn read_chunks(&self, generation: &Generation) -> Result<ChunkStream> {
+                (**self).read_chunks(generation).await
+            }
+
+            async fn expire(&self, retain: NonZeroUsize) -> Result<Vec<Generation>> {
+                (**self).expire(retain).await
+            }
+
+            async fn verify(&self) -> Result<Verification> {
+                (**self).verify().await
+            }
+
+            async fn collect_garbage(&self) -> Result<Collected> {
                 (**self).collect_garbage().await
             }
         }
@@ -230,62 +223,3 @@ macro_rules! forward {
 
 forward!(Arc);
 forward!(Box);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::Operation;
-
-    fn generation(seq: u64) -> Generation {
-        Generation::new(format!("generation {seq}"), seq)
-    }
-
-    fn retain(generations: usize) -> NonZeroUsize {
-        NonZeroUsize::new(generations).expect("not zero")
-    }
-
-    #[test]
-    fn a_publish_is_judged_on_what_is_current() {
-        let (old, at) = (generation(7), ErrorContext::new(Operation::Commit, "a test"));
-        let evaluate = |when: Precondition, seq, current| match when.evaluate(seq, current, &at) {
-            Ok(()) => "publish",
-            Err(MiniSnapError::Stale { .. }) => "stale",
-            Err(MiniSnapError::Conflict { .. }) => "conflict",
-            Err(other) => panic!("{other}"),
-        };
-        for current in [None, Some(&old)] {
-            assert_eq!(evaluate(Precondition::Always, 0, current), "publish");
-        }
-        assert_eq!(evaluate(Precondition::IfNewer, 0, None), "publish");
-        for (seq, judged) in [(6, "stale"), (7, "stale"), (8, "publish")] {
-            assert_eq!(evaluate(Precondition::IfNewer, seq, Some(&old)), judged, "{seq}");
-        }
-        for (expected, current, judged) in [
-            (None, None, "publish"),
-            (None, Some(&old), "conflict"),
-            (Some(&old), None, "conflict"),
-            (Some(&old), Some(&old), "publish"),
-            (Some(&generation(8)), Some(&old), "conflict"),
-        ] {
-            assert_eq!(
-                evaluate(Precondition::IfCurrent(expected.cloned()), 9, current),
-                judged,
-                "{expected:?}, {current:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn as_many_are_retained_as_asked_and_never_more_than_were_there() {
-        for (kept, before, retained) in [(1, 0, 1), (3, 0, 1), (3, 1, 2), (3, 2, 3), (3, 9, 3), (3, usize::MAX, 3)] {
-            assert_eq!(Committed::retained_after(retain(kept), before), retained, "{kept}, {before}");
-        }
-        let before = [generation(3), generation(9), generation(2)];
-        for (kept, retained) in [(1, &[5][..]), (2, &[5, 3]), (3, &[5, 3, 9]), (4, &[5, 3, 9, 2]), (9, &[5, 3, 9, 2])] {
-            let published = Committed::new(generation(5), &before, retain(kept));
-            assert_eq!(published.generation(), &generation(5));
-            assert_eq!(published.retained().iter().map(Generation::seq).collect::<Vec<_>>(), retained);
-            assert_eq!(Some(published.truncation_point()), retained.iter().copied().min());
-        }
-    }
-}

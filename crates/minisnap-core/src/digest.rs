@@ -1,10 +1,12 @@
 //! The digest that ties a generation's name or record to the bytes of its JSON.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 /// XXH3-64 of a JSON's bytes. It finds what went wrong by accident: bit rot, a cut file, an edit. It is no defence
 /// against somebody who means harm.
+///
+/// With the feature `serde` it is serialized as its text.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Digest(u64);
 
@@ -14,23 +16,33 @@ impl Digest {
     pub fn of(bytes: &[u8]) -> Self {
         Self(xxh3_64(bytes))
     }
+}
 
-    /// Reads what [`Display`](fmt::Display) writes: exactly sixteen lower-case hexadecimal digits.
-    ///
-    /// ```
-    /// use minisnap_core::Digest;
-    /// let digest = Digest::of(b"null");
-    /// assert_eq!(Digest::parse(&digest.to_string()), Some(digest));
-    /// assert_eq!(Digest::parse("+123456789abcdef"), None);
-    /// ```
-    pub fn parse(text: &str) -> Option<Self> {
-        let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-        if text.len() != 16 || !text.bytes().all(hex) {
-            return None;
+/// Parses what [`Display`](fmt::Display) writes: exactly sixteen lower-case hexadecimal digits.
+///
+/// ```
+/// use minisnap_core::Digest;
+/// let digest = Digest::of(b"null");
+/// assert_eq!(digest.to_string().parse(), Ok(digest));
+/// assert!("+123456789abcdef".parse::<Digest>().is_err());
+/// ```
+impl FromStr for Digest {
+    type Err = ParseDigestError;
+
+    fn from_str(text: &str) -> Result<Self, ParseDigestError> {
+        let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        if text.len() != 16 || !text.bytes().all(is_hex) {
+            return Err(ParseDigestError);
         }
-        u64::from_str_radix(text, 16).ok().map(Self)
+        u64::from_str_radix(text, 16).map(Self).map_err(|_| ParseDigestError)
     }
 }
+
+/// A text is no [`Digest`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a digest has exactly sixteen lower-case hexadecimal digits")]
+#[non_exhaustive]
+pub struct ParseDigestError;
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -91,11 +103,11 @@ mod tests {
     #[test]
     fn only_sixteen_lower_case_hex_digits_are_a_digest() {
         for digest in [Digest(0), Digest(0x0123_4567_89ab_cdef), Digest(u64::MAX)] {
-            assert_eq!(Digest::parse(&digest.to_string()), Some(digest), "{digest}");
+            assert_eq!(digest.to_string().parse(), Ok(digest), "{digest}");
             assert_eq!(format!("{digest:?}"), digest.to_string());
         }
         for text in ["", "2d06800538d394c", "2D06800538D394C2", "2d06800538d394c2 ", "2d06800538d394cé"] {
-            assert_eq!(Digest::parse(text), None, "{text:?}");
+            assert_eq!(text.parse::<Digest>(), Err(ParseDigestError), "{text:?}");
         }
     }
 }

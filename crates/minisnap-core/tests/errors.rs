@@ -1,18 +1,18 @@
 //! What errors say, and what they keep to themselves.
 
-use minisnap_core::{ErrorContext, Generation, MiniSnapError, Operation, format};
-use std::io;
+use minisnap_core::{Absence, Corruption, ErrorContext, ExternalChange, Generation, MiniSnapError, Operation, format};
+use std::{error::Error, io, time::Duration};
 
 #[test]
 fn an_error_keeps_its_place_and_kind_on_the_way_through_io() {
     let at = ErrorContext::new(Operation::Write, "/data/state/snapshot.json");
     let full =
         || MiniSnapError::Io { at: at.clone(), action: "write", source: io::Error::from(io::ErrorKind::StorageFull) };
-    let io = full().into_io();
+    let io = io::Error::from(full());
     assert_eq!(io.kind(), io::ErrorKind::StorageFull);
     let back = MiniSnapError::from_write(io, || unreachable!("it carries its own place"));
     assert_eq!(back.to_string(), full().to_string());
-    assert_eq!(back.to_string(), "write (/data/state/snapshot.json): cannot write: no storage space");
+    assert_eq!(back.to_string(), "write (/data/state/snapshot.json): cannot write");
 }
 
 #[test]
@@ -20,7 +20,7 @@ fn a_bare_io_error_gets_the_place_it_lacks() {
     let error = MiniSnapError::from_write(io::Error::from(io::ErrorKind::BrokenPipe), || {
         ErrorContext::new(Operation::Write, "memory:")
     });
-    assert!(matches!(&error, MiniSnapError::Io { at, .. } if at.location == "memory:"), "{error}");
+    assert!(matches!(&error, MiniSnapError::Io { at, .. } if at.location() == "memory:"), "{error}");
 }
 
 #[test]
@@ -35,20 +35,15 @@ fn of_a_url_nothing_is_shown_that_may_be_secret() {
         ("user:word@host/app?token=x", "host/app"),
         ("/data/state", "/data/state"),
     ] {
-        assert_eq!(ErrorContext::of_url(Operation::Open, url).location, shown, "{url}");
+        assert_eq!(ErrorContext::of_url(Operation::Open, url).location(), shown, "{url}");
     }
 }
 
 #[test]
-fn an_error_names_the_generations_it_is_about_and_says_whether_the_outcome_is_known() {
+fn an_error_names_the_generations_it_is_about() {
     let at = || ErrorContext::new(Operation::Commit, "memory:");
     let (old, new) = (Generation::new("9-x2", 9), Generation::new("10-k7", 10));
-    let serde = |generation| MiniSnapError::Serde {
-        at: at(),
-        generation,
-        source: format::check_json(b"").expect_err("nothing is no JSON"),
-    };
-    let corrupt = |intact| MiniSnapError::Corrupt { at: at(), found: "f".into(), remedy: "r".into(), intact };
+    let serde = |generation| MiniSnapError::Serde { at: at(), generation, source: not_json() };
     let unknown = |previous| MiniSnapError::OutcomeUnknown {
         at: at(),
         generation: new.clone(),
@@ -57,16 +52,120 @@ fn an_error_names_the_generations_it_is_about_and_says_whether_the_outcome_is_kn
     };
     let conflict = MiniSnapError::Conflict { at: at(), expected: None, current: Some(old.clone()) };
     for (error, known, part) in [
-        (conflict, true, "the current snapshot is 9-x2, not none as the publish demanded"),
+        (conflict, true, "the current snapshot is 9-x2, not none as expected"),
         (serde(None), true, "the JSON doesn't fit"),
         (serde(Some(old.clone())), true, "the JSON of generation 9-x2 doesn't fit"),
-        (corrupt(Vec::new()), true, "intact older generations: none found"),
-        (corrupt(vec![new.clone(), old.clone()]), true, "intact older generations: 10-k7, 9-x2"),
-        (unknown(None), false, "whether 10-k7 was published over none: no answer"),
-        (unknown(Some(old)), false, "whether 10-k7 was published over 9-x2: no answer"),
+        (unknown(None), false, "whether 10-k7 was committed over none"),
+        (unknown(Some(old)), false, "whether 10-k7 was committed over 9-x2"),
     ] {
         assert!(error.to_string().contains(part), "{error}");
         assert_eq!((error.outcome_known(), error.at()), (known, &at()), "{error}");
+    }
+}
+
+fn not_json() -> serde_json::Error {
+    format::check_json(b"").expect_err("nothing is no JSON")
+}
+
+/// One of each kind, with a cause where the kind has one.
+fn each() -> Vec<MiniSnapError> {
+    let at = || ErrorContext::new(Operation::Commit, "/data/state");
+    let generation = || Generation::new("10-k7", 10);
+    let corrupt = |help: Option<&str>, intact| MiniSnapError::Corrupt {
+        at: at(),
+        found: Corruption::Missing,
+        intact,
+        help: help.map(str::to_owned),
+    };
+    let io = |kind| MiniSnapError::Io { at: at(), action: "sync", source: io::Error::new(kind, "the cause") };
+    vec![
+        MiniSnapError::NotFound { at: at(), found: Absence::Empty },
+        MiniSnapError::NotFound { at: at(), found: Absence::OnlyAbove { seq: 3, retained: vec![9, 7] } },
+        MiniSnapError::NotFound { at: at(), found: Absence::HalfPair { there: "a", missing: "b" } },
+        MiniSnapError::Expired { at: at(), generation: generation() },
+        MiniSnapError::Stale { at: at(), seq: 9, current: generation() },
+        MiniSnapError::Conflict { at: at(), expected: None, current: Some(generation()) },
+        MiniSnapError::Busy { at: at(), waited: Duration::ZERO, reason: "locked".into() },
+        MiniSnapError::StageLost { at: at(), reason: "collected".into() },
+        MiniSnapError::OutcomeUnknown {
+            at: at(),
+            generation: generation(),
+            previous: None,
+            source: "the cause".into(),
+        },
+        io(io::ErrorKind::StorageFull),
+        io(io::ErrorKind::TimedOut),
+        MiniSnapError::Backend { at: at(), transient: true, source: "the cause".into() },
+        MiniSnapError::Backend { at: at(), transient: false, source: "the cause".into() },
+        MiniSnapError::Serde { at: at(), generation: Some(generation()), source: not_json() },
+        MiniSnapError::MapKey { at: at(), path: String::new(), key_type: "()", source: not_json() },
+        MiniSnapError::Unrestorable { at: at(), reason: "NaN".into() },
+        MiniSnapError::InvalidSequence { at: at(), found: "x".into() },
+        corrupt(None, Vec::new()),
+        corrupt(None, vec![generation()]),
+        corrupt(Some("run this"), Vec::new()),
+        MiniSnapError::ExternalChange { at: at(), found: ExternalChange::Replaced { current: 3 } },
+        MiniSnapError::InsideStore { at: at(), store: Some("/data".into()) },
+        MiniSnapError::InsideStore { at: at(), store: None },
+        MiniSnapError::Unsupported { at: at(), what: "links".into() },
+        MiniSnapError::InvalidUrl { at: at(), reason: "no scheme".into() },
+    ]
+}
+
+#[test]
+fn display_is_one_line_with_the_location_and_no_cause() {
+    for error in each() {
+        let text = error.to_string();
+        assert!(text.starts_with("commit (/data/state): ") && !text.contains('\n'), "{text}");
+        let cause = error.source().map(|cause| cause.to_string());
+        assert!(cause.is_none_or(|cause| !text.contains(&cause)), "the cause is told once: {text}");
+        let help = error.help();
+        assert!(help.as_ref().is_none_or(|help| !text.contains(&**help)), "no advice: {text}");
+        assert!(help.is_none_or(|help| !help.ends_with('.')), "{text}");
+    }
+}
+
+#[test]
+fn help_is_of_the_store_where_the_backend_has_some() {
+    let help = |index: usize| each().swap_remove(index).help().map(|help| help.into_owned());
+    let find = |part: &str| each().iter().position(|error| error.help().is_some_and(|help| help.contains(part)));
+    assert!(find("run this").is_some(), "what the backend says");
+    assert!(find("restore the newest intact generation, 10-k7").is_some());
+    assert!(find("restore from a backup").is_some(), "nothing is intact");
+    assert!(find("free disk space").is_some());
+    assert!(find("did you mean /data?").is_some());
+    assert!(help(0).is_some_and(|help| help.contains("start from an empty state")));
+}
+
+#[test]
+fn what_may_pass_by_itself_is_transient() {
+    let transient: Vec<_> = each().into_iter().filter(MiniSnapError::is_transient).map(|error| kind(&error)).collect();
+    assert_eq!(transient, ["Busy", "StageLost", "OutcomeUnknown", "Io", "Backend"]);
+}
+
+/// The name of the variant.
+fn kind(error: &MiniSnapError) -> String {
+    let shown = format!("{error:?}");
+    shown.split([' ', '(']).next().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn an_io_error_keeps_the_kind_and_the_rest_get_one_that_fits() {
+    use io::ErrorKind::{InvalidData, InvalidInput, NotFound, Other, ResourceBusy, StorageFull, TimedOut, Unsupported};
+    for error in each() {
+        let expected = match kind(&error).as_str() {
+            "NotFound" | "Expired" => NotFound,
+            "Busy" => ResourceBusy,
+            "Io" if error.is_transient() => TimedOut,
+            "Io" => StorageFull,
+            "Serde" | "InvalidSequence" | "Corrupt" | "ExternalChange" => InvalidData,
+            "MapKey" | "Unrestorable" | "InsideStore" | "InvalidUrl" => InvalidInput,
+            "Unsupported" => Unsupported,
+            _ => Other,
+        };
+        let text = error.to_string();
+        let io = io::Error::from(error);
+        assert_eq!((io.kind(), io.to_string()), (expected, text));
     }
 }
 

@@ -9,8 +9,8 @@ use crate::{
     stage::Stage,
 };
 use minisnap_core::{
-    Bytes, Committed, Digest, ErrorContext, Generation, MiniSnapError, Operation, Precondition, Result,
-    SnapshotBackend, StagedSnapshot, async_trait, run_blocking,
+    Bytes, ChunkStream, Collected, CommitOptions, Committed, Digest, ErrorContext, Generation, MiniSnapError,
+    Operation, Result, SnapshotBackend, StagedSnapshot, Verification, async_trait, run_blocking,
 };
 use std::{
     io,
@@ -193,8 +193,26 @@ impl SnapshotBackend for FsBackend {
         Ok(Box::new(FsStaged { store: self.store.clone(), stage }))
     }
 
-    async fn collect_garbage(&self) -> Result<()> {
-        self.blocking(Operation::CollectGarbage, commit::collect_garbage).await
+    async fn read_chunks(&self, generation: &Generation) -> Result<ChunkStream> {
+        self.read(generation).await.map(ChunkStream::from_bytes)
+    }
+
+    async fn expire(&self, _retain: NonZeroUsize) -> Result<Vec<Generation>> {
+        Err(MiniSnapError::Unsupported {
+            at: ErrorContext::new(Operation::Expire, self.location()),
+            what: "expire".into(),
+        })
+    }
+
+    async fn verify(&self) -> Result<Verification> {
+        Err(MiniSnapError::Unsupported {
+            at: ErrorContext::new(Operation::Verify, self.location()),
+            what: "verify".into(),
+        })
+    }
+
+    async fn collect_garbage(&self) -> Result<Collected> {
+        self.blocking(Operation::CollectGarbage, commit::collect_garbage).await.map(|()| Collected::default())
     }
 }
 
@@ -206,7 +224,7 @@ struct FsStaged {
 
 impl io::Write for FsStaged {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.stage.write(bytes).map_err(MiniSnapError::into_io)
+        self.stage.write(bytes).map_err(io::Error::from)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -221,8 +239,13 @@ impl StagedSnapshot for FsStaged {
         Ok(())
     }
 
-    async fn commit(self: Box<Self>, when: Precondition, retain: NonZeroUsize) -> Result<Committed> {
+    async fn commit(self: Box<Self>, options: CommitOptions) -> Result<Committed> {
         let at = ErrorContext::new(Operation::Commit, self.store.layout.dir().display().to_string());
-        blocking(at, move |caller| commit::commit(&self.store, self.stage, &when, retain, caller)).await
+        blocking(at, move |caller| commit::commit(&self.store, self.stage, &options, caller)).await
+    }
+
+    async fn discard(self: Box<Self>) -> Result<()> {
+        let at = ErrorContext::new(Operation::Discard, self.store.layout.dir().display().to_string());
+        blocking(at, move |_| Ok(drop(self))).await
     }
 }

@@ -30,8 +30,8 @@ use crate::{
     replace_record,
     stage::{Stage, retained_over},
 };
-use minisnap_core::{Committed, ErrorContext, Operation, Precondition, Result};
-use std::{num::NonZeroUsize, path::Path};
+use minisnap_core::{CommitOptions, Committed, ErrorContext, Operation, Result};
+use std::path::Path;
 
 /// Steps 1 and 2, as far as an empty stage.
 pub(crate) fn begin(store: &Store, seq: u64, caller: &CallerWatch) -> Result<Stage> {
@@ -53,11 +53,10 @@ pub(crate) fn begin(store: &Store, seq: u64, caller: &CallerWatch) -> Result<Sta
 pub(crate) fn commit(
     store: &Store,
     mut stage: Stage,
-    when: &Precondition,
-    retain: NonZeroUsize,
+    options: &CommitOptions,
     caller: &CallerWatch,
 ) -> Result<Committed> {
-    let (disk, layout) = (Disk::new(Operation::Commit), &store.layout);
+    let (disk, layout, retain) = (Disk::new(Operation::Commit), &store.layout, options.retain());
     stage.set_disk(disk);
     // 2.
     let expected = record::read(disk, layout)?.into_current();
@@ -70,7 +69,12 @@ pub(crate) fn commit(
     // 5.
     let lock = StoreLock::acquire(disk, layout, store.patience, caller)?;
     let current = migrate::settle(disk, layout, &lock)?;
-    when.evaluate(stage.seq(), current.as_ref().map(GenerationName::to_generation).as_ref(), &at(disk, layout))?;
+    let precondition = options.precondition();
+    precondition.evaluate(
+        stage.seq(),
+        current.as_ref().map(GenerationName::to_generation).as_ref(),
+        &at(disk, layout),
+    )?;
     // A generation's history is what it was published over: it doesn't change but at its end, once it is followed.
     let before = if current == expected { foreseen } else { History::from(disk, layout, current.as_ref())? };
     let retained = retained_over(&before, retain);

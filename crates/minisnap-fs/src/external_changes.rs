@@ -15,7 +15,7 @@ use crate::{
     stage::Stage,
 };
 use minisnap_core::{
-    Committed, Digest, MiniSnapError, Operation, Result,
+    Absence, Committed, Digest, ExternalChange, MiniSnapError, Operation, Result,
     format::{JSON_NAME, SEQ_NAME, check_json},
 };
 use std::{
@@ -43,8 +43,7 @@ pub(crate) fn accept(store: &Store, agreed: Option<(u64, Digest)>, caller: &Call
     if agreed.is_some_and(|agreed| agreed != found) {
         return Err(MiniSnapError::ExternalChange {
             at: disk.at(&layout.dir().join(JSON_NAME)),
-            found: "it was changed since it was looked at".into(),
-            remedy: "look at it again, and see who else writes there".into(),
+            found: ExternalChange::ChangedSince,
         });
     }
     if found == (current.seq, current.digest) {
@@ -109,14 +108,15 @@ fn read_edit(disk: Disk, layout: &Layout, current: &GenerationName) -> Result<Ed
     let (json_path, seq_path) = (path(json_found, json_name.path, JSON_NAME), path(seq_found, seq_name.path, SEQ_NAME));
     // By way of a link in the folder's place, another's files would be taken.
     let open = |path: &Path| if path.starts_with(&folder) && !folder_is_there { Ok(None) } else { disk.open(path) };
-    let (Some(json), Some(seq)) = (open(&json_path)?, open(&seq_path)?) else {
+    let (json, seq) = (open(&json_path)?, open(&seq_path)?);
+    let (Some(json), Some(seq)) = (&json, &seq) else {
         return Err(MiniSnapError::NotFound {
             at: disk.at(&json_path),
-            found: format!("to reseal, there must be two files: this and {}", seq_path.display()),
+            found: Absence::NoPairToAccept { missing: if json.is_none() { JSON_NAME } else { SEQ_NAME } },
         });
     };
     // Before the edit is read: there is never more than one of the two in memory.
     let current_is_intact = read::read_files(disk, layout, current)?.is_ok();
-    let seq = names::read_seq(disk, &seq, &seq_path)?;
-    Ok(Edit { json: disk.read(&json, &json_path)?, seq, current_is_intact })
+    let seq = names::read_seq(disk, seq, &seq_path)?;
+    Ok(Edit { json: disk.read(json, &json_path)?, seq, current_is_intact })
 }

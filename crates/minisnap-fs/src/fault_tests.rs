@@ -7,7 +7,7 @@ pub(crate) mod meanwhile;
 mod readers;
 
 use crate::FsBackend;
-use minisnap_core::{Generation, MiniSnapError, Precondition, Result, SnapshotBackend};
+use minisnap_core::{CommitOptions, Generation, MiniSnapError, Result, SnapshotBackend};
 use std::{
     collections::BTreeSet,
     fs, io,
@@ -128,7 +128,7 @@ impl Store {
         stage
             .write_all(format!("[{seq}]").as_bytes())
             .map_err(|error| MiniSnapError::from_write(error, || unreachable!("the stage gives the place")))?;
-        let published = stage.commit(Precondition::Always, NonZeroUsize::new(2).unwrap()).await;
+        let published = stage.commit(CommitOptions::new(NonZeroUsize::new(2).unwrap())).await;
         self.backend.finish();
         published.map(drop)
     }
@@ -216,7 +216,7 @@ async fn fail(deed: Deed, pass: usize, error: i32, once: bool) -> (bool, bool) {
         },
     }
     if let Err(MiniSnapError::Io { at, source, .. }) = &done {
-        assert!(at.location.starts_with(store.folder.path().to_str().unwrap()), "{context}");
+        assert!(at.location().starts_with(store.folder.path().to_str().unwrap()), "{context}");
         assert_eq!(source.raw_os_error(), Some(error), "{context}");
     }
     // And then the disk is well again.
@@ -331,7 +331,7 @@ async fn a_stage_that_lost_a_write_is_not_published_by_a_writer_who_overlooked_i
     assert_eq!(stage.write(b"[1,").unwrap_err().kind(), io::ErrorKind::StorageFull);
     store.unplan();
     stage.write_all(b"2]").unwrap();
-    let error = stage.commit(Precondition::Always, NonZeroUsize::MIN).await.unwrap_err();
+    let error = stage.commit(CommitOptions::new(NonZeroUsize::MIN)).await.unwrap_err();
     assert!(error.to_string().contains("would have a hole"), "{error}");
     assert_eq!(store.restore().await.unwrap(), Some(("[2]".into(), 2)));
 }

@@ -151,7 +151,7 @@ impl GenerationName {
         if parts.next().is_some() || !seq_is_digits || !is_random_part(random) {
             return None;
         }
-        Some(Self { text: text.into(), seq: seq.parse().ok()?, digest: Digest::parse(digest)? })
+        Some(Self { text: text.into(), seq: seq.parse().ok()?, digest: digest.parse().ok()? })
     }
 
     /// Whether it is the name of a plain pair, or of what was adopted from one.

@@ -12,7 +12,7 @@ use crate::{
     repair, replace_record,
     stage::Stage,
 };
-use minisnap_core::{MiniSnapError, Result};
+use minisnap_core::{Corruption, ExternalChange, MiniSnapError, Result};
 use std::path::{Path, PathBuf};
 
 /// Brings the two names in order and returns what is current. When it returns `Ok`, both are links to the current
@@ -100,11 +100,7 @@ fn adopt(disk: Disk, layout: &Layout, lock: &StoreLock) -> Result<GenerationName
 /// The error for plain files that don't stand still.
 pub(crate) fn changing(disk: Disk, layout: &Layout) -> MiniSnapError {
     let [json, _] = layout.names();
-    MiniSnapError::ExternalChange {
-        at: disk.at(&json.path),
-        found: "another program keeps replacing snapshot.json and snapshot.seq".into(),
-        remedy: "stop it: a version before 0.1.4 can't share a folder with this one".into(),
-    }
+    MiniSnapError::ExternalChange { at: disk.at(&json.path), found: ExternalChange::KeepsChanging }
 }
 
 /// Moves plain files to names of their own beside their old ones, never over another file. Returns the new ones.
@@ -139,23 +135,21 @@ pub(crate) fn refuse_lost_record(
         generations.retain(|name| !name.is_of_plain_pair());
     }
     generations.sort_by_key(|name| name.seq);
-    let list: Vec<_> = generations.iter().map(GenerationName::as_str).collect();
     if !generations.is_empty() {
-        let found = format!(
-            "the commit record is missing, as after a copy without links, but there are generations: {}",
-            list.join(", ")
-        );
-        return Err(repair::lost_record(disk, layout, found));
+        let generations = generations.iter().map(GenerationName::to_string).collect();
+        return Err(repair::lost_record(disk, layout, Corruption::RecordMissing { generations }));
     }
     if !found.contains(&AtName::Ours) {
         return Ok(());
     }
     Err(MiniSnapError::Corrupt {
         at: disk.at(&layout.current()),
-        found: "the commit record and all generations are missing, but there are links to them".into(),
-        remedy: "bring the folder `snapshots` back (is a disk not mounted?), or remove the links snapshot.json and \
+        found: Corruption::DanglingLinks,
+        help: Some(
+            "bring the folder `snapshots` back (is a disk not mounted?), or remove the links snapshot.json and \
                  snapshot.seq to start anew"
-            .into(),
+                .into(),
+        ),
         intact: Vec::new(),
     })
 }
@@ -166,9 +160,7 @@ fn refuse_other_format(disk: Disk, layout: &Layout) -> Result<()> {
         None => Ok(()),
         Some(name) => Err(MiniSnapError::ExternalChange {
             at: disk.at(&layout.dir().join(name)),
-            found: "this is a snapshot of minisnap 0.1.2 or 0.1.3, which had another format".into(),
-            remedy: "restore it with that version and save it with this one, in another folder; or move it elsewhere"
-                .into(),
+            found: ExternalChange::OtherFormat,
         }),
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     repair, text_links,
 };
 use minisnap_core::{
-    Digest, MiniSnapError, Result,
+    Corruption, Digest, ExternalChange, MiniSnapError, Result,
     format::{MAX_SEQ_BYTES, SEQ_NAME, parse_seq},
 };
 use std::path::Path;
@@ -34,9 +34,8 @@ fn look_at(disk: Disk, layout: &Layout, name: &PublicName) -> Result<AtName> {
     let found = match disk.entry(&name.path)? {
         Entry::Missing => return Ok(AtName::Missing),
         Entry::File if text_links::is_text_of(disk, name)? => {
-            let found =
-                "this is a file with the text of minisnap's link, as after zip, or git with core.symlinks=false";
-            return Err(repair::corrupt(disk, layout, &name.path, found.into()));
+            let found = Corruption::LinkAsText { expected: name.target.display().to_string() };
+            return Err(repair::corrupt(disk, layout, &name.path, found));
         }
         Entry::File => return Ok(AtName::File),
         Entry::Link(target) if target == name.target => return Ok(AtName::Ours),
@@ -44,8 +43,7 @@ fn look_at(disk: Disk, layout: &Layout, name: &PublicName) -> Result<AtName> {
         Entry::Folder => "this is a folder".into(),
         Entry::Other => "this is neither a file, a link nor a folder".into(),
     };
-    let remedy = "minisnap needs this name for itself: move what is there elsewhere".into();
-    Err(MiniSnapError::ExternalChange { at: disk.at(&name.path), found, remedy })
+    Err(MiniSnapError::ExternalChange { at: disk.at(&name.path), found: ExternalChange::NameTaken { found } })
 }
 
 /// A pair of plain files: what the first published version wrote, or a backup that keeps no links.
@@ -107,13 +105,7 @@ pub(crate) fn check_plain_files(disk: Disk, layout: &Layout, current: &Generatio
         if look_at(disk, layout, &name)? == AtName::File && !says_the_same(disk, &name, current)? {
             return Err(MiniSnapError::ExternalChange {
                 at: disk.at(&name.path),
-                found: format!(
-                    "another program (an editor, sed -i, an old version) replaced this link by a file that is not the \
-                     current snapshot {current}"
-                ),
-                remedy: "take it as the newest snapshot with FsBackend::reseal, or move it aside with \
-                         FsBackend::set_aside"
-                    .into(),
+                found: ExternalChange::Replaced { current: current.seq },
             });
         }
     }

@@ -14,7 +14,7 @@ use crate::{
     repair,
 };
 use minisnap_core::{
-    Bytes, Digest, Generation, MiniSnapError, Operation, Result,
+    Absence, Bytes, Corruption, Digest, Generation, MiniSnapError, Operation, Result,
     format::{JSON_NAME, SEQ_NAME},
 };
 
@@ -107,7 +107,7 @@ pub(crate) fn read(layout: &Layout, generation: &Generation) -> Result<Bytes> {
 /// What is wrong with a generation's files, and with which.
 pub(crate) struct Damage {
     file: &'static str,
-    found: String,
+    found: Corruption,
 }
 
 /// Reads a generation's files and checks them against its name.
@@ -116,11 +116,10 @@ pub(crate) fn read_files(
     layout: &Layout,
     name: &GenerationName,
 ) -> Result<std::result::Result<Vec<u8>, Damage>> {
-    let missing = |file| Ok(Err(Damage { file, found: "this is missing, or not a regular file".into() }));
+    let missing = |file| Ok(Err(Damage { file, found: Corruption::Missing }));
     let Some(folder) = record::folder(disk, layout, name)? else {
         // Where it would be, for a person who looks for it.
-        let found = "this is missing, and so is its folder, or that is none (a link to one doesn't count)".into();
-        return Ok(Err(Damage { file: JSON_NAME, found }));
+        return Ok(Err(Damage { file: JSON_NAME, found: Corruption::ContainerMissing }));
     };
     let (json_path, seq_path) = (folder.join(JSON_NAME), folder.join(SEQ_NAME));
     // Both are open before either is read: from here on no publish can take them away.
@@ -129,23 +128,18 @@ pub(crate) fn read_files(
     let Some(seq) = seq else { return missing(SEQ_NAME) };
     let found = match names::read_seq(disk, &seq, &seq_path) {
         Ok(seq) if seq == name.seq => None,
-        Ok(seq) => Some(format!("the seq is {seq}, not {} as when it was published", name.seq)),
-        Err(MiniSnapError::InvalidSequence { found, .. }) => {
-            Some(format!("the file holds {found}, not the seq {} as when it was published", name.seq))
-        }
+        Ok(found) => Some(Corruption::WrongSeq { expected: name.seq, found }),
+        Err(MiniSnapError::InvalidSequence { found, .. }) => Some(Corruption::InvalidSeq { expected: name.seq, found }),
         Err(error) => return Err(error),
     };
     if let Some(found) = found {
         return Ok(Err(Damage { file: SEQ_NAME, found }));
     }
     let bytes = disk.read(&json, &json_path)?;
-    let digest = Digest::of(&bytes);
-    if digest != name.digest {
-        let size = bytes.len();
-        let found = format!("its {size} bytes have the digest {digest}, not {} as when it was published", name.digest);
-        return Ok(Err(Damage { file: JSON_NAME, found }));
+    match Corruption::of_json(&name.to_generation(), bytes.len() as u64, Digest::of(&bytes)) {
+        None => Ok(Ok(bytes)),
+        Some(found) => Ok(Err(Damage { file: JSON_NAME, found })),
     }
-    Ok(Ok(bytes))
 }
 
 /// The error for a damaged generation, with what is intact among the others.
@@ -169,8 +163,10 @@ fn corrupt(
     MiniSnapError::Corrupt {
         at: disk.at(&layout.generation(name).join(damage.file)),
         found: damage.found,
-        remedy: format!("if somebody edited it on purpose, FsBackend::reseal publishes the edit; else {back}"),
         intact,
+        help: Some(format!(
+            "if somebody edited it on purpose, FsBackend::accept_external_changes commits the edit; else {back}"
+        )),
     }
 }
 
@@ -217,14 +213,8 @@ fn look(disk: Disk, layout: &Layout) -> Result<Current> {
     Err(migrate::changing(disk, layout))
 }
 
-fn half(disk: Disk, layout: &Layout, there: &str, missing: &str) -> MiniSnapError {
-    MiniSnapError::NotFound {
-        at: disk.at(layout.dir()),
-        found: format!(
-            "half a pair: {there} without {missing}, as when a version before 0.1.4 was cut short; the next publish moves \
-             it aside"
-        ),
-    }
+fn half(disk: Disk, layout: &Layout, there: &'static str, missing: &'static str) -> MiniSnapError {
+    MiniSnapError::NotFound { at: disk.at(layout.dir()), found: Absence::HalfPair { there, missing } }
 }
 
 fn describe_plain(pair: &PlainPair) -> Generation {

@@ -6,7 +6,7 @@ use crate::{
     layout::{GenerationName, Layout, NOTHING_PUBLISHED, PARENT, RETAINED},
     repair, text_links,
 };
-use minisnap_core::{Generation, Result, format::JSON_NAME};
+use minisnap_core::{Corruption, Generation, Result, format::JSON_NAME};
 use std::{
     collections::HashSet,
     io,
@@ -58,18 +58,16 @@ pub(crate) fn read(disk: Disk, layout: &Layout) -> Result<CommitRecord> {
         }
         Entry::Link(target) => match parse(&target) {
             Some(record) => return Ok(record),
-            None => format!("the commit record points to {target:?}, which is not the name of a generation"),
+            None => format!("it points to {target:?}, which is not the name of a generation"),
         },
         Entry::File if text_links::record_in(disk, &path)?.is_some() => {
-            "the commit record is a file with the text of a link, as after zip, or git with core.symlinks=false".into()
+            "it is a file with the text of a link, as after zip, or git with core.symlinks=false".into()
         }
-        Entry::File => "the commit record is a file instead of a link".into(),
-        Entry::Folder => {
-            "the commit record is a folder instead of a link, as after a copy that followed links (cp -L, zip)".into()
-        }
-        Entry::Other => "the commit record is neither a link, a file nor a folder".into(),
+        Entry::File => "it is a file instead of a link".into(),
+        Entry::Folder => "it is a folder instead of a link, as after a copy that followed links (cp -L, zip)".into(),
+        Entry::Other => "it is neither a link, a file nor a folder".into(),
     };
-    Err(repair::corrupt(disk, layout, &path, found))
+    Err(repair::corrupt(disk, layout, &path, Corruption::RecordUnreadable { found }))
 }
 
 /// What a commit record says, if it is of the grammar.

@@ -9,11 +9,11 @@ use crate::{
     record::{self, CommitRecord, History},
     text_links,
 };
-use minisnap_core::{Generation, MiniSnapError};
+use minisnap_core::{Corruption, Generation, MiniSnapError};
 use std::{cmp::Reverse, collections::HashSet, path::Path};
 
 /// The error for a store whose links are not as they should be, with the remedy.
-pub(crate) fn corrupt(disk: Disk, layout: &Layout, path: &Path, found: String) -> MiniSnapError {
+pub(crate) fn corrupt(disk: Disk, layout: &Layout, path: &Path, found: Corruption) -> MiniSnapError {
     let chain = Chain::find(disk, layout);
     let remedy = if chain.is_known || !is_plain_pair(disk, layout) {
         chain.remedy(disk, layout)
@@ -27,7 +27,7 @@ pub(crate) fn corrupt(disk: Disk, layout: &Layout, path: &Path, found: String) -
             quoted(&format!("{}.copied", snapshots.display()))
         )
     };
-    MiniSnapError::Corrupt { at: disk.at(path), found, remedy, intact: chain.intact() }
+    MiniSnapError::Corrupt { at: disk.at(path), found, intact: chain.intact(), help: Some(remedy) }
 }
 
 /// What to do where no generation is intact.
@@ -35,10 +35,10 @@ pub(crate) const NOTHING_IS_INTACT: &str = "no generation is intact: bring the f
                                             (cp -a, tar, rsync -a), or start without a snapshot, from the whole log";
 
 /// The error for a store whose commit record is missing, while there are generations.
-pub(crate) fn lost_record(disk: Disk, layout: &Layout, found: String) -> MiniSnapError {
+pub(crate) fn lost_record(disk: Disk, layout: &Layout, found: Corruption) -> MiniSnapError {
     let chain = Chain::find(disk, layout);
     let remedy = format!("bring the link back from a backup; or {}", chain.remedy(disk, layout));
-    MiniSnapError::Corrupt { at: disk.at(&layout.current()), found, remedy, intact: chain.intact() }
+    MiniSnapError::Corrupt { at: disk.at(&layout.current()), found, intact: chain.intact(), help: Some(remedy) }
 }
 
 fn is_intact(disk: Disk, layout: &Layout, name: &GenerationName) -> bool {

@@ -5,8 +5,9 @@ use crate::record::{CommitRecord, Stored};
 use crate::sync::AtomicUsize;
 use async_trait::async_trait;
 use minisnap_core::{
-    Bytes, Committed, Digest, ErrorContext, Generation, MiniSnapError, Operation, Precondition, Result,
-    SnapshotBackend, StagedSnapshot, format, random_name_part,
+    Bytes, ChunkStream, Collected, CommitOptions, Committed, Corruption, Digest, ErrorContext, Generation,
+    MiniSnapError, Operation, Problem, Result, SnapshotBackend, StagedSnapshot, Verification, VerifiedGeneration,
+    format, random_name_part,
 };
 use std::{
     fmt, io,
@@ -15,7 +16,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-const PLACE: &str = "memory:";
+const LOCATION: &str = "memory:";
 
 /// A handle to a store in memory. Clones share the store, its planned failures and its counts; the store is gone when the
 /// last of them and of their stages is dropped.
@@ -72,8 +73,8 @@ impl MemBackend {
         self.0.script.calls(operation)
     }
 
-    /// Plans a failure of `operation`: `Current`, `History`, `Read`, `Stage`, `Write`, `Publish` or `Sweep`, called through
-    /// any handle. What is planned for one operation happens in the order it was planned in: the next begins when the one
+    /// Plans a failure of `operation`: `Current`, `History`, `Read`, `Stage`, `Write`, `Commit`, `Expire`, `Verify` or
+    /// `CollectGarbage`, called through any handle. What is planned for one operation happens in the order it was planned in: the next begins when the one
     /// before is over. What is planned for different operations doesn't interact.
     ///
     /// ```
@@ -122,7 +123,7 @@ impl fmt::Debug for MemBackend {
 #[async_trait]
 impl SnapshotBackend for MemBackend {
     fn location(&self) -> &str {
-        PLACE
+        LOCATION
     }
 
     async fn current(&self) -> Result<Option<Generation>> {
@@ -144,10 +145,10 @@ impl SnapshotBackend for MemBackend {
             None => record.find(generation).map(|stored| stored.json.clone()).ok_or_else(retired),
             Some(Fault::Expired) => Err(retired()),
             Some(Fault::Corrupt) => Err(MiniSnapError::Corrupt {
-                found: format!("generation {generation} is damaged, as the test planned"),
-                remedy: "go back to an older one".into(),
-                intact: record.history().into_iter().filter(|other| other != generation).collect(),
                 at,
+                found: Corruption::Other(format!("generation {generation} is corrupt, as the test planned")),
+                intact: record.history().into_iter().filter(|other| other != generation).collect(),
+                help: None,
             }),
             Some(fault) => Err(failure(fault, Operation::Read)),
         }
@@ -161,9 +162,31 @@ impl SnapshotBackend for MemBackend {
         Ok(Box::new(Stage { store: self.clone(), generation, json: Vec::new(), broken: false }))
     }
 
-    /// Memory keeps nothing of dead writers: there is never anything to remove.
-    async fn collect_garbage(&self) -> Result<()> {
-        self.call(Operation::CollectGarbage).map(drop)
+    async fn read_chunks(&self, generation: &Generation) -> Result<ChunkStream> {
+        self.read(generation).await.map(ChunkStream::from_bytes)
+    }
+
+    async fn expire(&self, retain: NonZeroUsize) -> Result<Vec<Generation>> {
+        self.call(Operation::Expire)?;
+        Ok(self.0.record.expire(retain))
+    }
+
+    async fn verify(&self) -> Result<Verification> {
+        let at = self.call(Operation::Verify)?;
+        let record = self.0.record.now();
+        let verified = |stored: &Stored| {
+            let generation = stored.generation.clone();
+            match Corruption::of_json(&generation, stored.json.len() as u64, Digest::of(&stored.json)) {
+                None => VerifiedGeneration::intact(generation),
+                Some(found) => VerifiedGeneration::corrupt(generation, Problem::new(at.location(), found)),
+            }
+        };
+        Ok(Verification::new(record.retained.iter().map(verified).collect()))
+    }
+
+    /// Memory has no orphans, and an expired generation is gone with the commit: there is never anything to remove.
+    async fn collect_garbage(&self) -> Result<Collected> {
+        self.call(Operation::CollectGarbage).map(|_| Collected::default())
     }
 }
 
@@ -196,7 +219,7 @@ impl io::Write for Stage {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if let Err(error) = self.store.call(Operation::Write) {
             self.broken = true;
-            return Err(error.into_io());
+            return Err(io::Error::from(error));
         }
         self.json.extend_from_slice(bytes);
         Ok(bytes.len())
@@ -213,8 +236,12 @@ impl StagedSnapshot for Stage {
         self.intact(Operation::Write)
     }
 
+    async fn discard(self: Box<Self>) -> Result<()> {
+        Ok(())
+    }
+
     // No await in here: all of it happens in the first poll, so one that was never polled did nothing.
-    async fn commit(mut self: Box<Self>, when: Precondition, retain: NonZeroUsize) -> Result<Committed> {
+    async fn commit(mut self: Box<Self>, options: CommitOptions) -> Result<Committed> {
         let fault = self.store.0.script.call(Operation::Commit);
         self.intact(Operation::Commit)?;
         let json = Bytes::from(std::mem::take(&mut self.json));
@@ -222,15 +249,16 @@ impl StagedSnapshot for Stage {
         let new = Stored { generation: generation.with_time(SystemTime::now()), json };
         let (at, record) = (at(Operation::Commit), &self.store.0.record);
         match fault {
-            None => record.commit(new, &when, retain, &at),
+            None => record.commit(new, &options, &at),
             Some(Fault::OutcomeUnknown { applied }) => {
                 let generation = new.generation.clone();
                 let previous = if applied {
-                    // Nothing is retired after an unknown outcome.
-                    let published = record.commit(new, &when, NonZeroUsize::MAX, &at)?;
-                    published.retained().get(1).cloned()
+                    // Nothing expires after an unknown outcome.
+                    let all = CommitOptions::new(NonZeroUsize::MAX).with_precondition(options.precondition().clone());
+                    let committed = record.commit(new, &all, &at)?;
+                    committed.retained().get(1).cloned()
                 } else {
-                    record.judge_only(&new, &when, &at)?
+                    record.judge_only(&new, options.precondition(), &at)?
                 };
                 Err(MiniSnapError::OutcomeUnknown { at, generation, previous, source: PLANNED.into() })
             }
@@ -242,7 +270,7 @@ impl StagedSnapshot for Stage {
 const PLANNED: &str = "a failure the test planned";
 
 fn at(operation: Operation) -> ErrorContext {
-    ErrorContext::new(operation, PLACE)
+    ErrorContext::new(operation, LOCATION)
 }
 
 fn io(operation: Operation, source: io::Error) -> MiniSnapError {
@@ -251,8 +279,10 @@ fn io(operation: Operation, source: io::Error) -> MiniSnapError {
         Operation::Read => "read",
         Operation::Stage => "begin",
         Operation::Write => "write",
-        Operation::Commit => "publish",
-        _ => "sweep",
+        Operation::Commit => "commit",
+        Operation::Expire => "expire",
+        Operation::Verify => "verify",
+        _ => "collect garbage",
     };
     MiniSnapError::Io { at: at(operation), action, source }
 }

@@ -16,7 +16,8 @@ use std::{
 pub enum Fault {
     /// An `Io` error of this kind. The operation did nothing. Any operation.
     Io(io::ErrorKind),
-    /// `Busy`: others held the store until the deadline, which here is over at once. `Stage`, `Commit`, `CollectGarbage`.
+    /// `Busy`: others held the store until the deadline, which here is over at once. `Stage`, `Commit`,
+    /// `Expire`, `CollectGarbage`.
     Busy,
     /// `StageLost`: the staged bytes are gone. `Commit`.
     StageLost,
@@ -42,12 +43,12 @@ impl From<io::ErrorKind> for Fault {
 impl Fault {
     /// Whether `operation` can end this way in a real store.
     fn fits(self, operation: Operation) -> bool {
-        use Operation::{CollectGarbage, Commit, Read, Stage, Write};
+        use Operation::{CollectGarbage, Commit, Expire, Read, Stage, Write};
         match self {
             // Everything that writes through `io::Write` tries again after this one, for ever if need be.
             Self::Io(io::ErrorKind::Interrupted) => operation != Write,
             Self::Io(_) => true,
-            Self::Busy => matches!(operation, Stage | Commit | CollectGarbage),
+            Self::Busy => matches!(operation, Stage | Commit | Expire | CollectGarbage),
             Self::StageLost | Self::OutcomeUnknown { .. } => operation == Commit,
             Self::Expired | Self::Corrupt => operation == Read,
         }
@@ -127,9 +128,9 @@ struct Line {
 impl Script {
     #[track_caller]
     pub(crate) fn fail(&self, operation: Operation) -> Failing<'_> {
-        use Operation::{CollectGarbage, Commit, Current, History, Read, Stage, Write};
+        use Operation::{CollectGarbage, Commit, Current, Expire, History, Read, Stage, Verify, Write};
         assert!(
-            matches!(operation, Current | History | Read | Stage | Write | Commit | CollectGarbage),
+            matches!(operation, Current | History | Read | Stage | Write | Commit | Expire | Verify | CollectGarbage),
             "no backend is called for {operation:?}: it would never fail"
         );
         let plan = Plan { fault: Fault::Io(io::ErrorKind::Other), pass: 0, fail: None };

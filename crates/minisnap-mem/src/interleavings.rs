@@ -3,7 +3,9 @@
 
 use crate::MemBackend;
 use loom::thread;
-use minisnap_core::{Committed, Generation, MiniSnapError, Operation, Precondition, Result, SnapshotBackend};
+use minisnap_core::{
+    CommitOptions, Committed, Generation, MiniSnapError, Operation, Precondition, Result, SnapshotBackend,
+};
 use std::{
     num::NonZeroUsize,
     pin::pin,
@@ -37,7 +39,7 @@ fn now<T>(future: impl Future<Output = T>) -> T {
 fn commit(mem: &MemBackend, seq: u64, when: Precondition, retain: usize) -> Result<Committed> {
     let mut staged = now(mem.stage(seq)).expect("a stage");
     staged.write_all(seq.to_string().as_bytes()).expect("memory takes bytes");
-    now(staged.commit(when, NonZeroUsize::new(retain).expect("it is not zero")))
+    now(staged.commit(CommitOptions::new(NonZeroUsize::new(retain).expect("it is not zero")).with_precondition(when)))
 }
 
 /// Two publishers at once, as [`commit`] has it; what they were told, and the store as they leave it.

@@ -23,7 +23,7 @@
 //! async fn save(store: &impl SnapshotBackend, json: &str, seq: u64) -> Result<u64, MiniSnapError> {
 //!     let mut stage = store.stage(seq).await?;
 //!     stage.write_all(json.as_bytes()).map_err(|error| MiniSnapError::from_write(error, || unreachable!()))?;
-//!     stage.commit(Precondition::Always, NonZeroUsize::MIN).await.map(|published| published.truncation_point())
+//!     stage.commit(CommitOptions::new(NonZeroUsize::MIN)).await.map(|published| published.truncation_point())
 //! }
 //!
 //! # #[tokio::main(flavor = "current_thread")]

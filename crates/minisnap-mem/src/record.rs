@@ -1,7 +1,7 @@
 //! The commit record: what is published and retained, replaced as a whole.
 
 use crate::sync::{Mutex, MutexGuard};
-use minisnap_core::{Bytes, Committed, ErrorContext, Generation, Precondition, Result};
+use minisnap_core::{Bytes, CommitOptions, Committed, ErrorContext, Generation, Precondition, Result};
 use std::{
     num::NonZeroUsize,
     sync::{Arc, PoisonError},
@@ -54,22 +54,25 @@ impl CommitRecord {
         Arc::clone(&self.lock())
     }
 
-    /// Publishes `new` if `when` holds, in one step.
-    pub(crate) fn commit(
-        &self,
-        new: Stored,
-        when: &Precondition,
-        retain: NonZeroUsize,
-        at: &ErrorContext,
-    ) -> Result<Committed> {
+    /// Commits `new` if its precondition holds, in one step.
+    pub(crate) fn commit(&self, new: Stored, options: &CommitOptions, at: &ErrorContext) -> Result<Committed> {
         let mut record = self.lock();
-        evaluate(&record, &new, when, at)?;
-        let (next, published) = record.followed_by(new, retain);
+        evaluate(&record, &new, options.precondition(), at)?;
+        let (next, committed) = record.followed_by(new, options.retain());
         *record = Arc::new(next);
-        Ok(published)
+        Ok(committed)
     }
 
-    /// Says what [`commit`](Self::publish) would say, and what is current; publishes nothing.
+    /// Retains the newest `retain`, in one step. Returns those that expired, newest first.
+    pub(crate) fn expire(&self, retain: NonZeroUsize) -> Vec<Generation> {
+        let mut record = self.lock();
+        let expired = record.history().into_iter().skip(retain.get()).collect();
+        let retained = record.retained.iter().take(retain.get()).cloned().collect();
+        *record = Arc::new(Record { retained, commits: record.commits });
+        expired
+    }
+
+    /// Says what [`commit`](Self::commit) would say, and what is current; commits nothing.
     pub(crate) fn judge_only(
         &self,
         new: &Stored,

@@ -5,7 +5,7 @@
 
 mod support;
 
-use minisnap_core::{MiniSnapError, Operation, Precondition, SnapshotBackend};
+use minisnap_core::{CommitOptions, MiniSnapError, Operation, Precondition, SnapshotBackend};
 use minisnap_mem::{Fault, MemBackend};
 use std::{
     io::{ErrorKind, Write},
@@ -26,12 +26,16 @@ fn provoke(mem: &MemBackend, operation: Operation) -> Result<(), MiniSnapError> 
         Operation::Current => now(mem.current()).map(drop),
         Operation::History => now(mem.history()).map(drop),
         Operation::Read => now(mem.read(&now(mem.current()).unwrap().unwrap())).map(drop),
-        Operation::CollectGarbage => now(mem.collect_garbage()),
+        Operation::Expire => now(mem.expire(retain(1))).map(drop),
+        Operation::Verify => now(mem.verify()).map(drop),
+        Operation::CollectGarbage => now(mem.collect_garbage()).map(drop),
         _ => save(mem, "[2]", 20).map(drop),
     }
 }
 
-const ALL: [Operation; 7] = [
+const ALL: [Operation; 9] = [
+    Operation::Expire,
+    Operation::Verify,
     Operation::Current,
     Operation::History,
     Operation::Read,
@@ -48,7 +52,7 @@ fn every_operation_fails_as_planned_says_what_and_where_and_changes_nothing() {
         let before = history(&mem);
         mem.fail(operation).with(ErrorKind::StorageFull).once();
         let error = provoke(&mem, operation).unwrap_err();
-        assert_eq!((error.at().operation, error.at().location.as_str()), (operation, mem.location()));
+        assert_eq!((error.at().operation(), error.at().location()), (operation, mem.location()));
         assert!(
             matches!(&error, MiniSnapError::Io { source, .. } if source.kind() == ErrorKind::StorageFull),
             "{error}"
@@ -80,7 +84,7 @@ fn failures_come_on_the_calls_they_were_planned_for() {
     mem.fail(Operation::CollectGarbage).after(1).with(Fault::Busy).once();
     let outcomes: Vec<_> = (0..8)
         .map(|_| match now(mem.collect_garbage()) {
-            Ok(()) => "ok",
+            Ok(_) => "ok",
             Err(MiniSnapError::Io { .. }) => "io",
             Err(MiniSnapError::Busy { .. }) => "busy",
             Err(other) => panic!("{other}"),
@@ -151,7 +155,7 @@ fn an_unknown_outcome_names_both_generations_whether_applied_or_not() {
         let error = save(&mem, "[2]", 20).unwrap_err();
         assert!(!error.outcome_known());
         let MiniSnapError::OutcomeUnknown { at, generation, previous, .. } = error else { panic!("{error}") };
-        assert_eq!((at.operation, at.location.as_str()), (Operation::Commit, "memory:"));
+        assert_eq!((at.operation(), at.location()), (Operation::Commit, "memory:"));
         assert_eq!((generation.seq(), previous.as_ref()), (20, Some(&old)));
         let current = now(mem.current()).unwrap().unwrap();
         assert_eq!(current, if applied { generation } else { old });
@@ -205,7 +209,7 @@ fn a_stage_with_a_failed_write_is_never_published() {
     stage.write_all(b"2, ").unwrap_err();
     stage.write_all(b"3]").unwrap();
     assert!(matches!(now(stage.drain()), Err(MiniSnapError::Io { .. })));
-    assert!(matches!(now(stage.commit(Precondition::Always, retain(1))), Err(MiniSnapError::Io { .. })));
+    assert!(matches!(now(stage.commit(CommitOptions::new(retain(1)))), Err(MiniSnapError::Io { .. })));
     assert_eq!(pair(&mem), texts("[1]", "10\n"));
 }
 

@@ -4,7 +4,7 @@
 
 mod support;
 
-use minisnap_core::{Digest, Operation, Precondition, SnapshotBackend, StagedSnapshot};
+use minisnap_core::{CommitOptions, Digest, Operation, Precondition, SnapshotBackend, StagedSnapshot};
 use minisnap_mem::MemBackend;
 use std::io::Write;
 use support::{history, now, pair, retain, save, texts};
@@ -58,9 +58,9 @@ fn stages_are_counted_while_they_live() {
     assert_eq!(mem.stages(), 3);
     drop(dropped);
     assert_eq!(mem.stages(), 2);
-    now(published.commit(Precondition::Always, retain(1))).unwrap();
+    now(published.commit(CommitOptions::new(retain(1)))).unwrap();
     assert_eq!(mem.stages(), 1);
-    let never_polled = cancelled.commit(Precondition::Always, retain(1));
+    let never_polled = cancelled.commit(CommitOptions::new(retain(1)));
     assert_eq!(mem.stages(), 1);
     drop(never_polled);
     assert_eq!(mem.stages(), 0);
@@ -70,7 +70,7 @@ fn stages_are_counted_while_they_live() {
 fn a_publish_that_was_never_polled_publishes_nothing() {
     let mem = MemBackend::new();
     save(&mem, "[1]", 10).unwrap();
-    drop(now(mem.stage(11)).unwrap().commit(Precondition::Always, retain(1)));
+    drop(now(mem.stage(11)).unwrap().commit(CommitOptions::new(retain(1))));
     assert_eq!(pair(&mem), texts("[1]", "10\n"));
     assert_eq!((mem.commits(), mem.calls(Operation::Commit)), (1, 1));
 }

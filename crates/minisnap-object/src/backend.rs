@@ -11,12 +11,14 @@ use crate::{
 };
 use async_trait::async_trait;
 use minisnap_core::{
-    Bytes, Digest, ErrorContext, Generation, MiniSnapError, Operation, Result, SnapshotBackend, StagedSnapshot,
+    Bytes, ChunkStream, Collected, Corruption, Digest, ErrorContext, Generation, MiniSnapError, Operation, Result,
+    SnapshotBackend, StagedSnapshot, Verification,
 };
 use object_store::{ObjectStore, path::Path};
 use std::{
     collections::HashSet,
     fmt, io,
+    num::NonZeroUsize,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -168,9 +170,10 @@ impl ObjectBackend {
         let path = self.layout.json(known.name());
         let found = match json {
             Ok(Download::Bytes(ref json)) if Some(Digest::of(json)) == known.digest() => return Ok(json.clone()),
-            Ok(Download::Bytes(_)) => "its digest is another one than the commit record says".to_owned(),
-            Ok(Download::OtherSize(size)) => {
-                format!("it has {size} bytes, and {} by the commit record", known.size().unwrap_or_default())
+            Ok(Download::Bytes(ref json)) => Corruption::of_json(known, json.len() as u64, Digest::of(json))
+                .unwrap_or_else(|| Corruption::Other("the commit record has no digest of it".into())),
+            Ok(Download::OtherSize(found)) => {
+                Corruption::WrongSize { expected: known.size().unwrap_or_default(), found }
             }
             Ok(Download::Missing) | Err(_) => {
                 // Expired and deleted since the look, perhaps. Who may not list is told that it is forbidden.
@@ -180,7 +183,7 @@ impl ObjectBackend {
                 }
                 match json {
                     Err(error) => return Err(self.failed(Operation::Read, &path, &error)),
-                    Ok(_) => "the commit record retains it, and it isn't there".to_owned(),
+                    Ok(_) => Corruption::Missing,
                 }
             }
         };
@@ -191,9 +194,9 @@ impl ObjectBackend {
         };
         Err(MiniSnapError::Corrupt {
             at: self.at(Operation::Read, &path),
-            found: format!("this JSON is damaged: {found}"),
-            remedy: format!("{back}, or put back an earlier version of this object, if the bucket keeps versions"),
+            found,
             intact,
+            help: Some(format!("{back}, or put back an earlier version of this object, if the bucket keeps versions")),
         })
     }
 
@@ -225,7 +228,9 @@ impl ObjectBackend {
 
     /// The error for a request that failed.
     pub(crate) fn failed(&self, operation: Operation, path: &Path, error: &object_store::Error) -> MiniSnapError {
-        MiniSnapError::Backend { at: self.at(operation, path), source: StoreError::from(error).into() }
+        // The client has retried what it takes for transient: what is left, nobody knows.
+        let transient = matches!(error, object_store::Error::Generic { .. });
+        MiniSnapError::Backend { at: self.at(operation, path), transient, source: StoreError::from(error).into() }
     }
 }
 
@@ -284,8 +289,26 @@ impl SnapshotBackend for ObjectBackend {
 
     /// Removes, now and whatever the grace time is, what is of nobody the record knows. A living writer's files may be among
     /// it; its publish copies them first, or answers [`StageLost`](MiniSnapError::StageLost).
-    async fn collect_garbage(&self) -> Result<()> {
-        self.sweep_now().await
+    async fn collect_garbage(&self) -> Result<Collected> {
+        self.sweep_now().await.map(|()| Collected::default())
+    }
+
+    async fn read_chunks(&self, generation: &Generation) -> Result<ChunkStream> {
+        self.read(generation).await.map(ChunkStream::from_bytes)
+    }
+
+    async fn expire(&self, _retain: NonZeroUsize) -> Result<Vec<Generation>> {
+        Err(MiniSnapError::Unsupported {
+            at: ErrorContext::new(Operation::Expire, self.location()),
+            what: "expire".into(),
+        })
+    }
+
+    async fn verify(&self) -> Result<Verification> {
+        Err(MiniSnapError::Unsupported {
+            at: ErrorContext::new(Operation::Verify, self.location()),
+            what: "verify".into(),
+        })
     }
 }
 

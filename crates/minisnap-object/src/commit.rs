@@ -39,7 +39,7 @@ use std::{
 use tokio::{runtime::Handle, time::timeout};
 
 /// Publishes what was staged. The steps are those of the module.
-pub(crate) async fn commit(mut stage: Stage, when: Precondition, retain: NonZeroUsize) -> Result<Committed> {
+pub(crate) async fn commit(mut stage: Stage, when: &Precondition, retain: NonZeroUsize) -> Result<Committed> {
     let backend = stage.backend.clone();
     let mut leftovers = Leftovers::new(&stage);
 
@@ -65,7 +65,7 @@ pub(crate) async fn commit(mut stage: Stage, when: Precondition, retain: NonZero
 
     let mut attempt =
         Attempt { backend: &backend, stage: &stage, time, generation, base: base?, written_under, deleted, listing };
-    let (published, mut doomed) = attempt.commit(&mut leftovers, &when, retain).await?;
+    let (published, mut doomed) = attempt.commit(&mut leftovers, when, retain).await?;
 
     // 6.
     leftovers.published(attempt.generation.name());

@@ -45,7 +45,7 @@ impl ObjectBackend {
         let mut wanted = Wanted::parse(url, options.iter().map(|(key, value)| (key.as_ref(), value.as_ref())))?;
         let own = wanted.take_own()?;
         let store = wanted.client(&own)?;
-        let location = ErrorContext::of_url(Operation::Open, url.trim_end_matches('/')).location;
+        let location = ErrorContext::of_url(Operation::Open, url.trim_end_matches('/')).location().to_owned();
         let mut backend = Self::at_place(store, wanted.prefix, location);
         own.apply_to(&mut backend);
         Ok(backend)

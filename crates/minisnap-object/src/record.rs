@@ -19,7 +19,7 @@
 //! the same bytes, whose digest an S3 etag is.
 
 use crate::{guard::Guard, layout};
-use minisnap_core::{Committed, Digest, Generation};
+use minisnap_core::{Committed, Generation};
 use std::{
     collections::HashSet,
     fmt::Write,
@@ -213,7 +213,7 @@ fn parse_entry(line: &str) -> Option<Entry> {
     let mut fields = line.split(' ');
     let generation = layout::parse_name(fields.next()?)?
         .with_size(parse_decimal(fields.next()?)?)
-        .with_digest(Digest::parse(fields.next()?)?);
+        .with_digest(fields.next()?.parse().ok()?);
     let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(parse_decimal(fields.next()?)?))?;
     let fate = match fields.next() {
         None => Fate::Retained,
@@ -256,6 +256,7 @@ fn milliseconds(generation: &Generation) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use minisnap_core::Digest;
 
     fn generation(seq: u64) -> Generation {
         let time = SystemTime::UNIX_EPOCH + Duration::from_millis(1_767_225_600_000 + seq);

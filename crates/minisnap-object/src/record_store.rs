@@ -6,7 +6,7 @@ use crate::{
     record::{Record, Unreadable},
     redact::{Source, StoreError},
 };
-use minisnap_core::{MiniSnapError, Operation, Result};
+use minisnap_core::{Corruption, MiniSnapError, Operation, Result};
 use object_store::{Error, ObjectStoreExt, PutMode, UpdateVersion};
 use std::time::Duration;
 use tokio::time::timeout;
@@ -64,11 +64,13 @@ impl ObjectBackend {
         generations.dedup();
         Err(MiniSnapError::Corrupt {
             at: self.at(operation, &self.layout.current()),
-            found: format!("the commit record is missing, and there are generations: {}", generations.join(", ")),
-            remedy: "stop all writers, and put back the latest version of this object, if the bucket keeps versions; or copy \
-                     what you need of the generations elsewhere and remove them, to start anew"
-                .into(),
+            found: Corruption::RecordMissing { generations },
             intact: Vec::new(),
+            help: Some(
+                "stop all writers, and put back the latest version of this object, if the bucket keeps versions; or copy \
+                 what you need of the generations elsewhere and remove them, to start anew"
+                    .into(),
+            ),
         })
     }
 
@@ -90,7 +92,7 @@ impl ObjectBackend {
         };
         // Whoever made it.
         let look = self.look_once(operation).await?;
-        look.ok_or_else(|| MiniSnapError::Backend { at: self.at(operation, &path), source: error })
+        look.ok_or_else(|| MiniSnapError::Backend { at: self.at(operation, &path), transient: false, source: error })
     }
 
     async fn look_once(&self, operation: Operation) -> Result<Option<Look>> {
@@ -161,12 +163,13 @@ impl ObjectBackend {
             },
             Unreadable::Damaged(found) => MiniSnapError::Corrupt {
                 at,
-                found: format!("the commit record is damaged: {found}"),
-                remedy:
+                found: Corruption::RecordUnreadable { found },
+                help: Some(
                     "stop all writers, and put back the latest version of this object that isn't, if the bucket keeps \
                          versions; each generation stands in a folder of its own beside it, as snapshot.json and \
                          snapshot.seq, and those that the record doesn't name are removed by later writers"
                         .into(),
+                ),
                 intact: Vec::new(),
             },
         }

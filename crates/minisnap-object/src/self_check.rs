@@ -51,6 +51,7 @@ impl ObjectBackend {
                 Some(why) if pace.is_over() => {
                     return Err(MiniSnapError::Backend {
                         at: self.at(operation, self.layout.snapshots()),
+                        transient: false,
                         source: why,
                     });
                 }

@@ -4,9 +4,9 @@ use crate::{ObjectBackend, commit, record_store::Look, transfer::Upload};
 use async_trait::async_trait;
 use bytes::Bytes;
 use minisnap_core::{
-    Committed, Digester, Generation, MiniSnapError, Operation, Precondition, Result, StagedSnapshot, format::seq_text,
+    CommitOptions, Committed, Digester, Generation, MiniSnapError, Operation, Result, StagedSnapshot, format::seq_text,
 };
-use std::{fmt, io, mem, num::NonZeroUsize, sync::Arc, time::SystemTime};
+use std::{fmt, io, mem, sync::Arc, time::SystemTime};
 use tokio::runtime::Handle;
 
 /// A snapshot being written.
@@ -91,7 +91,7 @@ impl io::Write for Stage {
         let part_size = self.backend.settings.part_size;
         // Only when more comes: what fits into one part is uploaded in one request.
         if self.filling.len() == part_size && !bytes.is_empty() {
-            self.hand_over().map_err(MiniSnapError::into_io)?;
+            self.hand_over().map_err(io::Error::from)?;
         }
         let taken = &bytes[..bytes.len().min(part_size - self.filling.len())];
         self.filling.extend_from_slice(taken);
@@ -115,8 +115,12 @@ impl StagedSnapshot for Stage {
         room.map_err(|error| self.failed(error))
     }
 
-    async fn commit(self: Box<Self>, when: Precondition, retain: NonZeroUsize) -> Result<Committed> {
-        commit::commit(*self, when, retain).await
+    async fn discard(self: Box<Self>) -> Result<()> {
+        Ok(())
+    }
+
+    async fn commit(self: Box<Self>, options: CommitOptions) -> Result<Committed> {
+        commit::commit(*self, options.precondition(), options.retain()).await
     }
 }
 

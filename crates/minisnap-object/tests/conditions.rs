@@ -1,7 +1,7 @@
 //! Stores that don't keep conditions are found out where that is possible; and here is where it isn't.
 
 use crate::support::{counting::Counting, servers};
-use minisnap_core::{MiniSnapError, Operation, Precondition, SnapshotBackend};
+use minisnap_core::{CommitOptions, MiniSnapError, Operation, Precondition, SnapshotBackend};
 use minisnap_object::{
     ObjectBackend,
     object_store::{ObjectStore, local::LocalFileSystem, memory::InMemory},
@@ -19,7 +19,7 @@ async fn refusal(store: Arc<dyn ObjectStore>) -> MiniSnapError {
 }
 
 fn assert_names_store_and_remedy(error: &MiniSnapError, parts: &[&str]) {
-    assert!(matches!(error, MiniSnapError::Unsupported { at, .. } if at.operation == Operation::Stage), "{error}");
+    assert!(matches!(error, MiniSnapError::Unsupported { at, .. } if at.operation() == Operation::Stage), "{error}");
     for part in parts {
         assert!(error.to_string().contains(part), "{part:?} in: {error}");
     }
@@ -76,7 +76,7 @@ async fn a_store_is_checked_once_per_handle_before_its_first_publish_or_sweep_an
     assert_eq!(probe, 8 + 1, "two races of four, and an empty record");
     for seq in 1..4 {
         let staged = backend.clone().stage(seq).await.expect("a stage");
-        staged.commit(Precondition::Always, NonZeroUsize::MIN).await.expect("a publish");
+        staged.commit(CommitOptions::new(NonZeroUsize::MIN)).await.expect("a publish");
     }
     assert_eq!(counting.requests().puts, probe + 3 * 3, "three for each publish, and no other probe");
 }
@@ -111,7 +111,12 @@ async fn of_two_that_publish_at_once_the_one_that_is_refused_removes_its_files()
     let store: Arc<dyn ObjectStore> = Arc::new(Counting::new(InMemory::new()));
     let commit = async |seq| {
         let backend = ObjectBackend::new(store.clone(), "app");
-        backend.stage(seq).await.expect("a stage").commit(Precondition::IfCurrent(None), NonZeroUsize::MIN).await
+        backend
+            .stage(seq)
+            .await
+            .expect("a stage")
+            .commit(CommitOptions::new(NonZeroUsize::MIN).with_precondition(Precondition::IfCurrent(None)))
+            .await
     };
     let (first, second) = tokio::join!(commit(1), commit(2));
     let ((Ok(_), Err(error)) | (Err(error), Ok(_))) = (first, second) else {

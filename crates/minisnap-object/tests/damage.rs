@@ -2,7 +2,7 @@
 
 use crate::support::faulty::{Fault, Faulty};
 use futures_util::TryStreamExt;
-use minisnap_core::{Generation, MiniSnapError, Operation, Precondition, SnapshotBackend};
+use minisnap_core::{Collected, CommitOptions, Generation, MiniSnapError, Operation, Precondition, SnapshotBackend};
 use minisnap_object::{
     ObjectBackend,
     object_store::{ObjectStore, ObjectStoreExt, memory::InMemory, path::Path},
@@ -32,7 +32,7 @@ impl Bucket {
     async fn commit(&self, seq: u64) -> minisnap_core::Result<minisnap_core::Committed> {
         let mut staged = self.backend.stage(seq).await?;
         staged.write_all(&[b'0' + u8::try_from(seq).expect("a digit"); 300]).expect("a stage takes bytes");
-        staged.commit(Precondition::Always, KEEP).await
+        staged.commit(CommitOptions::new(KEEP)).await
     }
 
     fn json(&self, generation: &Generation) -> Path {
@@ -88,11 +88,13 @@ async fn a_damaged_json_is_corrupt_and_the_intact_older_ones_are_listed() {
         let asked = [history[0].clone(), Generation::new(history[0].name(), 3)];
         for generation in asked {
             let error = bucket.backend.read(&generation).await.expect_err("it is damaged");
-            let MiniSnapError::Corrupt { at, intact, remedy, .. } = &error else { panic!("{damage}: {error}") };
-            assert_eq!(at.operation, Operation::Read);
-            assert_eq!(at.location, format!("InMemory/{path}"), "the object is named");
+            let MiniSnapError::Corrupt { at, intact, help: Some(help), .. } = &error else {
+                panic!("{damage}: {error}")
+            };
+            assert_eq!(at.operation(), Operation::Read);
+            assert_eq!(at.location(), format!("InMemory/{path}"), "the object is named");
             assert_eq!(*intact, history[1..], "{damage}: {error}");
-            assert!(remedy.contains(&format!("intact generation, {},", history[1])), "{error}");
+            assert!(help.contains(&format!("intact generation, {},", history[1])), "{error}");
         }
         let older = bucket.backend.read(&history[1]).await.expect("the one before");
         assert_eq!(older[..], [b'2'; 300]);
@@ -129,13 +131,13 @@ async fn a_damaged_record_is_corrupt_for_readers_and_writers_and_stays_as_it_is(
         for backend in [bucket.backend.clone(), ObjectBackend::new(bucket.store.clone(), "app")] {
             let staged = async {
                 let staged = backend.stage(9).await?;
-                staged.commit(Precondition::Always, KEEP).await.map(drop)
+                staged.commit(CommitOptions::new(KEEP)).await.map(drop)
             };
             for outcome in [
                 backend.current().await.map(drop),
                 backend.history().await.map(drop),
                 backend.read(&history[0]).await.map(drop),
-                backend.collect_garbage().await,
+                backend.collect_garbage().await.map(drop),
             ] {
                 let error = outcome.expect_err("the record is damaged");
                 assert!(matches!(error, MiniSnapError::Corrupt { .. }), "{error}");
@@ -176,7 +178,7 @@ async fn a_record_of_a_later_version_is_refused_for_reading_and_writing() {
         cold.current().await.map(drop),
         cold.read(&history[0]).await.map(drop),
         cold.stage(4).await.map(drop),
-        cold.collect_garbage().await,
+        cold.collect_garbage().await.map(drop),
     ] {
         let error = outcome.expect_err("the record is of a later version");
         assert!(
@@ -226,13 +228,13 @@ async fn a_lost_record_is_corrupt_for_readers_and_writers_and_nothing_is_removed
     bucket.store.delete(&record()).await.expect("a delete");
     let cold = ObjectBackend::new(bucket.store.clone(), "app").with_grace_time(Duration::ZERO);
     for backend in [bucket.backend.clone().with_grace_time(Duration::ZERO), cold] {
-        let create = async { backend.stage(4).await?.commit(Precondition::Always, KEEP).await.map(drop) };
+        let create = async { backend.stage(4).await?.commit(CommitOptions::new(KEEP)).await.map(drop) };
         for outcome in [
             backend.current().await.map(drop),
             backend.history().await.map(drop),
             backend.read(&history[0]).await.map(drop),
             create.await,
-            backend.collect_garbage().await,
+            backend.collect_garbage().await.map(drop),
         ] {
             let error = outcome.expect_err("the record is lost");
             assert!(matches!(error, MiniSnapError::Corrupt { .. }), "{error}");
@@ -275,7 +277,10 @@ async fn record_is_made_before_the_first_file_when_it_was_removed() {
         staged.drain().await.expect("room");
         let other = ObjectBackend::new(bucket.store.clone(), "app");
         assert_eq!(other.current().await.expect("nothing was published yet"), None);
-        let published = staged.commit(Precondition::IfCurrent(None), KEEP).await.expect("the first publish");
+        let published = staged
+            .commit(CommitOptions::new(KEEP).with_precondition(Precondition::IfCurrent(None)))
+            .await
+            .expect("the first publish");
         assert_eq!(other.history().await.expect("the history"), published.retained());
         assert_eq!(other.read(published.generation()).await.expect("the JSON").len(), 300);
         assert_eq!(bucket.get(&record()).await.iter().filter(|byte| **byte == b'\n').count(), 5, "a new record");
@@ -291,7 +296,7 @@ async fn expired_generation_stays_dropped_when_half_of_it_is_deleted() {
         let bucket = Bucket { backend: ObjectBackend::new(store.clone(), "app"), store };
         let keep_one = async |backend: &ObjectBackend, seq| {
             let staged = backend.stage(seq).await.expect("a stage");
-            staged.commit(Precondition::Always, NonZeroUsize::MIN).await.expect("a publish").generation().clone()
+            staged.commit(CommitOptions::new(NonZeroUsize::MIN)).await.expect("a publish").generation().clone()
         };
         let expired = keep_one(&bucket.backend, 1).await;
         // The first of these retires it, and each of the others tries to delete it.
@@ -348,7 +353,7 @@ async fn what_a_dead_writer_left_goes_with_a_publish_when_its_time_has_come() {
         // A handle of its own, that has listed nothing yet.
         let backend = ObjectBackend::new(bucket.store.clone(), "app").with_grace_time(grace_time);
         let staged = backend.stage(4).await.expect("a stage");
-        staged.commit(Precondition::Always, KEEP).await.expect("a publish");
+        staged.commit(CommitOptions::new(KEEP)).await.expect("a publish");
     };
     commit(Duration::from_secs(3_600)).await;
     assert!(bucket.store.head(&left[0]).await.is_ok(), "it may be a living writer's");
@@ -359,7 +364,7 @@ async fn what_a_dead_writer_left_goes_with_a_publish_when_its_time_has_come() {
 }
 
 /// A sweep of a file of nobody, in a store in which replacing the record goes wrong.
-async fn sweep_with(fault: Fault, limit: Duration) -> (minisnap_core::Result<()>, bool) {
+async fn sweep_with(fault: Fault, limit: Duration) -> (minisnap_core::Result<Collected>, bool) {
     let store: Arc<dyn ObjectStore> = Arc::new(Faulty::new(fault, Arc::default()));
     let backend = ObjectBackend::new(store.clone(), "app").with_busy_timeout(limit);
     drop(backend.stage(1).await.expect("the record is made with the first stage"));

@@ -2,7 +2,7 @@
 //! is printed by `cargo test -p minisnap-object requests:: -- --nocapture`.
 
 use crate::support::counting::{Counting, Requests, TRIP};
-use minisnap_core::{Precondition, SnapshotBackend, StagedSnapshot};
+use minisnap_core::{CommitOptions, SnapshotBackend, StagedSnapshot};
 use minisnap_object::{
     ObjectBackend,
     object_store::{ObjectStoreExt, memory::InMemory, path::Path},
@@ -39,7 +39,7 @@ impl Bench {
     }
 
     async fn create(&self, backend: &ObjectBackend, seq: u64, size: usize) {
-        self.write(backend, seq, size).await.commit(Precondition::Always, KEEP).await.unwrap();
+        self.write(backend, seq, size).await.commit(CommitOptions::new(KEEP)).await.unwrap();
     }
 
     async fn write(&self, backend: &ObjectBackend, seq: u64, size: usize) -> Box<dyn StagedSnapshot> {
@@ -118,7 +118,7 @@ async fn parts_are_full_whatever_the_pieces_that_are_written() {
         for piece in vec![b'0'; 5_000].chunks(700) {
             staged.write_all(piece).unwrap();
         }
-        staged.commit(Precondition::Always, KEEP).await.unwrap();
+        staged.commit(CommitOptions::new(KEEP)).await.unwrap();
     };
     let ((), requests, _) = bench.cost(write).await;
     assert_eq!(requests.multipart, 1 + 5 + 1, "a create, five parts, a complete: {requests}");
@@ -163,7 +163,7 @@ async fn a_sweep_beside_a_create_costs_a_small_one_a_copy_and_a_large_one_nothin
         let staged = bench.write(one, seq, size).await;
         bench.counting.put(&left, "left by a dead writer".into()).await.unwrap();
         other.collect_garbage().await.unwrap();
-        let (published, requests, trips) = bench.cost(staged.commit(Precondition::Always, KEEP)).await;
+        let (published, requests, trips) = bench.cost(staged.commit(CommitOptions::new(KEEP))).await;
         published.unwrap();
         expect(&format!("publish after a sweep, {what}"), (requests, trips), expected);
     }

@@ -4,7 +4,7 @@ use crate::support::{
     faulty::{Fault, Faulty},
     servers,
 };
-use minisnap_core::{Digest, MiniSnapError, Operation, Precondition, SnapshotBackend, StagedSnapshot};
+use minisnap_core::{CommitOptions, Digest, MiniSnapError, Operation, Precondition, SnapshotBackend, StagedSnapshot};
 use minisnap_object::{
     ObjectBackend,
     object_store::{ObjectStore, ObjectStoreExt, memory::InMemory, path::Path},
@@ -41,7 +41,7 @@ async fn every_size_around_a_part_comes_back_over_http() {
         let json = bytes(size);
         let mut staged = backend.stage(seq).await.expect("a stage");
         staged.write_all(&json).expect("a stage takes bytes");
-        let published = staged.commit(Precondition::Always, KEEP).await.expect("a publish");
+        let published = staged.commit(CommitOptions::new(KEEP)).await.expect("a publish");
         assert_eq!(published.generation().digest(), Some(Digest::of(&json)));
         let back = backend.read(published.generation()).await.expect("the JSON");
         assert!(back == json, "{size} bytes came back as {} others", back.len());
@@ -85,18 +85,21 @@ async fn wait_until_tidy(store: &Arc<dyn ObjectStore>, what: &str) {
 async fn what_a_refused_or_dropped_publish_uploaded_is_removed_without_waiting_for_a_sweep() {
     let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
     let backend = ObjectBackend::new(store.clone(), "app").with_part_size(100);
-    backend.stage(5).await.expect("a stage").commit(Precondition::Always, KEEP).await.expect("a publish");
+    backend.stage(5).await.expect("a stage").commit(CommitOptions::new(KEEP)).await.expect("a publish");
     for size in [10, 1_000] {
         let mut staged = backend.stage(5).await.expect("a stage");
         staged.write_all(&bytes(size)).expect("a stage takes bytes");
-        let refused = staged.commit(Precondition::IfNewer, KEEP).await.expect_err("the same seq is not newer");
+        let refused = staged
+            .commit(CommitOptions::new(KEEP).with_precondition(Precondition::IfNewer))
+            .await
+            .expect_err("the same seq is not newer");
         assert!(matches!(refused, MiniSnapError::Stale { .. }), "{refused}");
         wait_until_tidy(&store, "refused").await;
         // Dropped at each of its awaits, before the record is on its way: a first poll of the record's replacement commits.
         for polls in 0..30 {
             let mut staged = backend.stage(5).await.expect("a stage");
             staged.write_all(&bytes(size)).expect("a stage takes bytes");
-            let mut publishing = staged.commit(Precondition::IfNewer, KEEP);
+            let mut publishing = staged.commit(CommitOptions::new(KEEP).with_precondition(Precondition::IfNewer));
             for _ in 0..polls {
                 if futures_util::poll!(&mut publishing).is_ready() {
                     break;
@@ -119,7 +122,7 @@ async fn what_a_publish_copied_because_of_a_sweep_is_there_once() {
     let left = Path::from("app/snapshots/00000000000000000009-abcdefghijklmnopqrstuvwxyz/snapshot.json");
     store.put(&left, "left by a dead writer".into()).await.expect("a put");
     other.collect_garbage().await.expect("a sweep");
-    let published = staged.commit(Precondition::Always, KEEP).await.expect("a publish");
+    let published = staged.commit(CommitOptions::new(KEEP)).await.expect("a publish");
     assert_eq!(backend.read(published.generation()).await.expect("the copy"), "1");
     wait_until_tidy(&store, "copied").await;
 }
@@ -140,7 +143,7 @@ async fn an_upload_that_fails_is_an_error_and_aborted_and_the_old_pair_stays() {
         let aborted = Arc::new(AtomicUsize::new(0));
         let store: Arc<dyn ObjectStore> = Arc::new(Faulty::new(fault, aborted.clone()));
         let backend = ObjectBackend::new(store.clone(), "app").with_part_size(100).with_parts_in_flight(2);
-        let old = backend.stage(1).await.expect("a stage").commit(Precondition::Always, KEEP).await;
+        let old = backend.stage(1).await.expect("a stage").commit(CommitOptions::new(KEEP)).await;
         let old = old.expect("a small one").generation().clone();
 
         let mut staged = backend.stage(2).await.expect("a stage");
@@ -150,7 +153,7 @@ async fn an_upload_that_fails_is_an_error_and_aborted_and_the_old_pair_stays() {
             assert!(staged.write(b"more").is_err(), "{fault:?}");
             assert!(staged.drain().await.is_err(), "{fault:?}");
         }
-        let published = staged.commit(Precondition::Always, KEEP).await.expect_err("an upload failed");
+        let published = staged.commit(CommitOptions::new(KEEP)).await.expect_err("an upload failed");
         let error = written.err().unwrap_or(published);
         assert!(error.outcome_known(), "{fault:?}: {error}");
         let text = error.to_string();
@@ -169,7 +172,7 @@ async fn a_complete_whose_answer_is_lost_is_looked_for_and_found() {
     let backend = ObjectBackend::new(Arc::new(faulty), "app").with_part_size(100).with_parts_in_flight(2);
     let mut staged = backend.stage(1).await.expect("a stage");
     write(&mut *staged).await.expect("a stage takes bytes");
-    let published = staged.commit(Precondition::Always, KEEP).await.expect("it was completed");
+    let published = staged.commit(CommitOptions::new(KEEP)).await.expect("it was completed");
     assert_eq!(backend.read(published.generation()).await.expect("the JSON"), bytes(800));
     assert_eq!(aborted.load(Ordering::SeqCst), 0);
 }
@@ -180,7 +183,7 @@ async fn a_store_that_can_no_more_after_an_answer_was_lost_is_looked_at() {
     let faulty = Faulty::new(Fault::AnswerOfRecord, Arc::default());
     let backend = ObjectBackend::new(Arc::new(faulty), "app");
     let staged = backend.stage(1).await.expect("a stage");
-    let published = staged.commit(Precondition::Always, KEEP).await.expect("it was published");
+    let published = staged.commit(CommitOptions::new(KEEP)).await.expect("it was published");
     assert_eq!(backend.current().await.expect("a look").as_ref(), Some(published.generation()));
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert_eq!(backend.read(published.generation()).await.expect("its files are there"), "");
@@ -191,7 +194,7 @@ async fn a_store_that_can_no_more_after_an_answer_was_lost_is_looked_at() {
 async fn a_store_that_can_no_more_while_an_attempt_is_on_its_way_leaves_the_outcome_unknown() {
     let backend = ObjectBackend::new(Arc::new(Faulty::new(Fault::Record, Arc::default())), "app");
     let staged = backend.stage(1).await.expect("a stage");
-    let error = staged.commit(Precondition::Always, KEEP).await.expect_err("no answer came");
+    let error = staged.commit(CommitOptions::new(KEEP)).await.expect_err("no answer came");
     assert!(!error.outcome_known(), "{error}");
 }
 
@@ -202,7 +205,7 @@ async fn a_record_that_is_never_answered_is_tried_until_the_deadline_and_then_un
         ObjectBackend::new(Arc::new(Faulty::new(Fault::Silence, Arc::default())), "app").with_busy_timeout(limit);
     let staged = backend.stage(1).await.expect("a stage");
     let began = tokio::time::Instant::now();
-    let error = staged.commit(Precondition::Always, KEEP).await.expect_err("no answer came");
+    let error = staged.commit(CommitOptions::new(KEEP)).await.expect_err("no answer came");
     assert!(!error.outcome_known(), "{error}");
     assert!(began.elapsed() >= limit && began.elapsed() < 2 * limit, "{:?}", began.elapsed());
 }
@@ -211,7 +214,7 @@ async fn a_record_that_is_never_answered_is_tried_until_the_deadline_and_then_un
 async fn a_store_that_never_could_replace_the_record_is_refused_at_once() {
     let backend = ObjectBackend::new(Arc::new(Faulty::new(Fault::Incapable, Arc::default())), "app");
     let staged = backend.stage(1).await.expect("a stage");
-    let error = staged.commit(Precondition::Always, KEEP).await.expect_err("it can't be published here");
+    let error = staged.commit(CommitOptions::new(KEEP)).await.expect_err("it can't be published here");
     assert!(matches!(error, MiniSnapError::Unsupported { .. }), "{error}");
 }
 
@@ -219,16 +222,16 @@ async fn a_store_that_never_could_replace_the_record_is_refused_at_once() {
 async fn a_refusal_of_the_record_that_is_still_there_is_no_reason_to_give_up() {
     let backend = ObjectBackend::new(Arc::new(Faulty::new(Fault::Refusal, Arc::default())), "app");
     let staged = backend.stage(1).await.expect("a stage");
-    let published = staged.commit(Precondition::Always, KEEP).await.expect("the second attempt is not refused");
+    let published = staged.commit(CommitOptions::new(KEEP)).await.expect("the second attempt is not refused");
     assert_eq!(backend.current().await.expect("a look").as_ref(), Some(published.generation()));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_record_that_went_back_during_a_publish_leaves_its_outcome_unknown_and_is_named() {
     let backend = ObjectBackend::new(Arc::new(Faulty::new(Fault::OlderRecord, Arc::default())), "app");
-    backend.stage(1).await.expect("a stage").commit(Precondition::Always, KEEP).await.expect("the first");
+    backend.stage(1).await.expect("a stage").commit(CommitOptions::new(KEEP)).await.expect("the first");
     let staged = backend.stage(2).await.expect("a stage");
-    let error = staged.commit(Precondition::Always, KEEP).await.expect_err("what was published is gone");
+    let error = staged.commit(CommitOptions::new(KEEP)).await.expect_err("what was published is gone");
     assert!(!error.outcome_known(), "{error}");
     assert!(error.to_string().contains("an older one put in its place"), "{error}");
 }
@@ -243,7 +246,7 @@ async fn draining_waits_until_no_more_parts_are_left_than_may_be_on_their_way() 
     let began = tokio::time::Instant::now();
     write(&mut *staged).await.expect("a stage takes bytes");
     assert_eq!(began.elapsed().as_secs(), 3, "{:?}", began.elapsed());
-    let published = staged.commit(Precondition::Always, KEEP).await.expect("a publish");
+    let published = staged.commit(CommitOptions::new(KEEP)).await.expect("a publish");
     assert_eq!(began.elapsed().as_secs(), 4, "eight parts, two at a time: {:?}", began.elapsed());
     assert_eq!(backend.read(published.generation()).await.expect("the JSON"), bytes(800));
 }
@@ -256,7 +259,7 @@ async fn a_json_takes_no_more_memory_than_it_has_bytes() {
     for (seq, size) in [(1, 100), (2, 301)] {
         let mut staged = backend.stage(seq).await.expect("a stage");
         staged.write_all(&bytes(size)).expect("a stage takes bytes");
-        let published = staged.commit(Precondition::Always, KEEP).await.expect("a publish");
+        let published = staged.commit(CommitOptions::new(KEEP)).await.expect("a publish");
         let json = backend.read(published.generation()).await.expect("the JSON");
         if size == 100 {
             let path = Path::from(format!("app/snapshots/{}/snapshot.json", published.generation()));
@@ -275,7 +278,7 @@ async fn a_range_that_comes_back_short_is_a_failure_of_the_store_and_no_damage()
         ObjectBackend::new(Arc::new(Faulty::new(Fault::ShortRange, Arc::default())), "app").with_part_size(100);
     let mut staged = backend.stage(1).await.expect("a stage");
     write(&mut *staged).await.expect("a stage takes bytes");
-    let published = staged.commit(Precondition::Always, KEEP).await.expect("a publish");
+    let published = staged.commit(CommitOptions::new(KEEP)).await.expect("a publish");
     let error = backend.read(published.generation()).await.expect_err("there is a byte missing from each range");
     assert!(matches!(error, MiniSnapError::Backend { .. }), "{error}");
     assert!(error.to_string().contains("another range than it was asked for"), "{error}");

@@ -5,8 +5,9 @@
 //! honestly what happened when `commit` fails, and to keep what was cancelled from committing.
 
 use minisnap::{
-    Bytes, Committed, Digest, ErrorContext, Generation, MiniSnapError, Operation, Precondition, Result,
-    SnapshotBackend, StagedSnapshot, async_trait, random_name_part, run_blocking,
+    Bytes, ChunkStream, Collected, Committed, Corruption, Digest, ErrorContext, Generation, MiniSnapError, Operation,
+    Problem, Result, SnapshotBackend, Verification, VerifiedGeneration,
+    backend::{CommitOptions, StagedSnapshot, async_trait, random_name_part, run_blocking},
 };
 use redb::{
     CommitError, Database, Durability, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition,
@@ -90,7 +91,7 @@ impl RedbBackend {
         // A panic in it is passed on: no error could say what it left behind.
         match run_blocking(move || work(&db)).await {
             Ok(outcome) => outcome.map_err(|error| failure(error, at)).flatten(),
-            Err(never_began) => Err(MiniSnapError::Backend { at, source: never_began.into() }),
+            Err(never_began) => Err(MiniSnapError::Backend { at, transient: false, source: never_began.into() }),
         }
     }
 }
@@ -129,8 +130,9 @@ impl SnapshotBackend for RedbBackend {
             for generation in &history {
                 intact.extend(whole(&jsons, generation)?.map(|_| generation.clone()));
             }
-            let found = format!("the JSON of generation {retained} is missing or damaged");
-            Ok(Err(MiniSnapError::Corrupt { at, found, remedy: "restore an older generation".into(), intact }))
+            let found =
+                Corruption::Other(format!("the JSON of generation {retained} is missing, or isn't what was committed"));
+            Ok(Err(MiniSnapError::Corrupt { at, found, intact, help: None }))
         };
         self.blocking(Operation::Read, read).await
     }
@@ -142,13 +144,54 @@ impl SnapshotBackend for RedbBackend {
         Ok(Box::new(Stage { backend: self.clone(), generation, json: Vec::new() }))
     }
 
-    async fn collect_garbage(&self) -> Result<()> {
-        let sweep = |db: &Database| {
-            let transaction = db.begin_write()?;
-            remove_retired(&transaction)?;
-            Ok(Ok(transaction.commit()?))
+    /// The database hands a value out as a whole, so this is as much memory as [`read`](Self::read).
+    async fn read_chunks(&self, generation: &Generation) -> Result<ChunkStream> {
+        self.read(generation).await.map(ChunkStream::from_bytes)
+    }
+
+    async fn expire(&self, retain: NonZeroUsize) -> Result<Vec<Generation>> {
+        let expire = move |db: &Database| {
+            let mut transaction = db.begin_write()?;
+            transaction.set_durability(Durability::Immediate)?;
+            let before = history(&transaction.open_table(HISTORY)?)?;
+            retire_beyond(&transaction, retain.get())?;
+            transaction.commit()?;
+            Ok(Ok(before.into_iter().skip(retain.get()).collect()))
         };
-        self.blocking(Operation::CollectGarbage, sweep).await
+        self.blocking(Operation::Expire, expire).await
+    }
+
+    async fn verify(&self) -> Result<Verification> {
+        let location = self.location.clone();
+        let verify = move |db: &Database| {
+            let transaction = db.begin_read()?;
+            let jsons = transaction.open_table(JSON)?;
+            let mut generations = Vec::new();
+            for generation in history(&transaction.open_table(HISTORY)?)? {
+                let found = match jsons.get(generation.name())? {
+                    None => Some(Corruption::Missing),
+                    Some(json) => Corruption::of_json(&generation, json.value().len() as u64, Digest::of(json.value())),
+                };
+                generations.push(match found {
+                    None => VerifiedGeneration::intact(generation),
+                    Some(found) => VerifiedGeneration::corrupt(generation, Problem::new(&*location, found)),
+                });
+            }
+            let mut verification = Verification::new(generations);
+            verification.expired = usize::try_from(transaction.open_table(RETIRED)?.len()?).unwrap_or(usize::MAX);
+            Ok(Ok(verification))
+        };
+        self.blocking(Operation::Verify, verify).await
+    }
+
+    async fn collect_garbage(&self) -> Result<Collected> {
+        let collect = |db: &Database| {
+            let transaction = db.begin_write()?;
+            let expired = remove_retired(&transaction)?;
+            transaction.commit()?;
+            Ok(Ok(Collected::new(expired, 0)))
+        };
+        self.blocking(Operation::CollectGarbage, collect).await
     }
 }
 
@@ -177,13 +220,17 @@ impl StagedSnapshot for Stage {
         Ok(())
     }
 
-    async fn commit(self: Box<Self>, when: Precondition, retain: NonZeroUsize) -> Result<Committed> {
+    async fn discard(self: Box<Self>) -> Result<()> {
+        Ok(())
+    }
+
+    async fn commit(self: Box<Self>, options: CommitOptions) -> Result<Committed> {
         let Self { backend, generation, json } = *self;
         let at = backend.at(Operation::Commit);
         // The blocking task outlives this future when that is dropped: it must hear of it.
         let gone = SetOnDrop(Arc::new(AtomicBool::new(false)));
         let caller_gone = Arc::clone(&gone.0);
-        let work = move |db: &Database| commit(db, &generation, &json, &when, retain, at, &caller_gone);
+        let work = move |db: &Database| commit(db, &generation, &json, &options, at, &caller_gone);
         backend.blocking(Operation::Commit, work).await
     }
 }
@@ -201,8 +248,7 @@ fn commit(
     db: &Database,
     generation: &Generation,
     json: &[u8],
-    when: &Precondition,
-    retain: NonZeroUsize,
+    options: &CommitOptions,
     at: ErrorContext,
     caller_gone: &AtomicBool,
 ) -> Result<Result<Committed>, redb::Error> {
@@ -212,19 +258,19 @@ fn commit(
     let mut transaction = db.begin_write()?;
     transaction.set_durability(Durability::Immediate)?;
     let before = history(&transaction.open_table(HISTORY)?)?;
-    if let Err(refused) = when.evaluate(generation.seq(), before.first(), &at) {
+    if let Err(refused) = options.precondition().evaluate(generation.seq(), before.first(), &at) {
         return Ok(Err(refused));
     }
     // What this publish retires keeps its JSON until the next one: nothing may be deleted by a commit that then says
     // `OutcomeUnknown`.
     remove_retired(&transaction)?;
     insert(&transaction, &generation, json)?;
-    let published = Committed::new(generation, &before, retain);
+    let published = Committed::new(generation, &before, options.retain());
     retire_beyond(&transaction, published.retained().len())?;
     // Asked as late as can be, and inside the transaction: any publish that begins after the caller gave this one up has to
     // wait for it to end, so this one can't overtake it.
     if caller_gone.load(Ordering::SeqCst) {
-        return Ok(Err(MiniSnapError::Backend { at, source: "cancelled".into() }));
+        return Ok(Err(MiniSnapError::Backend { at, transient: false, source: "cancelled".into() }));
     }
     match transaction.commit() {
         Ok(()) => Ok(Ok(published)),
@@ -245,9 +291,9 @@ fn history(rows: &impl ReadableTable<u64, Row>) -> Result<Vec<Generation>, redb:
         let (_, row): (_, redb::AccessGuard<'_, Row>) = row?;
         let (name, seq, size, millis, digest) = row.value();
         let known = Generation::new(name, seq).with_size(size).with_time(UNIX_EPOCH + Duration::from_millis(millis));
-        Ok(match Digest::parse(digest) {
-            Some(digest) => known.with_digest(digest),
-            None => known,
+        Ok(match digest.parse() {
+            Ok(digest) => known.with_digest(digest),
+            Err(_) => known,
         })
     };
     rows.iter()?.rev().map(generation).collect()
@@ -282,12 +328,15 @@ fn retire_beyond(transaction: &WriteTransaction, retained: usize) -> Result<(), 
     Ok(())
 }
 
-fn remove_retired(transaction: &WriteTransaction) -> Result<(), redb::Error> {
+/// Returns how many it removed.
+fn remove_retired(transaction: &WriteTransaction) -> Result<usize, redb::Error> {
     let (mut retired, mut jsons) = (transaction.open_table(RETIRED)?, transaction.open_table(JSON)?);
+    let mut removed = 0;
     while let Some((name, _)) = retired.pop_first()? {
         jsons.remove(name.value())?;
+        removed += 1;
     }
-    Ok(())
+    Ok(removed)
 }
 
 /// What the database's error means, where nothing was committed.
@@ -298,10 +347,7 @@ fn failure(error: redb::Error, at: ErrorContext) -> MiniSnapError {
             let reason = "the file is open, here or in another process: clone that handle".into();
             MiniSnapError::Busy { at, waited: Duration::ZERO, reason }
         }
-        redb::Error::Corrupted(found) => {
-            let remedy = "restore the database file from a backup".into();
-            MiniSnapError::Corrupt { at, found, remedy, intact: Vec::new() }
-        }
-        other => MiniSnapError::Backend { at, source: other.into() },
+        redb::Error::Corrupted(found) => MiniSnapError::corrupt(at, Corruption::Other(found)),
+        other => MiniSnapError::Backend { at, transient: false, source: other.into() },
     }
 }

@@ -108,10 +108,10 @@ impl Copy {
         let problem = match self.from.backend().read(generation).await {
             Ok(json) => return Ok(Read::Whole(json)),
             Err(MiniSnapError::Expired { .. }) => return Ok(Read::Expired),
-            Err(MiniSnapError::Corrupt { at, found, .. } | MiniSnapError::InvalidSequence { at, found })
+            Err(error @ (MiniSnapError::Corrupt { .. } | MiniSnapError::InvalidSequence { .. }))
                 if self.args.history =>
             {
-                format!("{at}: {found}")
+                error.to_string()
             }
             Err(error) => return Err(error.into()),
         };

@@ -13,7 +13,7 @@ use crate::{
 };
 use minisnap::{
     Committed, ErrorContext, Generation, Operation, Precondition,
-    format::{CHUNK, Encoding},
+    backend::format::{CHUNK, Encoding},
 };
 use std::{
     fs::File,

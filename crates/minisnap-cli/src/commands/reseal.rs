@@ -11,8 +11,11 @@ use crate::{
     text,
 };
 use minisnap::{
-    Bytes, Digest, Digester, FsBackend, Generation, MiniSnapError,
-    format::{CHUNK, JSON_NAME, SEQ_NAME, parse_seq},
+    Bytes, Digest, FsBackend, Generation, MiniSnapError,
+    backend::{
+        Digester,
+        format::{CHUNK, JSON_NAME, SEQ_NAME, parse_seq},
+    },
 };
 use std::{
     fs::{self, File},
@@ -66,7 +69,7 @@ pub(crate) async fn run(args: ResealArgs) -> Outcome {
 async fn refuse_text_of_links(place: &Place, folder: &Path, current: &Generation) -> Outcome {
     match place.backend().read(current).await {
         Err(error @ MiniSnapError::Corrupt { .. })
-            if [JSON_NAME, SEQ_NAME].iter().any(|name| Path::new(&error.at().location) == folder.join(name)) =>
+            if [JSON_NAME, SEQ_NAME].iter().any(|name| Path::new(&error.at().location()) == folder.join(name)) =>
         {
             Err(error.into())
         }

@@ -10,7 +10,7 @@ use crate::{
     select::Which,
     text,
 };
-use minisnap::format::{JSON_NAME, SEQ_NAME};
+use minisnap::backend::format::{JSON_NAME, SEQ_NAME};
 use std::{
     fs,
     io::{self, IsTerminal},

@@ -9,7 +9,7 @@ use crate::{
     progress::Progress,
     text,
 };
-use minisnap::{ErrorContext, Generation, MiniSnapError, Operation, format};
+use minisnap::{ErrorContext, Generation, MiniSnapError, Operation, backend::format};
 use serde_json::{Value, json};
 
 pub(crate) async fn run(args: ShowArgs) -> Outcome {

@@ -1,7 +1,7 @@
 //! Any JSON document in the form of `snapshot.json`: that of `serde_json::to_string_pretty`, but each number as it stands.
 
 use super::tokens::{Token, tokens, tokens_of_checked};
-use minisnap::format::CHUNK;
+use minisnap::backend::format::CHUNK;
 use std::{borrow::Cow, iter, mem};
 
 /// `json` with the white space and the strings that [`serde_json::to_string_pretty`] would give, the numbers byte for byte

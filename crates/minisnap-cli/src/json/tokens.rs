@@ -1,6 +1,6 @@
 //! The tokens of a JSON text, each as it stands there.
 
-use minisnap::format::check_json;
+use minisnap::backend::format::check_json;
 
 /// One token, without the white space around it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

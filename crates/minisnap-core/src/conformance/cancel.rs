@@ -1,7 +1,7 @@
 //! Dropping a future half-way: old or new, nothing that overtakes, nothing that stays.
 
 use super::{StoreUnderTest, kit::*};
-use crate::{Generation, MiniSnapError, Precondition};
+use crate::{CommitOptions, Generation, MiniSnapError, Precondition};
 use std::{
     future::{Future, poll_fn},
     pin::pin,
@@ -59,7 +59,7 @@ pub async fn publish_never_polled_never_commits<T: StoreUnderTest>() {
     let before = Picture::of(&backend).await;
     for n in 10..15 {
         let staged = stage(&backend, &Sample::new(n, n)).await.must("a stage can begin");
-        drop(staged.commit(Precondition::Always, retain(1)));
+        drop(staged.commit(CommitOptions::new(retain(1))));
     }
     tokio::time::sleep(Duration::from_millis(100)).await;
     before.assert_unchanged(&backend, "a publish whose future was never polled doesn't happen").await;
@@ -74,7 +74,7 @@ pub async fn cancelled_publish_leaves_old_or_new<T: StoreUnderTest>() {
         // Acknowledged, so that what was cancelled before is over: a commit that was on its way then may land until now.
         let old = put(&backend, &Sample::new(seq, 0)).await;
         let staged = stage(&backend, &Sample::new(seq, seq)).await.must("a stage can begin after a cancelled publish");
-        cut_short(staged.commit(Precondition::Always, ALL), cut).await;
+        cut_short(staged.commit(CommitOptions::new(ALL)), cut).await;
         let new = |found: &Generation, json: &[u8]| *found != old && json == Sample::new(seq, seq).json;
         for handle in [&backend, &store.open().await] {
             let found = current(handle).await.expect("a store that had a snapshot always has one");
@@ -151,7 +151,7 @@ pub async fn cancelled_publish_keeps_no_one_waiting<T: StoreUnderTest>() {
     put(&backend, &Sample::new(0, 0)).await;
     for (seq, cut) in (1..).zip(cuts(8)) {
         let staged = stage(&backend, &Sample::new(seq, 0)).await.must("a stage can begin");
-        let task = tokio::spawn(staged.commit(Precondition::Always, ALL));
+        let task = tokio::spawn(staged.commit(CommitOptions::new(ALL)));
         for _ in 0..cut.polls {
             go_on_for(cut.pause).await;
         }
@@ -199,8 +199,8 @@ async fn cancel_then_publish(one: &Handle, other: &Handle, n: u64, cut: Cut) {
     let first = stage(one, &Sample::sized(2 * n, 0, size)).await.must(promise);
     let second = Sample::new(2 * n + 1, 1);
     let staged = stage(other, &second).await.must(promise);
-    cut_short(first.commit(Precondition::Always, ALL), cut).await;
-    let later = match staged.commit(Precondition::Always, ALL).await {
+    cut_short(first.commit(CommitOptions::new(ALL)), cut).await;
+    let later = match staged.commit(CommitOptions::new(ALL)).await {
         // Another task's handle swept, and could not tell this living stage from a dead one.
         Err(MiniSnapError::StageLost { .. }) => commit(other, &second, Precondition::Always, ALL).await,
         result => result,

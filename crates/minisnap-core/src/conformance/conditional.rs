@@ -1,8 +1,8 @@
 //! A publish happens if its precondition holds, and the precondition is judged as it happens.
 
 use super::{Capability, StoreUnderTest, kit::*};
-use crate::{Committed, Generation, MiniSnapError, Precondition, Result};
-use Precondition::{Always, IfCurrent, IfNewer};
+use crate::{CommitOptions, Committed, Generation, MiniSnapError, Precondition, Result};
+use Precondition::{IfCurrent, IfNewer};
 
 /// `Always` publishes over anything: a higher seq, a lower one, the same, nothing at all.
 pub async fn always_is_never_refused<T: StoreUnderTest>() {
@@ -155,21 +155,27 @@ pub async fn judged_when_publishing_not_when_staging<T: StoreUnderTest>() {
     let over_second = stage(&slow, &Sample::new(31, 5)).await.must(promise);
     let second = put(&quick, &Sample::new(20, 6)).await;
     if !no_newer {
-        assert_stale(stale.commit(IfNewer, ALL).await, 18, &second);
+        assert_stale(stale.commit(CommitOptions::new(ALL).with_precondition(IfNewer)).await, 18, &second);
     }
     if !no_current {
-        assert_conflict(over_first.commit(IfCurrent(Some(first.clone())), ALL).await, Some(&first), Some(&second));
-        let published = over_second.commit(IfCurrent(Some(second.clone())), ALL).await;
+        assert_conflict(
+            over_first.commit(CommitOptions::new(ALL).with_precondition(IfCurrent(Some(first.clone())))).await,
+            Some(&first),
+            Some(&second),
+        );
+        let published =
+            over_second.commit(CommitOptions::new(ALL).with_precondition(IfCurrent(Some(second.clone())))).await;
         published.must("`IfCurrent` holds for what became current after the stage began");
     }
     put(&quick, &Sample::new(5, 7)).await;
     if !no_newer {
         // Below what was current when it was staged, above what is current now.
-        let published = newer.commit(IfNewer, ALL).await;
+        let published = newer.commit(CommitOptions::new(ALL).with_precondition(IfNewer)).await;
         published.must("`IfNewer` holds above what is current at the publish, though higher seqs came before");
     }
     let over = history(&quick).await;
-    let published = always.commit(Always, ALL).await.must("`Always` is never refused, however old the stage");
+    let published =
+        always.commit(CommitOptions::new(ALL)).await.must("`Always` is never refused, however old the stage");
     assert_eq!(published.retained()[1..], over, "an old stage is published over what is current at the publish");
 }
 

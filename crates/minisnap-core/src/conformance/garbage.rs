@@ -1,7 +1,7 @@
 //! Sweeping removes what dead writers left, at once, and nothing of anyone else's.
 
 use super::{StoreUnderTest, kit::*};
-use crate::{MiniSnapError, Precondition};
+use crate::{CommitOptions, MiniSnapError, Precondition};
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
@@ -61,7 +61,7 @@ pub async fn sweeping_spares_living_stages<T: StoreUnderTest>() {
         for backend in [&sweeper, &writer] {
             backend.collect_garbage().await.must("a store can be swept while stages live");
         }
-        let swept = staged.commit(Precondition::Always, ALL).await;
+        let swept = staged.commit(CommitOptions::new(ALL)).await;
         let published = match swept {
             Err(MiniSnapError::StageLost { .. }) => commit(&writer, &sample, Precondition::Always, ALL).await,
             result => result,
@@ -70,7 +70,7 @@ pub async fn sweeping_spares_living_stages<T: StoreUnderTest>() {
         assert_bytes(&read(&writer, &generation).await, &sample.json, "a stage is whole though others swept");
 
         if unwritten.write_all(&sample.json).is_ok() {
-            match unwritten.commit(Precondition::Always, ALL).await {
+            match unwritten.commit(CommitOptions::new(ALL)).await {
                 Err(MiniSnapError::StageLost { .. }) => {}
                 result => {
                     let generation = result.must("a stage lives on when others sweep").generation().clone();

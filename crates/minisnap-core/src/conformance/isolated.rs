@@ -1,7 +1,7 @@
 //! Nobody sees a stage before it is published, and nothing stays of one that never is.
 
 use super::{StoreUnderTest, kit::*};
-use crate::{Generation, Precondition};
+use crate::{CommitOptions, Generation};
 
 /// While something is staged, every handle sees the store as it was: the current generation, the history, the bytes.
 pub async fn staged_is_invisible<T: StoreUnderTest>() {
@@ -23,7 +23,7 @@ pub async fn staged_is_invisible<T: StoreUnderTest>() {
         before.assert_unchanged(backend, promise).await;
     }
 
-    let published = staged.commit(Precondition::Always, ALL).await.must("a stage can be published");
+    let published = staged.commit(CommitOptions::new(ALL)).await.must("a stage can be published");
     for backend in [&writer, &other, &store.open().await] {
         assert_eq!(
             current(backend).await.as_ref(),
@@ -102,7 +102,7 @@ pub async fn several_stages_at_once_do_not_meet<T: StoreUnderTest>() {
             drop(staged);
         } else {
             let published =
-                staged.commit(Precondition::Always, ALL).await.must("each of several stages can be published");
+                staged.commit(CommitOptions::new(ALL)).await.must("each of several stages can be published");
             expected.insert(0, (published.generation().clone(), sample));
         }
     }

@@ -2,8 +2,8 @@
 
 use super::{Capability, StoreUnderTest};
 use crate::{
-    Committed, Digest, ErrorContext, Generation, MiniSnapError, Operation, Precondition, Result, SnapshotBackend,
-    StagedSnapshot,
+    CommitOptions, Committed, Digest, ErrorContext, Generation, MiniSnapError, Operation, Precondition, Result,
+    SnapshotBackend, StagedSnapshot,
 };
 use bytes::Bytes;
 use std::{future::Future, num::NonZeroUsize, pin::Pin, sync::Arc, time::Duration};
@@ -141,7 +141,7 @@ pub(super) async fn commit(
     retain: NonZeroUsize,
 ) -> Result<Committed> {
     for _ in 0..RESTAGES {
-        match stage(backend, sample).await?.commit(when.clone(), retain).await {
+        match stage(backend, sample).await?.commit(CommitOptions::new(retain).with_precondition(when.clone())).await {
             Err(MiniSnapError::StageLost { .. }) => {}
             Err(error) => return Err(error),
             Ok(published) => {
@@ -332,8 +332,8 @@ where
 /// Asserts that `error` says what was being done, and where.
 #[track_caller]
 pub(super) fn assert_names_place(error: &MiniSnapError, backend: &Handle, operation: Operation) {
-    let ErrorContext { operation: named, location } = error.at();
-    assert_eq!(*named, operation, "an error names the operation: {error}");
-    assert!(location.contains(backend.location()), "an error names the place, {}: {error}", backend.location());
-    assert!(error.to_string().contains(location.as_str()), "an error's text names the place, {location}: {error}");
+    let location = error.at().location();
+    assert_eq!(error.at().operation(), operation, "an error names the operation: {error}");
+    assert!(location.contains(backend.location()), "an error names the location, {}: {error}", backend.location());
+    assert!(error.to_string().contains(location), "an error's text names the location, {location}: {error}");
 }

@@ -36,8 +36,8 @@
 //!
 //! ```
 //! use minisnap_core::{
-//!     At, Bytes, Digest, Generation, MiniSnapError, Operation, Precondition, Committed, Result, SnapshotBackend,
-//!     StagedSnapshot, async_trait, random_name_part,
+//!     Bytes, ChunkStream, Collected, CommitOptions, Committed, Digest, ErrorContext, Generation, MiniSnapError, Operation,
+//!     Result, SnapshotBackend, StagedSnapshot, Verification, VerifiedGeneration, async_trait, random_name_part,
 //! };
 //! use std::{fmt, io, num::NonZeroUsize, sync::{Arc, Mutex, MutexGuard, PoisonError}};
 //!
@@ -91,8 +91,23 @@
 //!         Ok(Box::new(Draft { shelf: self.clone(), seq, name: format!("{seq}-{random}"), json: Vec::new() }))
 //!     }
 //!
-//!     async fn sweep(&self) -> Result<()> {
-//!         Ok(()) // a draft is nowhere but in its writer's memory
+//!     async fn read_chunks(&self, generation: &Generation) -> Result<ChunkStream> {
+//!         self.read(generation).await.map(ChunkStream::from_bytes) // it is in memory anyway
+//!     }
+//!
+//!     async fn expire(&self, retain: NonZeroUsize) -> Result<Vec<Generation>> {
+//!         let mut list = self.lock();
+//!         let retained = retain.get().min(list.len());
+//!         Ok(Self::generations(&list.split_off(retained)))
+//!     }
+//!
+//!     async fn verify(&self) -> Result<Verification> {
+//!         // Memory doesn't rot.
+//!         Ok(Verification::new(self.history().await?.into_iter().map(VerifiedGeneration::intact).collect()))
+//!     }
+//!
+//!     async fn collect_garbage(&self) -> Result<Collected> {
+//!         Ok(Collected::default()) // a draft is nowhere but in its writer's memory
 //!     }
 //! }
 //!
@@ -121,17 +136,22 @@
 //!         Ok(()) // the memory is where it goes
 //!     }
 //!
-//!     async fn publish(self: Box<Self>, when: Precondition, keep: NonZeroUsize) -> Result<Committed> {
+//!     async fn discard(self: Box<Self>) -> Result<()> {
+//!         Ok(()) // it was dropped
+//!     }
+//!
+//!     async fn commit(self: Box<Self>, options: CommitOptions) -> Result<Committed> {
 //!         let Self { shelf, seq, name, json } = *self;
 //!         let generation = Generation::new(name, seq).with_size(json.len() as u64).with_digest(Digest::of(&json));
 //!
-//!         // The atomic step: from here on no other publisher and no reader, and no await either: this can't be cancelled.
+//!         // The atomic step: from here on no other writer and no reader, and no await either: this can't be cancelled.
 //!         let mut list = shelf.lock();
 //!         let before = Shelf::generations(&list);
-//!         when.judge(seq, before.first(), &ErrorContext::new(Operation::Commit, shelf.location()))?;
+//!         let at = ErrorContext::new(Operation::Commit, shelf.location());
+//!         options.precondition().evaluate(seq, before.first(), &at)?;
 //!         list.insert(0, (generation.clone(), json.into()));
-//!         list.truncate(Committed::retained_after(keep, before.len()));
-//!         Ok(Committed::new(generation, &before, keep))
+//!         list.truncate(Committed::retained_after(options.retain(), before.len()));
+//!         Ok(Committed::new(generation, &before, options.retain()))
 //!     }
 //! }
 //!
@@ -185,18 +205,18 @@
 //! `commit`, whatever is current, and in `lacks`:
 //!
 //! ```
-//! # use minisnap_core::{At, MiniSnapError, Operation, Precondition, Result, conformance::Capability};
-//! # fn publish(when: &Precondition) -> Result<()> {
-//! if let Precondition::IfCurrent(_) = when {
+//! # use minisnap_core::{ErrorContext, MiniSnapError, Operation, Precondition, Result, conformance::Capability};
+//! # fn commit(precondition: &Precondition) -> Result<()> {
+//! if let Precondition::IfCurrent(_) = precondition {
 //!     let at = ErrorContext::new(Operation::Commit, "shelf:");
-//!     return Err(MiniSnapError::Unsupported { at, what: "a shelf can't compare; publish with `Always`".into() });
+//!     return Err(MiniSnapError::Unsupported { at, what: "a shelf can't compare; commit with `Always`".into() });
 //! }
 //! # Ok(())
 //! # }
 //! fn lacks() -> &'static [Capability] {
 //!     &[Capability::IfCurrent]
 //! }
-//! # assert!(publish(&Precondition::IfCurrent(None)).is_err() && publish(&Precondition::Always).is_ok());
+//! # assert!(commit(&Precondition::IfCurrent(None)).is_err() && commit(&Precondition::Always).is_ok());
 //! ```
 //!
 //! # What the suite can't see

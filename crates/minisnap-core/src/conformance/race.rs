@@ -3,7 +3,7 @@
 #![allow(clippy::cast_possible_truncation, reason = "there are 8")]
 
 use super::{Capability, StoreUnderTest, kit::*};
-use crate::{Committed, Generation, MiniSnapError, Precondition, Result};
+use crate::{CommitOptions, Committed, Generation, MiniSnapError, Precondition, Result};
 use std::sync::Arc;
 use tokio::sync::Barrier;
 
@@ -208,7 +208,7 @@ async fn at_once(handles: &[Handle], samples: &[Sample], when: &Precondition) ->
         async move {
             let staged = stage(&backend, &sample).await.must("several publishers can stage at once");
             start.wait().await;
-            match staged.commit(when.clone(), ALL).await {
+            match staged.commit(CommitOptions::new(ALL).with_precondition(when.clone())).await {
                 Err(MiniSnapError::StageLost { .. }) => commit(&backend, &sample, when, ALL).await,
                 result => result,
             }

@@ -1,7 +1,7 @@
 //! Reading answers for what is retained and for nothing else, changes nothing, and waits for nobody.
 
 use super::{StoreUnderTest, kit::*};
-use crate::{Generation, MiniSnapError, Precondition};
+use crate::{CommitOptions, Generation, MiniSnapError, Precondition};
 use std::{future::poll_fn, task::Poll, time::Duration};
 use tokio::time::timeout;
 
@@ -131,7 +131,7 @@ pub async fn reading_changes_nothing<T: StoreUnderTest>() {
     let mut after = store.debris().await;
     after.sort();
     assert_eq!(after, debris, "reading neither makes nor removes anything");
-    let published = living.commit(Precondition::Always, ALL).await.must("a stage lives on while others read");
+    let published = living.commit(CommitOptions::new(ALL)).await.must("a stage lives on while others read");
     assert_pair(published.generation(), &read(&reader, published.generation()).await);
 }
 
@@ -155,7 +155,7 @@ pub async fn reading_goes_on_beside_a_publish_that_stands_still<T: StoreUnderTes
     put(&writer, &Sample::new(0, 0)).await;
     for polls in 1..12 {
         let staged = stage(&writer, &Sample::new(polls, polls)).await.must("a stage can begin");
-        let mut publishing = staged.commit(Precondition::Always, ALL);
+        let mut publishing = staged.commit(CommitOptions::new(ALL));
         let mut ended = false;
         for _ in 0..polls {
             ended = ended || poll_fn(|context| Poll::Ready(publishing.as_mut().poll(context).is_ready())).await;

@@ -1,7 +1,7 @@
 //! What is written is what is read: bytes, seq, and nothing where there is nothing.
 
 use super::{StoreUnderTest, kit::*};
-use crate::{ErrorContext, Generation, MiniSnapError, Operation, Precondition, format};
+use crate::{CommitOptions, ErrorContext, Generation, MiniSnapError, Operation, format};
 use std::collections::BTreeMap;
 
 /// A store that nothing was published to has no current generation and no history, and there is nothing to read.
@@ -57,7 +57,7 @@ pub async fn nothing_written_comes_back_as_nothing<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let backend = store.open().await;
     let staged = backend.stage(7).await.must("a stage can begin");
-    let published = staged.commit(Precondition::Always, ALL).await.must("a stage without bytes can be published");
+    let published = staged.commit(CommitOptions::new(ALL)).await.must("a stage without bytes can be published");
     assert_eq!(published.generation().seq(), 7, "what was published has the seq that was staged");
     assert_bytes(&read(&backend, published.generation()).await, b"", "no bytes come back as no bytes");
     comes_back(&backend, &Sample::new(8, 0)).await;
@@ -90,7 +90,7 @@ pub async fn typed_state_has_the_bytes_of_to_string_pretty<T: StoreUnderTest>() 
     let mut staged = backend.stage(3).await.must("a stage can begin");
     let at = || ErrorContext::new(Operation::Write, backend.location());
     format::write_json(&mut staged, &state, at).must("a state can be serialized into a stage");
-    let published = staged.commit(Precondition::Always, ALL).await.must("a serialized state can be published");
+    let published = staged.commit(CommitOptions::new(ALL)).await.must("a serialized state can be published");
     let expected = serde_json::to_string_pretty(&state).expect("a map is JSON");
     let json = read(&backend, published.generation()).await;
     assert_bytes(&json, expected.as_bytes(), "a serialized state comes back byte for byte");
@@ -108,7 +108,7 @@ pub async fn pieces_of_odd_sizes_come_back<T: StoreUnderTest>() {
             staged.write_all(b"").expect("a stage takes an empty piece");
             staged.flush().expect("a stage can be flushed at any time");
         }
-        let published = staged.commit(Precondition::Always, ALL).await.must("a stage written in pieces is published");
+        let published = staged.commit(CommitOptions::new(ALL)).await.must("a stage written in pieces is published");
         let promise = format!("pieces of {piece} bytes come back as one");
         assert_bytes(&read(&backend, published.generation()).await, &sample.json, &promise);
     }
@@ -123,7 +123,7 @@ pub async fn single_bytes_come_back<T: StoreUnderTest>() {
     for byte in &sample.json {
         staged.write_all(&[*byte]).expect("a stage takes a single byte");
     }
-    let published = staged.commit(Precondition::Always, ALL).await.must("a stage written by bytes is published");
+    let published = staged.commit(CommitOptions::new(ALL)).await.must("a stage written by bytes is published");
     assert_bytes(&read(&backend, published.generation()).await, &sample.json, "single bytes come back as one");
 }
 
@@ -137,7 +137,7 @@ pub async fn large_state_comes_back<T: StoreUnderTest>() {
         staged.write_all(chunk).expect("a stage takes a large state");
         staged.drain().await.must("a large state can be drained");
     }
-    let published = staged.commit(Precondition::Always, ALL).await.must("a large state can be published");
+    let published = staged.commit(CommitOptions::new(ALL)).await.must("a large state can be published");
     assert_published(&published, &sample, ALL);
     drop(backend);
     let backend = store.open().await;
@@ -156,7 +156,7 @@ pub async fn drain_may_be_called_at_any_time<T: StoreUnderTest>() {
         staged.drain().await.must("a stage can be drained between pieces");
     }
     staged.drain().await.must("a stage can be drained twice");
-    let published = staged.commit(Precondition::Always, ALL).await.must("a drained stage can be published");
+    let published = staged.commit(CommitOptions::new(ALL)).await.must("a drained stage can be published");
     assert_bytes(&read(&backend, published.generation()).await, &sample.json, "what was drained comes back");
 }
 

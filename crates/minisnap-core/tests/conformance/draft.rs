@@ -2,7 +2,8 @@
 
 use crate::{flaws::Flaw, toy::Handle};
 use minisnap_core::{
-    Committed, Digest, Generation, MiniSnapError, Operation, Precondition, Result, StagedSnapshot, async_trait,
+    CommitOptions, Committed, Digest, Generation, MiniSnapError, Operation, Precondition, Result, StagedSnapshot,
+    async_trait,
 };
 use std::{io, num::NonZeroUsize, time::Duration};
 use tokio::{task::yield_now, time::sleep};
@@ -150,6 +151,7 @@ impl StagedSnapshot for Stage {
         if self.flaw() == Flaw::CannotDrainNothing && self.json.is_empty() {
             return Err(MiniSnapError::Backend {
                 at: self.handle.at(Operation::Write),
+                transient: false,
                 source: "nothing to drain".into(),
             });
         }
@@ -159,17 +161,26 @@ impl StagedSnapshot for Stage {
         Ok(())
     }
 
-    async fn commit(mut self: Box<Self>, when: Precondition, retain: NonZeroUsize) -> Result<Committed> {
+    async fn discard(self: Box<Self>) -> Result<()> {
+        Ok(())
+    }
+
+    async fn commit(mut self: Box<Self>, options: CommitOptions) -> Result<Committed> {
         self.begun = true;
         let handle = self.handle.clone();
         if self.flaw() == Flaw::LooksIntoTheJson && self.json.is_empty() {
-            return Err(MiniSnapError::Backend { at: handle.at(Operation::Commit), source: "no JSON".into() });
+            return Err(MiniSnapError::Backend {
+                at: handle.at(Operation::Commit),
+                transient: false,
+                source: "no JSON".into(),
+            });
         }
         if let Some(stage) = handle.medium().stages.get_mut(&self.number) {
             stage.1.clone_from(&self.json);
         } else {
             return Err(MiniSnapError::Backend {
                 at: handle.at(Operation::Commit),
+                transient: false,
                 source: "the stage is gone".into(),
             });
         }
@@ -179,7 +190,7 @@ impl StagedSnapshot for Stage {
             handle.medium().locked = true;
             yield_now().await;
         }
-        let mut when = when;
+        let (mut when, retain) = (options.precondition().clone(), options.retain());
         match self.flaw() {
             Flaw::JudgesBeforeItCommits => {
                 self.evaluate(&when, handle.newest().as_ref(), None)?;

@@ -5,13 +5,15 @@ use crate::{
     flaws::{Flaw, Flawed},
 };
 use minisnap_core::{
-    Bytes, ErrorContext, Generation, MiniSnapError, Operation, Result, SnapshotBackend, StagedSnapshot, async_trait,
+    Absence, Bytes, ChunkStream, Collected, ErrorContext, Generation, MiniSnapError, Operation, Result,
+    SnapshotBackend, StagedSnapshot, Verification, VerifiedGeneration, async_trait,
     conformance::{Capability, StoreUnderTest},
 };
 use std::{
     collections::BTreeMap,
     fmt,
     marker::PhantomData,
+    num::NonZeroUsize,
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
@@ -232,18 +234,36 @@ impl SnapshotBackend for Handle {
         Ok(Box::new(stage))
     }
 
-    async fn collect_garbage(&self) -> Result<()> {
+    async fn collect_garbage(&self) -> Result<Collected> {
         yield_now().await;
         let mut medium = self.medium();
         match self.flaw() {
             Flaw::CannotSweepNothing if medium.retained.is_empty() => {
                 let at = self.at(Operation::CollectGarbage);
-                return Err(MiniSnapError::NotFound { at, found: "nothing".into() });
+                return Err(MiniSnapError::NotFound { at, found: Absence::Empty });
             }
             Flaw::SweepsRetained => medium.retained.truncate(1),
             Flaw::SweepsLivingStages => medium.stages.clear(),
             _ => {}
         }
-        Ok(())
+        Ok(Collected::default())
+    }
+
+    async fn read_chunks(&self, generation: &Generation) -> Result<ChunkStream> {
+        self.read(generation).await.map(ChunkStream::from_bytes)
+    }
+
+    async fn expire(&self, retain: NonZeroUsize) -> Result<Vec<Generation>> {
+        yield_now().await;
+        let mut medium = self.medium();
+        let from = retain.get().min(medium.retained.len());
+        Ok(medium.retained.split_off(from).into_iter().map(|(generation, _)| generation).collect())
+    }
+
+    async fn verify(&self) -> Result<Verification> {
+        let generations = self.history().await?;
+        let mut verification = Verification::new(generations.into_iter().map(VerifiedGeneration::intact).collect());
+        verification.orphans = self.medium().stages.len();
+        Ok(verification)
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     layout::{GENERATION_ENTRIES, GenerationName, PARENT},
 };
 use minisnap_core::{
-    Committed, MiniSnapError, Precondition, SnapshotBackend,
+    CommitOptions, Committed, MiniSnapError, SnapshotBackend,
     format::{JSON_NAME, SEQ_NAME, parse_seq},
 };
 use std::{collections::BTreeSet, fmt, fs, io::Write, num::NonZeroUsize, path::Path};
@@ -138,7 +138,7 @@ pub(super) async fn commit(backend: &FsBackend, pair: &Pair, retain: NonZeroUsiz
     let mut staged = backend.stage(pair.seq).await?;
     let written = staged.write_all(pair.json.as_bytes());
     written.map_err(|error| MiniSnapError::from_write(error, || unreachable!("it carries its own place")))?;
-    staged.commit(Precondition::Always, retain).await
+    staged.commit(CommitOptions::new(retain)).await
 }
 
 /// All that is retained, by our reader. What `current` and `history` say must agree.

@@ -9,7 +9,7 @@ use crate::{
     disk::Disk,
     layout::{GenerationName, is_stage},
 };
-use minisnap_core::{Committed, MiniSnapError, Operation, Precondition, SnapshotBackend, StagedSnapshot};
+use minisnap_core::{CommitOptions, Committed, MiniSnapError, Operation, SnapshotBackend, StagedSnapshot};
 use minisnap_crash_model::{Beside, Event, Model, Tree};
 use std::{
     collections::{HashMap, HashSet},
@@ -113,7 +113,7 @@ impl Run {
         let (pair, retain) = (Pair::new(seq), NonZeroUsize::new(retain).expect("keeps at least one"));
         staged.write_all(pair.json.as_bytes()).expect("write");
         self.try_to_publish(|before| published_over(before, &pair, retain));
-        let published = block_on(staged.commit(Precondition::Always, retain)).expect("publish");
+        let published = block_on(staged.commit(CommitOptions::new(retain))).expect("publish");
         self.acknowledge(&published);
         self
     }

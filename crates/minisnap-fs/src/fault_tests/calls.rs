@@ -64,7 +64,7 @@ async fn an_error_says_in_which_operation_it_happened() {
         ("make the link", Operation::Commit),
     ] {
         let (_, told) = publish_failing(Deed::Next, |made| made.starts_with(call), libc::EIO).await;
-        assert_eq!(told.unwrap_err().at().operation, operation, "{call}");
+        assert_eq!(told.unwrap_err().at().operation(), operation, "{call}");
     }
 }
 

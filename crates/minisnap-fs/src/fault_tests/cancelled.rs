@@ -74,12 +74,12 @@ fn cancelled_writer_never_overtakes_an_acknowledged_one() {
                 match first {
                     "create" => {
                         let stage = stage.take().expect("it is polled to its end once");
-                        stage.commit(Precondition::Always, NonZeroUsize::MIN).await.map(drop)
+                        stage.commit(CommitOptions::new(NonZeroUsize::MIN)).await.map(drop)
                     }
                     "stage" => cancelled.stage(8).await.map(drop),
                     "reseal" => cancelled.accept_external_changes().await.map(drop),
                     "set aside" => cancelled.revert_external_changes().await.map(drop),
-                    _ => cancelled.collect_garbage().await,
+                    _ => cancelled.collect_garbage().await.map(drop),
                 }
             });
             // It runs on the blocking pool from its first poll on.

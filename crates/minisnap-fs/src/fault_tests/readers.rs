@@ -69,7 +69,7 @@ impl Change {
                 let backend = FsBackend::new(dir);
                 let mut stage = backend.stage(30).await.unwrap();
                 stage.write_all(JSON.as_bytes()).unwrap();
-                stage.commit(Precondition::Always, retain).await.unwrap();
+                stage.commit(CommitOptions::new(retain)).await.unwrap();
                 backend.finish();
             }),
         }

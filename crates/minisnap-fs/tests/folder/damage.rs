@@ -223,7 +223,7 @@ async fn a_generation_that_is_removed_before_its_commit_is_not_published() {
     stage.write_all(b"[2]").unwrap();
     let lock = fs::File::open(folder.path("snapshots/.lock")).unwrap();
     lock.lock().unwrap();
-    let publish = tokio::spawn(stage.commit(Precondition::Always, NonZeroUsize::MIN));
+    let publish = tokio::spawn(stage.commit(CommitOptions::new(NonZeroUsize::MIN)));
     let name = loop {
         let names = fs::read_dir(folder.path("snapshots")).unwrap().map(|entry| entry.unwrap().path());
         let moved = names.into_iter().find(|path| path.to_string_lossy().contains("/00000000000000000002-"));

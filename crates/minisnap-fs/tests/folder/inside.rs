@@ -56,7 +56,7 @@ async fn every_operation_is_refused_when_inside_a_store() {
     for path in inside {
         for (operation, error) in every_operation(&path).await {
             let MiniSnapError::InsideStore { at, store } = &error else { panic!("{operation} of {path:?}: {error}") };
-            assert_eq!(Path::new(&at.location), path);
+            assert_eq!(Path::new(&at.location()), path);
             let store = store.as_ref().unwrap_or_else(|| panic!("{path:?}"));
             assert_eq!(fs::canonicalize(store).unwrap(), fs::canonicalize(folder.guard.path()).unwrap(), "{path:?}");
             assert!(error.to_string().contains(&format!("did you mean {store}?")), "{error}");

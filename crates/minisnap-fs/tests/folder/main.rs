@@ -10,7 +10,7 @@ mod plain;
 mod shape;
 mod text_links;
 
-use minisnap_core::{Committed, Generation, Precondition, Result, SnapshotBackend, format};
+use minisnap_core::{CommitOptions, Committed, Generation, Precondition, Result, SnapshotBackend, format};
 use minisnap_fs::FsBackend;
 use std::{
     collections::BTreeMap,
@@ -79,7 +79,9 @@ impl Folder {
         let mut stage = self.backend.stage(seq).await?;
         stage.write_all(json_of(seq).as_bytes()).expect("room for a few bytes");
         let before = self.backend.history().await;
-        let published = stage.commit(when, NonZeroUsize::new(retain).expect("not zero")).await;
+        let published = stage
+            .commit(CommitOptions::new(NonZeroUsize::new(retain).expect("not zero")).with_precondition(when))
+            .await;
         if let (Ok(before), Ok(published)) = (before, &published) {
             self.wait_for_removals(&before, published.retained()).await;
         }

@@ -149,7 +149,7 @@ async fn a_stage_that_somebody_removed_is_not_published() {
     let staged = fs::read_dir(folder.path("snapshots")).unwrap().map(|entry| entry.unwrap().path());
     let staged = staged.into_iter().find(|path| path.to_string_lossy().contains(".stage-")).expect("a stage");
     fs::remove_dir_all(&staged).unwrap();
-    let error = stage.commit(Precondition::Always, NonZeroUsize::MIN).await.unwrap_err();
+    let error = stage.commit(CommitOptions::new(NonZeroUsize::MIN)).await.unwrap_err();
     assert!(matches!(error, MiniSnapError::Io { .. }), "{error}");
     assert!(error.to_string().contains(staged.to_str().unwrap()), "{error}");
     assert_eq!(folder.restore().await.unwrap(), pair_of(1));
@@ -179,7 +179,7 @@ fn a_publish_whose_runtime_shuts_down_never_commits_later() {
     let (dropped, is_dropped) = mpsc::channel::<()>();
     runtime.spawn(async move {
         let _told = dropped;
-        stage.commit(Precondition::Always, NonZeroUsize::MIN).await
+        stage.commit(CommitOptions::new(NonZeroUsize::MIN)).await
     });
     std::thread::sleep(Duration::from_millis(50));
     runtime.shutdown_background();

@@ -38,7 +38,7 @@ fn make_text(folder: &Path, which: &dyn Fn(&Path) -> bool, end: &str) {
 
 /// The remedy, pasted into a shell.
 fn paste(error: &MiniSnapError) {
-    let MiniSnapError::Corrupt { remedy, .. } = error else { panic!("{error}") };
+    let MiniSnapError::Corrupt { help: Some(remedy), .. } = error else { panic!("{error}") };
     let command = remedy.split_once("make the links again, in a shell: `").and_then(|(_, rest)| rest.strip_suffix('`'));
     let command = command.expect(remedy);
     // Not in the store's folder.
@@ -130,7 +130,9 @@ async fn remedy_never_goes_back_when_nothing_is_intact() {
         if text {
             make_text(&dir, &|_| true, "");
         }
-        let MiniSnapError::Corrupt { remedy, intact, .. } = folder.restore().await.unwrap_err() else { panic!() };
+        let MiniSnapError::Corrupt { help: Some(remedy), intact, .. } = folder.restore().await.unwrap_err() else {
+            panic!()
+        };
         assert!(intact.is_empty() && remedy.contains("no generation is intact"), "{remedy}");
         assert!(!remedy.contains("older generation") && !remedy.contains("ln -s"), "{remedy}");
     }

@@ -7,7 +7,8 @@ use crate::{
     sandbox::Sandbox,
 };
 use minisnap_core::{
-    Bytes, Committed, Digest, Generation, MiniSnapError, Operation, Precondition, Result, SnapshotBackend,
+    Bytes, CommitOptions, Committed, Digest, Generation, MiniSnapError, Operation, Precondition, Result,
+    SnapshotBackend,
 };
 use minisnap_fs::FsBackend;
 use std::{
@@ -161,7 +162,8 @@ impl<'a> Store<'a> {
         let mut stage = self.told(Operation::Stage, self.backend.stage(SEQ).await).ok()?;
         let written = stage.write_all(JSON).map_err(|error| MiniSnapError::from_write(error, || unreachable!()));
         self.told(Operation::Write, written).ok()?;
-        let published = self.told(Operation::Commit, stage.commit(when, retain).await);
+        let published =
+            self.told(Operation::Commit, stage.commit(CommitOptions::new(retain).with_precondition(when)).await);
         // What it left to be removed after its answer is removed by then.
         spawn_blocking(|| {}).await.expect("it is the last in the queue");
         published.ok()
@@ -212,14 +214,13 @@ impl<'a> Store<'a> {
     /// Checks what an error tells, which is all that matters of it here.
     fn told<T>(&self, operation: Operation, result: Result<T>) -> Result<T, String> {
         result.map_err(|error| {
-            assert_eq!(error.at().operation, operation, "{error}");
+            assert_eq!(error.at().operation(), operation, "{error}");
             assert!(error.outcome_known(), "no call to the disk failed in between: {error}");
-            let location = &error.at().location;
+            let location = &error.at().location();
             let dir = self.dir.display().to_string();
             // Or a folder on the way there, which may be given by its real name.
             let root = self.sandbox.path("").display().to_string();
-            let is_named =
-                location.starts_with(&dir) || dir.starts_with(location.as_str()) || location.starts_with(&root);
+            let is_named = location.starts_with(&dir) || dir.starts_with(location) || location.starts_with(&root);
             assert!(is_named, "it should name a path in {dir}: {error}");
             assert!(!error.to_string().contains(SECRET), "{error}");
             error.to_string()

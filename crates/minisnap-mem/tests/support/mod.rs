@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, dead_code)]
 
 use minisnap_core::{
-    Committed, ErrorContext, Generation, MiniSnapError, Operation, Precondition, Result, SnapshotBackend,
+    CommitOptions, Committed, ErrorContext, Generation, MiniSnapError, Operation, Precondition, Result, SnapshotBackend,
 };
 use minisnap_mem::MemBackend;
 use std::{
@@ -37,7 +37,7 @@ pub(crate) fn save_when(mem: &MemBackend, json: &str, seq: u64, when: Preconditi
         let at = || ErrorContext::new(Operation::Write, "missing");
         stage.write_all(json.as_bytes()).map_err(|error| MiniSnapError::from_write(error, at))?;
         stage.drain().await?;
-        stage.commit(when, retain(2)).await
+        stage.commit(CommitOptions::new(retain(2)).with_precondition(when)).await
     })
 }
 

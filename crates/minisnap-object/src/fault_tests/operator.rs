@@ -5,13 +5,11 @@ use super::{
     history::Left,
     world::{Book, World},
 };
-use minisnap_core::{MiniSnapError, Result};
+use minisnap_core::{Corruption, MiniSnapError, Result};
 use object_store::{Error, ObjectStoreExt, PutMode, path::Path};
 use std::{sync::Arc, time::Duration};
 
 /// What the handles say that find no record, but generations.
-const MISSING: &str = "the commit record is missing";
-
 /// Deletes the record after so many milliseconds, and puts it back after so many. Only one that names something: with an
 /// empty one, nothing is lost.
 pub(super) async fn lose_the_record(world: Arc<World>, after: u64, lasts: u64) -> Option<Left> {
@@ -59,7 +57,7 @@ impl World {
         let (some_time, throughout) = (book.was_lost(called, over), book.was_lost_throughout(called, over));
         drop(book);
         match told {
-            Err(MiniSnapError::Corrupt { found, .. }) if some_time && found.contains(MISSING) => {
+            Err(MiniSnapError::Corrupt { found: Corruption::RecordMissing { .. }, .. }) if some_time => {
                 self.count("told that the record is lost");
             }
             Err(error @ MiniSnapError::Corrupt { .. }) => self.violation(format!("it isn't so: {error}")),

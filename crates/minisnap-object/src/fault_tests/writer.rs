@@ -7,7 +7,9 @@ use super::{
 };
 use crate::ObjectBackend;
 use bytes::Bytes;
-use minisnap_core::{Committed, Generation, MiniSnapError, Precondition, Result, SnapshotBackend, StagedSnapshot};
+use minisnap_core::{
+    CommitOptions, Committed, Generation, MiniSnapError, Precondition, Result, SnapshotBackend, StagedSnapshot,
+};
 use std::{
     io::Write,
     num::NonZeroUsize,
@@ -137,7 +139,11 @@ pub(super) async fn attempt(
     world.book().attempts[number].called = Some(event);
     world.note(|| format!("{} publishes attempt {number}, seq {seq}, keep {}, {}", actor.name, plan.keep, show(when)));
     let keep = NonZeroUsize::new(plan.keep).unwrap_or(NonZeroUsize::MIN);
-    let published = DropAfter { future: Some(staged.commit(when.clone(), keep)), polls: drop_at }.await;
+    let published = DropAfter {
+        future: Some(staged.commit(CommitOptions::new(keep).with_precondition(when.clone()))),
+        polls: drop_at,
+    }
+    .await;
     let Some(published) = published else {
         world.note(|| format!("{} drops the publish of attempt {number}", actor.name));
         world.count("fault: publish dropped");
@@ -165,6 +171,7 @@ fn begin(actor: &Actor, plan: &Writer, when: &Precondition, seq: u64) -> usize {
         Precondition::IfCurrent(expected) => {
             When::Current(expected.as_ref().map(|expected| expected.name().to_owned()))
         }
+        other => unreachable!("no writer here has {other:?}"),
     };
     let sweeps_before = book.ledger.record().sweeps;
     book.attempts.push(Attempt {
@@ -206,6 +213,7 @@ fn show(when: &Precondition) -> String {
         Precondition::IfNewer => "if newer".into(),
         Precondition::IfCurrent(None) => "if there is none".into(),
         Precondition::IfCurrent(Some(expected)) => format!("if {} is current", short(expected.name())),
+        other => format!("{other:?}"),
     }
 }
 

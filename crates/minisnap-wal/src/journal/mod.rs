@@ -317,5 +317,7 @@ impl<R> fmt::Debug for Journal<R> {
 
 /// Runs what waits for the disk where it holds up nobody. A panic in it is passed on.
 async fn blocking<T: Send + 'static>(path: &Path, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-    minisnap::run_blocking(work).await.map_err(|source| crate::disk::error("run on the blocking pool", path, source))
+    minisnap::backend::run_blocking(work)
+        .await
+        .map_err(|source| crate::disk::error("run on the blocking pool", path, source))
 }

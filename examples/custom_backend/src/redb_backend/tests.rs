@@ -75,7 +75,7 @@ fn in_memory() -> RedbBackend {
 async fn commit(backend: &RedbBackend, seq: u64, retain: usize) -> Result<Committed> {
     let mut stage = backend.stage(seq).await?;
     stage.write_all(seq.to_string().as_bytes()).unwrap();
-    stage.commit(Precondition::Always, NonZeroUsize::new(retain).unwrap()).await
+    stage.commit(CommitOptions::new(NonZeroUsize::new(retain).unwrap())).await
 }
 
 fn jsons(backend: &RedbBackend) -> u64 {
@@ -190,7 +190,7 @@ async fn a_commit_that_fails_has_an_unknown_outcome_and_names_both_generations()
     failing.store(true, Ordering::SeqCst);
     match commit(&backend, 2, 2).await.unwrap_err() {
         MiniSnapError::OutcomeUnknown { at, generation, previous, .. } => {
-            assert_eq!((at.operation, at.location.as_str(), generation.seq()), (Operation::Commit, "failing", 2));
+            assert_eq!((at.operation(), at.location(), generation.seq()), (Operation::Commit, "failing", 2));
             assert_eq!(previous.as_ref(), Some(before.generation()));
         }
         other => panic!("{other}"),

@@ -1,6 +1,6 @@
 //! What was published when, in moments of the disk's recording.
 
-use minisnap_core::{Committed, Generation, Precondition, SnapshotBackend};
+use minisnap_core::{CommitOptions, Committed, Generation, SnapshotBackend};
 use minisnap_fs::FsBackend;
 use minisnap_power_loss::Disk;
 use std::{
@@ -131,5 +131,5 @@ pub(crate) async fn commit(backend: &FsBackend, seq: u64, json: &str, keep: usiz
     let keep = NonZeroUsize::new(keep).expect("keeps at least one");
     let mut staged = backend.stage(seq).await?;
     staged.write_all(json.as_bytes()).expect("write");
-    staged.commit(Precondition::Always, keep).await
+    staged.commit(CommitOptions::new(keep)).await
 }

@@ -1,0 +1,99 @@
+//! Serde for what programs store or send: a digest as its text, a generation as a map of what is known of it.
+
+use crate::{Committed, Digest, Generation};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+use std::{borrow::Cow, time::SystemTime};
+
+impl Serialize for Digest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Cow::<str>::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename = "Generation")]
+struct Known<'a> {
+    name: Cow<'a, str>,
+    seq: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    time: Option<SystemTime>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    digest: Option<Digest>,
+}
+
+impl Serialize for Generation {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (name, seq) = (self.name().into(), self.seq());
+        Known { name, seq, size: self.size(), time: self.time(), digest: self.digest() }.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Generation {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Known { name, seq, size, time, digest } = Known::deserialize(deserializer)?;
+        let mut generation = Self::new(name, seq);
+        if let Some(size) = size {
+            generation = generation.with_size(size);
+        }
+        if let Some(time) = time {
+            generation = generation.with_time(time);
+        }
+        if let Some(digest) = digest {
+            generation = generation.with_digest(digest);
+        }
+        Ok(generation)
+    }
+}
+
+/// The retained generations, newest first: the first of them is the one that was committed.
+impl Serialize for Committed {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.retained().serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Committed {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let retained = Vec::<Generation>::deserialize(deserializer)?;
+        Self::of_retained(retained).ok_or_else(|| D::Error::custom("a commit retains at least its own generation"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{num::NonZeroUsize, time::Duration};
+
+    #[test]
+    fn what_is_known_of_a_generation_round_trips() {
+        let time = SystemTime::UNIX_EPOCH + Duration::from_millis(1_767_225_600_123);
+        let full = Generation::new("10-k7", 10).with_size(4).with_time(time).with_digest(Digest::of(b"null"));
+        for generation in [Generation::new("9 \"x\"", u64::MAX), full] {
+            let json = serde_json::to_string(&generation).expect("it is serialized");
+            let back: Generation = serde_json::from_str(&json).expect("it is parsed");
+            assert_eq!(format!("{back:?}"), format!("{generation:?}"), "{json}");
+        }
+        assert_eq!(
+            serde_json::to_string(&Generation::new("10-k7", 10)).expect("it is serialized"),
+            r#"{"name":"10-k7","seq":10}"#
+        );
+    }
+
+    #[test]
+    fn a_commit_round_trips_and_is_never_empty() {
+        let before = [Generation::new("9-x2", 9)];
+        let committed = Committed::new(Generation::new("10-k7", 10), &before, NonZeroUsize::MAX);
+        let json = serde_json::to_string(&committed).expect("it is serialized");
+        assert_eq!(serde_json::from_str::<Committed>(&json).expect("it is parsed"), committed);
+        assert!(serde_json::from_str::<Committed>("[]").is_err());
+        assert!(serde_json::from_str::<Digest>("\"2D06800538D394C2\"").is_err());
+    }
+}

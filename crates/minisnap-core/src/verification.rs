@@ -1,0 +1,116 @@
+//! What a check of a whole store found, and what a collection removed.
+
+use crate::{Corruption, Generation};
+
+/// What [`verify`](crate::SnapshotBackend::verify) found: each retained generation, and the store around them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Verification {
+    /// The retained generations, newest first, each with what is wrong with it.
+    pub generations: Vec<VerifiedGeneration>,
+    /// What is wrong with the store itself: its commit record, its links, a gap in its history.
+    pub problems: Vec<Problem>,
+    /// Locations of corrupt generations that a later commit moved aside. They belong to the operator: nothing removes them.
+    pub moved_aside: Vec<String>,
+    /// How many expired generations a [collection](crate::SnapshotBackend::collect_garbage) would remove.
+    pub expired: usize,
+    /// How many orphans of crashed or cancelled writers a collection would remove. Where a living writer's stage can't be told
+    /// from an orphan, it is counted.
+    pub orphans: usize,
+}
+
+impl Verification {
+    /// Nothing but these generations.
+    #[must_use]
+    pub fn new(generations: Vec<VerifiedGeneration>) -> Self {
+        Self { generations, ..Self::default() }
+    }
+
+    /// Whether nothing is wrong: every retained generation is intact, and so is the store. What was moved aside and what could
+    /// be collected doesn't count.
+    #[must_use]
+    pub fn is_intact(&self) -> bool {
+        self.problems.is_empty() && self.generations.iter().all(VerifiedGeneration::is_intact)
+    }
+
+    /// The newest generation that is intact: what to fall back to.
+    #[must_use]
+    pub fn newest_intact(&self) -> Option<&Generation> {
+        self.generations.iter().find(|verified| verified.is_intact()).map(|verified| &verified.generation)
+    }
+}
+
+/// A retained generation, and what is wrong with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct VerifiedGeneration {
+    /// The generation.
+    pub generation: Generation,
+    /// What is wrong with it; `None` if it is intact.
+    pub problem: Option<Problem>,
+}
+
+impl VerifiedGeneration {
+    /// An intact generation.
+    #[must_use]
+    pub fn intact(generation: Generation) -> Self {
+        Self { generation, problem: None }
+    }
+
+    /// A corrupt one.
+    #[must_use]
+    pub fn corrupt(generation: Generation, problem: Problem) -> Self {
+        Self { generation, problem: Some(problem) }
+    }
+
+    /// Whether nothing is wrong with it.
+    #[must_use]
+    pub fn is_intact(&self) -> bool {
+        self.problem.is_none()
+    }
+}
+
+/// Something wrong in a store: where, what, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Problem {
+    /// The path or URL of what is wrong, without credentials.
+    pub location: String,
+    /// What is wrong with it.
+    pub found: Corruption,
+    /// Advice for a person: a sentence, or commands for a shell.
+    pub help: Option<String>,
+}
+
+impl Problem {
+    /// `found` at `location`.
+    #[must_use]
+    pub fn new(location: impl Into<String>, found: Corruption) -> Self {
+        Self { location: location.into(), found, help: None }
+    }
+
+    /// The same with advice for a person.
+    #[must_use]
+    pub fn with_help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+/// What a [collection](crate::SnapshotBackend::collect_garbage) removed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Collected {
+    /// How many expired generations.
+    pub expired: usize,
+    /// How many orphans of crashed or cancelled writers.
+    pub orphans: usize,
+}
+
+impl Collected {
+    /// That many of each.
+    #[must_use]
+    pub fn new(expired: usize, orphans: usize) -> Self {
+        Self { expired, orphans }
+    }
+}

@@ -1,0 +1,10 @@
+//! What authors of backends need, and programs that use one don't: `use minisnap::backend::*`.
+//!
+//! The contract is on [`SnapshotBackend`]. The module `conformance` of the crate `minisnap-core` (feature `conformance`) has
+//! the tests that hold a backend to it, and a tutorial.
+
+pub use minisnap_core::{
+    Absence, Bytes, ChunkStream, Collected, CommitOptions, Committed, Corruption, Digest, Digester, ErrorContext,
+    Generation, MiniSnapError, Operation, Precondition, Problem, Result, SnapshotBackend, StagedSnapshot, Verification,
+    VerifiedGeneration, async_trait, format, random_name_part, run_blocking,
+};
