@@ -11,8 +11,8 @@ use crate::{
     Bytes, Committed, Generation, MiniSnapError, Operation, Precondition, Result, SnapStore, SnapshotBackend,
     backend::{CommitOptions, StagedSnapshot},
 };
-pub use input::{Borrowed, Owned, Raw};
-use input::{Input, Written};
+use input::Written;
+pub use input::{Borrowed, Input, Owned, Raw};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
     fmt,
@@ -116,6 +116,12 @@ enum Step<'a> {
 }
 
 impl<'a, B, I> Create<'a, B, I> {
+    /// Begins anew, on the condition that this generation is current.
+    pub(crate) fn expect(&mut self, current: Option<Generation>) {
+        self.precondition = Precondition::IfCurrent(current);
+        (self.stages, self.step) = (0, Step::Beginning);
+    }
+
     fn new(store: &'a SnapStore<B>, input: I, seq: u64) -> Self {
         let (precondition, retain) = (Precondition::Always, store.retain);
         Self { store, input, seq, precondition, retain, stages: 0, step: Step::Beginning }

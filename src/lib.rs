@@ -45,6 +45,8 @@
 //!
 //! - `fs` (default): local POSIX file systems.
 //! - `mem`: memory, for unit tests.
+//! - `blocking`: the same store without `async`, for programs that have no runtime.
+//! - `serde`: `Serialize` and `Deserialize` for [`Generation`], [`Digest`] and [`Committed`].
 //! - `aws`, `azure`, `gcp`: S3 and what is compatible with it, Azure Blob Storage, Google Cloud Storage, by URL.
 //! - `object_store`: object stores with a client of your own, by `object::ObjectBackend::new`. What this feature adds follows
 //!   the version of the crate `object_store`, and not of this one.
@@ -55,12 +57,18 @@
 // On docs.rs, each item that needs a feature says so.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod any_backend;
 pub mod backend;
+#[cfg(feature = "blocking")]
+pub mod blocking;
 pub mod create;
+mod exclusive;
 mod open;
 mod store;
 
+pub use any_backend::AnyBackend;
 pub use create::Create;
+pub use exclusive::{Exclusive, ExclusiveCreate};
 pub use minisnap_core::{
     Absence, Bytes, ChunkStream, Collected, Committed, Corruption, Digest, ErrorContext, ExternalChange, Generation,
     MiniSnapError, Operation, Precondition, Problem, Result, SnapshotBackend, Verification, VerifiedGeneration,

@@ -1,7 +1,7 @@
 //! Opening a store by its path or URL.
 
-use crate::{ErrorContext, MiniSnapError, Operation, Result, SnapStore, SnapshotBackend};
-use std::{fmt::Display, sync::Arc};
+use crate::{AnyBackend, ErrorContext, MiniSnapError, Operation, Result, SnapStore};
+use std::fmt::Display;
 
 /// A store by its path or URL. No I/O, so the place need not exist.
 ///
@@ -35,7 +35,7 @@ use std::{fmt::Display, sync::Arc};
 /// # Ok(())
 /// # }
 /// ```
-pub fn open(url: &str) -> Result<SnapStore<Arc<dyn SnapshotBackend>>> {
+pub fn open(url: &str) -> Result<SnapStore<AnyBackend>> {
     open_with(url, std::iter::empty::<(&str, &str)>())
 }
 
@@ -53,7 +53,7 @@ pub fn open(url: &str) -> Result<SnapStore<Arc<dyn SnapshotBackend>>> {
 pub fn open_with<K: AsRef<str>, V: AsRef<str>>(
     url: &str,
     options: impl IntoIterator<Item = (K, V)>,
-) -> Result<SnapStore<Arc<dyn SnapshotBackend>>> {
+) -> Result<SnapStore<AnyBackend>> {
     let options: Vec<_> = options.into_iter().collect();
     let options: Vec<_> = options.iter().map(|(key, value)| (key.as_ref(), value.as_ref())).collect();
     let backend = match split_scheme(url) {
@@ -109,7 +109,7 @@ fn path_of_file_url(url: &str, rest: &str) -> Result<std::path::PathBuf> {
 }
 
 #[cfg(all(feature = "fs", unix))]
-fn file(url: &str, path: std::path::PathBuf, options: &[(&str, &str)]) -> Result<Arc<dyn SnapshotBackend>> {
+fn file(url: &str, path: std::path::PathBuf, options: &[(&str, &str)]) -> Result<AnyBackend> {
     if path.as_os_str().is_empty() {
         return Err(invalid(url, "the path is empty; the current folder is `.`"));
     }
@@ -126,21 +126,21 @@ fn file(url: &str, path: std::path::PathBuf, options: &[(&str, &str)]) -> Result
             option => return Err(unknown_option(url, option, "busy_timeout")),
         }
     }
-    Ok(Arc::new(backend))
+    Ok(AnyBackend::Fs(backend))
 }
 
 #[cfg(all(not(feature = "fs"), unix))]
-fn file(url: &str, _path: std::path::PathBuf, _options: &[(&str, &str)]) -> Result<Arc<dyn SnapshotBackend>> {
+fn file(url: &str, _path: std::path::PathBuf, _options: &[(&str, &str)]) -> Result<AnyBackend> {
     Err(not_compiled_in(url, "fs"))
 }
 
 #[cfg(not(unix))]
-fn file(url: &str, _path: std::path::PathBuf, _options: &[(&str, &str)]) -> Result<Arc<dyn SnapshotBackend>> {
+fn file(url: &str, _path: std::path::PathBuf, _options: &[(&str, &str)]) -> Result<AnyBackend> {
     Err(invalid(url, "a folder needs a platform with POSIX links and flock; use an object store or another backend"))
 }
 
 #[cfg(feature = "mem")]
-fn memory(url: &str, rest: &str, options: &[(&str, &str)]) -> Result<Arc<dyn SnapshotBackend>> {
+fn memory(url: &str, rest: &str, options: &[(&str, &str)]) -> Result<AnyBackend> {
     if !rest.is_empty() {
         return Err(invalid(
             url,
@@ -148,23 +148,23 @@ fn memory(url: &str, rest: &str, options: &[(&str, &str)]) -> Result<Arc<dyn Sna
         ));
     }
     match options {
-        [] => Ok(Arc::new(crate::mem::MemBackend::new())),
+        [] => Ok(AnyBackend::Mem(crate::mem::MemBackend::new())),
         [(option, _), ..] => Err(unknown_option(url, option, "none")),
     }
 }
 
 #[cfg(not(feature = "mem"))]
-fn memory(url: &str, _rest: &str, _options: &[(&str, &str)]) -> Result<Arc<dyn SnapshotBackend>> {
+fn memory(url: &str, _rest: &str, _options: &[(&str, &str)]) -> Result<AnyBackend> {
     Err(not_compiled_in(url, "mem"))
 }
 
 #[cfg(any(feature = "aws", feature = "azure", feature = "gcp"))]
-fn object(url: &str, _feature: &str, options: &[(&str, &str)]) -> Result<Arc<dyn SnapshotBackend>> {
-    crate::object::ObjectBackend::open(url, options.iter().copied()).map(|backend| Arc::new(backend) as _)
+fn object(url: &str, _feature: &str, options: &[(&str, &str)]) -> Result<AnyBackend> {
+    crate::object::ObjectBackend::open(url, options.iter().copied()).map(AnyBackend::Object)
 }
 
 #[cfg(not(any(feature = "aws", feature = "azure", feature = "gcp")))]
-fn object(url: &str, feature: &str, _options: &[(&str, &str)]) -> Result<Arc<dyn SnapshotBackend>> {
+fn object(url: &str, feature: &str, _options: &[(&str, &str)]) -> Result<AnyBackend> {
     Err(not_compiled_in(url, feature))
 }
 

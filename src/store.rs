@@ -1,6 +1,9 @@
 //! The typed store: where it comes from, and everything that reads. `create.rs` has what writes.
 
-use crate::{Absence, Bytes, Collected, ErrorContext, Generation, MiniSnapError, Operation, Result, SnapshotBackend};
+use crate::{
+    Absence, Bytes, ChunkStream, Collected, ErrorContext, Generation, MiniSnapError, Operation, Result,
+    SnapshotBackend, Verification,
+};
 use serde::de::DeserializeOwned;
 use std::num::NonZeroUsize;
 
@@ -134,6 +137,20 @@ impl<B: SnapshotBackend> SnapStore<B> {
         self.read_current().await?.ok_or_else(|| self.nothing_here())
     }
 
+    /// The JSON of a retained generation as a stream of pieces, in bounded memory: for a copy of a snapshot that is larger
+    /// than memory.
+    ///
+    /// Its digest is checked after the last piece: until the stream has ended with `None`, nothing of it is trusted.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`restore_generation`](Self::restore_generation) but `Serde`, here or from the stream. A generation that
+    /// expires while it is read is read to its end where the medium allows it (a folder, memory); else the stream ends with
+    /// [`Expired`](MiniSnapError::Expired).
+    pub async fn read_chunks(&self, generation: &Generation) -> Result<ChunkStream> {
+        self.backend.read_chunks(generation).await
+    }
+
     /// Whether there is a snapshot. `false` only if there certainly is none: an error counts as `true`, so that
     /// [`restore`](Self::restore) reports it and nobody starts from an empty state because a disk was slow to mount.
     pub async fn exists(&self) -> bool {
@@ -194,6 +211,29 @@ impl<B: SnapshotBackend> SnapStore<B> {
     /// When something could not be removed, or the store is busy.
     pub async fn collect_garbage(&self) -> Result<Collected> {
         self.backend.collect_garbage().await
+    }
+
+    /// Reduces the retention to the newest `retain` generations, without a commit: the others expire, and can't be restored any
+    /// more. Returns those, newest first. The current snapshot stays current, and later creates retain what they are told.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the error is, the current snapshot is untouched.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the older generations are all retained or all expired.
+    pub async fn expire(&self, retain: NonZeroUsize) -> Result<Vec<Generation>> {
+        self.backend.expire(retain).await
+    }
+
+    /// Checks the whole store: reads every retained generation and compares it with its digest. Changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// Only if it can't be checked: what is wrong is in the [`Verification`].
+    pub async fn verify(&self) -> Result<Verification> {
+        self.backend.verify().await
     }
 
     async fn restore_current<S: DeserializeOwned>(&self) -> Result<Option<(S, u64)>> {

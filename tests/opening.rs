@@ -1,13 +1,12 @@
 //! Opening by path and URL.
 
-use minisnap::{MiniSnapError, SnapStore, SnapshotBackend};
-use std::sync::Arc;
+use minisnap::{AnyBackend, MiniSnapError, SnapStore, SnapshotBackend};
 
 fn place(url: &str) -> String {
     minisnap::open(url).unwrap_or_else(|error| panic!("{error}")).backend().location().to_owned()
 }
 
-fn refusal(opened: minisnap::Result<SnapStore<Arc<dyn SnapshotBackend>>>) -> String {
+fn refusal(opened: minisnap::Result<SnapStore<AnyBackend>>) -> String {
     let error = opened.map(drop).unwrap_err();
     assert!(matches!(error, MiniSnapError::InvalidUrl { .. }), "{error}");
     error.to_string()

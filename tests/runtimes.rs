@@ -1,7 +1,7 @@
 //! How the store gets on with runtimes: both flavours, tasks bound to a thread, bounded memory, cancelling, panics.
 
 use minisnap::{
-    Bytes, ChunkStream, Collected, Committed, Generation, Result, SnapStore, SnapshotBackend, Verification,
+    AnyBackend, Bytes, ChunkStream, Collected, Committed, Generation, Result, SnapStore, SnapshotBackend, Verification,
     backend::{CommitOptions, StagedSnapshot, async_trait, format},
     mem::MemBackend,
 };
@@ -30,7 +30,7 @@ fn futures_are_send_when_the_state_allows_it() {
     }
     let (_, store) = store();
     let folder = SnapStore::new("./nowhere");
-    let any: SnapStore<Arc<dyn SnapshotBackend>> = minisnap::open("memory:").unwrap();
+    let any: SnapStore<AnyBackend> = minisnap::open("memory:").unwrap();
     drop(send(store.create("state", 1)));
     drop(send(store.create_owned(Arc::new(1), 1)));
     drop(send(store.create(&1, 1).verified()));

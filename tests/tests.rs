@@ -9,12 +9,16 @@
 )]
 #![allow(clippy::unwrap_used, reason = "a test's helpers may panic like the test")]
 
+/// The store without `async`.
+mod blocking;
 /// Object stores, over HTTP.
 mod cloud;
 /// The published state manager on top of this package.
 mod compatibility;
 /// The options of a create.
 mod creates;
+/// Writers that are fenced.
+mod exclusive;
 /// What is in a folder, seen from outside.
 mod folders;
 /// Opening by path and URL.

@@ -43,7 +43,8 @@ impl Place {
         let store = if location::is_object_store(&url) {
             SnapStore::with_backend(Arc::new(ObjectBackend::open(&url, options)?) as Arc<dyn SnapshotBackend>)
         } else {
-            minisnap::open_with(&url, options)?
+            let store = minisnap::open_with(&url, options)?;
+            SnapStore::with_backend(Arc::new(store.backend().clone()) as Arc<dyn SnapshotBackend>)
         };
         Ok(Self { store, given, folder })
     }

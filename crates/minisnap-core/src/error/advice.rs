@@ -17,6 +17,7 @@ impl MiniSnapError {
             }
             Self::Stale { .. } => "restore the current snapshot; a newer one needs a higher sequence number",
             Self::Conflict { .. } => "restore the current snapshot, decide again, and commit over that",
+            Self::WriterClosed { .. } => "restore the current snapshot, decide again, and begin a new exclusive writer",
             Self::Busy { .. } => "try again later, or wait longer",
             Self::StageLost { .. } => "stage and write the snapshot again",
             Self::OutcomeUnknown { .. } => "keep the log, and create again: both snapshots are intact",

@@ -73,6 +73,13 @@ pub enum MiniSnapError {
         current: Option<Generation>,
     },
 
+    /// An exclusive writer has ended, because a create through it was dropped half-way. Nothing was changed by this call.
+    #[error("{at}: this exclusive writer has ended: a create through it was cancelled half-way")]
+    WriterClosed {
+        /// What was being done, and where.
+        at: ErrorContext,
+    },
+
     /// Others kept the store busy until the deadline. Try again later.
     #[error("{at}: still busy after {waited:.1?}: {reason}")]
     Busy {
@@ -320,6 +327,7 @@ impl MiniSnapError {
             | Self::Expired { at, .. }
             | Self::Stale { at, .. }
             | Self::Conflict { at, .. }
+            | Self::WriterClosed { at }
             | Self::Busy { at, .. }
             | Self::StageLost { at, .. }
             | Self::OutcomeUnknown { at, .. }
