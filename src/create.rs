@@ -9,7 +9,8 @@ mod input;
 
 use crate::{
     Bytes, Committed, Generation, MiniSnapError, Operation, Precondition, Result, SnapStore, SnapshotBackend,
-    backend::{CommitOptions, StagedSnapshot},
+    backend::{CommitOptions, StagedSnapshot, events},
+    span::Span,
 };
 use input::Written;
 pub use input::{Borrowed, Input, Owned, Raw};
@@ -21,6 +22,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
@@ -38,8 +40,14 @@ impl<B: SnapshotBackend> SnapStore<B> {
     /// [`truncation_point`](Committed::truncation_point). That the state *round-trips* is checked by
     /// [`verified`](Create::verified).
     ///
-    /// The state is serialized by the task that awaits, and needs no bound but `Serialize`. For a large state, see
-    /// [`create_owned`](Self::create_owned).
+    /// The state needs no bound but `Serialize`.
+    ///
+    /// # Blocking
+    ///
+    /// The state is serialized by the task that awaits, in one go, and over a folder that task writes the file, too: no other
+    /// task of its thread runs meanwhile. That takes about as long as `serde_json::to_writer_pretty` to a file (some
+    /// milliseconds for a MiB), and where the system makes writers wait for a slow disk, as long as the disk. Over an object
+    /// store, what was written waits in memory until then. For a large state, use [`create_owned`](Self::create_owned).
     ///
     /// # Errors
     ///
@@ -104,6 +112,8 @@ pub struct Create<'a, B, I> {
     retain: NonZeroUsize,
     stages: usize,
     step: Step<'a>,
+    /// From the first poll on.
+    span: Option<Span>,
 }
 
 /// What a create is waiting for.
@@ -124,7 +134,7 @@ impl<'a, B, I> Create<'a, B, I> {
 
     fn new(store: &'a SnapStore<B>, input: I, seq: u64) -> Self {
         let (precondition, retain) = (Precondition::Always, store.retain);
-        Self { store, input, seq, precondition, retain, stages: 0, step: Step::Beginning }
+        Self { store, input, seq, precondition, retain, stages: 0, step: Step::Beginning, span: None }
     }
 
     /// Only if `seq` is above that of the current snapshot, or there is none: else [`Stale`](MiniSnapError::Stale). The seq
@@ -199,9 +209,16 @@ impl<B: SnapshotBackend, I: Input> Future for Create<'_, B, I> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        let result = ready!(this.go_on(context));
-        this.step = Step::Done;
-        Poll::Ready(result)
+        let location = this.store.backend.location();
+        let span = this.span.take().unwrap_or_else(|| Span::new(Operation::Stage, location));
+        let polled = span.within(|| this.go_on(context));
+        if let Poll::Ready(result) = &polled {
+            span.end(result, |committed| Some(committed.generation()));
+            this.step = Step::Done;
+        } else {
+            this.span = Some(span);
+        }
+        polled
     }
 }
 
@@ -233,7 +250,10 @@ impl<B: SnapshotBackend, I: Input> Create<'_, B, I> {
                 // 3.
                 Step::Committing(commit) => match ready!(commit.as_mut().poll(context)) {
                     // 4.
-                    Err(MiniSnapError::StageLost { .. }) if self.stages < MOST_STAGES => Step::Beginning,
+                    Err(lost @ MiniSnapError::StageLost { .. }) if self.stages < MOST_STAGES => {
+                        events::retrying(lost.at(), Duration::ZERO, &lost);
+                        Step::Beginning
+                    }
                     result => return Poll::Ready(result),
                 },
                 Step::Done => panic!("a create was polled after it had returned"),
@@ -243,7 +263,9 @@ impl<B: SnapshotBackend, I: Input> Create<'_, B, I> {
 
     fn commit(&self, staged: Box<dyn StagedSnapshot>) -> Step<'static> {
         let options = CommitOptions::new(self.retain).with_precondition(self.precondition.clone());
-        Step::Committing(staged.commit(options))
+        let span = Span::new(Operation::Commit, self.store.backend.location());
+        let commit = span.around(staged.commit(options), |committed: &Committed| Some(committed.generation()));
+        Step::Committing(Box::pin(commit))
     }
 }
 

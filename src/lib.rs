@@ -46,6 +46,8 @@
 //! - `fs` (default): local POSIX file systems.
 //! - `mem`: memory, for unit tests.
 //! - `blocking`: the same store without `async`, for programs that have no runtime.
+//! - `tracing`: spans for create, commit, restore and garbage collection, with location, generation, bytes and milliseconds;
+//!   warnings for what best effort leaves undone.
 //! - `serde`: `Serialize` and `Deserialize` for [`Generation`], [`Digest`] and [`Committed`].
 //! - `aws`, `azure`, `gcp`: S3 and what is compatible with it, Azure Blob Storage, Google Cloud Storage, by URL.
 //! - `object_store`: object stores with a client of your own, by `object::ObjectBackend::new`. What this feature adds follows
@@ -64,6 +66,7 @@ pub mod blocking;
 pub mod create;
 mod exclusive;
 mod open;
+mod span;
 mod store;
 
 pub use any_backend::AnyBackend;

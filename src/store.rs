@@ -1,5 +1,6 @@
 //! The typed store: where it comes from, and everything that reads. `create.rs` has what writes.
 
+use crate::span::Span;
 use crate::{
     Absence, Bytes, ChunkStream, Collected, ErrorContext, Generation, MiniSnapError, Operation, Result,
     SnapshotBackend, Verification,
@@ -122,8 +123,13 @@ impl<B: SnapshotBackend> SnapStore<B> {
     ///
     /// [`Expired`](MiniSnapError::Expired) if it isn't retained any more; else those of [`restore`](Self::restore).
     pub async fn restore_generation<S: DeserializeOwned>(&self, generation: &Generation) -> Result<(S, u64)> {
-        let json = self.backend.read(generation).await?;
-        self.parse(generation, &json)
+        let span = Span::new(Operation::Restore, self.backend.location());
+        let restore = async {
+            let json = self.backend.read(generation).await?;
+            let (state, seq) = self.parse(generation, &json)?;
+            Ok((state, seq, generation.clone().with_size(json.len() as u64)))
+        };
+        span.around(restore, |(_, _, generation)| Some(generation)).await.map(|(state, seq, _)| (state, seq))
     }
 
     /// The current snapshot as it is stored: its generation, and its JSON byte for byte.
@@ -134,7 +140,9 @@ impl<B: SnapshotBackend> SnapStore<B> {
     ///
     /// Those of [`restore`](Self::restore) but `Serde`.
     pub async fn restore_raw(&self) -> Result<(Generation, Bytes)> {
-        self.read_current().await?.ok_or_else(|| self.nothing_here())
+        let span = Span::new(Operation::Restore, self.backend.location());
+        let restore = async { self.read_current().await?.ok_or_else(|| self.nothing_here()) };
+        span.around(restore, |(generation, _)| Some(generation)).await
     }
 
     /// The JSON of a retained generation as a stream of pieces, in bounded memory: for a copy of a snapshot that is larger
@@ -167,6 +175,9 @@ impl<B: SnapshotBackend> SnapStore<B> {
     }
 
     /// The current generation, for [`if_current`](crate::Create::if_current); `None` if there is no snapshot.
+    ///
+    /// Over a folder this is one `readlink` by the calling task, without the blocking pool. On a local file system it takes
+    /// microseconds, and on one that hangs (a dead disk) as long as that hangs.
     ///
     /// # Errors
     ///
@@ -210,7 +221,8 @@ impl<B: SnapshotBackend> SnapStore<B> {
     ///
     /// When something could not be removed, or the store is busy.
     pub async fn collect_garbage(&self) -> Result<Collected> {
-        self.backend.collect_garbage().await
+        let span = Span::new(Operation::CollectGarbage, self.backend.location());
+        span.around(self.backend.collect_garbage(), |_| None).await
     }
 
     /// Reduces the retention to the newest `retain` generations, without a commit: the others expire, and can't be restored any
@@ -237,8 +249,14 @@ impl<B: SnapshotBackend> SnapStore<B> {
     }
 
     async fn restore_current<S: DeserializeOwned>(&self) -> Result<Option<(S, u64)>> {
-        let found = self.read_current().await?;
-        found.map(|(generation, json)| self.parse(&generation, &json)).transpose()
+        let span = Span::new(Operation::Restore, self.backend.location());
+        let restore = async {
+            let Some((generation, json)) = self.read_current().await? else { return Ok(None) };
+            let (state, seq) = self.parse(&generation, &json)?;
+            Ok(Some((state, seq, generation.with_size(json.len() as u64))))
+        };
+        let restored = span.around(restore, |found| found.as_ref().map(|(_, _, generation)| generation)).await?;
+        Ok(restored.map(|(state, seq, _)| (state, seq)))
     }
 
     /// Reads the current generation; one that expired meanwhile makes it look again.

@@ -9,6 +9,7 @@ use minisnap_object::ObjectBackend;
 use minisnap_s3_server::{Conditions, S3Server};
 use serde::{Serialize, Serializer, ser::SerializeSeq};
 use std::{
+    error::Error,
     fs,
     net::TcpListener,
     sync::{Arc, LazyLock},
@@ -62,7 +63,8 @@ async fn a_bucket_that_does_not_exist_is_no_empty_store() {
     let store = open_with("s3://misspelt/app", SERVER.options());
     assert!(store.exists().await, "only a certain no is a no");
     let error = store.try_restore::<u64>().await.unwrap_err();
-    assert!(error.to_string().contains("s3://misspelt/app") && error.to_string().contains("NoSuchBucket"), "{error}");
+    let cause = error.source().expect("a cause").to_string();
+    assert!(error.to_string().contains("s3://misspelt/app") && cause.contains("NoSuchBucket"), "{error}: {cause}");
     assert!(store.create(&1, 1).await.is_err());
 }
 

@@ -286,7 +286,8 @@ async fn where_it_wrote_over_a_store_nothing_is_lost_and_either_can_be_taken() {
         ] {
             assert!(matches!(&error, MiniSnapError::ExternalChange { .. }), "{error:?}");
             assert_eq!(Path::new(&error.at().location()), dir.join("snapshot.json"));
-            assert!(error.to_string().contains("reseal") && error.to_string().contains("set_aside"), "{error}");
+            let help = error.help().expect("there is a way out");
+            assert!(help.contains("accept_external_changes") && help.contains("revert_external_changes"), "{help}");
         }
         assert!(store.exists().await);
         assert_eq!(listing(&dir).keys().collect::<Vec<_>>(), before.keys().collect::<Vec<_>>());

@@ -142,8 +142,9 @@ async fn a_snapshot_of_another_type_is_an_error_with_line_and_column() {
     let MiniSnapError::Serde { source, generation, .. } = &error else { panic!("{error}") };
     assert_eq!((source.line(), source.column()), (2, 24));
     assert_eq!(generation.as_ref(), Some(published.generation()));
+    assert!(source.to_string().contains("line 2 column 24"), "{source}");
     let text = error.to_string();
-    for part in ["restore", "memory:", published.generation().name(), "line 2 column 24"] {
+    for part in ["restore", "memory:", published.generation().name()] {
         assert!(text.contains(part), "{part} in {text}");
     }
 }

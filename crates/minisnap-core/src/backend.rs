@@ -111,7 +111,8 @@ pub trait SnapshotBackend: Debug + Send + Sync + 'static {
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped, the older generations are all retained or all expired.
+    /// If the future is dropped, the older generations are all retained or all expired. One that has not begun never happens,
+    /// so that it can't expire anything after a later commit.
     async fn expire(&self, retain: NonZeroUsize) -> Result<Vec<Generation>>;
 
     /// Checks the whole store: reads every retained generation and compares it with its digest, looks at the links or records

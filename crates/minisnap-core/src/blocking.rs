@@ -44,7 +44,14 @@ fn start<T: Send + 'static>(
 ) -> io::Result<JoinHandle<Option<T>>> {
     let work = Arc::new(Mutex::new(Some(work)));
     let same = Arc::clone(&work);
-    let begin = move || take(&same).map(|work| work());
+    // An event of the work belongs to the span of its caller.
+    #[cfg(feature = "tracing")]
+    let span = tracing::Span::current();
+    let begin = move || {
+        #[cfg(feature = "tracing")]
+        let _entered = span.enter();
+        take(&same).map(|work| work())
+    };
     panic::catch_unwind(AssertUnwindSafe(|| runtime.spawn_blocking(begin))).map_err(|payload| {
         // Tokio leaves in its queue what it has no thread for, and a later thread would begin it after this error.
         drop(take(&work));

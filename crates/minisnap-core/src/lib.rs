@@ -20,6 +20,7 @@ mod commit;
 pub mod conformance;
 mod digest;
 mod error;
+pub mod events;
 pub mod format;
 mod generation;
 #[cfg(feature = "serde")]

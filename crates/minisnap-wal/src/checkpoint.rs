@@ -49,7 +49,7 @@ where
     let published = store.create(state, seq).await?;
     match compact(store, log).await {
         Ok(truncated) => Ok(Checkpoint { truncated_through: truncated.unwrap_or(0), published }),
-        Err(source) => Err(WalError::NotCompacted { published: Box::new(published), source: Box::new(source) }),
+        Err(source) => Err(WalError::NotCompacted { committed: Box::new(published), source: Box::new(source) }),
     }
 }
 

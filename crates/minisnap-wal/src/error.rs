@@ -1,7 +1,7 @@
 //! What can go wrong with a log, or between a log and its snapshots.
 
 use minisnap::{Committed, MiniSnapError};
-use std::{error::Error, io, path::PathBuf};
+use std::{borrow::Cow, error::Error, io, path::PathBuf};
 
 /// A result with [`WalError`].
 pub type Result<T, E = WalError> = std::result::Result<T, E>;
@@ -17,8 +17,7 @@ pub enum WalError {
     /// Records are missing between what was restored and the log: it was cut too far, or is another log.
     #[error(
         "{location}: changes {from} to {to} are missing: what is restored ends with number {}, and the log goes on with number \
-         {}. Bring back the older log, or a snapshot with a seq of {to} or more; to go on without these changes, say so by \
-         publishing such a snapshot",
+         {}",
         from.saturating_sub(1), to.saturating_add(1)
     )]
     Gap {
@@ -34,8 +33,7 @@ pub enum WalError {
     /// acknowledged are missing, or it is another log.
     #[error(
         "{location}: the log ends with number {last}, and number {seq} was asked for: it isn't the log of these snapshots, or \
-         its end is lost. Bring the log back; or, if the snapshot is all there is, begin a new log after it \
-         (`Journal::begin_after`)"
+         its end is lost"
     )]
     Beyond {
         /// The log.
@@ -46,27 +44,27 @@ pub enum WalError {
         seq: u64,
     },
 
-    /// The newest snapshot is damaged, and nothing older together with the log can take its place.
-    #[error("{damaged}. Nothing older can take its place: {because}")]
+    /// The newest snapshot is corrupt, and nothing older together with the log can take its place.
+    #[error("the newest snapshot ({}) is corrupt, and nothing older can take its place: {because}", corrupt.at().location())]
     NoFallBack {
         /// What is wrong with the newest one.
         #[source]
-        damaged: Box<MiniSnapError>,
+        corrupt: Box<MiniSnapError>,
         /// Why the older ones were of no use.
         because: String,
     },
 
     /// The snapshot is durable, and the log was not truncated. Nothing is lost, and the next compaction makes up for it.
-    #[error("the snapshot of number {} is safe, but the log was not compacted: {source}", published.generation().seq())]
+    #[error("the snapshot of number {} is safe, but the log was not compacted", committed.generation().seq())]
     NotCompacted {
-        /// What was published.
-        published: Box<Committed>,
+        /// What was committed.
+        committed: Box<Committed>,
         /// Why the log wasn't truncated.
         source: Box<WalError>,
     },
 
     /// A file operation failed. The log holds what it held before.
-    #[error("cannot {action} {}: {source}", path.display())]
+    #[error("cannot {action} {}", path.display())]
     Io {
         /// What was tried.
         action: &'static str,
@@ -77,9 +75,7 @@ pub enum WalError {
     },
 
     /// It can't be known whether the last record is in the log. The log takes no more: open it again and recover.
-    #[error(
-        "{location}: it can't be known whether the last record was appended: {source}. Open the log again, and recover"
-    )]
+    #[error("{location}: it can't be known whether the last record was appended")]
     OutcomeUnknown {
         /// The log.
         location: String,
@@ -88,17 +84,14 @@ pub enum WalError {
     },
 
     /// An earlier operation failed or was dropped half-way, so this handle doesn't know what is in the log any more.
-    #[error(
-        "{location}: an earlier operation on this log failed or was cancelled, so what is in it has to be looked up: open it \
-         again, and recover"
-    )]
+    #[error("{location}: an earlier operation on this log failed or was cancelled, so it isn't known what is in it")]
     Interrupted {
         /// The log.
         location: String,
     },
 
     /// Another program, or another handle in this one, has the log open for writing.
-    #[error("{location}: the log is open elsewhere{}; a log has one writer at a time", holder_or_how(*.holder))]
+    #[error("{location}: the log is open elsewhere{}; a log has one writer at a time", holder_text(*.holder))]
     Locked {
         /// The log.
         location: String,
@@ -116,22 +109,14 @@ pub enum WalError {
     },
 
     /// The oldest files of a rotated journal are missing, so that nothing tells the numbers of the records.
-    #[error(
-        "{}: it is the oldest file, and not the first: `ministore` removes older ones when there are more than \
-         `max_segments`. The numbers of the records are lost with them", path.display()
-    )]
+    #[error("{}: it is the oldest file, and not the first: the numbers of the records are lost with the first", path.display())]
     OldestLost {
         /// The oldest file that is there.
         path: PathBuf,
     },
 
     /// A line of the journal can't be read. Lines before it can.
-    #[error(
-        "{}, line {line}: the record can't be read: {source}. If a newer version of the program wrote it, run that. If the \
-         disk was damaged, bring back a copy. To go on without this record and all after it: stop the program, remove their \
-         lines (`sed -i '{line},$d'`), and all later files of this journal",
-        path.display()
-    )]
+    #[error("{}, line {line}: the record can't be read", path.display())]
     Corrupt {
         /// The file.
         path: PathBuf,
@@ -142,7 +127,7 @@ pub enum WalError {
     },
 
     /// The record can't be written so that it could be read back. Nothing was appended.
-    #[error("{}: the record would not come back from the log, so it was not appended: {source}", path.display())]
+    #[error("{}: the record doesn't round-trip through the log, so it was not appended", path.display())]
     Unreplayable {
         /// The log.
         path: PathBuf,
@@ -151,7 +136,7 @@ pub enum WalError {
     },
 
     /// Any other failure, of another implementation of [`Log`](crate::Log).
-    #[error("{location}: {source}")]
+    #[error("{location}: the log failed")]
     Log {
         /// The log.
         location: String,
@@ -161,6 +146,52 @@ pub enum WalError {
 }
 
 impl WalError {
+    /// What a person can do about it: a sentence without a full stop. `None` where `Display` and the cause say it all.
+    #[must_use]
+    pub fn help(&self) -> Option<Cow<'_, str>> {
+        let advice = match self {
+            Self::Snapshot(error) => return error.help(),
+            Self::Gap { to, .. } => {
+                return Some(
+                    format!(
+                        "bring back the older log, or a snapshot with a seq of {to} or more; to go on without these changes, \
+                         create such a snapshot"
+                    )
+                    .into(),
+                );
+            }
+            Self::Beyond { .. } => {
+                "bring the log back; or, if the snapshot is all there is, begin a new log after it (`Journal::begin_after`)"
+            }
+            Self::NoFallBack { .. } => "bring back an intact snapshot, or the log that an older one needs",
+            Self::NotCompacted { .. } => "nothing is lost: the next checkpoint compacts the log",
+            Self::OutcomeUnknown { .. } | Self::Interrupted { .. } => "open the log again, and recover",
+            Self::Locked { holder: Some(process), .. } => return Some(format!("stop process {process}").into()),
+            Self::Locked { holder: None, .. } => "find its process with `fuser` on this path, and stop it",
+            Self::OldestLost { .. } => {
+                "bring back the older files: `ministore` removes them when there are more than `max_segments`"
+            }
+            Self::Corrupt { line, .. } => {
+                return Some(
+                    format!(
+                        "if a newer version of the program wrote it, run that; if the disk is at fault, bring back a copy; to \
+                         go on without this record and all after it, stop the program, remove their lines \
+                         (`sed -i '{line},$d'`), and all later files of this journal"
+                    )
+                    .into(),
+                );
+            }
+            Self::Io { .. } | Self::NotAJournal { .. } | Self::Unreplayable { .. } | Self::Log { .. } => return None,
+        };
+        Some(advice.into())
+    }
+
+    /// Whether the same call may succeed when it is repeated later, without anybody's doing.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Snapshot(error) if error.is_transient())
+    }
+
     /// Whether a file operation failed because a file, or a folder on the way to it, is missing.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
@@ -168,9 +199,6 @@ impl WalError {
     }
 }
 
-fn holder_or_how(holder: Option<u32>) -> String {
-    match holder {
-        Some(process) => format!(", in process {process}"),
-        None => " (`fuser` on this path shows where)".into(),
-    }
+fn holder_text(holder: Option<u32>) -> String {
+    holder.map_or_else(String::new, |process| format!(", in process {process}"))
 }

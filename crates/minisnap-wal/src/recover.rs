@@ -168,5 +168,5 @@ where
 }
 
 fn no_fall_back(mut damaged: Vec<MiniSnapError>, because: &WalError) -> WalError {
-    WalError::NoFallBack { damaged: Box::new(damaged.swap_remove(0)), because: because.to_string() }
+    WalError::NoFallBack { corrupt: Box::new(damaged.swap_remove(0)), because: because.to_string() }
 }

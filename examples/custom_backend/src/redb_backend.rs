@@ -150,11 +150,18 @@ impl SnapshotBackend for RedbBackend {
     }
 
     async fn expire(&self, retain: NonZeroUsize) -> Result<Vec<Generation>> {
+        let at = self.at(Operation::Expire);
+        // As for a commit: one that was cancelled before its turn must not happen after a later commit.
+        let gone = SetOnDrop(Arc::new(AtomicBool::new(false)));
+        let caller_gone = Arc::clone(&gone.0);
         let expire = move |db: &Database| {
             let mut transaction = db.begin_write()?;
             transaction.set_durability(Durability::Immediate)?;
             let before = history(&transaction.open_table(HISTORY)?)?;
             retire_beyond(&transaction, retain.get())?;
+            if caller_gone.load(Ordering::SeqCst) {
+                return Ok(Err(cancelled(at)));
+            }
             transaction.commit()?;
             Ok(Ok(before.into_iter().skip(retain.get()).collect()))
         };
@@ -270,7 +277,7 @@ fn commit(
     // Asked as late as can be, and inside the transaction: any publish that begins after the caller gave this one up has to
     // wait for it to end, so this one can't overtake it.
     if caller_gone.load(Ordering::SeqCst) {
-        return Ok(Err(MiniSnapError::Backend { at, transient: false, source: "cancelled".into() }));
+        return Ok(Err(cancelled(at)));
     }
     match transaction.commit() {
         Ok(()) => Ok(Ok(published)),
@@ -283,6 +290,11 @@ fn commit(
             source: error.into(),
         })),
     }
+}
+
+/// Nobody is there to be told.
+fn cancelled(at: ErrorContext) -> MiniSnapError {
+    MiniSnapError::Backend { at, transient: false, source: "cancelled".into() }
 }
 
 /// The retained generations, newest first.

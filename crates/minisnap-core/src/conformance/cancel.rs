@@ -16,13 +16,13 @@ use tokio::task::yield_now;
 
 /// A cut: how often a future is polled before it is dropped, and how long the work behind it may go on in between.
 #[derive(Clone, Copy, Debug)]
-struct Cut {
+pub(super) struct Cut {
     polls: usize,
     pause: Duration,
 }
 
 /// Cuts at every await of a future that does its work in its polls, and at many moments of one that has it done elsewhere.
-fn cuts(most: usize) -> impl Iterator<Item = Cut> {
+pub(super) fn cuts(most: usize) -> impl Iterator<Item = Cut> {
     [(0, 24), (100, 24), (700, 12)]
         .into_iter()
         .flat_map(move |(pause, polls)| (0..=polls.min(most)).map(move |polls| (polls, pause)))
@@ -30,7 +30,7 @@ fn cuts(most: usize) -> impl Iterator<Item = Cut> {
 }
 
 /// Polls `future` as `cut` says and drops it; what it gave, if it came to its end before that.
-async fn cut_short<F: Future>(future: F, cut: Cut) -> Option<F::Output> {
+pub(super) async fn cut_short<F: Future>(future: F, cut: Cut) -> Option<F::Output> {
     let mut future = pin!(future);
     for _ in 0..cut.polls {
         let polled = poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await;

@@ -254,3 +254,24 @@ fn assert_conflict(refused: Result<Committed>, demanded: Option<&Generation>, fo
         other => panic!("`IfCurrent({demanded:?})` over {found:?} is a `Conflict`, not {other:?}"),
     }
 }
+
+/// The generation that `Stale` names is current and retained on the medium, for whoever opens the store next.
+pub async fn stale_names_a_durable_generation<T: StoreUnderTest>() {
+    if lacks::<T>(Capability::IfNewer).await {
+        return;
+    }
+    let store = T::fresh().await;
+    for seq in 10..14 {
+        let (writer, late) = (store.open().await, store.open().await);
+        let sample = Sample::new(seq, seq);
+        put(&writer, &sample).await;
+        let refused = commit(&late, &Sample::new(seq, 99), IfNewer, retain(1)).await;
+        let Err(MiniSnapError::Stale { current: named, .. }) = refused else {
+            panic!("the same seq again is `Stale`, not: {refused:?}");
+        };
+        drop((writer, late));
+        let reopened = store.open().await;
+        assert_eq!(history(&reopened).await.first(), Some(&named), "what `Stale` names is durable");
+        assert_bytes(&read(&reopened, &named).await, &sample.json, "what `Stale` names can be read");
+    }
+}

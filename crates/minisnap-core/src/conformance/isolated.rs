@@ -114,3 +114,19 @@ pub async fn several_stages_at_once_do_not_meet<T: StoreUnderTest>() {
     }
     assert_cleaned_by_publishing(&store, &handles[0], "what some of several stages left").await;
 }
+
+/// A stage that was discarded is gone when `discard` returns: nothing of it is left, and it never was visible.
+pub async fn discarded_stage_is_gone<T: StoreUnderTest>() {
+    let store = T::fresh().await;
+    let backend = store.open().await;
+    put_all(&backend, &[1, 2]).await;
+    let before = Picture::of(&backend).await;
+    for size in [0, 20_000, 9 << 20] {
+        let staged = stage(&backend, &Sample::sized(3, 0, size)).await.must("a stage can begin");
+        staged.discard().await.must("a stage can be discarded");
+        let debris = store.debris().await;
+        assert!(debris.is_empty(), "a discarded stage is gone, at once; there is still {debris:?}");
+    }
+    backend.stage(4).await.must("a stage can begin").discard().await.must("an empty stage can be discarded");
+    before.assert_unchanged(&backend, "a discarded stage changes nothing").await;
+}

@@ -230,8 +230,10 @@
 
 pub mod atomic;
 pub mod cancel;
+pub mod chunks;
 pub mod conditional;
 pub mod durable;
+pub mod expire;
 pub mod garbage;
 pub mod isolated;
 mod kit;
@@ -242,6 +244,7 @@ pub mod retention;
 pub mod round_trip;
 mod run;
 mod table;
+pub mod verify;
 
 pub use run::{Case, Flavour, run, run_all};
 pub use table::cases;

@@ -1,8 +1,8 @@
 //! The one table of cases, and what is made of it: the list for [`cases`], and a `#[test]` for each.
 
 use super::{
-    Case, StoreUnderTest, atomic, cancel, conditional, durable, garbage, isolated, outcome, race, reading, retention,
-    round_trip,
+    Case, StoreUnderTest, atomic, cancel, chunks, conditional, durable, expire, garbage, isolated, outcome, race,
+    reading, retention, round_trip, verify,
 };
 
 /// Every case there is, by group. A case that isn't here is never run; the suite's own tests see to it that each is.
@@ -31,6 +31,7 @@ macro_rules! __conformance_table {
                 dropped_stage_leaves_no_trace,
                 dropped_stage_of_a_large_state_leaves_no_trace,
                 several_stages_at_once_do_not_meet,
+                discarded_stage_is_gone,
             }
             atomic {
                 readers_never_see_a_mixed_pair_during_200_publishes,
@@ -56,6 +57,7 @@ macro_rules! __conformance_table {
                 refusal_changes_nothing,
                 judged_when_publishing_not_when_staging,
                 refused_only_on_a_fresh_look,
+                stale_names_a_durable_generation,
                 what_is_lacking_is_refused,
             }
             race {
@@ -96,6 +98,23 @@ macro_rules! __conformance_table {
                 cancelled_publishes_beside_others_never_overtake,
                 cancelled_publish_keeps_no_one_waiting,
                 cancelled_stage_leaves_no_trace,
+            }
+            chunks {
+                chunks_are_the_json_as_it_was_written,
+                unretained_are_refused,
+                expiring_meanwhile_it_is_whole_or_expired,
+            }
+            expire {
+                newest_stay_and_the_rest_is_returned,
+                expiring_none_changes_nothing,
+                expired_do_not_come_back,
+                expired_files_are_removed,
+                expiring_beside_writers_loses_no_commit,
+                cancelled_expiry_is_all_or_none,
+            }
+            verify {
+                intact_store_is_found_intact,
+                verifying_changes_nothing,
             }
             garbage {
                 sweeping_an_empty_store_does_nothing,

@@ -92,6 +92,10 @@ impl Stage {
         if let Err(refusal) = self.evaluate(when, before.first(), seen.as_ref()) {
             medium.locked = false;
             match self.flaw() {
+                // As if what it names had not been synced.
+                Flaw::StaleTakesBack if matches!(refusal, MiniSnapError::Stale { .. }) => {
+                    drop(medium.retained.remove(0))
+                }
                 Flaw::RefusalsRetire => medium.retained.truncate(retain.get()),
                 Flaw::RefusedStagesStay => self.done = true,
                 Flaw::RefusedLargeStagesStay => self.done = self.json.len() > 1 << 20,
@@ -124,7 +128,7 @@ impl Stage {
             Flaw::RetiredFilesStay => {
                 medium.remains.extend(retired.iter().map(|(generation, _)| generation.name().to_owned()));
             }
-            Flaw::RetiredComeBack => {
+            Flaw::RetiredComeBack | Flaw::ExpiredComeBack => {
                 medium.retired.splice(0..0, retired);
                 let back = (retain.get() - kept).min(medium.retired.len());
                 let back: Vec<_> = medium.retired.drain(..back).collect();
@@ -161,7 +165,10 @@ impl StagedSnapshot for Stage {
         Ok(())
     }
 
-    async fn discard(self: Box<Self>) -> Result<()> {
+    async fn discard(mut self: Box<Self>) -> Result<()> {
+        if self.flaw() == Flaw::DiscardedStagesStay {
+            self.done = true;
+        }
         Ok(())
     }
 

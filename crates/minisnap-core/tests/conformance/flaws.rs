@@ -167,6 +167,22 @@ flaws! {
     CancelledStagesStay => cancel::cancelled_stage_leaves_no_trace;
 
     // Sweeping.
+    StreamsEndEarly => chunks::chunks_are_the_json_as_it_was_written;
+    StreamsOfUnknownAreEmpty => chunks::unretained_are_refused;
+    StreamsFollowTheStore => chunks::expiring_meanwhile_it_is_whole_or_expired;
+
+    // Expiry and checks.
+    ExpiryDoesNothing => expire::newest_stay_and_the_rest_is_returned;
+    ExpiryMustDoSomething => expire::expiring_none_changes_nothing;
+    ExpiredComeBack => expire::expired_do_not_come_back;
+    ExpiredFilesStay => expire::expired_files_are_removed;
+    ExpiryRewrites => expire::expiring_beside_writers_loses_no_commit;
+    ExpiresOneByOne => expire::cancelled_expiry_is_all_or_none;
+    VerifiesTheCurrentAlone => verify::intact_store_is_found_intact;
+    VerifyingCleans => verify::verifying_changes_nothing;
+    DiscardedStagesStay => isolated::discarded_stage_is_gone;
+    StaleTakesBack => conditional::stale_names_a_durable_generation;
+
     CannotSweepNothing => garbage::sweeping_an_empty_store_does_nothing;
     SweepsRetained => garbage::sweeping_spares_what_is_retained garbage::sweeping_beside_publishers_loses_nothing;
     SweepsLivingStages => garbage::sweeping_spares_living_stages;

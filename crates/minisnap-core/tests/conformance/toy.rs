@@ -250,18 +250,67 @@ impl SnapshotBackend for Handle {
     }
 
     async fn read_chunks(&self, generation: &Generation) -> Result<ChunkStream> {
-        self.read(generation).await.map(ChunkStream::from_bytes)
+        let json = match self.read(generation).await {
+            Err(MiniSnapError::Expired { .. }) if self.flaw() == Flaw::StreamsOfUnknownAreEmpty => Bytes::new(),
+            read => read?,
+        };
+        Ok(match self.flaw() {
+            Flaw::StreamsEndEarly => ChunkStream::from_bytes(json.slice(..json.len().min(1 << 20))),
+            Flaw::StreamsFollowTheStore => {
+                let (handle, wanted) = (self.clone(), generation.clone());
+                ChunkStream::unfold(json, move |mut rest| {
+                    let (handle, wanted) = (handle.clone(), wanted.clone());
+                    async move {
+                        let is_there = handle.medium().retained.iter().any(|(known, _)| *known == wanted);
+                        let chunk = rest.split_to(rest.len().min(1 << 16));
+                        Ok((is_there && !chunk.is_empty()).then_some((chunk, rest)))
+                    }
+                })
+            }
+            _ => ChunkStream::from_bytes(json),
+        })
     }
 
     async fn expire(&self, retain: NonZeroUsize) -> Result<Vec<Generation>> {
         yield_now().await;
+        if self.flaw() == Flaw::ExpiryRewrites {
+            let before = self.medium().retained.clone();
+            yield_now().await;
+            self.medium().retained = before;
+        }
+        let one_by_one = self.flaw() == Flaw::ExpiresOneByOne;
+        let mut expired = Vec::new();
+        while one_by_one && self.medium().retained.len() > retain.get() {
+            expired.extend(self.medium().retained.pop().map(|(generation, _)| generation));
+            yield_now().await;
+        }
         let mut medium = self.medium();
-        let from = retain.get().min(medium.retained.len());
-        Ok(medium.retained.split_off(from).into_iter().map(|(generation, _)| generation).collect())
+        let from = match self.flaw() {
+            Flaw::ExpiryDoesNothing => medium.retained.len(),
+            Flaw::ExpiryMustDoSomething if retain.get() >= medium.retained.len() => {
+                return Err(MiniSnapError::NotFound { at: self.at(Operation::Expire), found: Absence::Empty });
+            }
+            _ => retain.get().min(medium.retained.len()),
+        };
+        let gone = medium.retained.split_off(from);
+        match self.flaw() {
+            Flaw::ExpiredFilesStay => {
+                medium.remains.extend(gone.iter().map(|(generation, _)| generation.name().to_owned()));
+            }
+            Flaw::ExpiredComeBack => medium.retired.splice(0..0, gone.iter().cloned()).for_each(drop),
+            _ => {}
+        }
+        expired.extend(gone.into_iter().map(|(generation, _)| generation));
+        Ok(expired)
     }
 
     async fn verify(&self) -> Result<Verification> {
-        let generations = self.history().await?;
+        let mut generations = self.history().await?;
+        match self.flaw() {
+            Flaw::VerifiesTheCurrentAlone => generations.truncate(1),
+            Flaw::VerifyingCleans => self.medium().stages.clear(),
+            _ => {}
+        }
         let mut verification = Verification::new(generations.into_iter().map(VerifiedGeneration::intact).collect());
         verification.orphans = self.medium().stages.len();
         Ok(verification)

@@ -63,7 +63,7 @@ async fn nothing_is_cut_if_the_history_cannot_be_looked_up() {
     let mut pair = Pair::with_records(9).await;
     pair.backend.fail(Operation::History).with(std::io::ErrorKind::PermissionDenied).once();
     let error = checkpoint(&pair.store, &mut pair.log, &9, 9).await.expect_err("it fails");
-    let WalError::NotCompacted { published, source } = error else { panic!("{error}") };
+    let WalError::NotCompacted { committed: published, source } = error else { panic!("{error}") };
     assert_eq!(published.generation().seq(), 9);
     assert!(matches!(*source, WalError::Snapshot(MiniSnapError::Io { .. })), "{source}");
     assert_eq!(records(&pair.log).await, numbered(1, 9));

@@ -27,7 +27,7 @@ async fn missing_journal_is_not_made_by_a_look() {
     let location = Place::new();
     for path in ["log", "no/such/folder/log"] {
         let missing = Journal::<u64>::inspect(location.folder().join(path)).await.expect_err("there is none");
-        assert!(missing.is_not_found() && missing.to_string().contains("log: No such file"), "{missing}");
+        assert!(missing.is_not_found() && missing.to_string().contains("log"), "{missing}");
     }
     assert!(location.names().is_empty());
 }

@@ -215,7 +215,8 @@ async fn a_log_that_gives_a_record_out_twice_is_found_out() {
     append(&mut log, 9).await;
     log.double(5);
     let doubled = restore(&store, &log).await.expect_err("5 comes twice");
-    assert!(doubled.to_string().contains("record 5 out after record 5"), "{doubled}");
+    let cause = std::error::Error::source(&doubled).expect("the log's own error").to_string();
+    assert!(cause.contains("record 5 out after record 5"), "{cause}");
 }
 
 #[tokio::test]
