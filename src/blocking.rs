@@ -6,10 +6,10 @@
 //! # let folder = tempfile::tempdir().unwrap();
 //! # std::env::set_current_dir(&folder).unwrap();
 //! let store = minisnap::blocking::SnapStore::new("./state");
-//! store.create(&["a state"], 10)?;
-//! store.create_with(&["the next"], 11, |create| create.if_newer().verified())?;
-//! let (restored, seq): (Vec<String>, u64) = store.restore()?;
-//! assert_eq!((restored, seq), (vec!["the next".to_owned()], 11));
+//! store.create(&[1, 2], 10)?;
+//! store.create_with(&vec![1, 2, 3], 11, |create| create.if_newer().verified())?;
+//! let (restored, seq): (Vec<u8>, u64) = store.restore()?;
+//! assert_eq!((restored, seq), (vec![1, 2, 3], 11));
 //! # }
 //! # Ok(()) }
 //! ```

@@ -15,7 +15,7 @@
 //! any runtime or none.
 //!
 //! ```
-//! use minisnap_core::{MiniSnapError, Operation, Precondition, SnapshotBackend};
+//! use minisnap_core::{CommitOptions, MiniSnapError, Operation, SnapshotBackend};
 //! use minisnap_mem::{Fault, MemBackend};
 //! use std::{io::{ErrorKind, Write}, num::NonZeroUsize};
 //!

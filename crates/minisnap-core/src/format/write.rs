@@ -28,7 +28,7 @@ use std::io::{self, Write};
 /// These. The sink then holds a part of the JSON.
 ///
 /// ```
-/// use minisnap_core::{At, Operation, format};
+/// use minisnap_core::{ErrorContext, Operation, format};
 /// let mut json = Vec::new();
 /// format::write_json(&mut json, &[1, 2], || ErrorContext::new(Operation::Write, "a Vec"))?;
 /// assert_eq!(json, b"[\n  1,\n  2\n]");
