@@ -102,7 +102,10 @@ mod tests {
 
     /// What was told: spans with all their fields, in the order of their beginnings, and events.
     #[derive(Clone, Default)]
-    struct Told(Arc<Mutex<(Vec<(String, Fields)>, Vec<Fields>)>>);
+    struct Told(Arc<Mutex<(Vec<Named>, Vec<Fields>)>>);
+
+    /// A span's name, and its fields.
+    type Named = (String, Fields);
 
     struct Into<'a>(&'a mut Fields);
 
@@ -145,7 +148,7 @@ mod tests {
     }
 
     impl Told {
-        fn spans(&self) -> Vec<(String, Fields)> {
+        fn spans(&self) -> Vec<Named> {
             std::mem::take(&mut self.0.lock().expect("no panic").0)
         }
 

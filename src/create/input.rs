@@ -21,8 +21,13 @@ pub enum Written {
     Later(BoxFuture<'static, Box<dyn StagedSnapshot>>),
 }
 
-/// What is written. Sealed: the three types of this module.
-pub trait Input: Unpin {
+/// What a create writes: [`Borrowed`], [`Owned`] or [`Raw`]. Sealed.
+pub trait Input: Steps {}
+
+impl<I: Steps> Input for I {}
+
+/// What a create does with its input. It can't be named outside.
+pub trait Steps: Unpin {
     /// What can be refused before anything is staged.
     fn check(&mut self, at: impl FnOnce() -> ErrorContext) -> Result<()>;
 
@@ -67,7 +72,7 @@ impl<S: DeserializeOwned + PartialEq> Borrowed<'_, S> {
     }
 }
 
-impl<S: Serialize + ?Sized> Input for Borrowed<'_, S> {
+impl<S: Serialize + ?Sized> Steps for Borrowed<'_, S> {
     fn check(&mut self, at: impl FnOnce() -> ErrorContext) -> Result<()> {
         if let (Some(verify), None) = (self.verify, &self.json) {
             self.json = Some(verified_json(self.state, verify, &at())?);
@@ -102,7 +107,7 @@ impl<S: DeserializeOwned + PartialEq> Owned<S> {
     }
 }
 
-impl<S: Serialize + Send + Sync + 'static> Input for Owned<S> {
+impl<S: Serialize + Send + Sync + 'static> Steps for Owned<S> {
     fn check(&mut self, _at: impl FnOnce() -> ErrorContext) -> Result<()> {
         Ok(())
     }
@@ -125,7 +130,7 @@ impl Raw {
     }
 }
 
-impl Input for Raw {
+impl Steps for Raw {
     fn check(&mut self, at: impl FnOnce() -> ErrorContext) -> Result<()> {
         if !self.is_checked {
             let refused = |source| MiniSnapError::Serde { at: at(), generation: None, source };

@@ -271,6 +271,7 @@ pub enum MiniSnapError {
 
 impl MiniSnapError {
     /// A [`Corrupt`](Self::Corrupt) error of which no more is known.
+    #[must_use]
     pub fn corrupt(at: ErrorContext, found: Corruption) -> Self {
         Self::Corrupt { at, found, intact: Vec::new(), help: None }
     }

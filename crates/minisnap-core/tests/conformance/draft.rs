@@ -94,7 +94,7 @@ impl Stage {
             match self.flaw() {
                 // As if what it names had not been synced.
                 Flaw::StaleTakesBack if matches!(refusal, MiniSnapError::Stale { .. }) => {
-                    drop(medium.retained.remove(0))
+                    drop(medium.retained.remove(0));
                 }
                 Flaw::RefusalsRetire => medium.retained.truncate(retain.get()),
                 Flaw::RefusedStagesStay => self.done = true,
