@@ -233,7 +233,8 @@ mod tests {
         let folder = tempfile::TempDir::new().unwrap();
         let (disk, layout) = (Disk::new(Operation::Stage), Layout::new(folder.path().join("state")));
         disk.link(Path::new("not mounted"), layout.dir()).unwrap();
-        let error = read(disk, &layout).unwrap_err().to_string();
-        assert!(error.contains("not mounted") && error.contains(layout.dir().to_str().unwrap()), "{error}");
+        let error = read(disk, &layout).unwrap_err();
+        assert_eq!(error.at().location(), layout.dir().to_str().unwrap());
+        assert!(std::error::Error::source(&error).unwrap().to_string().contains("not mounted"), "{error:?}");
     }
 }
