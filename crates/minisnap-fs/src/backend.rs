@@ -1,12 +1,16 @@
 //! The backend's face: the trait, and how its blocking work gets off the runtime.
 
 use crate::{
-    commit, external_changes,
+    commit,
+    disk::Disk,
+    external_changes,
     later::Later,
     layout::Layout,
     lock::{Caller, CallerWatch},
-    read,
+    read::{self, Opened},
+    retention,
     stage::Stage,
+    verify,
 };
 use minisnap_core::{
     Bytes, ChunkStream, Collected, CommitOptions, Committed, Digest, ErrorContext, Generation, MiniSnapError,
@@ -87,8 +91,8 @@ impl FsBackend {
 
     /// What was left to be done after an answer is done when this returns.
     #[cfg(test)]
-    pub(crate) fn finish(&self) {
-        self.store.later.finish();
+    pub(crate) fn finish(&self) -> Collected {
+        self.store.later.finish()
     }
 
     /// Accepts what a person or another program wrote in the snapshot's place, and publishes it as the newest generation:
@@ -194,25 +198,27 @@ impl SnapshotBackend for FsBackend {
     }
 
     async fn read_chunks(&self, generation: &Generation) -> Result<ChunkStream> {
-        self.read(generation).await.map(ChunkStream::from_bytes)
+        let generation = generation.clone();
+        let opened = self.blocking(Operation::Read, move |store, _| read::open(&store.layout, &generation)).await?;
+        let at = ErrorContext::new(Operation::Read, self.location());
+        Ok(match opened {
+            Opened::BarePair(json) => ChunkStream::from_bytes(json.into()),
+            Opened::Generation(json) => {
+                ChunkStream::unfold(json, move |json| blocking(at.clone(), move |_| json.next_piece()))
+            }
+        })
     }
 
-    async fn expire(&self, _retain: NonZeroUsize) -> Result<Vec<Generation>> {
-        Err(MiniSnapError::Unsupported {
-            at: ErrorContext::new(Operation::Expire, self.location()),
-            what: "expire".into(),
-        })
+    async fn expire(&self, retain: NonZeroUsize) -> Result<Vec<Generation>> {
+        self.blocking(Operation::Expire, move |store, caller| retention::expire(store, retain, caller)).await
     }
 
     async fn verify(&self) -> Result<Verification> {
-        Err(MiniSnapError::Unsupported {
-            at: ErrorContext::new(Operation::Verify, self.location()),
-            what: "verify".into(),
-        })
+        self.blocking(Operation::Verify, |store, _| verify::verify(store)).await
     }
 
     async fn collect_garbage(&self) -> Result<Collected> {
-        self.blocking(Operation::CollectGarbage, commit::collect_garbage).await.map(|()| Collected::default())
+        self.blocking(Operation::CollectGarbage, commit::collect_garbage).await
     }
 }
 
@@ -244,8 +250,9 @@ impl StagedSnapshot for FsStaged {
         blocking(at, move |caller| commit::commit(&self.store, self.stage, &options, caller)).await
     }
 
-    async fn discard(self: Box<Self>) -> Result<()> {
+    async fn discard(mut self: Box<Self>) -> Result<()> {
         let at = ErrorContext::new(Operation::Discard, self.store.layout.dir().display().to_string());
-        blocking(at, move |_| Ok(drop(self))).await
+        self.stage.set_disk(Disk::new(Operation::Discard));
+        blocking(at, move |_| self.stage.remove()).await
     }
 }

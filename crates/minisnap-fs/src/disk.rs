@@ -72,6 +72,17 @@ impl Identity {
     }
 }
 
+/// Whether an error says that the medium lost what it should hold, and not that this process may not look at it.
+pub(crate) fn is_of_the_medium(error: &MiniSnapError) -> bool {
+    let MiniSnapError::Io { source, .. } = error else { return false };
+    #[cfg(target_os = "linux")]
+    let corrupt_metadata = Some(libc::EUCLEAN);
+    #[cfg(not(target_os = "linux"))]
+    let corrupt_metadata = None;
+    let code = source.raw_os_error();
+    matches!(code, Some(libc::EIO | libc::EBADMSG)) || code.is_some() && code == corrupt_metadata
+}
+
 impl Disk {
     pub(crate) fn new(operation: Operation) -> Self {
         Self { operation }
@@ -188,9 +199,9 @@ impl Disk {
         Ok(bytes)
     }
 
-    /// The first `limit` bytes of a file.
-    pub(crate) fn read_head(&self, file: &File, path: &Path, limit: usize) -> Result<Vec<u8>> {
-        let mut bytes = Vec::new();
+    /// The next `limit` bytes of an open file, or as many as there are.
+    pub(crate) fn read_next(&self, file: &File, path: &Path, limit: usize) -> Result<Vec<u8>> {
+        let mut bytes = Vec::with_capacity(limit);
         self.tell("read", path, || file.take(limit as u64).read_to_end(&mut bytes))?;
         Ok(bytes)
     }

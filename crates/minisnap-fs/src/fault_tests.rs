@@ -3,8 +3,10 @@
 
 mod calls;
 mod cancelled;
+mod expire;
 pub(crate) mod meanwhile;
 mod readers;
+mod verify;
 
 use crate::FsBackend;
 use minisnap_core::{CommitOptions, Generation, MiniSnapError, Result, SnapshotBackend};

@@ -8,6 +8,7 @@
 //!                    snapshot.seq
 //!                    parent   -> ../NAME             what was current before it; absent in the first
 //!                    retained -> 2                   how many of the history are retained since it was published
+//! DIR/snapshots/NAME.corrupt/                        a corrupt generation that was moved aside: nothing touches it any more
 //! DIR/snapshots/.stage-RANDOM/                       a generation being written
 //! DIR/snapshots/.next                                a link that is about to be renamed to its place
 //! DIR/snapshots/.settling                            the two names were changed, and DIR may not be synced since
@@ -44,6 +45,8 @@ const SETTLING: &str = ".settling";
 pub(crate) const CURRENT: &str = "current";
 const RANDOM_LENGTH: usize = 16;
 const STAGE_PREFIX: &str = ".stage-";
+/// After the name of a corrupt generation that was moved aside.
+const MOVED_ASIDE: &str = ".corrupt";
 
 /// The random part of the name of a plain pair that has no place of its own yet, so that its generation is called the same
 /// before and after it is adopted.
@@ -96,6 +99,11 @@ impl Layout {
 
     pub(crate) fn generation(&self, name: &GenerationName) -> PathBuf {
         self.snapshots().join(&name.text)
+    }
+
+    /// Where a corrupt generation is moved.
+    pub(crate) fn moved_aside(&self, name: &GenerationName) -> PathBuf {
+        self.snapshots().join(format!("{name}{MOVED_ASIDE}"))
     }
 
     /// A path for a new stage.
@@ -187,6 +195,11 @@ impl fmt::Display for GenerationName {
 /// Whether a name in `snapshots` is that of a stage.
 pub(crate) fn is_stage(name: &str) -> bool {
     name.strip_prefix(STAGE_PREFIX).is_some_and(is_random_part)
+}
+
+/// Whether a name in `snapshots` is that of a corrupt generation that was moved aside.
+pub(crate) fn is_moved_aside(name: &str) -> bool {
+    name.strip_suffix(MOVED_ASIDE).is_some_and(|name| GenerationName::parse(name).is_some())
 }
 
 /// Whether a name in the store's folder is that of a snapshot of versions 0.1.2 and 0.1.3: `snapshot_`, 20 digits, and the

@@ -48,6 +48,7 @@ mod holder;
 mod inside;
 mod later;
 mod layout;
+mod links;
 mod lock;
 mod migrate;
 mod names;
@@ -56,7 +57,9 @@ mod read;
 mod record;
 mod repair;
 mod replace_record;
+mod retention;
 mod stage;
 mod text_links;
+mod verify;
 
 pub use backend::FsBackend;

@@ -170,8 +170,5 @@ fn place_link(disk: Disk, layout: &Layout, _lock: &StoreLock, name: &PublicName)
     if disk.entry(&name.path)? == Entry::Link(name.target.clone()) {
         return Ok(());
     }
-    let next = layout.next();
-    disk.remove(&next)?;
-    disk.link(&name.target, &next)?;
-    disk.rename(&next, &name.path)
+    replace_record::place_link(disk, layout, &name.target, &name.path)
 }

@@ -6,7 +6,7 @@ use crate::{
     layout::{GenerationName, Layout, NOTHING_PUBLISHED, PARENT, RETAINED},
     repair, text_links,
 };
-use minisnap_core::{Corruption, Generation, Result, format::JSON_NAME};
+use minisnap_core::{Corruption, Generation, MiniSnapError, Result, format::JSON_NAME};
 use std::{
     collections::HashSet,
     io,
@@ -139,6 +139,58 @@ impl History {
         self.retained.first()
     }
 
+    /// The history of what the commit record says now; empty if nothing was committed.
+    pub(crate) fn of_current(disk: Disk, layout: &Layout) -> Result<Self> {
+        Self::from(disk, layout, read(disk, layout)?.current())
+    }
+
+    /// Whether the commit record, and the number that are retained, are still what this was read from.
+    pub(crate) fn is_up_to_date(&self, disk: Disk, layout: &Layout) -> Result<bool> {
+        let record = read(disk, layout)?;
+        Ok(match self.newest() {
+            newest if record.current() != newest => false,
+            Some(newest) => retained_by(disk, layout, newest)? == self.count,
+            None => true,
+        })
+    }
+
+    /// The newest `retain` of it.
+    pub(crate) fn reduced(mut self, retain: usize) -> Self {
+        self.retained.truncate(retain);
+        self.count = self.count.min(retain);
+        self
+    }
+
+    /// Where the history ends too early, and what is wrong there. `None` if it is whole.
+    pub(crate) fn gap(&self, layout: &Layout) -> Option<(PathBuf, Corruption)> {
+        let (newest, oldest) = (self.newest()?, self.retained.last()?);
+        if self.is_whole() {
+            return None;
+        }
+        let found = self.retained.len() as u64;
+        Some(if self.count == usize::MAX {
+            (layout.generation(newest).join(RETAINED), Corruption::HistoryGap { retained: None, found })
+        } else {
+            let retained = Some(self.count as u64);
+            (layout.generation(oldest).join(PARENT), Corruption::HistoryGap { retained, found })
+        })
+    }
+
+    /// The expired generations that are still there: those before the oldest retained one, as far as their links reach. Other
+    /// generations were never committed.
+    pub(crate) fn expired(&self, disk: Disk, layout: &Layout) -> Result<HashSet<GenerationName>> {
+        let mut expired = HashSet::new();
+        let Some(oldest) = self.retained.last().filter(|_| self.is_whole()) else { return Ok(expired) };
+        let mut next = read_parent(disk, layout, oldest)?;
+        while let Some(name) = next.filter(|name| !self.contains(name)) {
+            next = read_parent(disk, layout, &name)?;
+            if !expired.insert(name) {
+                break;
+            }
+        }
+        Ok(expired)
+    }
+
     /// Whether all that should be retained was found. If not, a folder was moved or lost, and what its parent link would
     /// have led to can't be told from debris.
     pub(crate) fn is_whole(&self) -> bool {
@@ -158,6 +210,10 @@ impl History {
                 self.count -= 1;
             }
         }
+    }
+
+    pub(crate) fn names(&self) -> HashSet<&str> {
+        self.retained.iter().map(GenerationName::as_str).collect()
     }
 
     pub(crate) fn contains(&self, name: &GenerationName) -> bool {
@@ -197,6 +253,21 @@ pub(crate) fn read_parent(disk: Disk, layout: &Layout, name: &GenerationName) ->
 
 fn parent_in(disk: Disk, folder: &Path) -> Result<Option<GenerationName>> {
     Ok(read_link(disk, &folder.join(PARENT))?.and_then(|target| GenerationName::parse_parent(&target)))
+}
+
+/// How many a generation says are retained: any number, if that is lost.
+pub(crate) fn retained_by(disk: Disk, layout: &Layout, name: &GenerationName) -> Result<usize> {
+    let retained = folder(disk, layout, name)?.map(|folder| read_retained(disk, &folder)).transpose()?;
+    Ok(retained.flatten().unwrap_or(usize::MAX))
+}
+
+/// Makes durable how many a generation says are retained, without write access. `false` if its folder is gone.
+pub(crate) fn sync_retained(disk: Disk, layout: &Layout, name: &GenerationName) -> Result<bool> {
+    let Some(folder) = folder(disk, layout, name)? else { return Ok(false) };
+    match disk.sync_folder_to_read(&folder) {
+        Err(MiniSnapError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(false),
+        synced => synced.map(|()| true),
+    }
 }
 
 fn read_retained(disk: Disk, folder: &Path) -> Result<Option<usize>> {

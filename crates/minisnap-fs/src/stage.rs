@@ -167,6 +167,15 @@ impl Stage {
         })
     }
 
+    /// Removes it, and tells how that went.
+    pub(crate) fn remove(mut self) -> Result<()> {
+        if self.json.is_owned() {
+            expire::remove_generation(self.disk, &self.folder)?;
+            self.kept = true;
+        }
+        Ok(())
+    }
+
     /// From here on it is never removed by this writer: the commit is on its way.
     pub(crate) fn keep(&mut self) {
         self.kept = true;

@@ -9,7 +9,9 @@ use crate::{
     disk::Disk,
     layout::{GenerationName, is_stage},
 };
-use minisnap_core::{CommitOptions, Committed, MiniSnapError, Operation, SnapshotBackend, StagedSnapshot};
+use minisnap_core::{
+    CommitOptions, Committed, MiniSnapError, Operation, Precondition, SnapshotBackend, StagedSnapshot,
+};
 use minisnap_crash_model::{Beside, Event, Model, Tree};
 use std::{
     collections::{HashMap, HashSet},
@@ -185,6 +187,36 @@ impl Run {
             or_else => or_else,
         };
         self.expect(vec![found], or_else);
+        self
+    }
+
+    /// Refused if what is current has this seq: then that is durable, whatever became of its writer.
+    pub(super) fn commit_if_newer(mut self, seq: u64, retain: usize) -> Self {
+        let (pair, retain) = (Pair::new(seq), NonZeroUsize::new(retain).expect("keeps at least one"));
+        let mut staged = block_on(self.backend().stage(seq)).expect("stage");
+        staged.write_all(pair.json.as_bytes()).expect("write");
+        self.try_to_publish(|before| published_over(before, &pair, retain));
+        let options = CommitOptions::new(retain).with_precondition(Precondition::IfNewer);
+        match block_on(staged.commit(options)) {
+            Ok(committed) => self.acknowledge(&committed),
+            Err(MiniSnapError::Stale { current, .. }) => {
+                let found = self.find();
+                assert_eq!(found.first().map(|pair| pair.seq), Some(current.seq()));
+                self.expect(vec![found], OrElse::Nothing);
+            }
+            Err(error) => panic!("{error}"),
+        }
+        self
+    }
+
+    /// Reduces the retention.
+    pub(super) fn expire(mut self, retain: usize) -> Self {
+        self.try_to_publish(|before| before.iter().take(retain).cloned().collect());
+        let retain = NonZeroUsize::new(retain).expect("keeps at least one");
+        block_on(self.backend().expire(retain)).expect("expire");
+        let found = self.find();
+        assert!(found.len() <= retain.get() && self.expect.one_of.contains(&found), "{found:?} in {:?}", self.expect);
+        self.expect(vec![found], OrElse::Nothing);
         self
     }
 

@@ -20,9 +20,11 @@ enum Change {
     First,
     /// A create that retains nothing but itself, where there was one with two.
     Expired,
+    /// The retention is reduced to one.
+    Reduced,
 }
 
-const CHANGES: [Change; 7] = [
+const CHANGES: [Change; 8] = [
     Change::Replaced,
     Change::Rewritten,
     Change::Appeared,
@@ -30,6 +32,7 @@ const CHANGES: [Change; 7] = [
     Change::MigratedAndExpired,
     Change::First,
     Change::Expired,
+    Change::Reduced,
 ];
 
 impl Change {
@@ -37,7 +40,7 @@ impl Change {
         Store::ready_for(match self {
             Self::Replaced | Self::Rewritten | Self::Migrated | Self::MigratedAndExpired => Deed::Adoption,
             Self::First | Self::Appeared => Deed::First,
-            Self::Expired => Deed::Next,
+            Self::Expired | Self::Reduced => Deed::Next,
         })
         .await
     }
@@ -50,6 +53,7 @@ impl Change {
             Self::MigratedAndExpired => [&[2], &[30]],
             Self::First | Self::Appeared => [&[], &[30]],
             Self::Expired => [&[2, 1], &[30]],
+            Self::Reduced => [&[2, 1], &[2]],
         }
     }
 
@@ -65,6 +69,7 @@ impl Change {
                 fs::write(dir.join("snapshot.json"), JSON).unwrap();
                 fs::write(dir.join("snapshot.seq"), "30").unwrap();
             }
+            Self::Reduced => drop(block_on(FsBackend::new(dir).expire(NonZeroUsize::MIN)).unwrap()),
             _ => block_on(async {
                 let backend = FsBackend::new(dir);
                 let mut stage = backend.stage(30).await.unwrap();
@@ -145,6 +150,23 @@ fn history_is_old_or_new_when_it_changes_at_any_call() {
                 let history = history.unwrap_or_else(|error| panic!("{context}: {error}"));
                 assert!(history.iter().all(is_whole), "{context}: {history:?}");
                 let seqs: Vec<_> = history.iter().map(Generation::seq).collect();
+                assert!(change.histories().contains(&&*seqs), "{context}: {seqs:?}");
+            },
+        );
+        assert!(calls > 3);
+    }
+}
+
+#[test]
+fn verify_finds_nothing_wrong_when_it_changes_at_any_call() {
+    for change in CHANGES {
+        let calls = at_each_call(
+            change,
+            async |store, _| store.backend.verify().await,
+            |_, context, verified| {
+                let verified = verified.unwrap_or_else(|error| panic!("{context}: {error}"));
+                assert!(verified.is_intact(), "{context}: {verified:?}");
+                let seqs: Vec<_> = verified.generations.iter().map(|found| found.generation.seq()).collect();
                 assert!(change.histories().contains(&&*seqs), "{context}: {seqs:?}");
             },
         );

@@ -4,11 +4,13 @@
 
 mod damage;
 mod edits;
+mod expire;
 mod hostile;
 mod inside;
 mod plain;
 mod shape;
 mod text_links;
+mod verify;
 
 use minisnap_core::{CommitOptions, Committed, Generation, MiniSnapError, Precondition, Result, SnapshotBackend, format};
 use minisnap_fs::FsBackend;
