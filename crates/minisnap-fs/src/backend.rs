@@ -4,6 +4,7 @@ use crate::{
     commit,
     disk::Disk,
     external_changes,
+    healing::FoundCorrupt,
     later::Later,
     layout::Layout,
     lock::{Caller, CallerWatch},
@@ -47,6 +48,7 @@ pub(crate) struct Store {
     pub(crate) patience: Duration,
     /// What is removed after the answer.
     pub(crate) later: Later,
+    pub(crate) found_corrupt: FoundCorrupt,
 }
 
 impl FsBackend {
@@ -68,7 +70,9 @@ impl FsBackend {
         let location = absolute.display().to_string();
         let layout = Layout::new(absolute);
         let later = Later::new(&layout);
-        Self { dir, location, store: Store { layout, patience: Self::DEFAULT_BUSY_TIMEOUT, later }, unresolved }
+        let patience = Self::DEFAULT_BUSY_TIMEOUT;
+        let store = Store { layout, patience, later, found_corrupt: FoundCorrupt::default() };
+        Self { dir, location, store, unresolved }
     }
 
     /// How long a writer waits for other writers, unless set.
@@ -189,7 +193,7 @@ impl SnapshotBackend for FsBackend {
 
     async fn read(&self, generation: &Generation) -> Result<Bytes> {
         let generation = generation.clone();
-        self.blocking(Operation::Read, move |store, _| read::read(&store.layout, &generation)).await
+        self.blocking(Operation::Read, move |store, _| read::read(store, &generation)).await
     }
 
     async fn stage(&self, seq: u64) -> Result<Box<dyn StagedSnapshot>> {
@@ -199,12 +203,15 @@ impl SnapshotBackend for FsBackend {
 
     async fn read_chunks(&self, generation: &Generation) -> Result<ChunkStream> {
         let generation = generation.clone();
-        let opened = self.blocking(Operation::Read, move |store, _| read::open(&store.layout, &generation)).await?;
-        let at = ErrorContext::new(Operation::Read, self.location());
+        let opened = self.blocking(Operation::Read, move |store, _| read::open(store, &generation)).await?;
+        let (at, store) = (ErrorContext::new(Operation::Read, self.location()), self.store.clone());
         Ok(match opened {
             Opened::BarePair(json) => ChunkStream::from_bytes(json.into()),
             Opened::Generation(json) => {
-                ChunkStream::unfold(json, move |json| blocking(at.clone(), move |_| json.next_piece()))
+                ChunkStream::unfold(json, move |json| {
+                    let store = store.clone();
+                    blocking(at.clone(), move |_| json.next_piece(&store))
+                })
             }
         })
     }

@@ -11,11 +11,12 @@
 //! 4. Sync both files, their folder and `snapshots`, side by side: the first round of waiting for the disk.
 //! 5. Take `.lock`. If the caller is gone, discard. Settle the names and read the commit record again; evaluate the
 //!    precondition (failed: discard; if it is stale, make the commit record durable first); if the history isn't what step 2
-//!    linked to, or less of it is retained, link again and sync the folder.
+//!    linked to, or less of it is retained, link again and sync the folder. Mark corrupt generations that are left out
+//!    (`healing.rs`).
 //! 6. See that the generation and the lock are still where they were put (else `StageLost`, or `Busy`); replace the commit
 //!    record and sync `snapshots`: the second round, and the last.
-//! 7. Still locked, remove every generation that isn't retained and whose writer is gone, but for a small one, which is
-//!    claimed. Let go of the generation's lock, then of `.lock`. Have the claimed one removed while the caller goes on.
+//! 7. Still locked, move what is marked aside, and remove every other generation that isn't retained and whose writer is gone,
+//!    but for a small one, which is claimed. Let go of the generation's lock, then of `.lock`. Have the claimed one removed while the caller goes on.
 //!
 //! Everything before step 6 leaves the old pair as it was. In step 6 the outcome may become unknown, and then nothing is
 //! removed. After it nothing fails: what can't be removed waits for the next publish.
@@ -24,15 +25,16 @@ use crate::{
     backend::Store,
     disk::Disk,
     expire::{self, RecordSync},
+    healing::Base,
     layout::{GenerationName, Layout},
     lock::{CallerWatch, StoreLock},
     migrate,
     record::{self, CommitRecord, History},
     replace_record,
-    stage::{Stage, retained_over},
+    stage::Stage,
 };
 use minisnap_core::{Collected, CommitOptions, Committed, ErrorContext, MiniSnapError, Operation, Result};
-use std::path::Path;
+use std::{num::NonZeroUsize, path::Path};
 
 /// Steps 1 and 2, as far as an empty stage.
 pub(crate) fn begin(store: &Store, seq: u64, caller: &CallerWatch) -> Result<Stage> {
@@ -62,7 +64,8 @@ pub(crate) fn commit(
     // 2.
     let expected = record::read(disk, layout)?.into_current();
     let foreseen = History::from(disk, layout, expected.as_ref())?;
-    stage.complete(expected.as_ref(), retained_over(&foreseen, retain))?;
+    let base = Base::over(disk, store, &foreseen, retain)?;
+    stage.complete(base.parent.as_ref(), base.retained)?;
     // 3.
     let name = stage.move_to_new_name()?;
     // 4.
@@ -83,20 +86,26 @@ pub(crate) fn commit(
             Some(current) => record::retained_by(disk, layout, current)? == foreseen.count(),
             None => true,
         };
-    let before = if is_as_foreseen { foreseen } else { History::from(disk, layout, current.as_ref())? };
-    let retained = retained_over(&before, retain);
-    if !is_as_foreseen {
-        stage.relink(current.as_ref(), retained)?;
-    }
+    let base = if is_as_foreseen {
+        base
+    } else {
+        let before = History::from(disk, layout, current.as_ref())?;
+        let base = Base::over(disk, store, &before, retain)?;
+        stage.relink(base.parent.as_ref(), base.retained)?;
+        base
+    };
     let generation = record::describe(disk, layout, &name)?;
-    let older = before.describe(disk, layout)?;
+    base.mark_left_out(disk, layout)?;
     // 6.
     replace_record::swap(disk, layout, &lock, &mut stage, &name)
         .map_err(|failure| failure.of_publishing(disk, layout, &name, current.as_ref()))?;
     // 7.
-    let published = Committed::new(generation, &older, retain);
-    let history = before.over(disk, layout, &name, retained).ok();
-    let left = history.and_then(|history| expire::clean_but_one(disk, layout, &lock, &history));
+    let retained = NonZeroUsize::new(base.retained).unwrap_or(retain);
+    let published = Committed::new(generation, &base.older, retained);
+    let left = base.with(disk, layout, &name).ok().and_then(|history| {
+        store.found_corrupt.forget_expired(&history);
+        expire::clean_but_one(disk, layout, &lock, &history)
+    });
     drop(stage);
     drop(lock);
     if let Some(doomed) = left {

@@ -142,11 +142,13 @@ impl Disk {
         self.tell("look at", path, || file.metadata()).map(|metadata| Identity::of(&metadata))
     }
 
-    /// The size in bytes and the time of the last change of a file.
+    /// The size in bytes and the time of the last change of a file; `None` if there is no regular file.
     pub(crate) fn size_and_time(&self, path: &Path) -> Result<Option<(u64, SystemTime)>> {
         match self.or_missing("look at", path, || fs::symlink_metadata(path))? {
-            Some(metadata) => Ok(Some((metadata.len(), self.tell("look at", path, || metadata.modified())?))),
-            None => Ok(None),
+            Some(metadata) if metadata.is_file() => {
+                Ok(Some((metadata.len(), self.tell("look at", path, || metadata.modified())?)))
+            }
+            _ => Ok(None),
         }
     }
 
@@ -189,13 +191,17 @@ impl Disk {
 
     /// All bytes of a file.
     pub(crate) fn read(&self, mut file: &File, path: &Path) -> Result<Vec<u8>> {
+        let mut bytes = self.room_for(file, path)?;
+        self.tell("read", path, || file.read_to_end(&mut bytes))?;
+        Ok(bytes)
+    }
+
+    /// Room for all bytes of a file, none of it used yet. A file that claims to be larger than memory, as a sparse one may, is
+    /// an error, and neither an abort nor read for ever.
+    pub(crate) fn room_for(&self, file: &File, path: &Path) -> Result<Vec<u8>> {
         let size = self.tell("look at", path, || file.metadata())?.len();
         let mut bytes = Vec::new();
-        // A file that claims to be larger than memory is an error, not an abort.
-        self.tell("read", path, || {
-            bytes.try_reserve_exact(usize::try_from(size).unwrap_or(usize::MAX))?;
-            file.read_to_end(&mut bytes)
-        })?;
+        self.tell("read", path, || Ok(bytes.try_reserve_exact(usize::try_from(size).unwrap_or(usize::MAX))?))?;
         Ok(bytes)
     }
 

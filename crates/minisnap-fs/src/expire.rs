@@ -1,11 +1,12 @@
-//! Removing what is not retained: retired generations, and what dead writers left.
+//! Removing what is not retained: expired generations, and what dead writers left. What is corrupt is moved aside.
 //!
 //! What is to go is decided under `.lock`, and for good: what isn't retained by a durable commit record is never retained
 //! again by a writer. So it needs no lock to be removed, and nobody has to wait for it: see `later.rs`.
 
 use crate::{
     disk::Disk,
-    layout::{GENERATION_ENTRIES, GenerationName, Layout, NEXT, is_stage},
+    healing,
+    layout::{GENERATION_ENTRIES, GenerationName, Layout, NEXT, is_stage, moved_aside},
     lock::{StoreLock, Writer, WriterLock, is_writer_seen, writer_of},
     record::{self, History},
     replace_record,
@@ -112,6 +113,8 @@ pub(crate) struct Doomed {
     disk: Disk,
     folder: PathBuf,
     is_stage: bool,
+    /// It is corrupt, and is moved aside in place of being removed: see `healing.rs`.
+    is_marked: bool,
     /// That of its JSON, if there is one.
     claim: Option<WriterLock>,
     /// What was current when this was decided.
@@ -125,7 +128,7 @@ impl Doomed {
     /// Without a claim, other writers could not tell that it is somebody's.
     fn can_wait(&self) -> bool {
         let bytes = self.claim.as_ref().and_then(|claim| claim.bytes().ok());
-        bytes.is_some_and(|bytes| bytes <= Self::SMALL)
+        !self.is_marked && bytes.is_some_and(|bytes| bytes <= Self::SMALL)
     }
 
     /// Whether another writer removed it while this one looked. If only its empty folder is left, that goes here.
@@ -137,8 +140,11 @@ impl Doomed {
         }
     }
 
-    /// Removes it under the lock.
+    /// Removes it under the lock. Returns whether there was one.
     fn remove(self) -> Result<bool> {
+        if self.is_marked {
+            return self.disk.rename(&self.folder, &moved_aside(&self.folder)).map(|()| false);
+        }
         remove_generation(self.disk, &self.folder)
     }
 
@@ -182,9 +188,9 @@ fn each_doomed(
         } else if is_stage || is_unretained(&name, &retained, history) {
             match writer_of(disk, &folder) {
                 Writer::Lives => continue,
-                Writer::Gone(claim) => {
-                    remove(Doomed { disk, folder, is_stage, claim, current: history.newest().cloned() })
-                }
+                Writer::Gone(claim) => healing::is_marked(disk, &folder).and_then(|is_marked| {
+                    remove(Doomed { disk, folder, is_stage, is_marked, claim, current: history.newest().cloned() })
+                }),
             }
         } else {
             Ok(())

@@ -93,6 +93,7 @@ mod tests {
         backend, commit,
         disk::Disk,
         expire::clean_but_one,
+        healing::FoundCorrupt,
         layout::{GENERATION_ENTRIES, GenerationName, Layout},
         lock::{Caller, StoreLock, Writer, writer_of},
         record::History,
@@ -267,7 +268,7 @@ mod tests {
         let (doomed, folder) = store.doomed();
         let _waiting = later.put(doomed).expect("there is none yet");
         let caller = Caller::default();
-        let swept = backend::Store { layout: store.layout.clone(), patience: Duration::ZERO, later };
+        let swept = backend::Store { layout: store.layout.clone(), patience: Duration::ZERO, later, found_corrupt: FoundCorrupt::default() };
         commit::collect_garbage(&swept, &caller.watch()).expect("nothing is in its way");
         assert!(!folder.exists());
     }

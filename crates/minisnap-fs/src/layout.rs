@@ -8,6 +8,7 @@
 //!                    snapshot.seq
 //!                    parent   -> ../NAME             what was current before it; absent in the first
 //!                    retained -> 2                   how many of the history are retained since it was published
+//!                    corrupt  -> snapshot.json       it is corrupt, and to be moved aside once it isn't retained
 //! DIR/snapshots/NAME.corrupt/                        a corrupt generation that was moved aside: nothing touches it any more
 //! DIR/snapshots/.stage-RANDOM/                       a generation being written
 //! DIR/snapshots/.next                                a link that is about to be renamed to its place
@@ -37,6 +38,8 @@ pub(crate) const GENERATION_ENTRIES: [&str; 4] = [JSON_NAME, SEQ_NAME, PARENT, R
 
 pub(crate) const PARENT: &str = "parent";
 pub(crate) const RETAINED: &str = "retained";
+/// In a corrupt generation that is to be moved aside: not removed with its files.
+pub(crate) const MARK: &str = "corrupt";
 pub(crate) const NEXT: &str = ".next";
 /// Unlike `.next`, only ever removed by whoever has synced the folder.
 const SETTLING: &str = ".settling";
@@ -99,11 +102,6 @@ impl Layout {
 
     pub(crate) fn generation(&self, name: &GenerationName) -> PathBuf {
         self.snapshots().join(&name.text)
-    }
-
-    /// Where a corrupt generation is moved.
-    pub(crate) fn moved_aside(&self, name: &GenerationName) -> PathBuf {
-        self.snapshots().join(format!("{name}{MOVED_ASIDE}"))
     }
 
     /// A path for a new stage.
@@ -195,6 +193,13 @@ impl fmt::Display for GenerationName {
 /// Whether a name in `snapshots` is that of a stage.
 pub(crate) fn is_stage(name: &str) -> bool {
     name.strip_prefix(STAGE_PREFIX).is_some_and(is_random_part)
+}
+
+/// Where a corrupt generation is moved: a name outside of the grammar, so that nothing touches it any more.
+pub(crate) fn moved_aside(generation: &Path) -> PathBuf {
+    let mut path = generation.as_os_str().to_owned();
+    path.push(MOVED_ASIDE);
+    path.into()
 }
 
 /// Whether a name in `snapshots` is that of a corrupt generation that was moved aside.

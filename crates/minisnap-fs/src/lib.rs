@@ -43,6 +43,7 @@ mod fault_tests;
 #[cfg(any(fuzzing, test))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod healing;
 #[cfg(target_os = "linux")]
 mod holder;
 mod inside;

@@ -5,8 +5,9 @@
 //! and the record has moved on; if it hasn't, they are missing.
 
 use crate::{
+    backend::Store,
     commit,
-    disk::Disk,
+    disk::{self, Disk},
     layout::{GenerationName, Layout},
     migrate,
     names::{self, AtName, PlainPair},
@@ -71,10 +72,10 @@ pub(crate) fn history(layout: &Layout) -> Result<Vec<Generation>> {
 }
 
 /// The JSON of a retained generation.
-pub(crate) fn read(layout: &Layout, generation: &Generation) -> Result<Bytes> {
-    match open(layout, generation)? {
+pub(crate) fn read(store: &Store, generation: &Generation) -> Result<Bytes> {
+    match open(store, generation)? {
         Opened::BarePair(json) => Ok(json.into()),
-        Opened::Generation(json) => json.read_all(),
+        Opened::Generation(json) => json.read_all(store),
     }
 }
 
@@ -86,8 +87,8 @@ pub(crate) enum Opened {
 }
 
 /// Opens both files of a retained generation, and checks the seq.
-pub(crate) fn open(layout: &Layout, generation: &Generation) -> Result<Opened> {
-    let disk = Disk::new(Operation::Read);
+pub(crate) fn open(store: &Store, generation: &Generation) -> Result<Opened> {
+    let (disk, layout) = (Disk::new(Operation::Read), &store.layout);
     let retired = || MiniSnapError::Expired { at: disk.at(layout.dir()), generation: generation.clone() };
     let name = GenerationName::parse(generation.name()).ok_or_else(retired)?;
     for _ in 0..LOOKS {
@@ -115,7 +116,7 @@ pub(crate) fn open(layout: &Layout, generation: &Generation) -> Result<Opened> {
                 // If the record has moved on, or fewer are retained, it may have expired under this reader.
                 let history = History::of_current(disk, layout)?;
                 if history.newest() == Some(&current) && history.contains(&name) {
-                    return Err(corrupt(disk, layout, &name, &current, damage));
+                    return Err(corrupt(disk, store, &name, &current, damage));
                 }
             }
         }
@@ -133,7 +134,6 @@ pub(crate) struct Damage {
 #[derive(Debug)]
 pub(crate) struct OpenJson {
     disk: Disk,
-    layout: Layout,
     name: GenerationName,
     path: PathBuf,
     file: File,
@@ -144,27 +144,43 @@ pub(crate) struct OpenJson {
 
 impl OpenJson {
     /// The next piece; `None` at the end, if all pieces together are what was committed.
-    pub(crate) fn next_piece(mut self) -> Result<Option<(Bytes, Self)>> {
-        match self.read_piece()? {
+    pub(crate) fn next_piece(mut self, store: &Store) -> Result<Option<(Bytes, Self)>> {
+        let piece = self.read_piece();
+        match self.noting(store, piece)? {
             piece if !piece.is_empty() => Ok(Some((piece.into(), self))),
-            _ => match self.damage() {
-                None => Ok(None),
-                Some(damage) => Err(self.corrupt(damage)),
-            },
+            _ => self.end(store).map(|()| None),
         }
     }
 
-    fn read_all(mut self) -> Result<Bytes> {
-        let bytes = self.disk.read(&self.file, &self.path)?;
+    fn read_all(mut self, store: &Store) -> Result<Bytes> {
+        let bytes = self.noting(store, self.disk.read(&self.file, &self.path))?;
         self.take(&bytes);
-        match self.damage() {
-            None => Ok(bytes.into()),
-            Some(damage) => Err(self.corrupt(damage)),
-        }
+        self.end(store).map(|()| bytes.into())
+    }
+
+    /// What the medium has lost is as corrupt as what it has changed.
+    fn noting<T>(&self, store: &Store, read: Result<T>) -> Result<T> {
+        read.inspect_err(|error| {
+            if disk::is_of_the_medium(error) {
+                store.found_corrupt.note(&self.name, true);
+            }
+        })
+    }
+
+    /// All of it was read.
+    fn end(&self, store: &Store) -> Result<()> {
+        let Some(damage) = self.damage() else {
+            store.found_corrupt.note(&self.name, false);
+            return Ok(());
+        };
+        let current = record::read(self.disk, &store.layout).ok().and_then(CommitRecord::into_current);
+        Err(corrupt(self.disk, store, &self.name, current.as_ref().unwrap_or(&self.name), damage))
     }
 
     /// Reads it in pieces, and forgets them.
     fn check(mut self) -> Result<Option<Damage>> {
+        // What no restore could hold isn't intact, and a sparse file can be longer than anybody waits.
+        drop(self.disk.room_for(&self.file, &self.path)?);
         while !self.read_piece()?.is_empty() {}
         Ok(self.damage())
     }
@@ -183,11 +199,6 @@ impl OpenJson {
     fn damage(&self) -> Option<Damage> {
         let found = Corruption::of_json(&self.name.to_generation(), self.size, self.digester.digest());
         found.map(|found| Damage { file: JSON_NAME, found })
-    }
-
-    fn corrupt(&self, damage: Damage) -> MiniSnapError {
-        let current = record::read(self.disk, &self.layout).ok().and_then(CommitRecord::into_current);
-        corrupt(self.disk, &self.layout, &self.name, current.as_ref().unwrap_or(&self.name), damage)
     }
 }
 
@@ -224,20 +235,28 @@ fn open_files(
     if let Some(found) = found {
         return Ok(Err(Damage { file: SEQ_NAME, found }));
     }
-    let (layout, name, digester) = (layout.clone(), name.clone(), Digester::new());
-    Ok(Ok(OpenJson { disk, layout, name, path: json_path, file: json, digester, size: 0 }))
+    let (name, digester) = (name.clone(), Digester::new());
+    Ok(Ok(OpenJson { disk, name, path: json_path, file: json, digester, size: 0 }))
 }
 
 /// The error for a damaged generation, with what is intact among the others.
 fn corrupt(
     disk: Disk,
-    layout: &Layout,
+    store: &Store,
     name: &GenerationName,
     current: &GenerationName,
     damage: Damage,
 ) -> MiniSnapError {
+    let layout = &store.layout;
+    store.found_corrupt.note(name, true);
     let others = History::from(disk, layout, Some(current)).map_or_else(|_| Vec::new(), |history| history.retained);
-    let is_intact = |other: &GenerationName| matches!(check_files(disk, layout, other), Ok(None));
+    let is_intact = |other: &GenerationName| {
+        let checked = check_files(disk, layout, other);
+        if let Ok(damage) = &checked {
+            store.found_corrupt.note(other, damage.is_some());
+        }
+        matches!(checked, Ok(None))
+    };
     let intact = others.into_iter().filter(|other| other != name && is_intact(other));
     let intact: Vec<_> = intact.map(|name| name.to_generation()).collect();
     let help = Some(help(intact.first()));

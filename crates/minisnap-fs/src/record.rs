@@ -123,16 +123,10 @@ impl History {
         Ok(Self { retained, count })
     }
 
-    /// The one that `newest` is the current generation of, once it is published over this one and `retained` of both are.
-    pub(crate) fn over(self, disk: Disk, layout: &Layout, newest: &GenerationName, retained: usize) -> Result<Self> {
-        if !self.is_whole() {
-            // What is missing decides what is left.
-            return Self::from(disk, layout, Some(newest));
-        }
-        let mut all = self.retained;
-        all.insert(0, newest.clone());
-        all.truncate(retained);
-        Ok(Self { retained: all, count: retained })
+    /// One without a gap.
+    pub(crate) fn whole(retained: Vec<GenerationName>) -> Self {
+        let count = retained.len();
+        Self { retained, count }
     }
 
     pub(crate) fn newest(&self) -> Option<&GenerationName> {
@@ -202,13 +196,16 @@ impl History {
         self.count
     }
 
+    /// How many are retained besides the `newest` so many, those out of reach included.
+    pub(crate) fn count_without(&self, newest: usize) -> usize {
+        if self.count == usize::MAX { self.count } else { self.count.saturating_sub(newest) }
+    }
+
     /// Leaves the newest out.
     pub(crate) fn skip_newest(&mut self) {
         if !self.retained.is_empty() {
             self.retained.remove(0);
-            if self.count != usize::MAX {
-                self.count -= 1;
-            }
+            self.count = self.count_without(1);
         }
     }
 

@@ -108,7 +108,7 @@ impl Chain {
         let mut commands = vec![format!("cd {}", quoted(dir))];
         for (name, _) in damaged {
             if disk.is_folder(&layout.generation(name)).unwrap_or(false) {
-                commands.push(format!("mv snapshots/{name} snapshots/{name}.damaged"));
+                commands.push(format!("mv snapshots/{name} snapshots/{name}.corrupt"));
             }
         }
         if let Some(count) = self.count.filter(|_| !damaged.is_empty()) {

@@ -3,7 +3,7 @@
 //! 1. If nothing expires, change nothing. An earlier call may have been killed before its sync, so what says that nothing
 //!    expires is synced.
 //! 2. Take `.lock`. If the caller is gone, stop. Read the history again: one that isn't whole is refused, since what lies
-//!    beyond the gap may be all that is left.
+//!    beyond the gap may be all that is left. Corrupt generations aren't counted (`healing.rs`).
 //! 3. Replace the link `retained` in the current generation, in one step, and sync its folder. Then make the commit record
 //!    durable: its writer may have been killed before its sync, and after a power loss an older one would need what expires.
 //! 4. Remove the expired generations. What can't be removed waits for the next writer.
@@ -14,6 +14,7 @@ use crate::{
     backend::Store,
     disk::Disk,
     expire::{self, RecordSync},
+    healing,
     lock::{CallerWatch, StoreLock},
     record::{self, History},
 };
@@ -43,15 +44,24 @@ pub(crate) fn expire(store: &Store, retain: NonZeroUsize, caller: &CallerWatch) 
     if history.count() <= retain {
         return Ok(Vec::new());
     }
-    let expired = history.retained.iter().skip(retain).map(|name| record::describe(disk, layout, name));
-    let expired = expired.collect::<Result<Vec<_>>>()?;
+    let mut all = healing::inspect(disk, store, &history)?;
+    // The current one stays, intact or not.
+    let reach = healing::reach(&all, retain).max(1);
+    let expired = all.split_off(reach);
+    if expired.is_empty() {
+        return Ok(Vec::new());
+    }
     // 3.
     lock.check_still_the_stores()?;
-    let reduced = history.reduced(retain);
+    for corrupt in expired.iter().filter(|expired| expired.is_corrupt) {
+        healing::mark(disk, layout, &corrupt.name)?;
+    }
+    let reduced = history.reduced(reach);
     expire::renew(disk, layout, &lock, &reduced)?;
     // 4.
     let _ = expire::clean(disk, layout, &lock, &reduced, RecordSync::Done);
-    Ok(expired)
+    store.found_corrupt.forget_expired(&reduced);
+    Ok(expired.into_iter().map(|expired| expired.generation).collect())
 }
 
 /// What a person can do about a gap in the history.

@@ -7,15 +7,13 @@ use crate::{
     layout::{GenerationName, Layout, PARENT, RETAINED},
     lock::WriterLock,
     parallel,
-    record::History,
 };
 use minisnap_core::{
-    Committed, Digester, MiniSnapError, Result,
+    Digester, MiniSnapError, Result,
     format::{CHUNK, SEQ_NAME, seq_text},
 };
 use std::{
     io,
-    num::NonZeroUsize,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -194,9 +192,4 @@ impl Drop for Stage {
             let _ = expire::remove_generation(self.disk, &self.folder);
         }
     }
-}
-
-/// How many are retained when a generation is published over `before`.
-pub(crate) fn retained_over(before: &History, retain: NonZeroUsize) -> usize {
-    Committed::retained_after(retain, before.count())
 }

@@ -31,7 +31,7 @@ pub(crate) fn verify(store: &Store) -> Result<Verification> {
                 None => continue,
             }
         }
-        let verified = check(disk, layout, &history)?;
+        let verified = check(disk, store, &history)?;
         if verified.is_intact() || history.is_up_to_date(disk, layout).unwrap_or(false) {
             return Ok(verified);
         }
@@ -85,10 +85,13 @@ fn without_generations(disk: Disk, layout: &Layout) -> Result<Option<Verificatio
     Ok(Some(verified))
 }
 
-fn check(disk: Disk, layout: &Layout, history: &History) -> Result<Verification> {
+fn check(disk: Disk, store: &Store, history: &History) -> Result<Verification> {
+    let layout = &store.layout;
     let mut checked = Vec::new();
     for name in &history.retained {
-        checked.push((name, record::describe(disk, layout, name)?, damage(disk, layout, name)?));
+        let (generation, damage) = (record::describe(disk, layout, name)?, damage(disk, layout, name)?);
+        store.found_corrupt.note(name, damage.is_some());
+        checked.push((name, generation, damage));
     }
     let newest_intact = checked.iter().find(|(_, _, damage)| damage.is_none()).map(|(_, generation, _)| generation.clone());
     let is_current = |name: &GenerationName| history.newest() == Some(name);
@@ -113,12 +116,16 @@ const HELP_ABOUT_AN_OLDER_ONE: &str = "bring this file back from a backup; else 
 
 fn damage(disk: Disk, layout: &Layout, name: &GenerationName) -> Result<Option<Damage>> {
     match read::check_files(disk, layout, name) {
-        Err(error) if disk::is_of_the_medium(&error) => {
+        Err(error) if disk::is_of_the_medium(&error) || is_too_large(&error) => {
             let reason = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
             Ok(Some(Damage { file: JSON_NAME, found: Corruption::Unreadable { reason } }))
         }
         checked => checked,
     }
+}
+
+fn is_too_large(error: &MiniSnapError) -> bool {
+    matches!(error, MiniSnapError::Io { source, .. } if source.kind() == std::io::ErrorKind::OutOfMemory)
 }
 
 /// The corrupt generations that were moved aside, by path.

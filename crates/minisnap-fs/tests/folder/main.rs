@@ -5,6 +5,7 @@
 mod damage;
 mod edits;
 mod expire;
+mod heal;
 mod hostile;
 mod inside;
 mod plain;

@@ -114,7 +114,7 @@ async fn remedy_restores_the_newest_intact_when_one_is_corrupt() {
     assert_eq!(folder.history().await, [5, 3, 2]);
     // What was damaged may be somebody's last hope.
     folder.backend.collect_garbage().await.unwrap();
-    assert_eq!(fs::read(damaged.with_added_extension("damaged").join("snapshot.json")).unwrap(), b"[");
+    assert_eq!(fs::read(damaged.with_added_extension("corrupt").join("snapshot.json")).unwrap(), b"[");
 }
 
 #[tokio::test]
