@@ -3,7 +3,7 @@
 use crate::{
     commit,
     disk::Disk,
-    external_changes,
+    external_changes, give_up,
     healing::FoundCorrupt,
     later::Later,
     layout::Layout,
@@ -146,6 +146,22 @@ impl FsBackend {
         self.blocking(Operation::RevertExternalChanges, external_changes::revert).await
     }
 
+    /// Gives up a store whose commit record is missing or can't be understood, so that the folder is an empty store and the
+    /// next create works: for a program that can get its state elsewhere, such as a replica that has peers. Nothing is deleted.
+    /// `snapshots` is moved to `snapshots.aside-…`, and what stands at `snapshot.json` and `snapshot.seq` to names like it. They
+    /// are yours, and are never touched again.
+    ///
+    /// Returns the new paths. A store that can be read is left as it is, and the list is empty, also if a generation in it is
+    /// corrupt: a create heals that.
+    ///
+    /// # Errors
+    ///
+    /// [`Io`](MiniSnapError::Io), [`Busy`](MiniSnapError::Busy), and [`ExternalChange`](MiniSnapError::ExternalChange) where
+    /// nothing is lost and something else stands in the way. After an error, call it again: it does the rest.
+    pub async fn give_up_lost_store(&self) -> Result<Vec<PathBuf>> {
+        self.blocking(Operation::GiveUp, give_up::give_up).await
+    }
+
     async fn blocking<T: Send + 'static>(
         &self,
         operation: Operation,
@@ -207,12 +223,10 @@ impl SnapshotBackend for FsBackend {
         let (at, store) = (ErrorContext::new(Operation::Read, self.location()), self.store.clone());
         Ok(match opened {
             Opened::BarePair(json) => ChunkStream::from_bytes(json.into()),
-            Opened::Generation(json) => {
-                ChunkStream::unfold(json, move |json| {
-                    let store = store.clone();
-                    blocking(at.clone(), move |_| json.next_piece(&store))
-                })
-            }
+            Opened::Generation(json) => ChunkStream::unfold(json, move |json| {
+                let store = store.clone();
+                blocking(at.clone(), move |_| json.next_piece(&store))
+            }),
         })
     }
 

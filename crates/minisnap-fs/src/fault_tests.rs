@@ -4,11 +4,13 @@
 mod calls;
 mod cancelled;
 mod expire;
+mod give_up;
+mod heal;
 pub(crate) mod meanwhile;
 mod readers;
 mod verify;
 
-use crate::FsBackend;
+use crate::{FsBackend, layout};
 use minisnap_core::{CommitOptions, Generation, MiniSnapError, Result, SnapshotBackend};
 use std::{
     collections::BTreeSet,

@@ -12,7 +12,7 @@
 
 use crate::{
     backend::Store,
-    disk::{self, Disk, Entry},
+    disk::{Disk, Entry},
     layout::{GenerationName, Layout, MARK},
     names, read,
     record::{self, History},
@@ -178,7 +178,8 @@ fn is_visibly_corrupt(disk: Disk, folder: &Path, name: &GenerationName, generati
     }
 }
 
-/// Whether this handle has found it corrupt, and it still is: somebody may have brought it back.
+/// Whether this handle has found it corrupt, and it still is: somebody may have brought it back. Where that can't be looked at, it
+/// is: then it is moved aside, and else an intact one might expire in its favour.
 fn is_found_corrupt(disk: Disk, store: &Store, name: &GenerationName) -> bool {
     if !store.found_corrupt.contains(name) {
         return false;
@@ -188,6 +189,6 @@ fn is_found_corrupt(disk: Disk, store: &Store, name: &GenerationName) -> bool {
             store.found_corrupt.note(name, damage.is_some());
             damage.is_some()
         }
-        Err(error) => disk::is_of_the_medium(&error),
+        Err(_) => true,
     }
 }

@@ -268,7 +268,12 @@ mod tests {
         let (doomed, folder) = store.doomed();
         let _waiting = later.put(doomed).expect("there is none yet");
         let caller = Caller::default();
-        let swept = backend::Store { layout: store.layout.clone(), patience: Duration::ZERO, later, found_corrupt: FoundCorrupt::default() };
+        let swept = backend::Store {
+            layout: store.layout.clone(),
+            patience: Duration::ZERO,
+            later,
+            found_corrupt: FoundCorrupt::default(),
+        };
         commit::collect_garbage(&swept, &caller.watch()).expect("nothing is in its way");
         assert!(!folder.exists());
     }

@@ -10,6 +10,8 @@
 //!                    retained -> 2                   how many of the history are retained since it was published
 //!                    corrupt  -> snapshot.json       it is corrupt, and to be moved aside once it isn't retained
 //! DIR/snapshots/NAME.corrupt/                        a corrupt generation that was moved aside: nothing touches it any more
+//! DIR/snapshot.json.aside-RANDOM                     what another program wrote at one of the two names, moved aside
+//! DIR/snapshots.aside-RANDOM/                        a store that was given up
 //! DIR/snapshots/.stage-RANDOM/                       a generation being written
 //! DIR/snapshots/.next                                a link that is about to be renamed to its place
 //! DIR/snapshots/.settling                            the two names were changed, and DIR may not be synced since
@@ -109,9 +111,9 @@ impl Layout {
         Ok(self.snapshots().join(format!("{STAGE_PREFIX}{}", random_name_part(RANDOM_LENGTH)?)))
     }
 
-    /// A path beside `name` for a file that must neither stay there nor be lost.
-    pub(crate) fn new_aside(&self, name: &PublicName) -> io::Result<PathBuf> {
-        Ok(self.dir.join(format!("{}.aside-{}", name.file, random_name_part(RANDOM_LENGTH)?)))
+    /// A path beside `name` for what must neither stay there nor be lost.
+    pub(crate) fn new_aside(&self, name: &str) -> io::Result<PathBuf> {
+        Ok(self.dir.join(format!("{name}.aside-{}", random_name_part(RANDOM_LENGTH)?)))
     }
 }
 

@@ -43,6 +43,7 @@ mod fault_tests;
 #[cfg(any(fuzzing, test))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod give_up;
 mod healing;
 #[cfg(target_os = "linux")]
 mod holder;

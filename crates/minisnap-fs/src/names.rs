@@ -104,12 +104,7 @@ pub(crate) fn check_plain_files(disk: Disk, layout: &Layout, current: &Generatio
     layout.names().iter().try_for_each(|name| check_plain_file(disk, layout, name, current))
 }
 
-pub(crate) fn check_plain_file(
-    disk: Disk,
-    layout: &Layout,
-    name: &PublicName,
-    current: &GenerationName,
-) -> Result<()> {
+pub(crate) fn check_plain_file(disk: Disk, layout: &Layout, name: &PublicName, current: &GenerationName) -> Result<()> {
     if look_at(disk, layout, name)? == AtName::File && !says_the_same(disk, name, current)? {
         return Err(MiniSnapError::ExternalChange {
             at: disk.at(&name.path),

@@ -211,11 +211,7 @@ pub(crate) fn check_files(disk: Disk, layout: &Layout, name: &GenerationName) ->
 }
 
 /// Opens a generation's files, and checks the seq against its name.
-fn open_files(
-    disk: Disk,
-    layout: &Layout,
-    name: &GenerationName,
-) -> Result<std::result::Result<OpenJson, Damage>> {
+fn open_files(disk: Disk, layout: &Layout, name: &GenerationName) -> Result<std::result::Result<OpenJson, Damage>> {
     let missing = |file| Ok(Err(Damage { file, found: Corruption::Missing }));
     let Some(folder) = record::folder(disk, layout, name)? else {
         // Where it would be, for a person who looks for it.
@@ -260,7 +256,12 @@ fn corrupt(
     let intact = others.into_iter().filter(|other| other != name && is_intact(other));
     let intact: Vec<_> = intact.map(|name| name.to_generation()).collect();
     let help = Some(help(intact.first()));
-    MiniSnapError::Corrupt { at: disk.at(&layout.generation(name).join(damage.file)), found: damage.found, intact, help }
+    MiniSnapError::Corrupt {
+        at: disk.at(&layout.generation(name).join(damage.file)),
+        found: damage.found,
+        intact,
+        help,
+    }
 }
 
 /// What a person can do about a corrupt generation.

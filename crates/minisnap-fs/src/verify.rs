@@ -12,8 +12,7 @@ use crate::{
     record::{self, History},
 };
 use minisnap_core::{
-    Corruption, MiniSnapError, Operation, Problem, Result, Verification, VerifiedGeneration,
-    format::JSON_NAME,
+    Corruption, MiniSnapError, Operation, Problem, Result, Verification, VerifiedGeneration, format::JSON_NAME,
 };
 use std::time::Duration;
 
@@ -93,13 +92,15 @@ fn check(disk: Disk, store: &Store, history: &History) -> Result<Verification> {
         store.found_corrupt.note(name, damage.is_some());
         checked.push((name, generation, damage));
     }
-    let newest_intact = checked.iter().find(|(_, _, damage)| damage.is_none()).map(|(_, generation, _)| generation.clone());
+    let newest_intact =
+        checked.iter().find(|(_, _, damage)| damage.is_none()).map(|(_, generation, _)| generation.clone());
     let is_current = |name: &GenerationName| history.newest() == Some(name);
     let generations = checked.into_iter().map(|(name, generation, damage)| match damage {
         None => VerifiedGeneration::intact(generation),
         Some(Damage { file, found }) => {
             let path = layout.generation(name).join(file);
-            let help = if is_current(name) { read::help(newest_intact.as_ref()) } else { HELP_ABOUT_AN_OLDER_ONE.into() };
+            let help =
+                if is_current(name) { read::help(newest_intact.as_ref()) } else { HELP_ABOUT_AN_OLDER_ONE.into() };
             VerifiedGeneration::corrupt(generation, Problem::new(path.display().to_string(), found).with_help(help))
         }
     });

@@ -1,7 +1,7 @@
 //! Programs that use a store: recorded, killed at any point, and put through a power loss at every point.
 
 use super::{
-    expect::{Expect, OrElse, Pair, Snapshots, commit, find, look, published_over},
+    expect::{CORRUPT, Expect, OrElse, Pair, Snapshots, commit, find, look, published_over},
     recorder::{Recording, Step},
 };
 use crate::{
@@ -206,6 +206,37 @@ impl Run {
             }
             Err(error) => panic!("{error}"),
         }
+        self
+    }
+
+    /// The JSON of the current generation is changed behind its back, long ago; `intact` is retained besides.
+    pub(super) fn corrupt_current(mut self, seq: u64, intact: Snapshots) -> Self {
+        fs::write(self.path().join("snapshots/current/snapshot.json"), CORRUPT).expect("change it");
+        self.expect(vec![intact], OrElse::Heal(seq));
+        self.let_time_pass()
+    }
+
+    /// Commits over a corrupt current generation, or goes on where that is done. What is corrupt is found by this handle.
+    pub(super) fn heal(mut self, seq: u64, retain: usize) -> Self {
+        let (pair, retain) = (Pair::new(seq), NonZeroUsize::new(retain).expect("keeps at least one"));
+        let (backend, or_else) = (self.backend(), self.expect.or_else);
+        let length = self.recording.steps().len();
+        let _ = block_on(find(&backend));
+        self.recording.cut(length);
+        self.try_to_publish(|before| published_over(before, &pair, retain));
+        block_on(commit(&backend, &pair, retain)).expect("commit");
+        let found = self.find();
+        assert!(self.expect.one_of.contains(&found), "{found:?} in {:?}", self.expect);
+        // From here on, what is corrupt is not current any more.
+        self.expect(vec![found], or_else);
+        self
+    }
+
+    /// Gives up a lost store, unless that was done.
+    pub(super) fn give_up(mut self) -> Self {
+        let moved = block_on(self.backend().give_up_lost_store()).expect("give up");
+        let or_else = if moved.is_empty() { self.expect.or_else } else { OrElse::Nothing };
+        self.expect(vec![Vec::new()], or_else);
         self
     }
 

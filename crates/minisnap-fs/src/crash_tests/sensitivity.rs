@@ -40,9 +40,14 @@ enum Sync {
     RetainedOfHistory,
     /// `snapshots`, with a commit record that refuses another commit.
     Stale,
+    /// A corrupt generation's folder, with the mark that it isn't to be removed.
+    Marked,
+    /// The store's folder, with what stood at the two names moved aside, and with `snapshots`.
+    NamesGivenUp,
+    GivenUp,
 }
 
-const EACH: [Sync; 18] = [
+const EACH: [Sync; 21] = [
     Sync::Json,
     Sync::Seq,
     Sync::Generation,
@@ -61,6 +66,9 @@ const EACH: [Sync; 18] = [
     Sync::RetainedAgain,
     Sync::RetainedOfHistory,
     Sync::Stale,
+    Sync::Marked,
+    Sync::NamesGivenUp,
+    Sync::GivenUp,
 ];
 
 /// What the sync at `index` is for, by its path and by what was done before and after it. `None` if it is no sync.
@@ -82,9 +90,13 @@ fn purpose(trace: &Trace, index: usize) -> Option<Sync> {
     let after_dir = index > 0 && matches!(event(index - 1), Some(Event::Sync(path)) if is_dir(path));
     let done_before = (0..index).rev().map(event).find(|event| !matches!(event, Some(Event::Sync(_)))).flatten();
     Some(match (name, done_before) {
+        (_, Some(Event::Rename(_, to))) if *operation == Operation::GiveUp => {
+            if split(to).1.starts_with("snapshots.aside-") { Sync::GivenUp } else { Sync::NamesGivenUp }
+        }
         ("snapshot.json" | "snapshot.seq", _) if is_dir(folder) => Sync::PlainPair,
         ("snapshot.json", _) => Sync::Json,
         ("snapshot.seq", _) => Sync::Seq,
+        (_, Some(Event::Link(_, link))) if is_snapshots(folder) && link.ends_with("/corrupt") => Sync::Marked,
         (_, Some(Event::Link(_, link))) if is_snapshots(folder) && link.starts_with(path) => Sync::Relinked,
         _ if is_snapshots(folder) && *operation == Operation::Expire => Sync::Retained,
         _ if is_snapshots(folder) && *operation == Operation::History => Sync::RetainedOfHistory,

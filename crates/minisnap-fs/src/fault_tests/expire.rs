@@ -34,7 +34,11 @@ async fn expire_keeps_all_or_one_when_any_call_fails() {
                     assert!(at.location().starts_with(store.folder.path().to_str().unwrap()), "{context}");
                     let names = fs::read_dir(store.path("snapshots")).unwrap();
                     let names = names.map(|name| name.unwrap().file_name().into_string().unwrap());
-                    assert_eq!(names.filter(|name| name.starts_with("000")).count(), 2, "nothing is removed: {context}");
+                    assert_eq!(
+                        names.filter(|name| name.starts_with("000")).count(),
+                        2,
+                        "nothing is removed: {context}"
+                    );
                     let retained = seqs(&store).await;
                     assert!(retained == [2, 1] || retained == [2], "{retained:?}: {context}");
                     for generation in store.backend.history().await.unwrap() {

@@ -5,6 +5,7 @@
 mod damage;
 mod edits;
 mod expire;
+mod give_up;
 mod heal;
 mod hostile;
 mod inside;
@@ -13,7 +14,9 @@ mod shape;
 mod text_links;
 mod verify;
 
-use minisnap_core::{CommitOptions, Committed, Generation, MiniSnapError, Precondition, Result, SnapshotBackend, format};
+use minisnap_core::{
+    CommitOptions, Committed, Generation, MiniSnapError, Precondition, Result, SnapshotBackend, format,
+};
 use minisnap_fs::FsBackend;
 use std::{
     collections::BTreeMap,
