@@ -37,12 +37,18 @@ const CHANGES: [Change; 8] = [
 
 impl Change {
     async fn store(self) -> Store {
-        Store::ready_for(match self {
+        let store = Store::ready_for(match self {
             Self::Replaced | Self::Rewritten | Self::Migrated | Self::MigratedAndExpired => Deed::Adoption,
             Self::First | Self::Appeared => Deed::First,
             Self::Expired | Self::Reduced => Deed::Next,
         })
-        .await
+        .await;
+        if self == Self::Reduced {
+            let mut stage = store.backend.stage(3).await.unwrap();
+            stage.write_all(b"[3]").unwrap();
+            stage.commit(CommitOptions::new(NonZeroUsize::new(3).unwrap())).await.unwrap();
+        }
+        store
     }
 
     /// Seqs of the history before it and after it.
@@ -53,7 +59,7 @@ impl Change {
             Self::MigratedAndExpired => [&[2], &[30]],
             Self::First | Self::Appeared => [&[], &[30]],
             Self::Expired => [&[2, 1], &[30]],
-            Self::Reduced => [&[2, 1], &[2]],
+            Self::Reduced => [&[3, 2, 1], &[3]],
         }
     }
 
@@ -182,14 +188,16 @@ fn read_is_whole_or_retired_when_it_changes_at_any_call() {
             change,
             // Of the same pair, in another folder: a bare pair is named by what is in it, others are looked up.
             async |store, _| {
-                if let Some(generation) = generation.as_ref().filter(|_| change != Change::Expired) {
+                if let Some(generation) =
+                    generation.as_ref().filter(|_| !matches!(change, Change::Expired | Change::Reduced))
+                {
                     store.backend.read(generation).await
                 } else {
                     let names = fs::read_dir(store.path("snapshots")).unwrap();
                     let name = names
                         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
                         .find(|name| name.starts_with("00000000000000000002-"))
-                        .expect("the current one");
+                        .expect("it is retained");
                     store.backend.read(&Generation::new(name, 2)).await
                 }
             },
