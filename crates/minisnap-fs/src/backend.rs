@@ -1,12 +1,17 @@
 //! The backend's face: the trait, and how its blocking work gets off the runtime.
 
 use crate::{
-    commit, external_changes,
+    commit,
+    disk::Disk,
+    external_changes, give_up,
+    healing::FoundCorrupt,
     later::Later,
     layout::Layout,
     lock::{Caller, CallerWatch},
-    read,
+    read::{self, Opened},
+    retention,
     stage::Stage,
+    verify,
 };
 use minisnap_core::{
     Bytes, ChunkStream, Collected, CommitOptions, Committed, Digest, ErrorContext, Generation, MiniSnapError,
@@ -43,6 +48,7 @@ pub(crate) struct Store {
     pub(crate) patience: Duration,
     /// What is removed after the answer.
     pub(crate) later: Later,
+    pub(crate) found_corrupt: FoundCorrupt,
 }
 
 impl FsBackend {
@@ -64,7 +70,9 @@ impl FsBackend {
         let location = absolute.display().to_string();
         let layout = Layout::new(absolute);
         let later = Later::new(&layout);
-        Self { dir, location, store: Store { layout, patience: Self::DEFAULT_BUSY_TIMEOUT, later }, unresolved }
+        let patience = Self::DEFAULT_BUSY_TIMEOUT;
+        let store = Store { layout, patience, later, found_corrupt: FoundCorrupt::default() };
+        Self { dir, location, store, unresolved }
     }
 
     /// How long a writer waits for other writers, unless set.
@@ -87,8 +95,8 @@ impl FsBackend {
 
     /// What was left to be done after an answer is done when this returns.
     #[cfg(test)]
-    pub(crate) fn finish(&self) {
-        self.store.later.finish();
+    pub(crate) fn finish(&self) -> Collected {
+        self.store.later.finish()
     }
 
     /// Accepts what a person or another program wrote in the snapshot's place, and publishes it as the newest generation:
@@ -138,6 +146,22 @@ impl FsBackend {
         self.blocking(Operation::RevertExternalChanges, external_changes::revert).await
     }
 
+    /// Gives up a store whose commit record is missing or can't be understood, so that the folder is an empty store and the
+    /// next create works: for a program that can get its state elsewhere, such as a replica that has peers. Nothing is deleted.
+    /// `snapshots` is moved to `snapshots.aside-…`, and what stands at `snapshot.json` and `snapshot.seq` to names like it. They
+    /// are yours, and are never touched again.
+    ///
+    /// Returns the new paths. A store that can be read is left as it is, and the list is empty, also if a generation in it is
+    /// corrupt: a create heals that.
+    ///
+    /// # Errors
+    ///
+    /// [`Io`](MiniSnapError::Io), [`Busy`](MiniSnapError::Busy), and [`ExternalChange`](MiniSnapError::ExternalChange) where
+    /// nothing is lost and something else stands in the way. After an error, call it again: it does the rest.
+    pub async fn give_up_lost_store(&self) -> Result<Vec<PathBuf>> {
+        self.blocking(Operation::GiveUp, give_up::give_up).await
+    }
+
     async fn blocking<T: Send + 'static>(
         &self,
         operation: Operation,
@@ -185,7 +209,7 @@ impl SnapshotBackend for FsBackend {
 
     async fn read(&self, generation: &Generation) -> Result<Bytes> {
         let generation = generation.clone();
-        self.blocking(Operation::Read, move |store, _| read::read(&store.layout, &generation)).await
+        self.blocking(Operation::Read, move |store, _| read::read(store, &generation)).await
     }
 
     async fn stage(&self, seq: u64) -> Result<Box<dyn StagedSnapshot>> {
@@ -194,25 +218,28 @@ impl SnapshotBackend for FsBackend {
     }
 
     async fn read_chunks(&self, generation: &Generation) -> Result<ChunkStream> {
-        self.read(generation).await.map(ChunkStream::from_bytes)
+        let generation = generation.clone();
+        let opened = self.blocking(Operation::Read, move |store, _| read::open(store, &generation)).await?;
+        let (at, store) = (ErrorContext::new(Operation::Read, self.location()), self.store.clone());
+        Ok(match opened {
+            Opened::BarePair(json) => ChunkStream::from_bytes(json.into()),
+            Opened::Generation(json) => ChunkStream::unfold(json, move |json| {
+                let store = store.clone();
+                blocking(at.clone(), move |_| json.next_piece(&store))
+            }),
+        })
     }
 
-    async fn expire(&self, _retain: NonZeroUsize) -> Result<Vec<Generation>> {
-        Err(MiniSnapError::Unsupported {
-            at: ErrorContext::new(Operation::Expire, self.location()),
-            what: "expire".into(),
-        })
+    async fn expire(&self, retain: NonZeroUsize) -> Result<Vec<Generation>> {
+        self.blocking(Operation::Expire, move |store, caller| retention::expire(store, retain, caller)).await
     }
 
     async fn verify(&self) -> Result<Verification> {
-        Err(MiniSnapError::Unsupported {
-            at: ErrorContext::new(Operation::Verify, self.location()),
-            what: "verify".into(),
-        })
+        self.blocking(Operation::Verify, |store, _| verify::verify(store)).await
     }
 
     async fn collect_garbage(&self) -> Result<Collected> {
-        self.blocking(Operation::CollectGarbage, commit::collect_garbage).await.map(|()| Collected::default())
+        self.blocking(Operation::CollectGarbage, commit::collect_garbage).await
     }
 }
 
@@ -244,8 +271,9 @@ impl StagedSnapshot for FsStaged {
         blocking(at, move |caller| commit::commit(&self.store, self.stage, &options, caller)).await
     }
 
-    async fn discard(self: Box<Self>) -> Result<()> {
+    async fn discard(mut self: Box<Self>) -> Result<()> {
         let at = ErrorContext::new(Operation::Discard, self.store.layout.dir().display().to_string());
-        blocking(at, move |_| Ok(drop(self))).await
+        self.stage.set_disk(Disk::new(Operation::Discard));
+        blocking(at, move |_| self.stage.remove()).await
     }
 }

@@ -9,12 +9,14 @@
 //!    history as it is now.
 //! 3. Rename the stage to its final name. Nothing points to it yet.
 //! 4. Sync both files, their folder and `snapshots`, side by side: the first round of waiting for the disk.
-//! 5. Take `.lock`. If the caller is gone, discard. Settle the names and read the commit record again; judge the
-//!    precondition (failed: discard); if the history isn't what step 2 linked to, link again and sync the folder.
+//! 5. Take `.lock`. If the caller is gone, discard. Settle the names and read the commit record again; evaluate the
+//!    precondition (failed: discard; if it is stale, make the commit record durable first); if the history isn't what step 2
+//!    linked to, or less of it is retained, link again and sync the folder. Mark corrupt generations that are left out
+//!    (`healing.rs`).
 //! 6. See that the generation and the lock are still where they were put (else `StageLost`, or `Busy`); replace the commit
 //!    record and sync `snapshots`: the second round, and the last.
-//! 7. Still locked, remove every generation that isn't retained and whose writer is gone, but for a small one, which is
-//!    claimed. Let go of the generation's lock, then of `.lock`. Have the claimed one removed while the caller goes on.
+//! 7. Still locked, move what is marked aside, and remove every other generation that isn't retained and whose writer is gone,
+//!    but for a small one, which is claimed. Let go of the generation's lock, then of `.lock`. Have the claimed one removed while the caller goes on.
 //!
 //! Everything before step 6 leaves the old pair as it was. In step 6 the outcome may become unknown, and then nothing is
 //! removed. After it nothing fails: what can't be removed waits for the next publish.
@@ -23,15 +25,16 @@ use crate::{
     backend::Store,
     disk::Disk,
     expire::{self, RecordSync},
+    healing::Base,
     layout::{GenerationName, Layout},
     lock::{CallerWatch, StoreLock},
     migrate,
     record::{self, CommitRecord, History},
     replace_record,
-    stage::{Stage, retained_over},
+    stage::Stage,
 };
-use minisnap_core::{CommitOptions, Committed, ErrorContext, Operation, Result};
-use std::path::Path;
+use minisnap_core::{Collected, CommitOptions, Committed, ErrorContext, MiniSnapError, Operation, Result};
+use std::{num::NonZeroUsize, path::Path};
 
 /// Steps 1 and 2, as far as an empty stage.
 pub(crate) fn begin(store: &Store, seq: u64, caller: &CallerWatch) -> Result<Stage> {
@@ -61,7 +64,8 @@ pub(crate) fn commit(
     // 2.
     let expected = record::read(disk, layout)?.into_current();
     let foreseen = History::from(disk, layout, expected.as_ref())?;
-    stage.complete(expected.as_ref(), retained_over(&foreseen, retain))?;
+    let base = Base::over(disk, store, &foreseen, retain)?;
+    stage.complete(base.parent.as_ref(), base.retained)?;
     // 3.
     let name = stage.move_to_new_name()?;
     // 4.
@@ -69,27 +73,39 @@ pub(crate) fn commit(
     // 5.
     let lock = StoreLock::acquire(disk, layout, store.patience, caller)?;
     let current = migrate::settle(disk, layout, &lock)?;
-    let precondition = options.precondition();
-    precondition.evaluate(
-        stage.seq(),
-        current.as_ref().map(GenerationName::to_generation).as_ref(),
-        &at(disk, layout),
-    )?;
-    // A generation's history is what it was published over: it doesn't change but at its end, once it is followed.
-    let before = if current == expected { foreseen } else { History::from(disk, layout, current.as_ref())? };
-    let retained = retained_over(&before, retain);
-    if current != expected {
-        stage.relink(current.as_ref(), retained)?;
+    let is_current = current.as_ref().map(GenerationName::to_generation);
+    let holds = options.precondition().evaluate(stage.seq(), is_current.as_ref(), &at(disk, layout));
+    if let Err(MiniSnapError::Stale { .. }) = &holds {
+        // Its writer may have been killed before its sync, or that failed; and the error says that it is durable.
+        replace_record::renew(disk, layout, &lock, current.as_ref())?;
     }
+    holds?;
+    // A generation's history is what it was committed over. Only how many of it are retained may have been reduced since.
+    let is_as_foreseen = current == expected
+        && match &current {
+            Some(current) => record::retained_by(disk, layout, current)? == foreseen.count(),
+            None => true,
+        };
+    let base = if is_as_foreseen {
+        base
+    } else {
+        let before = History::from(disk, layout, current.as_ref())?;
+        let base = Base::over(disk, store, &before, retain)?;
+        stage.relink(base.parent.as_ref(), base.retained)?;
+        base
+    };
     let generation = record::describe(disk, layout, &name)?;
-    let older = before.describe(disk, layout)?;
+    base.mark_left_out(disk, layout)?;
     // 6.
     replace_record::swap(disk, layout, &lock, &mut stage, &name)
         .map_err(|failure| failure.of_publishing(disk, layout, &name, current.as_ref()))?;
     // 7.
-    let published = Committed::new(generation, &older, retain);
-    let history = before.over(disk, layout, &name, retained).ok();
-    let left = history.and_then(|history| expire::clean_but_one(disk, layout, &lock, &history));
+    let retained = NonZeroUsize::new(base.retained).unwrap_or(retain);
+    let published = Committed::new(generation, &base.older, retained);
+    let left = base.with(disk, layout, &name).ok().and_then(|history| {
+        store.found_corrupt.forget_expired(&history);
+        expire::clean_but_one(disk, layout, &lock, &history)
+    });
     drop(stage);
     drop(lock);
     if let Some(doomed) = left {
@@ -98,18 +114,18 @@ pub(crate) fn commit(
     Ok(published)
 }
 
-/// Removes, now, what dead writers left, and what this one retired.
-pub(crate) fn collect_garbage(store: &Store, caller: &CallerWatch) -> Result<()> {
+/// Removes, now, what dead writers left, and what this one expired. Returns how many this removed.
+pub(crate) fn collect_garbage(store: &Store, caller: &CallerWatch) -> Result<Collected> {
     let (disk, layout) = (Disk::new(Operation::CollectGarbage), &store.layout);
-    store.later.finish();
+    let finished = store.later.finish();
     if record::read(disk, layout)? == CommitRecord::Absent {
         // Nothing was ever staged here; a plain pair is left to the first publish.
-        return Ok(());
+        return Ok(finished);
     }
     let lock = StoreLock::acquire(disk, layout, store.patience, caller)?;
-    let current = record::read(disk, layout)?.into_current();
-    let history = History::from(disk, layout, current.as_ref())?;
-    expire::clean(disk, layout, &lock, &history, RecordSync::Unknown)
+    let history = History::of_current(disk, layout)?;
+    let collected = expire::clean(disk, layout, &lock, &history, RecordSync::Unknown)?;
+    Ok(Collected::new(finished.expired + collected.expired, finished.orphans + collected.orphans))
 }
 
 fn make_folders(disk: Disk, layout: &Layout) -> Result<()> {

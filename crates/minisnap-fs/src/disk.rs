@@ -72,6 +72,17 @@ impl Identity {
     }
 }
 
+/// Whether an error says that the medium lost what it should hold, and not that this process may not look at it.
+pub(crate) fn is_of_the_medium(error: &MiniSnapError) -> bool {
+    let MiniSnapError::Io { source, .. } = error else { return false };
+    #[cfg(target_os = "linux")]
+    let corrupt_metadata = Some(libc::EUCLEAN);
+    #[cfg(not(target_os = "linux"))]
+    let corrupt_metadata = None;
+    let code = source.raw_os_error();
+    matches!(code, Some(libc::EIO | libc::EBADMSG)) || code.is_some() && code == corrupt_metadata
+}
+
 impl Disk {
     pub(crate) fn new(operation: Operation) -> Self {
         Self { operation }
@@ -131,11 +142,13 @@ impl Disk {
         self.tell("look at", path, || file.metadata()).map(|metadata| Identity::of(&metadata))
     }
 
-    /// The size in bytes and the time of the last change of a file.
+    /// The size in bytes and the time of the last change of a file; `None` if there is no regular file.
     pub(crate) fn size_and_time(&self, path: &Path) -> Result<Option<(u64, SystemTime)>> {
         match self.or_missing("look at", path, || fs::symlink_metadata(path))? {
-            Some(metadata) => Ok(Some((metadata.len(), self.tell("look at", path, || metadata.modified())?))),
-            None => Ok(None),
+            Some(metadata) if metadata.is_file() => {
+                Ok(Some((metadata.len(), self.tell("look at", path, || metadata.modified())?)))
+            }
+            _ => Ok(None),
         }
     }
 
@@ -178,19 +191,23 @@ impl Disk {
 
     /// All bytes of a file.
     pub(crate) fn read(&self, mut file: &File, path: &Path) -> Result<Vec<u8>> {
-        let size = self.tell("look at", path, || file.metadata())?.len();
-        let mut bytes = Vec::new();
-        // A file that claims to be larger than memory is an error, not an abort.
-        self.tell("read", path, || {
-            bytes.try_reserve_exact(usize::try_from(size).unwrap_or(usize::MAX))?;
-            file.read_to_end(&mut bytes)
-        })?;
+        let mut bytes = self.room_for(file, path)?;
+        self.tell("read", path, || file.read_to_end(&mut bytes))?;
         Ok(bytes)
     }
 
-    /// The first `limit` bytes of a file.
-    pub(crate) fn read_head(&self, file: &File, path: &Path, limit: usize) -> Result<Vec<u8>> {
+    /// Room for all bytes of a file, none of it used yet. A file that claims to be larger than memory, as a sparse one may, is
+    /// an error, and neither an abort nor read for ever.
+    pub(crate) fn room_for(&self, file: &File, path: &Path) -> Result<Vec<u8>> {
+        let size = self.tell("look at", path, || file.metadata())?.len();
         let mut bytes = Vec::new();
+        self.tell("read", path, || Ok(bytes.try_reserve_exact(usize::try_from(size).unwrap_or(usize::MAX))?))?;
+        Ok(bytes)
+    }
+
+    /// The next `limit` bytes of an open file, or as many as there are.
+    pub(crate) fn read_next(&self, file: &File, path: &Path, limit: usize) -> Result<Vec<u8>> {
+        let mut bytes = Vec::with_capacity(limit);
         self.tell("read", path, || file.take(limit as u64).read_to_end(&mut bytes))?;
         Ok(bytes)
     }

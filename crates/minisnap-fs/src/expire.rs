@@ -1,16 +1,17 @@
-//! Removing what is not retained: retired generations, and what dead writers left.
+//! Removing what is not retained: expired generations, and what dead writers left. What is corrupt is moved aside.
 //!
 //! What is to go is decided under `.lock`, and for good: what isn't retained by a durable commit record is never retained
 //! again by a writer. So it needs no lock to be removed, and nobody has to wait for it: see `later.rs`.
 
 use crate::{
     disk::Disk,
-    layout::{GENERATION_ENTRIES, GenerationName, Layout, NEXT, is_stage},
-    lock::{StoreLock, Writer, WriterLock, writer_of},
+    healing,
+    layout::{GENERATION_ENTRIES, GenerationName, Layout, NEXT, is_stage, moved_aside},
+    lock::{StoreLock, Writer, WriterLock, is_writer_seen, writer_of},
     record::{self, History},
     replace_record,
 };
-use minisnap_core::Result;
+use minisnap_core::{Collected, Result};
 use std::{
     collections::HashSet,
     path::{Path, PathBuf},
@@ -36,17 +37,59 @@ pub(crate) fn clean(
     lock: &StoreLock,
     history: &History,
     mut sync: RecordSync,
-) -> Result<()> {
+) -> Result<Collected> {
+    let mut collected = Collected::default();
+    // Known before the first is removed: then its link is gone.
+    let mut expired = None;
     each_doomed(disk, layout, history, |doomed| {
-        if sync == RecordSync::Unknown && !doomed.is_stage {
+        if doomed.is_stage {
+            collected.orphans += usize::from(doomed.remove()?);
+            return Ok(());
+        }
+        if sync == RecordSync::Unknown {
             if doomed.was_removed_meanwhile()? {
                 return Ok(());
             }
-            replace_record::renew(disk, layout, lock, history.newest())?;
+            renew(disk, layout, lock, history)?;
             sync = RecordSync::Done;
         }
-        doomed.remove()
-    })
+        let expired = expired.get_or_insert_with(|| history.expired(disk, layout).unwrap_or_default());
+        let count = match expired.iter().any(|name| layout.generation(name) == doomed.folder) {
+            true => &mut collected.expired,
+            false => &mut collected.orphans,
+        };
+        *count += usize::from(doomed.remove()?);
+        Ok(())
+    })?;
+    Ok(collected)
+}
+
+/// How many a collection would remove now. Takes no lock: a living writer's are left out as far as they are
+/// [seen](is_writer_seen).
+pub(crate) fn count(disk: Disk, layout: &Layout, history: &History) -> Result<Collected> {
+    let (expired, retained) = (history.expired(disk, layout)?, history.names());
+    let mut count = Collected::default();
+    for name in disk.names_in(&layout.snapshots())? {
+        let folder = layout.snapshots().join(&name);
+        let is_garbage = is_stage(&name) || is_unretained(&name, &retained, history);
+        if !is_garbage || !disk.is_folder(&folder)? || is_writer_seen(disk, &folder)? {
+            continue;
+        }
+        match GenerationName::parse(&name) {
+            Some(name) if expired.contains(&name) => count.expired += 1,
+            _ => count.orphans += 1,
+        }
+    }
+    Ok(count)
+}
+
+/// Makes durable what says that others aren't retained, whoever placed it: the number in the current generation, which a
+/// killed [`retention::expire`](crate::retention::expire) may have reduced, and the commit record.
+pub(crate) fn renew(disk: Disk, layout: &Layout, lock: &StoreLock, history: &History) -> Result<()> {
+    if let Some(newest) = history.newest() {
+        replace_record::set_retained(disk, layout, lock, newest, history.count())?;
+    }
+    replace_record::renew(disk, layout, lock, history.newest())
 }
 
 /// The same where the commit record is durable, but a small one is left to be removed later, by this writer: no other will
@@ -59,7 +102,7 @@ pub(crate) fn clean_but_one(disk: Disk, layout: &Layout, _lock: &StoreLock, hist
             left = Some(doomed);
             return Ok(());
         }
-        doomed.remove()
+        doomed.remove().map(drop)
     });
     left
 }
@@ -70,6 +113,8 @@ pub(crate) struct Doomed {
     disk: Disk,
     folder: PathBuf,
     is_stage: bool,
+    /// It is corrupt, and is moved aside in place of being removed: see `healing.rs`.
+    is_marked: bool,
     /// That of its JSON, if there is one.
     claim: Option<WriterLock>,
     /// What was current when this was decided.
@@ -83,7 +128,7 @@ impl Doomed {
     /// Without a claim, other writers could not tell that it is somebody's.
     fn can_wait(&self) -> bool {
         let bytes = self.claim.as_ref().and_then(|claim| claim.bytes().ok());
-        bytes.is_some_and(|bytes| bytes <= Self::SMALL)
+        !self.is_marked && bytes.is_some_and(|bytes| bytes <= Self::SMALL)
     }
 
     /// Whether another writer removed it while this one looked. If only its empty folder is left, that goes here.
@@ -95,16 +140,24 @@ impl Doomed {
         }
     }
 
-    /// Removes it under the lock.
-    fn remove(self) -> Result<()> {
+    /// Removes it under the lock. Returns whether there was one.
+    fn remove(self) -> Result<bool> {
+        if self.is_marked {
+            return self.disk.rename(&self.folder, &moved_aside(&self.folder)).map(|()| false);
+        }
         remove_generation(self.disk, &self.folder)
     }
 
     /// Removes it without the lock, if it is still what was claimed, and isn't retained: an operator may have put a backup in
-    /// the store's place meanwhile, or another commit record.
-    pub(crate) fn remove_later(self, layout: &Layout) -> Result<()> {
+    /// the store's place meanwhile, or another commit record. Returns what was removed.
+    pub(crate) fn remove_later(self, layout: &Layout) -> Result<Collected> {
         let is_there = self.claim.as_ref().is_some_and(|claim| claim.is_still_there().unwrap_or(false));
-        if is_there && self.is_still_unretained(layout)? { self.remove() } else { Ok(()) }
+        if !is_there || !self.is_still_unretained(layout)? {
+            return Ok(Collected::default());
+        }
+        let is_stage = self.is_stage;
+        let removed = usize::from(self.remove()?);
+        Ok(if is_stage { Collected::new(0, removed) } else { Collected::new(removed, 0) })
     }
 
     fn is_still_unretained(&self, layout: &Layout) -> Result<bool> {
@@ -124,7 +177,7 @@ fn each_doomed(
     history: &History,
     mut remove: impl FnMut(Doomed) -> Result<()>,
 ) -> Result<()> {
-    let retained: HashSet<&str> = history.retained.iter().map(GenerationName::as_str).collect();
+    let retained = history.names();
     let mut result = Ok(());
     for name in disk.names_in(&layout.snapshots())? {
         let folder = layout.snapshots().join(&name);
@@ -135,9 +188,9 @@ fn each_doomed(
         } else if is_stage || is_unretained(&name, &retained, history) {
             match writer_of(disk, &folder) {
                 Writer::Lives => continue,
-                Writer::Gone(claim) => {
-                    remove(Doomed { disk, folder, is_stage, claim, current: history.newest().cloned() })
-                }
+                Writer::Gone(claim) => healing::is_marked(disk, &folder).and_then(|is_marked| {
+                    remove(Doomed { disk, folder, is_stage, is_marked, claim, current: history.newest().cloned() })
+                }),
             }
         } else {
             Ok(())
@@ -153,14 +206,16 @@ fn is_unretained(name: &str, retained: &HashSet<&str>, history: &History) -> boo
 
 /// Removes a generation's or stage's folder, by the names known to be in it. A folder that holds anything else stays, with
 /// that, and a link to a folder stays as it is.
-pub(crate) fn remove_generation(disk: Disk, folder: &Path) -> Result<()> {
+///
+/// Returns whether there was one.
+pub(crate) fn remove_generation(disk: Disk, folder: &Path) -> Result<bool> {
     if !disk.is_folder(folder)? {
         // Nothing, or a link that somebody placed: what it leads to is outside.
-        return Ok(());
+        return Ok(false);
     }
     // The JSON last: as long as it is there, its lock tells other writers whose this is.
     GENERATION_ENTRIES.iter().rev().try_for_each(|entry| disk.remove(&folder.join(entry)))?;
-    disk.remove_folder(folder)
+    disk.remove_folder(folder).map(|()| true)
 }
 
 #[cfg(test)]

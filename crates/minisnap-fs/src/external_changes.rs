@@ -115,8 +115,7 @@ fn read_edit(disk: Disk, layout: &Layout, current: &GenerationName) -> Result<Ed
             found: Absence::NoPairToAccept { missing: if json.is_none() { JSON_NAME } else { SEQ_NAME } },
         });
     };
-    // Before the edit is read: there is never more than one of the two in memory.
-    let current_is_intact = read::read_files(disk, layout, current)?.is_ok();
+    let current_is_intact = read::check_files(disk, layout, current)?.is_none();
     let seq = names::read_seq(disk, seq, &seq_path)?;
     Ok(Edit { json: disk.read(json, &json_path)?, seq, current_is_intact })
 }

@@ -3,10 +3,14 @@
 
 mod calls;
 mod cancelled;
+mod expire;
+mod give_up;
+mod heal;
 pub(crate) mod meanwhile;
 mod readers;
+mod verify;
 
-use crate::FsBackend;
+use crate::{FsBackend, layout};
 use minisnap_core::{CommitOptions, Generation, MiniSnapError, Result, SnapshotBackend};
 use std::{
     collections::BTreeSet,
@@ -332,6 +336,6 @@ async fn a_stage_that_lost_a_write_is_not_published_by_a_writer_who_overlooked_i
     store.unplan();
     stage.write_all(b"2]").unwrap();
     let error = stage.commit(CommitOptions::new(NonZeroUsize::MIN)).await.unwrap_err();
-    assert!(error.to_string().contains("would have a hole"), "{error}");
+    assert!(std::error::Error::source(&error).unwrap().to_string().contains("would have a hole"), "{error:?}");
     assert_eq!(store.restore().await.unwrap(), Some(("[2]".into(), 2)));
 }

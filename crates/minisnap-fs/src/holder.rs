@@ -20,21 +20,37 @@ pub(crate) fn of(file: &File) -> Option<String> {
         return Some(name(taker));
     }
     // 2. Also where a file system gives its files other devices than its locks, as Btrfs does.
-    let all = fs::read_dir("/proc").ok()?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-    let holder = name(all.into_iter().find(|pid| has_it(*pid, &found) == Some(true))?);
+    let holder = name(processes().find(|pid| has_it(*pid, &found) == Some(true))?);
     Some(taker.map_or_else(|| holder.clone(), |taker| format!("{holder}, which inherited it from process {taker}")))
+}
+
+/// Whether any process that can be seen has a lock on `file`. Unlike a try of the lock, this takes nothing.
+pub(crate) fn is_locked(file: &File) -> bool {
+    let Ok(found) = file.metadata() else { return false };
+    let is_listed = |locks: String| flocks_on(&locks, found.dev(), found.ino()).next().is_some();
+    fs::read_to_string("/proc/locks").is_ok_and(is_listed) || processes().any(|pid| has_it(pid, &found) == Some(true))
 }
 
 /// The process that took a `flock` on this file. Of those that wait for it, the lines have an arrow.
 fn taker(locks: &str, device: u64, inode: u64) -> Option<u32> {
+    // From another namespace of processes, it is 0.
+    flocks_on(locks, device, inode).find(|pid| *pid > 0)
+}
+
+/// Who took each `flock` on this file.
+fn flocks_on(locks: &str, device: u64, inode: u64) -> impl Iterator<Item = u32> {
     let file = format!("{:02x}:{:02x}:{inode}", libc::major(device), libc::minor(device));
-    locks.lines().find_map(|line| {
+    locks.lines().filter_map(move |line| {
         let mut words = line.split_whitespace().skip(1);
         let (kind, _mode, _access) = (words.next()?, words.next()?, words.next()?);
         let (pid, locked) = (words.next()?, words.next()?);
-        // From another namespace of processes, it is 0.
-        (kind == "FLOCK" && locked == file).then_some(pid)?.parse().ok().filter(|pid| *pid > 0)
+        (kind == "FLOCK" && locked == file).then_some(pid)?.parse().ok()
     })
+}
+
+fn processes() -> impl Iterator<Item = u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten();
+    entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
 }
 
 /// Whether a process has this file open with a lock on it. `None` if that may not be looked at.

@@ -9,7 +9,7 @@
 //!    queue; or, if the process dies, the next writer, who finds it unlocked.
 
 use crate::{expire::Doomed, layout::Layout, lock::Owner};
-use minisnap_core::spawn_blocking;
+use minisnap_core::{Collected, spawn_blocking};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use tokio::runtime::Handle;
 
@@ -43,13 +43,14 @@ impl Later {
     }
 
     /// Removes, now, the one that waits, and waits for the one that is being removed.
-    pub(crate) fn finish(&self) {
-        if self.is_usable() {
-            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(doomed) = waiting.take() {
-                let _ = doomed.remove_later(&self.layout);
-            }
+    /// Returns what this removed.
+    pub(crate) fn finish(&self) -> Collected {
+        if !self.is_usable() {
+            return Collected::default();
         }
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let removed = waiting.take().map(|doomed| doomed.remove_later(&self.layout));
+        removed.and_then(Result::ok).unwrap_or_default()
     }
 
     /// Gives it back if there is one already.
@@ -92,6 +93,7 @@ mod tests {
         backend, commit,
         disk::Disk,
         expire::clean_but_one,
+        healing::FoundCorrupt,
         layout::{GENERATION_ENTRIES, GenerationName, Layout},
         lock::{Caller, StoreLock, Writer, writer_of},
         record::History,
@@ -266,7 +268,12 @@ mod tests {
         let (doomed, folder) = store.doomed();
         let _waiting = later.put(doomed).expect("there is none yet");
         let caller = Caller::default();
-        let swept = backend::Store { layout: store.layout.clone(), patience: Duration::ZERO, later };
+        let swept = backend::Store {
+            layout: store.layout.clone(),
+            patience: Duration::ZERO,
+            later,
+            found_corrupt: FoundCorrupt::default(),
+        };
         commit::collect_garbage(&swept, &caller.watch()).expect("nothing is in its way");
         assert!(!folder.exists());
     }

@@ -8,6 +8,10 @@
 //!                    snapshot.seq
 //!                    parent   -> ../NAME             what was current before it; absent in the first
 //!                    retained -> 2                   how many of the history are retained since it was published
+//!                    corrupt  -> snapshot.json       it is corrupt, and to be moved aside once it isn't retained
+//! DIR/snapshots/NAME.corrupt/                        a corrupt generation that was moved aside: nothing touches it any more
+//! DIR/snapshot.json.aside-RANDOM                     what another program wrote at one of the two names, moved aside
+//! DIR/snapshots.aside-RANDOM/                        a store that was given up
 //! DIR/snapshots/.stage-RANDOM/                       a generation being written
 //! DIR/snapshots/.next                                a link that is about to be renamed to its place
 //! DIR/snapshots/.settling                            the two names were changed, and DIR may not be synced since
@@ -36,6 +40,8 @@ pub(crate) const GENERATION_ENTRIES: [&str; 4] = [JSON_NAME, SEQ_NAME, PARENT, R
 
 pub(crate) const PARENT: &str = "parent";
 pub(crate) const RETAINED: &str = "retained";
+/// In a corrupt generation that is to be moved aside: not removed with its files.
+pub(crate) const MARK: &str = "corrupt";
 pub(crate) const NEXT: &str = ".next";
 /// Unlike `.next`, only ever removed by whoever has synced the folder.
 const SETTLING: &str = ".settling";
@@ -44,6 +50,8 @@ const SETTLING: &str = ".settling";
 pub(crate) const CURRENT: &str = "current";
 const RANDOM_LENGTH: usize = 16;
 const STAGE_PREFIX: &str = ".stage-";
+/// After the name of a corrupt generation that was moved aside.
+const MOVED_ASIDE: &str = ".corrupt";
 
 /// The random part of the name of a plain pair that has no place of its own yet, so that its generation is called the same
 /// before and after it is adopted.
@@ -103,9 +111,9 @@ impl Layout {
         Ok(self.snapshots().join(format!("{STAGE_PREFIX}{}", random_name_part(RANDOM_LENGTH)?)))
     }
 
-    /// A path beside `name` for a file that must neither stay there nor be lost.
-    pub(crate) fn new_aside(&self, name: &PublicName) -> io::Result<PathBuf> {
-        Ok(self.dir.join(format!("{}.aside-{}", name.file, random_name_part(RANDOM_LENGTH)?)))
+    /// A path beside `name` for what must neither stay there nor be lost.
+    pub(crate) fn new_aside(&self, name: &str) -> io::Result<PathBuf> {
+        Ok(self.dir.join(format!("{name}.aside-{}", random_name_part(RANDOM_LENGTH)?)))
     }
 }
 
@@ -187,6 +195,18 @@ impl fmt::Display for GenerationName {
 /// Whether a name in `snapshots` is that of a stage.
 pub(crate) fn is_stage(name: &str) -> bool {
     name.strip_prefix(STAGE_PREFIX).is_some_and(is_random_part)
+}
+
+/// Where a corrupt generation is moved: a name outside of the grammar, so that nothing touches it any more.
+pub(crate) fn moved_aside(generation: &Path) -> PathBuf {
+    let mut path = generation.as_os_str().to_owned();
+    path.push(MOVED_ASIDE);
+    path.into()
+}
+
+/// Whether a name in `snapshots` is that of a corrupt generation that was moved aside.
+pub(crate) fn is_moved_aside(name: &str) -> bool {
+    name.strip_suffix(MOVED_ASIDE).is_some_and(|name| GenerationName::parse(name).is_some())
 }
 
 /// Whether a name in the store's folder is that of a snapshot of versions 0.1.2 and 0.1.3: `snapshot_`, 20 digits, and the

@@ -43,11 +43,14 @@ mod fault_tests;
 #[cfg(any(fuzzing, test))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod give_up;
+mod healing;
 #[cfg(target_os = "linux")]
 mod holder;
 mod inside;
 mod later;
 mod layout;
+mod links;
 mod lock;
 mod migrate;
 mod names;
@@ -56,7 +59,9 @@ mod read;
 mod record;
 mod repair;
 mod replace_record;
+mod retention;
 mod stage;
 mod text_links;
+mod verify;
 
 pub use backend::FsBackend;

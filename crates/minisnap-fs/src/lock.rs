@@ -91,8 +91,24 @@ fn held_by_another(file: &File) -> String {
 }
 
 impl StoreLock {
+    /// Makes sure that nobody else can hold the store's lock.
+    ///
+    /// # Errors
+    ///
+    /// `Busy` if somebody removed the file.
+    pub(crate) fn check_still_the_stores(&self) -> Result<()> {
+        if self.is_still_the_stores()? {
+            return Ok(());
+        }
+        Err(MiniSnapError::Busy {
+            at: self.disk.at(&self.path),
+            waited: Duration::ZERO,
+            reason: "somebody removed the lock file while it was held".into(),
+        })
+    }
+
     /// Whether what is locked is still the file at the lock's path. If somebody removed that, others may hold a new one.
-    pub(crate) fn is_still_the_stores(&self) -> Result<bool> {
+    fn is_still_the_stores(&self) -> Result<bool> {
         is_at(self.disk, &self.file, &self.path)
     }
 }
@@ -215,6 +231,19 @@ pub(crate) fn writer_of(disk: Disk, folder: &Path) -> Writer {
     }
 }
 
+/// Whether the writer of a stage or generation lives, as far as that can be seen without a lock. To try the lock takes it for a
+/// moment, and a writer that tries meanwhile would take this reader for a living writer.
+///
+/// `false` where the system doesn't tell: it isn't Linux, `/proc` isn't mounted, or the writer is in another namespace.
+pub(crate) fn is_writer_seen(disk: Disk, folder: &Path) -> Result<bool> {
+    let Some(file) = disk.open(&folder.join(JSON_NAME))? else { return Ok(false) };
+    #[cfg(target_os = "linux")]
+    let is_locked = crate::holder::is_locked(&file);
+    #[cfg(not(target_os = "linux"))]
+    let is_locked = drop(file) != ();
+    Ok(is_locked)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -251,6 +280,17 @@ mod tests {
         drop(store_lock(&folder).expect("it was let go"));
         assert!(writer_is_gone(&folder));
         assert!(writer_is_gone(&folder), "who asked let go of it");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn living_writer_is_seen_without_taking_its_lock() {
+        let (folder, _store, writer, inherited) = locked();
+        let is_seen = || is_writer_seen(Disk::new(Operation::Verify), folder.path()).expect("it can be looked at");
+        assert!(is_seen());
+        drop((writer, inherited));
+        assert!(!is_seen());
+        assert!(writer_is_gone(&folder));
     }
 
     #[cfg(target_os = "linux")]

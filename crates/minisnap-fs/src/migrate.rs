@@ -108,7 +108,8 @@ pub(crate) fn set_aside_plain_files(disk: Disk, layout: &Layout, _lock: &StoreLo
     let mut moved = Vec::new();
     for (name, found) in layout.names().iter().zip(names::look(disk, layout)?) {
         if found == AtName::File {
-            let aside = layout.new_aside(name).map_err(|error| disk.error("name a place for", &name.path, error))?;
+            let aside =
+                layout.new_aside(name.file).map_err(|error| disk.error("name a place for", &name.path, error))?;
             disk.rename(&name.path, &aside)?;
             moved.push(aside);
         }
@@ -170,8 +171,5 @@ fn place_link(disk: Disk, layout: &Layout, _lock: &StoreLock, name: &PublicName)
     if disk.entry(&name.path)? == Entry::Link(name.target.clone()) {
         return Ok(());
     }
-    let next = layout.next();
-    disk.remove(&next)?;
-    disk.link(&name.target, &next)?;
-    disk.rename(&next, &name.path)
+    replace_record::place_link(disk, layout, &name.target, &name.path)
 }

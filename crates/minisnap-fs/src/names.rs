@@ -90,7 +90,7 @@ fn still_there(disk: Disk, layout: &Layout, identities: &[Identity; 2]) -> Resul
 /// Reads the seq in an open `snapshot.seq`.
 pub(crate) fn read_seq(disk: Disk, file: &std::fs::File, path: &Path) -> Result<u64> {
     // One byte more than allowed, so that too many are noticed.
-    let bytes = disk.read_head(file, path, MAX_SEQ_BYTES + 1)?;
+    let bytes = disk.read_next(file, path, MAX_SEQ_BYTES + 1)?;
     parse_seq(&bytes).map_err(|found| MiniSnapError::InvalidSequence { at: disk.at(path), found })
 }
 
@@ -101,13 +101,15 @@ pub(crate) fn read_seq(disk: Disk, file: &std::fs::File, path: &Path) -> Result<
 ///
 /// `ExternalChange` if one says something else: another program wrote there, and what it wrote may be newer.
 pub(crate) fn check_plain_files(disk: Disk, layout: &Layout, current: &GenerationName) -> Result<()> {
-    for name in layout.names() {
-        if look_at(disk, layout, &name)? == AtName::File && !says_the_same(disk, &name, current)? {
-            return Err(MiniSnapError::ExternalChange {
-                at: disk.at(&name.path),
-                found: ExternalChange::Replaced { current: current.seq },
-            });
-        }
+    layout.names().iter().try_for_each(|name| check_plain_file(disk, layout, name, current))
+}
+
+pub(crate) fn check_plain_file(disk: Disk, layout: &Layout, name: &PublicName, current: &GenerationName) -> Result<()> {
+    if look_at(disk, layout, name)? == AtName::File && !says_the_same(disk, name, current)? {
+        return Err(MiniSnapError::ExternalChange {
+            at: disk.at(&name.path),
+            found: ExternalChange::Replaced { current: current.seq },
+        });
     }
     Ok(())
 }

@@ -5,8 +5,9 @@
 //! and the record has moved on; if it hasn't, they are missing.
 
 use crate::{
+    backend::Store,
     commit,
-    disk::Disk,
+    disk::{self, Disk},
     layout::{GenerationName, Layout},
     migrate,
     names::{self, AtName, PlainPair},
@@ -14,12 +15,13 @@ use crate::{
     repair,
 };
 use minisnap_core::{
-    Absence, Bytes, Corruption, Digest, Generation, MiniSnapError, Operation, Result,
-    format::{JSON_NAME, SEQ_NAME},
+    Absence, Bytes, Corruption, Digester, Generation, MiniSnapError, Operation, Result,
+    format::{CHUNK, JSON_NAME, SEQ_NAME},
 };
+use std::{fs::File, path::PathBuf};
 
 /// How often a reader looks again when what it read was replaced under it.
-const LOOKS: usize = 64;
+pub(crate) const LOOKS: usize = 64;
 
 /// The current generation, where a commit record tells: one `readlink`. `None`: look for a plain pair.
 pub(crate) fn current_by_record(layout: &Layout) -> Result<Option<Generation>> {
@@ -53,8 +55,10 @@ pub(crate) fn history(layout: &Layout) -> Result<Vec<Generation>> {
                 let history = History::from(disk, layout, Some(&name))?;
                 let generations = history.describe(disk, layout)?;
                 disk.sync_folder_to_read(&layout.snapshots())?;
-                // One that isn't whole was either overtaken by a publish that retired its end, or has a gap for good.
-                if history.is_whole() || record::read(disk, layout)?.current() == Some(&name) {
+                // How many are retained may have been reduced by a writer that was killed before its sync.
+                let is_synced = record::sync_retained(disk, layout, &name)?;
+                // One that isn't whole was either overtaken by a writer that expired its end, or has a gap for good.
+                if history.is_whole() && is_synced || history.is_up_to_date(disk, layout)? {
                     return Ok(generations);
                 }
             }
@@ -68,13 +72,28 @@ pub(crate) fn history(layout: &Layout) -> Result<Vec<Generation>> {
 }
 
 /// The JSON of a retained generation.
-pub(crate) fn read(layout: &Layout, generation: &Generation) -> Result<Bytes> {
-    let disk = Disk::new(Operation::Read);
+pub(crate) fn read(store: &Store, generation: &Generation) -> Result<Bytes> {
+    match open(store, generation)? {
+        Opened::BarePair(json) => Ok(json.into()),
+        Opened::Generation(json) => json.read_all(store),
+    }
+}
+
+/// A snapshot that is read to its end, whatever becomes of its name meanwhile.
+#[derive(Debug)]
+pub(crate) enum Opened {
+    BarePair(Vec<u8>),
+    Generation(OpenJson),
+}
+
+/// Opens both files of a retained generation, and checks the seq.
+pub(crate) fn open(store: &Store, generation: &Generation) -> Result<Opened> {
+    let (disk, layout) = (Disk::new(Operation::Read), &store.layout);
     let retired = || MiniSnapError::Expired { at: disk.at(layout.dir()), generation: generation.clone() };
     let name = GenerationName::parse(generation.name()).ok_or_else(retired)?;
     for _ in 0..LOOKS {
         let current = match look(disk, layout)? {
-            Current::Plain(pair) if pair.name == name => return Ok(pair.json.into()),
+            Current::Plain(pair) if pair.name == name => return Ok(Opened::BarePair(pair.json)),
             Current::Plain(_) | Current::Nothing => return Err(retired()),
             Current::Generation(current) => current,
         };
@@ -91,12 +110,13 @@ pub(crate) fn read(layout: &Layout, generation: &Generation) -> Result<Bytes> {
             }
             continue;
         }
-        match read_files(disk, layout, &name)? {
-            Ok(json) => return Ok(json.into()),
+        match open_files(disk, layout, &name)? {
+            Ok(json) => return Ok(Opened::Generation(json)),
             Err(damage) => {
-                // If the record has moved on, a publish may have retired it under this reader.
-                if record::read(disk, layout)?.current() == Some(&current) {
-                    return Err(corrupt(disk, layout, &name, &current, damage));
+                // If the record has moved on, or fewer are retained, it may have expired under this reader.
+                let history = History::of_current(disk, layout)?;
+                if history.newest() == Some(&current) && history.contains(&name) {
+                    return Err(corrupt(disk, store, &name, &current, damage));
                 }
             }
         }
@@ -106,16 +126,92 @@ pub(crate) fn read(layout: &Layout, generation: &Generation) -> Result<Bytes> {
 
 /// What is wrong with a generation's files, and with which.
 pub(crate) struct Damage {
-    file: &'static str,
-    found: Corruption,
+    pub(crate) file: &'static str,
+    pub(crate) found: Corruption,
 }
 
-/// Reads a generation's files and checks them against its name.
-pub(crate) fn read_files(
+/// The JSON of a generation, open: no writer can take it away any more.
+#[derive(Debug)]
+pub(crate) struct OpenJson {
     disk: Disk,
-    layout: &Layout,
-    name: &GenerationName,
-) -> Result<std::result::Result<Vec<u8>, Damage>> {
+    name: GenerationName,
+    path: PathBuf,
+    file: File,
+    /// Of what was read so far.
+    digester: Digester,
+    size: u64,
+}
+
+impl OpenJson {
+    /// The next piece; `None` at the end, if all pieces together are what was committed.
+    pub(crate) fn next_piece(mut self, store: &Store) -> Result<Option<(Bytes, Self)>> {
+        let piece = self.read_piece();
+        match self.noting(store, piece)? {
+            piece if !piece.is_empty() => Ok(Some((piece.into(), self))),
+            _ => self.end(store).map(|()| None),
+        }
+    }
+
+    fn read_all(mut self, store: &Store) -> Result<Bytes> {
+        let bytes = self.noting(store, self.disk.read(&self.file, &self.path))?;
+        self.take(&bytes);
+        self.end(store).map(|()| bytes.into())
+    }
+
+    /// What the medium has lost is as corrupt as what it has changed.
+    fn noting<T>(&self, store: &Store, read: Result<T>) -> Result<T> {
+        read.inspect_err(|error| {
+            if disk::is_of_the_medium(error) {
+                store.found_corrupt.note(&self.name, true);
+            }
+        })
+    }
+
+    /// All of it was read.
+    fn end(&self, store: &Store) -> Result<()> {
+        let Some(damage) = self.damage() else {
+            store.found_corrupt.note(&self.name, false);
+            return Ok(());
+        };
+        let current = record::read(self.disk, &store.layout).ok().and_then(CommitRecord::into_current);
+        Err(corrupt(self.disk, store, &self.name, current.as_ref().unwrap_or(&self.name), damage))
+    }
+
+    /// Reads it in pieces, and forgets them.
+    fn check(mut self) -> Result<Option<Damage>> {
+        // What no restore could hold isn't intact, and a sparse file can be longer than anybody waits.
+        drop(self.disk.room_for(&self.file, &self.path)?);
+        while !self.read_piece()?.is_empty() {}
+        Ok(self.damage())
+    }
+
+    fn read_piece(&mut self) -> Result<Vec<u8>> {
+        let piece = self.disk.read_next(&self.file, &self.path, CHUNK)?;
+        self.take(&piece);
+        Ok(piece)
+    }
+
+    fn take(&mut self, bytes: &[u8]) {
+        self.digester.update(bytes);
+        self.size += bytes.len() as u64;
+    }
+
+    fn damage(&self) -> Option<Damage> {
+        let found = Corruption::of_json(&self.name.to_generation(), self.size, self.digester.digest());
+        found.map(|found| Damage { file: JSON_NAME, found })
+    }
+}
+
+/// Checks a generation's files against its name, in bounded memory. `None` if they are intact.
+pub(crate) fn check_files(disk: Disk, layout: &Layout, name: &GenerationName) -> Result<Option<Damage>> {
+    match open_files(disk, layout, name)? {
+        Ok(json) => json.check(),
+        Err(damage) => Ok(Some(damage)),
+    }
+}
+
+/// Opens a generation's files, and checks the seq against its name.
+fn open_files(disk: Disk, layout: &Layout, name: &GenerationName) -> Result<std::result::Result<OpenJson, Damage>> {
     let missing = |file| Ok(Err(Damage { file, found: Corruption::Missing }));
     let Some(folder) = record::folder(disk, layout, name)? else {
         // Where it would be, for a person who looks for it.
@@ -135,49 +231,59 @@ pub(crate) fn read_files(
     if let Some(found) = found {
         return Ok(Err(Damage { file: SEQ_NAME, found }));
     }
-    let bytes = disk.read(&json, &json_path)?;
-    match Corruption::of_json(&name.to_generation(), bytes.len() as u64, Digest::of(&bytes)) {
-        None => Ok(Ok(bytes)),
-        Some(found) => Ok(Err(Damage { file: JSON_NAME, found })),
-    }
+    let (name, digester) = (name.clone(), Digester::new());
+    Ok(Ok(OpenJson { disk, name, path: json_path, file: json, digester, size: 0 }))
 }
 
 /// The error for a damaged generation, with what is intact among the others.
 fn corrupt(
     disk: Disk,
-    layout: &Layout,
+    store: &Store,
     name: &GenerationName,
     current: &GenerationName,
     damage: Damage,
 ) -> MiniSnapError {
+    let layout = &store.layout;
+    store.found_corrupt.note(name, true);
     let others = History::from(disk, layout, Some(current)).map_or_else(|_| Vec::new(), |history| history.retained);
-    let is_intact = |other: &GenerationName| matches!(read_files(disk, layout, other), Ok(Ok(_)));
+    let is_intact = |other: &GenerationName| {
+        let checked = check_files(disk, layout, other);
+        if let Ok(damage) = &checked {
+            store.found_corrupt.note(other, damage.is_some());
+        }
+        matches!(checked, Ok(None))
+    };
     let intact = others.into_iter().filter(|other| other != name && is_intact(other));
     let intact: Vec<_> = intact.map(|name| name.to_generation()).collect();
-    let back = match intact.first() {
+    let help = Some(help(intact.first()));
+    MiniSnapError::Corrupt {
+        at: disk.at(&layout.generation(name).join(damage.file)),
+        found: damage.found,
+        intact,
+        help,
+    }
+}
+
+/// What a person can do about a corrupt generation.
+pub(crate) fn help(newest_intact: Option<&Generation>) -> String {
+    let back = match newest_intact {
         Some(newest) => format!(
             "restore the newest intact generation, {newest} (SnapStore::restore_generation), and replay the log from there"
         ),
         None => repair::NOTHING_IS_INTACT.into(),
     };
-    MiniSnapError::Corrupt {
-        at: disk.at(&layout.generation(name).join(damage.file)),
-        found: damage.found,
-        intact,
-        help: Some(format!(
-            "if somebody edited it on purpose, FsBackend::accept_external_changes commits the edit; else {back}"
-        )),
-    }
+    format!("if somebody edited it on purpose, FsBackend::accept_external_changes commits the edit; else {back}")
 }
 
-enum Current {
+/// What is current, and where it is.
+pub(crate) enum Current {
     Nothing,
     Generation(GenerationName),
     Plain(PlainPair),
 }
 
 /// Looks for what is current until two looks agree.
-fn look(disk: Disk, layout: &Layout) -> Result<Current> {
+pub(crate) fn look(disk: Disk, layout: &Layout) -> Result<Current> {
     for _ in 0..LOOKS {
         let record = record::read(disk, layout)?;
         if let CommitRecord::Current(name) = record {
@@ -217,7 +323,7 @@ fn half(disk: Disk, layout: &Layout, there: &'static str, missing: &'static str)
     MiniSnapError::NotFound { at: disk.at(layout.dir()), found: Absence::HalfPair { there, missing } }
 }
 
-fn describe_plain(pair: &PlainPair) -> Generation {
+pub(crate) fn describe_plain(pair: &PlainPair) -> Generation {
     pair.name.to_generation().with_size(pair.json.len() as u64)
 }
 

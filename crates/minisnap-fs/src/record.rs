@@ -6,7 +6,7 @@ use crate::{
     layout::{GenerationName, Layout, NOTHING_PUBLISHED, PARENT, RETAINED},
     repair, text_links,
 };
-use minisnap_core::{Corruption, Generation, Result, format::JSON_NAME};
+use minisnap_core::{Corruption, Generation, MiniSnapError, Result, format::JSON_NAME};
 use std::{
     collections::HashSet,
     io,
@@ -123,20 +123,66 @@ impl History {
         Ok(Self { retained, count })
     }
 
-    /// The one that `newest` is the current generation of, once it is published over this one and `retained` of both are.
-    pub(crate) fn over(self, disk: Disk, layout: &Layout, newest: &GenerationName, retained: usize) -> Result<Self> {
-        if !self.is_whole() {
-            // What is missing decides what is left.
-            return Self::from(disk, layout, Some(newest));
-        }
-        let mut all = self.retained;
-        all.insert(0, newest.clone());
-        all.truncate(retained);
-        Ok(Self { retained: all, count: retained })
+    /// One without a gap.
+    pub(crate) fn whole(retained: Vec<GenerationName>) -> Self {
+        let count = retained.len();
+        Self { retained, count }
     }
 
     pub(crate) fn newest(&self) -> Option<&GenerationName> {
         self.retained.first()
+    }
+
+    /// The history of what the commit record says now; empty if nothing was committed.
+    pub(crate) fn of_current(disk: Disk, layout: &Layout) -> Result<Self> {
+        Self::from(disk, layout, read(disk, layout)?.current())
+    }
+
+    /// Whether the commit record, and the number that are retained, are still what this was read from.
+    pub(crate) fn is_up_to_date(&self, disk: Disk, layout: &Layout) -> Result<bool> {
+        let record = read(disk, layout)?;
+        Ok(match self.newest() {
+            newest if record.current() != newest => false,
+            Some(newest) => retained_by(disk, layout, newest)? == self.count,
+            None => true,
+        })
+    }
+
+    /// The newest `retain` of it.
+    pub(crate) fn reduced(mut self, retain: usize) -> Self {
+        self.retained.truncate(retain);
+        self.count = self.count.min(retain);
+        self
+    }
+
+    /// Where the history ends too early, and what is wrong there. `None` if it is whole.
+    pub(crate) fn gap(&self, layout: &Layout) -> Option<(PathBuf, Corruption)> {
+        let (newest, oldest) = (self.newest()?, self.retained.last()?);
+        if self.is_whole() {
+            return None;
+        }
+        let found = self.retained.len() as u64;
+        Some(if self.count == usize::MAX {
+            (layout.generation(newest).join(RETAINED), Corruption::HistoryGap { retained: None, found })
+        } else {
+            let retained = Some(self.count as u64);
+            (layout.generation(oldest).join(PARENT), Corruption::HistoryGap { retained, found })
+        })
+    }
+
+    /// The expired generations that are still there: those before the oldest retained one, as far as their links reach. Other
+    /// generations were never committed.
+    pub(crate) fn expired(&self, disk: Disk, layout: &Layout) -> Result<HashSet<GenerationName>> {
+        let mut expired = HashSet::new();
+        let Some(oldest) = self.retained.last().filter(|_| self.is_whole()) else { return Ok(expired) };
+        let mut next = read_parent(disk, layout, oldest)?;
+        while let Some(name) = next.filter(|name| !self.contains(name)) {
+            next = read_parent(disk, layout, &name)?;
+            if !expired.insert(name) {
+                break;
+            }
+        }
+        Ok(expired)
     }
 
     /// Whether all that should be retained was found. If not, a folder was moved or lost, and what its parent link would
@@ -150,14 +196,21 @@ impl History {
         self.count
     }
 
+    /// How many are retained besides the `newest` so many, those out of reach included.
+    pub(crate) fn count_without(&self, newest: usize) -> usize {
+        if self.count == usize::MAX { self.count } else { self.count.saturating_sub(newest) }
+    }
+
     /// Leaves the newest out.
     pub(crate) fn skip_newest(&mut self) {
         if !self.retained.is_empty() {
             self.retained.remove(0);
-            if self.count != usize::MAX {
-                self.count -= 1;
-            }
+            self.count = self.count_without(1);
         }
+    }
+
+    pub(crate) fn names(&self) -> HashSet<&str> {
+        self.retained.iter().map(GenerationName::as_str).collect()
     }
 
     pub(crate) fn contains(&self, name: &GenerationName) -> bool {
@@ -199,6 +252,21 @@ fn parent_in(disk: Disk, folder: &Path) -> Result<Option<GenerationName>> {
     Ok(read_link(disk, &folder.join(PARENT))?.and_then(|target| GenerationName::parse_parent(&target)))
 }
 
+/// How many a generation says are retained: any number, if that is lost.
+pub(crate) fn retained_by(disk: Disk, layout: &Layout, name: &GenerationName) -> Result<usize> {
+    let retained = folder(disk, layout, name)?.map(|folder| read_retained(disk, &folder)).transpose()?;
+    Ok(retained.flatten().unwrap_or(usize::MAX))
+}
+
+/// Makes durable how many a generation says are retained, without write access. `false` if its folder is gone.
+pub(crate) fn sync_retained(disk: Disk, layout: &Layout, name: &GenerationName) -> Result<bool> {
+    let Some(folder) = folder(disk, layout, name)? else { return Ok(false) };
+    match disk.sync_folder_to_read(&folder) {
+        Err(MiniSnapError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(false),
+        synced => synced.map(|()| true),
+    }
+}
+
 fn read_retained(disk: Disk, folder: &Path) -> Result<Option<usize>> {
     let target = read_link(disk, &folder.join(RETAINED))?;
     Ok(target.and_then(|target| target.to_str()?.parse().ok()).filter(|count| *count > 0))
@@ -233,7 +301,8 @@ mod tests {
         let folder = tempfile::TempDir::new().unwrap();
         let (disk, layout) = (Disk::new(Operation::Stage), Layout::new(folder.path().join("state")));
         disk.link(Path::new("not mounted"), layout.dir()).unwrap();
-        let error = read(disk, &layout).unwrap_err().to_string();
-        assert!(error.contains("not mounted") && error.contains(layout.dir().to_str().unwrap()), "{error}");
+        let error = read(disk, &layout).unwrap_err();
+        assert_eq!(error.at().location(), layout.dir().to_str().unwrap());
+        assert!(std::error::Error::source(&error).unwrap().to_string().contains("not mounted"), "{error:?}");
     }
 }

@@ -42,7 +42,7 @@ pub(crate) fn lost_record(disk: Disk, layout: &Layout, found: Corruption) -> Min
 }
 
 fn is_intact(disk: Disk, layout: &Layout, name: &GenerationName) -> bool {
-    matches!(read::read_files(disk, layout, name), Ok(Ok(_)))
+    matches!(read::check_files(disk, layout, name), Ok(None))
 }
 
 /// Whether there is a plain pair that could be taken as the snapshot, and isn't the text of links.
@@ -108,7 +108,7 @@ impl Chain {
         let mut commands = vec![format!("cd {}", quoted(dir))];
         for (name, _) in damaged {
             if disk.is_folder(&layout.generation(name)).unwrap_or(false) {
-                commands.push(format!("mv snapshots/{name} snapshots/{name}.damaged"));
+                commands.push(format!("mv snapshots/{name} snapshots/{name}.corrupt"));
             }
         }
         if let Some(count) = self.count.filter(|_| !damaged.is_empty()) {
@@ -154,7 +154,7 @@ fn all(disk: Disk, layout: &Layout) -> Vec<GenerationName> {
 }
 
 /// A word for a shell.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let is_plain = |char: char| char.is_ascii_alphanumeric() || "/._-+,:=@%".contains(char);
     if !text.is_empty() && text.chars().all(is_plain) {
         text.into()

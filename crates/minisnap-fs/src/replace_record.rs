@@ -1,13 +1,13 @@
-//! The one step that publishes: replacing the commit record.
+//! The one step that commits: replacing the commit record. And what makes durable what others may have placed without a sync.
 
 use crate::{
     disk::{Disk, Entry},
-    layout::{GenerationName, Layout, NOTHING_PUBLISHED},
+    layout::{GenerationName, Layout, NOTHING_PUBLISHED, RETAINED},
     lock::StoreLock,
     stage::Stage,
 };
 use minisnap_core::{MiniSnapError, Result};
-use std::{path::Path, time::Duration};
+use std::path::Path;
 
 /// A commit that didn't go well.
 pub(crate) enum Failure {
@@ -61,13 +61,7 @@ pub(crate) fn swap(
     name: &GenerationName,
 ) -> Result<(), Failure> {
     stage.check_still_there()?;
-    if !lock.is_still_the_stores()? {
-        return Err(Failure::Untouched(MiniSnapError::Busy {
-            at: disk.at(&layout.lock()),
-            waited: Duration::ZERO,
-            reason: "somebody removed the lock file while it was held".into(),
-        }));
-    }
+    lock.check_still_the_stores()?;
     let (next, current, snapshots) = (layout.next(), layout.current(), layout.snapshots());
     disk.remove(&next)?;
     disk.link(Path::new(name.as_str()), &next)?;
@@ -91,11 +85,31 @@ pub(crate) fn swap(
 /// Makes the commit record durable as it is, whoever placed it. It is placed anew: if the sync of the old one failed, a
 /// second sync of the same link may say that all is well.
 pub(crate) fn renew(disk: Disk, layout: &Layout, _lock: &StoreLock, current: Option<&GenerationName>) -> Result<()> {
+    let target = current.map_or(NOTHING_PUBLISHED, GenerationName::as_str);
+    place_link(disk, layout, Path::new(target), &layout.current())?;
+    disk.sync_folder(&layout.snapshots())
+}
+
+/// Makes a generation say, durably, how many of its history are retained. The link is placed anew also where it says so
+/// already, for the same reason.
+pub(crate) fn set_retained(
+    disk: Disk,
+    layout: &Layout,
+    _lock: &StoreLock,
+    name: &GenerationName,
+    retained: usize,
+) -> Result<()> {
+    let folder = layout.generation(name);
+    place_link(disk, layout, Path::new(&retained.to_string()), &folder.join(RETAINED))?;
+    disk.sync_folder(&folder)
+}
+
+/// Places a link in one step over whatever stands at `path`.
+pub(crate) fn place_link(disk: Disk, layout: &Layout, target: &Path, path: &Path) -> Result<()> {
     let next = layout.next();
     disk.remove(&next)?;
-    disk.link(Path::new(current.map_or(NOTHING_PUBLISHED, GenerationName::as_str)), &next)?;
-    disk.rename(&next, &layout.current())?;
-    disk.sync_folder(&layout.snapshots())
+    disk.link(target, &next)?;
+    disk.rename(&next, path)
 }
 
 #[cfg(test)]
@@ -103,6 +117,7 @@ mod tests {
     use super::*;
     use crate::lock::Caller;
     use minisnap_core::{Digest, Operation};
+    use std::time::Duration;
 
     #[test]
     fn whoever_lost_the_lock_file_does_not_commit() {

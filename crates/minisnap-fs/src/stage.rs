@@ -7,15 +7,13 @@ use crate::{
     layout::{GenerationName, Layout, PARENT, RETAINED},
     lock::WriterLock,
     parallel,
-    record::History,
 };
 use minisnap_core::{
-    Committed, Digester, MiniSnapError, Result,
+    Digester, MiniSnapError, Result,
     format::{CHUNK, SEQ_NAME, seq_text},
 };
 use std::{
     io,
-    num::NonZeroUsize,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -167,6 +165,15 @@ impl Stage {
         })
     }
 
+    /// Removes it, and tells how that went.
+    pub(crate) fn remove(mut self) -> Result<()> {
+        if self.json.is_owned() {
+            expire::remove_generation(self.disk, &self.folder)?;
+            self.kept = true;
+        }
+        Ok(())
+    }
+
     /// From here on it is never removed by this writer: the commit is on its way.
     pub(crate) fn keep(&mut self) {
         self.kept = true;
@@ -185,9 +192,4 @@ impl Drop for Stage {
             let _ = expire::remove_generation(self.disk, &self.folder);
         }
     }
-}
-
-/// How many are retained when a generation is published over `before`.
-pub(crate) fn retained_over(before: &History, retain: NonZeroUsize) -> usize {
-    Committed::retained_after(retain, before.count())
 }

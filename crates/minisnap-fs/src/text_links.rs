@@ -25,7 +25,7 @@ pub(crate) fn is_text_of(disk: Disk, name: &PublicName) -> Result<bool> {
 /// The text in a short file, less a line break at its end.
 pub(crate) fn text_in(disk: Disk, path: &Path) -> Result<Option<String>> {
     let Some(file) = disk.open(path)? else { return Ok(None) };
-    let bytes = disk.read_head(&file, path, LONGEST)?;
+    let bytes = disk.read_next(&file, path, LONGEST)?;
     let text = String::from_utf8(bytes).ok().filter(|text| text.len() < LONGEST);
     Ok(text.map(|text| text.trim_end_matches(['\r', '\n']).to_owned()))
 }

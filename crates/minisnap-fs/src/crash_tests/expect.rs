@@ -2,7 +2,7 @@
 
 use crate::{
     FsBackend,
-    layout::{GENERATION_ENTRIES, GenerationName, PARENT},
+    layout::{GENERATION_ENTRIES, GenerationName, PARENT, is_moved_aside},
 };
 use minisnap_core::{
     CommitOptions, Committed, MiniSnapError, SnapshotBackend,
@@ -60,7 +60,14 @@ pub(super) enum OrElse {
     SetAside,
     /// A plain pair that its writer didn't sync: as long as it isn't adopted, whatever is left of it.
     TornPlainPair,
+    /// The current generation is corrupt, with this seq: a commit over it loses nothing that is intact, and keeps its
+    /// JSON, [`CORRUPT`].
+    Heal(u64),
+    /// The commit record is lost: until the store is given up, which keeps what another program wrote, [`FOREIGN`].
+    GiveUp,
 }
+
+pub(super) const CORRUPT: &str = "[";
 
 pub(super) const FOREIGN: &str = "{\"foreign\": true}";
 
@@ -104,6 +111,21 @@ pub(super) async fn look(dir: &Path, or_else: OrElse) -> Check<Option<Snapshots>
             backend.revert_external_changes().await.map_err(told("set aside"))?;
             find(&backend).await.map_err(told("read after setting aside"))?
         }
+        Err(MiniSnapError::Corrupt { .. }) if matches!(or_else, OrElse::Heal(_)) => {
+            let next = Pair::new(100);
+            let committed = commit(&backend, &next, NonZeroUsize::MIN.saturating_add(9)).await;
+            committed.map_err(told("commit over corruption"))?;
+            let found = find(&backend).await.map_err(told("read what was committed over corruption"))?;
+            if !found.contains(&Pair::new(1)) || !found.contains(&Pair::new(2)) {
+                return Err(format!("an intact generation is lost: {found:?}"));
+            }
+            check_moved_aside(dir, or_else)?;
+            return Ok(None);
+        }
+        Err(MiniSnapError::Corrupt { .. }) if or_else == OrElse::GiveUp => {
+            backend.give_up_lost_store().await.map_err(told("give up"))?;
+            find(&backend).await.map_err(told("read after giving up"))?
+        }
         found => found.map_err(told("read"))?,
     };
     match read_plainly(dir) {
@@ -113,10 +135,24 @@ pub(super) async fn look(dir: &Path, or_else: OrElse) -> Check<Option<Snapshots>
         plain => return Err(format!("a plain reader finds {plain:?}, ours {:?}", found.first())),
     }
     check_next_publish(&backend, dir, &found).await?;
-    if or_else == OrElse::SetAside && !is_kept(dir, FOREIGN)? {
+    check_moved_aside(dir, or_else)?;
+    if matches!(or_else, OrElse::SetAside | OrElse::GiveUp) && !is_kept(dir, FOREIGN)? {
         return Err("what another program wrote is lost".into());
     }
     Ok(Some(found))
+}
+
+/// What is corrupt isn't removed, whoever committed over it and however far that came.
+fn check_moved_aside(dir: &Path, or_else: OrElse) -> Check<()> {
+    let OrElse::Heal(seq) = or_else else { return Ok(()) };
+    let names = list(&dir.join("snapshots"))?;
+    let is_it = |name: &&String| name.starts_with(&format!("{seq:020}-")) && is_moved_aside(name);
+    let Some(name) = names.iter().find(is_it) else { return Err(format!("what is corrupt isn't aside: {names:?}")) };
+    match fs::read_to_string(dir.join("snapshots").join(name).join(JSON_NAME)).as_deref() {
+        // What it says isn't told apart: see `is_never_read`.
+        Ok(_) => Ok(()),
+        Err(error) => Err(format!("what is corrupt lost its JSON: {error}")),
+    }
 }
 
 async fn check_next_publish(backend: &FsBackend, dir: &Path, before: &Snapshots) -> Check<()> {
@@ -186,7 +222,9 @@ fn check_no_debris<'a>(dir: &Path, retained: impl Iterator<Item = &'a str>) -> C
     names.retain(|name| !name.contains(".aside-"));
     expect_names(names, [JSON_NAME, SEQ_NAME, "snapshots"].into_iter())?;
     let retained: Vec<_> = retained.collect();
-    expect_names(list(&dir.join("snapshots"))?, [".lock", "current"].iter().chain(&retained).copied())?;
+    let mut names = list(&dir.join("snapshots"))?;
+    names.retain(|name| !is_moved_aside(name));
+    expect_names(names, [".lock", "current"].iter().chain(&retained).copied())?;
     for name in retained {
         let mut names = list(&dir.join("snapshots").join(name))?;
         names.insert(PARENT.into()); // The first has none.

@@ -1,5 +1,5 @@
-//! `history`, while somebody else publishes: what it returns survives a power loss, whoever published it, and however far that
-//! program came.
+//! `history`, or a commit that is refused as stale, while somebody else commits: what is told survives a power loss, whoever
+//! committed it, and however far that program came.
 
 use super::{
     expect::{OrElse, Pair, Snapshots, commit, published_over},
@@ -9,8 +9,8 @@ use crate::{
     disk::Disk,
     fault_tests::{self, meanwhile::Meanwhile},
 };
-use minisnap_core::{Committed, Result, SnapshotBackend};
-use std::{num::NonZeroUsize, path::Path};
+use minisnap_core::{CommitOptions, Committed, MiniSnapError, Precondition, Result, SnapshotBackend};
+use std::{io::Write, num::NonZeroUsize, path::Path, time::Duration};
 
 /// How far the other program comes.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -50,7 +50,9 @@ fn history_during(mut run: Run, other: Other, retain: NonZeroUsize, call: usize)
     let (backend, disk, root, dir) = (run.backend(), run.disk(), run.root().to_path_buf(), run.path());
     let meanwhile = Meanwhile::before_call(call, run.root(), move || match other {
         Other::Answers => drop(block_on(commit(&backend, &next(), retain)).expect("publish")),
-        Other::IsKilled => killed_before_its_last_sync(&root, || block_on(commit(&backend, &next(), retain))),
+        Other::IsKilled => {
+            assert!(killed_before_its_last_sync(&root, || block_on(commit(&backend, &next(), retain))));
+        }
         Other::IsOld => replace_bare_pair(disk, &dir),
     });
     let returned = block_on(run.backend().history()).expect("history");
@@ -80,8 +82,39 @@ fn history_during(mut run: Run, other: Other, retain: NonZeroUsize, call: usize)
     Some(run.look_from_here())
 }
 
-/// Kills a publish when its commit record is in its place, and not synced yet.
-fn killed_before_its_last_sync(root: &Path, commit: impl FnOnce() -> Result<Committed>) {
+/// The other commits the same, and is killed before its last sync, right before a call of this commit, and that for each of
+/// its calls. It may be after the sync of this one's files, which would have synced its record, too.
+pub(super) fn stale_at_each_call(start: fn() -> Run) -> Vec<Trace> {
+    (0..).map_while(|call| Some(stale_during(start(), call)?.end())).collect()
+}
+
+fn stale_during(mut run: Run, call: usize) -> Option<Run> {
+    let retain = NonZeroUsize::MIN.saturating_add(1);
+    let after = published_over(run.expected().last().expect("something is expected"), &next(), retain);
+    let (backend, root) = (run.backend().with_busy_timeout(Duration::ZERO), run.root().to_path_buf());
+    let meanwhile = Meanwhile::before_call(call, run.root(), move || {
+        // Unless this one has the lock.
+        killed_before_its_last_sync(&root, || block_on(commit(&backend, &next(), retain)));
+    });
+    let answer = block_on(async {
+        let mut staged = run.backend().stage(next().seq).await?;
+        staged.write_all(next().json.as_bytes()).expect("write");
+        staged.commit(CommitOptions::new(retain).with_precondition(Precondition::IfNewer)).await
+    });
+    let is_done = meanwhile.is_done();
+    drop(meanwhile);
+    assert!(matches!(answer, Ok(_) | Err(MiniSnapError::Stale { .. })), "{answer:?}");
+    run.expect(vec![after], OrElse::Nothing);
+    let run = run.look_from_here();
+    if !is_done {
+        drop(run.end());
+        return None;
+    }
+    Some(run)
+}
+
+/// Kills a commit when its commit record is in its place, and not synced yet. Returns whether it came that far.
+fn killed_before_its_last_sync(root: &Path, commit: impl FnOnce() -> Result<Committed>) -> bool {
     let (mut renamed, dying) = (false, root.to_path_buf());
     let is_last_sync = move |action: &str, path: &Path| {
         let is_sync = renamed && action == "sync" && path.ends_with("snapshots");
@@ -90,8 +123,8 @@ fn killed_before_its_last_sync(root: &Path, commit: impl FnOnce() -> Result<Comm
     };
     let death = Meanwhile::before_the_call(root, is_last_sync, move || fault_tests::kill(&dying));
     commit().expect_err("it is killed");
-    assert!(death.is_done());
     fault_tests::revive(root);
+    death.is_done()
 }
 
 /// As an old version does, but for its syncs.

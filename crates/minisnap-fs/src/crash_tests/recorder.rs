@@ -155,6 +155,9 @@ impl Names {
     }
 
     fn tame_name(&mut self, name: &str) -> String {
+        if let Some(generation) = name.strip_suffix(".corrupt") {
+            return format!("{}.corrupt", self.tame_name(generation));
+        }
         match name.rsplit_once('-') {
             Some((start, random))
                 if random.len() == 16 && random != "adoptedplainpair" && !random.starts_with(TAME) =>

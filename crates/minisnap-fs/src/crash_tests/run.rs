@@ -1,7 +1,7 @@
 //! Programs that use a store: recorded, killed at any point, and put through a power loss at every point.
 
 use super::{
-    expect::{Expect, OrElse, Pair, Snapshots, commit, find, look, published_over},
+    expect::{CORRUPT, Expect, OrElse, Pair, Snapshots, commit, find, look, published_over},
     recorder::{Recording, Step},
 };
 use crate::{
@@ -9,7 +9,9 @@ use crate::{
     disk::Disk,
     layout::{GenerationName, is_stage},
 };
-use minisnap_core::{CommitOptions, Committed, MiniSnapError, Operation, SnapshotBackend, StagedSnapshot};
+use minisnap_core::{
+    CommitOptions, Committed, MiniSnapError, Operation, Precondition, SnapshotBackend, StagedSnapshot,
+};
 use minisnap_crash_model::{Beside, Event, Model, Tree};
 use std::{
     collections::{HashMap, HashSet},
@@ -185,6 +187,67 @@ impl Run {
             or_else => or_else,
         };
         self.expect(vec![found], or_else);
+        self
+    }
+
+    /// Refused if what is current has this seq: then that is durable, whatever became of its writer.
+    pub(super) fn commit_if_newer(mut self, seq: u64, retain: usize) -> Self {
+        let (pair, retain) = (Pair::new(seq), NonZeroUsize::new(retain).expect("keeps at least one"));
+        let mut staged = block_on(self.backend().stage(seq)).expect("stage");
+        staged.write_all(pair.json.as_bytes()).expect("write");
+        self.try_to_publish(|before| published_over(before, &pair, retain));
+        let options = CommitOptions::new(retain).with_precondition(Precondition::IfNewer);
+        match block_on(staged.commit(options)) {
+            Ok(committed) => self.acknowledge(&committed),
+            Err(MiniSnapError::Stale { current, .. }) => {
+                let found = self.find();
+                assert_eq!(found.first().map(|pair| pair.seq), Some(current.seq()));
+                self.expect(vec![found], OrElse::Nothing);
+            }
+            Err(error) => panic!("{error}"),
+        }
+        self
+    }
+
+    /// The JSON of the current generation is changed behind its back, long ago; `intact` is retained besides.
+    pub(super) fn corrupt_current(mut self, seq: u64, intact: Snapshots) -> Self {
+        fs::write(self.path().join("snapshots/current/snapshot.json"), CORRUPT).expect("change it");
+        self.expect(vec![intact], OrElse::Heal(seq));
+        self.let_time_pass()
+    }
+
+    /// Commits over a corrupt current generation, or goes on where that is done. What is corrupt is found by this handle.
+    pub(super) fn heal(mut self, seq: u64, retain: usize) -> Self {
+        let (pair, retain) = (Pair::new(seq), NonZeroUsize::new(retain).expect("keeps at least one"));
+        let (backend, or_else) = (self.backend(), self.expect.or_else);
+        let length = self.recording.steps().len();
+        let _ = block_on(find(&backend));
+        self.recording.cut(length);
+        self.try_to_publish(|before| published_over(before, &pair, retain));
+        block_on(commit(&backend, &pair, retain)).expect("commit");
+        let found = self.find();
+        assert!(self.expect.one_of.contains(&found), "{found:?} in {:?}", self.expect);
+        // From here on, what is corrupt is not current any more.
+        self.expect(vec![found], or_else);
+        self
+    }
+
+    /// Gives up a lost store, unless that was done.
+    pub(super) fn give_up(mut self) -> Self {
+        let moved = block_on(self.backend().give_up_lost_store()).expect("give up");
+        let or_else = if moved.is_empty() { self.expect.or_else } else { OrElse::Nothing };
+        self.expect(vec![Vec::new()], or_else);
+        self
+    }
+
+    /// Reduces the retention.
+    pub(super) fn expire(mut self, retain: usize) -> Self {
+        self.try_to_publish(|before| before.iter().take(retain).cloned().collect());
+        let retain = NonZeroUsize::new(retain).expect("keeps at least one");
+        block_on(self.backend().expire(retain)).expect("expire");
+        let found = self.find();
+        assert!(found.len() <= retain.get() && self.expect.one_of.contains(&found), "{found:?} in {:?}", self.expect);
+        self.expect(vec![found], OrElse::Nothing);
         self
     }
 

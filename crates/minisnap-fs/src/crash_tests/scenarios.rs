@@ -35,6 +35,9 @@ cases! {
     killed_in_a_reseal killed_in_a_set_aside history_after_a_kill history_of_a_plain_pair
     history_during_a_publish history_during_a_first_publish history_during_an_adoption
     history_of_a_pair_that_is_replaced sweep_after_a_kill
+    expiry expiry_of_an_unsynced_commit expiry_while_another_is_staged killed_in_an_expiry
+    expiry_killed_before_a_commit_that_retains_more stale_after_a_kill stale_while_another_is_killed healing killed_in_a_healing giving_up
+    killed_while_giving_up
     power_loss_in_the_first_publish_after_a_power_loss power_loss_in_an_adoption_after_a_power_loss
     ; slow: two_adopters_at_each_step
 }
@@ -277,6 +280,84 @@ fn history_of_a_pair_that_is_replaced() -> Vec<Trace> {
 
 fn sweep_after_a_kill() -> Vec<Trace> {
     killed(one_published().commit(2, 1).end(), Run::collect_garbage)
+}
+
+fn two_committed() -> Run {
+    one_published().commit(2, 3).let_time_pass()
+}
+
+/// A machine with three retained.
+fn three_committed() -> Run {
+    one_published().commit(2, 3).commit(3, 3).let_time_pass()
+}
+
+fn expiry() -> Vec<Trace> {
+    vec![three_committed().expire(2).expire(1).end()]
+}
+
+/// What expires is all that there is, if the record that was killed before its sync isn't there after a power loss.
+fn expiry_of_an_unsynced_commit() -> Vec<Trace> {
+    killed(one_published().commit(2, 2).end(), |run| run.expire(1))
+}
+
+fn expiry_while_another_is_staged() -> Vec<Trace> {
+    let run = two_committed();
+    let staged = block_on(run.backend().stage(4)).expect("stage");
+    vec![run.expire(1).publish_staged(staged, 4, 3).end()]
+}
+
+/// The next one finds a reduced retention that may not be durable, and generations that are only retained without it.
+fn killed_in_an_expiry() -> Vec<Trace> {
+    let next: [fn(Run) -> Run; 4] = [|run| run.commit(4, 3), |run| run.expire(1), Run::collect_garbage, Run::history];
+    next.into_iter().flat_map(|next| killed(two_committed().expire(1).end(), next)).collect()
+}
+
+fn expiry_killed_before_a_commit_that_retains_more() -> Vec<Trace> {
+    killed(three_committed().expire(2).end(), |run| run.stage(4).commit(5, 9))
+}
+
+fn corrupt() -> Run {
+    three_committed().corrupt_current(3, vec![Pair::new(2), Pair::new(1)])
+}
+
+fn healing() -> Vec<Trace> {
+    vec![corrupt().heal(4, 3).end()]
+}
+
+/// The next one finds what is corrupt in its place, current or not.
+fn killed_in_a_healing() -> Vec<Trace> {
+    killed(corrupt().heal(4, 3).end(), |run| run.heal(5, 4))
+}
+
+fn stale_while_another_is_killed() -> Vec<Trace> {
+    history::stale_at_each_call(one_published)
+}
+
+/// The commit record is no link of ours, and both names were replaced by another program.
+fn lost() -> Run {
+    let mut run = one_published();
+    for (name, text) in [("snapshot.json", FOREIGN), ("snapshot.seq", "9"), ("snapshots/current", "?")] {
+        fs::remove_file(run.path().join(name)).expect("remove");
+        fs::write(run.path().join(name), text).expect("write");
+    }
+    run.expect(vec![Vec::new()], OrElse::GiveUp);
+    run.let_time_pass()
+}
+
+fn giving_up() -> Vec<Trace> {
+    vec![lost().give_up().commit(2, 2).end()]
+}
+
+fn killed_while_giving_up() -> Vec<Trace> {
+    killed(lost().give_up().end(), |run| run.give_up().commit(2, 2))
+}
+
+/// The way on after an unknown outcome: who is told that it is stale takes that for a success.
+fn stale_after_a_kill() -> Vec<Trace> {
+    let first = || Run::new("b/state", folder([]), nothing()).commit(2, 2).end();
+    let mut traces = killed(one_published().commit(2, 2).end(), |run| run.commit_if_newer(2, 2));
+    traces.extend(killed(first(), |run| run.commit_if_newer(2, 2)));
+    traces
 }
 
 fn power_loss_in_the_first_publish_after_a_power_loss() -> Vec<Trace> {

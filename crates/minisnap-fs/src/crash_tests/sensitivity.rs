@@ -33,9 +33,21 @@ enum Sync {
     /// `snapshots`, before what its commit record doesn't retain is removed.
     BeforeRemoving,
     History,
+    /// The current generation's folder, with the number of the retained ones: reduced, made durable again before what another
+    /// reduced is removed, and for a reader.
+    Retained,
+    RetainedAgain,
+    RetainedOfHistory,
+    /// `snapshots`, with a commit record that refuses another commit.
+    Stale,
+    /// A corrupt generation's folder, with the mark that it isn't to be removed.
+    Marked,
+    /// The store's folder, with what stood at the two names moved aside, and with `snapshots`.
+    NamesGivenUp,
+    GivenUp,
 }
 
-const EACH: [Sync; 14] = [
+const EACH: [Sync; 21] = [
     Sync::Json,
     Sync::Seq,
     Sync::Generation,
@@ -50,6 +62,13 @@ const EACH: [Sync; 14] = [
     Sync::DirAfterLinks,
     Sync::BeforeRemoving,
     Sync::History,
+    Sync::Retained,
+    Sync::RetainedAgain,
+    Sync::RetainedOfHistory,
+    Sync::Stale,
+    Sync::Marked,
+    Sync::NamesGivenUp,
+    Sync::GivenUp,
 ];
 
 /// What the sync at `index` is for, by its path and by what was done before and after it. `None` if it is no sync.
@@ -71,22 +90,41 @@ fn purpose(trace: &Trace, index: usize) -> Option<Sync> {
     let after_dir = index > 0 && matches!(event(index - 1), Some(Event::Sync(path)) if is_dir(path));
     let done_before = (0..index).rev().map(event).find(|event| !matches!(event, Some(Event::Sync(_)))).flatten();
     Some(match (name, done_before) {
+        (_, Some(Event::Rename(_, to))) if *operation == Operation::GiveUp => {
+            if split(to).1.starts_with("snapshots.aside-") { Sync::GivenUp } else { Sync::NamesGivenUp }
+        }
         ("snapshot.json" | "snapshot.seq", _) if is_dir(folder) => Sync::PlainPair,
         ("snapshot.json", _) => Sync::Json,
         ("snapshot.seq", _) => Sync::Seq,
+        (_, Some(Event::Link(_, link))) if is_snapshots(folder) && link.ends_with("/corrupt") => Sync::Marked,
         (_, Some(Event::Link(_, link))) if is_snapshots(folder) && link.starts_with(path) => Sync::Relinked,
+        _ if is_snapshots(folder) && *operation == Operation::Expire => Sync::Retained,
+        _ if is_snapshots(folder) && *operation == Operation::History => Sync::RetainedOfHistory,
+        (_, Some(Event::Rename(_, to))) if is_snapshots(folder) && to.ends_with("/retained") => Sync::RetainedAgain,
         _ if is_snapshots(folder) => Sync::Generation,
         _ if is_snapshots(path) && *operation == Operation::History => Sync::History,
         _ if is_snapshots(path) && after_dir && before_links(index) => Sync::SnapshotsBeforeLinks,
         (_, Some(Event::Rename(from, _))) if is_snapshots(path) && is_stage(split(from).1) => Sync::BeforeSwap,
         (_, Some(Event::Rename(_, to))) if is_snapshots(path) && to.ends_with("/current") => {
-            let pointed_to = (0..index).rev().find_map(|index| match event(index) {
-                Some(Event::Link(target, _)) => Some(target),
-                _ => None,
-            });
+            let link_before = |index: usize| {
+                (0..index).rev().find_map(|index| match event(index) {
+                    Some(Event::Link(target, _)) => Some(target),
+                    _ => None,
+                })
+            };
+            let pointed_to = link_before(index);
             let publishes = matches!(operation, Operation::Commit | Operation::AcceptExternalChanges)
                 || pointed_to.is_some_and(|target| target.ends_with("-adoptedplainpair"));
-            if publishes { Sync::AfterSwap } else { Sync::BeforeRemoving }
+            // A commit that places a record which was there already refuses another.
+            let placements = (0..index).filter(|index| {
+                let places = matches!(event(*index), Some(Event::Rename(_, to)) if to.ends_with("/current"));
+                places && link_before(*index) == pointed_to
+            });
+            match publishes {
+                false => Sync::BeforeRemoving,
+                true if *operation == Operation::Commit && placements.count() > 1 => Sync::Stale,
+                true => Sync::AfterSwap,
+            }
         }
         _ if is_snapshots(path) => Sync::BeforeRemoving,
         _ if is_dir(path) => match event(index + 1) {

@@ -50,7 +50,7 @@ fn lock_is_refused_when_cancelled_before_it_is_taken_again() {
 /// the first one goes on. Each operation that takes the lock is in the place of the first.
 #[test]
 fn cancelled_writer_never_overtakes_an_acknowledged_one() {
-    for first in ["create", "stage", "reseal", "set aside", "sweep"] {
+    for first in ["create", "stage", "expire", "reseal", "set aside", "sweep"] {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let store = runtime.block_on(async {
             let deed = if matches!(first, "reseal" | "set aside") { Deed::Reseal } else { Deed::Next };
@@ -77,6 +77,7 @@ fn cancelled_writer_never_overtakes_an_acknowledged_one() {
                         stage.commit(CommitOptions::new(NonZeroUsize::MIN)).await.map(drop)
                     }
                     "stage" => cancelled.stage(8).await.map(drop),
+                    "expire" => cancelled.expire(NonZeroUsize::MIN).await.map(drop),
                     "reseal" => cancelled.accept_external_changes().await.map(drop),
                     "set aside" => cancelled.revert_external_changes().await.map(drop),
                     _ => cancelled.collect_garbage().await.map(drop),
@@ -110,6 +111,7 @@ fn cancelled_writer_never_overtakes_an_acknowledged_one() {
                 );
             } else {
                 assert_eq!(store.restore().await.unwrap(), Some(("[9]".into(), 9)), "{first}");
+                assert_eq!(store.backend.history().await.unwrap().len(), 2, "{first}");
             }
         });
     }

@@ -20,9 +20,11 @@ enum Change {
     First,
     /// A create that retains nothing but itself, where there was one with two.
     Expired,
+    /// The retention is reduced to one.
+    Reduced,
 }
 
-const CHANGES: [Change; 7] = [
+const CHANGES: [Change; 8] = [
     Change::Replaced,
     Change::Rewritten,
     Change::Appeared,
@@ -30,16 +32,23 @@ const CHANGES: [Change; 7] = [
     Change::MigratedAndExpired,
     Change::First,
     Change::Expired,
+    Change::Reduced,
 ];
 
 impl Change {
     async fn store(self) -> Store {
-        Store::ready_for(match self {
+        let store = Store::ready_for(match self {
             Self::Replaced | Self::Rewritten | Self::Migrated | Self::MigratedAndExpired => Deed::Adoption,
             Self::First | Self::Appeared => Deed::First,
-            Self::Expired => Deed::Next,
+            Self::Expired | Self::Reduced => Deed::Next,
         })
-        .await
+        .await;
+        if self == Self::Reduced {
+            let mut stage = store.backend.stage(3).await.unwrap();
+            stage.write_all(b"[3]").unwrap();
+            stage.commit(CommitOptions::new(NonZeroUsize::new(3).unwrap())).await.unwrap();
+        }
+        store
     }
 
     /// Seqs of the history before it and after it.
@@ -50,6 +59,7 @@ impl Change {
             Self::MigratedAndExpired => [&[2], &[30]],
             Self::First | Self::Appeared => [&[], &[30]],
             Self::Expired => [&[2, 1], &[30]],
+            Self::Reduced => [&[3, 2, 1], &[3]],
         }
     }
 
@@ -65,6 +75,7 @@ impl Change {
                 fs::write(dir.join("snapshot.json"), JSON).unwrap();
                 fs::write(dir.join("snapshot.seq"), "30").unwrap();
             }
+            Self::Reduced => drop(block_on(FsBackend::new(dir).expire(NonZeroUsize::MIN)).unwrap()),
             _ => block_on(async {
                 let backend = FsBackend::new(dir);
                 let mut stage = backend.stage(30).await.unwrap();
@@ -153,6 +164,23 @@ fn history_is_old_or_new_when_it_changes_at_any_call() {
 }
 
 #[test]
+fn verify_finds_nothing_wrong_when_it_changes_at_any_call() {
+    for change in CHANGES {
+        let calls = at_each_call(
+            change,
+            async |store, _| store.backend.verify().await,
+            |_, context, verified| {
+                let verified = verified.unwrap_or_else(|error| panic!("{context}: {error}"));
+                assert!(verified.is_intact(), "{context}: {verified:?}");
+                let seqs: Vec<_> = verified.generations.iter().map(|found| found.generation.seq()).collect();
+                assert!(change.histories().contains(&&*seqs), "{context}: {seqs:?}");
+            },
+        );
+        assert!(calls > 3);
+    }
+}
+
+#[test]
 fn read_is_whole_or_retired_when_it_changes_at_any_call() {
     for change in CHANGES.into_iter().filter(|change| !change.histories()[0].is_empty()) {
         let generation = block_on(async { change.store().await.backend.current().await }).unwrap();
@@ -160,14 +188,16 @@ fn read_is_whole_or_retired_when_it_changes_at_any_call() {
             change,
             // Of the same pair, in another folder: a bare pair is named by what is in it, others are looked up.
             async |store, _| {
-                if let Some(generation) = generation.as_ref().filter(|_| change != Change::Expired) {
+                if let Some(generation) =
+                    generation.as_ref().filter(|_| !matches!(change, Change::Expired | Change::Reduced))
+                {
                     store.backend.read(generation).await
                 } else {
                     let names = fs::read_dir(store.path("snapshots")).unwrap();
                     let name = names
                         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
                         .find(|name| name.starts_with("00000000000000000002-"))
-                        .expect("the current one");
+                        .expect("it is retained");
                     store.backend.read(&Generation::new(name, 2)).await
                 }
             },

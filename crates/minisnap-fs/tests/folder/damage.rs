@@ -1,7 +1,6 @@
 //! Damaged generations, commit records that are lost or point elsewhere, and hostile folders.
 
 use super::*;
-use minisnap_core::MiniSnapError;
 use std::os::unix::fs::symlink;
 
 /// The error of a restore that finds damage, and that the folder is as before.
@@ -66,10 +65,10 @@ async fn remedy_goes_back_only_where_something_is_intact() {
     let folder = Folder::with_snapshots(&[1, 2]).await;
     let history = folder.backend.history().await.unwrap();
     fs::write(folder.in_current("snapshot.json"), "[").unwrap();
-    let text = corrupt(&folder).await.to_string();
+    let text = help(&corrupt(&folder).await);
     assert!(text.contains(&format!("the newest intact generation, {}", history[1])), "{text}");
     fs::write(folder.path("snapshots").join(history[1].name()).join("snapshot.json"), "[").unwrap();
-    let text = corrupt(&folder).await.to_string();
+    let text = help(&corrupt(&folder).await);
     assert!(text.contains("no generation is intact") && !text.contains("restore_generation"), "{text}");
 }
 
@@ -190,7 +189,7 @@ async fn a_store_that_lost_its_snapshots_folder_is_no_empty_store() {
 
     symlink("not mounted", folder.path("snapshots")).unwrap();
     for error in [folder.restore().await.unwrap_err(), folder.commit(2).await.unwrap_err()] {
-        assert!(error.to_string().contains("not mounted"), "{error}");
+        assert!(causes(&error).contains("not mounted"), "{error:?}");
     }
     fs::remove_file(folder.path("snapshots")).unwrap();
     fs::rename(folder.path("elsewhere"), folder.path("snapshots")).unwrap();
@@ -287,7 +286,7 @@ async fn a_copy_that_followed_links_is_told_apart_and_has_a_way_out() {
     let error = copy.restore().await.unwrap_err();
     assert!(matches!(error, MiniSnapError::Corrupt { .. }), "{error}");
     let way_out = format!("mv {0} {0}.copied", copy.path("snapshots").display());
-    assert!(error.to_string().contains(&way_out), "{error}");
+    assert!(help(&error).contains(&way_out), "{error:?}");
     assert!(matches!(copy.commit(3).await, Err(MiniSnapError::Corrupt { .. })));
 
     fs::rename(copy.path("snapshots"), copy.path("snapshots.copied")).unwrap();

@@ -2,7 +2,7 @@
 //! by name; `tests/hostile` has any number of them in any combination.
 
 use super::*;
-use minisnap_core::{Digest, MiniSnapError};
+use minisnap_core::Digest;
 use std::{
     os::unix::{fs::symlink, net::UnixListener},
     process::Command,

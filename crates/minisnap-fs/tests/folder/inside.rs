@@ -1,7 +1,6 @@
 //! Paths that lead into another store.
 
 use super::*;
-use minisnap_core::MiniSnapError;
 use std::{io, os::unix::fs::symlink};
 
 /// Everything that a program may do with a folder, each with its error.
@@ -59,7 +58,7 @@ async fn every_operation_is_refused_when_inside_a_store() {
             assert_eq!(Path::new(&at.location()), path);
             let store = store.as_ref().unwrap_or_else(|| panic!("{path:?}"));
             assert_eq!(fs::canonicalize(store).unwrap(), fs::canonicalize(folder.guard.path()).unwrap(), "{path:?}");
-            assert!(error.to_string().contains(&format!("did you mean {store}?")), "{error}");
+            assert!(help(&error).contains(&format!("did you mean {store}?")), "{error:?}");
         }
         assert_eq!(folder.listing(), before, "{path:?}");
     }

@@ -4,13 +4,19 @@
 
 mod damage;
 mod edits;
+mod expire;
+mod give_up;
+mod heal;
 mod hostile;
 mod inside;
 mod plain;
 mod shape;
 mod text_links;
+mod verify;
 
-use minisnap_core::{CommitOptions, Committed, Generation, Precondition, Result, SnapshotBackend, format};
+use minisnap_core::{
+    CommitOptions, Committed, Generation, MiniSnapError, Precondition, Result, SnapshotBackend, format,
+};
 use minisnap_fs::FsBackend;
 use std::{
     collections::BTreeMap,
@@ -132,6 +138,17 @@ async fn within(patience: Duration, is_so: impl Fn() -> bool) -> bool {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     is_so()
+}
+
+/// What an error's causes say, one a line.
+fn causes(error: &MiniSnapError) -> String {
+    let first = std::error::Error::source(error);
+    let all = std::iter::successors(first, |cause| cause.source());
+    all.map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+fn help(error: &MiniSnapError) -> String {
+    error.help().map(String::from).unwrap_or_default()
 }
 
 fn json_of(seq: u64) -> String {

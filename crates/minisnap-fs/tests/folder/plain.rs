@@ -1,7 +1,6 @@
 //! A plain pair without a commit record, half of one, and what takes its place.
 
 use super::*;
-use minisnap_core::MiniSnapError;
 
 #[tokio::test]
 async fn a_plain_pair_is_restored_as_it_is_and_reading_changes_nothing() {

@@ -1,0 +1,136 @@
+//! Reducing the retention, and refusing what is stale, while calls to the disk fail or others write.
+
+use super::{meanwhile::Meanwhile, *};
+use minisnap_core::Precondition;
+
+async fn seqs(store: &Store) -> Vec<u64> {
+    store.backend.history().await.unwrap().iter().map(Generation::seq).collect()
+}
+
+/// Whichever call fails: all are retained or all expired, what is current stays, and a second call does the rest.
+#[tokio::test]
+async fn expire_keeps_all_or_one_when_any_call_fails() {
+    let plans = ERRORS.map(|error| (error, true)).into_iter().chain([(libc::EIO, false), (libc::EROFS, false)]);
+    let mut calls = 0;
+    for (error, once) in plans {
+        for pass in 0.. {
+            let store = Store::ready_for(Deed::Next).await;
+            let current = store.backend.current().await.unwrap();
+            store.plan(pass, error, once);
+            let done = store.backend.expire(NonZeroUsize::MIN).await;
+            let failed = store.unplan();
+            if failed.is_empty() {
+                break;
+            }
+            calls += 1;
+            let context = format!("error {error} after {pass} calls (once: {once}), failed: {failed:?}, {done:?}");
+            assert_eq!(store.backend.current().await.unwrap(), current, "{context}");
+            match &done {
+                Ok(expired) => {
+                    assert_eq!(expired.iter().map(Generation::seq).collect::<Vec<_>>(), [1], "{context}");
+                    assert_eq!(seqs(&store).await, [2], "{context}");
+                }
+                Err(MiniSnapError::Io { at, .. }) => {
+                    assert!(at.location().starts_with(store.folder.path().to_str().unwrap()), "{context}");
+                    let names = fs::read_dir(store.path("snapshots")).unwrap();
+                    let names = names.map(|name| name.unwrap().file_name().into_string().unwrap());
+                    assert_eq!(
+                        names.filter(|name| name.starts_with("000")).count(),
+                        2,
+                        "nothing is removed: {context}"
+                    );
+                    let retained = seqs(&store).await;
+                    assert!(retained == [2, 1] || retained == [2], "{retained:?}: {context}");
+                    for generation in store.backend.history().await.unwrap() {
+                        store.backend.read(&generation).await.unwrap();
+                    }
+                }
+                Err(error) => panic!("{error}: {context}"),
+            }
+            store.backend.expire(NonZeroUsize::MIN).await.unwrap();
+            assert_eq!(seqs(&store).await, [2], "{context}");
+            store.commit(10).await.unwrap();
+            assert_eq!(seqs(&store).await, [10, 2], "{context}");
+            assert_eq!(store.debris().await, BTreeSet::new(), "{context}");
+        }
+    }
+    println!("{calls} calls failed");
+    assert!(calls > 100, "the plan doesn't reach the disk");
+}
+
+/// A commit that was linked to a longer history than is retained when it takes the lock.
+#[test]
+fn commit_is_whole_when_the_retention_is_reduced_at_any_call() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let mut reduced = 0;
+    for call in 0.. {
+        let is_done = runtime.block_on(async {
+            let store = Store::ready_for(Deed::Next).await;
+            let other = store.backend.clone().with_busy_timeout(std::time::Duration::ZERO);
+            let (tell, hear) = std::sync::mpsc::channel();
+            let meanwhile = Meanwhile::before_call(call, store.folder.path(), move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+                tell.send(runtime.block_on(other.expire(NonZeroUsize::MIN))).unwrap();
+            });
+            let mut stage = store.backend.stage(9).await.unwrap();
+            stage.write_all(b"[9]").unwrap();
+            let retain = NonZeroUsize::new(5).unwrap();
+            let committed = stage.commit(CommitOptions::new(retain)).await.unwrap();
+            let is_done = meanwhile.is_done();
+            drop(meanwhile);
+            let expired = hear.try_recv();
+            let context = format!("before call {call}: {expired:?}");
+            let expected: &[u64] = match expired {
+                // After the commit, only that one is left.
+                Ok(Ok(expired)) if expired.iter().any(|generation| generation.seq() == 2) => &[9],
+                Ok(Ok(_)) => &[9, 2],
+                _ => &[9, 2, 1],
+            };
+            reduced += usize::from(expected == [9, 2]);
+            store.backend.finish();
+            assert_eq!(seqs(&store).await, expected, "{context}");
+            let told: Vec<_> = committed.retained().iter().map(Generation::seq).collect();
+            assert!(told == expected || expected == [9], "{told:?}: {context}");
+            store.commit(10).await.unwrap();
+            assert_eq!(store.debris().await, BTreeSet::new(), "it isn't taken for a gap: {context}");
+            is_done
+        });
+        if !is_done {
+            break;
+        }
+    }
+    assert!(reduced > 20, "{reduced}");
+}
+
+/// What it names is durable: a sync that fails is the error.
+#[tokio::test]
+async fn stale_is_not_returned_when_its_sync_fails() {
+    let mut refused = 0;
+    for pass in 0.. {
+        let store = Store::ready_for(Deed::Next).await;
+        use std::os::unix::fs::MetadataExt;
+        let placed = || fs::symlink_metadata(store.path("snapshots/current")).unwrap().ino();
+        let before = placed();
+        store.plan(pass, libc::EIO, true);
+        let done = commit_if_newer(&store, 2).await;
+        let failed = store.unplan();
+        let context = format!("{failed:?}: {done:?}");
+        if let Err(MiniSnapError::Stale { .. }) = done {
+            refused += 1;
+            assert!(!failed.iter().any(|call| call.starts_with("sync")), "{context}");
+            assert_ne!(placed(), before, "a second sync of what failed to sync may say that all is well: {context}");
+        }
+        assert_eq!(store.restore().await.unwrap(), Some(("[2]".into(), 2)), "{context}");
+        if failed.is_empty() {
+            break;
+        }
+    }
+    assert!(refused > 0);
+}
+
+async fn commit_if_newer(store: &Store, seq: u64) -> Result<()> {
+    let mut stage = store.backend.stage(seq).await?;
+    stage.write_all(b"[]").map_err(|error| MiniSnapError::from_write(error, || unreachable!("it has its place")))?;
+    let options = CommitOptions::new(NonZeroUsize::MIN).with_precondition(Precondition::IfNewer);
+    stage.commit(options).await.map(drop)
+}

@@ -1,0 +1,41 @@
+//! A check of the store whose calls to the disk fail.
+
+use super::*;
+use minisnap_core::Corruption;
+
+/// What it could not look at, it doesn't call intact.
+#[tokio::test]
+async fn verify_never_says_intact_when_a_call_fails() {
+    let store = Store::ready_for(Deed::Next).await;
+    let orphan = store.path("snapshots/.stage-4k0q8w1z7m3x5r2t");
+    fs::create_dir(&orphan).unwrap();
+    fs::write(orphan.join("snapshot.json"), "[").unwrap();
+    let (mut calls, mut unreadable) = (0, 0);
+    for (error, once) in ERRORS.map(|error| [(error, true), (error, false)]).concat() {
+        for pass in 0.. {
+            store.plan(pass, error, once);
+            let verified = store.backend.verify().await;
+            let failed = store.unplan();
+            if failed.is_empty() {
+                break;
+            }
+            calls += 1;
+            let context = format!("error {error} after {pass} calls (once: {once}): {failed:?}: {verified:?}");
+            match verified {
+                Ok(verified) => {
+                    assert!(!verified.is_intact(), "{context}");
+                    for problem in verified.generations.iter().filter_map(|found| found.problem.as_ref()) {
+                        let folder = problem.location.strip_suffix("/snapshot.json").expect("a JSON");
+                        assert!(failed[0].contains(folder), "{context}");
+                        assert!(matches!(problem.found, Corruption::Unreadable { .. }), "{context}");
+                        unreadable += 1;
+                    }
+                }
+                Err(MiniSnapError::Io { source, .. }) => assert_eq!(source.raw_os_error(), Some(error), "{context}"),
+                Err(error) => panic!("{error}: {context}"),
+            }
+        }
+    }
+    println!("{calls} calls failed, {unreadable} files were unreadable");
+    assert!(calls > 300 && unreadable > 0, "{calls}, {unreadable}");
+}

@@ -1,0 +1,70 @@
+//! Reducing the retention without a commit.
+//!
+//! 1. If nothing expires, change nothing. An earlier call may have been killed before its sync, so what says that nothing
+//!    expires is synced.
+//! 2. Take `.lock`. If the caller is gone, stop. Read the history again: one that isn't whole is refused, since what lies
+//!    beyond the gap may be all that is left. Corrupt generations aren't counted (`healing.rs`).
+//! 3. Replace the link `retained` in the current generation, in one step, and sync its folder. Then make the commit record
+//!    durable: its writer may have been killed before its sync, and after a power loss an older one would need what expires.
+//! 4. Remove the expired generations. What can't be removed waits for the next writer.
+//!
+//! A failure before the rename in step 3 leaves all retained; after it, all are retained or all expired, and nothing is removed.
+
+use crate::{
+    backend::Store,
+    disk::Disk,
+    expire::{self, RecordSync},
+    healing,
+    lock::{CallerWatch, StoreLock},
+    record::{self, History},
+};
+use minisnap_core::{Generation, MiniSnapError, Operation, Result};
+use std::num::NonZeroUsize;
+
+/// Retains the newest `retain` generations, and returns those that expired, newest first.
+pub(crate) fn expire(store: &Store, retain: NonZeroUsize, caller: &CallerWatch) -> Result<Vec<Generation>> {
+    let (disk, layout, retain) = (Disk::new(Operation::Expire), &store.layout, retain.get());
+    // 1.
+    let history = History::of_current(disk, layout)?;
+    let Some(newest) = history.newest() else { return Ok(Vec::new()) };
+    if history.is_whole() && history.count() <= retain && record::sync_retained(disk, layout, newest)? {
+        return Ok(Vec::new());
+    }
+    // 2.
+    let lock = StoreLock::acquire(disk, layout, store.patience, caller)?;
+    let history = History::of_current(disk, layout)?;
+    if let Some((path, found)) = history.gap(layout) {
+        return Err(MiniSnapError::Corrupt {
+            at: disk.at(&path),
+            found,
+            intact: Vec::new(),
+            help: Some(GAP_HELP.into()),
+        });
+    }
+    if history.count() <= retain {
+        return Ok(Vec::new());
+    }
+    let mut all = healing::inspect(disk, store, &history)?;
+    // The current one stays, intact or not.
+    let reach = healing::reach(&all, retain).max(1);
+    let expired = all.split_off(reach);
+    if expired.is_empty() {
+        return Ok(Vec::new());
+    }
+    // 3.
+    lock.check_still_the_stores()?;
+    for corrupt in expired.iter().filter(|expired| expired.is_corrupt) {
+        healing::mark(disk, layout, &corrupt.name)?;
+    }
+    let reduced = history.reduced(reach);
+    expire::renew(disk, layout, &lock, &reduced)?;
+    // 4.
+    let _ = expire::clean(disk, layout, &lock, &reduced, RecordSync::Done);
+    store.found_corrupt.forget_expired(&reduced);
+    Ok(expired.into_iter().map(|expired| expired.generation).collect())
+}
+
+/// What a person can do about a gap in the history.
+pub(crate) const GAP_HELP: &str = "bring the missing generation's folder back, from a backup or from where it was moved; \
+                                   else nothing expires until as many generations as are retained were committed after \
+                                   the gap";

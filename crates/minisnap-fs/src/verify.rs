@@ -1,0 +1,138 @@
+//! Checking a whole store: reads everything that is retained, takes no lock, changes nothing.
+//!
+//! What is wrong is a part of the result. An error says only that something can't be looked at.
+
+use crate::{
+    backend::Store,
+    disk::{self, Disk},
+    expire,
+    layout::{GenerationName, Layout, is_moved_aside},
+    links,
+    read::{self, Current, Damage, LOOKS},
+    record::{self, History},
+};
+use minisnap_core::{
+    Corruption, MiniSnapError, Operation, Problem, Result, Verification, VerifiedGeneration, format::JSON_NAME,
+};
+use std::time::Duration;
+
+/// Checks until what was checked is what is retained: a writer may expire a generation under this reader.
+pub(crate) fn verify(store: &Store) -> Result<Verification> {
+    let (disk, layout) = (Disk::new(Operation::Verify), &store.layout);
+    for _ in 0..LOOKS {
+        let history = match History::of_current(disk, layout) {
+            Ok(history) => history,
+            Err(error) => return without_record(disk, layout, error),
+        };
+        if history.newest().is_none() {
+            match without_generations(disk, layout)? {
+                Some(verified) => return Ok(verified),
+                None => continue,
+            }
+        }
+        let verified = check(disk, store, &history)?;
+        if verified.is_intact() || history.is_up_to_date(disk, layout).unwrap_or(false) {
+            return Ok(verified);
+        }
+    }
+    Err(MiniSnapError::Busy {
+        at: disk.at(&layout.current()),
+        waited: Duration::ZERO,
+        reason: format!("the commit record moved {LOOKS} times while the store was being checked"),
+    })
+}
+
+/// Something wrong, with what to do about it.
+pub(crate) fn problem(error: MiniSnapError) -> Result<Problem> {
+    let (location, help) = (error.at().location().to_owned(), error.help().map(String::from));
+    let found = match error {
+        MiniSnapError::Corrupt { found, .. } => found,
+        MiniSnapError::ExternalChange { found, .. } => Corruption::Other(found.to_string()),
+        MiniSnapError::NotFound { found, .. } => Corruption::Other(found.to_string()),
+        MiniSnapError::InvalidSequence { found, .. } => Corruption::Other(format!("it holds {found}, not a seq")),
+        error => return Err(error),
+    };
+    let problem = Problem::new(location, found);
+    Ok(match help {
+        Some(help) => problem.with_help(help),
+        None => problem,
+    })
+}
+
+/// A store whose commit record is lost: of its generations, those are listed that are intact.
+fn without_record(disk: Disk, layout: &Layout, error: MiniSnapError) -> Result<Verification> {
+    let intact = match &error {
+        MiniSnapError::Corrupt { intact, .. } => intact.iter().cloned().map(VerifiedGeneration::intact).collect(),
+        _ => Vec::new(),
+    };
+    let mut verified = Verification::new(intact);
+    verified.problems.push(problem(error)?);
+    verified.moved_aside = moved_aside(disk, layout)?;
+    Ok(verified)
+}
+
+/// An empty store, a bare pair, or what is left of a store. `None` if there is a generation by now.
+fn without_generations(disk: Disk, layout: &Layout) -> Result<Option<Verification>> {
+    let mut verified = match read::look(disk, layout) {
+        Ok(Current::Generation(_)) => return Ok(None),
+        Ok(Current::Nothing) => Verification::default(),
+        Ok(Current::Plain(pair)) => Verification::new(vec![VerifiedGeneration::intact(read::describe_plain(&pair))]),
+        Err(error) => return without_record(disk, layout, error).map(Some),
+    };
+    verified.orphans = expire::count(disk, layout, &History::default())?.orphans;
+    verified.moved_aside = moved_aside(disk, layout)?;
+    Ok(Some(verified))
+}
+
+fn check(disk: Disk, store: &Store, history: &History) -> Result<Verification> {
+    let layout = &store.layout;
+    let mut checked = Vec::new();
+    for name in &history.retained {
+        let (generation, damage) = (record::describe(disk, layout, name)?, damage(disk, layout, name)?);
+        store.found_corrupt.note(name, damage.is_some());
+        checked.push((name, generation, damage));
+    }
+    let newest_intact =
+        checked.iter().find(|(_, _, damage)| damage.is_none()).map(|(_, generation, _)| generation.clone());
+    let is_current = |name: &GenerationName| history.newest() == Some(name);
+    let generations = checked.into_iter().map(|(name, generation, damage)| match damage {
+        None => VerifiedGeneration::intact(generation),
+        Some(Damage { file, found }) => {
+            let path = layout.generation(name).join(file);
+            let help =
+                if is_current(name) { read::help(newest_intact.as_ref()) } else { HELP_ABOUT_AN_OLDER_ONE.into() };
+            VerifiedGeneration::corrupt(generation, Problem::new(path.display().to_string(), found).with_help(help))
+        }
+    });
+    let mut verified = Verification::new(generations.collect());
+    verified.problems = links::problems(disk, layout, history)?;
+    let count = expire::count(disk, layout, history)?;
+    (verified.expired, verified.orphans) = (count.expired, count.orphans);
+    verified.moved_aside = moved_aside(disk, layout)?;
+    Ok(verified)
+}
+
+const HELP_ABOUT_AN_OLDER_ONE: &str = "bring this file back from a backup; else nobody can go back to this generation, and \
+                                       it takes no place in the retention of a program that has met it";
+
+fn damage(disk: Disk, layout: &Layout, name: &GenerationName) -> Result<Option<Damage>> {
+    match read::check_files(disk, layout, name) {
+        Err(error) if disk::is_of_the_medium(&error) || is_too_large(&error) => {
+            let reason = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
+            Ok(Some(Damage { file: JSON_NAME, found: Corruption::Unreadable { reason } }))
+        }
+        checked => checked,
+    }
+}
+
+fn is_too_large(error: &MiniSnapError) -> bool {
+    matches!(error, MiniSnapError::Io { source, .. } if source.kind() == std::io::ErrorKind::OutOfMemory)
+}
+
+/// The corrupt generations that were moved aside, by path.
+fn moved_aside(disk: Disk, layout: &Layout) -> Result<Vec<String>> {
+    let mut names = disk.names_in(&layout.snapshots())?;
+    names.retain(|name| is_moved_aside(name));
+    names.sort();
+    Ok(names.iter().map(|name| layout.snapshots().join(name).display().to_string()).collect())
+}
