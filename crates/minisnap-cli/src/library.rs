@@ -9,7 +9,7 @@ pub(crate) fn exit(error: &MiniSnapError) -> Exit {
     match error {
         MiniSnapError::Corrupt { .. }
         | MiniSnapError::InvalidSequence { .. }
-        | MiniSnapError::Serde { generation: Some(_), .. } => Exit::Damaged,
+        | MiniSnapError::Serde { generation: Some(_), .. } => Exit::Corrupt,
         MiniSnapError::ExternalChange { .. } => Exit::ExternalChange,
         MiniSnapError::Serde { .. } | MiniSnapError::MapKey { .. } | MiniSnapError::Unrestorable { .. } => {
             Exit::NotRestorable

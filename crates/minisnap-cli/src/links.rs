@@ -7,14 +7,13 @@ use minisnap::{
     backend::format::{JSON_NAME, SEQ_NAME},
 };
 use std::{
-    collections::BTreeSet,
     fs, io,
     path::{Path, PathBuf},
 };
 
 /// What is wrong with the links in `folder`, whose retained generations are `history`, newest first.
 ///
-/// A plain pair has no links yet: the next publish makes them. A plain file beside a commit record is no fault if it says
+/// A bare pair has no links yet: the next commit makes them. A plain file beside a commit record is no fault if it says
 /// the same as the current generation, and otherwise was found when that was read.
 pub(crate) fn faults(folder: &Path, history: &[Generation]) -> io::Result<Vec<Fault>> {
     let snapshots = folder.join("snapshots");
@@ -52,7 +51,7 @@ pub(crate) fn faults(folder: &Path, history: &[Generation]) -> io::Result<Vec<Fa
 #[derive(Debug)]
 pub(crate) struct Fault {
     pub(crate) what: String,
-    /// The command that makes it right, where no publish does.
+    /// The command that makes it right, where no commit does.
     pub(crate) command: Option<String>,
 }
 
@@ -62,7 +61,7 @@ impl Fault {
     }
 }
 
-/// Readers understand it, and so does the next publish; but it stays what it is.
+/// Readers understand it, and so does the next commit; but it stays what it is.
 fn text_instead_of_link(path: &Path, target: &str) -> Fault {
     let what = format!("{} is a file with the text of a link, as after zip", path.display());
     Fault { what, command: Some(format!("ln -sfn {target} {}", quoted(path.as_os_str()))) }
@@ -72,22 +71,6 @@ fn text_instead_of_link(path: &Path, target: &str) -> Fault {
 pub(crate) fn one_is_missing(folder: &Path, history: &[Generation]) -> io::Result<bool> {
     let Some(newest) = history.first() else { return Ok(false) };
     Ok(retained(&folder.join("snapshots").join(newest.name()))?.is_some_and(|count| count > history.len()))
-}
-
-/// The names of all folders of snapshots, retained or not, whole or half written.
-pub(crate) fn stored(folder: &Path) -> io::Result<BTreeSet<String>> {
-    let entries = match fs::read_dir(folder.join("snapshots")) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
-        entries => entries?,
-    };
-    let mut names = BTreeSet::new();
-    for entry in entries {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            names.insert(entry.file_name().to_string_lossy().into_owned());
-        }
-    }
-    Ok(names)
 }
 
 /// How many are retained, by what a generation says.
@@ -107,7 +90,7 @@ pub(crate) fn lost(snapshots: &Path, history: &[Generation]) -> io::Result<Optio
         None => Some(format!("{} doesn't say how many snapshots are retained", newest.join("retained").display())),
         Some(count) if count > history.len() => {
             let (found, parent) = (history.len(), snapshots.join(oldest.name()).join("parent"));
-            // Not the number itself, where the newest was published over an unknown number.
+            // Not the number itself, where the newest was committed over an unknown number.
             let retained = if count == usize::MAX { "more".into() } else { count.to_string() };
             Some(format!(
                 "{retained} snapshots are retained, and {found} are there: {} leads to nothing",

@@ -1,6 +1,6 @@
 //! `minisnap verify`: every retained snapshot, whole, and what ties them together.
 //!
-//! Its exit codes are its own: 0 intact, 1 damaged, 2 could not look. So that a job that runs it at night needs to know no
+//! Its exit codes are its own: 0 intact, 1 corrupt, 2 could not look. So that a job that runs it at night needs to know no
 //! other, and never takes a store that isn't there for one that is intact.
 
 use crate::{
@@ -52,19 +52,19 @@ struct Verified {
 }
 
 enum Health {
-    /// As published, perhaps with a warning.
+    /// As committed, perhaps with a warning.
     Intact(Option<String>),
     Wrong(Failure),
 }
 
 impl Health {
-    fn is_damaged(&self) -> bool {
-        matches!(self, Self::Wrong(failure) if failure.exit() == Exit::Damaged)
+    fn is_corrupt(&self) -> bool {
+        matches!(self, Self::Wrong(failure) if failure.exit() == Exit::Corrupt)
     }
 }
 
 impl Verified {
-    /// Checks until all that is retained was checked: what a writer retires meanwhile can't be, and what it publishes is to
+    /// Checks until all that is retained was checked: what a writer expires meanwhile can't be, and what it commits is to
     /// be.
     async fn check(place: &Place, lines: Lines) -> Outcome<Self> {
         let mut verified = Self::default();
@@ -78,7 +78,7 @@ impl Verified {
                 return Ok(verified);
             }
         }
-        let what = format!("{}: snapshots were published faster than they could be checked", place.name());
+        let what = format!("{}: snapshots were committed faster than they could be checked", place.name());
         Err(Failure::new(Exit::CouldNotLook, what).advice("keep more of them, or try again when it is quieter"))
     }
 
@@ -114,7 +114,7 @@ impl Verified {
         let (good, bad) = (text::GOOD, text::BAD);
         match self.links.as_slice() {
             [] => format!("{good}intact {good:#}  links\n"),
-            faults => faults.iter().map(|fault| format!("{bad}damaged{bad:#}  links: {}\n", fault.what)).collect(),
+            faults => faults.iter().map(|fault| format!("{bad}corrupt{bad:#}  links: {}\n", fault.what)).collect(),
         }
     }
 
@@ -146,19 +146,19 @@ impl Verified {
         })
     }
 
-    /// Damage before doubt: what is certainly wrong must be acted on. `None` if all is intact.
+    /// Corruption before doubt: what is certainly wrong must be acted on. `None` if all is intact.
     fn verdict(&self, place: &Place) -> Option<Failure> {
-        let (damaged, total) = (self.damaged().len(), self.snapshots.len());
+        let (corrupt, total) = (self.corrupt().len(), self.snapshots.len());
         let name = place.name();
-        let (exit, what) = if damaged > 0 {
-            (Exit::Damaged, format!("of {total} snapshots, {damaged} can't be restored as published"))
+        let (exit, what) = if corrupt > 0 {
+            (Exit::Corrupt, format!("of {total} snapshots, {corrupt} can't be restored as committed"))
         } else if self.one_is_missing {
             (
-                Exit::Damaged,
+                Exit::Corrupt,
                 format!("the {total} snapshots that are there are intact, and one that is retained is missing"),
             )
         } else if !self.links.is_empty() {
-            (Exit::Damaged, "the snapshots are intact, and the links are not".into())
+            (Exit::Corrupt, "the snapshots are intact, and the links are not".into())
         } else if self.wrong().next().is_some() {
             (Exit::CouldNotLook, format!("not all of {total} snapshots could be read"))
         } else {
@@ -167,8 +167,8 @@ impl Verified {
         Some(Failure::new(exit, format!("{name}: {what}")).advice(self.help(place)).with_intact(self.intact()))
     }
 
-    fn damaged(&self) -> Vec<Generation> {
-        self.of_health(Health::is_damaged)
+    fn corrupt(&self) -> Vec<Generation> {
+        self.of_health(Health::is_corrupt)
     }
 
     fn intact(&self) -> Vec<Generation> {
@@ -187,9 +187,9 @@ impl Verified {
         };
         match (self.one_is_missing, of_snapshots) {
             (true, then) => {
-                // A publish would no longer know of it.
+                // A commit would no longer know of it.
                 let first = "bring the missing folder back (from a backup, or from where it was moved) BEFORE anything is \
-                             published";
+                             committed";
                 then.map_or_else(|| first.into(), |then| format!("{first}; then: {then}"))
             }
             (false, Some(help)) => help,
@@ -200,26 +200,26 @@ impl Verified {
     fn help_about_links(&self) -> String {
         let commands: Vec<_> = self.links.iter().filter_map(|fault| fault.command.as_deref()).collect();
         match commands.as_slice() {
-            [] => "the next snapshot that is published makes the links anew".into(),
+            [] => "the next snapshot that is committed makes the links anew".into(),
             commands => format!("make the links again, in a shell: `{}`", commands.join(" && ")),
         }
     }
 
     /// `None` if all snapshots are intact.
     fn help_about_snapshots(&self, place: &Place) -> Option<String> {
-        let (damaged, intact) = (self.damaged(), self.intact());
+        let (corrupt, intact) = (self.corrupt(), self.intact());
         let current = &self.snapshots.first()?.0;
-        if intact.first() == Some(current) && !damaged.is_empty() {
+        if intact.first() == Some(current) && !corrupt.is_empty() {
             return Some(format!(
                 "the current snapshot is intact: there is nothing to go back from; but {} can't be gone back to",
-                text::seqs(&damaged)
+                text::seqs(&corrupt)
             ));
         }
         let error = self.wrong().find_map(Failure::error)?;
         Some(match error {
             MiniSnapError::ExternalChange { .. } => help::help(error, place),
-            _ if damaged.is_empty() => help::help(error, place),
-            _ => help::of_damage(error, place, &Left::InHistory { current: current.clone(), intact }),
+            _ if corrupt.is_empty() => help::help(error, place),
+            _ => help::of_corruption(error, place, &Left::InHistory { current: current.clone(), intact }),
         })
     }
 }
@@ -236,7 +236,7 @@ fn line(generation: &Generation, health: &Health) -> String {
 }
 
 fn word(failure: &Failure) -> &'static str {
-    if failure.exit() == Exit::Damaged { "damaged" } else { "unknown" }
+    if failure.exit() == Exit::Corrupt { "corrupt" } else { "unknown" }
 }
 
 /// What is wrong with the links, and whether a retained generation is missing.
@@ -246,11 +246,11 @@ fn faults(place: &Place, history: &[Generation]) -> Outcome<(Vec<links::Fault>, 
     faults().map_err(|error| place.unreadable(&error))
 }
 
-/// What another program wrote in the snapshot's place is damage to who wants to know whether the snapshot is intact; and
+/// What another program wrote in the snapshot's place is corruption to who wants to know whether the snapshot is intact; and
 /// where there is nothing, there was nothing to look at.
 fn as_verify_says_it(failure: Failure) -> Failure {
     let exit = match failure.exit() {
-        Exit::Damaged | Exit::ExternalChange => Exit::Damaged,
+        Exit::Corrupt | Exit::ExternalChange => Exit::Corrupt,
         _ => Exit::CouldNotLook,
     };
     failure.with_exit(exit)

@@ -29,7 +29,7 @@ impl Copy {
             ),
             _ => format!("{to}: what it has ({}) is no part of the history of {from}", text::seqs(&look.target)),
         };
-        let changed = match self.published.len() {
+        let changed = match self.committed.len() {
             0 => "nothing was changed".into(),
             copied => format!("{copied} were copied before"),
         };
@@ -38,7 +38,7 @@ impl Copy {
 
     fn way_on(&self, look: &Look) -> String {
         if newer(&look.contents, look.there.last().copied()).is_some() {
-            return "is the target named rightly? `--onto` publishes on top of what it has, if that is older; or copy to a new \
+            return "is the target named rightly? `--onto` commits on top of what it has, if that is older; or copy to a new \
                     place"
                 .into();
         }

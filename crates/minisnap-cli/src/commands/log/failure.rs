@@ -54,7 +54,7 @@ pub(super) fn failure_beside(error: WalError, file: &Path, seq: Option<u64>) -> 
             ))
         }
         WalError::Corrupt { path, line, source } => {
-            Failure::new(Exit::Damaged, format!("{}, line {line}: no record can be read: {source}", path.display()))
+            Failure::new(Exit::Corrupt, format!("{}, line {line}: no record can be read: {source}", path.display()))
                 .advice("bring back a copy of that file")
         }
         WalError::Gap { location: place, from, to } => {
