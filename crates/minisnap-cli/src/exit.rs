@@ -69,7 +69,7 @@ const EXITS: [(Exit, &str); 19] = [
     (Exit::HungUp, "the terminal went away (SIGHUP)"),
     (Exit::Interrupted, "interrupted (Ctrl-C)"),
     (Exit::Quit, "quit (SIGQUIT)"),
-    (Exit::BrokenPipe, "whoever read the output went away"),
+    (Exit::BrokenPipe, "the reader of the output went away"),
     (Exit::Terminated, "terminated (SIGTERM)"),
     (Exit::OutOfTime, "the limit of CPU time is reached (SIGXCPU)"),
 ];

@@ -4,11 +4,11 @@ use crate::{
     args::{StoreArgs, StoreOptions},
     exit::{Exit, Failure, Outcome},
     given::Given,
-    links, location,
+    history_gap, location,
     progress::Progress,
     select::{Choice, Choices, Reach, Which},
 };
-use minisnap::{Bytes, Generation, MiniSnapError, SnapStore, SnapshotBackend};
+use minisnap::{Bytes, FsBackend, Generation, MiniSnapError, SnapStore, SnapshotBackend};
 use minisnap_object::ObjectBackend;
 use std::{
     ffi::OsStr,
@@ -22,6 +22,7 @@ use std::{
 #[derive(Debug)]
 pub(crate) struct Place {
     store: SnapStore<Arc<dyn SnapshotBackend>>,
+    fs: Option<FsBackend>,
     given: Given,
     folder: Option<PathBuf>,
 }
@@ -37,13 +38,13 @@ impl Place {
         let given = Given::new(store, &options.options);
         let options = options.options.iter().map(|(name, value)| (name, value));
         let (url, folder) = location::of(store)?;
-        let store = if location::is_object_store(&url) {
-            SnapStore::with_backend(Arc::new(ObjectBackend::open(&url, options)?) as Arc<dyn SnapshotBackend>)
+        let (backend, fs): (Arc<dyn SnapshotBackend>, _) = if location::is_object_store(&url) {
+            (Arc::new(ObjectBackend::open(&url, options)?), None)
         } else {
-            let store = minisnap::open_with(&url, options)?;
-            SnapStore::with_backend(Arc::new(store.backend().clone()) as Arc<dyn SnapshotBackend>)
+            let opened = minisnap::open_with(&url, options)?;
+            (Arc::new(opened.backend().clone()), opened.backend().as_fs().cloned())
         };
-        Ok(Self { store, given, folder })
+        Ok(Self { store: SnapStore::with_backend(backend), fs, given, folder })
     }
 
     /// A command about this store, to be pasted.
@@ -64,6 +65,11 @@ impl Place {
     /// The folder, if it is one.
     pub(crate) fn folder(&self) -> Option<PathBuf> {
         self.folder.clone()
+    }
+
+    /// The folder and its backend, for what only a folder can do.
+    pub(crate) fn fs(&self) -> Option<(&Path, &FsBackend)> {
+        self.folder.as_deref().zip(self.fs.as_ref())
     }
 
     /// The backend.
@@ -149,14 +155,7 @@ impl Place {
         let snapshots = self.folder()?.join("snapshots");
         // Without a commit record it is a bare pair, or nothing.
         snapshots.join("current").symlink_metadata().ok()?;
-        links::lost(&snapshots, history).unwrap_or_else(|error| Some(format!("it can't be looked at: {error}")))
-    }
-
-    /// The failure to look at the folder's links.
-    pub(crate) fn unreadable(&self, error: &io::Error) -> Failure {
-        Failure::new(Exit::CouldNotLook, format!("{}: cannot look at the links", self.name()))
-            .cause(error)
-            .advice("see to the path, its permissions and the disk; then try again")
+        history_gap::find(&snapshots, history).unwrap_or_else(|error| Some(format!("it can't be looked at: {error}")))
     }
 
     /// An error where there certainly is no store, not even one in which nothing was committed yet.

@@ -68,6 +68,12 @@ pub(crate) fn line(generation: &Generation) -> String {
     format!("seq {}  {size}  {generation}", generation.seq())
 }
 
+/// `2 expired and 1 orphan`.
+pub(crate) fn garbage(expired: usize, orphans: usize) -> String {
+    let s = if orphans == 1 { "" } else { "s" };
+    format!("{expired} expired and {orphans} orphan{s}")
+}
+
 /// `seq 10, 7, 5`.
 pub(crate) fn seqs(generations: &[Generation]) -> String {
     let seqs: Vec<_> = generations.iter().map(|generation| generation.seq().to_string()).collect();

@@ -49,7 +49,7 @@ fn every_command_takes_a_path_that_is_not_utf8() {
 
     // Looked at from outside, too: the links, and what was edited.
     fs::remove_file(place.path("").join(&state).join("snapshot.json")).expect("a link");
-    assert!(run("verify", &state, &[], "").fails(1).contains("the links are not"));
+    assert!(run("verify", &state, &[], "").fails(1).contains("the store around them is not"));
     fs::write(place.path("").join(&state).join("snapshot.json"), "[3]").expect("room for a file");
     let said = run("show", &state, &[], "").fails(5);
     assert!(said.contains(r"`minisnap revert $'state \351'`"), "{said}");

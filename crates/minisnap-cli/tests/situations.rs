@@ -99,7 +99,7 @@ fn an_edit_that_replaced_the_link_is_an_external_change() {
         assert!(said.contains("another program replaced this"), "{said}");
         assert!(said.contains(&accept) && said.contains(&revert), "{said}");
     }
-    assert!(place.run(&["show", STORE]).stdout.contains("health    another program wrote in its place"));
+    assert!(place.run(&["show", STORE]).stdout.contains("health    external change"));
     assert!(place.run(&["verify", STORE]).fails(1).contains(&accept));
     let said = place.feed(&["create", STORE, "--seq", "3"], "[3]").fails(5);
     assert!(said.contains(&accept), "what was written is not run over: {said}");

@@ -26,10 +26,10 @@ use std::{
 
 pub(crate) async fn run(args: AcceptArgs) -> Outcome {
     let place = Place::of(&args.store)?;
-    let (folder, backend) = folder_of(&place, &args.store).await?;
+    let (folder, backend) = folder_of(&place).await?;
     let history = place.history().await?;
     refuse_text_of_links(&place, &history[0]).await?;
-    let Some(edit) = look(&folder, &history[0]).await? else {
+    let Some(edit) = look(folder, &history[0]).await? else {
         // Finishes a migration that was cut short.
         if let Some(digest) = history[0].digest() {
             PendingChange::Store.begin();
@@ -39,13 +39,13 @@ pub(crate) async fn run(args: AcceptArgs) -> Outcome {
     };
     match args.no_diff {
         true => edit.show_size(&place).await?,
-        false => edit.show(&place, committed(&place, &folder, &history).await).await?,
+        false => edit.show(&place, committed(&place, folder, &history).await).await?,
     }
     if !args.yes && !is_agreed().await? {
         return Err(Failure::new(Exit::NotConfirmed, "not accepted; nothing was changed")
             .advice(format!("{} moves a replaced file aside; `--yes` doesn't ask", place.command("revert", &[]))));
     }
-    if look(&folder, &history[0]).await?.as_ref() != Some(&edit) {
+    if look(folder, &history[0]).await?.as_ref() != Some(&edit) {
         return Err(changed_meanwhile(&place));
     }
     PendingChange::Store.begin();

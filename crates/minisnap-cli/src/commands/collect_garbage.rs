@@ -1,6 +1,6 @@
 //! `minisnap collect-garbage`: removes expired snapshots that are still there, and the orphans of crashed writers.
 
-use crate::{args::CollectGarbageArgs, exit::Outcome, out, place::Place, progress::Progress};
+use crate::{args::CollectGarbageArgs, exit::Outcome, out, place::Place, progress::Progress, text};
 use minisnap::Collected;
 use serde_json::json;
 
@@ -25,6 +25,6 @@ fn told(store: &str, collected: Collected) -> String {
     let Collected { expired, orphans, .. } = collected;
     match expired + orphans {
         0 => format!("collected the garbage of {store}: there was none\n"),
-        _ => format!("collected the garbage of {store}: removed {expired} expired and {orphans} orphans\n"),
+        _ => format!("collected the garbage of {store}: removed {}\n", text::garbage(expired, orphans)),
     }
 }

@@ -1,25 +1,18 @@
 //! What `accept` and `revert` share: both need a folder, since objects can't be edited in place.
 
 use crate::{
-    args::StoreArgs,
     exit::{Exit, Failure, Outcome},
     place::Place,
 };
 use minisnap::{FsBackend, Generation};
-use std::{path::PathBuf, time::Duration};
+use std::path::Path;
 
-/// The store's folder and its backend, with the options that were given.
-pub(super) async fn folder_of(place: &Place, args: &StoreArgs) -> Outcome<(PathBuf, FsBackend)> {
-    let Some(folder) = place.folder() else { return Err(not_a_folder(place, &place.current().await?)) };
-    let backend = FsBackend::new(&folder).with_busy_timeout(busy_timeout(args));
-    Ok((folder, backend))
-}
-
-/// The place has checked the option already.
-fn busy_timeout(args: &StoreArgs) -> Duration {
-    let options = args.options.options.iter().rev();
-    let given = options.filter(|(name, _)| name == "busy_timeout").find_map(|(_, value)| value.parse().ok());
-    given.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).unwrap_or(FsBackend::DEFAULT_BUSY_TIMEOUT)
+/// The store's folder, and its backend.
+pub(super) async fn folder_of(place: &Place) -> Outcome<(&Path, &FsBackend)> {
+    match place.fs() {
+        Some(fs) => Ok(fs),
+        None => Err(not_a_folder(place, &place.current().await?)),
+    }
 }
 
 fn not_a_folder(place: &Place, current: &Generation) -> Failure {

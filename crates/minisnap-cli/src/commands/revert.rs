@@ -7,7 +7,7 @@ use crate::{
 
 pub(crate) async fn run(args: RevertArgs) -> Outcome {
     let place = Place::of(&args.store)?;
-    let (_, backend) = folder_of(&place, &args.store).await?;
+    let (_, backend) = folder_of(&place).await?;
     PendingChange::Store.begin();
     let moved = backend.revert_external_changes().await?;
     if moved.is_empty() {

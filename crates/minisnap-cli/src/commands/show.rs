@@ -141,7 +141,7 @@ impl Shown {
                 let warning = self.warning.as_ref().map_or_else(String::new, |warning| format!("; warning: {warning}"));
                 format!("{good}intact{good:#}{warning}", good = text::GOOD)
             }
-            Health::ExternalChange => format!("{bad}another program wrote in its place{bad:#}", bad = text::BAD),
+            Health::ExternalChange => format!("{bad}external change{bad:#}", bad = text::BAD),
             other => format!("{bad}{}{bad:#}", other.word(), bad = text::BAD),
         };
         [
