@@ -102,7 +102,7 @@ fn misunderstood(said: &clap::Error) -> Failure {
             let _ = write!(what, ": {value}");
         }
     }
-    let failure = Failure::new(Exit::Usage, what).is_said();
+    let failure = Failure::new(Exit::Usage, what).already_said();
     let failure = match said.source() {
         Some(cause) => failure.cause(cause),
         None => failure,

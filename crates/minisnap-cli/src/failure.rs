@@ -59,8 +59,8 @@ impl Failure {
         Self { is_said: true, ..Self::new(exit, "") }
     }
 
-    /// The same, which is on stderr already, in other words.
-    pub(crate) fn is_said(mut self) -> Self {
+    /// The same, of which people were told on stderr already, in other words.
+    pub(crate) fn already_said(mut self) -> Self {
         self.is_said = true;
         self
     }
