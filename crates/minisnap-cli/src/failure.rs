@@ -77,6 +77,12 @@ impl Failure {
         self
     }
 
+    /// And why is what this error says of its causes.
+    pub(crate) fn with_causes_of(mut self, error: &dyn Error) -> Self {
+        self.causes = library::causes(error);
+        self
+    }
+
     /// And these were found intact, newest first.
     pub(crate) fn with_intact(mut self, intact: Vec<Generation>) -> Self {
         self.intact = intact;

@@ -6,7 +6,7 @@ use crate::{
     commands::external_changes::folder_of,
     compare::{Named, Pair},
     exit::{Exit, Failure, Outcome},
-    out,
+    library, out,
     pending_change::PendingChange,
     place::Place,
     text,
@@ -201,7 +201,7 @@ async fn committed(place: &Place, folder: &Path, history: &[Generation]) -> Comm
         match place.backend().read(older).await {
             Ok(json) => return Committed::Intact(older.clone(), json),
             Err(error @ (MiniSnapError::Io { .. } | MiniSnapError::Backend { .. })) => {
-                return Committed::Unreadable(error.to_string());
+                return Committed::Unreadable(library::with_causes(&error));
             }
             // It is corrupt, or expired.
             Err(_) => {}

@@ -5,7 +5,7 @@ use crate::{
     args::log::LogShowArgs,
     exit::{Exit, Failure, Outcome},
     given::quoted,
-    out,
+    library, out,
     place::Place,
     text,
 };
@@ -70,8 +70,8 @@ fn in_short(error: &WalError) -> String {
     match error {
         WalError::Gap { from, to, .. } => super::missing(*from, *to),
         WalError::Beyond { last, .. } => format!("the journal ends before, with {last}"),
-        WalError::Log { source, .. } => source.to_string(),
-        other => other.to_string(),
+        WalError::Log { source, .. } => library::with_causes(source.as_ref()),
+        other => library::with_causes(other),
     }
 }
 
