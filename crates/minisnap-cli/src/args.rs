@@ -3,15 +3,13 @@
 #![allow(clippy::doc_markdown, reason = "clap shows these as they are")]
 
 pub(crate) mod log;
+mod shared;
 
-use crate::{
-    exit,
-    given::{Given, quoted},
-    select::Which,
-    since::Since,
-};
+use crate::{exit, given::quoted, select::Which, since::Since};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+pub(crate) use shared::{AtArgs, FormArgs, RetainArgs, StoreArgs, StoreOptions};
+use shared::{at_least_one, name_and_value};
 use std::{ffi::OsString, num::NonZeroUsize, path::PathBuf};
 
 /// Looks at, checks, restores, compares and moves snapshots.
@@ -39,37 +37,46 @@ pub(crate) enum Command {
     Show(ShowArgs),
     /// List the retained snapshots, newest first
     History(HistoryArgs),
-    /// Check every retained snapshot: digest, JSON, pair, links
-    ///
-    /// Changes nothing. Its exit code is 0 if all is intact, 1 if something is damaged (or another program wrote in the
-    /// snapshot's place), 2 if it could not look, or there is nothing to look at.
-    Verify(VerifyArgs),
     /// Tell what changed between two snapshots
     ///
     /// A line for each place that differs: ~ changed, + added, - removed, with its path (a JSON Pointer). Numbers differ if
     /// their digits do. With --json it is a JSON Patch (RFC 6902), empty if the document is the same.
     Diff(DiffArgs),
-    /// Accept what a person or another program wrote in the snapshot's place
+    /// Check every retained snapshot: digest, JSON, pair, links
     ///
-    /// Shows what changed, asks, and publishes it as the newest snapshot. Only a folder can be edited so.
-    Reseal(ResealArgs),
-    /// Publish an older snapshot again, as a new one
+    /// Changes nothing. Its exit code is 0 if all is intact, 1 if something is corrupt (or there are external changes), 2 if
+    /// it could not look, or there is nothing to look at.
+    Verify(VerifyArgs),
+    /// Commit an older snapshot again, as a new one
     ///
     /// History is never rewritten: what is gone back from stays in it. A log is not touched: it says what that means.
     Rollback(RollbackArgs),
-    /// Copy snapshots to another store, and read them back there
+    /// Accept external changes as the newest snapshot
     ///
-    /// Run again after an interruption, it goes on where it was.
-    Copy(CopyArgs),
-    /// Print a line for each new snapshot, until Ctrl-C
-    Watch(WatchArgs),
-    /// Remove what crashed writers left, and expired snapshots, now
+    /// External changes are what a person or another program wrote in the snapshot's place. Shows what changed, asks, and
+    /// commits it. Only a folder can have external changes.
+    Accept(AcceptArgs),
+    /// Move external changes aside, and go on with the current snapshot
+    ///
+    /// The files that replaced the store's links are renamed, never deleted. Only a folder can have external changes.
+    Revert(RevertArgs),
+    /// Retain fewer snapshots, without committing one
+    ///
+    /// The older ones expire, and can't be read any more. The current snapshot always stays.
+    Prune(PruneArgs),
+    /// Remove expired snapshots, and the orphans of crashed writers, now
     ///
     /// Later writers do the same, in their time. Nothing that is retained is removed, and no program needs to be stopped:
     /// in a folder, what a running writer is writing stays. In an object store it can't be told from an orphan; that writer
     /// uploads it again, which the library does by itself up to a bound (in a program that stages by hand, the commit fails
     /// and nothing is lost).
     CollectGarbage(CollectGarbageArgs),
+    /// Copy snapshots to another store, and read them back there
+    ///
+    /// Run again after an interruption, it goes on where it was.
+    Copy(CopyArgs),
+    /// Print a line for each new snapshot, until Ctrl-C
+    Watch(WatchArgs),
     /// Look at the journal of a program, cut it, or begin one
     ///
     /// For the journals of minisnap-wal and ministore: a file of JSON lines, with those that were rotated out of it.
@@ -96,7 +103,7 @@ pub(crate) struct CreateArgs {
     #[arg(long)]
     pub(crate) if_newer: bool,
     #[command(flatten)]
-    pub(crate) keep: KeepArgs,
+    pub(crate) retain: RetainArgs,
     #[command(flatten)]
     pub(crate) form: FormArgs,
 }
@@ -139,7 +146,7 @@ pub(crate) struct HistoryArgs {
     /// List only the newest N
     #[arg(short = 'n', long = "limit", value_name = "N")]
     pub(crate) limit: Option<NonZeroUsize>,
-    /// List only those published at TIME or later: a date (2026-11-01, UTC), RFC 3339 (2026-11-01T08:30:00Z), or how long
+    /// List only those committed at TIME or later: a date (2026-11-01, UTC), RFC 3339 (2026-11-01T08:30:00Z), or how long
     /// ago (2h, 3days). One whose time is unknown is listed
     #[arg(long, value_name = "TIME")]
     pub(crate) since: Option<Since>,
@@ -173,7 +180,7 @@ pub(crate) struct DiffArgs {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct ResealArgs {
+pub(crate) struct AcceptArgs {
     #[command(flatten)]
     pub(crate) store: StoreArgs,
     /// Don't ask
@@ -182,9 +189,26 @@ pub(crate) struct ResealArgs {
     /// Don't show what changed: only the size
     #[arg(long)]
     pub(crate) no_diff: bool,
-    /// The other way out: move what was written there aside, and go on with the snapshot that was published last
-    #[arg(long, conflicts_with_all = ["yes", "no_diff"])]
-    pub(crate) set_aside: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RevertArgs {
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PruneArgs {
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    /// Retain the newest N snapshots, the current one included
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub(crate) retain: NonZeroUsize,
+    /// Only tell what would expire
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) form: FormArgs,
 }
 
 #[derive(Debug, Args)]
@@ -196,7 +220,7 @@ pub(crate) struct RollbackArgs {
     #[arg(long, value_name = "SEQ|NAME")]
     pub(crate) to: Which,
     #[command(flatten)]
-    pub(crate) keep: KeepArgs,
+    pub(crate) retain: RetainArgs,
     #[command(flatten)]
     pub(crate) form: FormArgs,
 }
@@ -212,13 +236,13 @@ pub(crate) struct CopyArgs {
     /// Copy all retained snapshots, the oldest first, and not only the current one
     #[arg(long)]
     pub(crate) history: bool,
-    /// Publish on top of what TO has, whether it is from FROM or not, if it is newer: if the seq is above that of TO's
+    /// Commit on top of what TO has, whether it is from FROM or not, if it is newer: if the seq is above that of TO's
     /// current snapshot. With --history, of each snapshot. Nothing is copied if TO's current snapshot is the same
     #[arg(long)]
     pub(crate) onto: bool,
-    /// Keep the newest N snapshots in TO [default: as many as there are, and all that are copied with --history]
-    #[arg(long, value_name = "N")]
-    pub(crate) keep: Option<NonZeroUsize>,
+    /// Retain the newest N snapshots in TO [default: as many as there are, and all that are copied with --history]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub(crate) retain: Option<NonZeroUsize>,
     /// Set an option of FROM, such as endpoint_url=https://s3.example.org; can be given several times. Others can see the
     /// command line: give secrets in the environment
     #[arg(long, value_name = "NAME=VALUE", value_parser = name_and_value)]
@@ -266,41 +290,6 @@ pub(crate) struct ManArgs {
     pub(crate) dir: Option<PathBuf>,
 }
 
-/// Which store. Every command about one store takes these.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct StoreArgs {
-    /// A folder or URL with snapshots
-    #[arg(value_name = "STORE")]
-    pub(crate) store: OsString,
-    #[command(flatten)]
-    pub(crate) options: StoreOptions,
-}
-
-impl StoreArgs {
-    /// The store as it was given, for commands about it.
-    pub(crate) fn given(&self) -> Given {
-        Given::new(&self.store, &self.options.options)
-    }
-}
-
-/// How to get at a store.
-#[derive(Debug, Clone, Default, Args)]
-pub(crate) struct StoreOptions {
-    /// Set an option of the store, such as busy_timeout=5 or endpoint_url=https://s3.example.org; can be given several
-    /// times. Others can see the command line: give secrets in the environment
-    #[arg(long = "option", value_name = "NAME=VALUE", value_parser = name_and_value)]
-    pub(crate) options: Vec<(String, String)>,
-}
-
-/// Which snapshot. Every command that reads one takes this.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct AtArgs {
-    /// The snapshot with this seq, or else the most recently published one below it; or the snapshot of this name
-    /// [default: the current one]
-    #[arg(long = "at", value_name = "SEQ|NAME")]
-    pub(crate) which: Option<Which>,
-}
-
 impl Command {
     /// A command that shows what is there, for a person who interrupts this one: of two stores, the one that is written to.
     pub(crate) fn look(&self) -> Option<String> {
@@ -321,8 +310,10 @@ impl Command {
             Self::History(args) => one(&args.store),
             Self::Verify(args) => one(&args.store),
             Self::Diff(args) => one(&args.store),
-            Self::Reseal(args) => one(&args.store),
             Self::Rollback(args) => one(&args.store),
+            Self::Accept(args) => one(&args.store),
+            Self::Revert(args) => one(&args.store),
+            Self::Prune(args) => one(&args.store),
             Self::Watch(args) => one(&args.store),
             Self::CollectGarbage(args) => one(&args.store),
             Self::Copy(args) => {
@@ -335,29 +326,6 @@ impl Command {
             Self::Log(args) => args.store().into_iter().collect(),
             Self::Completions(_) | Self::Man(_) => Vec::new(),
         }
-    }
-}
-
-/// How many generations stay. Every command that publishes takes this.
-#[derive(Debug, Clone, Copy, Args)]
-pub(crate) struct KeepArgs {
-    /// Keep the newest N snapshots, this one included [default: as many as there are now, and at least 2]
-    #[arg(long, value_name = "N")]
-    pub(crate) keep: Option<NonZeroUsize>,
-}
-
-/// For people or for programs.
-#[derive(Debug, Clone, Copy, Args)]
-pub(crate) struct FormArgs {
-    /// Print JSON, for programs, also if the command fails
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-fn name_and_value(text: &str) -> Result<(String, String), &'static str> {
-    match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() => Ok((name.into(), value.into())),
-        _ => Err("an option of a store is given as NAME=VALUE"),
     }
 }
 

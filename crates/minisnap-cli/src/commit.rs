@@ -1,6 +1,6 @@
-//! Writing the bytes of a snapshot into a store and publishing them, with progress.
+//! Writing the bytes of a snapshot into a store and committing them, with progress.
 
-use crate::{args::KeepArgs, out, pending_change::PendingChange, place::Place, progress::Progress};
+use crate::{args::RetainArgs, out, pending_change::PendingChange, place::Place, progress::Progress};
 use minisnap::{
     Committed, ErrorContext, MiniSnapError, Operation, Precondition, Result,
     backend::{CommitOptions, StagedSnapshot, format::CHUNK},
@@ -8,57 +8,57 @@ use minisnap::{
 use std::time::Duration;
 use tokio::task::yield_now;
 
-/// How often the bytes are written again because the store lost what was staged, or because somebody else published.
+/// How often the bytes are written again because the store lost what was staged, or because somebody else committed.
 const AGAIN: usize = 16;
 
-/// Publishes `json` as it is, if `when` holds. Dropping the future discards what was staged.
+/// Commits `json` as it is, if `when` holds. Dropping the future discards what was staged.
 ///
-/// Unless `--keep` says how many, as many stay as there are: then it is only published over the history that was counted, and
-/// counted and written again if somebody published meanwhile.
+/// Unless `--retain` says how many, as many stay as there are: then it is only committed over the history that was counted, and
+/// counted and written again if somebody committed meanwhile.
 pub(crate) async fn commit(
     place: &Place,
     json: &[u8],
     seq: u64,
     when: Precondition,
-    keep: KeepArgs,
+    retain: RetainArgs,
 ) -> Result<Committed> {
     let progress = Progress::of_bytes("writing", json.len() as u64);
     let at = ErrorContext::new(Operation::Commit, place.name());
-    let is_free = keep.keep.is_none() && !matches!(when, Precondition::IfCurrent(_));
+    let is_free = retain.retain.is_none() && !matches!(when, Precondition::IfCurrent(_));
     let mut said = None;
     PendingChange::Store.begin();
     for _ in 0..AGAIN {
         let mut staged = place.backend().stage(seq).await?;
         write(&mut *staged, json, place, &progress).await?;
-        let (when, keep) = if let Some(keep) = keep.keep {
-            (when.clone(), keep)
+        let (when, retain) = if let Some(retain) = retain.retain {
+            (when.clone(), retain)
         } else {
             let history = place.history_if_any().await?;
             when.evaluate(seq, history.first(), &at)?;
-            let (keep, gap) = place.keep_over(&history);
+            let (retain, gap) = place.retain_over(&history);
             if let Some(gap) = gap.filter(|gap| said.as_ref() != Some(gap)) {
                 progress.aside(|| warn_of(&gap));
                 said = Some(gap);
             }
-            (Precondition::IfCurrent(history.into_iter().next()), keep)
+            (Precondition::IfCurrent(history.into_iter().next()), retain)
         };
-        progress.doing("publishing");
-        match staged.commit(CommitOptions::new(keep).with_precondition(when)).await {
+        progress.doing("committing");
+        match staged.commit(CommitOptions::new(retain).with_precondition(when)).await {
             Err(MiniSnapError::StageLost { .. }) => {}
             Err(MiniSnapError::Conflict { .. }) if is_free => {}
-            published => return published,
+            committed => return committed,
         }
         progress.restart("writing");
     }
-    let reason = "others publish faster than this can; with `--keep N` nothing needs to be counted".into();
+    let reason = "other writers commit faster than this can; with `--retain N` nothing needs to be counted".into();
     Err(MiniSnapError::Busy { at, waited: Duration::ZERO, reason })
 }
 
-/// Says that nothing is retired, and why.
+/// Says that nothing expires, and why.
 fn warn_of(gap: &str) {
     out::note(&format!(
         "the history has a gap ({gap}); no snapshot expires, so that what lies beyond it is still there when the gap is \
-         closed; `--keep N` gives it up"
+         closed; `--retain N` gives it up"
     ));
 }
 

@@ -1,12 +1,13 @@
 //! Exit codes. What an error says is in `failure.rs`, its advice in `help.rs`.
 
 pub(crate) use crate::failure::{Failure, Outcome};
-use std::fmt::Write as _;
+use clap::error::ContextKind;
+use std::{error::Error as _, fmt::Write as _};
 
 /// Why the program ends, when it isn't because all is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
-    Damaged = 1,
+    Corrupt = 1,
     CouldNotLook = 2,
     NoSnapshot = 3,
     Refused = 4,
@@ -31,7 +32,7 @@ impl Exit {
     /// What kind of failure it is, in a word that programs can rely on.
     pub(crate) fn kind(self) -> &'static str {
         match self {
-            Self::Damaged => "corrupt",
+            Self::Corrupt => "corrupt",
             Self::CouldNotLook => "io",
             Self::NoSnapshot => "not_found",
             Self::Refused => "refused",
@@ -52,13 +53,13 @@ impl Exit {
 
 /// Every exit code but 0, as `--help` lists them.
 const EXITS: [(Exit, &str); 19] = [
-    (Exit::Damaged, "a snapshot is damaged"),
+    (Exit::Corrupt, "a snapshot is corrupt"),
     (Exit::CouldNotLook, "could not look: the store can't be reached, read or written"),
     (Exit::NoSnapshot, "there is no such snapshot"),
     (Exit::Refused, "refused: the store has another, or a newer, snapshot than was demanded"),
-    (Exit::ExternalChange, "another program wrote in the snapshot's place (see `minisnap reseal`)"),
-    (Exit::Busy, "others kept the store busy; nothing was changed"),
-    (Exit::OutcomeUnknown, "it is not known whether the snapshot was published"),
+    (Exit::ExternalChange, "there are external changes (see `minisnap accept` and `minisnap revert`)"),
+    (Exit::Busy, "other writers kept the store busy; nothing was changed"),
+    (Exit::OutcomeUnknown, "it is not known whether the snapshot was committed"),
     (Exit::NotRestorable, "this is not JSON that could be restored; nothing was changed"),
     (Exit::LocalFile, "a local file, or standard input or output, could not be read or written"),
     (Exit::Unsupported, "this store can't do that"),
@@ -68,7 +69,7 @@ const EXITS: [(Exit, &str); 19] = [
     (Exit::HungUp, "the terminal went away (SIGHUP)"),
     (Exit::Interrupted, "interrupted (Ctrl-C)"),
     (Exit::Quit, "quit (SIGQUIT)"),
-    (Exit::BrokenPipe, "whoever read the output went away"),
+    (Exit::BrokenPipe, "the reader of the output went away"),
     (Exit::Terminated, "terminated (SIGTERM)"),
     (Exit::OutOfTime, "the limit of CPU time is reached (SIGXCPU)"),
 ];
@@ -86,7 +87,28 @@ pub(crate) fn table() -> String {
 pub(crate) fn usage(said: &clap::Error) -> Outcome {
     let printed = said.print();
     match said.use_stderr() {
-        true => Err(Failure::said(Exit::Usage, &said.render().to_string())),
+        true => Err(misunderstood(said)),
         false => printed.map_err(crate::out::failed),
     }
+}
+
+/// A usage error in a line, for programs. People were told by clap, with its colours.
+fn misunderstood(said: &clap::Error) -> Failure {
+    let mut what = String::from(said.kind().as_str().unwrap_or("the command line can't be understood"));
+    for kind in
+        [ContextKind::InvalidSubcommand, ContextKind::InvalidArg, ContextKind::PriorArg, ContextKind::InvalidValue]
+    {
+        if let Some(value) = said.get(kind) {
+            let _ = write!(what, ": {value}");
+        }
+    }
+    let failure = Failure::new(Exit::Usage, what).already_said();
+    let failure = match said.source() {
+        Some(cause) => failure.cause(cause),
+        None => failure,
+    };
+    failure.advice(match said.get(ContextKind::Usage) {
+        Some(usage) => usage.to_string(),
+        None => "`minisnap --help` lists the commands, and each has `--help`".into(),
+    })
 }

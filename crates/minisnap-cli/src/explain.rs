@@ -29,12 +29,12 @@ pub(crate) async fn explain_in(failure: Failure, stores: &[StoreArgs]) -> Failur
 /// The same failure with advice about this store.
 pub(crate) async fn explain(failure: Failure, place: &Place) -> Failure {
     let Some(error) = failure.unexplained() else { return failure };
-    if library::exit(error) != Exit::Damaged {
+    if library::exit(error) != Exit::Corrupt {
         let advice = help::help(error, place);
         return failure.advice(advice);
     }
     let left = left(error, place).await;
-    let advice = help::of_damage(error, place, &left);
+    let advice = help::of_corruption(error, place, &left);
     let intact = match left {
         Left::InHistory { intact, .. } => intact,
         // What the library found, where the history can't be read.

@@ -12,6 +12,7 @@ use anstyle::{AnsiColor, Style};
 use minisnap::{Generation, MiniSnapError};
 use serde_json::{Value, json};
 use std::{
+    error::Error,
     io::{self, Write},
     process::ExitCode,
     slice,
@@ -58,11 +59,10 @@ impl Failure {
         Self { is_said: true, ..Self::new(exit, "") }
     }
 
-    /// What is on stderr already: the first paragraph says what went wrong, the rest is help.
-    pub(crate) fn said(exit: Exit, text: &str) -> Self {
-        let (what, help) = text.split_once("\n\n").unwrap_or((text, ""));
-        let what = what.strip_prefix("error: ").unwrap_or(what).trim();
-        Self { is_said: true, ..Self::new(exit, what).advice(help.trim()) }
+    /// The same, of which people were told on stderr already, in other words.
+    pub(crate) fn already_said(mut self) -> Self {
+        self.is_said = true;
+        self
     }
 
     /// And this is what a person can do about it.
@@ -72,8 +72,14 @@ impl Failure {
     }
 
     /// And this is why.
-    pub(crate) fn cause(mut self, cause: &io::Error) -> Self {
+    pub(crate) fn cause(mut self, cause: &dyn Error) -> Self {
         self.causes.push(cause.to_string());
+        self
+    }
+
+    /// And why is what this error says of its causes.
+    pub(crate) fn with_causes_of(mut self, error: &dyn Error) -> Self {
+        self.causes = library::causes(error);
         self
     }
 

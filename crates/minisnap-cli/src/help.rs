@@ -1,14 +1,14 @@
 //! The advice about an error of the library: what a person can do, with the commands that do it, about this store.
 
 use crate::{given::quoted, place::Place, text};
-use minisnap::{Generation, MiniSnapError, Operation, backend::format::JSON_NAME};
-use std::{borrow::Cow, io::ErrorKind, path::Path, time::Duration};
+use minisnap::{Corruption, ExternalChange, Generation, MiniSnapError, Operation};
+use std::{borrow::Cow, io::ErrorKind, time::Duration};
 
-/// What is left of a store in which something is damaged.
+/// What is left of a store in which something is corrupt.
 pub(crate) enum Left {
     /// The history can be read.
     InHistory {
-        /// The current generation, damaged or not.
+        /// The current generation, corrupt or not.
         current: Generation,
         /// The retained ones that are intact, newest first.
         intact: Vec<Generation>,
@@ -17,21 +17,15 @@ pub(crate) enum Left {
     Unknown,
 }
 
-/// The advice about everything but damage.
+/// The advice about everything but corruption.
 pub(crate) fn help(error: &MiniSnapError, place: &Place) -> String {
     let command = |name: &str| place.command(name, &[]);
     match error {
-        MiniSnapError::ExternalChange { at, .. } => match place.has_replaced(Path::new(at.location())) {
-            true if at.operation() != Operation::AcceptExternalChanges => format!(
-                "{} shows what was changed and takes it as the newest snapshot; {} moves it aside",
-                command("reseal"),
-                place.command("reseal", &["--set-aside"])
-            ),
-            _ => error.help().map(Cow::into_owned).unwrap_or_default(),
-        },
-        MiniSnapError::NotFound { .. } => {
-            "put the missing file back, from a backup or from where it was moved; or publish a new snapshot".into()
-        }
+        MiniSnapError::ExternalChange { found: ExternalChange::Replaced { .. }, .. } => format!(
+            "{} shows what was changed and accepts it as the newest snapshot; {} moves it aside",
+            command("accept"),
+            command("revert")
+        ),
         MiniSnapError::Expired { .. } => format!("it expired meanwhile; {} lists what there is", command("history")),
         MiniSnapError::Stale { .. } => format!("run {}, then retry with a higher `--seq`", command("show")),
         MiniSnapError::Conflict { .. } => format!("run {}, then retry", command("show")),
@@ -40,14 +34,14 @@ pub(crate) fn help(error: &MiniSnapError, place: &Place) -> String {
             format!("try again later, or wait longer with `--option busy_timeout={longer:.0}`")
         }
         MiniSnapError::StageLost { .. } => "run it again".into(),
+        MiniSnapError::OutcomeUnknown { at, .. } if at.operation() == Operation::Expire => {
+            format!("run it again: the current snapshot is intact; {} lists what is retained", command("history"))
+        }
         MiniSnapError::OutcomeUnknown { .. } => {
-            format!("keep the log, and publish again; {} tells what readers see now", command("show"))
+            format!("keep the log, and commit again; {} tells what readers see now", command("show"))
         }
         MiniSnapError::Backend { .. } => {
             "check the URL, the network, and the endpoint and credentials in the environment; then try again".into()
-        }
-        MiniSnapError::Io { source, .. } if source.kind() == ErrorKind::NotADirectory => {
-            "a store is a folder, and so is all above it; there is a file at that path".into()
         }
         MiniSnapError::Io { source, .. } if source.kind() == ErrorKind::OutOfMemory => {
             "free memory, or raise the limit (`ulimit -v`); then try again".into()
@@ -56,6 +50,7 @@ pub(crate) fn help(error: &MiniSnapError, place: &Place) -> String {
             "nothing was changed: see to the disk, and try again".into()
         }
         error => without_store(error)
+            .or_else(|| error.help().map(Cow::into_owned))
             .unwrap_or_else(|| "see to the path, its permissions and the disk; then try again".into()),
     }
 }
@@ -68,16 +63,32 @@ pub(crate) fn without_store(error: &MiniSnapError) -> Option<String> {
         }
         MiniSnapError::Unsupported { .. } => "use another store or file system".into(),
         MiniSnapError::InsideStore { store: Some(store), .. } => format!("did you mean {}?", quoted(store.as_ref())),
-        MiniSnapError::InsideStore { store: None, .. } => {
-            "give the folder in which snapshot.json and snapshot.seq are links to here".into()
-        }
         MiniSnapError::InvalidUrl { .. } => "a store is a folder or a URL: `minisnap --help` lists them".into(),
         _ => return None,
     })
 }
 
-/// The advice about damage. To go back is advised only where something intact is left, and only to the newest of that.
-pub(crate) fn of_damage(error: &MiniSnapError, place: &Place, left: &Left) -> String {
+/// What is wrong with the store around its generations: its commit record and links. The library says how those are made again.
+fn is_of_the_store(found: &Corruption) -> bool {
+    use Corruption::{DanglingLinks, HistoryGap, LinkAsText, RecordMissing, RecordUnreadable, WrongLink};
+    matches!(
+        found,
+        RecordMissing { .. }
+            | DanglingLinks
+            | RecordUnreadable { .. }
+            | WrongLink { .. }
+            | LinkAsText { .. }
+            | HistoryGap { .. }
+    )
+}
+
+/// What an editor may have done on purpose.
+pub(crate) fn may_be_an_edit(found: &Corruption) -> bool {
+    matches!(found, Corruption::WrongSize { .. } | Corruption::WrongDigest { .. } | Corruption::WrongSeq { .. })
+}
+
+/// The advice about corruption. To go back is advised only where something intact is left, and only to the newest of that.
+pub(crate) fn of_corruption(error: &MiniSnapError, place: &Place, left: &Left) -> String {
     let remedy = match error {
         MiniSnapError::InvalidSequence { .. } => {
             return "write the seq of the last change in snapshot.json into that file, in digits".into();
@@ -86,15 +97,22 @@ pub(crate) fn of_damage(error: &MiniSnapError, place: &Place, left: &Left) -> St
         _ => "bring the store back from a backup",
     };
     match left {
-        // Of the store's own links, the library says how they are made again.
-        Left::InHistory { current, intact } if !place.is_link(&error.at().location()) => {
-            of_generation(error, place, current, intact)
-        }
-        Left::InHistory { .. } | Left::Unknown => remedy.into(),
+        Left::InHistory { current, intact } => match error {
+            MiniSnapError::Corrupt { found, .. } if is_of_the_store(found) => remedy.into(),
+            MiniSnapError::Corrupt { found, .. } => of_generation(place, current, intact, may_be_an_edit(found)),
+            _ => of_generation(place, current, intact, false),
+        },
+        Left::Unknown => remedy.into(),
     }
 }
 
-fn of_generation(error: &MiniSnapError, place: &Place, current: &Generation, intact: &[Generation]) -> String {
+/// The advice about a corrupt generation; `may_be_an_edit` if somebody may have edited it on purpose.
+pub(crate) fn of_generation(
+    place: &Place,
+    current: &Generation,
+    intact: &[Generation],
+    may_be_an_edit: bool,
+) -> String {
     let back = match intact {
         [newest, ..] if newest == current => {
             return format!(
@@ -111,9 +129,8 @@ fn of_generation(error: &MiniSnapError, place: &Place, current: &Generation, int
         [] => "no intact snapshot is left here: bring the store back from a backup".into(),
     };
     match place.folder() {
-        // What isn't JSON, or isn't there, is no edit that could be accepted.
-        Some(folder) if matches!(error, MiniSnapError::Corrupt { .. }) && folder.join(JSON_NAME).is_file() => {
-            format!("{back}; if somebody edited it on purpose, {} publishes the edit", place.command("reseal", &[]))
+        Some(_) if may_be_an_edit => {
+            format!("{back}; if somebody edited it on purpose, {} commits the edit", place.command("accept", &[]))
         }
         Some(_) => back,
         None => format!("{back}; or put back an earlier version of this object, if the bucket keeps versions"),

@@ -22,7 +22,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// How long it may take to remove what was staged. Of a store that doesn't answer, a later writer sweeps it.
+/// How long it may take to remove what was staged. Of a store that doesn't answer, a later writer collects it.
 const CLEANING_UP: Duration = Duration::from_secs(10);
 
 /// How long to wait until somebody was told why the program ends, where standard error may hang like standard output.
@@ -35,7 +35,7 @@ const FOR_GOOD: Duration = Duration::from_secs(1 << 30);
 pub(crate) fn run(command: impl Future<Output = Outcome>, look: Option<String>) -> Outcome {
     let told = listen(look.clone()).map_err(unable)?;
     let runtime = start().map_err(unable)?;
-    // When it is dropped, it waits for what is being done on its blocking pool: for a publish that is on its way, say.
+    // When it is dropped, it waits for what is being done on its blocking pool: for a commit that is on its way, say.
     runtime.block_on(async {
         let done = tokio::select! {
             biased;
@@ -72,7 +72,11 @@ fn interrupted(exit: Exit, look: Option<&str>) -> Failure {
                 .advice("run the same command again if it shall be the restored one");
         }
         PendingChange::Store => {
-            "interrupted: what is current is the old snapshot, unless a new one was just being published"
+            "interrupted: what is current is the old snapshot, unless a new one was just being committed"
+        }
+        PendingChange::Retention => {
+            "interrupted: the current snapshot is untouched, and the older ones are all retained, or those that should expire \
+             did"
         }
         PendingChange::Journal => "interrupted: the journal is whole, and was changed or not",
     };
@@ -175,7 +179,7 @@ fn is_ignored(signal: i32) -> Option<bool> {
     Some(mask & 1 << (signal - 1) != 0)
 }
 
-/// A dropped or failed publish removes what it uploaded in tasks of the runtime, which must not be shut down under them.
+/// A dropped or failed commit removes what it uploaded in tasks of the runtime, which must not be shut down under them.
 /// Nothing else is left when the command's future is gone: with the last of these go the client and its connections.
 async fn tasks_have_ended() {
     while Handle::current().metrics().num_alive_tasks() > 0 {

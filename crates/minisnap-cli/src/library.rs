@@ -9,7 +9,7 @@ pub(crate) fn exit(error: &MiniSnapError) -> Exit {
     match error {
         MiniSnapError::Corrupt { .. }
         | MiniSnapError::InvalidSequence { .. }
-        | MiniSnapError::Serde { generation: Some(_), .. } => Exit::Damaged,
+        | MiniSnapError::Serde { generation: Some(_), .. } => Exit::Corrupt,
         MiniSnapError::ExternalChange { .. } => Exit::ExternalChange,
         MiniSnapError::Serde { .. } | MiniSnapError::MapKey { .. } | MiniSnapError::Unrestorable { .. } => {
             Exit::NotRestorable
@@ -41,7 +41,7 @@ pub(crate) fn kind(error: &MiniSnapError) -> &'static str {
 }
 
 /// Why, the nearest cause first, each on one line. What says no more than the one before is left out.
-pub(crate) fn causes(error: &MiniSnapError) -> Vec<String> {
+pub(crate) fn causes(error: &dyn Error) -> Vec<String> {
     let mut causes: Vec<String> = Vec::new();
     let mut next = error.source();
     while let Some(cause) = next {
@@ -52,4 +52,9 @@ pub(crate) fn causes(error: &MiniSnapError) -> Vec<String> {
         next = cause.source();
     }
     causes
+}
+
+/// What an error says and why, in one line.
+pub(crate) fn with_causes(error: &dyn Error) -> String {
+    [vec![error.to_string()], causes(error)].concat().join(": ")
 }

@@ -22,7 +22,7 @@ pub(crate) fn of(store: &OsStr) -> Outcome<(String, Option<PathBuf>)> {
             .advice("give a folder, or the URL of an object store"));
     }
     if is_on_another_machine(text) {
-        let what = format!("open ({text}): this looks like a place on another machine, or a URL without its colon");
+        let what = format!("open ({text}): this looks like a location on another machine, or a URL without its colon");
         return Err(Failure::new(Exit::Usage, what).advice(format!(
             "the URL of a bucket begins with s3://, az:// or gs://; a folder of that name is ./{text}"
         )));

@@ -2,7 +2,7 @@
 //!
 //! This file parses the command line, runs the command, and turns what came of it into an exit code. Each command has a
 //! file in `commands`; what they share is beside this file: opening a store (`place.rs`), choosing a snapshot
-//! (`select.rs`), publishing bytes (`commit.rs`), telling errors (`failure.rs`, with advice from `explain.rs`), and what a
+//! (`select.rs`), committing bytes (`commit.rs`), telling errors (`failure.rs`, with advice from `explain.rs`), and what a
 //! terminal is told (`out.rs`, `progress.rs`, `text.rs`).
 
 mod args;
@@ -15,10 +15,10 @@ mod failure;
 mod file_access;
 mod given;
 mod help;
+mod history_gap;
 mod interrupt;
 mod json;
 mod library;
-mod links;
 mod location;
 mod out;
 mod pending_change;
@@ -67,8 +67,10 @@ async fn dispatch(command: Command) -> Outcome {
         Command::History(args) => commands::history::run(args).await,
         Command::Verify(args) => commands::verify::run(args).await,
         Command::Diff(args) => commands::diff::run(args).await,
-        Command::Reseal(args) => commands::reseal::run(args).await,
         Command::Rollback(args) => commands::rollback::run(args).await,
+        Command::Accept(args) => commands::accept::run(args).await,
+        Command::Revert(args) => commands::revert::run(args).await,
+        Command::Prune(args) => commands::prune::run(args).await,
         Command::Copy(args) => commands::copy::run(args).await,
         Command::Watch(args) => commands::watch::run(args).await,
         Command::CollectGarbage(args) => commands::collect_garbage::run(args).await,

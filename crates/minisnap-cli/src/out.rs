@@ -99,9 +99,9 @@ pub(crate) async fn stalled() {
     }
 }
 
-/// Prints what came of a publish that is done, whoever reads it.
+/// Prints what came of a commit that is done, whoever reads it.
 pub(crate) fn report(text: &str) -> Outcome {
-    report_of("the snapshot is published", text)
+    report_of("the snapshot is committed", text)
 }
 
 /// Prints what came of what is `done`, whoever reads it.

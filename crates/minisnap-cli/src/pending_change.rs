@@ -9,6 +9,8 @@ pub(crate) enum PendingChange {
     None,
     /// The store.
     Store,
+    /// How many snapshots of the store are retained, and nothing else.
+    Retention,
     /// The file that a snapshot is restored to.
     File,
     /// A journal.
@@ -26,7 +28,7 @@ impl PendingChange {
     /// What may have been changed by now.
     pub(crate) fn by_now() -> Self {
         let pending = PENDING.load(Ordering::SeqCst);
-        [Self::Store, Self::File, Self::Journal]
+        [Self::Store, Self::Retention, Self::File, Self::Journal]
             .into_iter()
             .find(|change| *change as u8 == pending)
             .unwrap_or(Self::None)

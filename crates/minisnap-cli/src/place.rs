@@ -4,14 +4,11 @@ use crate::{
     args::{StoreArgs, StoreOptions},
     exit::{Exit, Failure, Outcome},
     given::Given,
-    links, location,
+    history_gap, location,
     progress::Progress,
     select::{Choice, Choices, Reach, Which},
 };
-use minisnap::{
-    Bytes, Generation, MiniSnapError, SnapStore, SnapshotBackend,
-    backend::format::{JSON_NAME, SEQ_NAME},
-};
+use minisnap::{Bytes, FsBackend, Generation, MiniSnapError, SnapStore, SnapshotBackend};
 use minisnap_object::ObjectBackend;
 use std::{
     ffi::OsStr,
@@ -25,6 +22,7 @@ use std::{
 #[derive(Debug)]
 pub(crate) struct Place {
     store: SnapStore<Arc<dyn SnapshotBackend>>,
+    fs: Option<FsBackend>,
     given: Given,
     folder: Option<PathBuf>,
 }
@@ -40,13 +38,13 @@ impl Place {
         let given = Given::new(store, &options.options);
         let options = options.options.iter().map(|(name, value)| (name, value));
         let (url, folder) = location::of(store)?;
-        let store = if location::is_object_store(&url) {
-            SnapStore::with_backend(Arc::new(ObjectBackend::open(&url, options)?) as Arc<dyn SnapshotBackend>)
+        let (backend, fs): (Arc<dyn SnapshotBackend>, _) = if location::is_object_store(&url) {
+            (Arc::new(ObjectBackend::open(&url, options)?), None)
         } else {
-            let store = minisnap::open_with(&url, options)?;
-            SnapStore::with_backend(Arc::new(store.backend().clone()) as Arc<dyn SnapshotBackend>)
+            let opened = minisnap::open_with(&url, options)?;
+            (Arc::new(opened.backend().clone()), opened.backend().as_fs().cloned())
         };
-        Ok(Self { store, given, folder })
+        Ok(Self { store: SnapStore::with_backend(backend), fs, given, folder })
     }
 
     /// A command about this store, to be pasted.
@@ -69,18 +67,9 @@ impl Place {
         self.folder.clone()
     }
 
-    /// Whether `path` is one of the two public names, and a file stands there though there is a commit record.
-    pub(crate) fn has_replaced(&self, path: &Path) -> bool {
-        let Some(folder) = &self.folder else { return false };
-        let is_public = [JSON_NAME, SEQ_NAME].iter().any(|name| path.file_name() == Some(name.as_ref()));
-        let stands_there = path.file_name().and_then(|name| folder.join(name).symlink_metadata().ok());
-        is_public && stands_there.is_some_and(|found| found.is_file()) && folder.join("snapshots/current").exists()
-    }
-
-    /// Whether this is one of the links that lead to the current snapshot: the two public names, or the commit record.
-    pub(crate) fn is_link(&self, path: &str) -> bool {
-        let Some(folder) = &self.folder else { return false };
-        [JSON_NAME, SEQ_NAME, "snapshots/current"].iter().any(|name| Path::new(path) == folder.join(name))
+    /// The folder and its backend, for what only a folder can do.
+    pub(crate) fn fs(&self) -> Option<(&Path, &FsBackend)> {
+        self.folder.as_deref().zip(self.fs.as_ref())
     }
 
     /// The backend.
@@ -114,7 +103,7 @@ impl Place {
         }
     }
 
-    /// Reads a snapshot, byte for byte: the current one, or the one that is meant by `which`. Looks again when it is retired
+    /// Reads a snapshot, byte for byte: the current one, or the one that is meant by `which`. Looks again when it expires
     /// meanwhile.
     pub(crate) async fn read(&self, which: Option<&Which>) -> Outcome<(Generation, Bytes)> {
         let mut looks = 0;
@@ -149,9 +138,9 @@ impl Place {
         Err(failed)
     }
 
-    /// How many a publish over `history` keeps where nothing else was asked for: as many, and at least two; but all if there
+    /// How many a commit over `history` retains where nothing else was asked for: as many, and at least two; but all if there
     /// is a gap in it, since what lies beyond may be found again. The gap is told.
-    pub(crate) fn keep_over(&self, history: &[Generation]) -> (NonZeroUsize, Option<String>) {
+    pub(crate) fn retain_over(&self, history: &[Generation]) -> (NonZeroUsize, Option<String>) {
         const CURRENT_AND_THE_ONE_BEFORE: NonZeroUsize = NonZeroUsize::new(2).expect("it is not zero");
         if let Some(gap) = self.gap(history) {
             (NonZeroUsize::MAX, Some(gap))
@@ -164,19 +153,12 @@ impl Place {
     /// What may be missing from the history, if anything: a retained snapshot, or the number of them.
     pub(crate) fn gap(&self, history: &[Generation]) -> Option<String> {
         let snapshots = self.folder()?.join("snapshots");
-        // Without a commit record it is a plain pair, or nothing.
+        // Without a commit record it is a bare pair, or nothing.
         snapshots.join("current").symlink_metadata().ok()?;
-        links::lost(&snapshots, history).unwrap_or_else(|error| Some(format!("it can't be looked at: {error}")))
+        history_gap::find(&snapshots, history).unwrap_or_else(|error| Some(format!("it can't be looked at: {error}")))
     }
 
-    /// The failure to look at the folder's links.
-    pub(crate) fn unreadable(&self, error: &io::Error) -> Failure {
-        Failure::new(Exit::CouldNotLook, format!("{}: cannot look at the links", self.name()))
-            .cause(error)
-            .advice("see to the path, its permissions and the disk; then try again")
-    }
-
-    /// An error where there certainly is no store, not even one in which nothing was published yet.
+    /// An error where there certainly is no store, not even one in which nothing was committed yet.
     pub(crate) async fn refuse_no_store(&self) -> Outcome {
         match &self.folder {
             Some(folder) if self.current_if_any().await?.is_none() && !is_begun(folder) => Err(self.nothing_here()),
@@ -187,7 +169,7 @@ impl Place {
     fn nothing_here(&self) -> Failure {
         let found = match &self.folder {
             Some(folder) => nothing_in(folder),
-            None => "nothing was published yet".into(),
+            None => "nothing was committed yet".into(),
         };
         Failure::new(Exit::NoSnapshot, format!("{}: no snapshot here: {found}", self.name())).advice(format!(
             "is the store named rightly, and its disk mounted? {} would begin a new one",
@@ -204,7 +186,7 @@ fn is_begun(folder: &Path) -> bool {
 /// What a folder without a snapshot is.
 fn nothing_in(folder: &Path) -> String {
     if is_begun(folder) {
-        return "nothing was published yet".into();
+        return "nothing was committed yet".into();
     }
     match fs::read_dir(folder).map(Iterator::count) {
         Ok(0) => "the folder is empty".into(),
@@ -215,5 +197,5 @@ fn nothing_in(folder: &Path) -> String {
     }
 }
 
-/// How often to look again when what was found was retired under the reader.
+/// How often to look again when what was found expired under the reader.
 pub(crate) const LOOKS: usize = 16;

@@ -3,7 +3,7 @@
 //! 1. A name means the snapshot of that name.
 //! 2. A seq that retained snapshots have means those. If they say the same, each is as good as the others; if not, only a
 //!    name tells which one is meant.
-//! 3. A seq that no snapshot has means the most recently published one below it, as in the library's `restore_at`; or
+//! 3. A seq that no snapshot has means the most recently committed one below it, as in the library's `restore_at`; or
 //!    nothing, where the command demands [`Reach::Exact`].
 
 use crate::{
@@ -49,7 +49,7 @@ impl fmt::Display for Which {
 pub(crate) enum Reach {
     /// Nothing.
     Exact,
-    /// The most recently published snapshot below it.
+    /// The most recently committed snapshot below it.
     AtMost,
 }
 
@@ -144,12 +144,12 @@ impl<'a> Choices<'a> {
         self.history.get(self.skipped..).unwrap_or_default()
     }
 
-    /// What was published after a snapshot, with a lower seq, took the store back to before it.
+    /// What was committed after a snapshot, with a lower seq, took the store back to before it.
     fn rolled_back_from(&self, generation: &Generation) -> Option<String> {
         let seq = generation.seq();
         let newer = self.history.iter().take_while(|newer| *newer != generation);
         let lower = newer.map(Generation::seq).find(|newer| *newer < seq)?;
-        Some(format!("seq {seq} was rolled back from: seq {lower} was published after it"))
+        Some(format!("seq {seq} was rolled back from: seq {lower} was committed after it"))
     }
 
     fn ambiguous(&self, seq: u64, exact: &[&Generation], [old, new]: [&Generation; 2]) -> Failure {
@@ -182,7 +182,7 @@ impl<'a> Choices<'a> {
             text::named(self.history)
         );
         Failure::new(Exit::NoSnapshot, what).advice(
-            "choose one of these, by its seq or its name; from now on, `--keep N` with each command that publishes retains \
+            "choose one of these, by its seq or its name; from now on, `--retain N` with each command that commits retains \
              more",
         )
     }
@@ -227,16 +227,16 @@ mod tests {
 
     #[test]
     fn seq_is_ambiguous_if_snapshots_with_it_differ() {
-        let resealed = history("10b 12c 10a 10b 9a");
+        let accepted = history("10b 12c 10a 10b 9a");
         for reach in [Reach::Exact, Reach::AtMost] {
-            let failure = choose(&resealed, "10", reach).expect_err("which one?");
+            let failure = choose(&accepted, "10", reach).expect_err("which one?");
             assert_eq!(failure.exit(), Exit::Refused);
-            for name in [0, 2, 3].map(|position| resealed[position].name()) {
+            for name in [0, 2, 3].map(|position| accepted[position].name()) {
                 assert!(failure.what().contains(name), "{}", failure.what());
             }
         }
-        assert_eq!(choose(&resealed, resealed[2].name(), Reach::Exact).expect("its name"), (2, 0, false));
-        assert_eq!(choose(&resealed, "11", Reach::AtMost).expect("the most recent").0, 0);
+        assert_eq!(choose(&accepted, accepted[2].name(), Reach::Exact).expect("its name"), (2, 0, false));
+        assert_eq!(choose(&accepted, "11", Reach::AtMost).expect("the most recent").0, 0);
     }
 
     #[test]

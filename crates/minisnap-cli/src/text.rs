@@ -32,7 +32,7 @@ fn tellable(time: SystemTime) -> Option<SystemTime> {
     time.duration_since(SystemTime::UNIX_EPOCH).is_ok_and(|since| since < YEAR_10000).then_some(time)
 }
 
-/// When a generation was published, if that is known and can be told.
+/// When a generation was committed, if that is known and can be told.
 pub(crate) fn known_time(generation: &Generation) -> Option<SystemTime> {
     generation.time().and_then(tellable)
 }
@@ -62,6 +62,18 @@ pub(crate) fn duration(duration: Duration) -> String {
     }
 }
 
+/// `seq 10  1.65 MiB  its name`: a line of a list.
+pub(crate) fn line(generation: &Generation) -> String {
+    let size = generation.size().map_or_else(|| "size unknown".into(), size);
+    format!("seq {}  {size}  {generation}", generation.seq())
+}
+
+/// `2 expired and 1 orphan`.
+pub(crate) fn garbage(expired: usize, orphans: usize) -> String {
+    let s = if orphans == 1 { "" } else { "s" };
+    format!("{expired} expired and {orphans} orphan{s}")
+}
+
 /// `seq 10, 7, 5`.
 pub(crate) fn seqs(generations: &[Generation]) -> String {
     let seqs: Vec<_> = generations.iter().map(|generation| generation.seq().to_string()).collect();
@@ -79,12 +91,12 @@ pub(crate) fn named(generations: &[Generation]) -> String {
     names.join(", ")
 }
 
-/// What a publish did, for programs: the same in every command.
-pub(crate) fn published(published: &Committed) -> Value {
+/// What a commit did, for programs: the same in every command.
+pub(crate) fn committed(committed: &Committed) -> Value {
     json!({
-        "published": generation(published.generation()),
-        "retained": published.retained().iter().map(generation).collect::<Vec<_>>(),
-        "truncation_point": published.truncation_point(),
+        "committed": generation(committed.generation()),
+        "retained": committed.retained().iter().map(generation).collect::<Vec<_>>(),
+        "truncation_point": committed.truncation_point(),
     })
 }
 

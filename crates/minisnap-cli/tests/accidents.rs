@@ -28,8 +28,8 @@ fn each_command_names_the_store_when_the_path_is_inside_it() {
         &["history", &within],
         &["verify", &within],
         &["rollback", &within, "--to", "1"],
-        &["reseal", &within, "--yes"],
-        &["reseal", &within, "--set-aside"],
+        &["accept", &within, "--yes"],
+        &["revert", &within],
         &["diff", &within, "1"],
         &["copy", STORE, &within],
         &["copy", &within, &other],
@@ -56,9 +56,9 @@ fn each_command_prints_the_remedy_when_links_are_text() {
             fs::write(&path, target.to_str().expect("text")).expect("a file");
         }
         let create = ["create", STORE, "--seq", "9", &json];
-        let reseal = ["reseal", STORE, "--yes"];
+        let accept = ["accept", STORE, "--yes"];
         let mut said = Vec::new();
-        for args in [&["cat", STORE][..], &["verify", STORE], &["show", STORE], &create, &reseal] {
+        for args in [&["cat", STORE][..], &["verify", STORE], &["show", STORE], &create, &accept] {
             let ran = place.run(args).fails(1);
             said.extend(
                 ran.split("in a shell: `").nth(1).map(|command| command.trim().trim_end_matches('`').to_owned()),
@@ -88,10 +88,13 @@ fn verify_says_which_links_of_the_history_are_text() {
     assert_eq!(place.seqs(), [2, 1]);
     let ran = place.run(&["verify", STORE]);
     assert_eq!(ran.code, Some(1), "{ran:?}");
-    assert_eq!(ran.stdout.matches(" is a file with the text of a link").count(), 2, "{ran:?}");
-    let help = ran.stderr.split("in a shell: `").nth(1).expect("a command");
-    let command = help.trim().trim_end_matches('`');
-    assert!(Command::new("sh").args(["-c", command]).status().expect("sh").success(), "{command}");
+    assert_eq!(ran.stdout.matches("this is a file with the text of a link").count(), 2, "{ran:?}");
+    let help = ran.stderr.lines().find_map(|line| line.strip_prefix("help: ")).expect("advice");
+    let commands: Vec<_> = help.split('`').skip(1).step_by(2).collect();
+    assert_eq!(commands.len(), 2, "{help}");
+    for command in commands {
+        assert!(Command::new("sh").args(["-c", command]).status().expect("sh").success(), "{command}");
+    }
     place.run(&["verify", STORE]).ok();
 }
 

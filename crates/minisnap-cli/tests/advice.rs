@@ -51,7 +51,7 @@ fn check(place: &Place, ran: Ran) -> String {
     said
 }
 
-fn damage(place: &Place, seqs: &[u64]) {
+fn corrupt(place: &Place, seqs: &[u64]) {
     for seq in seqs {
         fs::write(place.json_of(*seq), "[9]").expect("room for a file");
     }
@@ -70,9 +70,9 @@ fn lose_folder(place: &Place, seq: u64) {
     fs::rename(place.json_of(seq).parent().expect("a folder"), place.path("elsewhere")).expect("moved");
 }
 
-fn reseal(place: &Place) {
+fn accept_edit(place: &Place) {
     place.replace("snapshot.json", "[22]");
-    place.run(&["reseal", STORE, "--yes"]).ok();
+    place.run(&["accept", STORE, "--yes"]).ok();
 }
 
 /// Brings a store into a situation, and the command lines that then fail.
@@ -92,10 +92,10 @@ const SITUATIONS: [Situation; 12] = [
     ),
     (
         |place| place.replace("snapshot.json", "[22]"),
-        &[&["show", STORE], &["verify", STORE], &["create", STORE, "--seq", "3", "3.json"], &["reseal", STORE]],
+        &[&["show", STORE], &["verify", STORE], &["create", STORE, "--seq", "3", "3.json"], &["accept", STORE]],
     ),
     (
-        |place| damage(place, &[2]),
+        |place| corrupt(place, &[2]),
         &[
             &["restore", STORE],
             &["show", STORE],
@@ -105,17 +105,17 @@ const SITUATIONS: [Situation; 12] = [
         ],
     ),
     (
-        |place| damage(place, &[1]),
+        |place| corrupt(place, &[1]),
         &[&["restore", STORE, "--at", "1"], &["rollback", STORE, "--to", "1"], &["verify", STORE]],
     ),
-    (|place| damage(place, &[1, 2]), &[&["restore", STORE], &["show", STORE], &["verify", STORE]]),
+    (|place| corrupt(place, &[1, 2]), &[&["restore", STORE], &["show", STORE], &["verify", STORE]]),
     (
         |place| fs::remove_file(place.files.join("snapshots/current")).expect("a link"),
         &[&["show", STORE], &["verify", STORE], &["create", STORE, "--seq", "3", "3.json"]],
     ),
     (|place| fs::remove_file(place.files.join("snapshot.seq")).expect("a link"), &[&["verify", STORE]]),
     (|place| lose_folder(place, 1), &[&["verify", STORE]]),
-    (reseal, &[&["rollback", STORE, "--to", "2"]]),
+    (accept_edit, &[&["rollback", STORE, "--to", "2"]]),
     (|place| with_files(place, &[]), &[&["show", STORE], &["verify", STORE], &["diff", STORE]]),
     (|place| with_files(place, &[("snapshot.json", "[1]")]), &[&["show", STORE], &["cat", STORE]]),
     (
@@ -157,7 +157,7 @@ fn advice_names_the_url_and_the_seq_in_an_object_store() {
     assert!(check(&place, place.run(&["show", STORE])).contains(&format!("minisnap create {}", place.store)));
     place.create(1, "[1]");
     place.create(2, "[2]");
-    let said = check(&place, place.run(&["reseal", STORE]));
+    let said = check(&place, place.run(&["accept", STORE]));
     assert!(said.contains(&format!("`minisnap create {} --seq 2 edited.json`", place.store)), "{said}");
     // The commands above were run.
     let place = s3();
@@ -178,11 +178,11 @@ fn going_back_is_advised_to_the_newest_intact_one_only() {
     };
     for place in [folder(), s3()] {
         for seq in ["1", "2", "3"] {
-            place.feed(&["create", STORE, "--seq", seq, "--keep", "3"], format!("[{seq}]")).ok();
+            place.feed(&["create", STORE, "--seq", seq, "--retain", "3"], format!("[{seq}]")).ok();
         }
-        let damage = |seq| fs::write(place.json_of(seq), "[!]").expect("room for a file");
+        let break_json = |seq| fs::write(place.json_of(seq), "[!]").expect("room for a file");
         for (seq, back_to) in [(3, Some(2)), (2, Some(1)), (1, None)] {
-            damage(seq);
+            break_json(seq);
             for command in ["restore", "show", "verify"] {
                 let said = place.run(&[command, STORE]).fails(1);
                 if let Some(seq) = back_to {
@@ -196,8 +196,8 @@ fn going_back_is_advised_to_the_newest_intact_one_only() {
     }
 }
 
-/// The remedy, followed to the letter, makes the newest intact snapshot current: also if the newest is damaged, or was never
-/// published, or the highest seq isn't the newest.
+/// The remedy, followed to the letter, makes the newest intact snapshot current: also if the newest is corrupt, or was never
+/// committed, or the highest seq isn't the newest.
 #[test]
 fn a_lost_record_is_restored_by_the_advice() {
     type Leave = fn(&Place);
@@ -226,7 +226,7 @@ fn a_lost_record_is_restored_by_the_advice() {
 
         fs::remove_file(place.files.join("snapshots/current")).expect("a link");
         leave(&place);
-        // The damaged one was moved aside.
+        // The corrupt one was moved aside.
         for generation in all.into_iter().filter(|generation| generation.exists()) {
             fs::write(generation.join("snapshot.json"), "[!]").expect("room for a file");
         }

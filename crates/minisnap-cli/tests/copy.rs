@@ -32,7 +32,7 @@ fn all(place: &Place) -> Vec<(u64, Bytes)> {
 
 fn create_all(place: &Place, seqs: &[u64]) {
     for seq in seqs {
-        let args = ["create", &place.store, "--seq", &seq.to_string(), "--keep", "100"];
+        let args = ["create", &place.store, "--seq", &seq.to_string(), "--retain", "100"];
         place.feed(&args, format!("[{seq}, 18446744073709551617]")).done();
     }
 }
@@ -97,24 +97,24 @@ fn a_target_with_another_history_is_refused_unless_it_is_said() {
             assert_eq!(all(&to), before, "nothing was changed");
         }
         copy(&from, &to, &["--history", "--onto"]).ok();
-        assert_eq!(all(&to), [before, all(&from)].concat(), "nothing is retired");
+        assert_eq!(all(&to), [before, all(&from)].concat(), "nothing is expired");
         let again = copy(&from, &to, &["--history", "--onto"]).ok();
         assert!(again.starts_with("copied 0"), "to run that again changes nothing, too: {again}");
     }
 }
 
-/// The intact ones are worth having; the damaged one is told each time, until it has expired.
+/// The intact ones are worth having; the corrupt one is told each time, until it has expired.
 #[test]
-fn copy_leaves_out_a_damaged_older_snapshot_and_says_so() {
+fn copy_leaves_out_a_corrupt_older_snapshot_and_says_so() {
     for (from, to) in [(folder(), s3()), (s3(), folder())] {
         create_all(&from, &[1, 2, 3]);
         fs::write(from.json_of(2), "[99]").expect("it can be written");
         let is_told = |error: &str| {
             let generation = from.json_of(2).parent().map(|folder| name_of(folder).to_owned()).expect("its folder");
-            error.contains(&generation) && (error.contains("digest") || error.contains("this JSON is damaged"))
+            error.contains(&generation) && (error.contains("digest") || error.contains("bytes, not "))
         };
         let first = copy(&from, &to, &["--history"]);
-        assert!(first.stdout.contains("left out seq 2 (damaged)\ncopied seq 3 ("), "{first:?}");
+        assert!(first.stdout.contains("left out seq 2 (corrupt)\ncopied seq 3 ("), "{first:?}");
         let error = first.fails(1);
         assert!(is_told(&error), "{error}");
         assert_eq!(to.seqs(), [3, 1]);
@@ -138,7 +138,7 @@ fn copy_leaves_out_a_damaged_older_snapshot_and_says_so() {
 }
 
 #[test]
-fn copy_fails_if_the_current_snapshot_is_damaged() {
+fn copy_fails_if_the_current_snapshot_is_corrupt() {
     for (from, to) in [(folder(), s3()), (s3(), folder())] {
         create_all(&from, &[1, 2]);
         fs::write(from.json_of(2), "[99]").expect("it can be written");
@@ -154,13 +154,13 @@ fn copy_fails_if_the_current_snapshot_is_damaged() {
 }
 
 #[test]
-fn what_was_damaged_in_the_target_since_is_found_when_it_is_read_back() {
+fn what_was_corrupt_in_the_target_since_is_found_when_it_is_read_back() {
     for (from, to) in [(folder(), s3()), (s3(), folder())] {
         create_all(&from, &[1, 2]);
         copy(&from, &to, &["--history"]).ok();
         fs::write(to.json_of(1), "[99]").expect("it can be written");
         let error = copy(&from, &to, &["--history"]).fails(1);
-        assert!(error.contains("digest") || error.contains("this JSON is damaged"), "{error}");
+        assert!(error.contains("digest") || error.contains("bytes, not "), "{error}");
     }
 }
 
@@ -179,7 +179,7 @@ fn killed_in_the_middle_it_goes_on_where_it_was() {
     let from = folder();
     for seq in 1..=6 {
         let json = from.write("document.json", document(5 << 20).replacen("0123456789", &seq.to_string(), 1));
-        from.run(&["create", &from.store, "--seq", &seq.to_string(), "--keep", "6", &json]).ok();
+        from.run(&["create", &from.store, "--seq", &seq.to_string(), "--retain", "6", &json]).ok();
     }
     for (to, args) in [
         (folder(), &["--history"][..]),
@@ -192,8 +192,8 @@ fn killed_in_the_middle_it_goes_on_where_it_was() {
         }
         let before = all(&to);
         let whole = [before.clone(), all(&from)].concat();
-        for (published, signal) in [(1, Signal::SIGKILL), (2, Signal::SIGINT), (4, Signal::SIGKILL)] {
-            kill_when(&from, &to, args, before.len() + published, signal);
+        for (committed, signal) in [(1, Signal::SIGKILL), (2, Signal::SIGINT), (4, Signal::SIGKILL)] {
+            kill_when(&from, &to, args, before.len() + committed, signal);
             assert!(whole.starts_with(&all(&to)), "a part of the history, whole and in order");
         }
         let told = copy(&from, &to, args).ok();
@@ -205,11 +205,11 @@ fn killed_in_the_middle_it_goes_on_where_it_was() {
     }
 }
 
-/// Starts a copy, and ends it once so many are published in the target.
-fn kill_when(from: &Place, to: &Place, args: &[&str], published: usize, signal: Signal) {
+/// Starts a copy, and ends it once so many are committed in the target.
+fn kill_when(from: &Place, to: &Place, args: &[&str], committed: usize, signal: Signal) {
     let (runner, args) = args_of(from, to, args);
     let child = meanwhile::start(runner, &args);
-    meanwhile::wait_until("enough is copied", || to.seqs().len() >= published);
+    meanwhile::wait_until("enough is copied", || to.seqs().len() >= committed);
     // On its way to the next one, whichever step that is at.
     thread::sleep(Duration::from_millis(5));
     meanwhile::send(&child, signal);
@@ -218,7 +218,7 @@ fn kill_when(from: &Place, to: &Place, args: &[&str], published: usize, signal: 
 }
 
 #[test]
-fn whoever_publishes_in_the_target_meanwhile_is_not_overwritten() {
+fn whoever_commits_in_the_target_meanwhile_is_not_overwritten() {
     let server = S3Server::start_with_latency(Conditions::Atomic, Duration::from_millis(100));
     let (from, to) = (folder(), s3_on(&server));
     from.create(1, &document(6 << 20));

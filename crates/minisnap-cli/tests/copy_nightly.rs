@@ -86,7 +86,7 @@ fn onto_advises_how_to_follow_a_source_that_was_rolled_back() {
         copy(&from, &to, &["--onto"]).ok();
         // The target's current snapshot is still in the source's history, or it isn't.
         let keep = if forgets { "1" } else { "2" };
-        from.run(&["rollback", &from.store, "--to", "10", "--keep", keep]).ok();
+        from.run(&["rollback", &from.store, "--to", "10", "--retain", keep]).ok();
         for args in [&["--onto"][..], &["--onto", "--history"]] {
             let error = copy(&from, &to, args).fails(4);
             assert!(error.contains("seq 10") && error.contains("is not above seq 11"), "{error}");
@@ -105,7 +105,7 @@ fn onto_advises_how_to_follow_a_source_that_was_rolled_back() {
         is_followed(&from, &to, 10);
         // Nothing of it is left in the target.
         commit(&from, &[12]);
-        copy(&from, &to, &["--onto", "--keep", "1"]).ok();
+        copy(&from, &to, &["--onto", "--retain", "1"]).ok();
         runtime().block_on(async { from.open().retain(1).create(&9, 9).await.expect("an older one") });
         let error = copy(&from, &to, &["--onto"]).fails(4);
         assert!(error.contains("`minisnap cat "), "{error}");
@@ -144,10 +144,10 @@ fn onto_with_history_leaves_out_what_was_rolled_back_from() {
         commit(&from, &[10]);
         copy(&from, &to, &["--onto", "--history"]).ok();
         for seq in ["20", "21"] {
-            from.feed(&["create", &from.store, "--seq", seq, "--keep", "9"], seq).ok();
+            from.feed(&["create", &from.store, "--seq", seq, "--retain", "9"], seq).ok();
         }
-        from.run(&["rollback", &from.store, "--to", "20", "--keep", "9"]).ok();
-        from.feed(&["create", &from.store, "--seq", "22", "--keep", "9"], "22").ok();
+        from.run(&["rollback", &from.store, "--to", "20", "--retain", "9"]).ok();
+        from.feed(&["create", &from.store, "--seq", "22", "--retain", "9"], "22").ok();
         let told = copy(&from, &to, &["--onto", "--history"]).ok();
         assert!(told.contains("left out seq 21 (gone back from, or replaced)\n"), "{told}");
         assert!(told.contains("copied 2; read back and found the same: "), "{told}");

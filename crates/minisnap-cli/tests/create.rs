@@ -37,23 +37,26 @@ fn a_folder_has_the_pair_that_cat_shows() {
 }
 
 #[test]
-fn it_says_what_it_published_to_people_and_to_programs() {
+fn it_says_what_it_committed_to_people_and_to_programs() {
     for place in places() {
         let said = place.feed(&["create", STORE, "--seq", "7"], "[1, 2]").ok();
         assert_eq!(
             said,
-            format!("published seq 7 (12 B) to {}; retained: seq 7; the log up to seq 7 may go\n", place.store)
+            format!(
+                "committed seq 7 (12 B) to {}; retained: seq 7; the log can be truncated through seq 7\n",
+                place.store
+            )
         );
         let said: Value =
             serde_json::from_str(&place.feed(&["create", STORE, "--seq", "9", "--json"], "9").ok()).expect("JSON");
-        assert_eq!((&said["published"]["seq"], &said["published"]["size"]), (&9.into(), &1.into()));
-        assert_eq!(said["published"]["digest"].as_str().map(str::len), Some(16));
+        assert_eq!((&said["committed"]["seq"], &said["committed"]["size"]), (&9.into(), &1.into()));
+        assert_eq!(said["committed"]["digest"].as_str().map(str::len), Some(16));
         assert_eq!((&said["truncation_point"], &said["retained"][1]["seq"]), (&7.into(), &7.into()));
     }
 }
 
 #[test]
-fn if_newer_publishes_nothing_that_is_not() {
+fn if_newer_commits_nothing_that_is_not() {
     for place in places() {
         place.feed(&["create", STORE, "--seq", "5", "--if-newer"], "5").ok();
         for seq in ["5", "4"] {
@@ -63,7 +66,7 @@ fn if_newer_publishes_nothing_that_is_not() {
         assert_eq!(place.seqs(), [5]);
         place.feed(&["create", STORE, "--seq", "6", "--if-newer"], "6").ok();
         place.feed(&["create", STORE, "--seq", "5"], "5").done();
-        assert_eq!(place.seqs(), [5, 6], "without it, the last to publish wins");
+        assert_eq!(place.seqs(), [5, 6], "without it, the last to commit wins");
     }
 }
 
@@ -110,9 +113,9 @@ fn another_encoding_is_named_with_the_command_that_mends_it() {
             let (to_utf8, create) = command.split_once(" | ").expect("two commands");
             let utf8 = Command::new("sh").args(["-c", to_utf8]).output().expect("a shell").stdout;
             assert_eq!(create, format!("minisnap create {} --seq 2", place.store));
-            place.feed(&["create", STORE, "--seq", "2", "--keep", "2"], utf8).ok();
+            place.feed(&["create", STORE, "--seq", "2", "--retain", "2"], utf8).ok();
             assert_eq!(place.run(&["cat", STORE]).ok(), "{\n  \"é\": [\n    1\n  ]\n}");
-            place.feed(&["create", STORE, "--seq", "1", "--keep", "1"], "1").done();
+            place.feed(&["create", STORE, "--seq", "1", "--retain", "1"], "1").done();
         }
     }
 }
@@ -129,7 +132,7 @@ fn a_file_that_cannot_be_read_is_named() {
 }
 
 #[test]
-fn no_more_is_retired_than_was_retained_unless_asked_for() {
+fn no_more_is_expired_than_was_retained_unless_asked_for() {
     for place in places() {
         let store = place.open().retain(4);
         runtime().block_on(async {
@@ -139,9 +142,9 @@ fn no_more_is_retired_than_was_retained_unless_asked_for() {
         });
         place.create(5, "5");
         assert_eq!(place.seqs(), [5, 4, 3, 2], "as many as before");
-        place.feed(&["create", STORE, "--seq", "6", "--keep", "9"], "6").ok();
+        place.feed(&["create", STORE, "--seq", "6", "--retain", "9"], "6").ok();
         assert_eq!(place.seqs(), [6, 5, 4, 3, 2]);
-        place.feed(&["create", STORE, "--seq", "7", "--keep", "1"], "7").ok();
+        place.feed(&["create", STORE, "--seq", "7", "--retain", "1"], "7").ok();
         assert_eq!(place.seqs(), [7]);
         place.create(8, "8");
         assert_eq!(place.seqs(), [8, 7], "and at least two");
@@ -160,7 +163,7 @@ fn a_large_document_comes_back_byte_for_byte_in_silence() {
 }
 
 #[test]
-fn what_is_published_is_done_also_if_nobody_reads_that_it_is() {
+fn what_is_committed_is_done_also_if_nobody_reads_that_it_is() {
     for place in places() {
         let mut command = place.command(&["create", STORE, "--seq", "1"]);
         let mut child =
@@ -177,7 +180,7 @@ fn what_is_published_is_done_also_if_nobody_reads_that_it_is() {
             command.stdout(full).stderr(Stdio::piped()).spawn().expect("it").wait_with_output().expect("it ends"),
         )
         .fails(9);
-        assert!(said.contains("No space left") && said.contains("published all the same"), "{said}");
+        assert!(said.contains("No space left") && said.contains("committed all the same"), "{said}");
         assert_eq!(place.seqs(), [2, 1]);
     }
 }
@@ -207,9 +210,9 @@ fn create_warns_if_its_seq_is_below_the_current_one() {
         place.run(&["rollback", STORE, "--to", name]).ok();
         for json in [&[][..], &["--json"]] {
             place.create(11, "11");
-            let ran = place.feed(&[&args(&["2", "--keep", "1"]), json].concat(), "2");
+            let ran = place.feed(&[&args(&["2", "--retain", "1"]), json].concat(), "2");
             let (warning, printed) = ran.remarks("warning");
-            assert!(warning.starts_with("seq 2 is below seq 11 ") && warning.contains("--keep"), "{warning}");
+            assert!(warning.starts_with("seq 2 is below seq 11 ") && warning.contains("--retain"), "{warning}");
             assert!(json.is_empty() || serde_json::from_str::<Value>(&printed).is_ok(), "{printed}");
         }
     }
@@ -218,7 +221,7 @@ fn create_warns_if_its_seq_is_below_the_current_one() {
 /// A path that is mistyped, or on a disk that isn't mounted, would take the snapshot in silence.
 #[test]
 fn create_notes_that_it_makes_a_new_store() {
-    for rest in [&[][..], &["--json"], &["--keep", "1"], &["--if-newer"]] {
+    for rest in [&[][..], &["--json"], &["--retain", "1"], &["--if-newer"]] {
         for place in places() {
             let args = [&["create", STORE, "--seq", "1"], rest].concat();
             let (note, printed) = place.feed(&args, "1").remarks("note");

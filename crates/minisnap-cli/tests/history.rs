@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 fn it_is_a_table_newest_first_with_the_change_in_size() {
     for place in places() {
         for (seq, json) in [("8", "8".repeat(2000)), ("10", "1".repeat(18)), ("9", "9".repeat(18))] {
-            place.feed(&["create", STORE, "--seq", seq, "--keep", "3"], format!("\"{json}\"")).done();
+            place.feed(&["create", STORE, "--seq", seq, "--retain", "3"], format!("\"{json}\"")).done();
         }
         let table = place.run(&["history", STORE]).ok();
         let rows: Vec<Vec<_>> = table
@@ -51,7 +51,7 @@ fn listed(place: &Place, args: &[&str]) -> Vec<u64> {
 fn history_lists_as_many_as_asked_for() {
     for place in places() {
         for seq in ["1", "2", "3"] {
-            place.feed(&["create", STORE, "--seq", seq, "--keep", "3"], seq).ok();
+            place.feed(&["create", STORE, "--seq", seq, "--retain", "3"], seq).ok();
         }
         assert_eq!(listed(&place, &["-n", "2"]), [3, 2]);
         assert_eq!(listed(&place, &["--limit", "9"]), [3, 2, 1]);
@@ -64,14 +64,14 @@ fn history_lists_as_many_as_asked_for() {
 }
 
 #[test]
-fn history_lists_what_was_published_since_a_time() {
+fn history_lists_what_was_committed_since_a_time() {
     let place = folder();
     let ago = |hours: u64| SystemTime::now() - Duration::from_secs(hours * 3600);
-    // The fourth is of a clock that was ahead, and nobody knows when the fifth was published.
+    // The fourth is of a clock that was ahead, and nobody knows when the fifth was committed.
     let times = [ago(72), ago(5), ago(1), SystemTime::now() + Duration::from_secs(7200), SystemTime::UNIX_EPOCH];
     for (seq, time) in (1..).zip(times) {
         let before_all = if seq == 5 { time - Duration::from_secs(1) } else { time };
-        place.feed(&["create", STORE, "--seq", &seq.to_string(), "--keep", "9"], "1").ok();
+        place.feed(&["create", STORE, "--seq", &seq.to_string(), "--retain", "9"], "1").ok();
         assert!(place.set_time(seq, before_all));
     }
     assert_eq!(listed(&place, &["--since", "2h"]), [5, 4, 3]);

@@ -175,7 +175,7 @@ impl Place {
         fs::rename(self.write("new file", content), self.files.join(name)).expect("it can be replaced");
     }
 
-    /// The folders of generations and stages, those of retired ones included.
+    /// The folders of generations and stages, those of expired ones included.
     pub(crate) fn generations(&self) -> Vec<PathBuf> {
         let Ok(entries) = fs::read_dir(self.files.join("snapshots")) else { return Vec::new() };
         let paths = entries.map(|entry| entry.expect("an entry").path());

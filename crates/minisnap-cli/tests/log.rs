@@ -82,7 +82,7 @@ fn program_starts_after_a_rollback_and_the_cut_it_names() {
     let place = with_journal(25);
     place.create(20, "20");
     place.create(25, "25");
-    let told = place.run(&["rollback", STORE, "--to", "20", "--keep", "3"]).ok();
+    let told = place.run(&["rollback", STORE, "--to", "20", "--retain", "3"]).ok();
     let named = told.split('`').find(|text| text.starts_with("minisnap log cut")).expect("a command").to_owned();
     let args: Vec<_> = named.split(' ').skip(1).map(|arg| if arg == "JOURNAL" { "log" } else { arg }).collect();
     let told = place.run(&args).ok();

@@ -22,6 +22,6 @@ fn a_time_that_cant_be_told_is_unknown_and_all_else_is_told() {
         assert!(place.run(&["watch", STORE, "--count", "1"]).ok().starts_with("unknown  seq 1"), "{time:?}");
         let created = place.feed(&["create", STORE, "--seq", "2", "--json"], "[2]").ok();
         let told: Value = serde_json::from_str(&created).expect("JSON");
-        assert_eq!((&told["published"]["seq"], &told["retained"][1]["time"]), (&2.into(), &Value::Null));
+        assert_eq!((&told["committed"]["seq"], &told["retained"][1]["time"]), (&2.into(), &Value::Null));
     }
 }

@@ -71,7 +71,7 @@ fn the_help_lists_every_exit_code_and_a_mistake_has_one_of_its_own() {
         &["show"],
         &["create", STORE],
         &["create", STORE, "--seq", "-1"],
-        &["create", STORE, "--seq", "1", "--keep", "0"],
+        &["create", STORE, "--seq", "1", "--retain", "0"],
     ] {
         let ran = place.run(mistake);
         assert_eq!(ran.code, Some(64), "{mistake:?}: {ran:?}");

@@ -49,11 +49,11 @@ fn every_command_takes_a_path_that_is_not_utf8() {
 
     // Looked at from outside, too: the links, and what was edited.
     fs::remove_file(place.path("").join(&state).join("snapshot.json")).expect("a link");
-    assert!(run("verify", &state, &[], "").fails(1).contains("the links are not"));
+    assert!(run("verify", &state, &[], "").fails(1).contains("the store around them is not"));
     fs::write(place.path("").join(&state).join("snapshot.json"), "[3]").expect("room for a file");
     let said = run("show", &state, &[], "").fails(5);
-    assert!(said.contains(r"`minisnap reseal $'state \351' --set-aside`"), "{said}");
-    run("reseal", &state, &os(&["--yes"]), "").ok();
+    assert!(said.contains(r"`minisnap revert $'state \351'`"), "{said}");
+    run("accept", &state, &os(&["--yes"]), "").ok();
     assert_eq!(run("cat", &state, &[], "").ok(), "[3]");
     let report: Value = serde_json::from_str(&run("show", &state, &os(&["--json"]), "").ok()).expect("JSON");
     assert!(report["store"].as_str().is_some_and(|store| store.ends_with("state \u{fffd}")), "{report}");
@@ -84,7 +84,7 @@ fn a_folder_of_another_program_is_named_as_that() {
         assert!(said.contains("there is a folder, with 2 entries, none of them a snapshot's"), "{said}");
     }
     assert!(place.run(&["verify", STORE]).fails(2).contains("with 2 entries"));
-    // A store in which nothing was published yet is one.
+    // A store in which nothing was committed yet is one.
     std::os::unix::fs::symlink("none", place.files.join("snapshots/current")).expect("a link");
-    assert!(said().contains("nothing was published yet"), "{}", said());
+    assert!(said().contains("nothing was committed yet"), "{}", said());
 }

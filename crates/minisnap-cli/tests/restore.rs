@@ -10,7 +10,7 @@ use std::{
 
 fn with_three(place: &Place) {
     for (seq, keep) in [("10", "3"), ("30", "3"), ("20", "3")] {
-        place.feed(&["create", STORE, "--seq", seq, "--keep", keep], format!("[{seq}]")).done();
+        place.feed(&["create", STORE, "--seq", seq, "--retain", keep], format!("[{seq}]")).done();
     }
 }
 

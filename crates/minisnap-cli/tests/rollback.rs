@@ -6,13 +6,13 @@ use minisnap_s3_server::{Conditions, S3Server};
 use std::{fs, time::Duration};
 
 #[test]
-fn an_older_snapshot_is_published_again_and_history_stays() {
+fn an_older_snapshot_is_committed_again_and_history_stays() {
     for place in places() {
         place.create(10, "[10]");
         place.create(20, "[20]");
         let old = place.run(&["cat", STORE, "--at", "10"]).ok();
-        let told = place.run(&["rollback", STORE, "--to", "10", "--keep", "3"]).ok();
-        assert!(told.contains("published seq 10 again") && told.contains("seq 20 stays in the history"), "{told}");
+        let told = place.run(&["rollback", STORE, "--to", "10", "--retain", "3"]).ok();
+        assert!(told.contains("committed seq 10 again") && told.contains("seq 20 stays in the history"), "{told}");
         assert!(
             told.contains("the log") && told.contains("minisnap log cut JOURNAL --after 10`") && told.contains("is 11"),
             "{told}"
@@ -28,16 +28,16 @@ fn an_older_snapshot_is_published_again_and_history_stays() {
 }
 
 #[test]
-fn no_more_is_retired_than_was_retained_unless_keep_says_so() {
+fn no_more_is_expired_than_was_retained_unless_keep_says_so() {
     for place in places() {
         for seq in ["1", "2", "3", "4"] {
-            place.feed(&["create", STORE, "--seq", seq, "--keep", "4"], seq).ok();
+            place.feed(&["create", STORE, "--seq", seq, "--retain", "4"], seq).ok();
         }
         place.run(&["rollback", STORE, "--to", "2"]).ok();
         assert_eq!(place.seqs(), [2, 4, 3, 2]);
-        let told = place.run(&["rollback", STORE, "--to", "4", "--keep", "1", "--json"]).ok();
+        let told = place.run(&["rollback", STORE, "--to", "4", "--retain", "1", "--json"]).ok();
         let told: serde_json::Value = serde_json::from_str(&told).expect("JSON");
-        assert_eq!(told["published"]["seq"], 4);
+        assert_eq!(told["committed"]["seq"], 4);
         assert_eq!(place.seqs(), [4]);
     }
 }
@@ -55,7 +55,7 @@ fn a_seq_that_is_not_there_is_told_with_what_is() {
 }
 
 #[test]
-fn it_leads_out_of_damage() {
+fn it_leads_out_of_corruption() {
     for place in places() {
         place.create(10, "[10]");
         place.create(20, "[20]");
@@ -66,12 +66,12 @@ fn it_leads_out_of_damage() {
         assert_eq!(place.run(&["cat", STORE]).ok(), "[\n  10\n]");
         let error = place.run(&["rollback", STORE, "--to", "20"]).fails(1);
         assert!(error.contains("help: "), "{error}");
-        assert_eq!(place.seqs(), [10, 20], "damage is not published again");
+        assert_eq!(place.seqs(), [10, 20], "corruption is not committed again");
     }
 }
 
 #[test]
-fn a_current_snapshot_that_is_damaged_is_not_where_one_wanted_to_be() {
+fn a_current_snapshot_that_is_corrupt_is_not_where_one_wanted_to_be() {
     for place in places() {
         place.create(10, "[10]");
         fs::write(place.json_of(10), "[99]").expect("it can be written");
@@ -80,18 +80,18 @@ fn a_current_snapshot_that_is_damaged_is_not_where_one_wanted_to_be() {
     let place = folder();
     place.create(10, "[10]");
     place.create(20, "[20]");
-    place.run(&["rollback", STORE, "--to", "10", "--keep", "3"]).ok();
+    place.run(&["rollback", STORE, "--to", "10", "--retain", "3"]).ok();
     fs::write(place.files.join("snapshot.json"), "[99]").expect("it can be written");
     place.run(&["rollback", STORE, "--to", "10"]).ok();
     assert_eq!(place.run(&["cat", STORE]).ok(), "[\n  10\n]", "of the two that were the same, the other is intact");
 }
 
 #[test]
-fn to_the_snapshot_before_a_reseal_which_has_the_same_seq_it_goes_by_its_name() {
+fn rollback_to_before_an_accepted_edit_goes_by_the_name() {
     let place = folder();
     place.create(10, "[10]");
     place.replace("snapshot.json", "[11]");
-    place.run(&["reseal", STORE, "--yes"]).ok();
+    place.run(&["accept", STORE, "--yes"]).ok();
     assert_eq!(place.run(&["cat", STORE]).ok(), "[11]");
     let error = place.run(&["rollback", STORE, "--to", "10"]).fails(4);
     let older = error.split(&['`', ' '][..]).skip_while(|word| *word != "diff").nth(2);
@@ -101,13 +101,13 @@ fn to_the_snapshot_before_a_reseal_which_has_the_same_seq_it_goes_by_its_name() 
 }
 
 #[test]
-fn what_is_published_meanwhile_is_not_gone_back_from() {
+fn what_is_committed_meanwhile_is_not_gone_back_from() {
     let server = S3Server::start_with_latency(Conditions::Atomic, Duration::from_millis(100));
     let place = s3_on(&server);
     place.create(10, &document(6 << 20));
     place.create(20, "20");
     let args = ["rollback", STORE, "--to", "10"];
     let error = meanwhile::it_uploads(&server, &place, &args, || place.create(30, "30")).fails(4);
-    assert!(error.contains("nothing was changed"), "{error}");
+    assert!(error.contains("as expected"), "{error}");
     assert_eq!(place.seqs()[0], 30, "nobody has looked at that one");
 }

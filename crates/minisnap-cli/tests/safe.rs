@@ -13,13 +13,13 @@ use std::{
 fn with_four_kept() -> Place {
     let place = folder();
     for seq in ["1", "2", "3", "4"] {
-        place.feed(&["create", STORE, "--seq", seq, "--keep", "4"], seq).ok();
+        place.feed(&["create", STORE, "--seq", seq, "--retain", "4"], seq).ok();
     }
     place
 }
 
 #[test]
-fn what_lies_beyond_a_gap_in_the_history_is_not_retired() {
+fn what_lies_beyond_a_gap_in_the_history_is_not_expired() {
     for args in [&["create", STORE, "--seq", "5"][..], &["rollback", STORE, "--to", "3"]] {
         let place = with_four_kept();
         let lost = place.json_of(2).parent().expect("its folder").to_path_buf();
@@ -39,7 +39,7 @@ fn what_lies_beyond_a_gap_in_the_history_is_not_retired() {
 }
 
 #[test]
-fn what_others_publish_meanwhile_is_counted_too() {
+fn what_others_commit_meanwhile_is_counted_too() {
     let server = S3Server::start_with_latency(Conditions::Atomic, Duration::from_millis(200));
     let place = s3_on(&server);
     place.create(1, "1");
@@ -47,15 +47,15 @@ fn what_others_publish_meanwhile_is_counted_too() {
     let file = place.write("new", "100");
     let mut child = start(&place, &["create", STORE, "--seq", "100", &file]);
     // It has counted by then, and its record isn't there before the latency has passed.
-    let is_published_soon = |folder: &std::path::PathBuf| name_of(folder).starts_with(&format!("{:020}-", 100));
+    let is_committed_soon = |folder: &std::path::PathBuf| name_of(folder).starts_with(&format!("{:020}-", 100));
     wait_until("its files are there", || {
-        let folder = place.generations().into_iter().find(is_published_soon);
+        let folder = place.generations().into_iter().find(is_committed_soon);
         folder.is_some_and(|folder| folder.join("snapshot.seq").is_file())
             || child.try_wait().is_ok_and(|it| it.is_some())
     });
     send(&child, Signal::SIGSTOP);
     for seq in ["3", "4"] {
-        place.feed(&["create", STORE, "--seq", seq, "--keep", "9"], seq).ok();
+        place.feed(&["create", STORE, "--seq", seq, "--retain", "9"], seq).ok();
     }
     send(&child, Signal::SIGCONT);
     Ran::of(child.wait_with_output().expect("it ends")).ok();
@@ -89,7 +89,7 @@ fn a_file_of_a_store_is_never_restored_into() {
 }
 
 #[test]
-fn what_is_resealed_is_what_was_shown_also_while_it_waits_for_the_lock() {
+fn what_is_accepted_is_what_was_shown_also_while_it_waits_for_the_lock() {
     for edit in [Some("[9]"), None] {
         let place = folder();
         place.create(1, "[1]");
@@ -99,14 +99,14 @@ fn what_is_resealed_is_what_was_shown_also_while_it_waits_for_the_lock() {
         }
         let lock = File::open(place.files.join("snapshots/.lock")).expect("it is there");
         lock.lock().expect("nobody has it");
-        let child = start(&place, &["reseal", STORE, "--yes"]);
-        // Whether it has looked by then or not, it must not publish this.
+        let child = start(&place, &["accept", STORE, "--yes"]);
+        // Whether it has looked by then or not, it must not commit this.
         thread::sleep(Duration::from_millis(500));
         place.replace("snapshot.json", "[666]");
         lock.unlock().expect("it is held");
         let ended = Ran::of(child.wait_with_output().expect("it ends"));
         assert!(matches!(ended.code, Some(4 | 5)), "{ended:?}");
-        place.run(&["reseal", STORE, "--set-aside"]).ok();
+        place.run(&["revert", STORE]).ok();
         assert_eq!(place.seqs(), [2, 1]);
     }
 }
@@ -115,19 +115,19 @@ fn what_is_resealed_is_what_was_shown_also_while_it_waits_for_the_lock() {
 fn rollback_takes_a_name_where_snapshots_with_one_seq_differ() {
     for place in places() {
         for (seq, json) in [("10", "[1]"), ("11", "[2]"), ("10", "[3]"), ("12", "[4]")] {
-            place.feed(&["create", STORE, "--seq", seq, "--keep", "9"], json).done();
+            place.feed(&["create", STORE, "--seq", seq, "--retain", "9"], json).done();
         }
         let names = names(&place);
-        let damaged = place.files.join("snapshots").join(&names[1]).join("snapshot.json");
-        fs::write(damaged, "[33]").expect("it can be written");
-        // Whether one of them is damaged or not: the other says something else.
+        let corrupt = place.files.join("snapshots").join(&names[1]).join("snapshot.json");
+        fs::write(corrupt, "[33]").expect("it can be written");
+        // Whether one of them is corrupt or not: the other says something else.
         let error = place.run(&["rollback", STORE, "--to", "10"]).fails(4);
         assert!(error.contains(&names[1]) && error.contains(&names[3]), "{error}");
         place.run(&["rollback", STORE, "--to", &names[3]]).ok();
         assert_eq!(place.run(&["cat", STORE]).ok(), "[\n  1\n]");
         let told = place.run(&["rollback", STORE, "--to", &self::names(&place)[0], "--json"]).ok();
         let told: serde_json::Value = serde_json::from_str(&told).expect("JSON, also if there is nothing to do");
-        assert_eq!(told["published"]["seq"], 10);
+        assert_eq!(told["committed"]["seq"], 10);
         assert_eq!(place.seqs()[..2], [10, 12], "to run it again changes nothing");
         place.run(&["rollback", STORE, "--to", &names[2]]).ok();
         assert_eq!(place.run(&["cat", STORE]).ok(), "[\n  2\n]");
@@ -148,9 +148,9 @@ fn to_go_back_from_an_edit_twice_is_to_go_back_once() {
     place.create(10, "[1]");
     let good = names(&place).remove(0);
     place.replace("snapshot.json", "[2]");
-    place.run(&["reseal", STORE, "--yes"]).ok();
+    place.run(&["accept", STORE, "--yes"]).ok();
     place.run(&["rollback", STORE, "--to", &good]).ok();
-    // The one that it went back to was retired by now, and the edit has the same seq.
+    // The one that it went back to was expired by now, and the edit has the same seq.
     for to in ["10", &good] {
         let again = place.run(&["rollback", STORE, "--to", to]);
         assert!(matches!(again.code, Some(3 | 4)), "{again:?}");

@@ -6,7 +6,7 @@ use std::fs;
 
 fn create_all(place: &Place, snapshots: &[(&str, &str)]) {
     for (seq, json) in snapshots {
-        place.feed(&["create", STORE, "--seq", seq, "--keep", "9"], json).done();
+        place.feed(&["create", STORE, "--seq", seq, "--retain", "9"], json).done();
     }
 }
 
@@ -17,10 +17,10 @@ fn names(place: &Place) -> Vec<String> {
     names.map(|snapshot| snapshot["name"].as_str().expect("a name").into()).collect()
 }
 
-/// Went back from 12 to 9: "at most 12" would be 9, the most recently published.
+/// Went back from 12 to 9: "at most 12" would be 9, the most recently committed.
 fn rolled_back(place: &Place) {
     create_all(place, &[("9", "9"), ("10", "10"), ("11", "11"), ("12", "12")]);
-    place.run(&["rollback", STORE, "--to", "9", "--keep", "9"]).ok();
+    place.run(&["rollback", STORE, "--to", "9", "--retain", "9"]).ok();
 }
 
 #[test]
@@ -31,7 +31,7 @@ fn exact_seq_wins_over_at_most_after_a_rollback() {
             let (note, json) = place.run(&[command, STORE, "--at", "12"]).remarks("note");
             assert_eq!(
                 (json.as_str(), note.as_str()),
-                ("12", "seq 12 was rolled back from: seq 9 was published after it\n")
+                ("12", "seq 12 was rolled back from: seq 9 was committed after it\n")
             );
             for (at, json) in [("9", "9"), ("13", "9")] {
                 assert_eq!(place.run(&[command, STORE, "--at", at]).ok(), json, "{at}");
@@ -45,7 +45,7 @@ fn exact_seq_wins_over_at_most_after_a_rollback() {
         let (_, patch) = place.run(&["diff", STORE, "12", "9", "--json"]).remarks("note");
         assert!(serde_json::from_str::<Value>(&patch).is_ok(), "{patch}");
         let restored = runtime().block_on(async { place.open().restore_at::<u64>(12).await });
-        assert_eq!(restored.expect("it is there"), (9, 9), "the library's is the most recently published");
+        assert_eq!(restored.expect("it is there"), (9, 9), "the library's is the most recently committed");
         place.run(&["rollback", STORE, "--to", "12"]).ok();
         assert_eq!(place.run(&["cat", STORE, "--at", "12"]).ok(), "12", "forward again, it isn't rolled back from");
     }
@@ -79,7 +79,7 @@ fn name_is_taken_wherever_a_seq_is() {
     }
 }
 
-/// As after a reseal, or where somebody published a seq twice: nobody can tell here which of the two is meant.
+/// As after an accepted edit, or where somebody committed a seq twice: nobody can tell here which of the two is meant.
 #[test]
 fn seq_of_snapshots_that_differ_is_refused_with_their_names() {
     for place in places() {
@@ -104,7 +104,7 @@ fn seq_of_snapshots_that_differ_is_refused_with_their_names() {
 }
 
 #[test]
-fn twin_is_read_where_the_newer_one_is_damaged() {
+fn twin_is_read_where_the_newer_one_is_corrupt() {
     let place = folder();
     rolled_back(&place);
     create_all(&place, &[("20", "20")]);

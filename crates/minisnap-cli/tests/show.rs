@@ -19,7 +19,7 @@ fn people_and_programs_are_shown_the_same() {
         };
         assert_eq!((line("store"), line("seq"), line("size")), (place.store.clone(), "12".into(), "12 bytes".into()));
         assert_eq!((line("retained"), line("health")), ("seq 12, 7".into(), "intact".into()));
-        assert_eq!(line("log"), "may go up to and with seq 7");
+        assert_eq!(line("log"), "can be truncated through seq 7");
         assert!(line("written").ends_with(" s ago)") && line("written").contains(" UTC ("), "{shown}");
 
         let told: Value = serde_json::from_str(&place.run(&["show", STORE, "--json"]).ok()).expect("JSON");
@@ -43,7 +43,7 @@ fn the_log_of_what_cant_be_restored_is_to_be_kept() {
         let shown = place.run(&["show", STORE]).stdout;
         assert!(shown.contains("\nlog       keep all of it: the snapshot can't be restored\n"), "{shown}");
         let told: Value = serde_json::from_str(&place.run(&["show", STORE, "--json"]).stdout).expect("JSON");
-        assert_eq!((&told["truncation_point"], &told["health"]), (&Value::Null, &"damaged".into()));
+        assert_eq!((&told["truncation_point"], &told["health"]), (&Value::Null, &"corrupt".into()));
     }
 }
 
@@ -87,7 +87,7 @@ fn show_fails_when_the_snapshot_is_older_than_max_age() {
     place.set_time(1, now + 3 * hour);
     let said = place.run(&["show", STORE, "--max-age", "1h"]).fails(12);
     assert!(said.contains("ahead of this machine's clock"), "{said}");
-    // Damage is worse than age.
+    // Corruption is worse than age.
     fs::write(place.json_of(1), "[!]").expect("room for a file");
     place.set_time(1, now - 3 * hour);
     place.run(&["show", STORE, "--max-age", "1h"]).fails(1);
@@ -95,7 +95,7 @@ fn show_fails_when_the_snapshot_is_older_than_max_age() {
     place.run(&["show", STORE, "--max-age", "1h"]).fails(3);
 }
 
-// As in a backup of version 0.1.1, of which nobody wrote down when it was published.
+// As in a backup of version 0.1.1, of which nobody wrote down when it was committed.
 #[test]
 fn show_fails_when_max_age_is_asked_of_an_unknown_age() {
     let place = folder();

@@ -14,7 +14,7 @@ fn with_two() -> Place {
 }
 
 #[test]
-fn a_folder_of_the_published_version_0_1_1_is_read_and_goes_on() {
+fn a_folder_of_the_committed_version_0_1_1_is_read_and_goes_on() {
     let place = folder();
     fs::create_dir(&place.files).expect("a folder");
     // That is all that version leaves.
@@ -37,7 +37,7 @@ fn a_folder_of_the_published_version_0_1_1_is_read_and_goes_on() {
 }
 
 #[test]
-fn where_nothing_was_published_it_says_so() {
+fn where_nothing_was_committed_it_says_so() {
     for place in places() {
         for command in READING {
             let said = place.run(&[command, STORE]).fails(3);
@@ -54,7 +54,7 @@ fn where_nothing_was_published_it_says_so() {
 }
 
 #[test]
-fn a_damaged_snapshot_is_not_given_out_and_the_way_back_is_named() {
+fn a_corrupt_snapshot_is_not_given_out_and_the_way_back_is_named() {
     for place in places() {
         place.create(1, "[1]");
         place.create(2, "[2]");
@@ -69,45 +69,45 @@ fn a_damaged_snapshot_is_not_given_out_and_the_way_back_is_named() {
         }
         assert_eq!(place.run(&["restore", STORE, "--at", "1"]).ok(), "[\n  1\n]");
         let shown = place.run(&["show", STORE]);
-        assert!(shown.stdout.contains("seq       2\n") && shown.stdout.contains("health    damaged\n"), "{shown:?}");
+        assert!(shown.stdout.contains("seq       2\n") && shown.stdout.contains("health    corrupt\n"), "{shown:?}");
         shown.fails(1);
         let told = place.run(&["show", STORE, "--json"]);
-        assert!(told.stdout.contains("\"health\": \"damaged\""), "{told:?}");
+        assert!(told.stdout.contains("\"health\": \"corrupt\""), "{told:?}");
         told.fails(1);
         place.run(&["history", STORE]).ok();
     }
 }
 
 #[test]
-fn an_edit_in_place_is_named_and_can_be_resealed() {
+fn an_edit_in_place_is_named_and_can_be_accepted() {
     let place = with_two();
     // As with `echo '[22]' > snapshot.json`, through the link.
     fs::write(place.files.join("snapshot.json"), "[22]").expect("room for a file");
     let said = place.run(&["restore", STORE]).fails(1);
-    let reseal = format!("`minisnap reseal {}`", place.store);
-    assert!(said.contains(&format!("if somebody edited it on purpose, {reseal}")), "{said}");
-    assert!(place.run(&["verify", STORE]).fails(1).contains(&reseal));
+    let accept = format!("`minisnap accept {}`", place.store);
+    assert!(said.contains(&format!("if somebody edited it on purpose, {accept}")), "{said}");
+    assert!(place.run(&["verify", STORE]).fails(1).contains(&accept));
 }
 
 #[test]
-fn an_edit_that_replaced_the_link_is_foreign_and_can_be_resealed_or_set_aside() {
+fn an_edit_that_replaced_the_link_is_an_external_change() {
     let place = with_two();
-    let (reseal, aside) = (format!("`minisnap reseal {}`", place.store), format!("{} --set-aside`", place.store));
+    let [accept, revert] = ["accept", "revert"].map(|command| format!("`minisnap {command} {}`", place.store));
     place.replace("snapshot.json", "[22]");
     for command in ["restore", "cat", "show"] {
         let said = place.run(&[command, STORE]).fails(5);
-        assert!(said.contains("another program") && said.contains("sed -i"), "{said}");
-        assert!(said.contains(&reseal) && said.contains(&aside), "{said}");
+        assert!(said.contains("another program replaced this"), "{said}");
+        assert!(said.contains(&accept) && said.contains(&revert), "{said}");
     }
-    assert!(place.run(&["show", STORE]).stdout.contains("health    another program wrote in its place"));
-    assert!(place.run(&["verify", STORE]).fails(1).contains(&reseal));
+    assert!(place.run(&["show", STORE]).stdout.contains("health    external change"));
+    assert!(place.run(&["verify", STORE]).fails(1).contains(&accept));
     let said = place.feed(&["create", STORE, "--seq", "3"], "[3]").fails(5);
-    assert!(said.contains(&reseal), "what was written is not run over: {said}");
+    assert!(said.contains(&accept), "what was written is not run over: {said}");
     assert_eq!(place.run(&["restore", STORE, "--at", "1"]).ok(), "[\n  1\n]");
 }
 
 #[test]
-fn a_copy_that_followed_the_links_is_damaged_and_the_way_out_is_named() {
+fn a_copy_that_followed_the_links_is_corrupt_and_the_way_out_is_named() {
     let place = with_two();
     let record = place.files.join("snapshots/current");
     fs::remove_file(&record).expect("a link");

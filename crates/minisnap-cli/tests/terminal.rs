@@ -101,7 +101,7 @@ fn a_long_create_has_a_bar_with_rate_and_time_left_which_goes_away() {
         bars.iter().filter(|bar| bar.contains("MiB/s") && bar.contains("s left") && bar.contains("MiB/4")).count();
     assert!(moving > 2, "{bars:?}");
     let last = screen.trim_end().rsplit(['\r', '\n']).next().expect("a line");
-    assert!(last.contains("published seq 1") && !last.contains("left"), "{last:?}");
+    assert!(last.contains("committed seq 1") && !last.contains("left"), "{last:?}");
 }
 
 #[test]

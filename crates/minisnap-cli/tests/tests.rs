@@ -3,11 +3,13 @@
 #![allow(clippy::cast_possible_truncation, reason = "a test's numbers are small")]
 #![allow(clippy::unwrap_used, reason = "a test's helpers may panic like the test")]
 
+/// Accepting external changes, or moving them aside.
+mod accept;
 /// Wrong paths, lost links, no threads.
 mod accidents;
 /// Advice that can be pasted.
 mod advice;
-/// Removing what crashed writers left.
+/// Removing expired snapshots and orphans.
 mod collect_garbage;
 /// Snapshots of one store in another.
 mod copy;
@@ -41,8 +43,8 @@ mod odd_times;
 mod pages;
 /// What a store's path may be.
 mod paths;
-/// Accepting edits.
-mod reseal;
+/// Retaining fewer.
+mod prune;
 /// Getting bytes back.
 mod restore;
 /// Who may read a restored file.

@@ -1,4 +1,4 @@
-//! `minisnap verify`: 0 intact, 1 damaged, 2 could not look, and nothing else.
+//! `minisnap verify`: 0 intact, 1 corrupt, 2 could not look, and nothing else.
 
 use crate::kit::{Place, STORE, folder, places, s3};
 use serde_json::Value;
@@ -7,7 +7,7 @@ use std::fs;
 fn with_three() -> [Place; 2] {
     places().map(|place| {
         for seq in ["1", "2", "3"] {
-            place.feed(&["create", STORE, "--seq", seq, "--keep", "3"], format!("[{seq}]")).ok();
+            place.feed(&["create", STORE, "--seq", seq, "--retain", "3"], format!("[{seq}]")).ok();
         }
         place
     })
@@ -21,37 +21,36 @@ fn each_intact_snapshot_has_a_line() {
             said.lines().map(|line| line.split_whitespace().take(3).collect::<Vec<_>>().join(" ")).collect();
         let snapshots = ["intact seq 3", "intact seq 2", "intact seq 1"];
         assert_eq!(starts[..3], snapshots, "{said}");
-        let links = if place.store.starts_with("s3:") { &[][..] } else { &["intact links"] };
-        assert_eq!(starts[3..], *links, "{said}");
+        assert_eq!(starts[3], "intact store", "{said}");
         let told: Value = serde_json::from_str(&place.run(&["verify", STORE, "--json"]).ok()).expect("JSON");
         assert_eq!((&told["intact"], told["snapshots"].as_array().map(Vec::len)), (&true.into(), Some(3)));
     }
 }
 
 #[test]
-fn a_damaged_snapshot_is_found_also_among_the_older_ones_and_the_others_are_checked() {
-    for damaged in [1, 2, 3] {
+fn a_corrupt_snapshot_is_found_also_among_the_older_ones_and_the_others_are_checked() {
+    for corrupt in [1, 2, 3] {
         for place in with_three() {
-            fs::write(place.json_of(damaged), "[!]").expect("room for a file");
+            fs::write(place.json_of(corrupt), "[!]").expect("room for a file");
             let ran = place.run(&["verify", STORE]);
             let words: Vec<_> =
                 ran.stdout.lines().take(3).map(|line| line.split(' ').next().expect("a word").to_owned()).collect();
             let mut expected = ["intact"; 3].map(str::to_owned);
-            expected[3 - damaged as usize] = "damaged".into();
+            expected[3 - corrupt as usize] = "corrupt".into();
             assert_eq!(words, expected, "{ran:?}");
             let said = ran.fails(1);
             assert!(said.contains("of 3 snapshots, 1 can't be restored"), "{said}");
-            // Where the current one is intact, going back would lose what was published since, and mend nothing.
-            let older = format!("there is nothing to go back from; but seq {damaged} can't be gone back to");
-            assert_eq!(said.contains(&older), damaged != 3, "{said}");
-            assert_eq!(said.contains("minisnap rollback"), damaged == 3, "{said}");
+            // Where the current one is intact, going back would lose what was committed since, and mend nothing.
+            let older = format!("there is nothing to go back from; but seq {corrupt} can't be gone back to");
+            assert_eq!(said.contains(&older), corrupt != 3, "{said}");
+            assert_eq!(said.contains("minisnap rollback"), corrupt == 3, "{said}");
 
             let ran = place.run(&["verify", STORE, "--json"]);
             let told: Value = serde_json::from_str(&ran.stdout).expect("JSON");
             assert_eq!((ran.code, &told["intact"]), (Some(1), &false.into()));
-            assert_eq!(told["snapshots"][3 - damaged as usize]["health"], "damaged");
+            assert_eq!(told["snapshots"][3 - corrupt as usize]["health"], "corrupt");
             assert!(
-                told["snapshots"][3 - damaged as usize]["problem"]
+                told["snapshots"][3 - corrupt as usize]["problem"]
                     .as_str()
                     .is_some_and(|problem| problem.contains("bytes"))
             );
@@ -69,14 +68,14 @@ fn a_missing_snapshot_is_found() {
 }
 
 #[test]
-fn bytes_that_are_as_published_and_no_json_are_found() {
+fn bytes_that_are_as_committed_and_no_json_are_found() {
     let place = folder();
     // A program's own Serialize can't write this, but a pair that was put there by hand can hold it.
     fs::create_dir(&place.files).expect("a folder");
     fs::write(place.files.join("snapshot.json"), "[1,").expect("room for a file");
     fs::write(place.files.join("snapshot.seq"), "4\n").expect("room for a file");
     let said = place.run(&["verify", STORE]);
-    assert!(said.stdout.starts_with("damaged  seq 4") && said.stdout.contains("line 1 column 3"), "{said:?}");
+    assert!(said.stdout.starts_with("corrupt  seq 4") && said.stdout.contains("line 1 column 3"), "{said:?}");
     said.fails(1);
 }
 
@@ -101,12 +100,12 @@ fn what_only_a_raw_value_holds_is_a_warning_when_it_is_intact() {
 
             let shown = place.run(&["show", STORE]).ok();
             assert!(shown.contains("health    intact; warning: only a"), "{shown}");
-            assert!(shown.contains("log       may go up to and with seq 1"), "{shown}");
+            assert!(shown.contains("log       can be truncated through seq 1"), "{shown}");
             let shown: Value = serde_json::from_str(&place.run(&["show", STORE, "--json"]).ok()).expect("JSON");
             assert_eq!((&shown["health"], &shown["warning"]), (&"intact".into(), &newest["warning"]));
             assert_eq!(place.run(&["cat", STORE]).ok(), text);
         }
-        // What no program restores is damage as before.
+        // What no program restores is corruption as before.
         place.commit(5, b"{\"a\"}");
         assert!(place.run(&["verify", STORE]).fails(1).contains("of 5 snapshots, 1 can't be restored"));
         assert_eq!(place.run(&["show", STORE]).code, Some(1));
@@ -118,7 +117,7 @@ fn a_pair_whose_seq_was_changed_is_found() {
     let [place, _] = with_three();
     fs::write(place.json_of(3).with_file_name("snapshot.seq"), "4\n").expect("room for a file");
     let ran = place.run(&["verify", STORE]);
-    assert!(ran.stdout.contains("the seq is 4, not 3"), "{ran:?}");
+    assert!(ran.stdout.contains("it holds the seq 4, not 3"), "{ran:?}");
     ran.fails(1);
 }
 
@@ -126,9 +125,12 @@ fn a_pair_whose_seq_was_changed_is_found() {
 fn a_link_that_is_missing_or_leads_elsewhere_is_found() {
     type Break = fn(&Place);
     let breaks: [(Break, &str); 4] = [
-        (|place| fs::remove_file(place.files.join("snapshot.json")).expect("a link"), "snapshot.json is missing"),
-        (|place| fs::remove_file(place.files.join("snapshot.seq")).expect("a link"), "snapshot.seq is missing"),
-        (|place| fs::remove_file(place.json_of(3).with_file_name("retained")).expect("a link"), "doesn't say how many"),
+        (|place| fs::remove_file(place.files.join("snapshot.json")).expect("a link"), "snapshot.json: the link to "),
+        (|place| fs::remove_file(place.files.join("snapshot.seq")).expect("a link"), "snapshot.seq: the link to "),
+        (
+            |place| fs::remove_file(place.json_of(3).with_file_name("retained")).expect("a link"),
+            "it isn't known how many snapshots are retained",
+        ),
         (
             |place| fs::rename(place.json_of(1).parent().expect("a folder"), place.path("elsewhere")).expect("moved"),
             "3 snapshots are retained, and 2 are there",
@@ -138,13 +140,13 @@ fn a_link_that_is_missing_or_leads_elsewhere_is_found() {
         let [place, _] = with_three();
         break_it(&place);
         let ran = place.run(&["verify", STORE]);
-        assert!(ran.stdout.lines().any(|line| line.starts_with("damaged") && line.contains(found)), "{found}: {ran:?}");
+        assert!(ran.stdout.lines().any(|line| line.starts_with("corrupt") && line.contains(found)), "{found}: {ran:?}");
         ran.fails(1);
     }
 }
 
 #[test]
-fn where_a_retained_one_is_missing_nothing_is_to_be_published() {
+fn where_a_retained_one_is_missing_nothing_is_to_be_committed() {
     for missing in [1, 2] {
         let [place, _] = with_three();
         let (folder, elsewhere) = (place.json_of(missing), place.path("elsewhere"));
@@ -152,10 +154,10 @@ fn where_a_retained_one_is_missing_nothing_is_to_be_published() {
         fs::rename(folder, &elsewhere).expect("moved");
         let said = place.run(&["verify", STORE]).fails(1);
         assert!(
-            said.contains("bring the missing folder back") && said.contains("BEFORE anything is published"),
+            said.contains("bring the missing folder back") && said.contains("BEFORE anything is committed"),
             "{said}"
         );
-        assert!(!said.contains("rollback") && !said.contains("publish a new"), "{said}");
+        assert!(!said.contains("rollback") && !said.contains("commit a new"), "{said}");
 
         fs::write(place.json_of(3), "[!]").expect("room for a file");
         let said = place.run(&["verify", STORE]).fails(1);
@@ -170,7 +172,7 @@ fn where_a_retained_one_is_missing_nothing_is_to_be_published() {
     }
     let [place, _] = with_three();
     fs::remove_file(place.files.join("snapshot.json")).expect("a link");
-    assert!(place.run(&["verify", STORE]).fails(1).contains("makes the links anew"));
+    assert!(place.run(&["verify", STORE]).fails(1).contains("the next commit makes it again"));
 }
 
 #[test]
@@ -208,7 +210,7 @@ fn verify_prints_only_what_is_wrong_when_quiet() {
         }
         fs::write(place.json_of(1), "[!]").expect("room for a file");
         let wrong = place.run(&["verify", STORE, "-q"]);
-        assert!(wrong.stdout.starts_with("damaged  seq 1  ") && wrong.stdout.lines().count() == 1, "{wrong:?}");
+        assert!(wrong.stdout.starts_with("corrupt  seq 1  ") && wrong.stdout.lines().count() == 1, "{wrong:?}");
         wrong.fails(1);
         assert_eq!(place.run(&["verify", STORE, "-q", "--json"]).code, Some(64));
     }
@@ -216,6 +218,6 @@ fn verify_prints_only_what_is_wrong_when_quiet() {
     place.create(1, "[1]");
     fs::remove_file(place.files.join("snapshot.seq")).expect("a link");
     let wrong = place.run(&["verify", STORE, "-q"]);
-    assert!(wrong.stdout.starts_with("damaged  links: ") && wrong.stdout.lines().count() == 1, "{wrong:?}");
+    assert!(wrong.stdout.starts_with("corrupt  store: ") && wrong.stdout.lines().count() == 1, "{wrong:?}");
     wrong.fails(1);
 }

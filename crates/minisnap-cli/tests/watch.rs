@@ -87,14 +87,14 @@ fn it_waits_for_the_first_snapshot_and_ends_with_ctrl_c() {
 }
 
 #[test]
-fn several_published_between_two_looks_are_all_told_in_their_order() {
+fn several_committed_between_two_looks_are_all_told_in_their_order() {
     for place in places() {
         place.create(1, "1");
         let mut watch = Watch::start(&place, &["--count", "4"]);
         assert!(watch.next().contains("  seq 1  "));
         meanwhile::send(watch.child.get(), Signal::SIGSTOP);
         for seq in ["2", "3", "4"] {
-            place.feed(&["create", STORE, "--seq", seq, "--keep", "9"], seq).ok();
+            place.feed(&["create", STORE, "--seq", seq, "--retain", "9"], seq).ok();
         }
         meanwhile::send(watch.child.get(), Signal::SIGCONT);
         for seq in [2, 3, 4] {
@@ -135,7 +135,7 @@ fn it_goes_on_when_nobody_hears_its_complaints() {
     drop(watch.child.get().stderr.take().expect("a pipe"));
     meanwhile::send(watch.child.get(), Signal::SIGSTOP);
     for seq in ["2", "3", "4"] {
-        place.feed(&["create", STORE, "--seq", seq, "--keep", "2"], seq).ok();
+        place.feed(&["create", STORE, "--seq", seq, "--retain", "2"], seq).ok();
     }
     meanwhile::send(watch.child.get(), Signal::SIGCONT);
     for seq in [3, 4] {
@@ -164,7 +164,7 @@ fn a_store_that_went_away_is_said_once_and_looked_for() {
         assert_eq!(watch.end().code, Some(0));
         stderr.read_to_string(&mut said).expect("text");
         assert_eq!(said.matches("there is no snapshot here any more").count(), 1, "{said}");
-        assert!(!said.contains("more were published"), "{said}");
+        assert!(!said.contains("more were committed"), "{said}");
     }
 }
 

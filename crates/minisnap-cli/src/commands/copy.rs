@@ -1,13 +1,13 @@
-//! `minisnap copy`: snapshots of one store, published in another, and read back there.
+//! `minisnap copy`: snapshots of one store, committed in another, and read back there.
 //!
 //! 1. Look at both. What the target has of the source's history already is not copied again (`resume.rs`); with `--onto`,
 //!    only what is newer is copied (`onto.rs`).
-//! 2. Read each snapshot that is missing, which checks its digest, and publish it, the oldest first, each only over the one
-//!    that was seen or published before it. With `--history`, one that is damaged is left out.
+//! 2. Read each snapshot that is missing, which checks its digest, and commit it, the oldest first, each only over the one
+//!    that was seen or committed before it. With `--history`, one that is corrupt is left out.
 //! 3. Read everything back.
 //!
-//! An interruption leaves the target with a part of the history, whole and in order: to run it again is to go on. If the
-//! source retires what is about to be read, it is the same.
+//! An interruption leaves the target with a part of the history, whole and in order: to run it again is to go on. If what
+//! is about to be read expires in the source, it is the same.
 
 mod onto;
 mod plan;
@@ -15,7 +15,7 @@ mod refused;
 mod resume;
 
 use crate::{
-    args::{CopyArgs, KeepArgs, StoreOptions},
+    args::{CopyArgs, RetainArgs, StoreOptions},
     commit::commit,
     exit::{Exit, Failure, Outcome},
     out,
@@ -32,7 +32,7 @@ use std::num::NonZeroUsize;
 pub(crate) async fn run(args: CopyArgs) -> Outcome {
     let from = Place::open(&args.from, &StoreOptions { options: args.from_option.clone() })?;
     let to = Place::open(&args.to, &StoreOptions { options: args.to_option.clone() })?;
-    let mut copy = Copy { from, to, args, published: Vec::new(), left_out: Vec::new() };
+    let mut copy = Copy { from, to, args, committed: Vec::new(), left_out: Vec::new() };
     for _ in 0..LOOKS {
         if let Some(contents) = copy.missing().await? {
             return copy.finish(&contents).await;
@@ -40,18 +40,18 @@ pub(crate) async fn run(args: CopyArgs) -> Outcome {
     }
     Err(Failure::new(
         Exit::NoSnapshot,
-        format!("{}: it retires snapshots faster than they can be copied", copy.from.name()),
+        format!("{}: its snapshots expire faster than they can be copied", copy.from.name()),
     )
-    .advice("run it again, which goes on; whoever publishes there should keep more"))
+    .advice("run it again, which goes on; the programs that commit there should retain more"))
 }
 
 struct Copy {
     from: Place,
     to: Place,
     args: CopyArgs,
-    /// What this run published in the target, oldest first.
-    published: Vec<Generation>,
-    /// What is damaged in the source, and how.
+    /// What this run committed in the target, oldest first.
+    committed: Vec<Generation>,
+    /// What is corrupt in the source, and how.
     left_out: Vec<LeftOut>,
 }
 
@@ -63,13 +63,13 @@ struct LeftOut {
 /// What came of reading a snapshot of the source.
 enum Read {
     Whole(Bytes),
-    Damaged(LeftOut),
+    Corrupt(LeftOut),
     Expired,
 }
 
 impl Copy {
-    /// Copies what is missing. Returns what the target is to end with, oldest first; `None` if the source retired some of
-    /// it, and is to be looked at again.
+    /// Copies what is missing. Returns what the target is to end with, oldest first; `None` if some of it expired in
+    /// the source, which is to be looked at again.
     async fn missing(&mut self) -> Outcome<Option<Vec<Content>>> {
         // 1.
         let look = Look::at(&self.from, &self.to).await?;
@@ -83,8 +83,8 @@ impl Copy {
             let generation = &look.source[index];
             let json = match self.read(generation).await? {
                 Read::Whole(json) => json,
-                Read::Damaged(damaged) => {
-                    self.leave_out(damaged)?;
+                Read::Corrupt(corrupt) => {
+                    self.leave_out(corrupt)?;
                     plan.expected.retain(|expected| *expected != index);
                     continue;
                 }
@@ -92,12 +92,12 @@ impl Copy {
             };
             let is_new = current.is_none();
             let when = Precondition::IfCurrent(current);
-            let published = commit(&self.to, &json, generation.seq(), when, self.keep()).await?;
+            let committed = commit(&self.to, &json, generation.seq(), when, self.retain()).await?;
             if is_new {
                 out::note(&format!("{}: this makes a new store", self.to.name()));
             }
-            self.published.push(published.generation().clone());
-            current = self.published.last().cloned();
+            self.committed.push(committed.generation().clone());
+            current = self.committed.last().cloned();
             self.say(&format!("copied seq {} ({})\n", generation.seq(), text::size(json.len() as u64)))?;
         }
         Ok(Some(plan.expected.into_iter().map(|index| look.contents[index]).collect()))
@@ -115,49 +115,49 @@ impl Copy {
             }
             Err(error) => return Err(error.into()),
         };
-        Ok(Read::Damaged(LeftOut { generation: generation.clone(), problem }))
+        Ok(Read::Corrupt(LeftOut { generation: generation.clone(), problem }))
     }
 
-    fn leave_out(&mut self, damaged: LeftOut) -> Outcome {
-        if self.left_out.iter().any(|known| known.generation == damaged.generation) {
+    fn leave_out(&mut self, corrupt: LeftOut) -> Outcome {
+        if self.left_out.iter().any(|known| known.generation == corrupt.generation) {
             return Ok(());
         }
-        let told = format!("left out seq {} (damaged)\n", damaged.generation.seq());
-        self.left_out.push(damaged);
+        let told = format!("left out seq {} (corrupt)\n", corrupt.generation.seq());
+        self.left_out.push(corrupt);
         self.say(&told)
     }
 
-    /// With its history, the target keeps all that is copied, and what it had.
-    fn keep(&self) -> KeepArgs {
-        KeepArgs { keep: self.args.keep.or(self.args.history.then_some(NonZeroUsize::MAX)) }
+    /// With its history, the target retains all that is copied, and what it had.
+    fn retain(&self) -> RetainArgs {
+        RetainArgs { retain: self.args.retain.or(self.args.history.then_some(NonZeroUsize::MAX)) }
     }
 
     /// 3. Reads everything back, and tells what was done.
     async fn finish(&self, contents: &[Content]) -> Outcome {
-        let damaged = self.damaged(contents);
+        let corrupt = self.corrupt(contents);
         let same = match contents.last() {
             Some(newest) => Some(self.read_back(contents, newest).await?),
             None => None,
         };
         // Where nothing is intact, the failure says it all.
         if let Some(same) = same {
-            self.report(same, damaged.as_ref())?;
+            self.report(same, corrupt.as_ref())?;
         }
-        damaged.map_or(Ok(()), Err)
+        corrupt.map_or(Ok(()), Err)
     }
 
-    /// What was left out because it is damaged.
-    fn damaged(&self, contents: &[Content]) -> Option<Failure> {
+    /// What was left out because it is corrupt.
+    fn corrupt(&self, contents: &[Content]) -> Option<Failure> {
         if self.left_out.is_empty() {
             return None;
         }
         let problems: Vec<_> =
             self.left_out.iter().map(|LeftOut { generation, problem }| format!("{generation}: {problem}")).collect();
-        let what = format!("{}: what is damaged was not copied: {}", self.from.name(), problems.join("; "));
+        let what = format!("{}: what is corrupt was not copied: {}", self.from.name(), problems.join("; "));
         let check = self.from.command("verify", &[]);
-        Some(Failure::new(Exit::Damaged, what).advice(match contents {
-            [] => format!("nothing was copied; {check} tells what is damaged"),
-            _ => format!("the intact ones are in {}; {check} tells what is damaged", self.to.name()),
+        Some(Failure::new(Exit::Corrupt, what).advice(match contents {
+            [] => format!("nothing was copied; {check} tells what is corrupt"),
+            _ => format!("the intact ones are in {}; {check} tells what is corrupt", self.to.name()),
         }))
     }
 
@@ -167,8 +167,8 @@ impl Copy {
         let position =
             history.iter().position(|generation| content(&self.to, generation).ok().as_ref() == Some(newest));
         let Some(position) = position else {
-            let what = format!("{}: what was copied was retired there before it could be read back", self.to.name());
-            return Err(Failure::new(Exit::Refused, what).advice("see who else publishes there, and copy again"));
+            let what = format!("{}: what was copied expired there before it could be read back", self.to.name());
+            return Err(Failure::new(Exit::Refused, what).advice("see who else commits there, and copy again"));
         };
         let mut same = 0;
         for (generation, expected) in history[position..].iter().zip(contents.iter().rev()) {
@@ -176,7 +176,7 @@ impl Copy {
             let json = self.to.backend().read(generation).await?;
             if (Content { seq: generation.seq(), digest: Digest::of(&json) }) != *expected {
                 let what = format!("{}: {generation} is not what was copied", self.to.name());
-                return Err(Failure::new(Exit::Damaged, what).advice("see to that store, and copy again"));
+                return Err(Failure::new(Exit::Corrupt, what).advice("see to that store, and copy again"));
             }
             same += 1;
         }
@@ -184,14 +184,14 @@ impl Copy {
     }
 
     fn report(&self, same: usize, failure: Option<&Failure>) -> Outcome {
-        let copied = self.published.len();
+        let copied = self.committed.len();
         if self.args.form.json {
             return out::report(&format!(
                 "{:#}\n",
                 json!({
                     "from": self.from.name(),
                     "to": self.to.name(),
-                    "copied": self.published.iter().map(text::generation).collect::<Vec<_>>(),
+                    "copied": self.committed.iter().map(text::generation).collect::<Vec<_>>(),
                     "left_out": self.left_out.iter().map(LeftOut::for_programs).collect::<Vec<_>>(),
                     "read_back": same,
                     "error": failure.map(Failure::for_programs),

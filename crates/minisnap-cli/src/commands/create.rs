@@ -26,29 +26,29 @@ pub(crate) async fn run(args: CreateArgs) -> Outcome {
     let place = Place::of(&args.store)?;
     let when = if args.if_newer { Precondition::IfNewer } else { Precondition::Always };
     if args.if_newer {
-        // What is refused now needs no reading and no writing. The publish judges it again.
+        // What is refused now needs no reading and no writing. The commit judges it again.
         let current = place.current_if_any().await?;
         when.evaluate(args.seq, current.as_ref(), &ErrorContext::new(Operation::Commit, place.name()))?;
     }
     let json = in_form(Source::of(args.file), &place, args.seq).await?;
-    let before = match args.keep.keep {
-        // The publish won't tell what it replaced.
+    let before = match args.retain.retain {
+        // The commit won't tell what it replaced.
         Some(NonZeroUsize::MIN) => place.current_if_any().await.ok(),
         _ => Some(None),
     };
-    let published = commit(&place, &json, args.seq, when, args.keep).await?;
-    tell_of_accidents(&place, &published, before);
+    let committed = commit(&place, &json, args.seq, when, args.retain).await?;
+    tell_of_accidents(&place, &committed, before);
     match args.form.json {
-        true => out::report(&format!("{:#}\n", text::published(&published))),
-        false => out::report(&told(&place, &published)),
+        true => out::report(&format!("{:#}\n", text::committed(&committed))),
+        false => out::report(&told(&place, &committed)),
     }
 }
 
-/// Says what may be a slip of the hand: a wrong path, or a wrong seq. The publish tells what it replaced if it retains that;
+/// Says what may be a slip of the hand: a wrong path, or a wrong seq. The commit tells what it replaced if it retains that;
 /// if not, it is what was current a moment `before`, where that is known.
 #[expect(clippy::option_option, reason = "not known; none; that one")]
-fn tell_of_accidents(place: &Place, published: &Committed, before: Option<Option<Generation>>) {
-    let (new, retained) = (published.generation(), published.retained());
+fn tell_of_accidents(place: &Place, committed: &Committed, before: Option<Option<Generation>>) {
+    let (new, retained) = (committed.generation(), committed.retained());
     let replaced = retained.get(1).cloned().map(Some).or(before);
     match replaced {
         Some(None) => out::note(&format!("{}: this makes a new store", place.name())),
@@ -58,22 +58,22 @@ fn tell_of_accidents(place: &Place, published: &Committed, before: Option<Option
             old.seq(),
             match retained.contains(&old) {
                 true => format!("{} makes that one current again", place.command("rollback", &["--to", old.name()])),
-                false => "that one was retired, as --keep says".into(),
+                false => "that one expired, as --retain says".into(),
             }
         )),
         _ => {}
     }
 }
 
-fn told(place: &Place, published: &Committed) -> String {
-    let generation = published.generation();
+fn told(place: &Place, committed: &Committed) -> String {
+    let generation = committed.generation();
     format!(
-        "published seq {} ({}) to {}; retained: {}; the log up to seq {} may go\n",
+        "committed seq {} ({}) to {}; retained: {}; the log can be truncated through seq {}\n",
         generation.seq(),
         generation.size().map_or_else(|| "size unknown".into(), text::size),
         place.name(),
-        text::seqs(published.retained()),
-        published.truncation_point(),
+        text::seqs(committed.retained()),
+        committed.truncation_point(),
     )
 }
 

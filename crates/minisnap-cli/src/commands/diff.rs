@@ -32,7 +32,7 @@ pub(crate) async fn run(args: DiffArgs) -> Outcome {
     compared.await?
 }
 
-/// The two snapshots, and what is in them. Looks again when one is retired meanwhile.
+/// The two snapshots, and what is in them. Looks again when one expires meanwhile.
 async fn both(place: &Place, args: &DiffArgs) -> Outcome<[(Generation, Bytes); 2]> {
     let mut looks = 0;
     loop {
@@ -50,7 +50,7 @@ async fn both(place: &Place, args: &DiffArgs) -> Outcome<[(Generation, Bytes); 2
     }
 }
 
-/// One argument means the older one, which is looked for before the current one: after a reseal, both may have the same seq.
+/// One argument means the older one, which is looked for before the current one: after an accepted edit, both may have the same seq.
 fn chosen(place: &Place, history: &[Generation], args: &DiffArgs) -> Outcome<[Choice; 2]> {
     let (all, before) = (Choices::of(place, history), Choices::before_current(place, history));
     let old = match (&args.old, &args.new) {

@@ -1,14 +1,17 @@
 //! The commands: each has a file with its `run`.
 
+pub(crate) mod accept;
 pub(crate) mod collect_garbage;
 pub(crate) mod copy;
 pub(crate) mod create;
 pub(crate) mod diff;
+mod external_changes;
 pub(crate) mod history;
 pub(crate) mod log;
 pub(crate) mod pages;
-pub(crate) mod reseal;
+pub(crate) mod prune;
 pub(crate) mod restore;
+pub(crate) mod revert;
 pub(crate) mod rollback;
 pub(crate) mod show;
 pub(crate) mod verify;

@@ -22,7 +22,7 @@ pub(crate) async fn run(args: RestoreArgs) -> Outcome {
     let Some(output) = args.output else { return out::bytes(place.read(args.at.which.as_ref()).await?.1).await };
     if is_a_stores(&output) {
         let what =
-            format!("{} is, or would be, part of a store: it would change a published snapshot", output.display());
+            format!("{} is, or would be, part of a store: it would change a committed snapshot", output.display());
         return Err(Failure::new(Exit::Refused, format!("{what}; nothing was changed")).advice(format!(
             "to go back to an older one, choose from {} and use `rollback`; or give another file's name",
             place.command("history", &[])

@@ -24,9 +24,31 @@ pub(crate) async fn run(args: ShowArgs) -> Outcome {
     shown.problem.or(too_old).map_or(Ok(()), Err)
 }
 
-/// Up to and with which seq a log may go; `None` if all of it has to stay.
+/// Through which seq a log can be truncated; `None` if all of it has to stay.
 pub(super) async fn truncation_point(place: &Place) -> Outcome<Option<u64>> {
     Ok(Shown::look(place).await?.truncation_point())
+}
+
+/// Whether the current snapshot can be restored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Health {
+    Intact,
+    Corrupt,
+    ExternalChange,
+    /// It could not be read.
+    Unknown,
+}
+
+impl Health {
+    /// In a word that programs can rely on.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Intact => "intact",
+            Self::Corrupt => "corrupt",
+            Self::ExternalChange => "external_change",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 struct Shown {
@@ -76,20 +98,20 @@ impl Shown {
         };
         let what = format!("{}: the current snapshot {found}, and --max-age is {max_age}", self.store);
         Err(Failure::new(Exit::TooOld, what).advice(
-            "see whether the program that publishes here runs, what it logged, and whether both clocks are right",
+            "see whether the program that commits here runs, what it logged, and whether both clocks are right",
         ))
     }
 
-    fn health(&self) -> &'static str {
+    fn health(&self) -> Health {
         match self.problem.as_ref().map(Failure::exit) {
-            None => "intact",
-            Some(Exit::Damaged) => "damaged",
-            Some(Exit::ExternalChange) => "foreign",
-            Some(_) => "unknown",
+            None => Health::Intact,
+            Some(Exit::Corrupt) => Health::Corrupt,
+            Some(Exit::ExternalChange) => Health::ExternalChange,
+            Some(_) => Health::Unknown,
         }
     }
 
-    /// Up to and with which seq the log may go. Who can't go back to where it begins needs all of it.
+    /// Through which seq the log can be truncated. Not at all, unless the oldest retained snapshot is known.
     fn truncation_point(&self) -> Option<u64> {
         match self.problem.is_none() && !self.one_is_missing {
             true => self.retained.iter().map(Generation::seq).min(),
@@ -99,7 +121,7 @@ impl Shown {
 
     fn log(&self) -> String {
         match (self.truncation_point(), &self.problem) {
-            (Some(seq), _) => format!("may go up to and with seq {seq}"),
+            (Some(seq), _) => format!("can be truncated through seq {seq}"),
             (None, Some(_)) => "keep all of it: the snapshot can't be restored".into(),
             (None, None) => format!("keep all of it: a retained snapshot is missing ({})", self.verify),
         }
@@ -115,12 +137,12 @@ impl Shown {
         });
         let digest = current.digest().map(|digest| format!("{digest} (XXH3-64)"));
         let health = match self.health() {
-            "intact" => {
+            Health::Intact => {
                 let warning = self.warning.as_ref().map_or_else(String::new, |warning| format!("; warning: {warning}"));
                 format!("{good}intact{good:#}{warning}", good = text::GOOD)
             }
-            "foreign" => format!("{bad}another program wrote in its place{bad:#}", bad = text::BAD),
-            other => format!("{bad}{other}{bad:#}", bad = text::BAD),
+            Health::ExternalChange => format!("{bad}external change{bad:#}", bad = text::BAD),
+            other => format!("{bad}{}{bad:#}", other.word(), bad = text::BAD),
         };
         [
             ("store", store.clone()),
@@ -143,7 +165,7 @@ impl Shown {
             "current": text::generation(&self.current),
             "retained": self.retained.iter().map(text::generation).collect::<Vec<_>>(),
             "truncation_point": self.truncation_point(),
-            "health": self.health(),
+            "health": self.health().word(),
             "problem": self.problem.as_ref().map(Failure::text),
             "warning": self.warning,
             "error": failure.map(Failure::for_programs),
@@ -153,7 +175,7 @@ impl Shown {
 
 /// Reads a generation whole: its digest, its pair, and that it is JSON.
 ///
-/// Gives a warning if it is intact, and JSON by its grammar, and not what every restore can read: published by a version that
+/// Gives a warning if it is intact, and JSON by its grammar, and not what every restore can read: committed by a version that
 /// took any text from a `RawValue`.
 pub(crate) async fn health(place: &Place, generation: &Generation) -> minisnap::Result<Option<String>> {
     let json = place.backend().read(generation).await?;

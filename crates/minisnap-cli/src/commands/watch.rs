@@ -51,7 +51,7 @@ struct Watch<'a> {
 }
 
 impl Watch<'_> {
-    /// What was published since the last look, in the order of publishing.
+    /// What was committed since the last look, in the order of committing.
     async fn look(&mut self) -> Outcome<Vec<Generation>> {
         // Without a change, one small request; the history is more.
         if self.place.current_if_any().await? == self.seen && self.seen.is_some() {
@@ -70,7 +70,7 @@ impl Watch<'_> {
             // If that can't be written to, nobody can be told.
             let _ = writeln!(
                 anstream::stderr(),
-                "more were published than are retained: some may be missing here; look more often (--every)"
+                "more were committed than are retained: some may be missing here; look more often (--every)"
             );
         }
         news.reverse();

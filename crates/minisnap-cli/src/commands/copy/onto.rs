@@ -1,13 +1,13 @@
-//! What `--onto` copies: only what is newer than what it is published on top of, so that the target's seq only rises. An
+//! What `--onto` copies: only what is newer than what it is committed on top of, so that the target's seq only rises. An
 //! interrupted copy that is run again then goes on with what is missing, whatever the two stores have in common.
 
 use super::resume::Content;
 
-/// Which of `source`, oldest first, are to be published over `current`, in their order: those that lead up to the newest one
+/// Which of `source`, oldest first, are to be committed over `current`, in their order: those that lead up to the newest one
 /// by rising seqs, from above that of `current` on. None if `current` says the same as the newest one already. `None` if
 /// the newest one isn't newer.
 ///
-/// What was rolled back from is not among them: to publish it and the newest after it, the seq would have to go down.
+/// What was rolled back from is not among them: to commit it and the newest after it, the seq would have to go down.
 pub(super) fn newer(source: &[Content], current: Option<Content>) -> Option<Vec<usize>> {
     let newest = source.last()?;
     if current == Some(*newest) {
@@ -59,7 +59,7 @@ mod tests {
             ("9a 12b 9a", "9a", Some(vec![])),
             ("9a 12b 9a", "3x", Some(vec![2])),
             ("9a 12b 9a 13c", "3x", Some(vec![2, 3])),
-            // Resealed.
+            // An accepted edit.
             ("9a 9b", "3x", Some(vec![1])),
             ("9a 9b", "9a", None),
         ] {
@@ -70,13 +70,13 @@ mod tests {
     proptest! {
         #[test]
         fn onto_goes_on_where_it_was_interrupted(
-            seqs in vec(0u64..6, 1..8), current in 0u64..6, published in 0usize..8,
+            seqs in vec(0u64..6, 1..8), current in 0u64..6, committed in 0usize..8,
         ) {
             let says = |text: &str, seq| Content { seq, digest: Digest::of(text.as_bytes()) };
             let source: Vec<_> = seqs.iter().map(|seq| says("the source's", *seq)).collect();
             let current = says("another", current);
             let Some(whole) = newer(&source, Some(current)) else { return Ok(()) };
-            let (done, rest) = whole.split_at(published.min(whole.len()));
+            let (done, rest) = whole.split_at(committed.min(whole.len()));
             let current = done.last().map_or(current, |index| source[*index]);
             prop_assert_eq!(newer(&source, Some(current)), Some(rest.to_vec()));
             let all = std::iter::once(current.seq).chain(rest.iter().map(|index| source[*index].seq));

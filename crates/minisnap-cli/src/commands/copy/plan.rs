@@ -49,7 +49,7 @@ impl Plan {
 }
 
 impl Copy {
-    /// `None` if the source retired what had to be read for it.
+    /// `None` if what had to be read for it expired in the source.
     pub(super) async fn plan(&mut self, look: &Look) -> Outcome<Option<Plan>> {
         let newest = look.source.len() - 1;
         let mut plan = match (self.args.onto, self.args.history) {
@@ -62,8 +62,8 @@ impl Copy {
             (false, false) => newest_missing(&look.contents, &look.there)
                 .map(|first| Plan::new((first..=newest).collect(), vec![newest])),
         };
-        // Of what this run itself published, the source may have retired everything since.
-        let is_ours = look.target.last().is_some_and(|last| self.published.contains(last));
+        // Of what this run itself committed, everything may have expired in the source since.
+        let is_ours = look.target.last().is_some_and(|last| self.committed.contains(last));
         if plan.is_none() && is_ours && !self.args.onto {
             let all: Vec<_> = (0..=newest).collect();
             plan = Some(Plan::new(all.clone(), all));
@@ -85,19 +85,19 @@ impl Copy {
         if look.there.last().is_none_or(|last| !look.contents.contains(last)) {
             return Ok(History::Unrelated);
         }
-        // An earlier run may have left out what is damaged, so that the target's history is the source's without it.
-        let mut damaged = Vec::new();
+        // An earlier run may have left out what is corrupt, so that the target's history is the source's without it.
+        let mut corrupt = Vec::new();
         for index in all.iter().copied().filter(|index| !look.there.contains(&look.contents[*index])) {
             match self.read(&look.source[index]).await? {
                 Read::Whole(_) => {}
-                Read::Damaged(left_out) => damaged.push((index, left_out)),
+                Read::Corrupt(left_out) => corrupt.push((index, left_out)),
                 Read::Expired => return Ok(History::Expired),
             }
         }
-        let is_intact = |index: &usize| damaged.iter().all(|(damaged, _): &(usize, LeftOut)| damaged != index);
+        let is_intact = |index: &usize| corrupt.iter().all(|(corrupt, _): &(usize, LeftOut)| corrupt != index);
         let intact: Vec<_> = all.into_iter().filter(is_intact).collect();
         let Some(plan) = related(look, &intact) else { return Ok(History::Unrelated) };
-        for (_, left_out) in damaged {
+        for (_, left_out) in corrupt {
             self.leave_out(left_out)?;
         }
         Ok(History::Related(plan))
@@ -108,7 +108,7 @@ impl Copy {
 enum History {
     Related(Plan),
     Unrelated,
-    /// The source retired what had to be read to find out.
+    /// What had to be read to find out expired in the source.
     Expired,
 }
 

@@ -29,7 +29,7 @@ impl Copy {
             ),
             _ => format!("{to}: what it has ({}) is no part of the history of {from}", text::seqs(&look.target)),
         };
-        let changed = match self.published.len() {
+        let changed = match self.committed.len() {
             0 => "nothing was changed".into(),
             copied => format!("{copied} were copied before"),
         };
@@ -38,15 +38,15 @@ impl Copy {
 
     fn way_on(&self, look: &Look) -> String {
         if newer(&look.contents, look.there.last().copied()).is_some() {
-            return "is the target named rightly? `--onto` publishes on top of what it has, if that is older; or copy to a new \
-                    place"
+            return "is the target named rightly? `--onto` commits on top of what it has, if that is older; or copy to a new \
+                    location"
                 .into();
         }
         let follow = self.without_onto(look).or_else(|| self.by_rollback(look)).or_else(|| self.by_create(look));
         format!(
             "are the two stores the right way round? If {} was taken back to an older state on purpose, {}",
             self.from.name(),
-            follow.unwrap_or_else(|| "copy to a new place".into())
+            follow.unwrap_or_else(|| "copy to a new location".into())
         )
     }
 

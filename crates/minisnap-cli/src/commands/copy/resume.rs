@@ -13,7 +13,7 @@ pub(super) struct Content {
 /// if the target isn't a part of that history.
 ///
 /// The target's end has to be the same as the source's snapshots up to some point, as far back as both reach: either may
-/// have retired older ones. If there are several such points (the same was published twice), it is the one where most is
+/// have let older ones expire. If there are several such points (the same was committed twice), it is the one where most is
 /// the same, and of those the earliest, so that a copy that was cut short is never taken for a whole one.
 pub(super) fn history_missing(source: &[Content], target: &[Content]) -> Option<usize> {
     if target.is_empty() {
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn a_snapshot_that_was_published_twice_is_not_the_end_of_a_copy_that_was_cut_short() {
+    fn a_snapshot_that_was_committed_twice_is_not_the_end_of_a_copy_that_was_cut_short() {
         assert_eq!(missing("aba", "a").as_deref(), Some("ba"));
         assert_eq!(missing("abab", "ab").as_deref(), Some("ab"));
         assert_eq!(missing("abab", "aba").as_deref(), Some("b"));
@@ -96,7 +96,7 @@ mod tests {
     }
 
     proptest! {
-        /// Few letters, so that the same is often published twice.
+        /// Few letters, so that the same is often committed twice.
         #[test]
         fn a_copy_that_was_cut_short_goes_on_to_the_same_history(
             source in vec(0u8..3, 1..8), copied in 0usize..8, kept in 1usize..9, rest_kept in 1usize..9,

@@ -87,7 +87,7 @@ impl Cut {
                 };
                 match truncation_point(place).await? {
                     None => refused(
-                        "all of the log is needed: a snapshot is damaged or missing".into(),
+                        "all of the log is needed: a snapshot is corrupt or missing".into(),
                         format!("{} tells which", place.command("verify", &[])),
                     ),
                     Some(through) if before.saturating_sub(1) > through => refused(

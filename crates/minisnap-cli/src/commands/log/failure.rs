@@ -29,6 +29,7 @@ pub(super) fn failure_beside(error: WalError, file: &Path, seq: Option<u64>) -> 
             }),
         WalError::Snapshot(error) => error.into(),
         WalError::Io { .. } => Failure::new(Exit::LocalFile, error.to_string())
+            .with_causes_of(&error)
             .advice("see to the path, its permissions and the disk; then try again"),
         WalError::Locked { location: place, holder } => match holder {
             Some(process) => Failure::new(Exit::Busy, format!("{place}: process {process} has the journal open"))
@@ -53,8 +54,9 @@ pub(super) fn failure_beside(error: WalError, file: &Path, seq: Option<u64>) -> 
                  `minisnap log begin {shown} --after {after}`"
             ))
         }
-        WalError::Corrupt { path, line, source } => {
-            Failure::new(Exit::Damaged, format!("{}, line {line}: no record can be read: {source}", path.display()))
+        WalError::Corrupt { ref path, line, .. } => {
+            Failure::new(Exit::Corrupt, format!("{}, line {line}: no record can be read", path.display()))
+                .with_causes_of(&error)
                 .advice("bring back a copy of that file")
         }
         WalError::Gap { location: place, from, to } => {
@@ -67,9 +69,11 @@ pub(super) fn failure_beside(error: WalError, file: &Path, seq: Option<u64>) -> 
         }
         WalError::OutcomeUnknown { .. } | WalError::Interrupted { .. } => {
             Failure::new(Exit::OutcomeUnknown, error.to_string())
+                .with_causes_of(&error)
                 .advice(format!("`minisnap log show {shown}` tells what is in it now"))
         }
         other => Failure::new(Exit::CouldNotLook, other.to_string())
+            .with_causes_of(&other)
             .advice(format!("`minisnap log show {shown}` tells what is in it")),
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     args::log::LogShowArgs,
     exit::{Exit, Failure, Outcome},
     given::quoted,
-    out,
+    library, out,
     place::Place,
     text,
 };
@@ -22,11 +22,11 @@ pub(super) async fn run(args: LogShowArgs) -> Outcome {
         None => None,
     };
     let current = snapshots.as_ref().and_then(|snapshots| snapshots.retained.first());
-    let damaged = journal.unreadable.is_some().then(|| match current {
+    let corrupt = journal.unreadable.is_some().then(|| match current {
         Some((current, None)) => not_needed(&journal, current),
         _ => unreadable(&journal, &args.file),
     });
-    let shown = Shown { journal, snapshots, damaged };
+    let shown = Shown { journal, snapshots, corrupt };
     out::print(&match args.form.json {
         true => format!("{:#}\n", shown.for_programs()),
         false => shown.for_people(),
@@ -38,7 +38,7 @@ struct Shown {
     journal: Inspection,
     snapshots: Option<Snapshots>,
     /// A record can't be read.
-    damaged: Option<Failure>,
+    corrupt: Option<Failure>,
 }
 
 /// How the snapshots of a store fit the journal.
@@ -70,15 +70,15 @@ fn in_short(error: &WalError) -> String {
     match error {
         WalError::Gap { from, to, .. } => super::missing(*from, *to),
         WalError::Beyond { last, .. } => format!("the journal ends before, with {last}"),
-        WalError::Log { source, .. } => source.to_string(),
-        other => other.to_string(),
+        WalError::Log { source, .. } => library::with_causes(source.as_ref()),
+        other => library::with_causes(other),
     }
 }
 
 /// A program that starts with a snapshot of this seq fails.
 fn stops(journal: &Inspection, error: WalError, seq: u64, file: &Path) -> Failure {
     let what = format!("{}: the journal doesn't reach seq {seq}: {}", journal.path.display(), in_short(&error));
-    let failure = Failure::new(Exit::Damaged, what);
+    let failure = Failure::new(Exit::Corrupt, what);
     match error {
         WalError::Gap { .. } | WalError::Beyond { .. } => failure.advice(begin_instead(file, seq)),
         _ => failure.advice(go_on_without(file, journal.readable_through(seq))),
@@ -88,7 +88,7 @@ fn stops(journal: &Inspection, error: WalError, seq: u64, file: &Path) -> Failur
 /// A record can't be read, and a start may need it.
 fn unreadable(journal: &Inspection, file: &Path) -> Failure {
     let advice = go_on_without(file, first_readable_through(journal));
-    Failure::new(Exit::Damaged, which(journal))
+    Failure::new(Exit::Corrupt, which(journal))
         .advice(format!("{advice}; but first see with --store whether a snapshot holds it"))
 }
 
@@ -107,7 +107,7 @@ fn first_readable_through(journal: &Inspection) -> u64 {
 
 /// A record can't be read, and the current snapshot holds it.
 fn not_needed(journal: &Inspection, current: &Generation) -> Failure {
-    Failure::new(Exit::Damaged, which(journal)).advice(format!(
+    Failure::new(Exit::Corrupt, which(journal)).advice(format!(
         "no start needs it, since the current snapshot has seq {}; only to fall back to a snapshot before it, bring back a copy \
          of that file",
         current.seq()
@@ -126,11 +126,11 @@ impl Shown {
     /// Why the command fails: a snapshot that isn't reached stops a start; a record that can't be read does so only after the
     /// snapshot.
     fn failure(&self) -> Option<&Failure> {
-        self.snapshots.as_ref().and_then(|snapshots| snapshots.problem.as_ref()).or(self.damaged.as_ref())
+        self.snapshots.as_ref().and_then(|snapshots| snapshots.problem.as_ref()).or(self.corrupt.as_ref())
     }
 
     fn into_failure(self) -> Option<Failure> {
-        self.snapshots.and_then(|snapshots| snapshots.problem).or(self.damaged)
+        self.snapshots.and_then(|snapshots| snapshots.problem).or(self.corrupt)
     }
 
     fn for_people(&self) -> String {
@@ -144,7 +144,7 @@ impl Shown {
             ),
             records => format!("{records}, from {first} to {last}"),
         };
-        let readable = match &self.damaged {
+        let readable = match &self.corrupt {
             None => format!("{good}all{good:#}", good = text::GOOD),
             Some(_) => format!("{bad}only to {}{bad:#}", first_readable_through(&self.journal), bad = text::BAD),
         };
@@ -204,7 +204,7 @@ impl Shown {
             "files": self.journal.files.iter().map(file).collect::<Vec<_>>(),
             "torn_bytes": self.journal.torn_bytes,
             "readable_through": first_readable_through(&self.journal),
-            "problem": self.damaged.as_ref().map(Failure::what),
+            "problem": self.corrupt.as_ref().map(Failure::what),
             "store": self.snapshots.as_ref().map(|snapshots| snapshots.store.as_str()),
             "reaches_current": self.snapshots.as_ref().map(|snapshots| snapshots.problem.is_none()),
             "snapshots": snapshots,

@@ -25,16 +25,16 @@ fn edit_in_place(place: &Place, json: &str) {
 fn a_replaced_file_is_shown_asked_about_and_taken_as_the_newest() {
     let place = with_snapshots();
     place.replace("snapshot.json", r#"{"n": 18446744073709551617}"#);
-    let resealed = place.feed(&["reseal", STORE], "y\n");
-    assert!(resealed.stderr.contains("[y/N]"), "{resealed:?}");
+    let accepted = place.feed(&["accept", STORE], "y\n");
+    assert!(accepted.stderr.contains("[y/N]"), "{accepted:?}");
     let expected = "seq 2 -> seq 2, as it stands there now\n\
                     ~ /n  2 -> 18446744073709551617\n\
                     1 changed, 0 added, 0 removed\n\
-                    resealed as seq 2; retained: seq 2, 2, 1\n";
-    assert_eq!((resealed.code, resealed.stdout.as_str()), (Some(0), expected));
+                    accepted as seq 2; retained: seq 2, 2, 1\n";
+    assert_eq!((accepted.code, accepted.stdout.as_str()), (Some(0), expected));
     place.run(&["verify", STORE]).ok();
     assert_eq!(place.run(&["cat", STORE]).ok(), r#"{"n": 18446744073709551617}"#);
-    assert!(place.run(&["reseal", STORE]).ok().starts_with("nothing to accept"));
+    assert!(place.run(&["accept", STORE]).ok().starts_with("nothing to accept"));
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn an_edit_in_place_is_compared_with_what_is_intact_and_taken() {
     let place = with_snapshots();
     edit_in_place(&place, r#"{"n": 9}"#);
     place.run(&["show", STORE]).fails(1);
-    let told = place.run(&["reseal", STORE, "--yes"]).ok();
+    let told = place.run(&["accept", STORE, "--yes"]).ok();
     assert!(told.starts_with("seq 1 -> seq 2, as it stands there now\n~ /n  1 -> 9\n"), "{told}");
     assert_eq!(place.seqs(), [2, 1], "the edited one gave way to the edit");
     place.run(&["verify", STORE]).ok();
@@ -53,7 +53,7 @@ fn with_nothing_intact_left_all_of_the_edit_is_shown() {
     let place = folder();
     place.create(1, r#"{"n": 1}"#);
     edit_in_place(&place, r#"{"n": 9}"#);
-    let told = place.run(&["reseal", STORE, "--yes"]).ok();
+    let told = place.run(&["accept", STORE, "--yes"]).ok();
     assert!(told.contains("~ the whole document  null -> {\"n\":9}"), "{told}");
     assert_eq!(place.run(&["cat", STORE]).ok(), r#"{"n": 9}"#);
 }
@@ -62,36 +62,36 @@ fn with_nothing_intact_left_all_of_the_edit_is_shown() {
 fn an_edit_is_taken_without_a_diff_when_none_is_asked_for() {
     let place = with_snapshots();
     place.replace("snapshot.json", r#"{"n": 9}"#);
-    let refused = place.feed(&["reseal", STORE, "--no-diff"], "n\n");
+    let refused = place.feed(&["accept", STORE, "--no-diff"], "n\n");
     assert_eq!(refused.code, Some(11), "{refused:?}");
     assert!(refused.stderr.contains("[y/N]") && !refused.stdout.contains("/n"), "{refused:?}");
-    let told = place.run(&["reseal", STORE, "--no-diff", "--yes"]).ok();
+    let told = place.run(&["accept", STORE, "--no-diff", "--yes"]).ok();
     let file = place.files.join("snapshot.json");
-    assert_eq!(told, format!("{}, seq 2: 8 B\nresealed as seq 2; retained: seq 2, 2, 1\n", file.display()));
+    assert_eq!(told, format!("{}, seq 2: 8 B\naccepted as seq 2; retained: seq 2, 2, 1\n", file.display()));
     assert_eq!(place.run(&["cat", STORE]).ok(), r#"{"n": 9}"#);
     place.replace("snapshot.json", r#"{"n": }"#);
-    let error = place.run(&["reseal", STORE, "--no-diff"]).fails(8);
+    let error = place.run(&["accept", STORE, "--no-diff"]).fails(8);
     assert!(error.contains("snapshot.json") && error.contains("line 1 column 7"), "it asks nothing: {error}");
 }
 
-/// What was published is a file that claims to be larger than the memory that there is.
+/// What was committed is a file that claims to be larger than the memory that there is.
 #[test]
 fn an_edit_can_be_agreed_to_when_no_diff_is_possible() {
     let place = with_snapshots();
     place.replace("snapshot.json", r#"{"n": 9}"#);
     fs::File::options().write(true).open(place.json_of(2)).unwrap().set_len(1 << 40).unwrap();
-    let told = place.run_within(1 << 20, &["reseal", STORE]);
+    let told = place.run_within(1 << 20, &["accept", STORE]);
     assert!(told.stdout.contains("there is no diff: cannot read "), "{told:?}");
     assert!(told.stdout.ends_with(", seq 2: 8 B\n") && told.stderr.contains("[y/N]"), "{told:?}");
 }
 
 /// Of the two documents of 4 MiB, `serde_json`'s values would take 90 MiB.
 #[test]
-fn a_reseal_takes_little_more_memory_than_the_documents() {
+fn accept_takes_little_more_memory_than_the_documents() {
     let place = folder();
     place.create(1, &long_list("", 0));
     place.replace("snapshot.json", long_list("-1,", 0));
-    let told = place.run_within(MEMORY_KIB, &["reseal", STORE, "--yes"]).ok();
+    let told = place.run_within(MEMORY_KIB, &["accept", STORE, "--yes"]).ok();
     assert!(told.contains("+ /0  -1\n0 changed, 1 added, 0 removed\n"), "{told}");
 }
 
@@ -99,7 +99,7 @@ fn a_reseal_takes_little_more_memory_than_the_documents() {
 fn another_seq_is_an_edit_too() {
     let place = with_snapshots();
     place.replace("snapshot.seq", "7\n");
-    let told = place.run(&["reseal", STORE, "--yes"]).ok();
+    let told = place.run(&["accept", STORE, "--yes"]).ok();
     assert!(told.starts_with("seq 2 -> seq 7, as it stands there now\nthe same document, byte for byte\n"), "{told}");
     assert_eq!(place.seqs(), [7, 2, 1]);
 }
@@ -110,10 +110,10 @@ fn any_answer_but_yes_changes_nothing() {
         let place = with_snapshots();
         place.replace("snapshot.json", "[9]");
         let before = place.generations();
-        let refused = place.feed(&["reseal", STORE], answer);
+        let refused = place.feed(&["accept", STORE], answer);
         assert_eq!(refused.code, Some(11), "{answer:?}: {refused:?}");
         assert!(
-            refused.stderr.contains("nothing was changed") && refused.stderr.contains("--set-aside"),
+            refused.stderr.contains("nothing was changed") && refused.stderr.contains("`minisnap revert "),
             "{refused:?}"
         );
         assert_eq!(place.generations(), before);
@@ -126,7 +126,7 @@ fn any_answer_but_yes_changes_nothing() {
 fn what_is_changed_while_the_question_stands_was_not_seen_and_is_not_taken() {
     let place = with_snapshots();
     place.replace("snapshot.json", "[9]");
-    let mut child = meanwhile::start_asking(&place, &["reseal", STORE]);
+    let mut child = meanwhile::start_asking(&place, &["accept", STORE]);
     let mut question = [0; 8];
     child.stderr.as_mut().expect("a pipe").read_exact(&mut question).expect("a question");
     place.replace("snapshot.json", "[10]");
@@ -138,25 +138,25 @@ fn what_is_changed_while_the_question_stands_was_not_seen_and_is_not_taken() {
 }
 
 #[test]
-fn what_is_replaced_can_be_set_aside() {
+fn what_is_replaced_can_be_moved_aside() {
     let place = with_snapshots();
     place.replace("snapshot.json", "[9]");
-    let told = place.run(&["reseal", STORE, "--set-aside"]).ok();
+    let told = place.run(&["revert", STORE]).ok();
     let moved = told.strip_prefix("moved aside: ").expect("its new name").trim_end();
     assert_eq!(fs::read_to_string(moved).expect("it is there"), "[9]");
     assert_eq!(place.run(&["cat", STORE]).ok(), "{\n  \"n\": 2\n}");
     place.run(&["verify", STORE]).ok();
-    assert!(place.run(&["reseal", STORE, "--set-aside"]).ok().starts_with("nothing to set aside"));
+    assert!(place.run(&["revert", STORE]).ok().starts_with("nothing to revert"));
 }
 
 #[test]
 fn a_slip_of_the_editor_is_told_with_its_position_and_changes_nothing() {
     let place = with_snapshots();
     place.replace("snapshot.json", "{\n  \"n\": yes\n}");
-    let error = place.run(&["reseal", STORE, "--yes"]).fails(8);
+    let error = place.run(&["accept", STORE, "--yes"]).fails(8);
     assert!(error.contains("snapshot.json") && error.contains("line 2"), "{error}");
     place.replace("snapshot.seq", "two\n");
-    let error = place.run(&["reseal", STORE, "--yes"]).fails(8);
+    let error = place.run(&["accept", STORE, "--yes"]).fails(8);
     assert!(error.contains("snapshot.seq") && error.contains("two"), "{error}");
     assert_eq!(place.seqs(), [2, 1]);
 }
@@ -167,12 +167,12 @@ fn an_edit_in_another_encoding_is_named_as_that() {
     let utf16: Vec<_> = "{\"n\": 3}".encode_utf16().flat_map(u16::to_be_bytes).collect();
     for (edit, encoding) in [(&b"\xEF\xBB\xBF{\"n\": 3}"[..], "UTF-8 with a byte order mark"), (&utf16, "UTF-16BE")] {
         place.replace("snapshot.json", edit);
-        let error = place.run(&["reseal", STORE, "--yes"]).fails(8);
+        let error = place.run(&["accept", STORE, "--yes"]).fails(8);
         assert!(error.contains("snapshot.json") && error.contains(encoding), "{error}");
     }
     place.replace("snapshot.json", "{\"n\": 3}");
     place.replace("snapshot.seq", "\u{feff}3\r\n");
-    let error = place.run(&["reseal", STORE, "--yes"]).fails(8);
+    let error = place.run(&["accept", STORE, "--yes"]).fails(8);
     assert!(error.contains("snapshot.seq") && error.contains("UTF-8 with a byte order mark"), "{error}");
     assert_eq!(place.seqs(), [2, 1]);
 }
@@ -181,19 +181,19 @@ fn an_edit_in_another_encoding_is_named_as_that() {
 fn what_cant_be_an_edit_is_told() {
     let place = with_snapshots();
     fs::remove_file(place.files.join("snapshot.json")).expect("it is there");
-    let error = place.run(&["reseal", STORE, "--yes"]).fails(2);
+    let error = place.run(&["accept", STORE, "--yes"]).fails(2);
     assert!(error.contains("snapshot.json"), "{error}");
     symlink("/dev/zero", place.files.join("snapshot.json")).expect("a link");
-    let error = place.run(&["reseal", STORE, "--yes"]).fails(2);
+    let error = place.run(&["accept", STORE, "--yes"]).fails(2);
     assert!(error.contains("no regular file"), "it isn't read for ever: {error}");
-    folder().run(&["reseal", STORE]).fails(3);
+    folder().run(&["accept", STORE]).fails(3);
 }
 
 #[test]
-fn objects_are_not_resealed_and_it_says_what_to_do_instead() {
+fn objects_have_no_external_changes_and_it_says_what_to_do() {
     let place = s3();
     place.create(1, "1");
-    for args in [&["reseal", STORE][..], &["reseal", STORE, "--yes"], &["reseal", STORE, "--set-aside"]] {
+    for args in [&["accept", STORE][..], &["accept", STORE, "--yes"], &["revert", STORE]] {
         let error = place.run(args).fails(10);
         assert!(error.contains("s3://") && error.contains(&format!("minisnap create {}", place.store)), "{error}");
     }

@@ -1,17 +1,18 @@
-//! `minisnap reseal`: what a person or another program wrote in the snapshot's place becomes the newest snapshot, once it was
-//! seen what it changes; or it is moved aside.
+//! `minisnap accept`: external changes (what a person or another program wrote in the snapshot's place) become the newest
+//! snapshot, once they were shown and agreed to.
 
 use crate::{
-    args::ResealArgs,
+    args::AcceptArgs,
+    commands::external_changes::folder_of,
     compare::{Named, Pair},
     exit::{Exit, Failure, Outcome},
-    out,
+    library, out,
     pending_change::PendingChange,
     place::Place,
     text,
 };
 use minisnap::{
-    Bytes, Digest, FsBackend, Generation, MiniSnapError,
+    Bytes, Corruption, Digest, Generation, MiniSnapError,
     backend::{
         Digester,
         format::{CHUNK, JSON_NAME, SEQ_NAME, parse_seq},
@@ -21,72 +22,49 @@ use std::{
     fs::{self, File},
     io::{self, Read, Write},
     path::{Path, PathBuf},
-    time::Duration,
 };
 
-pub(crate) async fn run(args: ResealArgs) -> Outcome {
+pub(crate) async fn run(args: AcceptArgs) -> Outcome {
     let place = Place::of(&args.store)?;
-    let Some(folder) = place.folder() else { return Err(not_a_folder(&place, &place.current().await?)) };
-    let backend = FsBackend::new(&folder).with_busy_timeout(busy_timeout(&args));
-    if args.set_aside {
-        return set_aside(&backend, &place).await;
-    }
+    let (folder, backend) = folder_of(&place).await?;
     let history = place.history().await?;
-    refuse_text_of_links(&place, &folder, &history[0]).await?;
-    let Some(edit) = look(&folder, &history[0]).await? else {
-        // Settles what an adoption left that was cut short.
+    refuse_text_of_links(&place, &history[0]).await?;
+    let Some(edit) = look(folder, &history[0]).await? else {
+        // Finishes a migration that was cut short.
         if let Some(digest) = history[0].digest() {
             PendingChange::Store.begin();
             backend.accept_external_changes_if(history[0].seq(), digest).await?;
         }
-        return out::print("nothing to accept: what is there is what was published\n");
+        return out::print("nothing to accept: what is there is the current snapshot\n");
     };
     match args.no_diff {
         true => edit.show_size(&place).await?,
-        false => edit.show(&place, published(&place, &folder, &history).await).await?,
+        false => edit.show(&place, committed(&place, folder, &history).await).await?,
     }
     if !args.yes && !is_agreed().await? {
-        return Err(Failure::new(Exit::NotConfirmed, "not resealed; nothing was changed").advice(format!(
-            "{} moves a replaced file out of the way; `--yes` doesn't ask",
-            place.command("reseal", &["--set-aside"])
-        )));
+        return Err(Failure::new(Exit::NotConfirmed, "not accepted; nothing was changed")
+            .advice(format!("{} moves a replaced file aside; `--yes` doesn't ask", place.command("revert", &[]))));
     }
-    if look(&folder, &history[0]).await?.as_ref() != Some(&edit) {
+    if look(folder, &history[0]).await?.as_ref() != Some(&edit) {
         return Err(changed_meanwhile(&place));
     }
     PendingChange::Store.begin();
     match backend.accept_external_changes_if(edit.seq, edit.digest).await? {
-        Some(resealed) => out::report(&format!(
-            "resealed as seq {}; retained: {}\n",
-            resealed.generation().seq(),
-            text::seqs(resealed.retained())
+        Some(accepted) => out::report(&format!(
+            "accepted as seq {}; retained: {}\n",
+            accepted.generation().seq(),
+            text::seqs(accepted.retained())
         )),
-        None => out::print("nothing to accept any more: what is there is what was published\n"),
+        None => out::print("nothing to accept any more: what is there is the current snapshot\n"),
     }
 }
 
-/// At one of the two names, a reader finds an edit, which is `ExternalChange`; what is `Corrupt` there is the text of a link.
-async fn refuse_text_of_links(place: &Place, folder: &Path, current: &Generation) -> Outcome {
+/// A link that became a file with its text is no edit.
+async fn refuse_text_of_links(place: &Place, current: &Generation) -> Outcome {
     match place.backend().read(current).await {
-        Err(error @ MiniSnapError::Corrupt { .. })
-            if [JSON_NAME, SEQ_NAME].iter().any(|name| Path::new(&error.at().location()) == folder.join(name)) =>
-        {
-            Err(error.into())
-        }
+        Err(error @ MiniSnapError::Corrupt { found: Corruption::LinkAsText { .. }, .. }) => Err(error.into()),
         _ => Ok(()),
     }
-}
-
-async fn set_aside(backend: &FsBackend, place: &Place) -> Outcome {
-    PendingChange::Store.begin();
-    let moved = backend.revert_external_changes().await?;
-    if moved.is_empty() {
-        let verify = place.command("verify", &[]);
-        let hint = format!("an edit of the snapshot itself can't be moved aside: {verify} tells if there is one");
-        return out::print(&format!("nothing to set aside in {}; {hint}\n", place.name()));
-    }
-    let moved = moved.iter().fold(String::new(), |text, path| text + &format!("moved aside: {}\n", path.display()));
-    out::report_of("they are moved aside", &moved)
 }
 
 /// What stands at the two names, by way of their links or instead of them.
@@ -97,7 +75,7 @@ struct Edit {
     path: PathBuf,
 }
 
-/// `None` if it is as `current` was published.
+/// `None` if it is as `current` was committed.
 async fn look(folder: &Path, current: &Generation) -> Outcome<Option<Edit>> {
     let [path, seq_path] = [JSON_NAME, SEQ_NAME].map(|name| folder.join(name));
     let digest = with_file(&path, digest_of).await?;
@@ -105,8 +83,8 @@ async fn look(folder: &Path, current: &Generation) -> Outcome<Option<Edit>> {
         let what = format!("{} holds {found}, not a seq; nothing was changed", seq_path.display());
         Failure::new(Exit::NotRestorable, what).advice("write the number of the last change in the JSON into it")
     })?;
-    let is_as_published = Some(digest) == current.digest() && seq == current.seq();
-    Ok((!is_as_published).then_some(Edit { seq, digest, path }))
+    let is_as_committed = Some(digest) == current.digest() && seq == current.seq();
+    Ok((!is_as_committed).then_some(Edit { seq, digest, path }))
 }
 
 /// Does something with a regular file. Anything else could have this wait for ever.
@@ -118,7 +96,7 @@ async fn with_file<T: Send + 'static>(path: &Path, work: fn(File) -> io::Result<
     });
     done.await?.map_err(|error| {
         Failure::new(Exit::CouldNotLook, format!("cannot read {}: {error}; nothing was changed", path.display()))
-            .advice("to reseal, both files must be there: snapshot.json and snapshot.seq")
+            .advice("both files must be there to be accepted: snapshot.json and snapshot.seq")
     })
 }
 
@@ -145,8 +123,8 @@ fn digest_of(mut file: File) -> io::Result<Digest> {
 
 impl Edit {
     /// Shows what it changes. Where it can't be compared, why.
-    async fn show(&self, place: &Place, published: Committed) -> Outcome {
-        let (from, published) = match published {
+    async fn show(&self, place: &Place, committed: Committed) -> Outcome {
+        let (from, committed) = match committed {
             Committed::Intact(generation, json) => {
                 (format!("seq {}", generation.seq()), Named { json, name: generation.to_string() })
             }
@@ -155,14 +133,14 @@ impl Edit {
                 ("nothing that is intact".into(), Named { json: Bytes::from_static(b"null"), name: String::new() })
             }
             Committed::Unreadable(why) => {
-                out::print(&self.heading("what was published"))?;
+                out::print(&self.heading("the current snapshot"))?;
                 out::print(&format!("there is no diff: {why}\n"))?;
                 return self.show_size(place).await;
             }
         };
         let (edit, heading) = (self.read(place).await?, self.heading(&from));
         let compared = out::run_aside(move || {
-            let pair = Pair::of(published, edit)?;
+            let pair = Pair::of(committed, edit)?;
             let mut lines = out::Pieces::of_lines();
             lines.add(&heading)?;
             pair.for_people(|line| lines.add(line))?;
@@ -171,7 +149,7 @@ impl Edit {
         compared.await?
     }
 
-    /// Shows how large it is, once it is certain that it can be published.
+    /// Shows how large it is, once it is certain that it can be committed.
     async fn show_size(&self, place: &Place) -> Outcome {
         let edit = self.read(place).await?;
         edit.check()?;
@@ -193,11 +171,11 @@ impl Edit {
 }
 
 fn changed_meanwhile(place: &Place) -> Failure {
-    Failure::new(Exit::Refused, format!("{}: it was changed meanwhile; not resealed", place.name()))
-        .advice("see who else writes there, and reseal again")
+    Failure::new(Exit::Refused, format!("{}: it was changed meanwhile; not accepted", place.name()))
+        .advice("find out who else writes there, and run it again")
 }
 
-/// The newest snapshot that is as it was published.
+/// The newest snapshot that is as it was committed.
 enum Committed {
     Intact(Generation, Bytes),
     /// There is none.
@@ -207,7 +185,7 @@ enum Committed {
 }
 
 /// The current one, unless it was edited itself.
-async fn published(place: &Place, folder: &Path, history: &[Generation]) -> Committed {
+async fn committed(place: &Place, folder: &Path, history: &[Generation]) -> Committed {
     // Not by the backend, which reads nothing as long as somebody else's files stand in its place.
     let current = folder.join("snapshots/current").join(JSON_NAME);
     if current.is_file() {
@@ -223,9 +201,9 @@ async fn published(place: &Place, folder: &Path, history: &[Generation]) -> Comm
         match place.backend().read(older).await {
             Ok(json) => return Committed::Intact(older.clone(), json),
             Err(error @ (MiniSnapError::Io { .. } | MiniSnapError::Backend { .. })) => {
-                return Committed::Unreadable(error.to_string());
+                return Committed::Unreadable(library::with_causes(&error));
             }
-            // It is damaged, or was retired.
+            // It is corrupt, or expired.
             Err(_) => {}
         }
     }
@@ -235,7 +213,7 @@ async fn published(place: &Place, folder: &Path, history: &[Generation]) -> Comm
 /// Asks on the terminal, and waits for a line on standard input.
 async fn is_agreed() -> Outcome<bool> {
     let answer = out::run_aside(|| {
-        write!(io::stderr(), "Publish this as the newest snapshot? [y/N] ")?;
+        write!(io::stderr(), "Commit this as the newest snapshot? [y/N] ")?;
         io::stderr().flush()?;
         let mut line = String::new();
         io::stdin().read_line(&mut line)?;
@@ -245,21 +223,4 @@ async fn is_agreed() -> Outcome<bool> {
         Failure::new(Exit::LocalFile, format!("cannot ask: {error}; nothing was changed")).advice("`--yes` doesn't ask")
     })?;
     Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
-}
-
-/// As for all that the place itself does: it has understood the option already.
-fn busy_timeout(args: &ResealArgs) -> Duration {
-    let options = args.store.options.options.iter().rev();
-    let given = options.filter(|(name, _)| name == "busy_timeout").find_map(|(_, value)| value.parse().ok());
-    given.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).unwrap_or(FsBackend::DEFAULT_BUSY_TIMEOUT)
-}
-
-fn not_a_folder(place: &Place, current: &Generation) -> Failure {
-    let what = format!("{}: only a folder can be resealed: objects can't be edited in place", place.name());
-    let seq = current.seq().to_string();
-    Failure::new(Exit::Unsupported, what).advice(format!(
-        "{}, edit that file, and {}, with the same seq",
-        place.command("restore", &["--output", "edited.json"]),
-        place.command("create", &["--seq", &seq, "edited.json"])
-    ))
 }

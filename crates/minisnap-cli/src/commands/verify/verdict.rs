@@ -1,0 +1,99 @@
+//! Whether a store is intact, and what to do if not.
+
+use super::{Health, Verified, Wrong};
+use crate::{
+    exit::{Exit, Failure},
+    help,
+    place::Place,
+    text,
+};
+use minisnap::{Corruption, Generation};
+
+impl Verified {
+    /// `None` if all is intact. Corruption comes before doubt: what is certainly wrong must be acted on.
+    pub(super) fn verdict(&mut self, place: &Place) -> Option<Failure> {
+        if let Some(error) = self.error.take() {
+            return Some(error);
+        }
+        let (corrupt, total) = (self.corrupt().len(), self.snapshots.len());
+        let (exit, what) = if corrupt > 0 {
+            (Exit::Corrupt, format!("of {total} snapshots, {corrupt} can't be restored as committed"))
+        } else if self.one_is_missing() {
+            (
+                Exit::Corrupt,
+                format!("the {total} snapshots that are there are intact, and one that is retained is missing"),
+            )
+        } else if !self.problems.is_empty() {
+            (Exit::Corrupt, "the snapshots are intact, and the store around them is not".into())
+        } else if self.snapshots.iter().any(|(_, health)| health.wrong().is_some()) {
+            (Exit::CouldNotLook, format!("not all of {total} snapshots could be read"))
+        } else {
+            return None;
+        };
+        let what = format!("{}: {what}", place.name());
+        Some(Failure::new(exit, what).advice(self.help(place)).with_intact(self.intact()))
+    }
+
+    /// One that is retained is not there.
+    fn one_is_missing(&self) -> bool {
+        self.problems.iter().any(|problem| matches!(problem.found, Corruption::HistoryGap { retained: Some(_), .. }))
+    }
+
+    fn corrupt(&self) -> Vec<Generation> {
+        self.of_health(|health| matches!(health, Health::Corrupt(_)))
+    }
+
+    fn intact(&self) -> Vec<Generation> {
+        self.of_health(|health| matches!(health, Health::Intact(_)))
+    }
+
+    fn of_health(&self, is_it: impl Fn(&Health) -> bool) -> Vec<Generation> {
+        let those = self.snapshots.iter().filter(|(_, health)| is_it(health));
+        those.map(|(generation, _)| generation.clone()).collect()
+    }
+
+    fn help(&self, place: &Place) -> String {
+        if self.one_is_missing() {
+            // A commit would no longer know of it.
+            let first = "bring the missing folder back (from a backup, or from where it was moved) BEFORE anything is \
+                         committed";
+            let then = match self.intact().is_empty() {
+                true => Some(format!("{} tells what is left to go back to", place.command("verify", &[]))),
+                false => self.help_about_snapshots(place),
+            };
+            return then.map_or_else(|| first.into(), |then| format!("{first}; then: {then}"));
+        }
+        self.help_about_snapshots(place).unwrap_or_else(|| self.help_about_the_store())
+    }
+
+    fn help_about_the_store(&self) -> String {
+        let mut advice: Vec<&str> = Vec::new();
+        for help in self.problems.iter().filter_map(|problem| problem.help.as_deref()) {
+            if !advice.contains(&help) {
+                advice.push(help);
+            }
+        }
+        match advice.as_slice() {
+            [] => "the next commit makes the links again".into(),
+            advice => advice.join("; "),
+        }
+    }
+
+    /// `None` if all snapshots are intact.
+    fn help_about_snapshots(&self, place: &Place) -> Option<String> {
+        let (corrupt, intact) = (self.corrupt(), self.intact());
+        let current = &self.snapshots.first()?.0;
+        let Wrong { help, may_be_an_edit, .. } = self.snapshots.iter().find_map(|(_, health)| health.wrong())?;
+        Some(if corrupt.is_empty() {
+            let see_to_it = || "see to the path, its permissions and the disk; then try again".into();
+            help.clone().unwrap_or_else(see_to_it)
+        } else if intact.first() == Some(current) {
+            format!(
+                "the current snapshot is intact: there is nothing to go back from; but {} can't be gone back to",
+                text::seqs(&corrupt)
+            )
+        } else {
+            help::of_generation(place, current, &intact, *may_be_an_edit)
+        })
+    }
+}
