@@ -23,7 +23,6 @@ use crate::{
     ObjectBackend,
     backoff::Pace,
     garbage::Listing,
-    guard::Guard,
     layout,
     record_store::{Look, Replaced, is_missing_object},
     redact::{Source, StoreError},
@@ -52,7 +51,7 @@ pub(crate) async fn commit(mut stage: Stage, when: &Precondition, retain: NonZer
 
     // 2.
     let look = async {
-        match large || !Guard::FreshLook.holds() {
+        match large {
             true => Ok(written_under.clone()),
             false => backend.look(Operation::Commit).await,
         }
@@ -114,7 +113,7 @@ impl Attempt<'_> {
         loop {
             // 3.
             when.evaluate(self.generation.seq(), self.base.record.current(), &backend.at_record())?;
-            if Guard::SweepCounter.holds() && self.base.record.may_have_swept_since(&self.written_under.record) {
+            if self.base.record.may_have_swept_since(&self.written_under.record) {
                 self.copy_to_fresh_name(leftovers).await?;
             }
             let mut record = self.base.record.commit(&self.generation, retain, &self.deleted);
@@ -147,7 +146,7 @@ impl Attempt<'_> {
                 Arrived::Yes => return Ok((published(), of_nobody)),
                 Arrived::Perhaps if pace.is_over() => return Err(self.unknown(why)),
                 Arrived::Perhaps => {
-                    may_arrive |= Guard::RefusedMayArrive.holds();
+                    may_arrive = true;
                     pace.pause().await;
                 }
                 Arrived::Never(look) => {
@@ -182,13 +181,13 @@ impl Attempt<'_> {
             }
             pace.pause().await;
         };
-        if Guard::ReadBack.holds() && look.record.names(self.generation.name()) {
+        if look.record.names(self.generation.name()) {
             return Ok(Arrived::Yes);
         }
         if look.record == self.base.record {
             return Ok(Arrived::Perhaps);
         }
-        if Guard::PublishCounter.holds() && look.record.forgot_some_since(&self.base.record) {
+        if look.record.forgot_some_since(&self.base.record) {
             let reason = match look.record.published < self.base.record.published {
                 true => "the record was removed, or an older one put in its place",
                 false => MORE_THAN_NAMED,
@@ -277,7 +276,7 @@ impl Leftovers {
 
     /// From now on a record that names them may arrive, whatever becomes of this publish.
     fn on_their_way(&mut self) {
-        self.on_their_way = Guard::NoCleanUpOnItsWay.holds();
+        self.on_their_way = true;
     }
 
     /// No record that names them arrived or ever will.

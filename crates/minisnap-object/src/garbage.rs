@@ -13,7 +13,6 @@
 use crate::{
     ObjectBackend,
     backoff::Pace,
-    guard::Guard,
     layout::{self, Found},
     record::Record,
     record_store::{Look, Replaced},
@@ -62,17 +61,10 @@ impl Listing {
 impl ObjectBackend {
     /// Removes, now, what is of nobody, and the files of retired generations.
     pub(crate) async fn sweep_now(&self) -> Result<()> {
-        let too_early = match Guard::ListBeforeRead.holds() {
-            true => None,
-            false => Some(self.look(Operation::CollectGarbage).await?),
-        };
         // 1.
         let listing = self.list(Operation::CollectGarbage, Duration::ZERO).await?;
         // 2.
-        let before = match too_early {
-            Some(before) => before,
-            None => self.look(Operation::CollectGarbage).await?,
-        };
+        let before = self.look(Operation::CollectGarbage).await?;
         let dropped: Vec<_> = before.record.dropped().flat_map(|dropped| self.layout.files(dropped.name())).collect();
         // 3.
         let of_nobody = match listing.of_nobody(&before.record, &[]).is_empty() {
@@ -109,9 +101,6 @@ impl ObjectBackend {
 
     /// Raises the sweep counter above that of `seen`, or sees that somebody did. Returns the record since then.
     async fn announce(&self, seen: Look) -> Result<Record> {
-        if !Guard::RaiseBeforeDelete.holds() {
-            return Ok(seen.record);
-        }
         // Others may have seen the same record, and must not pause as long.
         let own = layout::draw_name(0).unwrap_or_else(|_| seen.record.to_text());
         let mut pace = Pace::new(self.settings.busy_timeout, &own);

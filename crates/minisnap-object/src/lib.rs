@@ -30,7 +30,6 @@ mod fault_tests;
 #[doc(hidden)]
 pub mod fuzzing;
 mod garbage;
-mod guard;
 mod layout;
 #[cfg(any(feature = "aws", feature = "azure", feature = "gcp"))]
 mod open;

@@ -18,7 +18,7 @@
 //! Each replacement of the record raises `published` or `sweeps` by one, or both: no two records in the life of a store are
 //! the same bytes, whose digest an S3 etag is.
 
-use crate::{guard::Guard, layout};
+use crate::layout;
 use minisnap_core::{Committed, Generation};
 use std::{
     collections::HashSet,
@@ -117,11 +117,7 @@ impl Record {
 
     /// The record after a publish of `generation` that keeps `keep`, when the files of `deleted` are gone.
     pub(crate) fn commit(&self, generation: &Generation, retain: NonZeroUsize, deleted: &HashSet<String>) -> Self {
-        let retained = if Guard::MinRule.holds() {
-            Committed::retained_after(retain, self.retained().count())
-        } else {
-            retain.get()
-        };
+        let retained = Committed::retained_after(retain, self.retained().count());
         let mut entries = vec![Entry { generation: generation.clone(), fate: Fate::Retained }];
         entries.extend(self.entries.iter().cloned());
         for (location, entry) in entries.iter_mut().enumerate() {
@@ -132,7 +128,7 @@ impl Record {
                 Fate::Dropped | Fate::Retained => Fate::Dropped,
             };
         }
-        entries.truncate(if Guard::NamesBeyondRetained.holds() { named().max(retained) } else { retained });
+        entries.truncate(named().max(retained));
         Self { published: self.published.saturating_add(1), sweeps: self.sweeps, entries }
     }
 

@@ -2,7 +2,6 @@
 
 use crate::{
     ObjectBackend,
-    guard::Guard,
     record::{Record, Unreadable},
     redact::{Source, StoreError},
 };
@@ -123,7 +122,6 @@ impl ObjectBackend {
     pub(crate) async fn replace(&self, over: &Look, record: &Record, within: Duration) -> Replaced {
         let path = self.layout.current();
         let mode = match &over.tag {
-            _ if !Guard::Condition.holds() => PutMode::Overwrite,
             None => PutMode::Create,
             Some(tag) => PutMode::Update(tag.clone()),
         };

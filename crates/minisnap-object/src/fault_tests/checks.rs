@@ -5,6 +5,7 @@ use super::{
     linear::{self, Action, Operation, Publish},
     profile::Writer,
     reader,
+    violation::Kind,
     world::{Attempt, Outcome, Sighting, When, World},
     writer,
 };
@@ -25,7 +26,7 @@ pub(super) async fn usable(world: &Arc<World>, handles: Vec<ObjectBackend>) {
             told = writer::attempt(&actor, &plan, &handle, &Precondition::Always, 1).await;
         }
         if !matches!(told, Some(Ok(_))) {
-            world.violation(format!("handle {place} can't publish though nothing goes wrong"));
+            world.violation(Kind::Unusable, format!("handle {place} can't publish though nothing goes wrong"));
         }
     }
 }
@@ -37,15 +38,15 @@ pub(super) async fn clean(world: &Arc<World>) {
     let actor = Actor::new(world.clone(), "end".into());
     let handle = actor.handle(&plan);
     let Some(retained) = reader::history(&actor, &handle).await else {
-        return world.violation("the history can't be read though nothing goes wrong".into());
+        return world.violation(Kind::Unusable, "the history can't be read though nothing goes wrong");
     };
     for generation in &retained {
         if let Err(error) = reader::read_one(&actor, &handle, generation).await {
-            world.violation(format!("{generation} can't be read though nothing goes wrong: {error}"));
+            world.violation(Kind::Unusable, format!("{generation} can't be read though nothing goes wrong: {error}"));
         }
     }
     if let Err(error) = handle.collect_garbage().await {
-        world.violation(format!("nothing goes wrong, and a sweep fails: {error}"));
+        world.violation(Kind::Unusable, format!("nothing goes wrong, and a sweep fails: {error}"));
     }
     let mut expected: HashSet<_> = retained.iter().flat_map(|one| world.layout.files(one.name())).collect();
     expected.insert(world.layout.current());
@@ -53,7 +54,7 @@ pub(super) async fn clean(world: &Arc<World>) {
     let (left, missing): (Vec<_>, Vec<_>) =
         (there.difference(&expected).collect(), expected.difference(&there).collect());
     if !left.is_empty() || !missing.is_empty() {
-        world.violation(format!("after a sweep {left:?} are left and {missing:?} are missing"));
+        world.violation(Kind::WrongRemains, format!("after a sweep {left:?} are left and {missing:?} are missing"));
     }
 }
 
@@ -66,7 +67,7 @@ pub(super) fn whole(world: &World) {
     for (name, number) in &published {
         if matches!(attempts[*number].outcome, Outcome::Refused(_) | Outcome::Failed(_)) {
             let (name, outcome) = (super::world::short(name), &attempts[*number].outcome);
-            world.violation(format!("{name} was published, and its writer was told {outcome:?}"));
+            world.violation(Kind::FalseAnswer, format!("{name} was published, and its writer was told {outcome:?}"));
         }
     }
     let number = |name: &String| world.book().ledger.places.get(name).map(|place| published[*place].1);
@@ -74,7 +75,9 @@ pub(super) fn whole(world: &World) {
         .filter_map(|(own, attempt)| of_attempt(own, attempt, &number).transpose())
         .chain(sightings.iter().map(|sighting| of_sighting(sighting, &number)))
         .collect::<Result<_, _>>()
-        .map_err(|name| world.violation(format!("somebody was told of {name}, which was never published")))
+        .map_err(|name| {
+            world.violation(Kind::NeverCommitted, format!("somebody was told of {name}, which was never published"));
+        })
         .ok();
     let seqs: Vec<_> = attempts.iter().map(|attempt| attempt.seq).collect();
     if let Some(operations) = operations
@@ -83,7 +86,7 @@ pub(super) fn whole(world: &World) {
         for operation in longest {
             world.note(|| format!("explained: {operation:?}"));
         }
-        world.violation("no order of what was done explains what was answered".into());
+        world.violation(Kind::NotLinearizable, "no order of what was done explains what was answered");
     }
 }
 

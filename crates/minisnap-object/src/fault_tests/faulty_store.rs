@@ -7,6 +7,7 @@
 use super::{
     ledger::digest_without_times,
     upload::Upload,
+    violation::Kind,
     world::{Process, World, short},
 };
 use async_trait::async_trait;
@@ -235,7 +236,8 @@ impl World {
         let number = self.object(&self.layout.json(&name)).and_then(|json| self.attempt_of(&json));
         let over = number.is_some_and(|number| self.book().attempts[number].over.is_some());
         if over {
-            self.violation(format!("{} is being published after its publish was over", short(&name)));
+            let found = format!("{} is being published after its publish was over", short(&name));
+            self.violation(Kind::SentAfterItsEnd, found);
         }
     }
 }

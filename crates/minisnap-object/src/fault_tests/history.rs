@@ -6,15 +6,13 @@ use super::{
     faulty_store::Client,
     operator,
     profile::{Reader, Use, Writer},
-    reader, world,
+    reader,
+    violation::{Kind, Violation},
+    world,
     world::{Process, Tally, World},
     writer,
 };
-use crate::{
-    ObjectBackend,
-    guard::{self, Guard},
-    layout, record,
-};
+use crate::{ObjectBackend, layout, record};
 use std::{sync::Arc, time::Duration};
 use tokio::{task::JoinSet, time::timeout};
 
@@ -24,24 +22,23 @@ pub(super) struct Report {
     pub(super) tally: Tally,
     pub(super) requests: u64,
     pub(super) operations: u64,
-    pub(super) violation: Option<String>,
+    pub(super) violations: Vec<Violation>,
     /// Empty unless it was asked for.
     pub(super) trace: Vec<String>,
 }
 
 /// Runs the history of `seed`, wholly on this thread.
-pub(super) fn run(seed: u64, left_out: Option<Guard>, traced: bool) -> Report {
+pub(super) fn run(seed: u64, traced: bool) -> Report {
     let mut names = Dice::new(seed ^ 0x6e61_6d65);
     layout::seeded::NEXT.set(Some(Box::new(move |length| names.name_part(length))));
-    guard::LEFT_OUT.set(left_out);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let runtime = runtime.expect("a runtime");
     let world = runtime.block_on(async {
-        let world = Arc::new(World::new(seed, left_out.is_some(), traced));
+        let world = Arc::new(World::new(seed, traced));
         record::lowered::NAMED.set(world.profile.named);
         let hours = Duration::from_secs(10 * 3600);
         if timeout(hours, history(world.clone())).await.is_err() {
-            world.violation("it doesn't end".into());
+            world.violation(Kind::Endless, "it doesn't end");
         }
         checks::whole(&world);
         world
@@ -49,7 +46,6 @@ pub(super) fn run(seed: u64, left_out: Option<Guard>, traced: bool) -> Report {
     // What still runs goes on to draw names until it is gone.
     drop(runtime);
     layout::seeded::NEXT.set(None);
-    guard::LEFT_OUT.set(None);
     record::lowered::NAMED.set(None);
 
     let mut book = world.book();
@@ -57,7 +53,7 @@ pub(super) fn run(seed: u64, left_out: Option<Guard>, traced: bool) -> Report {
         requests: book.requests,
         operations: (book.attempts.len() + book.sightings.len()) as u64,
         tally: std::mem::take(&mut book.tally),
-        violation: book.violation.take(),
+        violations: std::mem::take(&mut book.violations),
         trace: book.trace.take().unwrap_or_default(),
     }
 }
@@ -86,7 +82,7 @@ async fn history(world: Arc<World>) {
     while let Some(ended) = actors.join_next().await {
         match ended {
             Ok(handle) => handles.extend(handle),
-            Err(panicked) => world.violation(format!("an actor ended with: {panicked}")),
+            Err(panicked) => world.violation(Kind::Panicked, format!("an actor ended with: {panicked}")),
         }
     }
     calm_down(&world).await;

@@ -1,6 +1,9 @@
 //! Every change of the store, checked at the moment it is made.
 
-use super::world::{World, short};
+use super::{
+    violation::{Kind, Violation},
+    world::{World, short},
+};
 use crate::{layout::Found, record::Record};
 use bytes::Bytes;
 use minisnap_core::{Digest, Generation};
@@ -54,16 +57,10 @@ impl World {
     pub(super) fn written(&self, path: &Path, bytes: &Bytes) {
         let now = self.elapsed();
         let _ = self.book().ledger.written.insert(path.clone(), now);
-        let wrong = match self.layout.identify(path) {
+        match self.layout.identify(path) {
             _ if *path == self.layout.current() => self.replaced(bytes),
-            Some(Found::Of(name)) => match self.find_retained(&name) {
-                Some(retained) => self.check_files(&retained),
-                None => Ok(()),
-            },
-            _ => Ok(()),
-        };
-        if let Err(found) = wrong {
-            self.violation(found);
+            Some(Found::Of(name)) => self.find_retained(&name).iter().for_each(|retained| self.check_whole(retained)),
+            _ => {}
         }
     }
 
@@ -72,12 +69,16 @@ impl World {
         match self.layout.identify(path) {
             Some(Found::Of(name)) => {
                 if self.find_retained(&name).is_some() {
-                    self.violation(format!("a file of {}, which is retained, was deleted", short(&name)));
+                    let found = format!("a file of {}, which is retained, was deleted", short(&name));
+                    self.violation(Kind::RetainedFileDeleted, found);
                 }
                 self.book().ledger.deleted.insert(name);
             }
             Some(Found::Probe) => {}
-            None => self.violation(format!("{path} was deleted, which isn't ours or is the record")),
+            None => {
+                let found = format!("{path} was deleted, which isn't ours or is the record");
+                self.violation(Kind::ForeignFileDeleted, found);
+            }
         }
     }
 
@@ -87,40 +88,59 @@ impl World {
     }
 
     /// The record was replaced.
-    fn replaced(&self, text: &[u8]) -> Result<(), String> {
-        let after = Record::parse(text).map_err(|unreadable| format!("the record can't be read: {unreadable:?}"))?;
+    fn replaced(&self, text: &[u8]) {
+        let after = match Record::parse(text) {
+            Ok(after) => after,
+            Err(unreadable) => {
+                return self.violation(Kind::RecordUnreadable, format!("the record can't be read: {unreadable:?}"));
+            }
+        };
         let before = self.book().ledger.record();
         let names_another = after.current() != before.current();
-        let named_wrong = if names_another { self.check_named(&after) } else { Ok(()) };
-        let form = match (self.harm_only, names_another) {
-            (true, _) => Ok(()),
-            (false, true) => self.check_publish(&before, &after),
-            (false, false) => check_announcement(&before, &after),
+        if names_another && let Err(Violation { kind, found }) = self.check_named(&after) {
+            self.violation(kind, found);
+        }
+        let follows = match names_another {
+            true => self.check_publish(&before, &after),
+            false => check_announcement(&before, &after),
         };
+        if let Err(found) = follows {
+            self.violation(Kind::WrongSuccessor, found);
+        }
         let mut book = self.book();
         let event = book.event();
         book.ledger.records.push((event, after.clone()));
         let lost = book.is_lost();
         let tag = digest_without_times(text).to_string();
-        let again = !book.ledger.tags.insert(tag) && !self.harm_only;
+        let again = !book.ledger.tags.insert(tag);
         drop(book);
-        named_wrong.and(form)?;
         if lost {
-            return Err("a record was written while it was lost".into());
+            self.violation(Kind::WrittenWhileLost, "a record was written while it was lost");
         }
         if again {
-            return Err("a record has the bytes of an earlier one".into());
+            self.violation(Kind::RecordRepeated, "a record has the bytes of an earlier one");
         }
-        after.retained().try_for_each(|retained| self.check_files(retained))
+        after.retained().for_each(|retained| self.check_whole(retained));
+    }
+
+    fn check_whole(&self, retained: &Generation) {
+        if let Err(found) = self.check_files(retained) {
+            self.violation(Kind::NotWhole, found);
+        }
     }
 
     /// What can be said of what a record names first, and the one before didn't.
-    fn check_named(&self, after: &Record) -> Result<(), String> {
-        let Some(new) = after.current() else { return Err("a record that retains nothing was written".into()) };
+    fn check_named(&self, after: &Record) -> Result<(), Violation> {
+        let Some(new) = after.current() else {
+            return Err(Violation::new(Kind::WrongSuccessor, "a record that retains nothing was written"));
+        };
         let name = new.name().to_owned();
         let json = self.object(&self.layout.json(&name));
-        let json = json.ok_or_else(|| format!("{} was published without its JSON", short(&name)))?;
-        let number = self.attempt_of(&json).ok_or_else(|| format!("{} is nobody's JSON", short(&name)))?;
+        let show = short(&name);
+        let json =
+            json.ok_or_else(|| Violation::new(Kind::NotWhole, format!("{show} was published without its JSON")))?;
+        let number = self.attempt_of(&json);
+        let number = number.ok_or_else(|| Violation::new(Kind::Mixed, format!("{show} is nobody's JSON")))?;
 
         let mut book = self.book();
         let attempt = book.attempts[number].clone();
@@ -130,14 +150,18 @@ impl World {
         let again = book.ledger.published[..place].iter().any(|(_, other)| *other == number);
         let deleted = book.ledger.deleted.contains(&name);
         drop(book);
-        let show = short(&name);
-        match () {
-            () if known.is_some() => Err(format!("the name {show} was published twice")),
-            () if again => Err(format!("what {} wrote was published twice, now as {show}", attempt.who)),
-            () if deleted => Err(format!("{show} was published after a file of it was deleted")),
-            () if attempt.seq != new.seq() => Err(format!("{show} has the JSON of seq {}", attempt.seq)),
-            () => Ok(()),
-        }
+        let (kind, found) = match () {
+            () if known.is_some() => (Kind::CommittedTwice, format!("the name {show} was published twice")),
+            () if again => {
+                (Kind::CommittedTwice, format!("what {} wrote was published twice, now as {show}", attempt.who))
+            }
+            () if deleted => {
+                (Kind::CommittedAfterDelete, format!("{show} was published after a file of it was deleted"))
+            }
+            () if attempt.seq != new.seq() => (Kind::Mixed, format!("{show} has the JSON of seq {}", attempt.seq)),
+            () => return Ok(()),
+        };
+        Err(Violation::new(kind, found))
     }
 
     /// That a record follows on the one before, by the rules for a publish.

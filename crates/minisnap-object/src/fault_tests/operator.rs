@@ -3,6 +3,7 @@
 
 use super::{
     history::Left,
+    violation::Kind,
     world::{Book, World},
 };
 use minisnap_core::{Corruption, MiniSnapError, Result};
@@ -28,9 +29,8 @@ pub(super) async fn lose_the_record(world: Arc<World>, after: u64, lasts: u64) -
         *until = event;
     }
     world.note(|| "somebody puts the record back".into());
-    if super::faulty_store::now(world.store.put(&path, record.into())).is_err() {
-        world.violation("the record can't be put back".into());
-    }
+    let put_back = super::faulty_store::now(world.store.put(&path, record.into()));
+    assert!(put_back.is_ok(), "the record can't be put back: {put_back:?}");
     None
 }
 
@@ -60,8 +60,10 @@ impl World {
             Err(MiniSnapError::Corrupt { found: Corruption::RecordMissing { .. }, .. }) if some_time => {
                 self.count("told that the record is lost");
             }
-            Err(error @ MiniSnapError::Corrupt { .. }) => self.violation(format!("it isn't so: {error}")),
-            Ok(_) if throughout => self.violation("the record was lost, and nobody said so".into()),
+            Err(error @ MiniSnapError::Corrupt { .. }) => {
+                self.violation(Kind::FalseCorruption, format!("it isn't so: {error}"));
+            }
+            Ok(_) if throughout => self.violation(Kind::LossUnnoticed, "the record was lost, and nobody said so"),
             _ => {}
         }
     }

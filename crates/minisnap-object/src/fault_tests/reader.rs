@@ -3,6 +3,7 @@
 use super::{
     history::{Actor, Left},
     profile::Reader,
+    violation::Kind,
     world::{Sighting, short},
     writer,
 };
@@ -86,22 +87,25 @@ pub(super) async fn read_one(
             let place = book.ledger.places.get(generation.name());
             let attempt = place.map(|place| book.attempts[book.ledger.published[*place].1].clone());
             match attempt {
-                None => Some("was never published".to_owned()),
-                Some(attempt) if attempt.json != *json => Some("is other bytes than were written".into()),
-                Some(attempt) if attempt.seq != generation.seq() => Some("is of another seq".into()),
-                Some(_) if among == [false] => Some("was retired before".into()),
+                None => Some((Kind::NeverCommitted, "was never published".to_owned())),
+                Some(attempt) if attempt.json != *json => {
+                    Some((Kind::Mixed, "is other bytes than were written".into()))
+                }
+                Some(attempt) if attempt.seq != generation.seq() => Some((Kind::Mixed, "is of another seq".into())),
+                Some(_) if among == [false] => Some((Kind::FalseExpiry, "was retired before".into())),
                 Some(_) => None,
             }
         }
         Err(MiniSnapError::Expired { .. }) => {
             world.count("read: retired");
-            (among == [true]).then(|| "was retained all the time, and is said to be retired".into())
+            (among == [true])
+                .then(|| (Kind::FalseExpiry, "was retained all the time, and is said to be retired".into()))
         }
         Err(MiniSnapError::Backend { .. } | MiniSnapError::Corrupt { .. }) => None,
-        Err(error) => Some(format!("can't be read: {error}")),
+        Err(error) => Some((Kind::UnexpectedError, format!("can't be read: {error}"))),
     };
-    if let Some(wrong) = wrong {
-        world.violation(format!("{} reads {show}, which {wrong}", actor.name));
+    if let Some((kind, wrong)) = wrong {
+        world.violation(kind, format!("{} reads {show}, which {wrong}", actor.name));
     }
     read.map(drop)
 }

@@ -2,6 +2,7 @@
 
 use super::{
     profile::Writer,
+    violation::Kind,
     world::{Outcome, World, short},
 };
 use minisnap_core::{Committed, Generation, MiniSnapError, Result};
@@ -48,7 +49,8 @@ pub(super) fn outcome(world: &World, number: usize, plan: &Writer, told: &Result
                 world.count("busy, no fault planned");
             }
             if *waited < plan.busy_timeout {
-                world.violation(format!("attempt {number} was told Busy after {waited:?} of {:?}", plan.busy_timeout));
+                let found = format!("attempt {number} was told Busy after {waited:?} of {:?}", plan.busy_timeout);
+                world.violation(Kind::BusyTooEarly, found);
             }
             Outcome::Failed("busy")
         }
@@ -57,7 +59,8 @@ pub(super) fn outcome(world: &World, number: usize, plan: &Writer, told: &Result
             let sweeps = world.book().ledger.record().sweeps;
             // Where copies take their time, one that is needless, because the handle was idle for long, may be missed.
             if sweeps == world.book().attempts[number].sweeps_before && !world.profile.copies_later {
-                world.violation(format!("attempt {number} has to be written again though nobody swept"));
+                let found = format!("attempt {number} has to be written again though nobody swept");
+                world.violation(Kind::NeedlessStageLost, found);
             }
             Outcome::Failed("restage")
         }
@@ -74,7 +77,7 @@ pub(super) fn outcome(world: &World, number: usize, plan: &Writer, told: &Result
             Outcome::Failed("the record is lost")
         }
         error => {
-            world.violation(format!("attempt {number} failed with what can't be: {error}"));
+            world.violation(Kind::UnexpectedError, format!("attempt {number} failed with what can't be: {error}"));
             Outcome::Failed("another error")
         }
     }
@@ -90,7 +93,9 @@ fn check_beside(world: &World, number: usize, told: &Result<Committed>) {
         Err(MiniSnapError::Busy { .. }) if large => world.count("slow beside quick: busy"),
         Ok(_) | Err(MiniSnapError::Busy { .. }) => {}
         Err(MiniSnapError::OutcomeUnknown { .. } | MiniSnapError::Unsupported { .. }) if lost => {}
-        Err(error) => world.violation(format!("attempt {number}, beside others, failed with: {error}")),
+        Err(error) => {
+            world.violation(Kind::UnexpectedError, format!("attempt {number}, beside others, failed with: {error}"));
+        }
     }
 }
 
@@ -103,9 +108,10 @@ fn check_more_than_named(world: &World, generation: &Generation, previous: Optio
     drop(book);
     if since.is_none_or(|since| since <= named) {
         let name = short(generation.name());
-        world.violation(format!(
-            "of {name} it isn't known whether it is in the record, though {since:?} were published since"
-        ));
+        world.violation(
+            Kind::NeedlessUnknown,
+            format!("of {name} it isn't known whether it is in the record, though {since:?} were published since"),
+        );
     }
 }
 
@@ -117,7 +123,8 @@ pub(super) fn check(world: &World, number: usize) {
     let own = book.ledger.published.iter().find(|(_, other)| *other == number).map(|(name, _)| name.clone());
     drop(book);
     if attempt.uploads > 1 {
-        world.violation(format!("attempt {number} uploaded its JSON {} times", attempt.uploads));
+        let found = format!("attempt {number} uploaded its JSON {} times", attempt.uploads);
+        world.violation(Kind::UploadedTwice, found);
     }
     let wrong = match (&attempt.outcome, own) {
         (Outcome::Refused(_) | Outcome::Open, _) if lost => Some("the record was lost all the time".into()),
@@ -128,6 +135,7 @@ pub(super) fn check(world: &World, number: usize) {
         (Outcome::Refused(_) | Outcome::Failed(_), None) | (Outcome::Open, _) => None,
     };
     if let Some(wrong) = wrong {
-        world.violation(format!("attempt {number} was told {:?}, and {wrong}", attempt.outcome));
+        let found = format!("attempt {number} was told {:?}, and {wrong}", attempt.outcome);
+        world.violation(Kind::FalseAnswer, found);
     }
 }

@@ -1,6 +1,11 @@
 //! What is outside of the writers: the store, the clock, the dice, and a book about all that happens.
 
-use super::{dice::Dice, ledger::Ledger, profile::Profile};
+use super::{
+    dice::Dice,
+    ledger::Ledger,
+    profile::Profile,
+    violation::{Kind, Violation},
+};
 use crate::layout::Layout;
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt};
@@ -23,8 +28,6 @@ pub(super) struct World {
     pub(super) store: InMemory,
     pub(super) profile: Profile,
     pub(super) layout: Layout,
-    /// Look only for harm, and not for what breaks a rule and may come to no harm.
-    pub(super) harm_only: bool,
     began: Instant,
     book: Mutex<Book>,
 }
@@ -49,8 +52,8 @@ pub(super) struct Book {
     pub(super) sightings: Vec<Sighting>,
     /// From which event to which the record was lost; open-ended while it is.
     pub(super) losses: Vec<(u64, u64)>,
-    /// What was found wrong first.
-    pub(super) violation: Option<String>,
+    /// What was found wrong, in that order: of each kind the first.
+    pub(super) violations: Vec<Violation>,
 }
 
 /// One publish, from its call on.
@@ -133,7 +136,7 @@ impl Process {
 }
 
 impl World {
-    pub(super) fn new(seed: u64, harm_only: bool, traced: bool) -> Self {
+    pub(super) fn new(seed: u64, traced: bool) -> Self {
         let mut dice = Dice::new(seed);
         let profile = Profile::draw(&mut dice);
         let book = Book {
@@ -148,13 +151,12 @@ impl World {
             attempts: Vec::new(),
             sightings: Vec::new(),
             losses: Vec::new(),
-            violation: None,
+            violations: Vec::new(),
         };
         Self {
             store: InMemory::new(),
             layout: Layout::new(PREFIX.into()),
             profile,
-            harm_only,
             began: Instant::now(),
             book: Mutex::new(book),
         }
@@ -186,9 +188,13 @@ impl World {
         }
     }
 
-    pub(super) fn violation(&self, found: String) {
-        self.note(|| format!("WRONG: {found}"));
-        self.book().violation.get_or_insert(found);
+    pub(super) fn violation(&self, kind: Kind, found: impl Into<String>) {
+        let violation = Violation::new(kind, found);
+        self.note(|| format!("WRONG: {violation}"));
+        let violations = &mut self.book().violations;
+        if violations.iter().all(|known| known.kind != kind) {
+            violations.push(violation);
+        }
     }
 
     /// The number of what happens now.
