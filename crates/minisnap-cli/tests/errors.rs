@@ -125,6 +125,9 @@ fn every_command_prints_an_error_object_when_it_fails() {
     place.create(1, "[1]");
     place.replace("snapshot.json", "[22]");
     assert_eq!(error(&place.run(&["show", STORE, "--json"]), 5)["kind"], "external_change");
+    let found = error(&place.run(&["verify", STORE, "--json"]), 1);
+    let file = place.files.join("snapshot.json");
+    assert_eq!((&found["kind"], &found["location"]), (&json!("external_change"), &json!(file)), "{found}");
     assert_eq!(error(&place.feed(&["create", STORE, "--seq", "2", "--json"], "[2]"), 5)["kind"], "external_change");
     let missing = place.run(&["create", STORE, "--seq", "2", "no such file", "--json"]);
     assert_eq!(error(&missing, 9)["kind"], "local_file");
