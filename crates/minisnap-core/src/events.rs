@@ -4,8 +4,22 @@
 //! The spans around an operation, with location, generation, bytes and milliseconds, are those of the typed store. An event
 //! of a thread of the blocking pool is within the span of the call, if [`run_blocking`](crate::run_blocking) was used.
 
-use crate::ErrorContext;
+use crate::{ErrorContext, Result};
 use std::{error::Error, fmt::Display, time::Duration};
+
+/// What `result` is of, isn't needed for the operation to succeed: if it failed, that is a [warning](left_undone), and no
+/// error.
+///
+/// ```
+/// # use minisnap_core::{Result, events};
+/// # fn remove_orphans() -> Result<()> { Ok(()) }
+/// events::best_effort("remove orphans", remove_orphans());
+/// ```
+pub fn best_effort(action: &str, result: Result<()>) {
+    if let Err(error) = result {
+        left_undone(error.at(), action, &error);
+    }
+}
 
 /// Warns that `action` failed, which is no error of the operation: a later one retries it. The target is `minisnap`.
 ///

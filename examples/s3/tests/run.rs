@@ -1,5 +1,6 @@
 //! The example, against a server in this process; and that `minisnap::open` leads each kind of URL to its client.
 
+use minisnap::SnapshotBackend;
 use minisnap_s3_server::{Conditions, S3Server};
 use std::process::Command;
 
