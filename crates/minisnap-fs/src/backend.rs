@@ -223,7 +223,7 @@ impl SnapshotBackend for FsBackend {
         let (at, store) = (ErrorContext::new(Operation::Read, self.location()), self.store.clone());
         Ok(match opened {
             Opened::BarePair(json) => ChunkStream::from_bytes(json.into()),
-            Opened::Generation(json) => ChunkStream::unfold(json, move |json| {
+            Opened::Generation(json) => ChunkStream::unfold(*json, move |json| {
                 let store = store.clone();
                 blocking(at.clone(), move |_| json.next_piece(&store))
             }),

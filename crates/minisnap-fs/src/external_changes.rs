@@ -5,11 +5,11 @@ use crate::{
     backend::Store,
     disk::Disk,
     expire::{self, RecordSync},
+    files,
     layout::{GenerationName, Layout},
     lock::{CallerWatch, StoreLock},
     migrate,
     names::{self, AtName},
-    read,
     record::{self, History},
     replace_record,
     stage::Stage,
@@ -115,7 +115,7 @@ fn read_edit(disk: Disk, layout: &Layout, current: &GenerationName) -> Result<Ed
             found: Absence::NoPairToAccept { missing: if json.is_none() { JSON_NAME } else { SEQ_NAME } },
         });
     };
-    let current_is_intact = read::check_files(disk, layout, current)?.is_none();
+    let current_is_intact = files::check_files(disk, layout, current)?.is_none();
     let seq = names::read_seq(disk, seq, &seq_path)?;
     Ok(Edit { json: disk.read(json, &json_path)?, seq, current_is_intact })
 }

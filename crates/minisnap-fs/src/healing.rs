@@ -13,8 +13,9 @@
 use crate::{
     backend::Store,
     disk::{Disk, Entry},
+    files,
     layout::{GenerationName, Layout, MARK},
-    names, read,
+    names,
     record::{self, History},
 };
 use minisnap_core::{
@@ -153,11 +154,11 @@ impl Base {
 }
 
 fn inspect_one(disk: Disk, store: &Store, name: &GenerationName) -> Result<Retained> {
-    let generation = record::describe(disk, &store.layout, name)?;
-    let is_corrupt = match record::folder(disk, &store.layout, name)? {
-        None => false,
-        Some(folder) => is_visibly_corrupt(disk, &folder, name, &generation) || is_found_corrupt(disk, store, name),
+    let Some(folder) = record::folder(disk, &store.layout, name)? else {
+        return Ok(Retained { name: name.clone(), generation: name.to_generation(), is_corrupt: false });
     };
+    let generation = record::describe_in(disk, &folder, name)?;
+    let is_corrupt = is_visibly_corrupt(disk, &folder, name, &generation) || is_found_corrupt(disk, store, name);
     Ok(Retained { name: name.clone(), generation, is_corrupt })
 }
 
@@ -184,7 +185,7 @@ fn is_found_corrupt(disk: Disk, store: &Store, name: &GenerationName) -> bool {
     if !store.found_corrupt.contains(name) {
         return false;
     }
-    match read::check_files(disk, &store.layout, name) {
+    match files::check_files(disk, &store.layout, name) {
         Ok(damage) => {
             store.found_corrupt.note(name, damage.is_some());
             damage.is_some()

@@ -40,6 +40,7 @@ mod expire;
 mod external_changes;
 #[cfg(test)]
 mod fault_tests;
+mod files;
 #[cfg(any(fuzzing, test))]
 #[doc(hidden)]
 pub mod fuzzing;

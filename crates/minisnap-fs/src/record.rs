@@ -232,8 +232,14 @@ pub(crate) fn folder(disk: Disk, layout: &Layout, name: &GenerationName) -> Resu
 
 /// A generation with the size and time of its JSON, as far as the file is there.
 pub(crate) fn describe(disk: Disk, layout: &Layout, name: &GenerationName) -> Result<Generation> {
+    match folder(disk, layout, name)? {
+        Some(folder) => describe_in(disk, &folder, name),
+        None => Ok(name.to_generation()),
+    }
+}
+
+pub(crate) fn describe_in(disk: Disk, folder: &Path, name: &GenerationName) -> Result<Generation> {
     let generation = name.to_generation();
-    let Some(folder) = folder(disk, layout, name)? else { return Ok(generation) };
     Ok(match disk.size_and_time(&folder.join(JSON_NAME))? {
         Some((size, time)) => generation.with_size(size).with_time(time),
         None => generation,

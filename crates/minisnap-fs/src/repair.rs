@@ -3,9 +3,9 @@
 
 use crate::{
     disk::{Disk, Entry},
+    files,
     layout::{CURRENT, GenerationName, Layout, NOTHING_PUBLISHED, RETAINED},
     names::PlainPair,
-    read,
     record::{self, CommitRecord, History},
     text_links,
 };
@@ -42,7 +42,7 @@ pub(crate) fn lost_record(disk: Disk, layout: &Layout, found: Corruption) -> Min
 }
 
 fn is_intact(disk: Disk, layout: &Layout, name: &GenerationName) -> bool {
-    matches!(read::check_files(disk, layout, name), Ok(None))
+    matches!(files::check_files(disk, layout, name), Ok(None))
 }
 
 /// Whether there is a plain pair that could be taken as the snapshot, and isn't the text of links.

@@ -6,9 +6,10 @@ use crate::{
     backend::Store,
     disk::{self, Disk},
     expire,
+    files::{self, Damage},
     layout::{GenerationName, Layout, is_moved_aside},
     links,
-    read::{self, Current, Damage, LOOKS},
+    read::{self, Current, LOOKS},
     record::{self, History},
 };
 use minisnap_core::{
@@ -116,7 +117,7 @@ const HELP_ABOUT_AN_OLDER_ONE: &str = "bring this file back from a backup; else 
                                        it takes no place in the retention of a program that has met it";
 
 fn damage(disk: Disk, layout: &Layout, name: &GenerationName) -> Result<Option<Damage>> {
-    match read::check_files(disk, layout, name) {
+    match files::check_files(disk, layout, name) {
         Err(error) if disk::is_of_the_medium(&error) || is_too_large(&error) => {
             let reason = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
             Ok(Some(Damage { file: JSON_NAME, found: Corruption::Unreadable { reason } }))

@@ -24,7 +24,7 @@ async fn file(folder: &Folder, seq: u64, name: &str) -> PathBuf {
 /// Where it was, and its text, are now where corrupt ones are moved; a check lists it, and nothing removes it.
 async fn assert_moved_aside(folder: &Folder, was: &Path, text: Option<&str>) {
     let generation = was.parent().expect("a folder");
-    let aside = generation.with_added_extension("corrupt");
+    let aside = PathBuf::from(format!("{}.corrupt", generation.display()));
     for seq in 100..104 {
         assert!(!generation.exists());
         assert_eq!(fs::read_to_string(aside.join(was.file_name().unwrap())).ok().as_deref(), text);

@@ -254,7 +254,7 @@ fn check_text(generation: &Generation, json: &Bytes, history: Result<&Vec<Genera
 fn check_others(before: &Listing, after: &Listing, dir: &Path) {
     for (path, facts) in before {
         if !is_ours(path, dir) {
-            let found = after.get(path).map(Facts::of_itself);
+            let found = after.get(path).or_else(|| after.get(&moved_aside(path))).map(Facts::of_itself);
             assert_eq!(found, Some(facts.of_itself()), "{path:?} is not the store's");
         }
     }
@@ -262,6 +262,15 @@ fn check_others(before: &Listing, after: &Listing, dir: &Path) {
         let is_stage = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".stage-"));
         assert!(before.contains_key(path) || !is_stage, "{path:?} is left over");
     }
+}
+
+/// Where a path is once the corrupt generation that it is in was moved aside, with all that is in it.
+fn moved_aside(path: &Path) -> PathBuf {
+    let names = path.iter().map(|name| match name.to_str() {
+        Some(generation) if is_generation_or_stage(generation) => format!("{generation}.corrupt").into(),
+        _ => name.to_owned(),
+    });
+    names.collect()
 }
 
 /// Whether a path is of the layout: what a writer may replace or remove.
