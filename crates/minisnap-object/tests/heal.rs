@@ -97,11 +97,14 @@ async fn corruption_that_was_repaired_is_not_moved_aside() {
 
 #[tokio::test]
 async fn corrupt_one_stays_retained_when_it_cannot_be_copied() {
-    let (bucket, history) = Bucket::with_three_in(Arc::new(Faulty::new(Fault::Copy, Arc::default()))).await;
-    bucket.put(&bucket.json(&history[0]), "[").await;
-    bucket.backend.read(&history[0]).await.expect_err("it is corrupt");
-    assert_eq!(commit(&bucket, 4).await[1..], history[..1]);
-    assert_eq!(bucket.get(&bucket.json(&history[0])).await, "[");
+    for file in ["json", "seq"] {
+        let store = Arc::new(Faulty::new(Fault::Copy(file), Arc::default()));
+        let (bucket, history) = Bucket::with_three_in(store).await;
+        bucket.put(&bucket.json(&history[0]), "[").await;
+        bucket.backend.read(&history[0]).await.expect_err("it is corrupt");
+        assert_eq!(commit(&bucket, 4).await[1..], history[..1], "{file}");
+        assert_eq!(bucket.get(&bucket.json(&history[0])).await, "[", "{file}");
+    }
 }
 
 /// A commit that is refused changes nothing of it.

@@ -16,6 +16,8 @@ mod give_up;
 mod heal;
 /// Opening by URL and options.
 mod opening;
+/// Maintenance, over HTTP.
+mod over_http;
 /// Reading in pieces.
 mod pieces;
 /// How many requests an operation makes.

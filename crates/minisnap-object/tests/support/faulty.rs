@@ -45,8 +45,8 @@ pub(crate) enum Fault {
     Abort,
     /// The first part, and then the abort.
     PartAndAbort,
-    /// Objects can't be copied within the store.
-    Copy,
+    /// Objects whose name ends like this can't be copied within the store.
+    Copy(&'static str),
     /// Nothing goes wrong, but each request waits once before it is sent, and once before it is answered.
     Yields,
 }
@@ -162,7 +162,7 @@ impl ObjectStore for Faulty {
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
         match self.fault {
-            Fault::Copy => lost(),
+            Fault::Copy(end) if from.as_ref().ends_with(end) => lost(),
             _ => {
                 wait(self.fault).await;
                 let copied = self.inner.copy_opts(from, to, options).await;
