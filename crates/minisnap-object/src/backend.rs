@@ -7,12 +7,12 @@ use crate::{
     record_store::Look,
     redact::StoreError,
     stage::Stage,
-    transfer::Download,
+    transient::is_transient,
 };
 use async_trait::async_trait;
 use minisnap_core::{
-    Bytes, ChunkStream, Collected, Corruption, Digest, ErrorContext, Generation, MiniSnapError, Operation, Result,
-    SnapshotBackend, StagedSnapshot, Verification,
+    Bytes, ChunkStream, Collected, ErrorContext, Generation, MiniSnapError, Operation, Result, SnapshotBackend,
+    StagedSnapshot, Verification,
 };
 use object_store::{ObjectStore, path::Path};
 use std::{
@@ -59,6 +59,8 @@ pub(crate) struct Warm {
     pub(crate) checked: OnceCell<()>,
     /// When objects were listed last.
     listed: Mutex<Option<Instant>>,
+    /// The names of generations that were met as corrupt.
+    corrupt: Mutex<HashSet<String>>,
 }
 
 impl Warm {
@@ -68,6 +70,10 @@ impl Warm {
 
     fn listed(&self) -> MutexGuard<'_, Option<Instant>> {
         self.listed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn corrupt(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.corrupt.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -141,9 +147,9 @@ impl ObjectBackend {
         self
     }
 
-    /// Deletes what `look` says is dropped: the names of those whose files are gone.
-    pub(crate) async fn delete_dropped(&self, look: &Look) -> HashSet<String> {
-        let dropped: Vec<_> = look.record.dropped().map(Generation::name).collect();
+    /// Deletes what `record` says is dropped: the names of those whose files are gone.
+    pub(crate) async fn delete_dropped(&self, record: &Record) -> HashSet<String> {
+        let dropped: Vec<_> = record.dropped().map(Generation::name).collect();
         let doomed = dropped.iter().flat_map(|name| self.layout.files(name)).collect();
         // What failed stays dropped, for the next publish.
         let (gone, _) = self.delete(doomed).await;
@@ -165,58 +171,6 @@ impl ObjectBackend {
         listing
     }
 
-    /// The JSON of a generation that the record retains.
-    async fn read_retained(&self, known: &Generation, json: Result<Download, object_store::Error>) -> Result<Bytes> {
-        let path = self.layout.json(known.name());
-        let found = match json {
-            Ok(Download::Bytes(ref json)) if Some(Digest::of(json)) == known.digest() => return Ok(json.clone()),
-            Ok(Download::Bytes(ref json)) => Corruption::of_json(known, json.len() as u64, Digest::of(json))
-                .unwrap_or_else(|| Corruption::Other("the commit record has no digest of it".into())),
-            Ok(Download::OtherSize(found)) => {
-                Corruption::WrongSize { expected: known.size().unwrap_or_default(), found }
-            }
-            Ok(Download::Missing) | Err(_) => {
-                // Expired and deleted since the look, perhaps. Who may not list is told that it is forbidden.
-                let look = self.look(Operation::Read).await?;
-                if look.record.find_retained(known).is_none() {
-                    return Err(self.retired(known));
-                }
-                match json {
-                    Err(error) => return Err(self.failed(Operation::Read, &path, &error)),
-                    Ok(_) => Corruption::Missing,
-                }
-            }
-        };
-        let intact = self.intact_but(known).await;
-        let back = match intact.first() {
-            Some(newest) => format!("restore the newest intact generation, {newest}, and replay the log from there"),
-            None => "no intact generation is left: restore from a backup".into(),
-        };
-        Err(MiniSnapError::Corrupt {
-            at: self.at(Operation::Read, &path),
-            found,
-            intact,
-            help: Some(format!("{back}, or put back an earlier version of this object, if the bucket keeps versions")),
-        })
-    }
-
-    /// The retained generations that are whole, other than `damaged`.
-    async fn intact_but(&self, damaged: &Generation) -> Vec<Generation> {
-        let mut intact = Vec::new();
-        let Ok(look) = self.look(Operation::Read).await else { return intact };
-        for generation in look.record.retained().filter(|generation| *generation != damaged) {
-            let json = self.download(&self.layout.json(generation.name()), generation.size().unwrap_or_default()).await;
-            if matches!(json, Ok(Download::Bytes(json)) if Some(Digest::of(&json)) == generation.digest()) {
-                intact.push(generation.clone());
-            }
-        }
-        intact
-    }
-
-    fn retired(&self, generation: &Generation) -> MiniSnapError {
-        MiniSnapError::Expired { at: self.at(Operation::Read, &self.layout.current()), generation: generation.clone() }
-    }
-
     /// `operation` at an object of this store.
     pub(crate) fn at(&self, operation: Operation, path: &Path) -> ErrorContext {
         ErrorContext::new(operation, format!("{}/{}", self.location, self.layout.within_prefix(path)))
@@ -228,8 +182,7 @@ impl ObjectBackend {
 
     /// The error for a request that failed.
     pub(crate) fn failed(&self, operation: Operation, path: &Path, error: &object_store::Error) -> MiniSnapError {
-        // The client has retried what it takes for transient: what is left, nobody knows.
-        let transient = matches!(error, object_store::Error::Generic { .. });
+        let transient = is_transient(error);
         MiniSnapError::Backend { at: self.at(operation, path), transient, source: StoreError::from(error).into() }
     }
 }
@@ -249,23 +202,7 @@ impl SnapshotBackend for ObjectBackend {
     }
 
     async fn read(&self, generation: &Generation) -> Result<Bytes> {
-        if layout::parse_name(generation.name()).is_none() {
-            return Err(self.retired(generation));
-        }
-        let path = self.layout.json(generation.name());
-        let retained =
-            |record: &Record| record.find_retained(generation).cloned().ok_or_else(|| self.retired(generation));
-        // Side by side, if the size is known: it is by a generation that came from the record.
-        if let Some(size) = generation.size() {
-            let (look, json) = tokio::join!(self.look(Operation::Read), self.download(&path, size));
-            let known = retained(&look?.record)?;
-            if known.size() == generation.size() {
-                return self.read_retained(&known, json).await;
-            }
-        }
-        let known = retained(&self.look(Operation::Read).await?.record)?;
-        let json = self.download(&path, known.size().unwrap_or_default()).await;
-        self.read_retained(&known, json).await
+        self.read_whole(generation).await
     }
 
     async fn stage(&self, seq: u64) -> Result<Box<dyn StagedSnapshot>> {
@@ -290,25 +227,19 @@ impl SnapshotBackend for ObjectBackend {
     /// Removes, now and whatever the grace time is, what is of nobody the record knows. A living writer's files may be among
     /// it; its publish copies them first, or answers [`StageLost`](MiniSnapError::StageLost).
     async fn collect_garbage(&self) -> Result<Collected> {
-        self.sweep_now().await.map(|()| Collected::default())
+        self.sweep_now().await
     }
 
     async fn read_chunks(&self, generation: &Generation) -> Result<ChunkStream> {
-        self.read(generation).await.map(ChunkStream::from_bytes)
+        self.read_in_pieces(generation).await
     }
 
-    async fn expire(&self, _retain: NonZeroUsize) -> Result<Vec<Generation>> {
-        Err(MiniSnapError::Unsupported {
-            at: ErrorContext::new(Operation::Expire, self.location()),
-            what: "expire".into(),
-        })
+    async fn expire(&self, retain: NonZeroUsize) -> Result<Vec<Generation>> {
+        self.expire_beyond(retain).await
     }
 
     async fn verify(&self) -> Result<Verification> {
-        Err(MiniSnapError::Unsupported {
-            at: ErrorContext::new(Operation::Verify, self.location()),
-            what: "verify".into(),
-        })
+        self.verify_all().await
     }
 }
 

@@ -5,10 +5,11 @@
 //!    upload and some time may have passed, a fresh look.
 //! 2. Side by side: upload both files under a fresh name; look at the record, unless step 1 just did; delete what was
 //!    dropped as of step 1; list, if that is due.
-//! 3. Judge the precondition on what this publish saw. If the sweep counter moved since step 1, the files may be about to go:
+//! 3. Judge the precondition on what this publish saw. Copy what it retains and this handle met as corrupt aside: see
+//!    `move_aside.rs`. If the sweep counter moved since step 1, the files may be about to go:
 //!    copy them, within the store, to a fresh name. (They are gone: `StageLost`.) Replace the record, if it is still the one
-//!    seen, by one that names the new generation first, and marks what is pushed out of the retained as `dropped` and what
-//!    step 2 deleted as `deleted`. If the listing has something of nobody, raise the sweep counter, too.
+//!    seen, by one that names the new generation first, and marks what is pushed out of the retained or was moved aside as
+//!    `dropped` and what step 2 deleted as `deleted`. If the listing has something of nobody, raise the sweep counter, too.
 //! 4. Refused: look at the record.
 //!    - The own name is in it: that was success; a repeated request met itself.
 //!    - It is the one seen before: the replacement may still arrive. To step 3; and that the store can't do that, if it
@@ -24,17 +25,13 @@ use crate::{
     backoff::Pace,
     garbage::Listing,
     layout,
-    record_store::{Look, Replaced, is_missing_object},
+    record_store::{LAST_ATTEMPT, Look, Replaced, is_missing_object},
     redact::{Source, StoreError},
     stage::Stage,
 };
 use minisnap_core::{Committed, Generation, MiniSnapError, Operation, Precondition, Result, format::seq_text};
 use object_store::ObjectStoreExt;
-use std::{
-    collections::HashSet,
-    num::NonZeroUsize,
-    time::{Duration, SystemTime},
-};
+use std::{collections::HashSet, num::NonZeroUsize, time::SystemTime};
 use tokio::{runtime::Handle, time::timeout};
 
 /// Publishes what was staged. The steps are those of the module.
@@ -57,16 +54,26 @@ pub(crate) async fn commit(mut stage: Stage, when: &Precondition, retain: NonZer
         }
     };
     let (uploaded, base, deleted, listing) =
-        tokio::join!(stage.upload(), look, backend.delete_dropped(&written_under), backend.list_if_due());
+        tokio::join!(stage.upload(), look, backend.delete_dropped(&written_under.record), backend.list_if_due());
     uploaded?;
     let time = SystemTime::now();
     let generation = stage.generation(stage.name.clone(), time);
 
-    let mut attempt =
-        Attempt { backend: &backend, stage: &stage, time, generation, base: base?, written_under, deleted, listing };
+    let mut attempt = Attempt {
+        backend: &backend,
+        stage: &stage,
+        time,
+        generation,
+        base: base?,
+        written_under,
+        deleted,
+        listing,
+        aside: None,
+    };
     let (published, mut doomed) = attempt.commit(&mut leftovers, when, retain).await?;
 
     // 6.
+    backend.forget_corrupt(&attempt.aside.take().unwrap_or_default());
     leftovers.published(attempt.generation.name());
     doomed.extend(attempt.listing.probes());
     // What isn't gone by then, a later one finds.
@@ -87,6 +94,8 @@ struct Attempt<'a> {
     /// Generations whose files are gone.
     deleted: HashSet<String>,
     listing: Listing,
+    /// The corrupt generations that `base` retains and that were moved aside; `None` if it isn't tried yet.
+    aside: Option<HashSet<String>>,
 }
 
 /// What a look after an attempt shows of it.
@@ -116,12 +125,17 @@ impl Attempt<'_> {
             if self.base.record.may_have_swept_since(&self.written_under.record) {
                 self.copy_to_fresh_name(leftovers).await?;
             }
-            let mut record = self.base.record.commit(&self.generation, retain, &self.deleted);
+            let aside = match &self.aside {
+                Some(aside) => aside,
+                None => self.aside.insert(backend.move_corrupt_aside(&self.base.record).await),
+            };
+            let mut record = self.base.record.commit(&self.generation, retain, aside, &self.deleted);
             let of_nobody = self.listing.of_nobody(&record, &leftovers.names);
             if !of_nobody.is_empty() {
                 record = record.collect_garbage();
             }
-            let before: Vec<_> = self.base.record.retained().cloned().collect();
+            let before =
+                self.base.record.retained().filter(|one| !aside.contains(one.name())).cloned().collect::<Vec<_>>();
             let published = || Committed::new(self.generation.clone(), &before, retain);
 
             leftovers.on_their_way();
@@ -152,11 +166,12 @@ impl Attempt<'_> {
                 Arrived::Never(look) => {
                     leftovers.not_on_their_way();
                     self.base = look;
+                    self.aside = None;
                     may_arrive = false;
                     pace.pause().await;
                     // Another attempt has no time to be answered, and would make a known outcome unknown.
                     if pace.is_over() {
-                        return Err(busy(backend, &pace));
+                        return Err(backend.busy(Operation::Commit, &pace));
                     }
                 }
             }
@@ -165,22 +180,7 @@ impl Attempt<'_> {
 
     /// Whether the replacement of `base` arrived. Looks until the deadline, and once after it.
     async fn read_back(&self, pace: &mut Pace) -> Result<Arrived> {
-        let look = loop {
-            let (over, within) = (pace.is_over(), pace.left().max(LAST_ATTEMPT));
-            let failure = match timeout(within, self.backend.look(Operation::Commit)).await {
-                Ok(Ok(look)) => break look,
-                // It won't become readable by waiting.
-                Ok(Err(error @ (MiniSnapError::Corrupt { .. } | MiniSnapError::Unsupported { .. }))) => {
-                    return Err(self.unknown(error.into()));
-                }
-                Ok(Err(error)) => error.into(),
-                Err(late) => late.into(),
-            };
-            if over {
-                return Err(self.unknown(failure));
-            }
-            pace.pause().await;
-        };
+        let look = self.backend.look_back(Operation::Commit, pace).await.map_err(|why| self.unknown(why))?;
         if look.record.names(self.generation.name()) {
             return Ok(Arrived::Yes);
         }
@@ -244,17 +244,6 @@ impl Attempt<'_> {
 
 /// Why an outcome stays unknown though the record can be read.
 const MORE_THAN_NAMED: &str = "others published more since than the record still names";
-
-/// How long an attempt or a look may take that was begun just before the deadline.
-const LAST_ATTEMPT: Duration = Duration::from_secs(5);
-
-fn busy(backend: &ObjectBackend, pace: &Pace) -> MiniSnapError {
-    MiniSnapError::Busy {
-        at: backend.at_record(),
-        waited: pace.elapsed(),
-        reason: "others replaced the commit record each time first".into(),
-    }
-}
 
 /// The files that a publish wrote. Dropping this removes them, unless they are on their way into the record, or in it.
 struct Leftovers {

@@ -30,7 +30,7 @@ pub fn record(bytes: &[u8]) {
     if !record.names(new.name()) {
         for retain in [1, 2, usize::MAX] {
             let retain = NonZeroUsize::new(retain).unwrap_or(NonZeroUsize::MIN);
-            let after = record.commit(&new, retain, &HashSet::new());
+            let after = record.commit(&new, retain, &HashSet::new(), &HashSet::new());
             is_read_back(&after);
             assert_eq!(after.current(), Some(&new));
             assert!(!after.forgot_some_since(&record));

@@ -12,13 +12,12 @@
 
 use crate::{
     ObjectBackend,
-    backoff::Pace,
-    layout::{self, Found},
+    layout::Found,
     record::Record,
     record_store::{Look, Replaced},
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
-use minisnap_core::{MiniSnapError, Operation, Result};
+use minisnap_core::{Collected, MiniSnapError, Operation, Result};
 use object_store::{ObjectStore, path::Path};
 use std::{
     collections::HashSet,
@@ -59,13 +58,13 @@ impl Listing {
 }
 
 impl ObjectBackend {
-    /// Removes, now, what is of nobody, and the files of retired generations.
-    pub(crate) async fn sweep_now(&self) -> Result<()> {
+    /// Removes, now, what is of nobody, and the files of retired generations. Counts generations.
+    pub(crate) async fn sweep_now(&self) -> Result<Collected> {
         // 1.
         let listing = self.list(Operation::CollectGarbage, Duration::ZERO).await?;
         // 2.
         let before = self.look(Operation::CollectGarbage).await?;
-        let dropped: Vec<_> = before.record.dropped().flat_map(|dropped| self.layout.files(dropped.name())).collect();
+        let dropped: Vec<_> = before.record.dropped().map(|dropped| dropped.name().to_owned()).collect();
         // 3.
         let of_nobody = match listing.of_nobody(&before.record, &[]).is_empty() {
             true => Vec::new(),
@@ -77,9 +76,17 @@ impl ObjectBackend {
             }
         };
         // 5.
-        let doomed = dropped.into_iter().chain(of_nobody).chain(listing.probes()).collect();
-        let (_, failed) = self.delete(doomed).await;
-        failed.map_or(Ok(()), |error| Err(self.failed(Operation::CollectGarbage, self.layout.snapshots(), &error)))
+        let listed: HashSet<_> = listing.generations().into_iter().collect();
+        let collected = Collected::new(
+            dropped.iter().filter(|name| listed.contains(*name)).count(),
+            of_nobody.iter().filter_map(|path| self.layout.name_of(path)).collect::<HashSet<_>>().len(),
+        );
+        let dropped = dropped.iter().flat_map(|name| self.layout.files(name));
+        let doomed = dropped.chain(of_nobody).chain(listing.probes()).collect();
+        match self.delete(doomed).await {
+            (_, None) => Ok(collected),
+            (_, Some(error)) => Err(self.failed(Operation::CollectGarbage, self.layout.snapshots(), &error)),
+        }
     }
 
     /// The objects of this store that are older than `grace_time`.
@@ -99,11 +106,17 @@ impl ObjectBackend {
         listed.map(Listing).map_err(|error| self.failed(operation, self.layout.snapshots(), &error))
     }
 
+    /// All objects of this store, whatever their age, and the record; not what others put there, nor probes.
+    pub(crate) async fn all_of_ours(&self, operation: Operation) -> Result<Vec<Path>> {
+        let listed: Result<Vec<_>, _> = self.store.list(Some(self.layout.snapshots())).try_collect().await;
+        let listed = listed.map_err(|error| self.failed(operation, self.layout.snapshots(), &error))?;
+        let is_ours = |path: &Path| *path == self.layout.current() || self.layout.name_of(path).is_some();
+        Ok(listed.into_iter().map(|meta| meta.location).filter(is_ours).collect())
+    }
+
     /// Raises the sweep counter above that of `seen`, or sees that somebody did. Returns the record since then.
     async fn announce(&self, seen: Look) -> Result<Record> {
-        // Others may have seen the same record, and must not pause as long.
-        let own = layout::draw_name(0).unwrap_or_else(|_| seen.record.to_text());
-        let mut pace = Pace::new(self.settings.busy_timeout, &own);
+        let mut pace = self.pace_among_others(&seen.record);
         let mut look = seen.clone();
         while !look.record.may_have_swept_since(&seen.record) {
             let announced = look.record.collect_garbage();

@@ -50,6 +50,34 @@ impl Layout {
         [self.json(name), self.seq(name)]
     }
 
+    /// Where corrupt generations are moved to. No collection lists it.
+    pub(crate) fn corrupt(&self) -> Path {
+        self.prefix.clone().join("corrupt")
+    }
+
+    /// Where the corrupt generation of this name is moved to.
+    pub(crate) fn moved_aside(&self, name: &str) -> Path {
+        self.corrupt().join(name)
+    }
+
+    /// Where all objects of a store stand that was given up: below a location that is like that of a store.
+    pub(crate) fn given_up(&self, random: &str) -> Path {
+        self.prefix.clone().join(format!("aside-{random}")).join("snapshots")
+    }
+
+    /// The name of the generation that an object under [`corrupt`](Self::corrupt) is of.
+    pub(crate) fn name_of_moved_aside(&self, path: &Path) -> Option<String> {
+        let rest = path.as_ref().strip_prefix(self.corrupt().as_ref())?.strip_prefix('/')?;
+        let (name, _) = rest.split_once('/')?;
+        is_name(name).then(|| name.to_owned())
+    }
+
+    /// Where an object of this store stands in another folder instead.
+    pub(crate) fn aside(&self, folder: &Path, path: &Path) -> Option<Path> {
+        let rest = path.as_ref().strip_prefix(self.snapshots.as_ref())?.strip_prefix('/')?;
+        Path::parse(format!("{folder}/{rest}")).ok()
+    }
+
     /// The path as seen from the prefix.
     pub(crate) fn within_prefix<'a>(&self, path: &'a Path) -> &'a str {
         path.as_ref().strip_prefix(self.prefix.as_ref()).unwrap_or(path.as_ref()).trim_start_matches('/')
@@ -67,6 +95,14 @@ impl Layout {
             Some((name, JSON_NAME | SEQ_NAME)) if is_name(name) => Some(Found::Of(name.to_owned())),
             None if rest.strip_prefix(PROBE).is_some_and(is_random) => Some(Found::Probe),
             _ => None,
+        }
+    }
+
+    /// The name of the generation that an object is a file of.
+    pub(crate) fn name_of(&self, path: &Path) -> Option<String> {
+        match self.identify(path)? {
+            Found::Of(name) => Some(name),
+            Found::Probe => None,
         }
     }
 }

@@ -7,6 +7,7 @@
 //! PREFIX/snapshots/current                                                  the commit record, a small text
 //! PREFIX/snapshots/00000000000000000010-r7kqx2ma3vb5twn4zd6yhejfcp/snapshot.json
 //! PREFIX/snapshots/00000000000000000010-r7kqx2ma3vb5twn4zd6yhejfcp/snapshot.seq
+//! PREFIX/corrupt/NAME/…, PREFIX/aside-RANDOM/…                               what was moved aside
 //! ```
 //!
 //! A publish uploads both files under a name that was never used, and then replaces the commit record, under the condition
@@ -24,21 +25,27 @@
 mod backend;
 mod backoff;
 mod commit;
+mod expire;
 #[cfg(test)]
 mod fault_tests;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
 mod garbage;
+mod give_up;
 mod layout;
+mod move_aside;
 #[cfg(any(feature = "aws", feature = "azure", feature = "gcp"))]
 mod open;
+mod read;
 mod record;
 mod record_store;
 mod redact;
 mod self_check;
 mod stage;
 mod transfer;
+mod transient;
+mod verify;
 
 pub use backend::ObjectBackend;
 /// The crate whose clients [`ObjectBackend::new`] takes. This package follows its version: an incompatible release of it is no

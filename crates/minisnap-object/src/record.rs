@@ -13,13 +13,14 @@
 //!
 //! Then a line for each generation published lately, newest first: name, bytes of its JSON, their XXH3-64, when it was
 //! published (Unix milliseconds, by its publisher's clock), and what became of the retired ones: `dropped` if their files
-//! may still be there, `deleted` if they aren't.
+//! may still be there, `deleted` if they aren't. The newest is retained. Between retained ones there may be a corrupt one that
+//! was moved aside, and is dropped.
 //!
 //! Each replacement of the record raises `published` or `sweeps` by one, or both: no two records in the life of a store are
-//! the same bytes, whose digest an S3 etag is.
+//! the same bytes, whose digest an S3 etag is. A store that was given up begins again with `sweeps` drawn at random.
 
 use crate::layout;
-use minisnap_core::{Committed, Generation};
+use minisnap_core::Generation;
 use std::{
     collections::HashSet,
     fmt::Write,
@@ -115,21 +116,54 @@ impl Record {
         self.entries.iter().find(known).is_none_or(|entry| entry.fate == Fate::Deleted)
     }
 
-    /// The record after a publish of `generation` that keeps `keep`, when the files of `deleted` are gone.
-    pub(crate) fn commit(&self, generation: &Generation, retain: NonZeroUsize, deleted: &HashSet<String>) -> Self {
-        let retained = Committed::retained_after(retain, self.retained().count());
+    /// The record after a commit of `generation` that retains `retain` of it and those retained before, but for the corrupt
+    /// ones that were moved `aside`, when the files of `deleted` are gone.
+    ///
+    /// So `min(retain, retained before + 1)` are retained: what expired stays expired.
+    pub(crate) fn commit(
+        &self,
+        generation: &Generation,
+        retain: NonZeroUsize,
+        aside: &HashSet<String>,
+        deleted: &HashSet<String>,
+    ) -> Self {
+        let mut older = retain.get() - 1;
         let mut entries = vec![Entry { generation: generation.clone(), fate: Fate::Retained }];
-        entries.extend(self.entries.iter().cloned());
-        for (location, entry) in entries.iter_mut().enumerate() {
+        entries.extend(self.entries.iter().cloned().map(|mut entry| {
+            let name = entry.generation.name();
             entry.fate = match entry.fate {
-                _ if location < retained => Fate::Retained,
-                Fate::Deleted => Fate::Deleted,
-                Fate::Dropped if deleted.contains(entry.generation.name()) => Fate::Deleted,
-                Fate::Dropped | Fate::Retained => Fate::Dropped,
+                Fate::Retained if older > 0 && !aside.contains(name) => Fate::Retained,
+                Fate::Dropped if deleted.contains(name) => Fate::Deleted,
+                Fate::Retained => Fate::Dropped,
+                other => other,
             };
-        }
-        entries.truncate(named().max(retained));
+            older -= usize::from(entry.fate == Fate::Retained);
+            entry
+        }));
+        let to_the_last_retained =
+            entries.iter().rposition(|entry| entry.fate == Fate::Retained).map_or(0, |last| last + 1);
+        entries.truncate(named().max(to_the_last_retained));
         Self { published: self.published.saturating_add(1), sweeps: self.sweeps, entries }
+    }
+
+    /// The retained ones beyond the newest `retain`, newest first.
+    pub(crate) fn beyond(&self, retain: NonZeroUsize) -> Vec<Generation> {
+        self.retained().skip(retain.get()).cloned().collect()
+    }
+
+    /// The record that retains no more than the newest `retain`. Like a collection it raises the counter: so it has other bytes
+    /// than any before it.
+    pub(crate) fn expire(&self, retain: NonZeroUsize) -> Self {
+        let mut record = self.collect_garbage();
+        let retained = record.entries.iter_mut().filter(|entry| entry.fate == Fate::Retained);
+        retained.skip(retain.get()).for_each(|entry| entry.fate = Fate::Dropped);
+        record
+    }
+
+    /// The record of a store that begins anew after it was given up. `sweeps` is drawn: it must be another one than any writer of
+    /// before knows.
+    pub(crate) fn anew(sweeps: u64) -> Self {
+        Self { sweeps, ..Self::default() }
     }
 
     /// The record with the announcement that files of nobody known will be deleted.
@@ -186,13 +220,13 @@ impl Record {
             .collect::<Result<_, _>>()?;
 
         let record = Self { published, sweeps, entries };
-        let head = record.entries.iter().take_while(|entry| entry.fate == Fate::Retained).count();
+        let newest_is_retained = record.entries.first().is_none_or(|entry| entry.fate == Fate::Retained);
         let names: HashSet<_> = record.entries.iter().map(|entry| &entry.generation).collect();
         match () {
-            () if record.retained().count() != head || head as u64 != retained => {
+            () if record.retained().count() as u64 != retained => {
                 Err(damaged("it doesn't retain as many generations as it says"))
             }
-            () if (head == 0) != record.entries.is_empty() => Err(damaged("it retains none of those it names")),
+            () if !newest_is_retained => Err(damaged("it doesn't retain the newest of those it names")),
             () if published == u64::MAX || sweeps == u64::MAX => Err(damaged("it counts to the end of all numbers")),
             () if published < record.entries.len() as u64 => Err(damaged("it names more than were published")),
             () if names.len() != record.entries.len() => Err(damaged("it names a generation twice")),
@@ -269,9 +303,9 @@ mod tests {
     /// A record after publishes of seqs from 1 on with these `keep`s.
     fn after(keeps: &[usize]) -> Record {
         let none = HashSet::new();
-        (1..)
-            .zip(keeps)
-            .fold(Record::default(), |record, (seq, keeps)| record.commit(&generation(seq), retain(*keeps), &none))
+        (1..).zip(keeps).fold(Record::default(), |record, (seq, keeps)| {
+            record.commit(&generation(seq), retain(*keeps), &none, &none)
+        })
     }
 
     fn seqs<'a>(generations: impl Iterator<Item = &'a Generation>) -> Vec<u64> {
@@ -305,9 +339,44 @@ mod tests {
     fn what_was_deleted_is_said_to_be_deleted() {
         let record = after(&[1, 1, 1]);
         let deleted = record.dropped().map(|generation| generation.name().to_owned()).collect();
-        let record = record.commit(&generation(4), retain(1), &deleted);
+        let record = record.commit(&generation(4), retain(1), &HashSet::new(), &deleted);
         assert_eq!((seqs(record.retained()), seqs(record.dropped())), (vec![4], vec![3]));
         assert!(deleted.iter().all(|name| record.names(name) && record.is_unknown(name)), "{record:?}");
+    }
+
+    #[test]
+    fn expire_retains_the_newest_and_raises_the_counter() {
+        let before = after(&[5; 5]);
+        let expired = before.expire(retain(2));
+        assert_eq!((seqs(expired.retained()), seqs(expired.dropped())), (vec![5, 4], vec![3, 2, 1]));
+        assert_eq!((expired.published, expired.sweeps), (before.published, before.sweeps + 1));
+        assert_eq!(expired.current(), before.current());
+        assert_eq!(Record::parse(expired.to_text().as_bytes()).as_ref(), Ok(&expired));
+        assert_eq!(seqs(before.beyond(retain(2)).iter()), [3, 2, 1]);
+        assert_eq!(before.beyond(retain(5)), []);
+        let later = expired.commit(&generation(6), retain(5), &HashSet::new(), &HashSet::new());
+        assert_eq!(seqs(later.retained()), [6, 5, 4], "what expired stays expired");
+    }
+
+    #[test]
+    fn moved_aside_takes_no_place_in_the_retention() {
+        let before = after(&[3; 3]);
+        let corrupt = before.retained().nth(1).unwrap().name().to_owned();
+        let record = before.commit(&generation(4), retain(3), &HashSet::from([corrupt]), &HashSet::new());
+        assert_eq!((seqs(record.retained()), seqs(record.dropped())), (vec![4, 3, 1], vec![2]));
+        assert_eq!(Record::parse(record.to_text().as_bytes()).as_ref(), Ok(&record));
+        let later = record.commit(&generation(5), retain(3), &HashSet::new(), &HashSet::new());
+        assert_eq!((seqs(later.retained()), seqs(later.dropped())), (vec![5, 4, 3], vec![2, 1]));
+        let expired = record.expire(retain(2));
+        assert_eq!((seqs(expired.retained()), seqs(expired.dropped())), (vec![4, 3], vec![2, 1]));
+    }
+
+    #[test]
+    fn every_retained_one_is_named_when_some_are_moved_aside() {
+        let before = after(&[300; 300]);
+        let corrupt = before.retained().take(100).map(|one| one.name().to_owned()).collect();
+        let record = before.commit(&generation(301), retain(300), &corrupt, &HashSet::new());
+        assert_eq!((record.retained().count(), record.entries.len()), (201, 301));
     }
 
     #[test]
@@ -322,10 +391,10 @@ mod tests {
         let mut record = before.clone();
         for seq in 0..256 {
             assert!(!record.forgot_some_since(&before), "after {seq}");
-            record = record.commit(&generation(seq), retain(2), &HashSet::new());
+            record = record.commit(&generation(seq), retain(2), &HashSet::new(), &HashSet::new());
         }
         assert!(!record.forgot_some_since(&before), "256 are named, and 256 were published");
-        let record = record.commit(&generation(256), retain(2), &HashSet::new());
+        let record = record.commit(&generation(256), retain(2), &HashSet::new(), &HashSet::new());
         assert!(record.forgot_some_since(&before), "the first of 257 is not named any more");
         assert!(before.forgot_some_since(&record), "it went backwards");
     }
@@ -337,7 +406,7 @@ mod tests {
         assert_eq!(announced, Record { sweeps: before.sweeps + 1, ..before.clone() });
         assert!(announced.may_have_swept_since(&before));
         assert!(before.may_have_swept_since(&announced), "an old record was put back");
-        let later = announced.commit(&generation(3), retain(2), &HashSet::new());
+        let later = announced.commit(&generation(3), retain(2), &HashSet::new(), &HashSet::new());
         assert!(!later.may_have_swept_since(&announced));
         assert!(announced.may_have_swept_since(&later), "an old record was put back");
     }

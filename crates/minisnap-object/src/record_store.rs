@@ -2,6 +2,8 @@
 
 use crate::{
     ObjectBackend,
+    backoff::Pace,
+    layout,
     record::{Record, Unreadable},
     redact::{Source, StoreError},
 };
@@ -16,12 +18,30 @@ const LARGEST: u64 = 64 << 20;
 /// How long one attempt to replace the record may take. It is small: one that takes longer was lost on the way.
 const ATTEMPT: Duration = Duration::from_secs(10);
 
+/// How long an attempt or a look may take that was begun just before the deadline.
+pub(crate) const LAST_ATTEMPT: Duration = Duration::from_secs(5);
+
 /// The commit record as it was seen.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Look {
     pub(crate) record: Record,
     /// What a replacement has to name; `None` if there was no record.
     tag: Option<UpdateVersion>,
+}
+
+/// A record that is missing beside generations, or that can't be understood.
+#[derive(Debug)]
+pub(crate) struct Lost {
+    /// Its tag is what a replacement has to name. There is nothing else to say of it.
+    pub(crate) look: Look,
+}
+
+/// What is there in the place of the record.
+enum Seen {
+    Nothing,
+    Record(Look),
+    /// Something that can't be understood, with its tag.
+    Unreadable(Unreadable, UpdateVersion),
 }
 
 /// What became of an attempt to replace the record.
@@ -91,29 +111,92 @@ impl ObjectBackend {
         };
         // Whoever made it.
         let look = self.look_once(operation).await?;
-        look.ok_or_else(|| MiniSnapError::Backend { at: self.at(operation, &path), transient: false, source: error })
+        look.ok_or_else(|| MiniSnapError::Backend { at: self.at(operation, &path), transient: true, source: error })
+    }
+
+    /// `None` if the record can be understood, or nothing was ever committed.
+    pub(crate) async fn look_for_loss(&self, operation: Operation) -> Result<Option<Lost>> {
+        match self.see(operation).await? {
+            Seen::Record(_) => Ok(None),
+            Seen::Unreadable(later @ Unreadable::Version(_), _) => Err(self.unreadable(operation, later)),
+            Seen::Unreadable(Unreadable::Damaged(_), tag) => {
+                Ok(Some(Lost { look: Look { tag: Some(tag), ..Look::default() } }))
+            }
+            Seen::Nothing => match self.look(operation).await {
+                Ok(_) => Ok(None),
+                Err(MiniSnapError::Corrupt { found: Corruption::RecordMissing { .. }, .. }) => {
+                    Ok(Some(Lost { look: Look::default() }))
+                }
+                Err(error) => Err(error),
+            },
+        }
     }
 
     async fn look_once(&self, operation: Operation) -> Result<Option<Look>> {
+        match self.see(operation).await? {
+            Seen::Nothing => {
+                self.remember(Look::default());
+                Ok(None)
+            }
+            Seen::Record(look) => {
+                self.remember(look.clone());
+                Ok(Some(look))
+            }
+            Seen::Unreadable(unreadable, _) => Err(self.unreadable(operation, unreadable)),
+        }
+    }
+
+    async fn see(&self, operation: Operation) -> Result<Seen> {
         let path = self.layout.current();
         let found = match self.store.get(&path).await {
             Ok(found) => found,
-            Err(error) if is_missing_object(&error) => {
-                self.remember(Look::default());
-                return Ok(None);
-            }
+            Err(error) if is_missing_object(&error) => return Ok(Seen::Nothing),
             Err(error) => return Err(self.failed(operation, &path, &error)),
         };
-        if found.meta.size > LARGEST {
-            let found = format!("it has {} bytes", found.meta.size);
-            return Err(self.unreadable(operation, Unreadable::Damaged(found)));
-        }
         let tag = UpdateVersion { e_tag: found.meta.e_tag.clone(), version: found.meta.version.clone() };
+        if found.meta.size > LARGEST {
+            return Ok(Seen::Unreadable(Unreadable::Damaged(format!("it has {} bytes", found.meta.size)), tag));
+        }
         let text = found.bytes().await.map_err(|error| self.failed(operation, &path, &error))?;
-        let record = Record::parse(&text).map_err(|unreadable| self.unreadable(operation, unreadable))?;
-        let look = Look { record, tag: Some(tag) };
-        self.remember(look.clone());
-        Ok(Some(look))
+        Ok(match Record::parse(&text) {
+            Ok(record) => Seen::Record(Look { record, tag: Some(tag) }),
+            Err(unreadable) => Seen::Unreadable(unreadable, tag),
+        })
+    }
+
+    /// Looks after an attempt to replace the record, until the deadline and once after it. `Err` is why it can't be seen.
+    pub(crate) async fn look_back(&self, operation: Operation, pace: &mut Pace) -> Result<Look, Source> {
+        loop {
+            let (over, within) = (pace.is_over(), pace.left().max(LAST_ATTEMPT));
+            let failure: Source = match timeout(within, self.look(operation)).await {
+                Ok(Ok(look)) => return Ok(look),
+                // It won't become readable by waiting.
+                Ok(Err(error @ (MiniSnapError::Corrupt { .. } | MiniSnapError::Unsupported { .. }))) => {
+                    return Err(error.into());
+                }
+                Ok(Err(error)) => error.into(),
+                Err(late) => late.into(),
+            };
+            if over {
+                return Err(failure);
+            }
+            pace.pause().await;
+        }
+    }
+
+    /// For attempts to replace the record that others may have seen at the same moment: they must not pause as long.
+    pub(crate) fn pace_among_others(&self, seen: &Record) -> Pace {
+        let own = layout::draw_name(0).unwrap_or_else(|_| seen.to_text());
+        Pace::new(self.settings.busy_timeout, &own)
+    }
+
+    /// The error when others were first each time until the deadline.
+    pub(crate) fn busy(&self, operation: Operation, pace: &Pace) -> MiniSnapError {
+        MiniSnapError::Busy {
+            at: self.at(operation, &self.layout.current()),
+            waited: pace.elapsed(),
+            reason: "others replaced the commit record each time first".into(),
+        }
     }
 
     /// Replaces the record with `record` if it is still the one seen in `over`.

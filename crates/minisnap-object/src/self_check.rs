@@ -5,6 +5,7 @@ use crate::{
     backoff::Pace,
     record_store::is_refusal,
     redact::{Source, StoreError},
+    transient::is_transient,
 };
 use futures_util::future::join_all;
 use minisnap_core::{MiniSnapError, Operation, Result};
@@ -21,7 +22,14 @@ enum Race {
     /// So many succeeded: the store doesn't keep the condition.
     Several(usize),
     /// Nothing: requests failed, or a winner whose request was repeated on the way met itself. In words.
-    Undecided(Source),
+    Undecided(Undecided),
+}
+
+/// Why a race shows nothing.
+struct Undecided {
+    why: Source,
+    /// Whether another race may show more.
+    transient: bool,
 }
 
 impl ObjectBackend {
@@ -48,12 +56,9 @@ impl ObjectBackend {
             let _ = self.store.delete(&path).await;
             match checked? {
                 None => return Ok(()),
-                Some(why) if pace.is_over() => {
-                    return Err(MiniSnapError::Backend {
-                        at: self.at(operation, self.layout.snapshots()),
-                        transient: false,
-                        source: why,
-                    });
+                Some(Undecided { why, transient }) if pace.is_over() => {
+                    let at = self.at(operation, self.layout.snapshots());
+                    return Err(MiniSnapError::Backend { at, transient, source: why });
                 }
                 Some(_) => pace.pause().await,
             }
@@ -61,7 +66,7 @@ impl ObjectBackend {
     }
 
     /// `None` if the store keeps conditions; why it isn't known otherwise.
-    async fn probe_at(&self, operation: Operation, path: &Path, pace: &mut Pace) -> Result<Option<Source>> {
+    async fn probe_at(&self, operation: Operation, path: &Path, pace: &mut Pace) -> Result<Option<Undecided>> {
         // 1.
         let first = match self.race(operation, path, "If-None-Match: *", &PutMode::Create).await? {
             Race::One(first) => first,
@@ -101,9 +106,11 @@ impl ObjectBackend {
         Ok(match (winners.len(), refused, failure) {
             (1, Some(_), _) => Race::One(winners.remove(0)),
             (0 | 1, refused, failure) => {
+                // That all were refused is a request that was repeated on the way and met itself.
+                let transient = failure.as_ref().is_none_or(is_transient);
                 let said = failure.or(refused).map(|error| StoreError::from(&error).to_string()).unwrap_or_default();
                 let why = format!("{} of {RACERS} writers with {condition} succeeded: {said}", winners.len());
-                Race::Undecided(why.into())
+                Race::Undecided(Undecided { why: why.into(), transient })
             }
             (several, _, _) => Race::Several(several),
         })

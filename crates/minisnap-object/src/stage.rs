@@ -115,8 +115,13 @@ impl StagedSnapshot for Stage {
         room.map_err(|error| self.failed(error))
     }
 
-    async fn discard(self: Box<Self>) -> Result<()> {
-        Ok(())
+    /// Nothing of it is an object before its commit: what there is of it are parts of an upload.
+    async fn discard(mut self: Box<Self>) -> Result<()> {
+        let aborted = match self.upload.take() {
+            None => Ok(()),
+            Some(upload) => upload.abort().await,
+        };
+        aborted.map_err(|error| self.backend.failed(Operation::Discard, &self.backend.layout.json(&self.name), &error))
     }
 
     async fn commit(self: Box<Self>, options: CommitOptions) -> Result<Committed> {

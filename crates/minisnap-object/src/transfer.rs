@@ -2,7 +2,10 @@
 
 use crate::{ObjectBackend, record_store::is_missing_object};
 use bytes::Bytes;
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{
+    StreamExt, TryStreamExt,
+    stream::{self, BoxStream},
+};
 use object_store::{Error, GetOptions, MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload, path::Path};
 use std::sync::Arc;
 use tokio::{
@@ -31,6 +34,8 @@ enum Message {
 struct Progress {
     sent: usize,
     failed: Option<Arc<Error>>,
+    /// What became of the parts, once nothing is on its way any more and there is no object.
+    aborted: Option<Result<(), Arc<Error>>>,
 }
 
 impl Upload {
@@ -70,14 +75,27 @@ impl Upload {
         }
     }
 
+    /// Removes what was uploaded, and returns when it is gone. Dropping this does the same in the background.
+    pub(crate) async fn abort(self) -> Result<(), Arc<Error>> {
+        let Self { messages, mut progress, .. } = self;
+        drop(messages);
+        let aborted = progress.wait_for(|progress| progress.aborted.is_some()).await.map(|at| at.aborted.clone());
+        match aborted {
+            Ok(aborted) => aborted.unwrap_or(Ok(())),
+            Err(_) => Err(Arc::new(generic(SHUT_DOWN))),
+        }
+    }
+
     fn intact(&self) -> Result<(), Arc<Error>> {
         self.progress.borrow().failed.clone().map_or(Ok(()), Err)
     }
 
     fn why_it_ended(&self) -> Arc<Error> {
-        self.intact().err().unwrap_or_else(|| Arc::new(generic("the runtime that the upload ran on was shut down")))
+        self.intact().err().unwrap_or_else(|| Arc::new(generic(SHUT_DOWN)))
     }
 }
+
+const SHUT_DOWN: &str = "the runtime that the upload ran on was shut down";
 
 /// The other side of an [`Upload`].
 struct Uploader {
@@ -92,12 +110,14 @@ impl Uploader {
     async fn run(mut self) {
         let mut upload = match self.store.put_multipart(&self.path).await {
             Ok(upload) => upload,
-            Err(error) => return self.fail(error),
+            Err(error) => {
+                self.fail(error);
+                return self.aborted(Ok(()));
+            }
         };
         let Some(done) = self.send_parts(&mut upload).await else {
             // What can't be aborted here is left to the bucket's lifecycle rule.
-            let _ = upload.abort().await;
-            return;
+            return self.aborted(upload.abort().await);
         };
         if let Err(error) = upload.complete().await
             // It may have been completed all the same: an answer that was lost, a repeated request that met itself.
@@ -148,6 +168,10 @@ impl Uploader {
         Some(())
     }
 
+    fn aborted(&self, aborted: Result<(), Error>) {
+        self.report.send_modify(|progress| progress.aborted = Some(aborted.map_err(Arc::new)));
+    }
+
     fn fail(&self, error: Error) {
         self.report.send_modify(|progress| progress.failed = Some(Arc::new(error)));
     }
@@ -168,6 +192,9 @@ pub(crate) enum Download {
     OtherSize(u64),
 }
 
+/// The ranges of an object, as they come.
+pub(crate) type Ranges = BoxStream<'static, Result<Download, Error>>;
+
 impl ObjectBackend {
     /// Uploads what fits into one request. Unconditionally: the name was drawn for these bytes, so whoever writes to it
     /// writes the same, and a client may repeat the request as often as it likes.
@@ -175,14 +202,22 @@ impl ObjectBackend {
         self.store.put(path, PutPayload::from(bytes)).await.map(drop).map_err(Arc::new)
     }
 
+    /// The ranges of an object of `size` bytes, in order. At most `parts_in_flight` are on their way or wait to be taken.
+    pub(crate) fn ranges(&self, path: &Path, size: u64) -> Ranges {
+        let part = self.settings.part_size as u64;
+        let (backend, path) = (self.clone(), path.clone());
+        let range = move |part_number| {
+            let (backend, path) = (backend.clone(), path.clone());
+            let start = part_number * part;
+            async move { backend.range(&path, start, (size - start).min(part), size).await }
+        };
+        let ranges = stream::iter(0..size.div_ceil(part).max(1)).map(range);
+        ranges.buffered(self.settings.parts_in_flight).boxed()
+    }
+
     /// Downloads an object of `size` bytes.
     pub(crate) async fn download(&self, path: &Path, size: u64) -> Result<Download, Error> {
-        let part = self.settings.part_size as u64;
-        let ranges = (0..size.div_ceil(part).max(1)).map(|part_number| {
-            let start = part_number * part;
-            self.range(path, start, (size - start).min(part), size)
-        });
-        let mut ranges = stream::iter(ranges).buffered(self.settings.parts_in_flight);
+        let mut ranges = self.ranges(path, size);
         let mut bytes = Vec::new();
         while let Some(range) = ranges.try_next().await? {
             match range {

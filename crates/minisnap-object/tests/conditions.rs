@@ -102,7 +102,8 @@ async fn undecided_until_the_deadline(store: Counting, found: &str) {
     let error = tried.map(drop).expect_err("it isn't known whether it can be used");
     assert!(began.elapsed() >= limit && began.elapsed() < 2 * limit, "tried until the deadline: {:?}", began.elapsed());
     assert!(matches!(error, MiniSnapError::Backend { .. }), "{error}");
-    assert!(error.to_string().contains(found) && error.to_string().contains("SlowDown"), "{error}");
+    let cause = crate::support::cause(&error);
+    assert!(cause.contains(found) && cause.contains("SlowDown"), "{cause}");
 }
 
 /// Both look before either has published, so that the loser's attempt is on its way before it is refused.

@@ -1,64 +1,26 @@
 //! What is damaged, missing, or somebody else's: found, named, and left alone.
 
-use crate::support::faulty::{Fault, Faulty};
+use crate::support::{
+    bucket::{Bucket, KEEP, record},
+    faulty::{Fault, Faulty},
+};
 use futures_util::TryStreamExt;
-use minisnap_core::{Collected, CommitOptions, Generation, MiniSnapError, Operation, Precondition, SnapshotBackend};
+use minisnap_core::{
+    Collected, CommitOptions, Corruption, Generation, MiniSnapError, Operation, Precondition, SnapshotBackend,
+};
 use minisnap_object::{
     ObjectBackend,
     object_store::{ObjectStore, ObjectStoreExt, memory::InMemory, path::Path},
 };
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
-const KEEP: NonZeroUsize = NonZeroUsize::new(3).expect("it is not zero");
-
-struct Bucket {
-    store: Arc<dyn ObjectStore>,
-    backend: ObjectBackend,
-}
-
-impl Bucket {
-    /// A store with the snapshots of seqs 1 to 3, each of 300 bytes, which are three parts.
-    async fn with_three() -> (Self, Vec<Generation>) {
-        let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
-        let backend = ObjectBackend::new(store.clone(), "app").with_part_size(100);
-        let bucket = Self { store, backend };
-        for seq in 1..=3 {
-            bucket.commit(seq).await.expect("a publish");
-        }
-        let history = bucket.backend.history().await.expect("the history");
-        (bucket, history)
-    }
-
-    async fn commit(&self, seq: u64) -> minisnap_core::Result<minisnap_core::Committed> {
-        let mut staged = self.backend.stage(seq).await?;
-        staged.write_all(&[b'0' + u8::try_from(seq).expect("a digit"); 300]).expect("a stage takes bytes");
-        staged.commit(CommitOptions::new(KEEP)).await
-    }
-
-    fn json(&self, generation: &Generation) -> Path {
-        Path::from(format!("app/snapshots/{generation}/snapshot.json"))
-    }
-
-    async fn put(&self, path: &Path, bytes: impl Into<bytes::Bytes>) {
-        self.store.put(path, bytes.into().into()).await.expect("a put");
-    }
-
-    async fn get(&self, path: &Path) -> bytes::Bytes {
-        self.store.get(path).await.expect("an object").bytes().await.expect("its bytes")
-    }
-}
-
-/// The record as anyone can read it.
-fn record() -> Path {
-    Path::from("app/snapshots/current")
-}
-
 #[tokio::test]
 async fn remedy_goes_back_only_where_something_is_intact() {
     let (bucket, history) = Bucket::with_three().await;
     for (damaged, left) in [(0, Some(1)), (1, Some(2)), (2, None)] {
         bucket.put(&bucket.json(&history[damaged]), "[").await;
-        let text = bucket.backend.read(&history[0]).await.expect_err("it is damaged").to_string();
+        let error = bucket.backend.read(&history[0]).await.expect_err("it is damaged");
+        let text = error.help().expect("a remedy");
         match left {
             Some(newest) => {
                 assert!(text.contains(&format!("restore the newest intact generation, {}", history[newest])), "{text}");
@@ -238,9 +200,15 @@ async fn a_lost_record_is_corrupt_for_readers_and_writers_and_nothing_is_removed
         ] {
             let error = outcome.expect_err("the record is lost");
             assert!(matches!(error, MiniSnapError::Corrupt { .. }), "{error}");
-            let text = error.to_string();
-            assert!(history.iter().all(|generation| text.contains(generation.name())), "{text}");
-            assert!(text.contains("app/snapshots/current") && text.contains("put back the latest version"), "{text}");
+            let MiniSnapError::Corrupt { at, found: Corruption::RecordMissing { generations }, .. } = &error else {
+                panic!("{error}")
+            };
+            assert!(
+                history.iter().all(|generation| generations.iter().any(|name| name == generation.name())),
+                "{error}"
+            );
+            assert_eq!(at.location(), "InMemory/app/snapshots/current");
+            assert!(error.help().is_some_and(|help| help.contains("put back the latest version")), "{error}");
         }
     }
     bucket.put(&record(), record_text).await;

@@ -118,6 +118,11 @@ fn a_client_is_quoted_where_it_quotes_no_secret() {
 
 /// A server that answers each request with 503, and how many it got.
 fn overloaded_server() -> (String, Arc<AtomicUsize>) {
+    server_that_answers("503 Slow Down")
+}
+
+/// A server that answers each request with this status, and how many it got.
+fn server_that_answers(status: &'static str) -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let requests = Arc::new(AtomicUsize::new(0));
@@ -128,7 +133,7 @@ fn overloaded_server() -> (String, Arc<AtomicUsize>) {
             // The head of a request fits into one read, and a GET has no more.
             if stream.read(&mut [0; 8192]).is_ok_and(|read| read > 0) {
                 count.fetch_add(1, Ordering::SeqCst);
-                let answer = "HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+                let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
                 stream.write_all(answer.as_bytes()).unwrap();
             }
         }
@@ -150,4 +155,31 @@ async fn a_failed_request_is_repeated_as_often_and_as_long_as_the_options_say() 
         backend.current().await.unwrap_err();
         assert_eq!(requests.load(Ordering::SeqCst), expected, "{options:?}");
     }
+}
+
+/// By the client's own errors, as it makes them of real answers: the status is in a private type of it.
+#[tokio::test]
+async fn errors_are_transient_only_where_a_retry_may_help() {
+    let failed = async |endpoint: &str| {
+        let options =
+            [("endpoint_url", endpoint), ("allow_http", "true"), ("skip_signature", "true"), ("max_retries", "0")];
+        ObjectBackend::open("s3://bucket/app", options).unwrap().current().await.unwrap_err()
+    };
+    for (status, transient) in [
+        ("503 Slow Down", true),
+        ("500 Internal Server Error", true),
+        ("429 Too Many Requests", true),
+        ("400 Bad Request", false),
+        ("401 Unauthorized", false),
+        ("403 Forbidden", false),
+    ] {
+        let (endpoint, _) = server_that_answers(status);
+        let error = failed(&endpoint).await;
+        assert!(matches!(error, MiniSnapError::Backend { .. }), "{status}: {error}");
+        assert_eq!(error.is_transient(), transient, "{status}: {error}");
+    }
+    // Nobody listens there any more.
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let error = failed(&format!("http://{closed}")).await;
+    assert!(error.is_transient(), "{error}");
 }

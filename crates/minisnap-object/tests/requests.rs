@@ -142,6 +142,24 @@ async fn what_other_writers_cost() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn expire_and_verify_cost_what_the_table_says() {
+    let bench = Bench::new();
+    for seq in 1..=2 {
+        bench.create(&bench.backend, seq, 100).await;
+    }
+    let (found, requests, trips) = bench.cost(bench.backend.verify()).await;
+    assert_eq!(found.unwrap().generations.len(), 2);
+    let two = Requests { lists: 2, gets: 1 + 2 * 2, ..Requests::default() };
+    expect("verify, two generations", (requests, trips), (two, 2 + 2 * 2));
+    let (expired, requests, trips) = bench.cost(bench.backend.expire(NonZeroUsize::MIN)).await;
+    assert_eq!(expired.unwrap().len(), 1);
+    expect("expire", (requests, trips), (Requests { puts: 1, gets: 1, deletes: 1, ..Requests::default() }, 3));
+    let (expired, requests, trips) = bench.cost(bench.backend.expire(NonZeroUsize::MIN)).await;
+    assert_eq!(expired.unwrap(), []);
+    expect("expire, nothing to do", (requests, trips), (Requests { gets: 1, ..Requests::default() }, 1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_sweep_of_nothing_is_a_list_and_a_look() {
     let bench = Bench::new();
     bench.create(&bench.backend, 1, 100).await;

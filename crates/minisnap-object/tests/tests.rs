@@ -8,11 +8,23 @@ mod conditions;
 mod conformance;
 /// Objects that are missing, cut short or not what the record says.
 mod damage;
+/// Reducing the retention.
+mod expire;
+/// Giving up a store.
+mod give_up;
+/// Corruption that is moved aside.
+mod heal;
 /// Opening by URL and options.
 mod opening;
+/// Maintenance, over HTTP.
+mod over_http;
+/// Reading in pieces.
+mod pieces;
 /// How many requests an operation makes.
 mod requests;
 /// Stores to test with.
 mod support;
 /// Uploads and downloads in parts.
 mod transfers;
+/// Checking a whole store.
+mod verify;

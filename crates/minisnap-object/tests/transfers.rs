@@ -156,8 +156,9 @@ async fn an_upload_that_fails_is_an_error_and_aborted_and_the_old_pair_stays() {
         let published = staged.commit(CommitOptions::new(KEEP)).await.expect_err("an upload failed");
         let error = written.err().unwrap_or(published);
         assert!(error.outcome_known(), "{fault:?}: {error}");
-        let text = error.to_string();
-        assert!(text.contains("Faulty/app/snapshots/") && text.contains("as the test planned"), "{fault:?}: {text}");
+        assert!(error.at().location().contains("Faulty/app/snapshots/"), "{fault:?}: {error}");
+        let cause = crate::support::cause(&error);
+        assert!(cause.contains("as the test planned"), "{fault:?}: {cause}");
         assert_eq!(backend.current().await.expect("a look"), Some(old), "{fault:?}");
         if fault != Fault::Begin {
             assert_eq!(aborted.load(Ordering::SeqCst), 1, "{fault:?}");
@@ -233,7 +234,8 @@ async fn a_record_that_went_back_during_a_publish_leaves_its_outcome_unknown_and
     let staged = backend.stage(2).await.expect("a stage");
     let error = staged.commit(CommitOptions::new(KEEP)).await.expect_err("what was published is gone");
     assert!(!error.outcome_known(), "{error}");
-    assert!(error.to_string().contains("an older one put in its place"), "{error}");
+    let cause = crate::support::cause(&error);
+    assert!(cause.contains("an older one put in its place"), "{cause}");
 }
 
 /// What keeps a large state from being in memory as a whole: of eight parts written seven are full, and at most two may be
@@ -281,5 +283,6 @@ async fn a_range_that_comes_back_short_is_a_failure_of_the_store_and_no_damage()
     let published = staged.commit(CommitOptions::new(KEEP)).await.expect("a publish");
     let error = backend.read(published.generation()).await.expect_err("there is a byte missing from each range");
     assert!(matches!(error, MiniSnapError::Backend { .. }), "{error}");
-    assert!(error.to_string().contains("another range than it was asked for"), "{error}");
+    let cause = crate::support::cause(&error);
+    assert!(cause.contains("another range than it was asked for"), "{cause}");
 }

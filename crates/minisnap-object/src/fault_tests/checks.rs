@@ -6,7 +6,7 @@ use super::{
     profile::Writer,
     reader,
     violation::Kind,
-    world::{Attempt, Outcome, Sighting, When, World},
+    world::{Attempt, Expiry, Outcome, Sighting, When, World},
     writer,
 };
 use crate::ObjectBackend;
@@ -61,7 +61,7 @@ pub(super) async fn clean(world: &Arc<World>) {
 /// Whether all that was answered fits together.
 pub(super) fn whole(world: &World) {
     let book = world.book();
-    let (attempts, sightings) = (book.attempts.clone(), book.sightings.clone());
+    let (attempts, sightings, expiries) = (book.attempts.clone(), book.sightings.clone(), book.expiries.clone());
     let published = book.ledger.published.clone();
     drop(book);
     for (name, number) in &published {
@@ -74,6 +74,8 @@ pub(super) fn whole(world: &World) {
     let operations: Option<Vec<_>> = (attempts.iter().enumerate())
         .filter_map(|(own, attempt)| of_attempt(own, attempt, &number).transpose())
         .chain(sightings.iter().map(|sighting| of_sighting(sighting, &number)))
+        .chain(expiries.iter().filter(|expiry| !expiry.failed).map(|expiry| of_expiry(expiry, &number)))
+        .chain(expiries.iter().filter_map(earlier_effect).map(Ok))
         .collect::<Result<_, _>>()
         .map_err(|name| {
             world.violation(Kind::NeverCommitted, format!("somebody was told of {name}, which was never published"));
@@ -115,6 +117,23 @@ fn of_attempt(own: usize, attempt: &Attempt, number: Number<'_>) -> Result<Optio
         }
     };
     Ok(Some(Operation { called, answered, action }))
+}
+
+/// One that was told nothing may have taken effect, or do so later.
+fn of_expiry(expiry: &Expiry, number: Number<'_>) -> Result<Operation, String> {
+    let find = |name: &String| number(name).ok_or_else(|| name.clone());
+    let told = expiry.told.as_ref().map(|told| told.iter().map(find).collect()).transpose()?;
+    let answered = told.as_ref().and(expiry.over);
+    let action = Action::Expire { retain: expiry.retain, told, until: None };
+    Ok(Operation { called: expiry.called, answered, action })
+}
+
+/// One that didn't know whether it took effect did it again, before it returned.
+fn earlier_effect(expiry: &Expiry) -> Option<Operation> {
+    let until = expiry.over?;
+    expiry.told.as_ref().filter(|told| told.len() > 1)?;
+    let action = Action::Expire { retain: expiry.retain, told: None, until: Some(until) };
+    Some(Operation { called: expiry.called, answered: None, action })
 }
 
 fn of_sighting(sighting: &Sighting, number: Number<'_>) -> Result<Operation, String> {

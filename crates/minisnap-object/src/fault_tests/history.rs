@@ -1,8 +1,9 @@
-//! One history: three writers and two readers over one prefix, all that happens to them drawn from a seed.
+//! One history: three writers, two readers and perhaps somebody who expires over one prefix, all that happens to them drawn from a seed.
 
 use super::{
     checks,
     dice::Dice,
+    expirer,
     faulty_store::Client,
     operator,
     profile::{Reader, Use, Writer},
@@ -74,6 +75,9 @@ async fn history(world: Arc<World>) {
     }
     for (place, plan) in world.profile.readers.iter().cloned().enumerate() {
         actors.spawn(reader::read(Actor::new(world.clone(), format!("r{place}")), plan));
+    }
+    if let Some(plan) = world.profile.expirer.clone() {
+        actors.spawn(expirer::expire(Actor::new(world.clone(), "x".into()), plan));
     }
     if let Some((after, lasts)) = world.profile.loss {
         actors.spawn(operator::lose_the_record(world.clone(), after, lasts));

@@ -102,7 +102,7 @@ impl World {
         }
         let follows = match names_another {
             true => self.check_publish(&before, &after),
-            false => check_announcement(&before, &after),
+            false => self.check_announcement(&before, &after),
         };
         if let Err(found) = follows {
             self.violation(Kind::WrongSuccessor, found);
@@ -188,6 +188,23 @@ impl World {
         }
     }
 
+    /// That a record which names no new one announces a collection, and expires what it was asked to or nothing.
+    fn check_announcement(&self, before: &Record, after: &Record) -> Result<(), String> {
+        let retained = |record: &Record| record.retained().cloned().collect::<Vec<_>>();
+        let (was, is) = (retained(before), retained(after));
+        let asked_for = self.profile.expirer.as_ref().map(|expirer| expirer.retain);
+        match () {
+            // The empty record, before anything else is there. That it comes once only is seen by its digest.
+            () if *before == Record::default() && after == before => Ok(()),
+            () if after.sweeps != before.sweeps + 1 || after.published != before.published => {
+                Err(format!("nothing was published, and the counter went from {} to {}", before.sweeps, after.sweeps))
+            }
+            () if names(before) != names(after) => Err("without a publish, other names are in the record".into()),
+            () if was == is || asked_for.is_some_and(|retain| is.len() == retain && was.starts_with(&is)) => Ok(()),
+            () => Err(format!("without a publish, {} are retained of {}", is.len(), was.len())),
+        }
+    }
+
     /// That a publish puts one name before those that were there, and forgets none too early.
     fn check_names(&self, before: &Record, after: &Record) -> Result<(), String> {
         let (before, after, retained) = (names(before), names(after), after.retained().count());
@@ -199,21 +216,6 @@ impl World {
             }
             false => Ok(()),
         }
-    }
-}
-
-fn check_announcement(before: &Record, after: &Record) -> Result<(), String> {
-    let retained = |record: &Record| record.retained().cloned().collect::<Vec<_>>();
-    match () {
-        // The empty record, before anything else is there. That it comes once only is seen by its digest.
-        () if *before == Record::default() && after == before => Ok(()),
-        () if after.sweeps != before.sweeps + 1 => {
-            Err(format!("nothing was published, and the sweep counter went from {} to {}", before.sweeps, after.sweeps))
-        }
-        () if names(before) != names(after) || retained(before) != retained(after) => {
-            Err("the announcement of a sweep changed what was published".into())
-        }
-        () => Ok(()),
     }
 }
 

@@ -24,6 +24,8 @@ pub(super) enum Action {
     Publish { publish: Publish, told: Option<State> },
     /// Refused, because this is current.
     Refuse { publish: Publish, current: Option<usize> },
+    /// No more than `retain` are retained, or perhaps; `told` is what its caller was told has expired.
+    Expire { retain: usize, told: Option<State>, until: Option<u64> },
     /// A reader was told that this is current.
     Current(Option<usize>),
     /// A reader was told that this is retained.
@@ -88,6 +90,12 @@ impl Search<'_> {
             if self.operations[place].called > first_answer {
                 continue;
             }
+            // It may take effect, but not after that.
+            if let Action::Expire { until: Some(until), .. } = self.operations[place].action
+                && self.order.iter().any(|earlier| self.operations[*earlier].called > until)
+            {
+                continue;
+            }
             let Some(next) = self.step(state, &self.operations[place].action) else { continue };
             self.order.push(place);
             if self.explain(done | 1 << place, &next) {
@@ -110,6 +118,14 @@ impl Search<'_> {
             }
             Action::Refuse { publish, current } => {
                 (!self.allows(state, publish) && state.first() == current.as_ref()).then(|| state.clone())
+            }
+            Action::Expire { retain, told, .. } => {
+                let (left, expired) = state.split_at(state.len().min(*retain));
+                // Others may have expired some of those it was told of.
+                let fits = |told: &State| {
+                    expired.iter().all(|one| told.contains(one)) && !left.iter().any(|one| told.contains(one))
+                };
+                told.as_ref().is_none_or(fits).then(|| left.to_vec())
             }
             Action::Current(current) => (state.first() == current.as_ref()).then(|| state.clone()),
             Action::History(retained) => (state == retained).then(|| state.clone()),
@@ -187,6 +203,19 @@ mod tests {
         assert!(!fits(&[between(1, 2, refuse(When::Newer, None))]), "there is none");
         assert!(!fits(&[between(41, 42, refuse(When::Current(Some(2)), Some(2)))]), "that is current");
         assert!(fits(&[between(41, 42, refuse(When::Current(Some(1)), Some(2)))]));
+    }
+
+    #[test]
+    fn what_expired_is_not_retained_any_more() {
+        let expire = |called, told: &[usize]| {
+            between(called, called + 1, Action::Expire { retain: 1, told: Some(told.to_vec()), until: None })
+        };
+        let sees = |retained: &[usize]| between(60, 61, Action::History(retained.to_vec()));
+        assert!(fits(&[expire(50, &[1]), sees(&[2])]));
+        assert!(!fits(&[expire(50, &[1]), sees(&[2, 1])]), "it has expired");
+        assert!(!fits(&[expire(50, &[]), sees(&[2])]), "one expired");
+        assert!(!fits(&[expire(50, &[2, 1]), sees(&[2])]), "the current one stays");
+        assert!(fits(&[expire(25, &[]), sees(&[2, 1])]), "there was only one");
     }
 
     #[test]

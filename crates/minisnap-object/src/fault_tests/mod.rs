@@ -16,6 +16,7 @@
 
 mod checks;
 mod dice;
+mod expirer;
 mod fate;
 mod faulty_store;
 mod history;
@@ -40,10 +41,13 @@ use violation::{Violation, Wanted};
 use world::Tally;
 
 /// What must have happened in a few thousand histories, or they show nothing.
-const EXPECTED: [&str; 33] = [
+const EXPECTED: [&str; 36] = [
     "backend error",
     "busy",
     "conflict",
+    "expire: unknown or failed",
+    "expired",
+    "expired: nothing",
     "fault: 403, not applied",
     "fault: 409, applied later",
     "fault: 409, not applied",

@@ -31,6 +31,7 @@ pub(super) struct Profile {
     pub(super) part_size: usize,
     pub(super) writers: Vec<Writer>,
     pub(super) readers: Vec<Reader>,
+    pub(super) expirer: Option<Expirer>,
     /// One large and slow writer beside quick small ones; nobody sweeps, nobody dies, and nothing but replacements of the
     /// record goes wrong.
     pub(super) slow_beside_quick: bool,
@@ -85,8 +86,18 @@ pub(super) struct Reader {
     pub(super) fresh: bool,
 }
 
+/// Who reduces the retention without a commit.
+#[derive(Debug, Clone)]
+pub(super) struct Expirer {
+    pub(super) times: u64,
+    pub(super) retain: usize,
+    /// What its handle is like.
+    pub(super) handle: Writer,
+}
+
 impl Profile {
-    pub(super) fn draw(dice: &mut Dice) -> Self {
+    /// Whoever expires is drawn apart, so that the histories without one stay as they are.
+    pub(super) fn draw(dice: &mut Dice, apart: &mut Dice) -> Self {
         let slow_beside_quick = dice.chance(60);
         let swept = !slow_beside_quick && dice.chance(600);
         let pause = dice.pick(&[0, 5, 30, 200]);
@@ -109,12 +120,20 @@ impl Profile {
             page: dice.pick(&[2, 5, 1000]),
             probes: dice.chance(150),
             part_size: 64,
-            writers,
             readers: (0..2).map(|_| Reader { looks: 3 + dice.below(4), pause, fresh: dice.chance(300) }).collect(),
+            expirer: (!slow_beside_quick && apart.chance(300)).then(|| Expirer::draw(apart, &writers[0])),
+            writers,
             slow_beside_quick,
             loss: (!slow_beside_quick && dice.chance(150))
                 .then(|| (dice.below(600), dice.pick(&[20, 300, 3_000, 40_000]))),
         }
+    }
+}
+
+impl Expirer {
+    fn draw(dice: &mut Dice, like: &Writer) -> Self {
+        let retain = 1 + dice.below(2) as usize;
+        Self { times: 1 + dice.below(4), retain, handle: Writer { slowness: 1, ..like.clone() } }
     }
 }
 

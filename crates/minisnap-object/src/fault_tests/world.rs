@@ -50,6 +50,7 @@ pub(super) struct Book {
     pub(super) ledger: Ledger,
     pub(super) attempts: Vec<Attempt>,
     pub(super) sightings: Vec<Sighting>,
+    pub(super) expiries: Vec<Expiry>,
     /// From which event to which the record was lost; open-ended while it is.
     pub(super) losses: Vec<(u64, u64)>,
     /// What was found wrong, in that order: of each kind the first.
@@ -104,6 +105,18 @@ pub(super) struct Sighting {
     pub(super) only_current: bool,
 }
 
+/// One reduction of the retention, from its call on.
+#[derive(Debug, Clone)]
+pub(super) struct Expiry {
+    pub(super) called: u64,
+    pub(super) over: Option<u64>,
+    pub(super) retain: usize,
+    /// What it was told has expired, newest first; `None` if it wasn't told.
+    pub(super) told: Option<Vec<String>>,
+    /// It certainly did nothing.
+    pub(super) failed: bool,
+}
+
 /// A process: once it is dead, nothing of it sends a request any more.
 #[derive(Debug)]
 pub(super) struct Process {
@@ -138,7 +151,7 @@ impl Process {
 impl World {
     pub(super) fn new(seed: u64, traced: bool) -> Self {
         let mut dice = Dice::new(seed);
-        let profile = Profile::draw(&mut dice);
+        let profile = Profile::draw(&mut dice, &mut Dice::new(seed ^ 0x6578_7069));
         let book = Book {
             dice,
             calm: false,
@@ -150,6 +163,7 @@ impl World {
             ledger: Ledger::default(),
             attempts: Vec::new(),
             sightings: Vec::new(),
+            expiries: Vec::new(),
             losses: Vec::new(),
             violations: Vec::new(),
         };

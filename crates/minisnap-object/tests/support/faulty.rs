@@ -41,6 +41,14 @@ pub(crate) enum Fault {
     ShortRange,
     /// Objects whose name ends like this can't be deleted.
     Undeletable(&'static str),
+    /// An upload can't be aborted.
+    Abort,
+    /// The first part, and then the abort.
+    PartAndAbort,
+    /// Objects whose name ends like this can't be copied within the store.
+    Copy(&'static str),
+    /// Nothing goes wrong, but each request waits once before it is sent, and once before it is answered.
+    Yields,
 }
 
 /// A store in memory with a [`Fault`].
@@ -59,6 +67,13 @@ impl Faulty {
     }
 }
 
+/// Waits, if the store is like that.
+async fn wait(fault: Fault) {
+    if fault == Fault::Yields {
+        tokio::task::yield_now().await;
+    }
+}
+
 fn lost<T>() -> Result<T> {
     Err(Error::Generic { store: "Faulty", source: "the connection was reset, as the test planned".into() })
 }
@@ -72,6 +87,7 @@ impl fmt::Display for Faulty {
 #[minisnap_core::async_trait]
 impl ObjectStore for Faulty {
     async fn put_opts(&self, location: &Path, payload: PutPayload, opts: PutOptions) -> Result<PutResult> {
+        wait(self.fault).await;
         let replaces = location.as_ref().ends_with("current") && matches!(opts.mode, PutMode::Update(_));
         let earlier = if replaces { self.replaced.fetch_add(1, Ordering::SeqCst) } else { 0 };
         match (self.fault, earlier) {
@@ -91,7 +107,11 @@ impl ObjectStore for Faulty {
                 self.inner.put_opts(location, older.into(), PutOptions::default()).await?;
                 self.inner.put_opts(location, payload, opts).await
             }
-            _ => self.inner.put_opts(location, payload, opts).await,
+            _ => {
+                let put = self.inner.put_opts(location, payload, opts).await;
+                wait(self.fault).await;
+                put
+            }
         }
     }
 
@@ -104,6 +124,7 @@ impl ObjectStore for Faulty {
     }
 
     async fn get_opts(&self, location: &Path, mut options: GetOptions) -> Result<GetResult> {
+        wait(self.fault).await;
         if let (Fault::ShortRange, Some(GetRange::Bounded(range))) = (self.fault, &mut options.range) {
             range.end -= 1;
         }
@@ -114,6 +135,13 @@ impl ObjectStore for Faulty {
         &self,
         locations: futures_util::stream::BoxStream<'static, Result<Path>>,
     ) -> futures_util::stream::BoxStream<'static, Result<Path>> {
+        if self.fault == Fault::Yields {
+            let each = |path| async {
+                wait(Fault::Yields).await;
+                path
+            };
+            return self.inner.delete_stream(locations.then(each).boxed());
+        }
         let Fault::Undeletable(end) = self.fault else { return self.inner.delete_stream(locations) };
         let allowed = move |path: Result<Path>| async move {
             match path {
@@ -133,7 +161,15 @@ impl ObjectStore for Faulty {
     }
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
-        self.inner.copy_opts(from, to, options).await
+        match self.fault {
+            Fault::Copy(end) if from.as_ref().ends_with(end) => lost(),
+            _ => {
+                wait(self.fault).await;
+                let copied = self.inner.copy_opts(from, to, options).await;
+                wait(self.fault).await;
+                copied
+            }
+        }
     }
 }
 
@@ -152,6 +188,7 @@ impl MultipartUpload for FaultyUpload {
         self.part += 1;
         match self.fault {
             Fault::Part(failing) if failing == self.part => Box::pin(async { lost() }),
+            Fault::PartAndAbort => Box::pin(async { lost() }),
             Fault::Slow => Box::pin(async {
                 tokio::time::sleep(Duration::from_secs(1)).await;
                 part.await
@@ -173,6 +210,9 @@ impl MultipartUpload for FaultyUpload {
 
     async fn abort(&mut self) -> Result<()> {
         self.aborted.fetch_add(1, Ordering::SeqCst);
-        Ok(())
+        match self.fault {
+            Fault::Abort | Fault::PartAndAbort => lost(),
+            _ => Ok(()),
+        }
     }
 }

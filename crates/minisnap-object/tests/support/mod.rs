@@ -1,5 +1,6 @@
 //! What the tests share.
 
+pub(crate) mod bucket;
 pub(crate) mod counting;
 pub(crate) mod faulty;
 pub(crate) mod servers;
@@ -7,6 +8,11 @@ pub(crate) mod servers;
 use futures_util::TryStreamExt;
 use minisnap_object::object_store::{ObjectStore, ObjectStoreExt, path::Path};
 use std::sync::Arc;
+
+/// What an error says of its cause, which it doesn't say itself.
+pub(crate) fn cause(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(String::new, ToString::to_string)
+}
 
 /// Everything under `prefix` but the commit record and the files of the generations it retains: read from its text, as a
 /// person would, and not by the code under test.

@@ -1,0 +1,98 @@
+//! Reducing the retention without a commit: the numbered steps. Why they are safe is argued in `docs/object-store.md`, with the
+//! same numbers.
+//!
+//! 1. Look at the record. If no more than `retain` are retained, nothing expires and nothing is written.
+//! 2. See that the store keeps conditions, once per handle.
+//! 3. Replace the record, if it is still the one seen, by one that marks the generations beyond `retain` as `dropped` and raises
+//!    the collection counter.
+//! 4. Refused: look at the record. No answer: send the same again until the deadline, then look.
+//!    - It is the one seen before: the replacement may still arrive. To step 3; at the deadline, the outcome is unknown.
+//!    - It is another one, and retains none of those that step 3 marks: they have expired.
+//!    - It is another one, and retains some of them: the replacement didn't arrive and never will.
+//!
+//!    If it retains more than `retain`, to step 3 with what was seen now. At the deadline that is `Busy`, unless step 3 may have
+//!    arrived.
+//! 5. It is certain. Delete what the record says is dropped. What stays is deleted by a later commit.
+
+use crate::{
+    ObjectBackend,
+    record_store::{LAST_ATTEMPT, Replaced},
+    redact::{Source, StoreError},
+};
+use minisnap_core::{Generation, MiniSnapError, Operation, Result};
+use std::num::NonZeroUsize;
+use tokio::time::timeout;
+
+impl ObjectBackend {
+    /// Expires the generations beyond the newest `retain`. The steps are those of the module.
+    pub(crate) async fn expire_beyond(&self, retain: NonZeroUsize) -> Result<Vec<Generation>> {
+        // 1.
+        let mut seen = self.look(Operation::Expire).await?;
+        let mut expired = Vec::new();
+        if seen.record.beyond(retain).is_empty() {
+            return Ok(expired);
+        }
+        // 2.
+        self.check_conditions(Operation::Expire).await?;
+
+        let mut pace = self.pace_among_others(&seen.record);
+        // Whether an attempt over what was seen may have arrived or still arrive, whatever its answer was.
+        let mut may_arrive = false;
+        let record = loop {
+            let surplus = seen.record.beyond(retain);
+            if surplus.is_empty() {
+                break seen.record;
+            }
+            // 3.
+            let reduced = seen.record.expire(retain);
+            let why = match self.replace(&seen, &reduced, pace.left().max(LAST_ATTEMPT)).await {
+                Replaced::Yes => {
+                    expired.splice(0..0, surplus);
+                    break reduced;
+                }
+                // 4.
+                Replaced::NoAnswer(_) if !pace.is_over() => {
+                    may_arrive = true;
+                    pace.pause().await;
+                    continue;
+                }
+                Replaced::NoAnswer(error) => error,
+                Replaced::Unsupported(error) if !may_arrive => {
+                    return Err(self.unsupported(Operation::Expire, "If-Match", &error.to_string()));
+                }
+                Replaced::Refused(error) | Replaced::Unsupported(error) => StoreError::from(&error).into(),
+            };
+            let now =
+                self.look_back(Operation::Expire, &mut pace).await.map_err(|why| self.not_known_to_expire(why))?;
+            if now.record == seen.record {
+                if pace.is_over() {
+                    return Err(self.not_known_to_expire(why));
+                }
+                may_arrive = true;
+            } else {
+                // Newer ones than those that expired earlier in this call.
+                if surplus.iter().all(|one| now.record.find_retained(one).is_none()) {
+                    expired.splice(0..0, surplus);
+                }
+                seen = now;
+                may_arrive = false;
+                if pace.is_over() && !seen.record.beyond(retain).is_empty() {
+                    return Err(match expired.is_empty() {
+                        true => self.busy(Operation::Expire, &pace),
+                        false => self.not_known_to_expire(why),
+                    });
+                }
+            }
+            pace.pause().await;
+        };
+        // 5.
+        let _ = timeout(self.settings.busy_timeout, self.delete_dropped(&record)).await;
+        Ok(expired)
+    }
+
+    /// The outcome is unknown, which harms nobody: to expire again is idempotent.
+    fn not_known_to_expire(&self, why: Source) -> MiniSnapError {
+        let transient = why.downcast_ref::<MiniSnapError>().is_none_or(MiniSnapError::is_transient);
+        MiniSnapError::Backend { at: self.at(Operation::Expire, &self.layout.current()), transient, source: why }
+    }
+}

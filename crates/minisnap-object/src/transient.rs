@@ -1,0 +1,89 @@
+//! Whether a request that failed may succeed when it is repeated later, without anybody's doing.
+
+use object_store::Error;
+use std::{error::Error as StdError, io::ErrorKind, iter::successors};
+
+/// Time-outs, connections that broke, and servers that are overloaded. What the client has a variant for (not found, not
+/// permitted, not supported, refused for a condition) fails again, and so does what nothing is known of.
+pub(crate) fn is_transient(error: &Error) -> bool {
+    let Error::Generic { .. } = error else { return false };
+    let first: &(dyn StdError + 'static) = error;
+    let mut causes = successors(Some(first), |&cause| cause.source());
+    let of_connection = causes.find_map(of_transport);
+    of_connection.unwrap_or_else(|| status(&error.to_string()).is_some_and(is_transient_status))
+}
+
+/// What the connection said, if this is about one.
+fn of_transport(cause: &(dyn StdError + 'static)) -> Option<bool> {
+    #[cfg(any(feature = "aws", feature = "azure", feature = "gcp"))]
+    if let Some(failed) = cause.downcast_ref::<object_store::client::HttpError>() {
+        use object_store::client::HttpErrorKind::{Connect, Interrupted, Request, Timeout};
+        return Some(matches!(failed.kind(), Connect | Interrupted | Request | Timeout));
+    }
+    let failed = cause.downcast_ref::<std::io::Error>()?;
+    Some(matches!(
+        failed.kind(),
+        ErrorKind::TimedOut
+            | ErrorKind::ConnectionRefused
+            | ErrorKind::ConnectionReset
+            | ErrorKind::ConnectionAborted
+            | ErrorKind::NotConnected
+            | ErrorKind::BrokenPipe
+            | ErrorKind::UnexpectedEof
+            | ErrorKind::Interrupted
+    ))
+}
+
+/// The status of an answer. The client has it in a private type, and shows it in this form alone; `tests/opening.rs` sees
+/// to it that it still does. An answer without one is a 200 with an error in its body, which only overloaded servers send.
+fn status(said: &str) -> Option<u16> {
+    match said.split_once("non-2xx status code: ") {
+        Some((_, rest)) => rest.get(..3)?.parse().ok(),
+        None => said.contains("Server returned error response").then_some(503),
+    }
+}
+
+fn is_transient_status(status: u16) -> bool {
+    matches!(status, 408 | 429 | 500..=599)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+
+    fn generic(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Error {
+        Error::Generic { store: "S3", source: source.into() }
+    }
+
+    #[test]
+    fn errors_are_transient_by_kind_and_status() {
+        use object_store::client::{HttpError, HttpErrorKind};
+        let http = |kind| generic(HttpError::new(kind, io::Error::other("it broke")));
+        for transient in [
+            http(HttpErrorKind::Connect),
+            http(HttpErrorKind::Timeout),
+            http(HttpErrorKind::Interrupted),
+            generic(io::Error::from(ErrorKind::ConnectionReset)),
+            generic("Server returned non-2xx status code: 503 Service Unavailable: SlowDown"),
+            generic("Server returned non-2xx status code: 429 Too Many Requests: "),
+            generic("Server returned error response: <Error><Code>InternalError</Code></Error>"),
+        ] {
+            assert!(is_transient(&transient), "{transient}");
+        }
+        let source = || "503".into();
+        for lasting in [
+            http(HttpErrorKind::Decode),
+            generic("Server returned non-2xx status code: 400 Bad Request: ExpiredToken"),
+            generic("the runtime was shut down"),
+            Error::NotFound { path: "a".into(), source: source() },
+            Error::PermissionDenied { path: "a".into(), source: source() },
+            Error::Unauthenticated { path: "a".into(), source: source() },
+            Error::Precondition { path: "a".into(), source: source() },
+            Error::AlreadyExists { path: "a".into(), source: source() },
+            Error::NotSupported { source: source() },
+        ] {
+            assert!(!is_transient(&lasting), "{lasting}");
+        }
+    }
+}
