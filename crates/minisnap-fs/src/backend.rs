@@ -119,13 +119,13 @@ impl FsBackend {
             .await
     }
 
-    /// Like [`accept_external_changes`](Self::reseal), if what stands there is still what somebody looked at and agreed to: this seq, and a JSON
+    /// Like [`accept_external_changes`](Self::accept_external_changes), if what stands there is still what somebody looked at and agreed to: this seq, and a JSON
     /// of this digest. It is judged on the very bytes that are published.
     ///
     /// # Errors
     ///
     /// [`ExternalChange`](MiniSnapError::ExternalChange) if it was changed since; nothing is changed then. Else those of
-    /// [`accept_external_changes`](Self::reseal).
+    /// [`accept_external_changes`](Self::accept_external_changes).
     pub async fn accept_external_changes_if(&self, seq: u64, digest: Digest) -> Result<Option<Committed>> {
         self.blocking(Operation::AcceptExternalChanges, move |store, caller| {
             external_changes::accept(store, Some((seq, digest)), caller)
