@@ -7,18 +7,15 @@
 use crate::{ErrorContext, Result};
 use std::{error::Error, fmt::Display, time::Duration};
 
-/// What `result` is of, isn't needed for the operation to succeed: if it failed, that is a [warning](left_undone), and no
-/// error.
+/// The operation succeeds without this: if `result` is an error, that is a [warning](left_undone), and no error.
 ///
 /// ```
 /// # use minisnap_core::{Result, events};
 /// # fn remove_orphans() -> Result<()> { Ok(()) }
 /// events::best_effort("remove orphans", remove_orphans());
 /// ```
-pub fn best_effort(action: &str, result: Result<()>) {
-    if let Err(error) = result {
-        left_undone(error.at(), action, &error);
-    }
+pub fn best_effort<T>(action: &str, result: Result<T>) -> Option<T> {
+    result.inspect_err(|error| left_undone(error.at(), action, error)).ok()
 }
 
 /// Warns that `action` failed, which is no error of the operation: a later one retries it. The target is `minisnap`.

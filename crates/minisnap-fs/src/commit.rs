@@ -33,7 +33,7 @@ use crate::{
     replace_record,
     stage::Stage,
 };
-use minisnap_core::{Collected, CommitOptions, Committed, ErrorContext, MiniSnapError, Operation, Result};
+use minisnap_core::{Collected, CommitOptions, Committed, ErrorContext, MiniSnapError, Operation, Result, events};
 use std::{num::NonZeroUsize, path::Path};
 
 /// Steps 1 and 2, as far as an empty stage.
@@ -45,8 +45,9 @@ pub(crate) fn begin(store: &Store, seq: u64, caller: &CallerWatch) -> Result<Sta
     let lock = StoreLock::acquire(disk, layout, store.patience, caller)?;
     let current = migrate::settle(disk, layout, &lock)?;
     // What is left over is in nobody's way but on a full disk, and there the next call says so.
-    let _ = History::from(disk, layout, current.as_ref())
+    let cleaned = History::from(disk, layout, current.as_ref())
         .and_then(|history| expire::clean(disk, layout, &lock, &history, RecordSync::Unknown));
+    events::best_effort("remove garbage", cleaned);
     let mut stage = Stage::create(disk, layout, seq)?;
     stage.set_disk(Disk::new(Operation::Write));
     Ok(stage)
@@ -102,7 +103,8 @@ pub(crate) fn commit(
     // 7.
     let retained = NonZeroUsize::new(base.retained).unwrap_or(retain);
     let published = Committed::new(generation, &base.older, retained);
-    let left = base.with(disk, layout, &name).ok().and_then(|history| {
+    let history = events::best_effort("look up what expired", base.with(disk, layout, &name));
+    let left = history.and_then(|history| {
         store.found_corrupt.forget_expired(&history);
         expire::clean_but_one(disk, layout, &lock, &history)
     });

@@ -11,7 +11,7 @@ use crate::{
     record::{self, History},
     replace_record,
 };
-use minisnap_core::{Collected, Result};
+use minisnap_core::{Collected, Result, events};
 use std::{
     collections::HashSet,
     path::{Path, PathBuf},
@@ -97,13 +97,14 @@ pub(crate) fn renew(disk: Disk, layout: &Layout, lock: &StoreLock, history: &His
 /// longer stays small, and so does the number of open files. What can't be removed waits for the next publish.
 pub(crate) fn clean_but_one(disk: Disk, layout: &Layout, _lock: &StoreLock, history: &History) -> Option<Doomed> {
     let mut left = None;
-    let _ = each_doomed(disk, layout, history, |doomed| {
+    let cleaned = each_doomed(disk, layout, history, |doomed| {
         if left.is_none() && doomed.can_wait() {
             left = Some(doomed);
             return Ok(());
         }
         doomed.remove().map(drop)
     });
+    events::best_effort("remove expired generations", cleaned);
     left
 }
 

@@ -15,7 +15,7 @@ use crate::{
     stage::Stage,
 };
 use minisnap_core::{
-    Absence, Committed, Digest, ExternalChange, MiniSnapError, Operation, Result,
+    Absence, Committed, Digest, ExternalChange, MiniSnapError, Operation, Result, events,
     format::{JSON_NAME, SEQ_NAME, check_json},
 };
 use std::{
@@ -73,9 +73,10 @@ pub(crate) fn accept(store: &Store, agreed: Option<(u64, Digest)>, caller: &Call
     replace_record::swap(disk, layout, &lock, &mut stage, &name)
         .map_err(|failure| failure.of_publishing(disk, layout, &name, Some(&current)))?;
     // 4.
-    let _ = migrate::settle(disk, layout, &lock);
-    let _ = History::from(disk, layout, Some(&name))
+    events::best_effort("place the links", migrate::settle(disk, layout, &lock));
+    let cleaned = History::from(disk, layout, Some(&name))
         .and_then(|history| expire::clean(disk, layout, &lock, &history, RecordSync::Done));
+    events::best_effort("remove garbage", cleaned);
     Ok(Some(Committed::new(generation, &older, NonZeroUsize::MAX)))
 }
 

@@ -9,7 +9,7 @@
 //!    queue; or, if the process dies, the next writer, who finds it unlocked.
 
 use crate::{expire::Doomed, layout::Layout, lock::Owner};
-use minisnap_core::{Collected, spawn_blocking};
+use minisnap_core::{Collected, events, spawn_blocking};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use tokio::runtime::Handle;
 
@@ -21,6 +21,8 @@ pub(crate) struct Later {
     waiting: Arc<Mutex<Option<Doomed>>>,
     owner: Owner,
 }
+
+const REMOVE: &str = "remove an expired generation";
 
 impl Later {
     pub(crate) fn new(layout: &Layout) -> Self {
@@ -37,7 +39,7 @@ impl Later {
                 }
             }
             Err(doomed) => {
-                let _ = doomed.remove_later(&self.layout);
+                events::best_effort(REMOVE, doomed.remove_later(&self.layout));
             }
         }
     }
@@ -50,7 +52,7 @@ impl Later {
         }
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let removed = waiting.take().map(|doomed| doomed.remove_later(&self.layout));
-        removed.and_then(Result::ok).unwrap_or_default()
+        removed.and_then(|removed| events::best_effort(REMOVE, removed)).unwrap_or_default()
     }
 
     /// Gives it back if there is one already.

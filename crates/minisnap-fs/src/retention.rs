@@ -18,7 +18,7 @@ use crate::{
     lock::{CallerWatch, StoreLock},
     record::{self, History},
 };
-use minisnap_core::{Generation, MiniSnapError, Operation, Result};
+use minisnap_core::{Generation, MiniSnapError, Operation, Result, events};
 use std::num::NonZeroUsize;
 
 /// Retains the newest `retain` generations, and returns those that expired, newest first.
@@ -59,7 +59,8 @@ pub(crate) fn expire(store: &Store, retain: NonZeroUsize, caller: &CallerWatch) 
     let reduced = history.reduced(reach);
     expire::renew(disk, layout, &lock, &reduced)?;
     // 4.
-    let _ = expire::clean(disk, layout, &lock, &reduced, RecordSync::Done);
+    let cleaned = expire::clean(disk, layout, &lock, &reduced, RecordSync::Done);
+    events::best_effort("remove expired generations", cleaned);
     store.found_corrupt.forget_expired(&reduced);
     Ok(expired.into_iter().map(|expired| expired.generation).collect())
 }

@@ -9,7 +9,7 @@ use crate::{
     parallel,
 };
 use minisnap_core::{
-    Digester, MiniSnapError, Result,
+    Digester, MiniSnapError, Result, events,
     format::{CHUNK, SEQ_NAME, seq_text},
 };
 use std::{
@@ -43,8 +43,7 @@ impl Stage {
         let json = match WriterLock::create(disk, &folder) {
             Ok(json) => json,
             Err(error) => {
-                // As good as it goes: the next writer tries again.
-                let _ = expire::remove_generation(disk, &folder);
+                events::best_effort("remove a stage", expire::remove_generation(disk, &folder));
                 return Err(error);
             }
         };
@@ -188,8 +187,7 @@ impl Stage {
 impl Drop for Stage {
     fn drop(&mut self) {
         if !self.kept && self.json.is_owned() {
-            // What can't be removed now is left to whoever publishes next.
-            let _ = expire::remove_generation(self.disk, &self.folder);
+            events::best_effort("remove a stage", expire::remove_generation(self.disk, &self.folder));
         }
     }
 }

@@ -48,7 +48,7 @@ pub(crate) fn problem(error: MiniSnapError) -> Result<Problem> {
     let (location, help) = (error.at().location().to_owned(), error.help().map(String::from));
     let found = match error {
         MiniSnapError::Corrupt { found, .. } => found,
-        MiniSnapError::ExternalChange { found, .. } => Corruption::Other(found.to_string()),
+        MiniSnapError::ExternalChange { found, .. } => Corruption::ExternalChange(found),
         MiniSnapError::NotFound { found, .. } => Corruption::Other(found.to_string()),
         MiniSnapError::InvalidSequence { found, .. } => Corruption::Other(format!("it holds {found}, not a seq")),
         error => return Err(error),

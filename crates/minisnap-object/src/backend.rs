@@ -12,7 +12,7 @@ use crate::{
 use async_trait::async_trait;
 use minisnap_core::{
     Bytes, ChunkStream, Collected, ErrorContext, Generation, MiniSnapError, Operation, Result, SnapshotBackend,
-    StagedSnapshot, Verification,
+    StagedSnapshot, Verification, events,
 };
 use object_store::{ObjectStore, path::Path};
 use std::{
@@ -151,8 +151,8 @@ impl ObjectBackend {
     pub(crate) async fn delete_dropped(&self, record: &Record) -> HashSet<String> {
         let dropped: Vec<_> = record.dropped().map(Generation::name).collect();
         let doomed = dropped.iter().flat_map(|name| self.layout.files(name)).collect();
-        // What failed stays dropped, for the next publish.
-        let (gone, _) = self.delete(doomed).await;
+        // What failed stays dropped, for the next commit.
+        let gone = self.delete_best_effort(Operation::Commit, doomed).await;
         let all_gone = |name: &&str| self.layout.files(name).iter().all(|file| gone.contains(file));
         dropped.into_iter().filter(all_gone).map(str::to_owned).collect()
     }
@@ -163,10 +163,9 @@ impl ObjectBackend {
         if last.is_some_and(|last| now.duration_since(last) < self.settings.grace_time) {
             return Listing::default();
         }
-        // A publish doesn't fail because something couldn't be cleaned up.
-        let Ok(listing) = self.list(Operation::Commit, self.settings.grace_time).await else {
-            return Listing::default();
-        };
+        // A commit doesn't fail because something couldn't be cleaned up.
+        let listed = self.list(Operation::Commit, self.settings.grace_time).await;
+        let Some(listing) = events::best_effort("list garbage", listed) else { return Listing::default() };
         *self.warm.listed() = Some(now);
         listing
     }

@@ -1,6 +1,6 @@
 //! How long to go on trying, and how long to pause in between.
 
-use minisnap_core::Digest;
+use minisnap_core::{Digest, ErrorContext, events};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
@@ -15,12 +15,14 @@ pub(crate) struct Pace {
     limit: Duration,
     pauses: u32,
     own: String,
+    /// For the events.
+    at: ErrorContext,
 }
 
 impl Pace {
     /// For as long as `limit`; `own` is a text that others don't have.
-    pub(crate) fn new(limit: Duration, own: &str) -> Self {
-        Self { began: Instant::now(), limit, pauses: 0, own: own.to_owned() }
+    pub(crate) fn new(at: ErrorContext, limit: Duration, own: &str) -> Self {
+        Self { began: Instant::now(), limit, pauses: 0, own: own.to_owned(), at }
     }
 
     pub(crate) fn elapsed(&self) -> Duration {
@@ -37,6 +39,7 @@ impl Pace {
 
     /// Up to half a second, and not beyond the deadline. The first is none.
     pub(crate) async fn pause(&mut self) {
+        events::retrying(&self.at, self.elapsed(), &"the store gave no answer, or others were first");
         if self.pauses > 0 {
             let most = SHORTEST * (1 << (self.pauses - 1).min(DOUBLINGS));
             let drawn = Digest::of(format!("{} {}", self.own, self.pauses).as_bytes());
@@ -50,6 +53,11 @@ impl Pace {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use minisnap_core::Operation;
+
+    fn at() -> ErrorContext {
+        ErrorContext::new(Operation::Commit, "a test")
+    }
 
     async fn pause(pace: &mut Pace) -> Duration {
         let began = Instant::now();
@@ -61,7 +69,8 @@ mod tests {
     async fn pauses_double_up_to_half_a_second_and_each_writer_draws_its_share() {
         const WRITERS: usize = 100;
         let limit = Duration::from_secs(3600);
-        let mut paces: Vec<_> = (0..WRITERS).map(|writer| Pace::new(limit, &format!("writer {writer}"))).collect();
+        let mut paces: Vec<_> =
+            (0..WRITERS).map(|writer| Pace::new(at(), limit, &format!("writer {writer}"))).collect();
         for most in [0, 2, 4, 8, 16, 32, 64, 128, 256, 512, 512, 512] {
             let mut drawn = Vec::new();
             for pace in &mut paces {
@@ -78,7 +87,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_last_pause_ends_at_the_deadline() {
         let limit = Duration::from_millis(1500);
-        let mut pace = Pace::new(limit, "a writer");
+        let mut pace = Pace::new(at(), limit, "a writer");
         let began = Instant::now();
         while !pace.is_over() {
             assert_eq!(Some(pace.left()), limit.checked_sub(pace.elapsed()));

@@ -32,7 +32,7 @@ use crate::{
 use minisnap_core::{Committed, Generation, MiniSnapError, Operation, Precondition, Result, format::seq_text};
 use object_store::ObjectStoreExt;
 use std::{collections::HashSet, num::NonZeroUsize, time::SystemTime};
-use tokio::{runtime::Handle, time::timeout};
+use tokio::runtime::Handle;
 
 /// Publishes what was staged. The steps are those of the module.
 pub(crate) async fn commit(mut stage: Stage, when: &Precondition, retain: NonZeroUsize) -> Result<Committed> {
@@ -76,8 +76,7 @@ pub(crate) async fn commit(mut stage: Stage, when: &Precondition, retain: NonZer
     backend.forget_corrupt(&attempt.aside.take().unwrap_or_default());
     leftovers.published(attempt.generation.name());
     doomed.extend(attempt.listing.probes());
-    // What isn't gone by then, a later one finds.
-    let _ = timeout(backend.settings.busy_timeout, backend.delete(doomed)).await;
+    backend.delete_best_effort(Operation::Commit, doomed).await;
     Ok(published)
 }
 
@@ -116,7 +115,7 @@ impl Attempt<'_> {
         retain: NonZeroUsize,
     ) -> Result<(Committed, Vec<object_store::path::Path>)> {
         let backend = self.backend;
-        let mut pace = Pace::new(backend.settings.busy_timeout, self.generation.name());
+        let mut pace = Pace::new(backend.at_record(), backend.settings.busy_timeout, self.generation.name());
         // Whether an attempt over this base may have arrived or still arrive, whatever its answer was.
         let mut may_arrive = false;
         loop {
@@ -288,6 +287,6 @@ impl Drop for Leftovers {
         let doomed: Vec<_> = self.names.iter().flat_map(|name| self.backend.layout.files(name)).collect();
         let backend = self.backend.clone();
         // If the runtime is shutting down, a sweep will find them.
-        self.runtime.spawn(async move { backend.delete(doomed).await });
+        self.runtime.spawn(async move { backend.delete_best_effort(Operation::Discard, doomed).await });
     }
 }

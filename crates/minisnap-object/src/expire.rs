@@ -21,7 +21,6 @@ use crate::{
 };
 use minisnap_core::{Generation, MiniSnapError, Operation, Result};
 use std::num::NonZeroUsize;
-use tokio::time::timeout;
 
 impl ObjectBackend {
     /// Expires the generations beyond the newest `retain`. The steps are those of the module.
@@ -35,7 +34,7 @@ impl ObjectBackend {
         // 2.
         self.check_conditions(Operation::Expire).await?;
 
-        let mut pace = self.pace_among_others(&seen.record);
+        let mut pace = self.pace_among_others(Operation::Expire, &seen.record);
         // Whether an attempt over what was seen may have arrived or still arrive, whatever its answer was.
         let mut may_arrive = false;
         let record = loop {
@@ -86,7 +85,7 @@ impl ObjectBackend {
             pace.pause().await;
         };
         // 5.
-        let _ = timeout(self.settings.busy_timeout, self.delete_dropped(&record)).await;
+        self.delete_dropped(&record).await;
         Ok(expired)
     }
 

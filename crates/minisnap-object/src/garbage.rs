@@ -15,18 +15,22 @@ use crate::{
     layout::Found,
     record::Record,
     record_store::{Look, Replaced},
+    redact::StoreError,
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
-use minisnap_core::{Collected, MiniSnapError, Operation, Result};
+use minisnap_core::{Collected, MiniSnapError, Operation, Result, events};
 use object_store::{ObjectStore, path::Path};
 use std::{
     collections::HashSet,
     time::{Duration, SystemTime},
 };
+use tokio::time::timeout;
 
 /// A probe lives for a moment. Younger ones are spared whatever the grace time is: removing one while it is raced for would
 /// make the store look as if it broke conditions.
 const LIFE_OF_A_PROBE: Duration = Duration::from_secs(5);
+
+const DELETE: &str = "delete garbage";
 
 /// The objects of this store, as they were listed, that are old enough.
 #[derive(Debug, Default)]
@@ -116,7 +120,7 @@ impl ObjectBackend {
 
     /// Raises the sweep counter above that of `seen`, or sees that somebody did. Returns the record since then.
     async fn announce(&self, seen: Look) -> Result<Record> {
-        let mut pace = self.pace_among_others(&seen.record);
+        let mut pace = self.pace_among_others(Operation::CollectGarbage, &seen.record);
         let mut look = seen.clone();
         while !look.record.may_have_swept_since(&seen.record) {
             let announced = look.record.collect_garbage();
@@ -137,6 +141,22 @@ impl ObjectBackend {
             look = self.look(Operation::CollectGarbage).await?;
         }
         Ok(look.record)
+    }
+
+    /// Deletes objects, within the busy timeout. What isn't gone by then, a later collection finds.
+    pub(crate) async fn delete_best_effort(&self, operation: Operation, doomed: Vec<Path>) -> HashSet<Path> {
+        let at = || self.at(operation, self.layout.snapshots());
+        match timeout(self.settings.busy_timeout, self.delete(doomed)).await {
+            Ok((gone, None)) => gone,
+            Ok((gone, Some(error))) => {
+                events::left_undone(&at(), DELETE, &StoreError::from(&error));
+                gone
+            }
+            Err(late) => {
+                events::left_undone(&at(), DELETE, &late);
+                HashSet::new()
+            }
+        }
     }
 
     /// Deletes objects, as many as can be: which are gone, and the first failure.

@@ -22,7 +22,6 @@ use crate::{
 use minisnap_core::{Digest, MiniSnapError, Operation, Result, random_name_part};
 use object_store::path::Path;
 use std::collections::BTreeMap;
-use tokio::time::timeout;
 
 /// What was copied: each original with its copy.
 type Copies = BTreeMap<Path, Path>;
@@ -59,7 +58,7 @@ impl ObjectBackend {
         if self.begin_anew(&lost, &anew).await? {
             // 5. What stays is of nobody the new record knows, and later collections delete it.
             let originals = copies.keys().filter(|path| **path != self.layout.current()).cloned().collect();
-            let _ = timeout(self.settings.busy_timeout, self.delete(originals)).await;
+            self.delete_best_effort(Operation::GiveUp, originals).await;
         }
         Ok(copies.values().map(|copy| self.at(Operation::GiveUp, copy).location().to_owned()).collect())
     }
@@ -74,7 +73,7 @@ impl ObjectBackend {
             Ok(()) => Ok(copies),
             Err(error) => {
                 // Whoever deletes an original has a copy of its own.
-                let _ = timeout(self.settings.busy_timeout, self.delete(copies.into_values().collect())).await;
+                self.delete_best_effort(Operation::GiveUp, copies.into_values().collect()).await;
                 Err(error)
             }
         }
@@ -101,7 +100,7 @@ impl ObjectBackend {
 
     /// Step 4: whether the record is certainly the one that begins anew, and the originals are of nobody.
     async fn begin_anew(&self, lost: &Lost, anew: &Record) -> Result<bool> {
-        let mut pace = self.pace_among_others(anew);
+        let mut pace = self.pace_among_others(Operation::GiveUp, anew);
         loop {
             let why: Source = match self.replace(&lost.look, anew, pace.left().max(LAST_ATTEMPT)).await {
                 Replaced::Yes => return Ok(true),

@@ -185,9 +185,9 @@ impl ObjectBackend {
     }
 
     /// For attempts to replace the record that others may have seen at the same moment: they must not pause as long.
-    pub(crate) fn pace_among_others(&self, seen: &Record) -> Pace {
+    pub(crate) fn pace_among_others(&self, operation: Operation, seen: &Record) -> Pace {
         let own = layout::draw_name(0).unwrap_or_else(|_| seen.to_text());
-        Pace::new(self.settings.busy_timeout, &own)
+        Pace::new(self.at(operation, &self.layout.current()), self.settings.busy_timeout, &own)
     }
 
     /// The error when others were first each time until the deadline.

@@ -8,7 +8,7 @@ use crate::{
     transient::is_transient,
 };
 use futures_util::future::join_all;
-use minisnap_core::{MiniSnapError, Operation, Result};
+use minisnap_core::{MiniSnapError, Operation, Result, events};
 use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode, UpdateVersion, path::Path};
 
 /// Some stores ignore a condition, some check it and then write, so that several racers win. The first is found out
@@ -50,10 +50,13 @@ impl ObjectBackend {
                 action: "name a probe",
                 source,
             })?;
-            let pace = pace.get_or_insert_with(|| Pace::new(self.settings.busy_timeout, path.as_ref()));
+            let pace = pace
+                .get_or_insert_with(|| Pace::new(self.at(operation, &path), self.settings.busy_timeout, path.as_ref()));
             let checked = self.probe_at(operation, &path, pace).await;
-            // 3. What stays is removed by a sweep.
-            let _ = self.store.delete(&path).await;
+            // 3. What stays is removed by a collection.
+            if let Err(error) = self.store.delete(&path).await {
+                events::left_undone(&self.at(operation, &path), "delete a probe", &StoreError::from(&error));
+            }
             match checked? {
                 None => return Ok(()),
                 Some(Undecided { why, transient }) if pace.is_over() => {

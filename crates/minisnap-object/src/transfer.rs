@@ -1,11 +1,12 @@
 //! Moving JSONs: uploads in parts that go out while the rest is written, and downloads in ranges, side by side.
 
-use crate::{ObjectBackend, record_store::is_missing_object};
+use crate::{ObjectBackend, record_store::is_missing_object, redact::StoreError};
 use bytes::Bytes;
 use futures_util::{
     StreamExt, TryStreamExt,
     stream::{self, BoxStream},
 };
+use minisnap_core::{ErrorContext, Operation, events};
 use object_store::{Error, GetOptions, MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload, path::Path};
 use std::sync::Arc;
 use tokio::{
@@ -123,12 +124,19 @@ impl Uploader {
             // It may have been completed all the same: an answer that was lost, a repeated request that met itself.
             && !self.is_there().await
         {
-            let _ = upload.abort().await;
+            self.left_undone("abort an upload", upload.abort().await);
             return self.fail(error);
         }
         if done.send(()).is_err() {
             // Nobody waits for it any more, so nobody publishes it.
-            let _ = self.store.delete(&self.path).await;
+            self.left_undone("delete what was uploaded", self.store.delete(&self.path).await);
+        }
+    }
+
+    fn left_undone(&self, action: &str, result: Result<(), Error>) {
+        if let Err(error) = result {
+            let at = ErrorContext::new(Operation::Discard, self.path.as_ref());
+            events::left_undone(&at, action, &StoreError::from(&error));
         }
     }
 

@@ -119,6 +119,8 @@ pub enum Corruption {
         /// What the system said.
         reason: String,
     },
+    /// Another program or a person wrote where only minisnap writes.
+    ExternalChange(ExternalChange),
     /// Something else, in a backend's own words: a clause without a full stop.
     Other(String),
 }
@@ -171,6 +173,7 @@ impl fmt::Display for Corruption {
                 write!(f, "it isn't known how many snapshots are retained, and {found} are there")
             }
             Self::Unreadable { reason } => write!(f, "it can't be read: {reason}"),
+            Self::ExternalChange(found) => found.fmt(f),
             Self::Other(found) => f.write_str(found),
         }
     }
