@@ -67,7 +67,7 @@ proptest! {
     }
 
     #[test]
-    fn every_seq_comes_back(seq in any::<u64>()) {
+    fn every_seq_round_trips(seq in any::<u64>()) {
         prop_assert_eq!(parse_seq(seq_text(seq).as_bytes()), Ok(seq));
     }
 }

@@ -162,7 +162,7 @@ impl Store {
         plan.map_or(Vec::new(), |plan| plans.remove(plan).failed)
     }
 
-    async fn debris(&self) -> BTreeSet<String> {
+    async fn garbage(&self) -> BTreeSet<String> {
         let history = self.backend.history().await.unwrap();
         let known: Vec<_> = history.iter().map(Generation::name).chain(["current", ".lock"]).collect();
         let names = fs::read_dir(self.path("snapshots")).unwrap();
@@ -233,7 +233,7 @@ async fn fail(deed: Deed, pass: usize, error: i32, once: bool) -> (bool, bool) {
     }
     store.commit(10).await.unwrap_or_else(|error| panic!("{error}; {context}"));
     assert_eq!(store.restore().await.unwrap(), Some(("[10]".into(), 10)), "{context}");
-    assert_eq!(store.debris().await, BTreeSet::new(), "{context}");
+    assert_eq!(store.garbage().await, BTreeSet::new(), "{context}");
     (!failed.is_empty(), matches!(done, Err(MiniSnapError::OutcomeUnknown { .. })))
 }
 
@@ -324,7 +324,7 @@ async fn after_an_unknown_outcome_the_record_is_placed_anew_before_anything_is_r
     let before = placed();
     drop(store.backend.stage(10).await.unwrap());
     assert_ne!(placed(), before, "a second sync of what failed to sync may say that all is well");
-    assert_eq!(store.debris().await, BTreeSet::new());
+    assert_eq!(store.garbage().await, BTreeSet::new());
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ impl StoreUnderTest for Folder {
         Arc::new(FsBackend::new(self.0.path().join("state")))
     }
 
-    async fn debris(&self) -> Vec<String> {
+    async fn garbage(&self) -> Vec<String> {
         let history = self.open().await.history().await.expect("a history");
         let mut known = vec!["snapshot.json", "snapshot.seq", "snapshots", "current", ".lock"];
         known.extend(history.iter().map(|generation| generation.name()));

@@ -17,7 +17,7 @@ impl StoreUnderTest for Memory {
         Arc::new(self.0.clone())
     }
 
-    async fn debris(&self) -> Vec<String> {
+    async fn garbage(&self) -> Vec<String> {
         (0..self.0.stages()).map(|stage| format!("stage {stage}")).collect()
     }
 

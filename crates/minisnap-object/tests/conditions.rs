@@ -14,7 +14,7 @@ async fn refusal(store: Arc<dyn ObjectStore>) -> MiniSnapError {
     let backend = ObjectBackend::new(store.clone(), "app");
     let error = backend.stage(1).await.map(drop).expect_err("a store that can't be used is refused");
     assert_eq!(backend.current().await.expect("reading needs no conditions"), None);
-    assert_eq!(crate::support::debris(&store, "app").await, Vec::<String>::new(), "the probe is removed");
+    assert_eq!(crate::support::garbage(&store, "app").await, Vec::<String>::new(), "the probe is removed");
     error
 }
 
@@ -126,5 +126,5 @@ async fn of_two_that_publish_at_once_the_one_that_is_refused_removes_its_files()
     assert!(matches!(error, MiniSnapError::Conflict { .. }), "{error}");
     // It is done in the background.
     tokio::time::sleep(std::time::Duration::from_secs(5)).await;
-    assert_eq!(crate::support::debris(&store, "app").await, Vec::<String>::new());
+    assert_eq!(crate::support::garbage(&store, "app").await, Vec::<String>::new());
 }

@@ -49,8 +49,8 @@ impl<B: Bucket> StoreUnderTest for Prefix<B> {
         Arc::new(backend.with_grace_time(B::GRACE_TIME).with_part_size(5 << 20))
     }
 
-    async fn debris(&self) -> Vec<String> {
-        crate::support::debris(&self.client, &self.path).await
+    async fn garbage(&self) -> Vec<String> {
+        crate::support::garbage(&self.client, &self.path).await
     }
 
     fn lacks() -> &'static [Capability] {

@@ -75,8 +75,8 @@ async fn a_dropped_stage_aborts_its_upload() {
 /// Waits until nothing is in the store but what belongs there.
 async fn wait_until_tidy(store: &Arc<dyn ObjectStore>, what: &str) {
     let deadline = Instant::now() + Duration::from_secs(30);
-    while !crate::support::debris(store, "app").await.is_empty() {
-        assert!(Instant::now() < deadline, "{what}: {:?}", crate::support::debris(store, "app").await);
+    while !crate::support::garbage(store, "app").await.is_empty() {
+        assert!(Instant::now() < deadline, "{what}: {:?}", crate::support::garbage(store, "app").await);
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }

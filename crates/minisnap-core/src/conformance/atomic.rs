@@ -15,7 +15,7 @@ const FEWER: u64 = 100;
 
 /// Readers that look up the current generation and read it, while 200 others are published, get matching pairs and no error
 /// but `Expired`, after which they look again.
-pub async fn readers_never_see_a_mixed_pair_during_200_publishes<T: StoreUnderTest>() {
+pub async fn readers_never_see_a_mixed_pair_during_200_commits<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let writer = store.open().await;
     put(&writer, &Sample::new(0, 0)).await;
@@ -94,7 +94,7 @@ pub async fn readers_see_what_was_acknowledged_before_they_looked<T: StoreUnderT
 
 /// A history that is looked up during publishes is one that was true at some moment: consecutive publishes, newest first,
 /// `keep` of them.
-pub async fn histories_during_publishes_are_whole<T: StoreUnderTest>() {
+pub async fn histories_during_commits_are_whole<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let writer = store.open().await;
     put_all(&writer, &[1, 2, 3]).await;
@@ -126,7 +126,7 @@ pub async fn histories_during_publishes_are_whole<T: StoreUnderTest>() {
 }
 
 /// A generation that is read while it is being retired comes back whole, or as `Expired`: never in part, never as another.
-pub async fn read_while_being_retired_is_whole_or_retired<T: StoreUnderTest>() {
+pub async fn read_while_being_expired_is_whole_or_expired<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let writer = store.open().await;
     let handles = [store.open().await, writer.clone()];

@@ -52,7 +52,7 @@ async fn go_on_for(pause: Duration) {
 }
 
 /// A publish that is dropped before it was ever polled doesn't happen, then or later.
-pub async fn publish_never_polled_never_commits<T: StoreUnderTest>() {
+pub async fn commit_never_polled_never_commits<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let backend = store.open().await;
     put(&backend, &Sample::new(1, 0)).await;
@@ -67,7 +67,7 @@ pub async fn publish_never_polled_never_commits<T: StoreUnderTest>() {
 }
 
 /// A publish that is dropped at any await leaves the old pair or the new one, whole, for every reader, at once and later.
-pub async fn cancelled_publish_leaves_old_or_new<T: StoreUnderTest>() {
+pub async fn cancelled_commit_leaves_old_or_new<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let backend = store.open().await;
     for (seq, cut) in (1..).zip(cuts(24)) {
@@ -94,7 +94,7 @@ pub async fn cancelled_publish_leaves_old_or_new<T: StoreUnderTest>() {
 
 /// A publish that was cancelled never overtakes one that was acknowledged afterwards: if it happened at all, it happened
 /// before.
-pub async fn cancelled_publish_never_overtakes_a_later_one<T: StoreUnderTest>() {
+pub async fn cancelled_commit_never_overtakes_a_later_one<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let handles = [store.open().await, store.open().await];
     put(&handles[0], &Sample::new(0, 0)).await;
@@ -119,7 +119,7 @@ pub async fn cancelled_publish_never_overtakes_a_later_one<T: StoreUnderTest>() 
 }
 
 /// The same beside other publishers, so that what is cancelled may be waiting for its turn.
-pub async fn cancelled_publishes_beside_others_never_overtake<T: StoreUnderTest>() {
+pub async fn cancelled_commits_beside_others_never_overtake<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let shared = store.open().await;
     put(&shared, &Sample::new(0, 0)).await;
@@ -144,7 +144,7 @@ pub async fn cancelled_publishes_beside_others_never_overtake<T: StoreUnderTest>
 }
 
 /// Whatever a cancelled publish held, it lets go: the next one, of any handle, goes through and is judged by what is there.
-pub async fn cancelled_publish_keeps_no_one_waiting<T: StoreUnderTest>() {
+pub async fn cancelled_commit_keeps_no_one_waiting<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let backend = store.open().await;
     let lacks_if_current = lacks::<T>(super::Capability::IfCurrent).await;

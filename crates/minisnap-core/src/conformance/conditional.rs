@@ -15,7 +15,7 @@ pub async fn always_is_never_refused<T: StoreUnderTest>() {
 }
 
 /// `IfNewer` publishes a seq above the current one's; the same or a lower one is `Stale`, with both seqs.
-pub async fn if_newer_publishes_above_and_refuses_the_rest<T: StoreUnderTest>() {
+pub async fn if_newer_commits_above_and_refuses_the_rest<T: StoreUnderTest>() {
     if lacks::<T>(Capability::IfNewer).await {
         return;
     }
@@ -35,7 +35,7 @@ pub async fn if_newer_publishes_above_and_refuses_the_rest<T: StoreUnderTest>() 
 }
 
 /// Where nothing was published yet, anything is newer.
-pub async fn if_newer_publishes_into_an_empty_store<T: StoreUnderTest>() {
+pub async fn if_newer_commits_into_an_empty_store<T: StoreUnderTest>() {
     if lacks::<T>(Capability::IfNewer).await {
         return;
     }
@@ -64,7 +64,7 @@ pub async fn if_newer_works_at_both_ends_of_seq<T: StoreUnderTest>() {
 }
 
 /// `IfCurrent` publishes over that generation, and over no other: not an older one, not one of the same seq and state.
-pub async fn if_current_publishes_over_that_generation_only<T: StoreUnderTest>() {
+pub async fn if_current_commits_over_that_generation_only<T: StoreUnderTest>() {
     if lacks::<T>(Capability::IfCurrent).await {
         return;
     }
@@ -87,7 +87,7 @@ pub async fn if_current_publishes_over_that_generation_only<T: StoreUnderTest>()
 }
 
 /// `IfCurrent(None)` publishes the first snapshot, and nothing after it.
-pub async fn if_current_none_publishes_into_an_empty_store_only<T: StoreUnderTest>() {
+pub async fn if_current_none_commits_into_an_empty_store_only<T: StoreUnderTest>() {
     if lacks::<T>(Capability::IfCurrent).await {
         return;
     }
@@ -141,7 +141,7 @@ pub async fn refusal_changes_nothing<T: StoreUnderTest>() {
 }
 
 /// A precondition is judged against what is current at the publish, whatever was current when the stage began.
-pub async fn judged_when_publishing_not_when_staging<T: StoreUnderTest>() {
+pub async fn evaluated_when_committing_not_when_staging<T: StoreUnderTest>() {
     let (no_newer, no_current) = (lacks::<T>(Capability::IfNewer).await, lacks::<T>(Capability::IfCurrent).await);
     let store = T::fresh().await;
     let (slow, quick) = (store.open().await, store.open().await);

@@ -14,7 +14,7 @@ pub async fn reopened_empty_store_is_empty<T: StoreUnderTest>() {
 }
 
 /// After `commit` returned `Ok`, a store that is opened again has that pair as the current one.
-pub async fn reopened_store_has_the_last_published<T: StoreUnderTest>() {
+pub async fn reopened_store_has_the_last_committed<T: StoreUnderTest>() {
     let store = T::fresh().await;
     for (tag, seq) in (0..).zip([3, 4, 2, u64::MAX, 0]) {
         let sample = Sample::new(seq, tag);

@@ -35,7 +35,7 @@ pub async fn expiring_none_changes_nothing<T: StoreUnderTest>() {
     let expired = backend.expire(retain(1)).await.must("an empty store has nothing to expire");
     assert_eq!(expired, [], "an empty store has nothing to expire");
     assert_eq!(current(&backend).await, None, "expiring commits nothing");
-    let debris = store.debris().await;
+    let debris = store.garbage().await;
     assert!(debris.is_empty(), "expiring in an empty store leaves nothing in it: {debris:?}");
     put_all(&backend, &[1, 2]).await;
     let before = Picture::of(&backend).await;

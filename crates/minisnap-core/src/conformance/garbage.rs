@@ -8,7 +8,7 @@ use std::sync::{
 };
 
 /// Sweeping a store without a snapshot is allowed, also as the first thing ever done with it, and it stays empty.
-pub async fn sweeping_an_empty_store_does_nothing<T: StoreUnderTest>() {
+pub async fn collecting_an_empty_store_does_nothing<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let backend = store.open().await;
     for _ in 0..2 {
@@ -16,13 +16,13 @@ pub async fn sweeping_an_empty_store_does_nothing<T: StoreUnderTest>() {
         assert_eq!(current(&backend).await, None, "sweeping publishes nothing");
         assert_eq!(history(&backend).await, [], "sweeping publishes nothing");
     }
-    let debris = store.debris().await;
+    let debris = store.garbage().await;
     assert!(debris.is_empty(), "sweeping an empty store leaves nothing in it: {debris:?}");
     put(&backend, &Sample::new(1, 0)).await;
 }
 
 /// Sweeping removes at once what dropped stages left, with or without a snapshot in the store.
-pub async fn sweeping_removes_dropped_stages<T: StoreUnderTest>() {
+pub async fn collecting_removes_dropped_stages<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let backend = store.open().await;
     drop(stage(&backend, &Sample::sized(1, 0, 8 << 20)).await.must("a stage can begin"));
@@ -36,7 +36,7 @@ pub async fn sweeping_removes_dropped_stages<T: StoreUnderTest>() {
 }
 
 /// Sweeping never removes a retained generation, and does remove what was retired.
-pub async fn sweeping_spares_what_is_retained<T: StoreUnderTest>() {
+pub async fn collecting_spares_what_is_retained<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let backend = store.open().await;
     for (tag, seq) in (0..).zip([9, 2, 5, 1, 7]) {
@@ -51,7 +51,7 @@ pub async fn sweeping_spares_what_is_retained<T: StoreUnderTest>() {
 }
 
 /// A stage that lives while the store is swept can still be published, or says `StageLost` and can be written again.
-pub async fn sweeping_spares_living_stages<T: StoreUnderTest>() {
+pub async fn collecting_spares_living_stages<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let (writer, sweeper) = (store.open().await, store.open().await);
     for (seq, size) in (1..).zip([0, 10_000, 8 << 20]) {
@@ -83,7 +83,7 @@ pub async fn sweeping_spares_living_stages<T: StoreUnderTest>() {
 }
 
 /// Sweeping beside publishers loses nothing that was acknowledged, and harms none of them.
-pub async fn sweeping_beside_publishers_loses_nothing<T: StoreUnderTest>() {
+pub async fn collecting_beside_writers_loses_nothing<T: StoreUnderTest>() {
     const EACH: u64 = 10;
     let store = T::fresh().await;
     let done = Arc::new(AtomicBool::new(false));

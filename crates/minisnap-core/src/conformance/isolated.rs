@@ -124,7 +124,7 @@ pub async fn discarded_stage_is_gone<T: StoreUnderTest>() {
     for size in [0, 20_000, 9 << 20] {
         let staged = stage(&backend, &Sample::sized(3, 0, size)).await.must("a stage can begin");
         staged.discard().await.must("a stage can be discarded");
-        let debris = store.debris().await;
+        let debris = store.garbage().await;
         assert!(debris.is_empty(), "a discarded stage is gone, at once; there is still {debris:?}");
     }
     backend.stage(4).await.must("a stage can begin").discard().await.must("an empty stage can be discarded");

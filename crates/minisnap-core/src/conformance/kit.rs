@@ -237,24 +237,24 @@ pub(super) async fn assert_cleaned_by_publishing<T: StoreUnderTest>(store: &T, b
     let seq = current(backend).await.map_or(0, |generation| generation.seq());
     for look in 0..LOOKS {
         put(backend, &Sample::new(seq, u64::from(look))).await;
-        if store.debris().await.is_empty() {
+        if store.garbage().await.is_empty() {
             return;
         }
         pause(look).await;
     }
-    panic!("a later stage or publish removes {remains}; there is still {:?}", store.debris().await);
+    panic!("a later stage or publish removes {remains}; there is still {:?}", store.garbage().await);
 }
 
 /// Sweeps until nothing is left but what belongs there.
 pub(super) async fn assert_cleaned_by_sweeping<T: StoreUnderTest>(store: &T, backend: &Handle, remains: &str) {
     for look in 0..LOOKS {
         backend.collect_garbage().await.must("sweeping works at any time");
-        if store.debris().await.is_empty() {
+        if store.garbage().await.is_empty() {
             return;
         }
         pause(look).await;
     }
-    panic!("`sweep` removes {remains}, now; there is still {:?}", store.debris().await);
+    panic!("`sweep` removes {remains}, now; there is still {:?}", store.garbage().await);
 }
 
 async fn pause(look: u32) {

@@ -170,7 +170,7 @@
 //!         Arc::new(self.0.clone())
 //!     }
 //!
-//!     async fn debris(&self) -> Vec<String> {
+//!     async fn garbage(&self) -> Vec<String> {
 //!         Vec::new() // there is no place for any
 //!     }
 //!
@@ -193,12 +193,12 @@
 //! # impl StoreUnderTest for ShelfStore {
 //! #     async fn fresh() -> Self { Self }
 //! #     async fn open(&self) -> Arc<dyn SnapshotBackend> { unreachable!() }
-//! #     async fn debris(&self) -> Vec<String> { Vec::new() }
+//! #     async fn garbage(&self) -> Vec<String> { Vec::new() }
 //! #     fn lacks() -> &'static [Capability] { &[] }
 //! # }
 //! minisnap_core::conformance_tests!(ShelfStore);
-//! // test current_thread::round_trip::every_seq_comes_back ... ok
-//! // test multi_thread::cancel::cancelled_publish_never_overtakes_a_later_one ... ok
+//! // test current_thread::round_trip::every_seq_round_trips ... ok
+//! // test multi_thread::cancel::cancelled_commit_never_overtakes_a_later_one ... ok
 //! ```
 //!
 //! A medium that can't compare and swap has no way to judge `IfCurrent` in the step that publishes. It says so at the start of
@@ -268,7 +268,7 @@ pub trait StoreUnderTest: Sized + Send + Sync + 'static {
     ///
     /// The suite expects it to be empty after later publishes, and after a sweep. A backend that spares the young for a grace
     /// time is to be opened with none.
-    async fn debris(&self) -> Vec<String>;
+    async fn garbage(&self) -> Vec<String>;
 
     /// What this backend can't do, and must refuse with [`Unsupported`](crate::MiniSnapError::Unsupported). The suite
     /// asserts that it does.

@@ -4,7 +4,7 @@ use super::{Capability, StoreUnderTest, kit::*};
 use crate::{Generation, Operation, Precondition};
 
 /// A refused publish names the operation and the place, in the error and in its text, and its outcome is known.
-pub async fn refusals_name_operation_and_place<T: StoreUnderTest>() {
+pub async fn refusals_name_operation_and_location<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let backend = store.open().await;
     assert!(!backend.location().is_empty(), "a backend says where its snapshots are");
@@ -29,7 +29,7 @@ pub async fn refusals_name_operation_and_place<T: StoreUnderTest>() {
 }
 
 /// A generation that can't be read is named, with the operation and the place.
-pub async fn unread_names_operation_and_place<T: StoreUnderTest>() {
+pub async fn unread_names_operation_and_location<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let backend = store.open().await;
     let never = Generation::new("never-was", 1);
@@ -44,7 +44,7 @@ pub async fn unread_names_operation_and_place<T: StoreUnderTest>() {
 }
 
 /// What a refused publish had staged is removed by a later stage or publish, and is never seen.
-pub async fn refused_publish_leaves_no_trace<T: StoreUnderTest>() {
+pub async fn refused_commit_leaves_no_trace<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let backend = store.open().await;
     put(&backend, &Sample::new(5, 0)).await;

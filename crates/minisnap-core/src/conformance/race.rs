@@ -33,7 +33,7 @@ pub async fn of_8_tasks_on_one_handle_with_the_same_if_current_one_wins<T: Store
 }
 
 /// The same for the first snapshot of a store: `IfCurrent(None)`.
-pub async fn of_8_publishers_of_a_first_snapshot_one_wins<T: StoreUnderTest>() {
+pub async fn of_8_writers_of_a_first_snapshot_one_wins<T: StoreUnderTest>() {
     if lacks::<T>(Capability::IfCurrent).await {
         return;
     }
@@ -133,7 +133,7 @@ pub async fn always_is_never_refused_while_the_current_one_moves<T: StoreUnderTe
 }
 
 /// Retention holds beside other publishers: each retires what its own `keep` says, over what was retained just before it.
-pub async fn as_many_as_asked_are_kept_while_the_current_one_moves<T: StoreUnderTest>() {
+pub async fn as_many_as_asked_are_retained_while_the_current_one_moves<T: StoreUnderTest>() {
     const KEPT: usize = 3;
     let store = T::fresh().await;
     let shared = store.open().await;

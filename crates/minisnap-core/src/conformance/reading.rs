@@ -6,7 +6,7 @@ use std::{future::poll_fn, task::Poll, time::Duration};
 use tokio::time::timeout;
 
 /// A generation that was retired is `Expired`, to every handle.
-pub async fn retired_generation_is_retired<T: StoreUnderTest>() {
+pub async fn expired_generation_is_expired<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let backend = store.open().await;
     let retired = put_all(&backend, &[1, 2]).await;
@@ -118,7 +118,7 @@ pub async fn reading_changes_nothing<T: StoreUnderTest>() {
     }
     assert_cleaned_by_sweeping(&store, &backend, "what was retired").await;
     let living = stage(&backend, &Sample::new(9, 9)).await.must("a stage can begin");
-    let mut debris = store.debris().await;
+    let mut debris = store.garbage().await;
     debris.sort();
     let before = Picture::of(&backend).await;
     let reader = store.open().await;
@@ -128,7 +128,7 @@ pub async fn reading_changes_nothing<T: StoreUnderTest>() {
             handle.read(&gone).await.expect_err("a retired generation stays retired");
         }
     }
-    let mut after = store.debris().await;
+    let mut after = store.garbage().await;
     after.sort();
     assert_eq!(after, debris, "reading neither makes nor removes anything");
     let published = living.commit(CommitOptions::new(ALL)).await.must("a stage lives on while others read");
@@ -143,13 +143,13 @@ pub async fn reading_an_empty_store_makes_nothing<T: StoreUnderTest>() {
         assert_eq!(current(&backend).await, None, "an empty store has no current generation");
         assert_eq!(history(&backend).await, [], "an empty store has no history");
         backend.read(&Generation::new("none", 0)).await.expect_err("there is nothing to read in an empty store");
-        let debris = store.debris().await;
+        let debris = store.garbage().await;
         assert!(debris.is_empty(), "looking at an empty store leaves nothing in it: {debris:?}");
     }
 }
 
 /// Reading takes no lock: it goes on while a publish stands still half-way, as one does whose task isn't scheduled.
-pub async fn reading_goes_on_beside_a_publish_that_stands_still<T: StoreUnderTest>() {
+pub async fn reading_goes_on_beside_a_commit_that_stands_still<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let (writer, reader) = (store.open().await, store.open().await);
     put(&writer, &Sample::new(0, 0)).await;

@@ -6,7 +6,7 @@ use std::{collections::HashSet, num::NonZeroUsize};
 
 /// What a publish returns is what `current` and `history` say afterwards, to every handle, and the truncation point is the
 /// smallest seq of it.
-pub async fn published_agrees_with_current_and_history<T: StoreUnderTest>() {
+pub async fn committed_agrees_with_current_and_history<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let (backend, other) = (store.open().await, store.open().await);
     for (tag, seq) in (0..).zip([5, 9, 3, 8, 1, 1, 7]) {
@@ -25,7 +25,7 @@ pub async fn published_agrees_with_current_and_history<T: StoreUnderTest>() {
 }
 
 /// The history is in the order of publishing, newest first, though seqs go up and down.
-pub async fn history_is_in_order_of_publishing<T: StoreUnderTest>() {
+pub async fn history_is_in_order_of_committing<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let handles = [store.open().await, store.open().await];
     let mut expected = Vec::new();
@@ -39,7 +39,7 @@ pub async fn history_is_in_order_of_publishing<T: StoreUnderTest>() {
 }
 
 /// After a publish, `keep` are retained, the newest; before there are that many, all of them.
-pub async fn as_many_as_asked_are_kept<T: StoreUnderTest>() {
+pub async fn as_many_as_asked_are_retained<T: StoreUnderTest>() {
     for kept in [1, 2, 5] {
         let store = T::fresh().await;
         let backend = store.open().await;
@@ -57,7 +57,7 @@ pub async fn as_many_as_asked_are_kept<T: StoreUnderTest>() {
 }
 
 /// The current generation is never retired, not even as the one with the lowest seq and with a `keep` of one.
-pub async fn current_is_never_retired<T: StoreUnderTest>() {
+pub async fn current_is_never_expired<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let backend = store.open().await;
     for (tag, seq) in (0..).zip([u64::MAX, 10, 9, 3, 1, 0, 0]) {
@@ -72,7 +72,7 @@ pub async fn current_is_never_retired<T: StoreUnderTest>() {
 }
 
 /// The largest `keep` there is means: all.
-pub async fn keeping_everything_is_allowed<T: StoreUnderTest>() {
+pub async fn retaining_everything_is_allowed<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let backend = store.open().await;
     let mut expected = Vec::new();
@@ -84,7 +84,7 @@ pub async fn keeping_everything_is_allowed<T: StoreUnderTest>() {
 }
 
 /// A handle that keeps few retires for all: with `keep` 5, then 2, then 5 again, there are 3, not 5.
-pub async fn what_a_small_keep_retired_does_not_come_back<T: StoreUnderTest>() {
+pub async fn what_a_small_retention_expired_does_not_come_back<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let (many, few) = (store.open().await, store.open().await);
     let mut published = Vec::new();
@@ -111,7 +111,7 @@ pub async fn what_a_small_keep_retired_does_not_come_back<T: StoreUnderTest>() {
 }
 
 /// The files of what was retired are removed, and nothing else is.
-pub async fn retired_files_are_removed<T: StoreUnderTest>() {
+pub async fn expired_files_are_removed<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let backend = store.open().await;
     for n in 0..10 {

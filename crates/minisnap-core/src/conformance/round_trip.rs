@@ -17,11 +17,11 @@ pub async fn empty_store_is_empty<T: StoreUnderTest>() {
             "reading from an empty store is `Expired`, not {read:?}"
         );
     }
-    assert!(store.debris().await.is_empty(), "an empty store holds nothing: {:?}", store.debris().await);
+    assert!(store.garbage().await.is_empty(), "an empty store holds nothing: {:?}", store.garbage().await);
 }
 
 /// A seq is any `u64`, and comes back the same.
-pub async fn every_seq_comes_back<T: StoreUnderTest>() {
+pub async fn every_seq_round_trips<T: StoreUnderTest>() {
     // The ends, and where a signed or a floating-point number would go wrong.
     let seqs = [
         0,
@@ -44,7 +44,7 @@ pub async fn every_seq_comes_back<T: StoreUnderTest>() {
 }
 
 /// The smallest of JSONs come back.
-pub async fn smallest_jsons_come_back<T: StoreUnderTest>() {
+pub async fn smallest_jsons_round_trip<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let backend = store.open().await;
     for json in ["null", "7", "{}", "\"\""] {
@@ -53,7 +53,7 @@ pub async fn smallest_jsons_come_back<T: StoreUnderTest>() {
 }
 
 /// A stage that nothing was written to is published as no bytes: a backend doesn't look into the JSON.
-pub async fn nothing_written_comes_back_as_nothing<T: StoreUnderTest>() {
+pub async fn nothing_written_is_read_as_nothing<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let backend = store.open().await;
     let staged = backend.stage(7).await.must("a stage can begin");
@@ -65,7 +65,7 @@ pub async fn nothing_written_comes_back_as_nothing<T: StoreUnderTest>() {
 }
 
 /// Text in any script comes back byte for byte.
-pub async fn text_in_any_script_comes_back<T: StoreUnderTest>() {
+pub async fn text_in_any_script_round_trips<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let backend = store.open().await;
     for text in [
@@ -97,7 +97,7 @@ pub async fn typed_state_has_the_bytes_of_to_string_pretty<T: StoreUnderTest>() 
 }
 
 /// The sizes of the pieces that are written don't matter, and neither does a `flush` or an empty piece in between.
-pub async fn pieces_of_odd_sizes_come_back<T: StoreUnderTest>() {
+pub async fn pieces_of_odd_sizes_round_trip<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let backend = store.open().await;
     for (seq, piece) in (0..).zip([3, 4_095, 4_096, 65_537, 1_048_575, 1_048_577]) {
@@ -115,7 +115,7 @@ pub async fn pieces_of_odd_sizes_come_back<T: StoreUnderTest>() {
 }
 
 /// A JSON written byte by byte comes back.
-pub async fn single_bytes_come_back<T: StoreUnderTest>() {
+pub async fn single_bytes_round_trip<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let backend = store.open().await;
     let sample = Sample::sized(1, 0, 5_000);
@@ -128,7 +128,7 @@ pub async fn single_bytes_come_back<T: StoreUnderTest>() {
 }
 
 /// 32 MiB come back whole, written in chunks with a `drain` after each.
-pub async fn large_state_comes_back<T: StoreUnderTest>() {
+pub async fn large_state_round_trips<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let backend = store.open().await;
     let sample = Sample::sized(5, 1, 32 << 20);

@@ -38,7 +38,7 @@ impl Case {
         Self { name, body }
     }
 
-    /// The group and the property, as in `atomic::readers_never_see_a_mixed_pair_during_200_publishes`.
+    /// The group and the property, as in `atomic::readers_never_see_a_mixed_pair_during_200_commits`.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.name

@@ -14,14 +14,14 @@ macro_rules! __conformance_table {
             $attributes
             round_trip {
                 empty_store_is_empty,
-                every_seq_comes_back,
-                smallest_jsons_come_back,
-                nothing_written_comes_back_as_nothing,
-                text_in_any_script_comes_back,
+                every_seq_round_trips,
+                smallest_jsons_round_trip,
+                nothing_written_is_read_as_nothing,
+                text_in_any_script_round_trips,
                 typed_state_has_the_bytes_of_to_string_pretty,
-                pieces_of_odd_sizes_come_back,
-                single_bytes_come_back,
-                large_state_comes_back,
+                pieces_of_odd_sizes_round_trip,
+                single_bytes_round_trip,
+                large_state_round_trips,
                 drain_may_be_called_at_any_time,
                 same_seq_and_state_again_is_another_generation,
             }
@@ -34,28 +34,28 @@ macro_rules! __conformance_table {
                 discarded_stage_is_gone,
             }
             atomic {
-                readers_never_see_a_mixed_pair_during_200_publishes,
+                readers_never_see_a_mixed_pair_during_200_commits,
                 readers_see_what_was_acknowledged_before_they_looked,
-                histories_during_publishes_are_whole,
-                read_while_being_retired_is_whole_or_retired,
+                histories_during_commits_are_whole,
+                read_while_being_expired_is_whole_or_expired,
             }
             durable {
                 reopened_empty_store_is_empty,
-                reopened_store_has_the_last_published,
+                reopened_store_has_the_last_committed,
                 reopened_store_has_the_history,
                 reopened_store_goes_on_where_it_was,
                 stage_is_gone_after_reopening,
             }
             conditional {
                 always_is_never_refused,
-                if_newer_publishes_above_and_refuses_the_rest,
-                if_newer_publishes_into_an_empty_store,
+                if_newer_commits_above_and_refuses_the_rest,
+                if_newer_commits_into_an_empty_store,
                 if_newer_works_at_both_ends_of_seq,
-                if_current_publishes_over_that_generation_only,
-                if_current_none_publishes_into_an_empty_store_only,
+                if_current_commits_over_that_generation_only,
+                if_current_none_commits_into_an_empty_store_only,
                 if_current_of_a_generation_that_never_was_conflicts,
                 refusal_changes_nothing,
-                judged_when_publishing_not_when_staging,
+                evaluated_when_committing_not_when_staging,
                 refused_only_on_a_fresh_look,
                 stale_names_a_durable_generation,
                 what_is_lacking_is_refused,
@@ -63,40 +63,40 @@ macro_rules! __conformance_table {
             race {
                 of_8_handles_with_the_same_if_current_one_wins,
                 of_8_tasks_on_one_handle_with_the_same_if_current_one_wins,
-                of_8_publishers_of_a_first_snapshot_one_wins,
+                of_8_writers_of_a_first_snapshot_one_wins,
                 with_8_if_newer_the_largest_seq_ends_current,
                 always_is_never_refused_while_the_current_one_moves,
-                as_many_as_asked_are_kept_while_the_current_one_moves,
+                as_many_as_asked_are_retained_while_the_current_one_moves,
             }
             retention {
-                published_agrees_with_current_and_history,
-                history_is_in_order_of_publishing,
-                as_many_as_asked_are_kept,
-                current_is_never_retired,
-                keeping_everything_is_allowed,
-                what_a_small_keep_retired_does_not_come_back,
-                retired_files_are_removed,
+                committed_agrees_with_current_and_history,
+                history_is_in_order_of_committing,
+                as_many_as_asked_are_retained,
+                current_is_never_expired,
+                retaining_everything_is_allowed,
+                what_a_small_retention_expired_does_not_come_back,
+                expired_files_are_removed,
                 names_are_used_once,
             }
             reading {
-                retired_generation_is_retired,
+                expired_generation_is_expired,
                 names_that_never_were_are_refused,
                 hostile_names_are_refused,
                 reading_changes_nothing,
                 reading_an_empty_store_makes_nothing,
-                reading_goes_on_beside_a_publish_that_stands_still,
+                reading_goes_on_beside_a_commit_that_stands_still,
             }
             outcome {
-                refusals_name_operation_and_place,
-                unread_names_operation_and_place,
-                refused_publish_leaves_no_trace,
+                refusals_name_operation_and_location,
+                unread_names_operation_and_location,
+                refused_commit_leaves_no_trace,
             }
             cancel {
-                publish_never_polled_never_commits,
-                cancelled_publish_leaves_old_or_new,
-                cancelled_publish_never_overtakes_a_later_one,
-                cancelled_publishes_beside_others_never_overtake,
-                cancelled_publish_keeps_no_one_waiting,
+                commit_never_polled_never_commits,
+                cancelled_commit_leaves_old_or_new,
+                cancelled_commit_never_overtakes_a_later_one,
+                cancelled_commits_beside_others_never_overtake,
+                cancelled_commit_keeps_no_one_waiting,
                 cancelled_stage_leaves_no_trace,
             }
             chunks {
@@ -117,11 +117,11 @@ macro_rules! __conformance_table {
                 verifying_changes_nothing,
             }
             garbage {
-                sweeping_an_empty_store_does_nothing,
-                sweeping_removes_dropped_stages,
-                sweeping_spares_what_is_retained,
-                sweeping_spares_living_stages,
-                sweeping_beside_publishers_loses_nothing,
+                collecting_an_empty_store_does_nothing,
+                collecting_removes_dropped_stages,
+                collecting_spares_what_is_retained,
+                collecting_spares_living_stages,
+                collecting_beside_writers_loses_nothing,
             }
         }
     };

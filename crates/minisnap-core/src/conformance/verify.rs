@@ -26,12 +26,12 @@ pub async fn verifying_changes_nothing<T: StoreUnderTest>() {
     let backend = store.open().await;
     backend.verify().await.must("an empty store can be checked");
     assert_eq!(current(&backend).await, None, "checking commits nothing");
-    assert!(store.debris().await.is_empty(), "checking an empty store leaves nothing in it");
+    assert!(store.garbage().await.is_empty(), "checking an empty store leaves nothing in it");
     put_all(&backend, &[1, 2, 3]).await;
     let staged = stage(&backend, &Sample::new(4, 0)).await.must("a stage can begin");
-    let (before, debris) = (Picture::of(&backend).await, store.debris().await);
+    let (before, debris) = (Picture::of(&backend).await, store.garbage().await);
     store.open().await.verify().await.must("a store can be checked while a stage lives");
     before.assert_unchanged(&backend, "checking changes nothing that can be read").await;
-    assert_eq!(store.debris().await, debris, "checking removes nothing, and leaves nothing");
+    assert_eq!(store.garbage().await, debris, "checking removes nothing, and leaves nothing");
     staged.commit(crate::CommitOptions::new(ALL)).await.must("a stage lives on while others check");
 }

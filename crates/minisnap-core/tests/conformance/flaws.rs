@@ -61,37 +61,37 @@ fn alone(case: impl Future<Output = ()>) -> Result<(), String> {
 flaws! {
     // What is written is what is read.
     PublishesOnOpen => round_trip::empty_store_is_empty durable::reopened_empty_store_is_empty;
-    SeqIsSigned => round_trip::every_seq_comes_back;
-    SizeIsWrong => round_trip::smallest_jsons_come_back;
-    DigestIsWrong => round_trip::smallest_jsons_come_back;
-    LooksIntoTheJson => round_trip::nothing_written_comes_back_as_nothing;
-    ChangesLineBreaks => round_trip::text_in_any_script_comes_back;
+    SeqIsSigned => round_trip::every_seq_round_trips;
+    SizeIsWrong => round_trip::smallest_jsons_round_trip;
+    DigestIsWrong => round_trip::smallest_jsons_round_trip;
+    LooksIntoTheJson => round_trip::nothing_written_is_read_as_nothing;
+    ChangesLineBreaks => round_trip::text_in_any_script_round_trips;
     SqueezesJson => round_trip::typed_state_has_the_bytes_of_to_string_pretty;
-    LosesOfLongPieces => round_trip::pieces_of_odd_sizes_come_back;
-    LosesSingleBytes => round_trip::single_bytes_come_back;
-    CutsAt2MiB => round_trip::large_state_comes_back;
+    LosesOfLongPieces => round_trip::pieces_of_odd_sizes_round_trip;
+    LosesSingleBytes => round_trip::single_bytes_round_trip;
+    CutsAt2MiB => round_trip::large_state_round_trips;
     CannotDrainNothing => round_trip::drain_may_be_called_at_any_time;
     NamesBySeq => round_trip::same_seq_and_state_again_is_another_generation retention::names_are_used_once;
 
     // Invisible until published.
     DrainingShows => isolated::staged_is_invisible;
     ShowsStaged => isolated::staged_is_invisible isolated::staged_is_invisible_in_an_empty_store;
-    DroppingCommits => isolated::dropped_stage_leaves_no_trace cancel::publish_never_polled_never_commits;
-    DroppedStagesStay => isolated::dropped_stage_leaves_no_trace garbage::sweeping_removes_dropped_stages;
+    DroppingCommits => isolated::dropped_stage_leaves_no_trace cancel::commit_never_polled_never_commits;
+    DroppedStagesStay => isolated::dropped_stage_leaves_no_trace garbage::collecting_removes_dropped_stages;
     LargeStagesStay =>
         isolated::dropped_stage_of_a_large_state_leaves_no_trace
-        garbage::sweeping_removes_dropped_stages;
+        garbage::collecting_removes_dropped_stages;
     StagesShareABuffer => isolated::several_stages_at_once_do_not_meet;
 
     // Atomic.
-    CommitsInTwoSteps => atomic::readers_never_see_a_mixed_pair_during_200_publishes;
-    ReadsTheCurrentOne => atomic::readers_never_see_a_mixed_pair_during_200_publishes;
+    CommitsInTwoSteps => atomic::readers_never_see_a_mixed_pair_during_200_commits;
+    ReadsTheCurrentOne => atomic::readers_never_see_a_mixed_pair_during_200_commits;
     LooksEverySecondTime => atomic::readers_see_what_was_acknowledged_before_they_looked;
-    HistoryIsReadStepByStep => atomic::histories_during_publishes_are_whole;
-    ReadsInParts => atomic::read_while_being_retired_is_whole_or_retired;
+    HistoryIsReadStepByStep => atomic::histories_during_commits_are_whole;
+    ReadsInParts => atomic::read_while_being_expired_is_whole_or_expired;
 
     // Durable.
-    ForgetsOnReopen => durable::reopened_store_has_the_last_published durable::reopened_store_has_the_history;
+    ForgetsOnReopen => durable::reopened_store_has_the_last_committed durable::reopened_store_has_the_history;
     ForgetsHistoryOnReopen => durable::reopened_store_has_the_history durable::reopened_store_goes_on_where_it_was;
     ForgetsNamesOnReopen => retention::names_are_used_once;
     AdoptsStagesOnReopen => durable::stage_is_gone_after_reopening;
@@ -100,70 +100,70 @@ flaws! {
     AlwaysGoesUp => conditional::always_is_never_refused;
     ReturnsAnotherSeq => conditional::always_is_never_refused;
     AlwaysConflicts => race::always_is_never_refused_while_the_current_one_moves;
-    IgnoresIfNewer => conditional::if_newer_publishes_above_and_refuses_the_rest conditional::refusal_changes_nothing;
-    SameSeqIsNewer => conditional::if_newer_publishes_above_and_refuses_the_rest;
+    IgnoresIfNewer => conditional::if_newer_commits_above_and_refuses_the_rest conditional::refusal_changes_nothing;
+    SameSeqIsNewer => conditional::if_newer_commits_above_and_refuses_the_rest;
     StaleNamesAnother =>
-        conditional::if_newer_publishes_above_and_refuses_the_rest
+        conditional::if_newer_commits_above_and_refuses_the_rest
         conditional::if_newer_works_at_both_ends_of_seq;
-    NothingIsSeqZero => conditional::if_newer_publishes_into_an_empty_store;
+    NothingIsSeqZero => conditional::if_newer_commits_into_an_empty_store;
     ComparesSigned => conditional::if_newer_works_at_both_ends_of_seq;
     IgnoresIfCurrent =>
-        conditional::if_current_publishes_over_that_generation_only
+        conditional::if_current_commits_over_that_generation_only
         race::of_8_handles_with_the_same_if_current_one_wins;
-    ComparesSeqs => conditional::if_current_publishes_over_that_generation_only;
-    FirstIsAlways => conditional::if_current_none_publishes_into_an_empty_store_only;
+    ComparesSeqs => conditional::if_current_commits_over_that_generation_only;
+    FirstIsAlways => conditional::if_current_none_commits_into_an_empty_store_only;
     StrangersAreNone => conditional::if_current_of_a_generation_that_never_was_conflicts;
     NamesNoWinner =>
-        conditional::if_current_publishes_over_that_generation_only
+        conditional::if_current_commits_over_that_generation_only
         race::of_8_handles_with_the_same_if_current_one_wins;
     RefusalsRetire => conditional::refusal_changes_nothing;
-    JudgesWhenStaging => conditional::judged_when_publishing_not_when_staging;
+    JudgesWhenStaging => conditional::evaluated_when_committing_not_when_staging;
     JudgesOnAnOldView => conditional::refused_only_on_a_fresh_look;
     JudgesBeforeItCommits =>
         race::of_8_handles_with_the_same_if_current_one_wins
         race::of_8_tasks_on_one_handle_with_the_same_if_current_one_wins
-        race::of_8_publishers_of_a_first_snapshot_one_wins
+        race::of_8_writers_of_a_first_snapshot_one_wins
         race::with_8_if_newer_the_largest_seq_ends_current;
     LosesWhatCameBetween =>
         race::always_is_never_refused_while_the_current_one_moves
-        race::as_many_as_asked_are_kept_while_the_current_one_moves;
+        race::as_many_as_asked_are_retained_while_the_current_one_moves;
     RefusesWhatItHas => conditional::what_is_lacking_is_refused;
     LacksIfNewerInSilence => conditional::what_is_lacking_is_refused conditional::if_newer_works_at_both_ends_of_seq;
     LacksIfCurrentInSilence =>
-        conditional::what_is_lacking_is_refused race::of_8_publishers_of_a_first_snapshot_one_wins;
+        conditional::what_is_lacking_is_refused race::of_8_writers_of_a_first_snapshot_one_wins;
 
     // History and retention.
-    ReturnsItselfAlone => retention::published_agrees_with_current_and_history;
-    HistoryIsBySeq => retention::history_is_in_order_of_publishing;
-    KeepsOneMore => retention::as_many_as_asked_are_kept retention::current_is_never_retired;
-    RetiresTheLowestSeq => retention::current_is_never_retired;
-    AddsToKeep => retention::keeping_everything_is_allowed;
-    RetiredComeBack => retention::what_a_small_keep_retired_does_not_come_back;
-    RetiredFilesStay => retention::retired_files_are_removed garbage::sweeping_spares_what_is_retained;
+    ReturnsItselfAlone => retention::committed_agrees_with_current_and_history;
+    HistoryIsBySeq => retention::history_is_in_order_of_committing;
+    KeepsOneMore => retention::as_many_as_asked_are_retained retention::current_is_never_expired;
+    RetiresTheLowestSeq => retention::current_is_never_expired;
+    AddsToKeep => retention::retaining_everything_is_allowed;
+    RetiredComeBack => retention::what_a_small_retention_expired_does_not_come_back;
+    RetiredFilesStay => retention::expired_files_are_removed garbage::collecting_spares_what_is_retained;
 
     // Reading.
-    RetiredIsTheCurrentOne => reading::retired_generation_is_retired;
+    RetiredIsTheCurrentOne => reading::expired_generation_is_expired;
     TakesNamesByTheirStart => reading::names_that_never_were_are_refused;
     KnowsNamesOfOthers => reading::names_that_never_were_are_refused;
     CurrentIsAName => reading::hostile_names_are_refused;
     FollowsNames => reading::hostile_names_are_refused;
     CleansOnReading => reading::reading_changes_nothing;
     MakesRoomOnLooking => reading::reading_an_empty_store_makes_nothing;
-    ReadingTakesTheLock => reading::reading_goes_on_beside_a_publish_that_stands_still;
+    ReadingTakesTheLock => reading::reading_goes_on_beside_a_commit_that_stands_still;
 
     // Outcomes.
-    NamesNoPlace => outcome::refusals_name_operation_and_place outcome::unread_names_operation_and_place;
-    RefusedLargeStagesStay => outcome::refused_publish_leaves_no_trace;
-    RefusedStagesStay => outcome::refused_publish_leaves_no_trace;
+    NamesNoPlace => outcome::refusals_name_operation_and_location outcome::unread_names_operation_and_location;
+    RefusedLargeStagesStay => outcome::refused_commit_leaves_no_trace;
+    RefusedStagesStay => outcome::refused_commit_leaves_no_trace;
 
     // Cancelling.
-    CancellingDeletes => cancel::cancelled_publish_leaves_old_or_new;
-    CancellingTakesBack => cancel::cancelled_publish_leaves_old_or_new;
+    CancellingDeletes => cancel::cancelled_commit_leaves_old_or_new;
+    CancellingTakesBack => cancel::cancelled_commit_leaves_old_or_new;
     CancelledCommitsLater =>
-        cancel::cancelled_publish_never_overtakes_a_later_one
-        cancel::cancelled_publishes_beside_others_never_overtake;
-    CancelledPublishesStay => cancel::cancelled_publish_leaves_old_or_new;
-    CancellingKeepsTheLock => cancel::cancelled_publish_keeps_no_one_waiting;
+        cancel::cancelled_commit_never_overtakes_a_later_one
+        cancel::cancelled_commits_beside_others_never_overtake;
+    CancelledPublishesStay => cancel::cancelled_commit_leaves_old_or_new;
+    CancellingKeepsTheLock => cancel::cancelled_commit_keeps_no_one_waiting;
     CancelledStagesStay => cancel::cancelled_stage_leaves_no_trace;
 
     // Sweeping.
@@ -183,7 +183,7 @@ flaws! {
     DiscardedStagesStay => isolated::discarded_stage_is_gone;
     StaleTakesBack => conditional::stale_names_a_durable_generation;
 
-    CannotSweepNothing => garbage::sweeping_an_empty_store_does_nothing;
-    SweepsRetained => garbage::sweeping_spares_what_is_retained garbage::sweeping_beside_publishers_loses_nothing;
-    SweepsLivingStages => garbage::sweeping_spares_living_stages;
+    CannotSweepNothing => garbage::collecting_an_empty_store_does_nothing;
+    SweepsRetained => garbage::collecting_spares_what_is_retained garbage::collecting_beside_writers_loses_nothing;
+    SweepsLivingStages => garbage::collecting_spares_living_stages;
 }

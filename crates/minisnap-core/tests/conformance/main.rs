@@ -65,7 +65,7 @@ fn every_case_that_is_written_is_in_the_table() {
 #[test]
 fn each_way_to_run_the_suite_says_which_case_failed_and_why() {
     type Flawed = Toy<flaws::SizeIsWrong>;
-    let name = "round_trip::smallest_jsons_come_back";
+    let name = "round_trip::smallest_jsons_round_trip";
     let case = *cases::<Flawed>().iter().find(|case| case.name() == name).expect("there is that case");
     assert_eq!(format!("{case:?}"), format!("Case({name:?})"));
     let why = "where the size of a generation is known, it is right";
@@ -117,7 +117,7 @@ impl<const BLOCKS: bool> StoreUnderTest for Hanging<BLOCKS> {
         unreachable!("it never comes to be")
     }
 
-    async fn debris(&self) -> Vec<String> {
+    async fn garbage(&self) -> Vec<String> {
         unreachable!("it never comes to be")
     }
 

@@ -64,7 +64,7 @@ impl<F: Flawed> StoreUnderTest for Toy<F> {
         open(&self.0, F::FLAW)
     }
 
-    async fn debris(&self) -> Vec<String> {
+    async fn garbage(&self) -> Vec<String> {
         let medium = self.0.lock().unwrap();
         medium.stages.keys().map(|number| format!("stage {number}")).chain(medium.remains.iter().cloned()).collect()
     }

@@ -50,7 +50,7 @@ async fn a_commit_record_that_was_not_replaced_is_known_unless_the_disk_itself_f
         let told = told.unwrap_err();
         assert_eq!(told.outcome_known(), error != libc::EIO, "{error}: {told}");
         if told.outcome_known() {
-            assert_eq!(store.debris().await, BTreeSet::from([".next".into()]), "{error}: the generation is removed");
+            assert_eq!(store.garbage().await, BTreeSet::from([".next".into()]), "{error}: the generation is removed");
         }
     }
 }

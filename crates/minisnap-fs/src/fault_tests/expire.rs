@@ -51,7 +51,7 @@ async fn expire_keeps_all_or_one_when_any_call_fails() {
             assert_eq!(seqs(&store).await, [2], "{context}");
             store.commit(10).await.unwrap();
             assert_eq!(seqs(&store).await, [10, 2], "{context}");
-            assert_eq!(store.debris().await, BTreeSet::new(), "{context}");
+            assert_eq!(store.garbage().await, BTreeSet::new(), "{context}");
         }
     }
     println!("{calls} calls failed");
@@ -92,7 +92,7 @@ fn commit_is_whole_when_the_retention_is_reduced_at_any_call() {
             let told: Vec<_> = committed.retained().iter().map(Generation::seq).collect();
             assert!(told == expected || expected == [9], "{told:?}: {context}");
             store.commit(10).await.unwrap();
-            assert_eq!(store.debris().await, BTreeSet::new(), "it isn't taken for a gap: {context}");
+            assert_eq!(store.garbage().await, BTreeSet::new(), "it isn't taken for a gap: {context}");
             is_done
         });
         if !is_done {

@@ -36,7 +36,7 @@ async fn a_replaced_json_is_foreign_and_taken_by_one_call_which_keeps_the_intact
     assert!(folder.path("snapshot.json").is_symlink(), "the link is back");
     assert_eq!(folder.backend.accept_external_changes().await.unwrap(), None, "there is nothing more to take");
     folder.commit(3).await.unwrap();
-    assert_eq!(folder.debris().await, [""; 0]);
+    assert_eq!(folder.garbage().await, [""; 0]);
 }
 
 #[tokio::test]
@@ -94,7 +94,7 @@ async fn an_edit_in_place_is_corrupt_and_taken_by_one_call_in_its_own_position()
     folder.backend.accept_external_changes().await.unwrap().expect("an edit");
     assert_eq!(folder.restore().await.unwrap(), Some(("{\"edited\": true}".into(), 2)));
     assert_eq!(folder.history().await, [2, 1], "the edited generation gave way to the edit");
-    assert_eq!(folder.debris().await, [""; 0]);
+    assert_eq!(folder.garbage().await, [""; 0]);
     folder.commit(3).await.unwrap();
     assert_eq!(folder.history().await, [3, 2, 1]);
 }

@@ -21,7 +21,7 @@ async fn expire_returns_the_oldest_and_the_current_stays() {
     assert_eq!(expired[0].size(), Some(json_of(1).len() as u64));
     assert_eq!(folder.backend.history().await.unwrap(), history[..1]);
     assert_eq!(folder.restore().await.unwrap(), pair_of(9));
-    assert_eq!(folder.debris().await, [""; 0]);
+    assert_eq!(folder.garbage().await, [""; 0]);
     for generation in &expired {
         let read = folder.backend.read(generation).await;
         assert!(matches!(read, Err(MiniSnapError::Expired { .. })), "{read:?}");
@@ -76,19 +76,19 @@ async fn collection_counts_what_expired_and_what_is_orphaned() {
         fs::write(folder.path("snapshots").join(orphan).join("snapshot.json"), "[").unwrap();
     }
     assert_eq!(folder.backend.collect_garbage().await.unwrap(), Collected::new(2, 2));
-    assert_eq!(folder.debris().await, [""; 0]);
+    assert_eq!(folder.garbage().await, [""; 0]);
     assert_eq!(folder.backend.collect_garbage().await.unwrap(), Collected::default());
     let stage = folder.backend.stage(4).await.unwrap();
     assert_eq!(folder.backend.collect_garbage().await.unwrap(), Collected::default(), "its writer lives");
     stage.discard().await.unwrap();
-    assert_eq!(folder.debris().await, [""; 0]);
+    assert_eq!(folder.garbage().await, [""; 0]);
 }
 
 #[tokio::test]
 async fn discard_fails_when_the_stage_cannot_be_removed() {
     let folder = Folder::with_snapshots(&[1]).await;
     let stage = folder.backend.stage(2).await.unwrap();
-    let name = folder.debris().await.pop().expect("a stage");
+    let name = folder.garbage().await.pop().expect("a stage");
     folder.write(&format!("snapshots/{name}/notes.txt"), "mine");
     let error = stage.discard().await.unwrap_err();
     assert_eq!(error.at().operation(), minisnap_core::Operation::Discard);

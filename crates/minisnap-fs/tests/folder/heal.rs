@@ -97,7 +97,7 @@ async fn commit_counts_it_again_when_it_was_brought_back() {
     folder.restore().await.unwrap_err();
     fs::write(folder.in_current("snapshot.json"), json_of(3)).unwrap();
     assert_eq!(committed(&folder, 4).await, [4, 3, 2]);
-    assert_eq!(folder.debris().await, [""; 0]);
+    assert_eq!(folder.garbage().await, [""; 0]);
 }
 
 /// It stays between the two that are intact, and neither of them expires in its favour.

@@ -120,7 +120,7 @@ impl Folder {
     }
 
     /// The names in `snapshots` that are neither the commit record, the lock, nor one of the retained generations.
-    async fn debris(&self) -> Vec<String> {
+    async fn garbage(&self) -> Vec<String> {
         let history = self.backend.history().await.expect("a history");
         let names = fs::read_dir(self.path("snapshots")).expect("the folder");
         let names = names.map(|entry| entry.expect("an entry").file_name().into_string().expect("text"));

@@ -24,7 +24,7 @@ async fn a_plain_pair_is_adopted_under_the_name_it_had() {
     folder.publish_keeping(8, 2, Precondition::IfCurrent(Some(plain.clone()))).await.unwrap();
     assert_eq!(folder.history().await, [8, 7]);
     assert_eq!(folder.backend.read(&plain).await.unwrap(), "[1]");
-    assert_eq!(folder.debris().await, [""; 0]);
+    assert_eq!(folder.garbage().await, [""; 0]);
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ async fn a_folder_at_rest_has_the_documented_shape() {
     assert!(parent.to_str().unwrap().starts_with("../00000000000000000007-"), "{parent:?}");
     assert_eq!(fs::read_link(folder.in_current("retained")).unwrap(), Path::new("2"));
     assert_eq!((folder.cat("snapshot.json"), folder.cat("snapshot.seq")), (Some(json_of(10)), seq_file(10)));
-    assert_eq!(folder.debris().await, [""; 0]);
+    assert_eq!(folder.garbage().await, [""; 0]);
     assert_eq!(fs::read_dir(folder.guard.path()).unwrap().count(), 3);
 }
 
@@ -190,7 +190,7 @@ fn a_publish_whose_runtime_shuts_down_never_commits_later() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     assert_eq!(runtime.block_on(folder.restore()).unwrap(), pair_of(1));
     runtime.block_on(folder.commit(3)).unwrap();
-    assert_eq!(runtime.block_on(folder.debris()), [""; 0]);
+    assert_eq!(runtime.block_on(folder.garbage()), [""; 0]);
 }
 
 #[test]

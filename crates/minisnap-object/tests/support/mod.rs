@@ -16,7 +16,7 @@ pub(crate) fn cause(error: &dyn std::error::Error) -> String {
 
 /// Everything under `prefix` but the commit record and the files of the generations it retains: read from its text, as a
 /// person would, and not by the code under test.
-pub(crate) async fn debris(store: &Arc<dyn ObjectStore>, prefix: &str) -> Vec<String> {
+pub(crate) async fn garbage(store: &Arc<dyn ObjectStore>, prefix: &str) -> Vec<String> {
     let prefix = Path::from(prefix);
     let record = prefix.clone().join("snapshots").join("current");
     let text = match store.get(&record).await {

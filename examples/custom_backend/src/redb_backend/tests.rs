@@ -51,7 +51,7 @@ impl StoreUnderTest for DatabaseFile {
     }
 
     /// Every JSON that belongs to no retained generation.
-    async fn debris(&self) -> Vec<String> {
+    async fn garbage(&self) -> Vec<String> {
         let transaction = self.backend().db.begin_read().unwrap();
         let history = history(&transaction.open_table(HISTORY).unwrap()).unwrap();
         let retained: HashSet<&str> = history.iter().map(Generation::name).collect();
