@@ -1,6 +1,6 @@
 //! Writing the bytes of a snapshot into a store and committing them, with progress.
 
-use crate::{args::RetainArgs, out, pending_change::PendingChange, place::Place, progress::Progress};
+use crate::{args::RetainArgs, open_store::Place, out, pending_change::PendingChange, progress::Progress};
 use minisnap::{
     Committed, ErrorContext, MiniSnapError, Operation, Precondition, Result,
     backend::{CommitOptions, StagedSnapshot, format::CHUNK},

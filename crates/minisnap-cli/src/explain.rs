@@ -6,7 +6,7 @@ use crate::{
     exit::{Exit, Failure},
     help::{self, Left},
     library,
-    place::Place,
+    open_store::Place,
 };
 use minisnap::{Generation, MiniSnapError};
 

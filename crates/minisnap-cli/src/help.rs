@@ -1,6 +1,6 @@
 //! The advice about an error of the library: what a person can do, with the commands that do it, about this store.
 
-use crate::{given::quoted, place::Place, text};
+use crate::{given::quoted, open_store::Place, text};
 use minisnap::{Corruption, ExternalChange, Generation, MiniSnapError, Operation};
 use std::{borrow::Cow, io::ErrorKind, time::Duration};
 

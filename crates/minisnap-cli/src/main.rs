@@ -1,7 +1,7 @@
 //! The operator's tool: looks at snapshots, checks them, goes back one, or moves them to another store.
 //!
 //! This file parses the command line, runs the command, and turns what came of it into an exit code. Each command has a
-//! file in `commands`; what they share is beside this file: opening a store (`place.rs`), choosing a snapshot
+//! file in `commands`; what they share is beside this file: opening a store (`open_store.rs`), choosing a snapshot
 //! (`select.rs`), committing bytes (`commit.rs`), telling errors (`failure.rs`, with advice from `explain.rs`), and what a
 //! terminal is told (`out.rs`, `progress.rs`, `text.rs`).
 
@@ -20,9 +20,9 @@ mod interrupt;
 mod json;
 mod library;
 mod location;
+mod open_store;
 mod out;
 mod pending_change;
-mod place;
 mod progress;
 mod replace_file;
 mod select;

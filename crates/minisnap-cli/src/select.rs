@@ -8,9 +8,8 @@
 
 use crate::{
     exit::{Exit, Failure, Outcome},
-    out,
-    place::Place,
-    text,
+    open_store::Place,
+    out, text,
 };
 use minisnap::Generation;
 use std::{fmt, str::FromStr};

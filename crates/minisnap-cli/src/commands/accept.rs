@@ -6,9 +6,10 @@ use crate::{
     commands::external_changes::folder_of,
     compare::{Named, Pair},
     exit::{Exit, Failure, Outcome},
-    library, out,
+    library,
+    open_store::Place,
+    out,
     pending_change::PendingChange,
-    place::Place,
     text,
 };
 use minisnap::{

@@ -1,6 +1,6 @@
 //! `minisnap collect-garbage`: removes expired snapshots that are still there, and the orphans of crashed writers.
 
-use crate::{args::CollectGarbageArgs, exit::Outcome, out, place::Place, progress::Progress, text};
+use crate::{args::CollectGarbageArgs, exit::Outcome, open_store::Place, out, progress::Progress, text};
 use minisnap::Collected;
 use serde_json::json;
 

@@ -18,8 +18,8 @@ use crate::{
     args::{CopyArgs, RetainArgs, StoreOptions},
     commit::commit,
     exit::{Exit, Failure, Outcome},
+    open_store::{LOOKS, Place},
     out,
-    place::{LOOKS, Place},
     progress::Progress,
     text,
 };

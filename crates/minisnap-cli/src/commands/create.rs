@@ -6,8 +6,8 @@ use crate::{
     exit::{Exit, Failure, Outcome},
     given::quoted,
     json::pretty::{NotPretty, pretty},
+    open_store::Place,
     out,
-    place::Place,
     progress::Progress,
     text,
 };

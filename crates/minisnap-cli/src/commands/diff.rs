@@ -4,8 +4,8 @@ use crate::{
     args::DiffArgs,
     compare::{Named, Pair},
     exit::Outcome,
+    open_store::{LOOKS, Place},
     out,
-    place::{LOOKS, Place},
     select::{Choice, Choices, Reach},
     text,
 };

@@ -2,7 +2,7 @@
 
 use crate::{
     exit::{Exit, Failure, Outcome},
-    place::Place,
+    open_store::Place,
 };
 use minisnap::{FsBackend, Generation};
 use std::path::Path;

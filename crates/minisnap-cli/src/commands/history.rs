@@ -1,6 +1,6 @@
 //! `minisnap history`: the retained snapshots as a table, newest first.
 
-use crate::{args::HistoryArgs, exit::Outcome, out, place::Place, text};
+use crate::{args::HistoryArgs, exit::Outcome, open_store::Place, out, text};
 use minisnap::Generation;
 use serde_json::{Value, json};
 use std::{fmt::Write, num::NonZeroUsize};

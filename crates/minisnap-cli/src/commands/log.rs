@@ -8,7 +8,7 @@ mod show;
 use crate::{
     args::log::{LogArgs, LogCommand, LogStoreArgs},
     exit::{Exit, Failure, Outcome},
-    place::Place,
+    open_store::Place,
 };
 use failure::{failure, failure_beside};
 use minisnap_wal::{Inspection, Journal};

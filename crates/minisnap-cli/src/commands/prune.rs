@@ -1,7 +1,7 @@
 //! `minisnap prune`: fewer snapshots are retained from now on, without a commit. The current one always stays.
 
 use crate::{
-    args::PruneArgs, exit::Outcome, out, pending_change::PendingChange, place::Place, progress::Progress, text,
+    args::PruneArgs, exit::Outcome, open_store::Place, out, pending_change::PendingChange, progress::Progress, text,
 };
 use minisnap::{Generation, SnapshotBackend};
 use serde_json::json;

@@ -1,8 +1,8 @@
 //! `minisnap revert`: external changes are moved aside, and the store goes on with the current snapshot.
 
 use crate::{
-    args::RevertArgs, commands::external_changes::folder_of, exit::Outcome, out, pending_change::PendingChange,
-    place::Place,
+    args::RevertArgs, commands::external_changes::folder_of, exit::Outcome, open_store::Place, out,
+    pending_change::PendingChange,
 };
 
 pub(crate) async fn run(args: RevertArgs) -> Outcome {

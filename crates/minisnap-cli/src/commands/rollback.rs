@@ -4,8 +4,8 @@ use crate::{
     args::RollbackArgs,
     commit::commit,
     exit::Outcome,
+    open_store::Place,
     out,
-    place::Place,
     select::{Choices, Reach, say_the_same},
     text,
 };

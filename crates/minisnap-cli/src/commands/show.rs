@@ -4,8 +4,8 @@ use crate::{
     args::ShowArgs,
     exit::{Exit, Failure, Outcome},
     explain::explain,
+    open_store::{LOOKS, Place},
     out,
-    place::{LOOKS, Place},
     progress::Progress,
     text,
 };

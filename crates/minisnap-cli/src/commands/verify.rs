@@ -17,8 +17,9 @@ use crate::{
     commands::show::health,
     exit::{Exit, Failure, Outcome},
     explain::explain,
-    help, out,
-    place::{LOOKS, Place},
+    help,
+    open_store::{LOOKS, Place},
+    out,
     progress::Progress,
 };
 use minisnap::{Corruption, Generation, MiniSnapError, Problem, Verification};

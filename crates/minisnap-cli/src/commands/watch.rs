@@ -4,9 +4,8 @@ use crate::{
     args::WatchArgs,
     exit::{Exit, Failure, Outcome},
     explain::explain,
-    out,
-    place::Place,
-    text,
+    open_store::Place,
+    out, text,
 };
 use minisnap::Generation;
 use serde_json::Value;

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     exit::{Exit, Failure, Outcome},
-    place::Place,
+    open_store::Place,
 };
 use minisnap::Generation;
 

@@ -9,9 +9,9 @@ use crate::{
     commands::show::truncation_point,
     exit::{Exit, Failure, Outcome},
     given::quoted,
+    open_store::Place,
     out,
     pending_change::PendingChange,
-    place::Place,
 };
 use minisnap_wal::{Inspection, Log};
 use serde_json::json;

@@ -5,9 +5,9 @@ use crate::{
     args::log::LogShowArgs,
     exit::{Exit, Failure, Outcome},
     given::quoted,
-    library, out,
-    place::Place,
-    text,
+    library,
+    open_store::Place,
+    out, text,
 };
 use minisnap::Generation;
 use minisnap_wal::{Inspection, JournalFile, WalError};

@@ -4,7 +4,7 @@ use super::Verified;
 use crate::{
     args::StoreOptions,
     exit::{Exit, Failure},
-    place::Place,
+    open_store::Place,
 };
 use minisnap::{Corruption, Generation, Problem, Verification, VerifiedGeneration};
 

@@ -4,7 +4,7 @@ use super::{Health, Verified, Wrong};
 use crate::{
     exit::{Exit, Failure},
     help,
-    place::Place,
+    open_store::Place,
     text,
 };
 use minisnap::{Corruption, Generation};
