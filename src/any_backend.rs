@@ -8,8 +8,7 @@ use std::num::NonZeroUsize;
 
 /// One of the backends that are compiled in, as [`open`](crate::open) chose it.
 ///
-/// It is a backend like any other. What only one kind can do is behind [`as_fs`](Self::as_fs), [`as_mem`](Self::as_mem) and
-/// [`as_object`](Self::as_object).
+/// It is a backend like any other. What only one kind can do is behind `as_fs`, `as_mem` and `as_object`.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum AnyBackend {

@@ -19,8 +19,9 @@
 //! [`Unsupported`](MiniSnapError::Unsupported) instead. Tokio reports such a call by a panic, which is caught here: the panic
 //! hook is called, and a program that is built with `panic = "abort"` ends.
 //!
-//! Each store has a small runtime of its own, which runs on the calling thread. Work that waits for a disk is done by threads
-//! that end after some seconds without work.
+//! Each store has a small runtime of its own, which runs on the calling threads. While one of them serializes a large state, the
+//! requests of others to an object store wait: use [`create_owned`](SnapStore::create_owned) there, or a store for each
+//! thread. Work that waits for a disk is done by threads that end after some seconds without work.
 
 use crate::{
     AnyBackend, Bytes, Collected, Committed, Create, ErrorContext, ExclusiveCreate, Generation, MiniSnapError,
@@ -237,12 +238,15 @@ impl<B: SnapshotBackend> SnapStore<B> {
     /// Those of [`minisnap::SnapStore::read_chunks`](crate::SnapStore::read_chunks), here or from the iterator, which ends
     /// after its first error.
     pub fn read_chunks(&self, generation: &Generation) -> Result<impl Iterator<Item = Result<Bytes>> + use<'_, B>> {
-        let mut chunks = self.wait(Operation::Read, self.store.read_chunks(generation))?;
+        let mut chunks = Some(self.wait(Operation::Read, self.store.read_chunks(generation))?);
         Ok(std::iter::from_fn(move || {
-            let next = self.wait(Operation::Read, async { Ok(chunks.next().await) });
-            next.unwrap_or_else(|error| Some(Err(error)))
-        })
-        .fuse())
+            let stream = chunks.as_mut()?;
+            let next = self.wait(Operation::Read, async { stream.next().await.transpose() }).transpose();
+            if !matches!(next, Some(Ok(_))) {
+                chunks = None;
+            }
+            next
+        }))
     }
 
     /// Whether there is a snapshot. `false` only if there certainly is none: an error counts as `true`.
@@ -332,7 +336,7 @@ impl<B: SnapshotBackend + Clone> SnapStore<B> {
 
 /// A writer that fails once anybody else has committed: [`minisnap::Exclusive`](crate::Exclusive) without `async`.
 #[derive(Debug)]
-pub struct Exclusive<B> {
+pub struct Exclusive<#[cfg(all(feature = "fs", unix))] B = crate::FsBackend, #[cfg(not(all(feature = "fs", unix)))] B> {
     writer: crate::Exclusive<B>,
     driver: Driver,
 }
@@ -346,6 +350,29 @@ impl<B: SnapshotBackend> Exclusive<B> {
     pub fn create<S: Serialize + ?Sized>(&mut self, state: &S, seq: u64) -> Result<Committed> {
         let at = self.writer.store().at(Operation::Commit);
         self.driver.wait(|| at, self.writer.create(state, seq))
+    }
+
+    /// Like [`create`](Self::create), of a shared state.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`create`](Self::create).
+    pub fn create_owned<S: Serialize + Send + Sync + 'static>(&mut self, state: Arc<S>, seq: u64) -> Result<Committed> {
+        self.create_with(|writer| writer.create_owned(state, seq))
+    }
+
+    /// Like [`create`](Self::create), of JSON text.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`create`](Self::create), and [`Serde`](MiniSnapError::Serde).
+    pub fn create_raw(&mut self, json: impl Into<Bytes>, seq: u64) -> Result<Committed> {
+        self.create_with(|writer| writer.create_raw(json, seq))
+    }
+
+    /// The same writer for `async` code.
+    pub fn as_async(&mut self) -> &mut crate::Exclusive<B> {
+        &mut self.writer
     }
 
     /// Like [`create`](Self::create), of a state, a shared state or JSON text, with options:
@@ -381,7 +408,11 @@ impl Driver {
         let is_within_a_task =
             Handle::try_current().is_ok() && catch_unwind(AssertUnwindSafe(|| runtime.block_on(ready(())))).is_err();
         if is_within_a_task {
-            return Err(MiniSnapError::Unsupported { at: at(), what: WITHIN_A_TASK.into() });
+            return Err(MiniSnapError::Unsupported {
+                at: at(),
+                what: "a blocking call within a task of a Tokio runtime, which it would keep from going on".into(),
+                help: Some("use minisnap::SnapStore there, or tokio::task::spawn_blocking".into()),
+            });
         }
         runtime.block_on(call)
     }
@@ -398,9 +429,6 @@ impl Driver {
         runtime.get().ok_or_else(|| io::Error::other("the runtime is gone"))
     }
 }
-
-const WITHIN_A_TASK: &str = "a blocking call within a task of a Tokio runtime, which it would keep from going on: use \
-                             minisnap::SnapStore there, or tokio::task::spawn_blocking";
 
 impl Drop for Lazy {
     fn drop(&mut self) {

@@ -1,9 +1,12 @@
-//! What writes: a create is a future with options, and all kinds of it are one loop.
-//!
-//! 1. Stage.
-//! 2. Write the JSON to the stage: [`input`] says how, for a state, a shared state, or text.
-//! 3. Commit, under the precondition.
-//! 4. Only if a forced collection took the stage away (`StageLost`): again from step 1, a few times.
+//! A create: a future with options.
+
+// All kinds of it are one loop:
+//
+// 1. Stage.
+// 2. Write the JSON to the stage: `input.rs` says how, for a state, a shared state, or text. If that fails, discard the stage,
+//    so that nothing goes on after the answer.
+// 3. Commit, under the precondition.
+// 4. Only if a forced collection took the stage away (`StageLost`): again from step 1, a few times.
 
 mod input;
 
@@ -12,8 +15,8 @@ use crate::{
     backend::{CommitOptions, StagedSnapshot, events},
     span::Span,
 };
-use input::Written;
 pub use input::{Borrowed, Input, Owned, Raw};
+use input::{Progress, Writing};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
     fmt,
@@ -75,11 +78,16 @@ impl<B: SnapshotBackend> SnapStore<B> {
     }
 
     /// Like [`create`](Self::create), for a large state: it is serialized on the blocking pool, in bounded memory, and the
-    /// runtime is not held up.
+    /// runtime is not held up. ([`verified`](Create::verified) takes the memory of the JSON and of a second state.)
+    ///
+    /// # Errors
+    ///
+    /// Those of [`create`](Self::create).
     ///
     /// # Cancel safety
     ///
-    /// As with [`create`](Self::create). Serializing stops at the next chunk.
+    /// As with [`create`](Self::create). Serializing stops at the next chunk; that of a [verified](Create::verified) one
+    /// goes on to its end, without effect.
     pub fn create_owned<S>(&self, state: Arc<S>, seq: u64) -> Create<'_, B, Owned<S>>
     where
         S: Serialize + Send + Sync + 'static,
@@ -88,7 +96,7 @@ impl<B: SnapshotBackend> SnapStore<B> {
     }
 
     /// Like [`create`](Self::create), for JSON text, which is stored byte for byte: for copies, and for states that arrive as
-    /// text.
+    /// text. The text is checked and written by the task that awaits: see "Blocking" there.
     ///
     /// # Errors
     ///
@@ -120,9 +128,17 @@ pub struct Create<'a, B, I> {
 enum Step<'a> {
     Beginning,
     Staging(BoxFuture<'a, Box<dyn StagedSnapshot>>),
-    Writing(BoxFuture<'static, Box<dyn StagedSnapshot>>),
+    Writing(Writing),
+    /// What went wrong, and the discarding of the stage.
+    Discarding(Option<MiniSnapError>, BoxFuture<'static, ()>),
     Committing(BoxFuture<'static, Committed>),
     Done,
+}
+
+impl Step<'_> {
+    fn discard(error: MiniSnapError, staged: Box<dyn StagedSnapshot>) -> Self {
+        Self::Discarding(Some(error), staged.discard())
+    }
 }
 
 impl<'a, B, I> Create<'a, B, I> {
@@ -237,16 +253,23 @@ impl<B: SnapshotBackend, I: Input> Create<'_, B, I> {
                 // 2.
                 Step::Staging(stage) => match ready!(stage.as_mut().poll(context)) {
                     Ok(staged) => match self.input.write(staged, self.store.at(Operation::Write)) {
-                        Ok(Written::Now(staged)) => self.commit(staged),
-                        Ok(Written::Later(writing)) => Step::Writing(writing),
-                        Err(error) => return Poll::Ready(Err(error)),
+                        Progress::Written(staged) => self.commit(staged),
+                        Progress::Writing(writing) => Step::Writing(writing),
+                        Progress::Failed(error, staged) => Step::discard(error, staged),
                     },
                     Err(error) => return Poll::Ready(Err(error)),
                 },
                 Step::Writing(write) => match ready!(write.as_mut().poll(context)) {
                     Ok(staged) => self.commit(staged),
-                    Err(error) => return Poll::Ready(Err(error)),
+                    Err(failed) => match *failed {
+                        (error, Some(staged)) => Step::discard(error, staged),
+                        (error, None) => return Poll::Ready(Err(error)),
+                    },
                 },
+                Step::Discarding(error, discard) => {
+                    events::best_effort("discard a stage", ready!(discard.as_mut().poll(context)));
+                    return Poll::Ready(error.take().map_or_else(|| unreachable!("it is taken once"), Err));
+                }
                 // 3.
                 Step::Committing(commit) => match ready!(commit.as_mut().poll(context)) {
                     // 4.

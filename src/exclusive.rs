@@ -30,6 +30,11 @@ impl<B: SnapshotBackend + Clone> SnapStore<B> {
     /// For leaders: a leader that was replaced without noticing can't overwrite its successor's snapshot. It is a fence, not a
     /// lock: nobody else is kept from committing. Of several such writers, the first to commit goes on.
     ///
+    /// A store that was given up and began anew is another store: a writer that knew it empty takes it for the same.
+    ///
+    /// The backend is cloned, so that the writer can be stored beside the store. One that can't be is shared in an
+    /// [`Arc`](std::sync::Arc).
+    ///
     /// # Errors
     ///
     /// When the current generation can't be looked up.
@@ -56,7 +61,7 @@ impl<B: SnapshotBackend + Clone> SnapStore<B> {
 /// After an [`OutcomeUnknown`](MiniSnapError::OutcomeUnknown) of its own, it goes on over whichever of the two generations is
 /// current. A create that is dropped after its first poll ends the writer, as nobody knows what it did: begin a new one.
 #[derive(Debug)]
-pub struct Exclusive<B> {
+pub struct Exclusive<#[cfg(all(feature = "fs", unix))] B = crate::FsBackend, #[cfg(not(all(feature = "fs", unix)))] B> {
     store: SnapStore<B>,
     fence: Fence,
 }
@@ -95,6 +100,10 @@ impl<B: SnapshotBackend> Exclusive<B> {
     }
 
     /// Like [`create`](Self::create), on the blocking pool: see [`SnapStore::create_owned`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`create`](Self::create).
     pub fn create_owned<S>(&mut self, state: Arc<S>, seq: u64) -> ExclusiveCreate<'_, B, Owned<S>>
     where
         S: Serialize + Send + Sync + 'static,
@@ -104,6 +113,10 @@ impl<B: SnapshotBackend> Exclusive<B> {
     }
 
     /// Like [`create`](Self::create), of JSON text: see [`SnapStore::create_raw`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`create`](Self::create), and [`Serde`](MiniSnapError::Serde).
     pub fn create_raw(&mut self, json: impl Into<crate::Bytes>, seq: u64) -> ExclusiveCreate<'_, B, Raw> {
         let Self { store, fence } = self;
         ExclusiveCreate::new(fence, store, store.create_raw(json, seq))
@@ -193,7 +206,9 @@ impl<B: SnapshotBackend, I: Input> Future for ExclusiveCreate<'_, B, I> {
                 // 3.
                 Step::Creating => match ready!(Pin::new(&mut this.create).poll(context)) {
                     // 4.
-                    Err(MiniSnapError::Conflict { current, .. }) if this.own.contains(&current) => {
+                    Err(MiniSnapError::Conflict { expected, current, .. })
+                        if current != expected && this.own.contains(&current) =>
+                    {
                         this.create_over(current);
                     }
                     Err(MiniSnapError::Conflict { current, .. }) => return Poll::Ready(Err(this.fenced(current))),

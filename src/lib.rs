@@ -74,7 +74,8 @@ pub use create::Create;
 pub use exclusive::{Exclusive, ExclusiveCreate};
 pub use minisnap_core::{
     Absence, Bytes, ChunkStream, Collected, Committed, Corruption, Digest, ErrorContext, ExternalChange, Generation,
-    MiniSnapError, Operation, Precondition, Problem, Result, SnapshotBackend, Verification, VerifiedGeneration,
+    MiniSnapError, Operation, ParseDigestError, Precondition, Problem, Result, SnapshotBackend, Verification,
+    VerifiedGeneration,
 };
 // If this is the item that the compiler found to be configured out: FsBackend needs the feature `fs` (on by default) and a
 // platform with POSIX links and `flock`. Elsewhere, use another backend with `SnapStore::with_backend`.

@@ -1,7 +1,7 @@
 //! Opening a store by its path or URL.
 
 use crate::{AnyBackend, ErrorContext, MiniSnapError, Operation, Result, SnapStore};
-use std::fmt::Display;
+use std::{fmt::Display, num::NonZeroUsize};
 
 /// A store by its path or URL. No I/O, so the place need not exist.
 ///
@@ -43,6 +43,7 @@ pub fn open(url: &str) -> Result<SnapStore<AnyBackend>> {
 ///
 /// | URL | option | value |
 /// |---|---|---|
+/// | any | `retain` | how many generations to retain, at least 1: see [`SnapStore::retain`] |
 /// | a path, `file:` | `busy_timeout` | seconds to wait for other writers, such as `2.5` |
 /// | `s3:`, `az:`, `gs:` | `grace_time`, `part_size`, `endpoint_url`… | those of `object::ObjectBackend::open` |
 ///
@@ -55,7 +56,9 @@ pub fn open_with<K: AsRef<str>, V: AsRef<str>>(
     options: impl IntoIterator<Item = (K, V)>,
 ) -> Result<SnapStore<AnyBackend>> {
     let options: Vec<_> = options.into_iter().collect();
-    let options: Vec<_> = options.iter().map(|(key, value)| (key.as_ref(), value.as_ref())).collect();
+    let options = options.iter().map(|(key, value)| (key.as_ref(), value.as_ref()));
+    let (of_store, options): (Vec<_>, Vec<_>) = options.partition(|(key, _)| *key == "retain");
+    let retain = of_store.last().map(|(_, value)| retention(url, value)).transpose()?;
     let backend = match split_scheme(url) {
         None => file(url, url.into(), &options)?,
         Some((scheme, rest)) => match scheme.to_ascii_lowercase().as_str() {
@@ -65,14 +68,23 @@ pub fn open_with<K: AsRef<str>, V: AsRef<str>>(
             "az" => object(url, "azure", &options)?,
             "gs" => object(url, "gcp", &options)?,
             scheme => {
-                return Err(invalid(
-                    url,
-                    format_args!("there is no backend for {scheme}:; if it is a path, write ./ before it"),
-                ));
+                let reason = format!("there is no backend for {scheme}:");
+                return Err(advised(url, &reason, "if it is a path, write ./ before it"));
             }
         },
     };
-    Ok(SnapStore::with_backend(backend))
+    #[allow(unreachable_code, reason = "where no backend is compiled in, there is none to be opened")]
+    let store = SnapStore::with_backend(backend);
+    Ok(match retain {
+        Some(generations) => store.retain(generations.get()),
+        None => store,
+    })
+}
+
+fn retention(url: &str, value: &str) -> Result<NonZeroUsize> {
+    value
+        .parse()
+        .map_err(|_| invalid(url, format_args!("the option retain takes a number of at least 1, not `{value}`")))
 }
 
 /// The scheme and what follows its colon; `None` for a path.
@@ -90,10 +102,14 @@ fn path_of_file_url(url: &str, rest: &str) -> Result<std::path::PathBuf> {
         None => rest,
     };
     if !path.starts_with('/') {
-        return Err(invalid(url, "a file: URL needs an absolute path, on this machine: file:///var/lib/app/state"));
+        return Err(advised(
+            url,
+            "a file: URL needs an absolute path, on this machine",
+            "write file:///var/lib/app/state",
+        ));
     }
     if path.contains(['?', '#']) {
-        return Err(invalid(url, "a file: URL has no query and no fragment: write %3F for ? and %23 for #"));
+        return Err(advised(url, "a file: URL has no query and no fragment", "write %3F for ? and %23 for #"));
     }
     let bytes: Vec<u8> = percent_encoding::percent_decode_str(path).collect();
     if bytes.contains(&0) {
@@ -111,7 +127,7 @@ fn path_of_file_url(url: &str, rest: &str) -> Result<std::path::PathBuf> {
 #[cfg(all(feature = "fs", unix))]
 fn file(url: &str, path: std::path::PathBuf, options: &[(&str, &str)]) -> Result<AnyBackend> {
     if path.as_os_str().is_empty() {
-        return Err(invalid(url, "the path is empty; the current folder is `.`"));
+        return Err(advised(url, "the path is empty", "for the current folder, write ."));
     }
     let mut backend = crate::FsBackend::new(path);
     for (option, value) in options {
@@ -136,16 +152,14 @@ fn file(url: &str, _path: std::path::PathBuf, _options: &[(&str, &str)]) -> Resu
 
 #[cfg(not(unix))]
 fn file(url: &str, _path: std::path::PathBuf, _options: &[(&str, &str)]) -> Result<AnyBackend> {
-    Err(invalid(url, "a folder needs a platform with POSIX links and flock; use an object store or another backend"))
+    Err(advised(url, "a folder needs a platform with POSIX links and flock", "use an object store or another backend"))
 }
 
 #[cfg(feature = "mem")]
 fn memory(url: &str, rest: &str, options: &[(&str, &str)]) -> Result<AnyBackend> {
     if !rest.is_empty() {
-        return Err(invalid(
-            url,
-            "memory: takes no name, and each is a store of its own; share a MemBackend by cloning it",
-        ));
+        let reason = "memory: takes no name, and each is a store of its own";
+        return Err(advised(url, reason, "to share a MemBackend, clone it"));
     }
     match options {
         [] => Ok(AnyBackend::Mem(crate::mem::MemBackend::new())),
@@ -174,7 +188,7 @@ fn object(url: &str, feature: &str, _options: &[(&str, &str)]) -> Result<AnyBack
     any(feature = "aws", feature = "azure", feature = "gcp")
 )))]
 fn not_compiled_in(url: &str, feature: &str) -> MiniSnapError {
-    invalid(url, format_args!("its backend isn't compiled in: give minisnap the cargo feature `{feature}`"))
+    advised(url, "its backend isn't compiled in", &format!("give minisnap the cargo feature `{feature}`"))
 }
 
 #[cfg(any(all(feature = "fs", unix), feature = "mem"))]
@@ -183,5 +197,11 @@ fn unknown_option(url: &str, option: &str, known: &str) -> MiniSnapError {
 }
 
 fn invalid(url: &str, reason: impl Display) -> MiniSnapError {
-    MiniSnapError::InvalidUrl { at: ErrorContext::of_url(Operation::Open, url), reason: reason.to_string() }
+    let at = ErrorContext::of_url(Operation::Open, url);
+    MiniSnapError::InvalidUrl { at, reason: reason.to_string(), help: None }
+}
+
+fn advised(url: &str, reason: &str, help: &str) -> MiniSnapError {
+    let at = ErrorContext::of_url(Operation::Open, url);
+    MiniSnapError::InvalidUrl { at, reason: reason.into(), help: Some(help.into()) }
 }

@@ -1,6 +1,5 @@
 //! What a create writes: a borrowed state, a shared one, or JSON text; and how it gets into a stage.
 
-use super::BoxFuture;
 use crate::{
     Bytes, ErrorContext, MiniSnapError, Result,
     backend::{StagedSnapshot, format, run_blocking},
@@ -8,18 +7,28 @@ use crate::{
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
     fmt,
+    future::Future,
     io::{self, Write},
+    pin::Pin,
     sync::{Arc, Weak},
 };
 use tokio::runtime::Handle;
 
 /// How far a stage is written.
-pub enum Written {
+pub enum Progress {
     /// All of it.
-    Now(Box<dyn StagedSnapshot>),
+    Written(Box<dyn StagedSnapshot>),
     /// When this is done.
-    Later(BoxFuture<'static, Box<dyn StagedSnapshot>>),
+    Writing(Writing),
+    /// Not all of it, and never.
+    Failed(MiniSnapError, Box<dyn StagedSnapshot>),
 }
+
+/// A stage that is being written. What can be discarded comes back with an error.
+pub(super) type Writing = Pin<Box<dyn Future<Output = Result<Box<dyn StagedSnapshot>, Failed>> + Send>>;
+
+/// What went wrong, and the stage, if it is still there.
+pub(super) type Failed = Box<(MiniSnapError, Option<Box<dyn StagedSnapshot>>)>;
 
 /// What a create writes: [`Borrowed`], [`Owned`] or [`Raw`]. Sealed.
 pub trait Input: Steps {}
@@ -32,7 +41,7 @@ pub trait Steps: Unpin {
     fn check(&mut self, at: impl FnOnce() -> ErrorContext) -> Result<()>;
 
     /// Writes it to a fresh stage.
-    fn write(&mut self, staged: Box<dyn StagedSnapshot>, at: ErrorContext) -> Result<Written>;
+    fn write(&mut self, staged: Box<dyn StagedSnapshot>, at: ErrorContext) -> Progress;
 }
 
 /// Parses JSON and compares it with the state that it was made of.
@@ -80,12 +89,14 @@ impl<S: Serialize + ?Sized> Steps for Borrowed<'_, S> {
         Ok(())
     }
 
-    fn write(&mut self, mut staged: Box<dyn StagedSnapshot>, at: ErrorContext) -> Result<Written> {
+    fn write(&mut self, mut staged: Box<dyn StagedSnapshot>, at: ErrorContext) -> Progress {
         if let Some(json) = &self.json {
-            return Ok(Written::Later(Box::pin(write_in_chunks(staged, json.clone(), at))));
+            return Progress::Writing(Box::pin(write_in_chunks(staged, json.clone(), at)));
         }
-        format::write_json(&mut staged, self.state, || at.clone())?;
-        Ok(Written::Now(staged))
+        match format::write_json(&mut staged, self.state, || at.clone()) {
+            Ok(()) => Progress::Written(staged),
+            Err(error) => Progress::Failed(error, staged),
+        }
     }
 }
 
@@ -112,9 +123,9 @@ impl<S: Serialize + Send + Sync + 'static> Steps for Owned<S> {
         Ok(())
     }
 
-    fn write(&mut self, staged: Box<dyn StagedSnapshot>, at: ErrorContext) -> Result<Written> {
+    fn write(&mut self, staged: Box<dyn StagedSnapshot>, at: ErrorContext) -> Progress {
         let (state, verify) = (Arc::clone(&self.state), self.verify);
-        Ok(Written::Later(Box::pin(write_on_blocking_pool(staged, state, verify, at))))
+        Progress::Writing(Box::pin(write_on_blocking_pool(staged, state, verify, at)))
     }
 }
 
@@ -140,8 +151,8 @@ impl Steps for Raw {
         Ok(())
     }
 
-    fn write(&mut self, staged: Box<dyn StagedSnapshot>, at: ErrorContext) -> Result<Written> {
-        Ok(Written::Later(Box::pin(write_in_chunks(staged, self.json.clone(), at))))
+    fn write(&mut self, staged: Box<dyn StagedSnapshot>, at: ErrorContext) -> Progress {
+        Progress::Writing(Box::pin(write_in_chunks(staged, self.json.clone(), at)))
     }
 }
 
@@ -149,10 +160,14 @@ async fn write_in_chunks(
     mut staged: Box<dyn StagedSnapshot>,
     json: Bytes,
     at: ErrorContext,
-) -> Result<Box<dyn StagedSnapshot>> {
+) -> Result<Box<dyn StagedSnapshot>, Failed> {
     for chunk in json.chunks(format::CHUNK) {
-        staged.write_all(chunk).map_err(|error| MiniSnapError::from_write(error, || at.clone()))?;
-        staged.drain().await?;
+        if let Err(error) = staged.write_all(chunk) {
+            return Err(Box::new((MiniSnapError::from_write(error, || at), Some(staged))));
+        }
+        if let Err(error) = staged.drain().await {
+            return Err(Box::new((error, Some(staged))));
+        }
     }
     Ok(staged)
 }
@@ -162,27 +177,36 @@ async fn write_on_blocking_pool<S: Serialize + Send + Sync + 'static>(
     state: Arc<S>,
     verify: Option<Verify<S>>,
     at: ErrorContext,
-) -> Result<Box<dyn StagedSnapshot>> {
+) -> Result<Box<dyn StagedSnapshot>, Failed> {
     let unable = |source| MiniSnapError::Io { at: at.clone(), action: "run on the blocking pool", source };
-    let runtime = Handle::try_current().map_err(|error| unable(io::Error::other(error)))?;
+    let runtime = match Handle::try_current() {
+        Ok(runtime) => runtime,
+        Err(error) => return Err(Box::new((unable(io::Error::other(error)), Some(staged)))),
+    };
     // Dropped with this future, which is how the blocking pool learns that the caller was cancelled.
     let caller = Arc::new(());
     let watch = Arc::downgrade(&caller);
     let of_writing = at.clone();
     let written = run_blocking(move || {
-        let mut sink = DrainedSink { staged: &mut *staged, runtime, caller: watch };
-        match verify {
-            None => format::write_json(sink, &*state, || of_writing.clone())?,
-            Some(verify) => {
-                let json = verified_json(&*state, verify, &of_writing)?;
-                for chunk in json.chunks(format::CHUNK) {
-                    sink.write_all(chunk).map_err(|error| MiniSnapError::from_write(error, || of_writing.clone()))?;
-                }
-            }
+        let sink = DrainedSink { staged: &mut *staged, runtime, caller: watch };
+        match write_to(sink, &*state, verify, &of_writing) {
+            Ok(()) => Ok(staged),
+            Err(error) => Err(Box::new((error, Some(staged)))),
         }
-        Ok(staged)
     });
-    written.await.unwrap_or_else(|source| Err(unable(source)))
+    written.await.unwrap_or_else(|source| Err(Box::new((unable(source), None))))
+}
+
+fn write_to<S: Serialize>(
+    mut sink: DrainedSink<'_>,
+    state: &S,
+    verify: Option<Verify<S>>,
+    at: &ErrorContext,
+) -> Result<()> {
+    let Some(verify) = verify else { return format::write_json(sink, state, || at.clone()) };
+    let json = verified_json(state, verify, at)?;
+    json.chunks(format::CHUNK)
+        .try_for_each(|chunk| sink.write_all(chunk).map_err(|error| MiniSnapError::from_write(error, || at.clone())))
 }
 
 /// Waits after each chunk until the stage has room for the next, on a thread that may wait.
@@ -210,5 +234,17 @@ impl Write for DrainedSink<'_> {
 impl<S: ?Sized> fmt::Debug for Borrowed<'_, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Borrowed")
+    }
+}
+
+impl<S> fmt::Debug for Owned<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Owned")
+    }
+}
+
+impl fmt::Debug for Raw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Raw").field("bytes", &self.json.len()).finish_non_exhaustive()
     }
 }

@@ -50,7 +50,7 @@ impl Precondition {
 /// let options = CommitOptions::new(NonZeroUsize::MIN).with_precondition(Precondition::IfNewer);
 /// assert_eq!((options.precondition(), options.retain().get()), (&Precondition::IfNewer, 1));
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct CommitOptions {
     precondition: Precondition,
@@ -132,6 +132,7 @@ impl Committed {
     /// retained snapshot still finds the log that follows it.
     ///
     /// It holds as of this commit. Where lower sequence numbers are committed, only the program that truncates may do so.
+    #[must_use]
     pub fn truncation_point(&self) -> u64 {
         self.retained.iter().map(Generation::seq).min().unwrap_or(self.generation.seq())
     }

@@ -2,7 +2,10 @@
 
 use crate::{Committed, Digest, Generation};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
-use std::{borrow::Cow, time::SystemTime};
+use std::{
+    borrow::Cow,
+    time::{Duration, SystemTime},
+};
 
 impl Serialize for Digest {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -21,18 +24,20 @@ impl<'de> Deserialize<'de> for Digest {
 struct Known<'a> {
     name: Cow<'a, str>,
     seq: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     size: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    time: Option<SystemTime>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Milliseconds since 1970, which may be negative.
+    #[serde(default)]
+    time: Option<i64>,
+    #[serde(default)]
     digest: Option<Digest>,
 }
 
 impl Serialize for Generation {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (name, seq) = (self.name().into(), self.seq());
-        Known { name, seq, size: self.size(), time: self.time(), digest: self.digest() }.serialize(serializer)
+        Known { name, seq, size: self.size(), time: self.time().map(milliseconds), digest: self.digest() }
+            .serialize(serializer)
     }
 }
 
@@ -44,13 +49,28 @@ impl<'de> Deserialize<'de> for Generation {
             generation = generation.with_size(size);
         }
         if let Some(time) = time {
-            generation = generation.with_time(time);
+            generation = generation.with_time(moment(time));
         }
         if let Some(digest) = digest {
             generation = generation.with_digest(digest);
         }
         Ok(generation)
     }
+}
+
+fn milliseconds(time: SystemTime) -> i64 {
+    let millis = |distance: Duration| i64::try_from(distance.as_millis()).unwrap_or(i64::MAX);
+    match time.duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(after) => millis(after),
+        Err(before) => -millis(before.duration()),
+    }
+}
+
+/// The time is for people: one that the system can't represent is as good as 1970.
+fn moment(millis: i64) -> SystemTime {
+    let distance = Duration::from_millis(millis.unsigned_abs());
+    let epoch = SystemTime::UNIX_EPOCH;
+    if millis < 0 { epoch.checked_sub(distance) } else { epoch.checked_add(distance) }.unwrap_or(epoch)
 }
 
 /// The retained generations, newest first: the first of them is the one that was committed.
@@ -70,21 +90,28 @@ impl<'de> Deserialize<'de> for Committed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{num::NonZeroUsize, time::Duration};
+    use std::num::NonZeroUsize;
 
     #[test]
     fn what_is_known_of_a_generation_round_trips() {
         let time = SystemTime::UNIX_EPOCH + Duration::from_millis(1_767_225_600_123);
         let full = Generation::new("10-k7", 10).with_size(4).with_time(time).with_digest(Digest::of(b"null"));
-        for generation in [Generation::new("9 \"x\"", u64::MAX), full] {
+        let old = Generation::new("old", 0).with_time(SystemTime::UNIX_EPOCH - Duration::from_millis(1));
+        for generation in [Generation::new("9 \"x\"", u64::MAX), full, old] {
             let json = serde_json::to_string(&generation).expect("it is serialized");
             let back: Generation = serde_json::from_str(&json).expect("it is parsed");
             assert_eq!(format!("{back:?}"), format!("{generation:?}"), "{json}");
         }
         assert_eq!(
             serde_json::to_string(&Generation::new("10-k7", 10)).expect("it is serialized"),
-            r#"{"name":"10-k7","seq":10}"#
+            r#"{"name":"10-k7","seq":10,"size":null,"time":null,"digest":null}"#
         );
+    }
+
+    #[test]
+    fn what_is_not_given_is_unknown() {
+        let generation: Generation = serde_json::from_str(r#"{"name":"10-k7","seq":10}"#).expect("it is parsed");
+        assert_eq!((generation.size(), generation.time(), generation.digest()), (None, None, None));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What a check of a whole store found, and what a collection removed.
 
 use crate::{Corruption, Generation};
+use std::fmt;
 
 /// What [`verify`](crate::SnapshotBackend::verify) found: each retained generation, and the store around them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -94,6 +95,12 @@ impl Problem {
     pub fn with_help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.location, self.found)
     }
 }
 

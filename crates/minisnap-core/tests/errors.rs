@@ -107,8 +107,8 @@ fn each() -> Vec<MiniSnapError> {
         MiniSnapError::ExternalChange { at: at(), found: ExternalChange::Replaced { current: 3 } },
         MiniSnapError::InsideStore { at: at(), store: Some("/data".into()) },
         MiniSnapError::InsideStore { at: at(), store: None },
-        MiniSnapError::Unsupported { at: at(), what: "links".into() },
-        MiniSnapError::InvalidUrl { at: at(), reason: "no scheme".into() },
+        MiniSnapError::Unsupported { at: at(), what: "links".into(), help: None },
+        MiniSnapError::InvalidUrl { at: at(), reason: "no scheme".into(), help: Some("write ./ before it".into()) },
     ]
 }
 

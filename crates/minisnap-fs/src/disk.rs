@@ -279,10 +279,12 @@ impl Disk {
             Err(error) if matches!(error.raw_os_error(), Some(libc::EPERM | libc::EOPNOTSUPP | libc::ENOSYS)) => {
                 Err(MiniSnapError::Unsupported {
                     at: self.at(path),
-                    what: format!(
-                        "a symbolic link can't be made here ({error}); minisnap needs them. FAT and exFAT have none: put \
-                         the folder on a local POSIX file system, such as ext4, XFS, Btrfs or APFS. Elsewhere, see \
-                         whether the folder is marked immutable (lsattr) or guarded by a security module"
+                    what: format!("a symbolic link can't be made here ({error}), and minisnap needs them"),
+                    help: Some(
+                        "put the folder on a local POSIX file system, such as ext4, XFS, Btrfs or APFS: FAT and exFAT have \
+                         no links. Elsewhere, see whether the folder is marked immutable (lsattr) or guarded by a security \
+                         module"
+                            .into(),
                     ),
                 })
             }

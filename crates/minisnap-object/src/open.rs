@@ -307,9 +307,13 @@ fn number(url: &str, option: &str, value: &str, least: usize) -> Result<usize> {
 
 #[cfg(not(all(feature = "aws", feature = "azure", feature = "gcp")))]
 fn not_compiled_in(url: &str, feature: &str) -> MiniSnapError {
-    invalid(url, format_args!("its client isn't compiled in: give minisnap the cargo feature `{feature}`"))
+    MiniSnapError::InvalidUrl {
+        at: ErrorContext::of_url(Operation::Open, url),
+        reason: "its client isn't compiled in".into(),
+        help: Some(format!("give minisnap the cargo feature `{feature}`")),
+    }
 }
 
 fn invalid(url: &str, reason: impl Display) -> MiniSnapError {
-    MiniSnapError::InvalidUrl { at: ErrorContext::of_url(Operation::Open, url), reason: reason.to_string() }
+    MiniSnapError::InvalidUrl { at: ErrorContext::of_url(Operation::Open, url), reason: reason.to_string(), help: None }
 }

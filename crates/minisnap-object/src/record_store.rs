@@ -240,7 +240,8 @@ impl ObjectBackend {
         match unreadable {
             Unreadable::Version(version) => MiniSnapError::Unsupported {
                 at,
-                what: format!("the commit record is of version {version}, which a later minisnap wrote: use that one"),
+                what: format!("the commit record is of version {version}, which a later minisnap wrote"),
+                help: Some("use that version of minisnap, or a later one".into()),
             },
             Unreadable::Damaged(found) => MiniSnapError::Corrupt {
                 at,

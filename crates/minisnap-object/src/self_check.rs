@@ -129,9 +129,13 @@ impl ObjectBackend {
             at: self.at(operation, self.layout.snapshots()),
             what: format!(
                 "{} doesn't keep the condition `{condition}` of a conditional write ({found}), so writers would overwrite \
-                 each other in silence; use a store or a version of it that supports conditional writes, and see that \
-                 neither a proxy nor an option such as `aws_conditional_put` turns them off",
+                 each other in silence",
                 self.store
+            ),
+            help: Some(
+                "use a store or a version of it that supports conditional writes, and see that neither a proxy nor an option \
+                 such as `aws_conditional_put` turns them off"
+                    .into(),
             ),
         }
     }

@@ -209,7 +209,8 @@
 //! # fn commit(precondition: &Precondition) -> Result<()> {
 //! if let Precondition::IfCurrent(_) = precondition {
 //!     let at = ErrorContext::new(Operation::Commit, "shelf:");
-//!     return Err(MiniSnapError::Unsupported { at, what: "a shelf can't compare; commit with `Always`".into() });
+//!     let help = Some("commit with `Always`".into());
+//!     return Err(MiniSnapError::Unsupported { at, what: "a shelf can't compare".into(), help });
 //! }
 //! # Ok(())
 //! # }

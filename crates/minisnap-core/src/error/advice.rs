@@ -32,7 +32,9 @@ impl MiniSnapError {
                  #[serde(with = \"...\")] of your own, or give it a key that serializes as a string"
             }
             Self::InvalidSequence { .. } => "write the number of the last change in snapshot.json into it, in digits",
-            Self::Corrupt { help: Some(help), .. } => return Some(help.into()),
+            Self::Corrupt { help: Some(help), .. }
+            | Self::Unsupported { help: Some(help), .. }
+            | Self::InvalidUrl { help: Some(help), .. } => return Some(help.into()),
             Self::Corrupt { intact, .. } => return Some(fall_back(intact.first())),
             Self::ExternalChange { found, .. } => of_external_change(found),
             Self::InsideStore { store: Some(store), .. } => return Some(format!("did you mean {store}?").into()),

@@ -91,8 +91,8 @@ pub enum MiniSnapError {
         reason: String,
     },
 
-    /// The staged bytes are gone, or may go, before they could be committed. Stage and write them again; the typed store
-    /// does so by itself a few times.
+    /// The staged bytes are gone, or may go, before they could be committed. Stage and write them again; where a commit
+    /// returns it, the typed store does so by itself a few times.
     #[error("{at}: the staged snapshot is lost: {reason}")]
     StageLost {
         /// What was being done, and where.
@@ -255,8 +255,10 @@ pub enum MiniSnapError {
     Unsupported {
         /// What was being done, and where.
         at: ErrorContext,
-        /// What is lacking, and what to use instead.
+        /// What is lacking.
         what: String,
+        /// Advice for a person, where there is some: [`help`](MiniSnapError::help) returns it.
+        help: Option<String>,
     },
 
     /// The URL of a store can't be understood, or names a backend that isn't compiled in.
@@ -266,6 +268,8 @@ pub enum MiniSnapError {
         at: ErrorContext,
         /// What is wrong with it.
         reason: String,
+        /// Advice for a person, where there is some: [`help`](MiniSnapError::help) returns it.
+        help: Option<String>,
     },
 }
 

@@ -46,7 +46,8 @@ impl Stage {
     fn evaluate(&self, when: &Precondition, now: Option<&Generation>, seen: Option<&Generation>) -> Result<()> {
         let at = self.handle.at(Operation::Commit);
         let seq = self.generation.seq();
-        let unsupported = |what: &str| Err(MiniSnapError::Unsupported { at: at.clone(), what: what.into() });
+        let unsupported =
+            |what: &str| Err(MiniSnapError::Unsupported { at: at.clone(), what: what.into(), help: None });
         match (self.flaw(), when) {
             (Flaw::LacksTheConditions, Precondition::IfNewer | Precondition::IfCurrent(_)) => unsupported("conditions"),
             (Flaw::RefusesWhatItHas, Precondition::IfCurrent(_)) => unsupported("IfCurrent"),
