@@ -1,9 +1,9 @@
 //! Saves a program's whole state as an atomic, human-readable snapshot, and restores it.
 //!
 //! A program keeps its state in memory and logs each change. Now and then it saves the whole state as a *snapshot*, with
-//! the number of the last change in it; after a crash it restores the snapshot and replays only the tail of the log. And
-//! once a snapshot is safe, the log before it can go: **[`create`](SnapStore::create) returning `Ok` is a licence to delete
-//! the log.** It means durable, whole and restorable, or it means nothing.
+//! the sequence number of the last change in it. After a crash it restores the snapshot and replays only the tail of the log.
+//! When [`create`](SnapStore::create) has returned `Ok`, the snapshot is durable, complete and restorable, and the log can be
+//! truncated through [`truncation_point`](Committed::truncation_point).
 //!
 //! ```
 //! use minisnap::SnapStore;
@@ -19,13 +19,13 @@
 //! # let folder = tempfile::tempdir()?;
 //! # std::env::set_current_dir(&folder)?;
 //! let store = SnapStore::new("./state");
-//! let published = store.create(&AppState { counter: 42 }, 10).await?; // the last change in it is number 10
+//! let committed = store.create(&AppState { counter: 42 }, 10).await?; // the last change in it is number 10
 //!
 //! let (restored, seq): (AppState, u64) = store.restore().await?;
 //! assert_eq!((restored, seq), (AppState { counter: 42 }, 10));
 //!
-//! // The log up to and with this change may go.
-//! assert_eq!(published.truncation_point(), 10);
+//! // The log can be truncated through this change.
+//! assert_eq!(committed.truncation_point(), 10);
 //! # Ok(())
 //! # }
 //! ```
@@ -37,7 +37,7 @@
 //! | save, restore, look back | [`SnapStore`] |
 //! | open a store by path or URL | [`open`] |
 //! | test a program without a disk | `mem::MemBackend` (feature `mem`) |
-//! | keep snapshots in the cloud | `object::ObjectBackend` (features `aws`, `azure`, `gcp`) |
+//! | save snapshots in the cloud | `object::ObjectBackend` (features `aws`, `azure`, `gcp`) |
 //! | know what went wrong, and what to do | [`MiniSnapError`] |
 //! | put snapshots elsewhere | the module [`backend`], and the tutorial in `minisnap_core::conformance` |
 //!

@@ -3,7 +3,7 @@
 use crate::{AnyBackend, ErrorContext, MiniSnapError, Operation, Result, SnapStore};
 use std::{fmt::Display, num::NonZeroUsize};
 
-/// A store by its path or URL. No I/O, so the place need not exist.
+/// A store by its path or URL. No I/O, so the location need not exist.
 ///
 /// | URL | backend | cargo feature |
 /// |---|---|---|

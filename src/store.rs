@@ -10,7 +10,7 @@ use std::num::NonZeroUsize;
 
 /// Saves and restores a program's whole state.
 ///
-/// Cheap to clone if its backend is; any number of stores, in any number of processes, may share a place. Use it within a
+/// Cheap to clone if its backend is; any number of stores, in any number of processes, may share a location. Use it within a
 /// Tokio runtime, of either flavour. What a backend promises is written down at [`SnapshotBackend`].
 ///
 /// To evolve the state's type, give new fields `#[serde(default)]` and renamed ones `#[serde(alias = "old_name")]`: old
@@ -63,7 +63,7 @@ impl<B: SnapshotBackend> SnapStore<B> {
         &self.backend
     }
 
-    /// Restores the current snapshot and the number of the last change in it.
+    /// Restores the current snapshot and the sequence number of the last change in it.
     ///
     /// Parses on the calling task. Dropping the future changes nothing, as reading never does.
     ///
@@ -71,10 +71,10 @@ impl<B: SnapshotBackend> SnapStore<B> {
     ///
     /// - [`NotFound`](MiniSnapError::NotFound): there is none; see [`try_restore`](Self::try_restore).
     /// - [`Serde`](MiniSnapError::Serde): it is not of this type; line and column are in the source.
-    /// - [`Corrupt`](MiniSnapError::Corrupt): it is damaged; the error lists the intact older ones, for
+    /// - [`Corrupt`](MiniSnapError::Corrupt): it is corrupt; the error lists the intact older ones, for
     ///   [`restore_generation`](Self::restore_generation).
-    /// - [`ExternalChange`](MiniSnapError::ExternalChange): another program wrote in its place.
-    /// - [`Expired`](MiniSnapError::Expired): snapshots were published faster than this could read one, 16 times in a row.
+    /// - [`ExternalChange`](MiniSnapError::ExternalChange): another program or a person changed it.
+    /// - [`Expired`](MiniSnapError::Expired): snapshots expired faster than this could read one, 16 times in a row.
     pub async fn restore<S: DeserializeOwned>(&self) -> Result<(S, u64)> {
         match self.restore_current().await? {
             Some(restored) => Ok(restored),
@@ -94,7 +94,7 @@ impl<B: SnapshotBackend> SnapStore<B> {
         }
     }
 
-    /// Restores the most recently published of the retained snapshots whose seq is at most `seq`.
+    /// Restores the newest of the retained snapshots whose sequence number is at most `seq`.
     ///
     /// # Errors
     ///
@@ -201,11 +201,11 @@ impl<B: SnapshotBackend> SnapStore<B> {
         }
     }
 
-    /// The smallest seq among the retained snapshots; `None` if there is none. The log up to and with it may go: a
-    /// fall-back to any retained snapshot still finds the log that follows it.
+    /// The smallest sequence number among the retained snapshots; `None` if there is none. The log can be truncated through
+    /// it: a fall-back to any retained snapshot still finds the log that follows it.
     ///
-    /// A snapshot with a lower seq may be published later (going back on purpose). Only who truncates the log may do that,
-    /// or the log it needs may be gone.
+    /// A snapshot with a lower sequence number may be created later (going back on purpose). Only the program that truncates
+    /// the log may do that, or the log that it needs may be gone.
     ///
     /// # Errors
     ///
@@ -214,8 +214,8 @@ impl<B: SnapshotBackend> SnapStore<B> {
         Ok(self.history().await?.iter().map(Generation::seq).min())
     }
 
-    /// Removes, now, what writers left that died; the next [`create`](Self::create) would do so too, on most backends. And
-    /// what this store and its clones retired is gone by then: it may be removed a moment after a create has answered.
+    /// Removes, now, expired generations and the orphans of crashed or cancelled writers. The next [`create`](Self::create)
+    /// does so, too, on most backends.
     ///
     /// # Errors
     ///

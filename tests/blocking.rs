@@ -182,6 +182,18 @@ fn call_within_a_task_is_refused_with_an_error() {
 }
 
 #[test]
+fn chunks_end_after_their_first_error() {
+    let store = SnapStore::with_backend(MemBackend::new());
+    let committed = store.create(&vec![7; 300_000], 1).expect("a snapshot");
+    let mut chunks = store.read_chunks(committed.generation()).expect("a stream");
+    assert!(matches!(chunks.next(), Some(Ok(_))));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let refused = runtime.block_on(async { chunks.next() });
+    assert!(matches!(refused, Some(Err(MiniSnapError::Unsupported { .. }))), "{refused:?}");
+    assert!(chunks.next().is_none() && chunks.next().is_none());
+}
+
+#[test]
 fn dropped_within_a_task_does_not_panic() {
     let store = SnapStore::with_backend(MemBackend::new());
     store.create(&1, 1).expect("a snapshot");

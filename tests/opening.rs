@@ -7,9 +7,9 @@ fn place(url: &str) -> String {
 }
 
 fn refusal(opened: minisnap::Result<SnapStore<AnyBackend>>) -> String {
-    let error = opened.map(drop).unwrap_err();
+    let error = opened.expect_err("it is refused");
     assert!(matches!(error, MiniSnapError::InvalidUrl { .. }), "{error}");
-    error.to_string()
+    format!("{error}; {}", error.help().unwrap_or_default())
 }
 
 #[test]
@@ -90,5 +90,21 @@ fn errors_never_show_credentials() {
     {
         let text = refusal(minisnap::open(url));
         assert!(!text.contains("secret") && !text.contains("key"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn retention_is_an_option_of_every_store() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for url in ["memory:", folder.path().to_str().expect("UTF-8")] {
+        let store = minisnap::open_with(url, [("retain", "3")]).expect("a store");
+        for seq in 1..=5 {
+            store.create("a state", seq).await.expect("a snapshot");
+        }
+        assert_eq!(store.history().await.expect("a history").len(), 3, "{url}");
+        for bad in ["0", "-1", "many", ""] {
+            let text = refusal(minisnap::open_with(url, [("retain", bad)]));
+            assert!(text.contains("retain") && text.contains("at least 1"), "{bad}: {text}");
+        }
     }
 }

@@ -71,6 +71,7 @@ fn a_state_that_is_bound_to_its_thread_is_saved_in_a_local_set_on_either_flavour
 struct Metered {
     memory: MemBackend,
     most: Arc<AtomicUsize>,
+    discarded: Arc<AtomicUsize>,
 }
 
 #[derive(Debug)]
@@ -78,6 +79,7 @@ struct MeteredStage {
     inner: Box<dyn StagedSnapshot>,
     undrained: usize,
     most: Arc<AtomicUsize>,
+    discarded: Arc<AtomicUsize>,
 }
 
 #[async_trait]
@@ -96,7 +98,7 @@ impl SnapshotBackend for Metered {
     }
     async fn stage(&self, seq: u64) -> Result<Box<dyn StagedSnapshot>> {
         let inner = self.memory.stage(seq).await?;
-        Ok(Box::new(MeteredStage { inner, undrained: 0, most: self.most.clone() }))
+        Ok(Box::new(MeteredStage { inner, undrained: 0, most: self.most.clone(), discarded: self.discarded.clone() }))
     }
     async fn read_chunks(&self, generation: &Generation) -> Result<ChunkStream> {
         self.memory.read_chunks(generation).await
@@ -136,7 +138,31 @@ impl StagedSnapshot for MeteredStage {
         self.inner.commit(options).await
     }
     async fn discard(self: Box<Self>) -> Result<()> {
+        // As where it takes a request.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        self.discarded.fetch_add(1, Ordering::Relaxed);
         self.inner.discard().await
+    }
+}
+
+/// Nothing goes on after the answer: in an object store, an upload would be aborted later, or never.
+#[test]
+fn failed_create_discards_its_stage_before_it_returns() {
+    let no_json = || std::collections::BTreeMap::from([((1, 2), 3)]);
+    for mut builder in [tokio::runtime::Builder::new_current_thread(), tokio::runtime::Builder::new_multi_thread()] {
+        let backend = Metered::default();
+        let discarded = || backend.discarded.load(Ordering::Relaxed);
+        let store = SnapStore::with_backend(backend.clone());
+        let runtime = builder.enable_all().build().unwrap();
+        runtime.block_on(async {
+            store.create(&no_json(), 1).await.unwrap_err();
+            assert_eq!(discarded(), 1);
+            store.create_owned(Arc::new(no_json()), 1).await.unwrap_err();
+            assert_eq!(discarded(), 2);
+            backend.memory.fail(minisnap::Operation::Write).once();
+            store.create_raw("[1]", 1).await.unwrap_err();
+            assert_eq!(discarded(), 3);
+        });
     }
 }
 
