@@ -120,7 +120,7 @@ impl SnapshotBackend for RedbBackend {
             let jsons = transaction.open_table(JSON)?;
             let history = history(&transaction.open_table(HISTORY)?)?;
             // The digest that counts is the history's own, not that of whoever asks.
-            let Some(retained) = history.iter().find(|generation| **generation == asked) else {
+            let Some(retained) = history.iter().find(|known| **known == asked && known.seq() == asked.seq()) else {
                 return Ok(Err(MiniSnapError::Expired { at, generation: asked }));
             };
             if let Some(json) = whole(&jsons, retained)? {

@@ -77,7 +77,9 @@
 //!     }
 //!
 //!     async fn read(&self, generation: &Generation) -> Result<Bytes> {
-//!         let json = self.lock().iter().find(|(known, _)| known == generation).map(|(_, json)| json.clone());
+//!         // Equal by name alone, and it may come from outside: its sequence number has to be that of the name.
+//!         let is_it = |known: &Generation| known == generation && known.seq() == generation.seq();
+//!         let json = self.lock().iter().find(|(known, _)| is_it(known)).map(|(_, json)| json.clone());
 //!         json.ok_or_else(|| MiniSnapError::Expired {
 //!             at: ErrorContext::new(Operation::Read, self.location()),
 //!             generation: generation.clone(),

@@ -175,3 +175,23 @@ pub async fn reading_goes_on_beside_a_commit_that_stands_still<T: StoreUnderTest
         }
     }
 }
+
+/// A name with another sequence number than was committed is `Expired`: nobody may be told that a JSON is of that number. A
+/// generation is equal by its name alone, and may come from outside.
+pub async fn other_seq_of_a_name_is_refused<T: StoreUnderTest>() {
+    let store = T::fresh().await;
+    let backend = store.open().await;
+    for generation in put_all(&backend, &[7, 9]).await {
+        for seq in [0, generation.seq() + 1, u64::MAX] {
+            let asked = Generation::new(generation.name(), seq);
+            let read = backend.read(&asked).await;
+            assert!(matches!(read, Err(MiniSnapError::Expired { .. })), "{asked} isn't of seq {seq}: {read:?}");
+            let streamed = match backend.read_chunks(&asked).await {
+                Ok(mut chunks) => chunks.next().await.expect("an error, or a piece").map(drop),
+                Err(error) => Err(error),
+            };
+            assert!(matches!(streamed, Err(MiniSnapError::Expired { .. })), "{asked} isn't of seq {seq}: {streamed:?}");
+        }
+        assert_pair(&generation, &read(&backend, &generation).await);
+    }
+}

@@ -82,6 +82,7 @@ macro_rules! __conformance_table {
                 expired_generation_is_expired,
                 names_that_never_were_are_refused,
                 hostile_names_are_refused,
+                other_seq_of_a_name_is_refused,
                 reading_changes_nothing,
                 reading_an_empty_store_makes_nothing,
                 reading_goes_on_beside_a_commit_that_stands_still,

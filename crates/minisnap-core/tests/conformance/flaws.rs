@@ -147,6 +147,7 @@ flaws! {
     KnowsNamesOfOthers => reading::names_that_never_were_are_refused;
     CurrentIsAName => reading::hostile_names_are_refused;
     FollowsNames => reading::hostile_names_are_refused;
+    LooksAtNamesAlone => reading::other_seq_of_a_name_is_refused;
     CleansOnReading => reading::reading_changes_nothing;
     MakesRoomOnLooking => reading::reading_an_empty_store_makes_nothing;
     ReadingTakesTheLock => reading::reading_goes_on_beside_a_commit_that_stands_still;

@@ -202,6 +202,11 @@ impl SnapshotBackend for Handle {
             medium.newest_json.clone().filter(|_| is_newest).or(json)
         };
         let mut json = find(generation.name());
+        let is_of_another_seq =
+            self.medium().retained.iter().any(|(known, _)| known == generation && known.seq() != generation.seq());
+        if is_of_another_seq && self.flaw() != Flaw::LooksAtNamesAlone {
+            json = None;
+        }
         if self.flaw() == Flaw::ReadsInParts && json.is_some() {
             yield_now().await;
             let newest = self.medium().retained[0].1.clone();
