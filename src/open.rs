@@ -1,6 +1,6 @@
 //! Opening a store by its path or URL.
 
-use crate::{AnyBackend, ErrorContext, MiniSnapError, Operation, Result, SnapStore};
+use crate::{AnyBackend, ErrorContext, MiniSnapError, Operation, Result, SnapStore, SnapshotBackend};
 use std::{fmt::Display, num::NonZeroUsize};
 
 /// A store by its path or URL. No I/O, so the location need not exist.
@@ -59,26 +59,32 @@ pub fn open_with<K: AsRef<str>, V: AsRef<str>>(
     let options = options.iter().map(|(key, value)| (key.as_ref(), value.as_ref()));
     let (of_store, options): (Vec<_>, Vec<_>) = options.partition(|(key, _)| *key == "retain");
     let retain = of_store.last().map(|(_, value)| retention(url, value)).transpose()?;
-    let backend = match split_scheme(url) {
-        None => file(url, url.into(), &options)?,
+    backend(url, &options).map(|backend| store(backend, retain))
+}
+
+fn backend(url: &str, options: &[(&str, &str)]) -> Result<AnyBackend> {
+    match split_scheme(url) {
+        None => file(url, url.into(), options),
         Some((scheme, rest)) => match scheme.to_ascii_lowercase().as_str() {
-            "file" => file(url, path_of_file_url(url, rest)?, &options)?,
-            "memory" => memory(url, rest, &options)?,
-            "s3" => object(url, "aws", &options)?,
-            "az" => object(url, "azure", &options)?,
-            "gs" => object(url, "gcp", &options)?,
+            "file" => file(url, path_of_file_url(url, rest)?, options),
+            "memory" => memory(url, rest, options),
+            "s3" => object(url, "aws", options),
+            "az" => object(url, "azure", options),
+            "gs" => object(url, "gcp", options),
             scheme => {
                 let reason = format!("there is no backend for {scheme}:");
-                return Err(advised(url, &reason, "if it is a path, write ./ before it"));
+                Err(advised(url, &reason, "if it is a path, write ./ before it"))
             }
         },
-    };
-    #[allow(unreachable_code, reason = "where no backend is compiled in, there is none to be opened")]
+    }
+}
+
+fn store<B: SnapshotBackend>(backend: B, retain: Option<NonZeroUsize>) -> SnapStore<B> {
     let store = SnapStore::with_backend(backend);
-    Ok(match retain {
+    match retain {
         Some(generations) => store.retain(generations.get()),
         None => store,
-    })
+    }
 }
 
 fn retention(url: &str, value: &str) -> Result<NonZeroUsize> {
