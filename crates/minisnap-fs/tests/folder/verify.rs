@@ -131,7 +131,7 @@ async fn verify_reports_external_changes_with_their_help() {
     let found = verified(&folder).await;
     let problems: Vec<_> = found.problems.iter().map(|problem| problem.found.clone()).collect();
     let taken = ExternalChange::NameTaken { found: "this is a folder".into() };
-    let expected = [ExternalChange::Replaced { current: 2 }, taken].map(|found| Corruption::Other(found.to_string()));
+    let expected = [ExternalChange::Replaced { current: 2 }, taken].map(Corruption::ExternalChange);
     assert_eq!(problems, expected);
     assert!(found.problems[0].help.as_ref().unwrap().contains("accept_external_changes"));
     // Plain files that say the same are no fault: a migration that was cut short.
