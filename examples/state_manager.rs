@@ -48,8 +48,8 @@ where
         let snapshots = SnapStore::new(folder);
         let recovered =
             recover_or_fall_back(&snapshots, &journal, S::default(), |state, _, change: C| change.apply(state)).await?;
-        for damaged in &recovered.damaged {
-            eprintln!("passed over: {damaged}");
+        for corrupt in &recovered.corrupt {
+            eprintln!("passed over: {corrupt}");
         }
         let saved = recovered.snapshot.unwrap_or(0);
         Ok(Self { state: recovered.state, seq: recovered.seq, journal, snapshots, every, saved })

@@ -30,6 +30,10 @@ use std::{
 /// Any number of handles, in any number of processes, may share a folder. See the crate's documentation for what the
 /// folder looks like, and [`SnapshotBackend`] for what is promised. Must be used within a Tokio runtime, of either
 /// flavour: blocking work is done on its blocking pool.
+///
+/// This version has one exception from property 8 of the [contract](SnapshotBackend#contract), that no work goes on after a
+/// call has returned. After a commit has returned, the blocking pool may still delete one small expired generation for a
+/// moment. [`collect_garbage`](SnapshotBackend::collect_garbage) of the same handle or of a clone waits for that.
 #[derive(Debug, Clone)]
 pub struct FsBackend {
     dir: PathBuf,
@@ -52,7 +56,7 @@ pub(crate) struct Store {
 }
 
 impl FsBackend {
-    /// The snapshots in `dir`. No I/O: the folder is made by the first publish, along with its parents.
+    /// The snapshots in `dir`. No I/O: the first commit makes the folder and its parents.
     ///
     /// A relative path is resolved now, so that the folder stays the same if the program changes its working directory. If
     /// that can't be done, because the working directory was removed, every operation returns an
@@ -99,33 +103,42 @@ impl FsBackend {
         self.store.later.finish()
     }
 
-    /// Accepts what a person or another program wrote in the snapshot's place, and publishes it as the newest generation:
-    /// the way out of [`Corrupt`](MiniSnapError::Corrupt) after an edit on purpose, and of
+    /// Accepts an external change: commits what `snapshot.json` and `snapshot.seq` hold now as the newest generation. Call it
+    /// on [`Corrupt`](MiniSnapError::Corrupt) after an edit on purpose, or on
     /// [`ExternalChange`](MiniSnapError::ExternalChange).
     ///
-    /// What counts is what `cat snapshot.json` and `cat snapshot.seq` show. If they were replaced (`sed -i`, most editors,
-    /// an old version of this program), the intact generation that was current stays in the history as the parent; if the
-    /// generation itself was edited in place, the edit takes its position. No other generation is retired.
+    /// It reads what `cat snapshot.json` and `cat snapshot.seq` show. If the files were replaced (`sed -i`, most editors, an
+    /// old version of this program), the intact generation that was current stays in the history as the parent. If the
+    /// generation itself was edited in place, the new generation replaces it. No other generation expires.
     ///
     /// Returns `None` if there was nothing to accept.
     ///
     /// # Errors
     ///
     /// [`Serde`](MiniSnapError::Serde) if `snapshot.json` isn't JSON, [`InvalidSequence`](MiniSnapError::InvalidSequence) if
-    /// `snapshot.seq` holds no number: nothing is changed then. [`OutcomeUnknown`](MiniSnapError::OutcomeUnknown) as for a
-    /// publish.
+    /// `snapshot.seq` holds no sequence number: nothing is changed then. [`OutcomeUnknown`](MiniSnapError::OutcomeUnknown) as
+    /// for a commit.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before the call holds the store's lock, nothing is committed, then or later. If it is dropped
+    /// while the call holds the lock, the change may be accepted or not. Other writers wait for the lock until that is settled.
     pub async fn accept_external_changes(&self) -> Result<Option<Committed>> {
         self.blocking(Operation::AcceptExternalChanges, |store, caller| external_changes::accept(store, None, caller))
             .await
     }
 
-    /// Like [`accept_external_changes`](Self::accept_external_changes), if what stands there is still what somebody looked at and agreed to: this seq, and a JSON
-    /// of this digest. It is judged on the very bytes that are published.
+    /// Like [`accept_external_changes`](Self::accept_external_changes), but only if the files still hold what was reviewed:
+    /// this seq, and JSON with this digest. The bytes that are compared are the bytes that are committed.
     ///
     /// # Errors
     ///
-    /// [`ExternalChange`](MiniSnapError::ExternalChange) if it was changed since; nothing is changed then. Else those of
+    /// [`ExternalChange`](MiniSnapError::ExternalChange) if a file was changed since; nothing is changed then. Else those of
     /// [`accept_external_changes`](Self::accept_external_changes).
+    ///
+    /// # Cancel safety
+    ///
+    /// As with [`accept_external_changes`](Self::accept_external_changes).
     pub async fn accept_external_changes_if(&self, seq: u64, digest: Digest) -> Result<Option<Committed>> {
         self.blocking(Operation::AcceptExternalChanges, move |store, caller| {
             external_changes::accept(store, Some((seq, digest)), caller)
@@ -133,23 +146,29 @@ impl FsBackend {
         .await
     }
 
-    /// Moves what another program wrote in the snapshot's place aside, and goes on with the snapshot that was published
-    /// last: the other way out of [`ExternalChange`](MiniSnapError::ExternalChange).
+    /// Reverts an external change: moves the files of another program aside, and restores the links to the snapshot that was
+    /// committed last. Call it on [`ExternalChange`](MiniSnapError::ExternalChange) to discard the change.
     ///
-    /// Returns the new names, `snapshot.json.aside-…` and `snapshot.seq.aside-…` in the same folder, which are yours: they
-    /// are never touched again.
+    /// Returns the new paths, `snapshot.json.aside-…` and `snapshot.seq.aside-…` in the same folder. The store never touches
+    /// these files again.
     ///
     /// # Errors
     ///
     /// [`Io`](MiniSnapError::Io) and [`Busy`](MiniSnapError::Busy).
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before the call holds the store's lock, nothing is moved, then or later. If it is dropped
+    /// while the call holds the lock, the files may be moved aside or not. Other writers wait for the lock until that is
+    /// settled.
     pub async fn revert_external_changes(&self) -> Result<Vec<PathBuf>> {
         self.blocking(Operation::RevertExternalChanges, external_changes::revert).await
     }
 
     /// Gives up a store whose commit record is missing or can't be understood, so that the folder is an empty store and the
     /// next create works: for a program that can get its state elsewhere, such as a replica that has peers. Nothing is deleted.
-    /// `snapshots` is moved to `snapshots.aside-…`, and what stands at `snapshot.json` and `snapshot.seq` to names like it. They
-    /// are yours, and are never touched again.
+    /// `snapshots` is moved to `snapshots.aside-…`, and `snapshot.json` and `snapshot.seq` to names like it. The store never
+    /// touches them again.
     ///
     /// Returns the new paths. A store that can be read is left as it is, and the list is empty, also if a generation in it is
     /// corrupt: a create heals that.
@@ -158,6 +177,12 @@ impl FsBackend {
     ///
     /// [`Io`](MiniSnapError::Io), [`Busy`](MiniSnapError::Busy), and [`ExternalChange`](MiniSnapError::ExternalChange) where
     /// nothing is lost and something else stands in the way. After an error, call it again: it does the rest.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before the call holds the store's lock, nothing is moved, then or later; an empty `snapshots`
+    /// folder may be made where there was none. If it is dropped while the call holds the lock, the store may be given up or
+    /// not. The same call again does the rest.
     pub async fn give_up_lost_store(&self) -> Result<Vec<PathBuf>> {
         self.blocking(Operation::GiveUp, give_up::give_up).await
     }

@@ -10,9 +10,8 @@
 //!                                                                      retained -> 2
 //! ```
 //!
-//! Two names can't be replaced together by any file system, so there is one *commit record*, the link `current`, and
-//! replacing it is what publishes. Everything it will point to is durable before, and it is durable before a publish
-//! answers `Ok`.
+//! No file system replaces two names together. So there is one *commit record*, the link `current`, and replacing it is the
+//! commit. Everything that it points to is durable before. The commit record is durable before the commit returns `Ok`.
 //!
 //! What it stands on: renames that are atomic, `fsync` that is honest, symbolic links, and `flock`. ext4, XFS, Btrfs and
 //! APFS have them; FAT and exFAT have no links and are refused; network file systems are outside the promise.

@@ -91,6 +91,10 @@ pub(crate) fn open(store: &Store, generation: &Generation) -> Result<Opened> {
     let (disk, layout) = (Disk::new(Operation::Read), &store.layout);
     let retired = || MiniSnapError::Expired { at: disk.at(layout.dir()), generation: generation.clone() };
     let name = GenerationName::parse(generation.name()).ok_or_else(retired)?;
+    if name.seq != generation.seq() {
+        // Generations are equal by name alone: this one was never committed, and the caller would believe its seq.
+        return Err(retired());
+    }
     for _ in 0..LOOKS {
         let current = match look(disk, layout)? {
             Current::Plain(pair) if pair.name == name => return Ok(Opened::BarePair(pair.json)),

@@ -39,28 +39,28 @@ impl MemBackend {
         Self::default()
     }
 
-    /// What `snapshot.json` would hold now: the current snapshot's JSON; `None` if nothing was published. No call is
+    /// What `snapshot.json` would hold now: the current snapshot's JSON; `None` if nothing was committed. No call is
     /// counted and no planned failure spent. Bytes that are not UTF-8 come as replacement characters.
     #[must_use]
     pub fn json(&self) -> Option<String> {
         self.0.record.now().current().map(|stored| String::from_utf8_lossy(&stored.json).into_owned())
     }
 
-    /// What `snapshot.seq` would hold now: the current snapshot's seq and a newline; `None` if nothing was published. No
+    /// What `snapshot.seq` would hold now: the current snapshot's seq and a newline; `None` if nothing was committed. No
     /// call is counted and no planned failure spent.
     #[must_use]
     pub fn seq_text(&self) -> Option<String> {
         self.0.record.now().current().map(|stored| format::seq_text(stored.generation.seq()))
     }
 
-    /// How many snapshots are being staged: neither published nor dropped. Where nothing is going on, anything but 0 is a
-    /// stage that somebody forgot.
+    /// How many snapshots are being staged: neither committed nor dropped. While no call is running, anything but 0 is a
+    /// forgotten stage.
     #[must_use]
     pub fn stages(&self) -> usize {
         self.0.stages.load(Ordering::SeqCst)
     }
 
-    /// How often a snapshot was published. One that a planned failure let through with an unknown outcome counts.
+    /// How many snapshots were committed. A commit that a planned failure let through with an unknown outcome counts.
     #[must_use]
     pub fn commits(&self) -> usize {
         self.0.record.now().commits
@@ -74,8 +74,8 @@ impl MemBackend {
     }
 
     /// Plans a failure of `operation`: `Current`, `History`, `Read`, `Stage`, `Write`, `Commit`, `Expire`, `Verify` or
-    /// `CollectGarbage`, called through any handle. What is planned for one operation happens in the order it was planned in: the next begins when the one
-    /// before is over. What is planned for different operations doesn't interact.
+    /// `CollectGarbage`, called through any handle. The plans for one operation happen in the order in which they
+    /// were made: each begins when the one before is over. Plans for different operations don't interact.
     ///
     /// ```
     /// # use minisnap_core::Operation;

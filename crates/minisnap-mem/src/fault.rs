@@ -10,7 +10,7 @@ use std::{
 
 /// What a planned failure looks like to the program under test. [`Failing::with`] takes it, or an [`io::ErrorKind`].
 ///
-/// `Stale` and `Conflict` are not among them: publish through a second handle, and they come by themselves.
+/// `Stale` and `Conflict` are not among them: a commit through a second handle causes them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
@@ -21,15 +21,15 @@ pub enum Fault {
     Busy,
     /// `StageLost`: the staged bytes are gone. `Commit`.
     StageLost,
-    /// `Expired`: the generation was retired between finding and reading it. `Read`.
+    /// `Expired`: the generation expired between finding and reading it. `Read`.
     Expired,
-    /// `Corrupt`: the generation's bytes are damaged; the other retained ones are listed as intact. The stored bytes stay
+    /// `Corrupt`: the generation's bytes are corrupt; the other retained ones are listed as intact. The stored bytes stay
     /// as they are, so a later read succeeds. `Read`.
     Corrupt,
     /// `OutcomeUnknown`: the answer to the commit was lost. A precondition that doesn't hold is refused as ever. `Commit`.
     OutcomeUnknown {
-        /// Whether the snapshot was published all the same. If so, nothing older is retired by this publish, as after
-        /// every unknown outcome; the next one makes up for it.
+        /// Whether the snapshot was committed all the same. If so, no older generation expires with this commit, as after
+        /// every unknown outcome; they expire with the next one.
         applied: bool,
     },
 }

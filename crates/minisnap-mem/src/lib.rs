@@ -2,11 +2,11 @@
 //! failure a store can have is one line away.
 //!
 //! - *A restart is a clone.* Clones of a [`MemBackend`] share one store. Drop the program under test and all it holds, give
-//!   the next one a clone, and it finds what the first one published.
+//!   the next one a clone, and it finds what the first one committed.
 //! - *What was stored can be looked at*: [`json`](MemBackend::json) and [`seq_text`](MemBackend::seq_text) are what the
 //!   two files would hold.
 //! - *Failures are planned*, by operation and by count: [`fail`](MemBackend::fail). They are the errors a real store gives,
-//!   and the store keeps its contract under them: when a publish fails with an I/O error, the old pair is still there.
+//!   and the store's contract holds under them: when a commit fails with an I/O error, the old snapshot is still there.
 //! - *What was done is counted*: [`calls`](MemBackend::calls), [`commits`](MemBackend::commits),
 //!   [`stages`](MemBackend::stages).
 //!
@@ -19,11 +19,11 @@
 //! use minisnap_mem::{Fault, MemBackend};
 //! use std::{io::{ErrorKind, Write}, num::NonZeroUsize};
 //!
-//! /// What stands here for the program under test: it says which part of its log may go.
+//! /// Stands for the program under test: returns the seq through which its log can be truncated.
 //! async fn save(store: &impl SnapshotBackend, json: &str, seq: u64) -> Result<u64, MiniSnapError> {
 //!     let mut stage = store.stage(seq).await?;
 //!     stage.write_all(json.as_bytes()).map_err(|error| MiniSnapError::from_write(error, || unreachable!()))?;
-//!     stage.commit(CommitOptions::new(NonZeroUsize::MIN)).await.map(|published| published.truncation_point())
+//!     stage.commit(CommitOptions::new(NonZeroUsize::MIN)).await.map(|committed| committed.truncation_point())
 //! }
 //!
 //! # #[tokio::main(flavor = "current_thread")]
@@ -39,7 +39,7 @@
 //! assert!(save(&mem, "[1, 2]", 20).await.is_err());
 //! assert_eq!(mem.seq_text().as_deref(), Some("10\n"));
 //!
-//! // The power goes just as the answer is on its way: it was published, but nobody was told.
+//! // The power goes just as the answer is on its way: it was committed, but the caller was not told.
 //! mem.fail(Operation::Commit).with(Fault::OutcomeUnknown { applied: true }).once();
 //! let error = save(&mem, "[1, 2]", 20).await.unwrap_err();
 //! assert!(!error.outcome_known());

@@ -28,8 +28,10 @@ impl Record {
         self.retained.first()
     }
 
+    /// By name and seq: generations are equal by name alone, and a caller that made one up would believe its seq.
     pub(crate) fn find(&self, generation: &Generation) -> Option<&Stored> {
-        self.retained.iter().find(|stored| stored.generation == *generation)
+        let is_it = |stored: &&Stored| stored.generation == *generation && stored.generation.seq() == generation.seq();
+        self.retained.iter().find(is_it)
     }
 
     pub(crate) fn history(&self) -> Vec<Generation> {

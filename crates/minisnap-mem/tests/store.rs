@@ -4,7 +4,9 @@
 
 mod support;
 
-use minisnap_core::{CommitOptions, Digest, Operation, Precondition, SnapshotBackend, StagedSnapshot};
+use minisnap_core::{
+    CommitOptions, Digest, Generation, MiniSnapError, Operation, Precondition, SnapshotBackend, StagedSnapshot,
+};
 use minisnap_mem::MemBackend;
 use std::io::Write;
 use support::{history, now, pair, retain, save, texts};
@@ -124,4 +126,18 @@ fn debug_shows_the_history_and_what_is_planned_and_no_contents() {
 #[allow(dead_code)]
 fn a_stage_is_send(stage: Box<dyn StagedSnapshot>) -> impl Send {
     stage
+}
+
+// Generations are equal by name alone. A caller that makes one up with another seq must not get the JSON under that seq.
+#[test]
+fn read_is_expired_when_the_seq_is_not_that_of_the_name() {
+    let mem = MemBackend::new();
+    save(&mem, "[1]", 10).unwrap();
+    let [generation] = history(&mem).try_into().unwrap();
+    let other = Generation::new(generation.name(), 11);
+    let read = now(mem.read(&other));
+    assert!(matches!(read, Err(MiniSnapError::Expired { .. })), "{read:?}");
+    let chunks = now(mem.read_chunks(&other));
+    assert!(matches!(chunks, Err(MiniSnapError::Expired { .. })), "{chunks:?}");
+    now(mem.read(&Generation::new(generation.name(), 10))).unwrap();
 }

@@ -16,14 +16,14 @@ use serde::Serialize;
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Checkpoint {
-    /// The snapshot, and what is retained.
-    pub published: Committed,
-    /// The log up to and with this number isn't needed any more, and is gone.
+    /// The committed snapshot, and the retained ones.
+    pub committed: Committed,
+    /// The log was truncated through this sequence number: no retained snapshot needs those records.
     pub truncated_through: u64,
 }
 
-/// Saves `state`, with `seq` the number of the last change in it, as a snapshot; and when that is durable, truncates the log
-/// as far as no retained snapshot needs it.
+/// Commits `state` as a snapshot, with `seq` the sequence number of the last change in it. When that is durable, truncates the
+/// log as far as no retained snapshot needs it.
 ///
 /// For a large state, or while others append: [`create_owned`](SnapStore::create_owned) on a copy of the state, which takes
 /// its time, and then [`compact`].
@@ -46,10 +46,10 @@ where
 {
     check_end(log, seq)?;
     // 1.
-    let published = store.create(state, seq).await?;
+    let committed = store.create(state, seq).await?;
     match compact(store, log).await {
-        Ok(truncated) => Ok(Checkpoint { truncated_through: truncated.unwrap_or(0), published }),
-        Err(source) => Err(WalError::NotCompacted { committed: Box::new(published), source: Box::new(source) }),
+        Ok(truncated) => Ok(Checkpoint { truncated_through: truncated.unwrap_or(0), committed }),
+        Err(source) => Err(WalError::NotCompacted { committed: Box::new(committed), source: Box::new(source) }),
     }
 }
 
@@ -59,7 +59,7 @@ where
 /// Not after a create whose outcome isn't known: create again first. (The history is made durable before it is told, but a
 /// disk that failed to do so once may say the second time that all is well.)
 ///
-/// To go back to an older state: publish that, and [split off](crate::Journal::split_off_after) what comes after it. That
+/// To go back to an older state: commit that, and [split off](crate::Journal::split_off_after) what comes after it. That
 /// would be replayed onto the older state otherwise.
 ///
 /// # Errors

@@ -16,8 +16,7 @@ pub enum WalError {
 
     /// Records are missing between what was restored and the log: it was cut too far, or is another log.
     #[error(
-        "{location}: changes {from} to {to} are missing: what is restored ends with number {}, and the log goes on with number \
-         {}",
+        "{location}: changes {from} to {to} are missing: the restored state ends with seq {}, and the log goes on with seq {}",
         from.saturating_sub(1), to.saturating_add(1)
     )]
     Gap {
@@ -29,23 +28,26 @@ pub enum WalError {
         to: u64,
     },
 
-    /// The log ends before a number that it was asked for: one of its snapshots is ahead of it, so records that were
+    /// The log ends before a sequence number that it was asked for: one of its snapshots is ahead of it, so records that were
     /// acknowledged are missing, or it is another log.
     #[error(
-        "{location}: the log ends with number {last}, and number {seq} was asked for: it isn't the log of these snapshots, or \
-         its end is lost"
+        "{location}: the log ends with seq {last}, and seq {seq} was asked for: it isn't the log of these snapshots, or its \
+         end is lost"
     )]
     Beyond {
         /// The log.
         location: String,
-        /// The number of the last record in it.
+        /// The sequence number of the last record in it.
         last: u64,
-        /// What was asked for.
+        /// The sequence number that was asked for.
         seq: u64,
     },
 
-    /// The newest snapshot is corrupt, and nothing older together with the log can take its place.
-    #[error("the newest snapshot ({}) is corrupt, and nothing older can take its place: {because}", corrupt.at().location())]
+    /// The newest snapshot is corrupt, and no older snapshot, nor the log alone, gives the newest state.
+    #[error(
+        "the newest snapshot ({}) is corrupt, and there is nothing older to fall back to: {because}",
+        corrupt.at().location()
+    )]
     NoFallBack {
         /// What is wrong with the newest one.
         #[source]
@@ -55,7 +57,7 @@ pub enum WalError {
     },
 
     /// The snapshot is durable, and the log was not truncated. Nothing is lost, and the next compaction makes up for it.
-    #[error("the snapshot of number {} is safe, but the log was not compacted", committed.generation().seq())]
+    #[error("the snapshot of seq {} is safe, but the log was not compacted", committed.generation().seq())]
     NotCompacted {
         /// What was committed.
         committed: Box<Committed>,
@@ -91,7 +93,7 @@ pub enum WalError {
     },
 
     /// Another program, or another handle in this one, has the log open for writing.
-    #[error("{location}: the log is open elsewhere{}; a log has one writer at a time", holder_text(*.holder))]
+    #[error("{location}: the log is open elsewhere{}", holder_text(*.holder))]
     Locked {
         /// The log.
         location: String,
@@ -108,8 +110,11 @@ pub enum WalError {
         found: String,
     },
 
-    /// The oldest files of a rotated journal are missing, so that nothing tells the numbers of the records.
-    #[error("{}: it is the oldest file, and not the first: the numbers of the records are lost with the first", path.display())]
+    /// The oldest files of a rotated journal are missing, so that the sequence numbers of the records are unknown.
+    #[error(
+        "{}: it is the oldest file, and not the first: the sequence numbers of the records are lost with the first",
+        path.display()
+    )]
     OldestLost {
         /// The oldest file that is there.
         path: PathBuf,
@@ -166,8 +171,12 @@ impl WalError {
             Self::NoFallBack { .. } => "bring back an intact snapshot, or the log that an older one needs",
             Self::NotCompacted { .. } => "nothing is lost: the next checkpoint compacts the log",
             Self::OutcomeUnknown { .. } | Self::Interrupted { .. } => "open the log again, and recover",
-            Self::Locked { holder: Some(process), .. } => return Some(format!("stop process {process}").into()),
-            Self::Locked { holder: None, .. } => "find its process with `fuser` on this path, and stop it",
+            Self::Locked { holder: Some(process), .. } => {
+                return Some(format!("a log has one writer at a time: stop process {process}").into());
+            }
+            Self::Locked { holder: None, .. } => {
+                "a log has one writer at a time: find its process with `fuser` on this path, and stop it"
+            }
             Self::OldestLost { .. } => {
                 "bring back the older files: `ministore` removes them when there are more than `max_segments`"
             }
@@ -186,10 +195,17 @@ impl WalError {
         Some(advice.into())
     }
 
-    /// Whether the same call may succeed when it is repeated later, without anybody's doing.
+    /// Whether the operation may succeed when it is retried later, without any repair. After
+    /// [`NotCompacted`](Self::NotCompacted), retry with [`compact`](crate::compact): the snapshot is committed.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Snapshot(error) if error.is_transient())
+        use io::ErrorKind::{Interrupted, ResourceBusy, TimedOut, WouldBlock};
+        match self {
+            Self::Snapshot(error) => error.is_transient(),
+            Self::NotCompacted { source, .. } => source.is_transient(),
+            Self::Io { source, .. } => matches!(source.kind(), Interrupted | ResourceBusy | TimedOut | WouldBlock),
+            _ => false,
+        }
     }
 
     /// Whether a file operation failed because a file, or a folder on the way to it, is missing.
@@ -201,4 +217,40 @@ impl WalError {
 
 fn holder_text(holder: Option<u32>) -> String {
     holder.map_or_else(String::new, |process| format!(", in process {process}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use minisnap::{ErrorContext, Generation, Operation};
+    use std::{num::NonZeroUsize, time::Duration};
+
+    fn io(kind: io::ErrorKind) -> WalError {
+        WalError::Io { action: "write", path: "journal.jsonl".into(), source: kind.into() }
+    }
+
+    fn not_compacted(source: WalError) -> WalError {
+        let committed = Box::new(Committed::new(Generation::new("10-a", 10), &[], NonZeroUsize::MIN));
+        WalError::NotCompacted { committed, source: Box::new(source) }
+    }
+
+    fn busy() -> WalError {
+        let at = ErrorContext::new(Operation::History, "/var/lib/app");
+        MiniSnapError::Busy { at, waited: Duration::ZERO, reason: "locked".into() }.into()
+    }
+
+    // A program that retries what is transient has to retry the compaction, too.
+    #[test]
+    fn error_is_transient_when_its_cause_is() {
+        use io::ErrorKind::{Interrupted, ResourceBusy, StorageFull, TimedOut, WouldBlock};
+        for kind in [Interrupted, ResourceBusy, TimedOut, WouldBlock] {
+            assert!(io(kind).is_transient(), "{kind}");
+            assert!(not_compacted(io(kind)).is_transient(), "{kind}");
+        }
+        assert!(busy().is_transient() && not_compacted(busy()).is_transient());
+        let locked = || WalError::Locked { location: "journal.jsonl".into(), holder: None };
+        for lasting in [io(StorageFull), locked(), not_compacted(io(StorageFull)), not_compacted(locked())] {
+            assert!(!lasting.is_transient(), "{lasting}");
+        }
+    }
 }

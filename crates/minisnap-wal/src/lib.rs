@@ -1,10 +1,10 @@
-//! Recovery from a snapshot and a write-ahead log, and compaction that never cuts the log too far, on top of [`minisnap`].
+//! Recovery from a snapshot and a write-ahead log, and compaction that never truncates the log too far, on top of [`minisnap`].
 //!
 //! | to | call |
 //! |---|---|
 //! | start: the newest snapshot, and the changes after it | [`recover`], [`recover_or_fall_back`] |
-//! | save a snapshot and cut the log | [`checkpoint`] |
-//! | cut the log to what the retained snapshots don't hold | [`compact`] |
+//! | commit a snapshot and truncate the log | [`checkpoint`] |
+//! | truncate the log to what the retained snapshots don't hold | [`compact`] |
 //! | log to a file, in the format of `ministore` | [`Journal`] |
 //! | go back to an older state on purpose | [`Journal::split_off_after`] |
 //! | look at a journal without opening it to write | [`Journal::inspect`] |
@@ -13,7 +13,7 @@
 //! What holds, also after a crash between any two steps:
 //!
 //! - No change that was acknowledged by [`Log::append`] is lost, and none is applied twice.
-//! - The log is cut only up to what is durable in the *oldest* retained snapshot: each of them, with the log, gives the
+//! - The log is truncated only through what is durable in the *oldest* retained snapshot: each of them, with the log, gives the
 //!   newest state.
 //! - A change that is missing between snapshot and log is an error that says which, and never passed over.
 //!

@@ -1,8 +1,8 @@
 //! Recovery: the newest snapshot, and the tail of the log after it.
 //!
-//! 1. Restore the current snapshot; if there is none, begin with the empty state, of number 0. If it is damaged, that is the
-//!    answer, or, on request, the next older one that is intact takes its place, as long as the log reaches on to the
-//!    damaged one. One with a higher number than any that came after it is passed over: somebody went back from that, and
+//! 1. Restore the current snapshot; if there is none, begin with the empty state, of number 0. If it is corrupt, that is the
+//!    answer, or, on request, the next older one that is intact is restored, as long as the log reaches on to the
+//!    corrupt one. One with a higher number than any that came after it is passed over: somebody went back from that, and
 //!    the log goes another way.
 //! 2. Check that the log reaches from there to its end: a record that is missing is an error, never passed over.
 //! 3. Replay what comes after, and check that each record is the next one.
@@ -14,25 +14,25 @@ use crate::{
 use minisnap::{MiniSnapError, SnapStore, SnapshotBackend};
 use serde::de::DeserializeOwned;
 
-/// A state, and how it came about.
+/// A recovered state, and what it was recovered from.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Recovered<S> {
     /// The state after the last change in the log.
     pub state: S,
-    /// The number of that change; 0 if there never was one.
+    /// The sequence number of that change; 0 if there never was one.
     pub seq: u64,
     /// The seq of the snapshot that was restored, if one was.
     pub snapshot: Option<u64>,
     /// How many records were replayed after it.
     pub replayed: u64,
-    /// What was wrong with newer snapshots, if this fell back to an older one.
-    pub damaged: Vec<MiniSnapError>,
+    /// The errors of the newer snapshots that are corrupt, if this fell back to an older one.
+    pub corrupt: Vec<MiniSnapError>,
 }
 
 /// Restores the current snapshot and replays the log after it. Where there is no snapshot, it begins with `empty`.
 ///
-/// `apply` gets the state, a record's number and the record. It has to take every record that was ever appended: decide
+/// `apply` gets the state, a record's sequence number and the record. It has to take every record that was ever appended: decide
 /// whether a change is allowed before it is appended, or no start will succeed. Reads only, so that dropping the future
 /// changes nothing.
 ///
@@ -55,18 +55,19 @@ where
     Start::with(store.try_restore().await?, empty).replay(log, apply).await
 }
 
-/// Like [`recover`], but if the current snapshot is damaged, an older one that is intact takes its place, or the log alone,
-/// as long as the log reaches back to it. [`Recovered::damaged`] tells: show it to somebody.
+/// Like [`recover`], but if the current snapshot is corrupt, falls back to an older intact snapshot, or to the log alone, as
+/// long as the log reaches back to it. [`Recovered::corrupt`] lists the errors: report them to an operator.
 ///
-/// The damaged one stays current; the next [`checkpoint`](crate::checkpoint) publishes over it, and with two snapshots kept
-/// retires the one that took its place: keep more, or move the damaged one away, if you want to keep that.
+/// The corrupt snapshot stays current until the next [`checkpoint`](crate::checkpoint) commits over it. It doesn't count
+/// towards the retention and is moved aside, never deleted. So it doesn't make the snapshot of the fall-back expire.
 ///
-/// What says which snapshot is current may be damaged itself. Then it isn't known what to fall back from, and that is the
-/// error.
+/// If the commit record itself is corrupt, it isn't known which snapshot is current. There is no fall-back then: that error
+/// is returned.
 ///
 /// # Errors
 ///
-/// [`NoFallBack`](WalError::NoFallBack) if it is damaged and nothing older will do; else those of [`recover`].
+/// [`NoFallBack`](WalError::NoFallBack) if the current snapshot is corrupt and no older one fits the log; else those of
+/// [`recover`].
 pub async fn recover_or_fall_back<S, B, L>(
     store: &SnapStore<B>,
     log: &L,
@@ -80,7 +81,7 @@ where
 {
     let start = match store.try_restore().await {
         Ok(restored) => Start::with(restored, empty),
-        Err(damaged @ MiniSnapError::Corrupt { .. }) => fall_back(store, log, empty, damaged).await?,
+        Err(corrupt @ MiniSnapError::Corrupt { .. }) => fall_back(store, log, empty, corrupt).await?,
         Err(error) => return Err(error.into()),
     };
     start.replay(log, apply).await
@@ -90,13 +91,13 @@ where
 struct Start<S> {
     state: S,
     snapshot: Option<u64>,
-    damaged: Vec<MiniSnapError>,
+    corrupt: Vec<MiniSnapError>,
 }
 
 impl<S: Send> Start<S> {
     fn with(restored: Option<(S, u64)>, empty: S) -> Self {
         let (state, snapshot) = restored.map_or((empty, None), |(state, seq)| (state, Some(seq)));
-        Self { state, snapshot, damaged: Vec::new() }
+        Self { state, snapshot, corrupt: Vec::new() }
     }
 
     async fn replay<L: Log>(
@@ -104,7 +105,7 @@ impl<S: Send> Start<S> {
         log: &L,
         mut apply: impl FnMut(&mut S, u64, L::Record) + Send,
     ) -> Result<Recovered<S>> {
-        let Self { mut state, snapshot, damaged } = self;
+        let Self { mut state, snapshot, corrupt } = self;
         let begin = snapshot.unwrap_or(0);
         // 2.
         check_reach(log, begin)?;
@@ -127,12 +128,12 @@ impl<S: Send> Start<S> {
                 Err(WalError::Log { location: log.location().into(), source })
             }
             None if seq < last => Err(WalError::Gap { location: log.location().into(), from: seq + 1, to: last }),
-            None => Ok(Recovered { state, seq, snapshot, replayed: seq - begin, damaged }),
+            None => Ok(Recovered { state, seq, snapshot, replayed: seq - begin, corrupt }),
         }
     }
 }
 
-/// An older snapshot in the place of the current one, which is damaged: see step 1.
+/// An older snapshot in the place of the current one, which is corrupt: see step 1.
 async fn fall_back<S, B, L>(store: &SnapStore<B>, log: &L, empty: S, newest: MiniSnapError) -> Result<Start<S>>
 where
     S: DeserializeOwned,
@@ -142,10 +143,10 @@ where
     let history = store.history().await?;
     let Some(current) = history.first() else { return Err(newest.into()) };
     let mut lowest = current.seq();
-    let mut damaged = vec![newest];
-    // What was acknowledged up to the damaged one has to be in the log, or it is lost, and its numbers would be given again.
+    let mut corrupt = vec![newest];
+    // What was acknowledged up to the corrupt one has to be in the log, or it is lost, and its numbers would be given again.
     if let Err(because) = check_end(log, lowest) {
-        return Err(no_fall_back(damaged, &because));
+        return Err(no_fall_back(corrupt, &because));
     }
     for older in &history[1..] {
         if older.seq() > lowest {
@@ -153,20 +154,20 @@ where
         }
         lowest = older.seq();
         if let Err(because) = check_reach(log, older.seq()) {
-            return Err(no_fall_back(damaged, &because));
+            return Err(no_fall_back(corrupt, &because));
         }
         match store.restore_generation(older).await {
-            Ok((state, seq)) => return Ok(Start { state, snapshot: Some(seq), damaged }),
-            Err(error @ MiniSnapError::Corrupt { .. }) => damaged.push(error),
+            Ok((state, seq)) => return Ok(Start { state, snapshot: Some(seq), corrupt }),
+            Err(error @ MiniSnapError::Corrupt { .. }) => corrupt.push(error),
             Err(error) => return Err(error.into()),
         }
     }
     match check_reach(log, 0) {
-        Ok(()) => Ok(Start { state: empty, snapshot: None, damaged }),
-        Err(because) => Err(no_fall_back(damaged, &because)),
+        Ok(()) => Ok(Start { state: empty, snapshot: None, corrupt }),
+        Err(because) => Err(no_fall_back(corrupt, &because)),
     }
 }
 
-fn no_fall_back(mut damaged: Vec<MiniSnapError>, because: &WalError) -> WalError {
-    WalError::NoFallBack { corrupt: Box::new(damaged.swap_remove(0)), because: because.to_string() }
+fn no_fall_back(mut corrupt: Vec<MiniSnapError>, because: &WalError) -> WalError {
+    WalError::NoFallBack { corrupt: Box::new(corrupt.swap_remove(0)), because: because.to_string() }
 }

@@ -188,3 +188,18 @@ async fn names_that_are_anything_else_are_foreign_and_stay() {
         }
     }
 }
+
+// Generations are equal by name alone. A caller that makes one up with another seq must not get the JSON under that seq.
+#[tokio::test]
+async fn read_is_expired_when_the_seq_is_not_that_of_the_name() {
+    for folder in [Folder::with_plain_pair("[10]", "10"), Folder::with_snapshots(&[9, 10]).await] {
+        for generation in folder.backend.history().await.unwrap() {
+            let other = Generation::new(generation.name(), generation.seq() + 1);
+            let read = folder.backend.read(&other).await;
+            assert!(matches!(read, Err(MiniSnapError::Expired { .. })), "{read:?}");
+            let chunks = folder.backend.read_chunks(&other).await;
+            assert!(matches!(chunks, Err(MiniSnapError::Expired { .. })), "{chunks:?}");
+            folder.backend.read(&Generation::new(generation.name(), generation.seq())).await.unwrap();
+        }
+    }
+}

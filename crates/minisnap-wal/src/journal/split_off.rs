@@ -25,10 +25,10 @@ use serde::{Serialize, de::DeserializeOwned};
 use std::path::{Path, PathBuf};
 
 impl<R: Serialize + DeserializeOwned + Send + Sync + 'static> Journal<R> {
-    /// Moves all records after number `seq` to a file of their own, beside the journal, and answers with its path; `None` if
-    /// there are none. The next record gets number `seq + 1` again.
+    /// Moves all records after `seq` to a file of their own, beside the journal, and answers with its path; `None` if
+    /// there are none. The next record gets the sequence number `seq + 1` again.
     ///
-    /// For going back to an older state on purpose: first publish that, with this `seq`, as the snapshot; then do this.
+    /// For going back to an older state on purpose: first commit that, with this `seq`, as the snapshot; then do this.
     /// [`recover`](crate::recover) would replay the records onto it otherwise. The file, `NAME.after-SEQ`, is a journal
     /// itself. Nothing is lost by a crash: if it happens in the middle, each record is in the journal or in the file, or in
     /// both. (If `ministore` rotated the journal into several, do the same again then.)

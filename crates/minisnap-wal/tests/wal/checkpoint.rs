@@ -26,7 +26,7 @@ async fn the_log_is_cut_to_the_smallest_of_the_retained() {
     let mut pair = Pair::with_records(20).await;
     for (seq, through) in [(4, 4), (7, 4), (12, 7), (20, 12)] {
         let done = checkpoint(&pair.store, &mut pair.log, &seq, seq).await.expect("checkpoint");
-        assert_eq!((done.published.generation().seq(), done.truncated_through), (seq, through));
+        assert_eq!((done.committed.generation().seq(), done.truncated_through), (seq, through));
         assert_eq!(records(&pair.log).await, numbered(through + 1, 20));
     }
     // Going back on purpose.
@@ -75,7 +75,7 @@ async fn a_log_that_cannot_be_cut_does_not_cost_the_snapshot() {
     let mut pair = Pair::with_records(9).await;
     pair.log.fail_to_truncate(true);
     let error = checkpoint(&pair.store, &mut pair.log, &9, 9).await.expect_err("it fails");
-    assert!(error.to_string().contains("the snapshot of number 9 is safe"), "{error}");
+    assert!(error.to_string().contains("the snapshot of seq 9 is safe"), "{error}");
     assert_eq!(pair.store.restore::<u64>().await.expect("restore"), (9, 9));
     pair.log.fail_to_truncate(false);
     assert_eq!(compact(&pair.store, &mut pair.log).await.expect("compact"), Some(9));

@@ -64,7 +64,7 @@ async fn the_log_alone_and_any_snapshot_with_its_tail_give_the_same() {
             let found = restore(&store, &journal).await.expect("recover");
             assert_eq!((found.state, found.seq), (up_to(7), 7), "{saved}");
             assert_eq!((found.snapshot, found.replayed), ((saved > 0).then_some(saved), 7 - saved));
-            assert!(found.damaged.is_empty());
+            assert!(found.corrupt.is_empty());
         }
     }
 }
@@ -78,10 +78,7 @@ async fn a_gap_is_an_error_that_names_what_is_missing() {
     let gap = restore(&store, &journal).await.expect_err("4 to 6 are missing");
     assert!(matches!(gap, WalError::Gap { from: 4, to: 6, .. }), "{gap}");
     assert!(gap.to_string().contains("changes 4 to 6 are missing"), "{gap}");
-    assert!(
-        gap.to_string().contains("goes on with number 7") && gap.to_string().contains("ends with number 3"),
-        "{gap}"
-    );
+    assert!(gap.to_string().contains("goes on with seq 7") && gap.to_string().contains("ends with seq 3"), "{gap}");
 
     // No snapshot, and a log that was cut.
     let gap = restore(&snapshot_of(&Place::new(), 1), &journal).await.expect_err("1 to 6 are missing");
@@ -129,7 +126,7 @@ async fn a_damaged_snapshot_is_an_error_unless_asked_to_fall_back() {
 
     let found = restore_or_fall_back(&store, &journal).await.expect("recover");
     assert_eq!((found.state, found.snapshot, found.replayed), (up_to(9), Some(4), 5));
-    assert!(matches!(&found.damaged[..], [MiniSnapError::Corrupt { .. }]), "{:?}", found.damaged);
+    assert!(matches!(&found.corrupt[..], [MiniSnapError::Corrupt { .. }]), "{:?}", found.corrupt);
 
     damage(&store, 4).await;
     let found = restore_or_fall_back(&store, &journal).await.expect("recover");
@@ -158,7 +155,7 @@ async fn it_falls_back_to_the_log_alone_if_that_was_never_cut() {
     damage(&store, 6).await;
     let found = restore_or_fall_back(&store, &journal).await.expect("recover");
     assert_eq!((found.state, found.snapshot, found.replayed), (up_to(9), None, 9));
-    assert_eq!(found.damaged.len(), 1);
+    assert_eq!(found.corrupt.len(), 1);
     journal.truncate(1).await.expect("truncate");
     let refused = restore_or_fall_back(&store, &journal).await.expect_err("1 is missing");
     assert!(matches!(refused, WalError::NoFallBack { .. }), "{refused}");
@@ -206,7 +203,7 @@ async fn it_does_not_fall_back_if_the_logs_end_is_lost() {
     damage(&store, 9).await;
     let refused = restore_or_fall_back(&store, &journal).await.expect_err("7 to 9 are lost");
     assert!(matches!(refused, WalError::NoFallBack { .. }), "{refused}");
-    assert!(refused.to_string().contains("ends with number 6, and number 9 was asked for"), "{refused}");
+    assert!(refused.to_string().contains("ends with seq 6, and seq 9 was asked for"), "{refused}");
 }
 
 #[tokio::test]
