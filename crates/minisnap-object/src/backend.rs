@@ -29,7 +29,7 @@ use tokio::{runtime::Handle, sync::OnceCell, time::Instant};
 /// Any number of handles, on any number of machines, may share a prefix. Clones share what the handle knows, which saves
 /// requests. Use it within a Tokio runtime that has I/O and time enabled.
 ///
-/// The first publish of a handle checks, on an object of its own, that the store keeps conditions: on one that doesn't,
+/// The first commit of a handle checks, on an object of its own, that the store keeps conditions: on one that doesn't,
 /// writers would overwrite each other in silence, so it is refused with [`Unsupported`](MiniSnapError::Unsupported).
 #[derive(Clone)]
 pub struct ObjectBackend {
@@ -81,7 +81,7 @@ impl ObjectBackend {
     /// The snapshots under `prefix` of `store`; the empty prefix is the whole bucket. No I/O.
     ///
     /// For stores that need nothing but a URL, options, and credentials from the environment, `open` is less to write. Give
-    /// a store of your own short time-outs and few retries: a publish can wait for them.
+    /// a store of your own short time-outs and few retries: a commit can wait for them.
     ///
     /// The parameters are types of the crate [`object_store`](crate::object_store). An incompatible release of that crate
     /// changes them in a compatible release of this one, which is why a feature of that name has to be turned on.
@@ -99,10 +99,10 @@ impl ObjectBackend {
             "" => store.to_string(),
             prefix => format!("{store}/{prefix}"),
         };
-        Self::at_place(store, prefix, location)
+        Self::at_location(store, prefix, location)
     }
 
-    pub(crate) fn at_place(store: Arc<dyn ObjectStore>, prefix: Path, location: String) -> Self {
+    pub(crate) fn at_location(store: Arc<dyn ObjectStore>, prefix: Path, location: String) -> Self {
         let settings = Settings {
             grace_time: Duration::from_secs(60 * 60),
             busy_timeout: Duration::from_secs(30),
@@ -112,17 +112,17 @@ impl ObjectBackend {
         Self { store, layout: Layout::new(prefix), location: location.into(), settings, warm: Arc::default() }
     }
 
-    /// Spares what dead writers left for `grace_time`; an hour unless set. It saves living writers work, as their files
-    /// can't be told from those of dead ones; nobody's safety hangs on it, nor on clocks.
+    /// Spares orphans younger than `grace_time`; an hour unless set. The files of a live writer look like orphans until its
+    /// commit: a shorter grace time costs such writers a retry. Correctness depends neither on it nor on clocks.
     ///
-    /// A handle looks for such files when it publishes first, and then once in each grace time.
+    /// The first commit of a handle looks for orphans, and then one commit in each grace time.
     #[must_use]
     pub fn with_grace_time(mut self, grace_time: Duration) -> Self {
         self.settings.grace_time = grace_time;
         self
     }
 
-    /// Tries for `busy_timeout` to get ahead of other publishers, or to get an answer from the store; 30 seconds unless set.
+    /// Tries for `busy_timeout` to get ahead of other writers, or to get an answer from the store; 30 seconds unless set.
     /// Then the error is [`Busy`](MiniSnapError::Busy), or [`OutcomeUnknown`](MiniSnapError::OutcomeUnknown) if the answer is
     /// what is missing. Uploading the files is no part of it.
     #[must_use]
@@ -223,8 +223,8 @@ impl SnapshotBackend for ObjectBackend {
         Ok(Box::new(Stage::new(self.clone(), began, name, seq, runtime)))
     }
 
-    /// Removes, now and whatever the grace time is, what is of nobody the record knows. A living writer's files may be among
-    /// it; its publish copies them first, or answers [`StageLost`](MiniSnapError::StageLost).
+    /// Deletes expired generations and orphans now, whatever the grace time is. The files of a live writer may be among them:
+    /// its commit copies them first, or fails with [`StageLost`](MiniSnapError::StageLost).
     async fn collect_garbage(&self) -> Result<Collected> {
         self.sweep_now().await
     }
@@ -246,7 +246,7 @@ impl fmt::Debug for ObjectBackend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Not the store, whose own form shows a client's whole configuration.
         f.debug_struct("ObjectBackend")
-            .field("place", &self.location)
+            .field("location", &self.location)
             .field("settings", &self.settings)
             .finish_non_exhaustive()
     }

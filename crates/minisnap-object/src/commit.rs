@@ -34,10 +34,23 @@ use object_store::ObjectStoreExt;
 use std::{collections::HashSet, num::NonZeroUsize, time::SystemTime};
 use tokio::runtime::Handle;
 
-/// Publishes what was staged. The steps are those of the module.
+/// Commits what was staged. Nothing of it goes on after the answer.
 pub(crate) async fn commit(mut stage: Stage, when: &Precondition, retain: NonZeroUsize) -> Result<Committed> {
-    let backend = stage.backend.clone();
     let mut leftovers = Leftovers::new(&stage);
+    let committed = commit_stage(&mut stage, &mut leftovers, when, retain).await;
+    stage.abort_best_effort().await;
+    leftovers.delete_best_effort().await;
+    committed
+}
+
+/// The steps are those of the module.
+async fn commit_stage(
+    stage: &mut Stage,
+    leftovers: &mut Leftovers,
+    when: &Precondition,
+    retain: NonZeroUsize,
+) -> Result<Committed> {
+    let backend = stage.backend.clone();
 
     // 1.
     let large = stage.is_large();
@@ -61,7 +74,7 @@ pub(crate) async fn commit(mut stage: Stage, when: &Precondition, retain: NonZer
 
     let mut attempt = Attempt {
         backend: &backend,
-        stage: &stage,
+        stage,
         time,
         generation,
         base: base?,
@@ -70,7 +83,7 @@ pub(crate) async fn commit(mut stage: Stage, when: &Precondition, retain: NonZer
         listing,
         aside: None,
     };
-    let (published, mut doomed) = attempt.commit(&mut leftovers, when, retain).await?;
+    let (published, mut doomed) = attempt.commit(leftovers, when, retain).await?;
 
     // 6.
     backend.forget_corrupt(&attempt.aside.take().unwrap_or_default());
@@ -244,7 +257,8 @@ impl Attempt<'_> {
 /// Why an outcome stays unknown though the record can be read.
 const MORE_THAN_NAMED: &str = "others published more since than the record still names";
 
-/// The files that a publish wrote. Dropping this removes them, unless they are on their way into the record, or in it.
+/// The files that a commit wrote, unless they are on their way into the record, or in it. Only a cancelled commit drops this
+/// before they are deleted: then they are deleted in the background.
 struct Leftovers {
     backend: ObjectBackend,
     runtime: Handle,
@@ -277,14 +291,27 @@ impl Leftovers {
         self.names.retain(|other| other != name);
         self.on_their_way = false;
     }
+
+    async fn delete_best_effort(mut self) {
+        self.backend.delete_best_effort(Operation::Discard, self.files()).await;
+        self.names.clear();
+    }
+
+    /// What may be deleted.
+    fn files(&self) -> Vec<object_store::path::Path> {
+        match self.on_their_way {
+            true => Vec::new(),
+            false => self.names.iter().flat_map(|name| self.backend.layout.files(name)).collect(),
+        }
+    }
 }
 
 impl Drop for Leftovers {
     fn drop(&mut self) {
-        if self.on_their_way || self.names.is_empty() {
+        let doomed = self.files();
+        if doomed.is_empty() {
             return;
         }
-        let doomed: Vec<_> = self.names.iter().flat_map(|name| self.backend.layout.files(name)).collect();
         let backend = self.backend.clone();
         // If the runtime is shutting down, a sweep will find them.
         self.runtime.spawn(async move { backend.delete_best_effort(Operation::Discard, doomed).await });

@@ -1,10 +1,12 @@
 //! Reducing the retention without a commit: the numbered steps. Why they are safe is argued in `docs/object-store.md`, with the
 //! same numbers.
 //!
-//! 1. Look at the record. If no more than `retain` are retained, nothing expires and nothing is written.
+//! 1. Look at the record. If no more than `retain` are retained, nothing expires and nothing is written. Generations that this
+//!    handle met as corrupt aren't counted.
 //! 2. See that the store keeps conditions, once per handle.
-//! 3. Replace the record, if it is still the one seen, by one that marks the generations beyond `retain` as `dropped` and raises
-//!    the collection counter.
+//! 3. Copy the corrupt ones beyond the newest `retain` intact ones aside: see `move_aside.rs`. If a copy fails, that generation
+//!    stays retained. Replace the record, if it is still the one seen, by one that marks the generations beyond the newest
+//!    `retain` intact ones as `dropped` and raises the collection counter.
 //! 4. Refused: look at the record. No answer: send the same again until the deadline, then look.
 //!    - It is the one seen before: the replacement may still arrive. To step 3; at the deadline, the outcome is unknown.
 //!    - It is another one, and retains none of those that step 3 marks: they have expired.
@@ -23,12 +25,13 @@ use minisnap_core::{Generation, MiniSnapError, Operation, Result};
 use std::num::NonZeroUsize;
 
 impl ObjectBackend {
-    /// Expires the generations beyond the newest `retain`. The steps are those of the module.
+    /// Expires the generations beyond the newest `retain` intact ones. The steps are those of the module.
     pub(crate) async fn expire_beyond(&self, retain: NonZeroUsize) -> Result<Vec<Generation>> {
         // 1.
         let mut seen = self.look(Operation::Expire).await?;
         let mut expired = Vec::new();
-        if seen.record.beyond(retain).is_empty() {
+        let corrupt = self.warm.corrupt().clone();
+        if seen.record.beyond(retain, &corrupt).is_empty() {
             return Ok(expired);
         }
         // 2.
@@ -38,12 +41,15 @@ impl ObjectBackend {
         // Whether an attempt over what was seen may have arrived or still arrive, whatever its answer was.
         let mut may_arrive = false;
         let record = loop {
-            let surplus = seen.record.beyond(retain);
+            // 3.
+            let mut surplus = seen.record.beyond(retain, &corrupt);
+            let aside =
+                self.move_aside(Operation::Expire, surplus.iter().filter(|one| corrupt.contains(one.name()))).await;
+            surplus.retain(|one| !corrupt.contains(one.name()) || aside.contains(one.name()));
             if surplus.is_empty() {
                 break seen.record;
             }
-            // 3.
-            let reduced = seen.record.expire(retain);
+            let reduced = seen.record.expire(&surplus);
             let why = match self.replace(&seen, &reduced, pace.left().max(LAST_ATTEMPT)).await {
                 Replaced::Yes => {
                     expired.splice(0..0, surplus);
@@ -75,7 +81,7 @@ impl ObjectBackend {
                 }
                 seen = now;
                 may_arrive = false;
-                if pace.is_over() && !seen.record.beyond(retain).is_empty() {
+                if pace.is_over() && !seen.record.beyond(retain, &corrupt).is_empty() {
                     return Err(match expired.is_empty() {
                         true => self.busy(Operation::Expire, &pace),
                         false => self.not_known_to_expire(why),
@@ -85,6 +91,7 @@ impl ObjectBackend {
             pace.pause().await;
         };
         // 5.
+        self.forget_corrupt(&expired.iter().map(|one| one.name().to_owned()).collect());
         self.delete_dropped(&record).await;
         Ok(expired)
     }

@@ -10,9 +10,9 @@
 //! PREFIX/corrupt/NAME/…, PREFIX/aside-RANDOM/…                               what was moved aside
 //! ```
 //!
-//! A publish uploads both files under a name that was never used, and then replaces the commit record, under the condition
-//! that it is still the one that was read. That is all the store has to be able to do, and nearly all can by now; the rest
-//! is said in [`commit`](https://docs.rs/crate/minisnap-object/latest/source/src/commit.rs), step by step, and argued in
+//! A commit uploads both files under a name that was never used, and then replaces the commit record, under the condition
+//! that it is still the one that was read. The store needs no other ability than that conditional write. The steps are in
+//! [`commit`](https://docs.rs/crate/minisnap-object/latest/source/src/commit.rs), and why they are safe is in
 //! `docs/object-store.md`.
 
 // On docs.rs, each item that needs a feature says so.

@@ -6,10 +6,12 @@
 //!    copy. If a copy fails, the generation stays retained.
 //! 2. marks it as dropped in the same replacement of the record that commits.
 //!
+//! `expire` does the same with the corrupt generations that expire, and deletes the originals after step 2.
+//!
 //! Later commits delete the originals, like those of any dropped generation.
 
 use crate::{ObjectBackend, record::Record, record_store::is_missing_object};
-use minisnap_core::Generation;
+use minisnap_core::{Generation, Operation, events};
 use object_store::{Error, ObjectStoreExt, path::Path};
 use std::collections::HashSet;
 
@@ -26,19 +28,28 @@ impl ObjectBackend {
     /// Step 1, for what `record` retains and was met as corrupt: the names of those that are aside now.
     pub(crate) async fn move_corrupt_aside(&self, record: &Record) -> HashSet<String> {
         let corrupt = self.warm.corrupt().clone();
+        let met = record.retained().filter(|generation| corrupt.contains(generation.name()));
+        self.move_aside(Operation::Commit, met).await
+    }
+
+    /// Step 1 for these generations: the names of those that are aside now.
+    pub(crate) async fn move_aside(
+        &self,
+        operation: Operation,
+        corrupt: impl Iterator<Item = &Generation>,
+    ) -> HashSet<String> {
         let mut aside = HashSet::new();
-        if corrupt.is_empty() {
-            return aside;
-        }
-        for generation in record.retained().filter(|generation| corrupt.contains(generation.name())) {
-            if self.copy_aside(generation).await.is_ok() {
+        for generation in corrupt {
+            let copied = self.copy_aside(generation).await;
+            let copied = copied.map_err(|error| self.failed(operation, &self.layout.json(generation.name()), &error));
+            if events::best_effort("move a corrupt generation aside", copied).is_some() {
                 aside.insert(generation.name().to_owned());
             }
         }
         aside
     }
 
-    /// These need no further look: a commit has moved them aside.
+    /// These aren't retained any more.
     pub(crate) fn forget_corrupt(&self, aside: &HashSet<String>) {
         self.warm.corrupt().retain(|name| !aside.contains(name));
     }

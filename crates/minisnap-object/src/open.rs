@@ -46,7 +46,7 @@ impl ObjectBackend {
         let own = wanted.take_own()?;
         let store = wanted.client(&own)?;
         let location = ErrorContext::of_url(Operation::Open, url.trim_end_matches('/')).location().to_owned();
-        let mut backend = Self::at_place(store, wanted.prefix, location);
+        let mut backend = Self::at_location(store, wanted.prefix, location);
         own.apply_to(&mut backend);
         Ok(backend)
     }

@@ -96,13 +96,14 @@ impl ObjectBackend {
         Ok(self.look(operation).await?.record.find_retained(known).is_some())
     }
 
-    /// The generation of that name as the record knows it, if it is retained.
+    /// The generation of that name and sequence number as the record knows it, if it is retained.
     async fn find_retained(&self, generation: &Generation) -> Result<Generation> {
         if layout::parse_name(generation.name()).is_none() {
             return Err(self.retired(generation));
         }
         let look = self.look(Operation::Read).await?;
-        look.record.find_retained(generation).cloned().ok_or_else(|| self.retired(generation))
+        let known = look.record.find_retained(generation).filter(|known| known.seq() == generation.seq());
+        known.cloned().ok_or_else(|| self.retired(generation))
     }
 
     async fn checked(&self, known: &Generation, json: Result<Download, object_store::Error>) -> Result<Bytes> {

@@ -146,17 +146,23 @@ impl Record {
         Self { published: self.published.saturating_add(1), sweeps: self.sweeps, entries }
     }
 
-    /// The retained ones beyond the newest `retain`, newest first.
-    pub(crate) fn beyond(&self, retain: NonZeroUsize) -> Vec<Generation> {
-        self.retained().skip(retain.get()).cloned().collect()
+    /// The retained generations beyond the newest `retain` intact ones, newest first. `corrupt` ones aren't counted: those
+    /// between intact ones stay retained, and so does the current one.
+    pub(crate) fn beyond(&self, retain: NonZeroUsize, corrupt: &HashSet<String>) -> Vec<Generation> {
+        if self.retained().count() <= retain.get() {
+            return Vec::new();
+        }
+        let intact = self.retained().enumerate().filter(|(_, generation)| !corrupt.contains(generation.name()));
+        let reach = intact.take(retain.get()).last().map_or(1, |(index, _)| index + 1);
+        self.retained().skip(reach).cloned().collect()
     }
 
-    /// The record that retains no more than the newest `retain`. Like a collection it raises the counter: so it has other bytes
-    /// than any before it.
-    pub(crate) fn expire(&self, retain: NonZeroUsize) -> Self {
+    /// The record that doesn't retain `expired` any more. Like a collection it raises the counter: so it has other bytes than
+    /// any before it.
+    pub(crate) fn expire(&self, expired: &[Generation]) -> Self {
         let mut record = self.collect_garbage();
         let retained = record.entries.iter_mut().filter(|entry| entry.fate == Fate::Retained);
-        retained.skip(retain.get()).for_each(|entry| entry.fate = Fate::Dropped);
+        retained.filter(|entry| expired.contains(&entry.generation)).for_each(|entry| entry.fate = Fate::Dropped);
         record
     }
 
@@ -347,13 +353,14 @@ mod tests {
     #[test]
     fn expire_retains_the_newest_and_raises_the_counter() {
         let before = after(&[5; 5]);
-        let expired = before.expire(retain(2));
+        let none = HashSet::new();
+        let expired = before.expire(&before.beyond(retain(2), &none));
         assert_eq!((seqs(expired.retained()), seqs(expired.dropped())), (vec![5, 4], vec![3, 2, 1]));
         assert_eq!((expired.published, expired.sweeps), (before.published, before.sweeps + 1));
         assert_eq!(expired.current(), before.current());
         assert_eq!(Record::parse(expired.to_text().as_bytes()).as_ref(), Ok(&expired));
-        assert_eq!(seqs(before.beyond(retain(2)).iter()), [3, 2, 1]);
-        assert_eq!(before.beyond(retain(5)), []);
+        assert_eq!(seqs(before.beyond(retain(2), &none).iter()), [3, 2, 1]);
+        assert_eq!(before.beyond(retain(5), &none), []);
         let later = expired.commit(&generation(6), retain(5), &HashSet::new(), &HashSet::new());
         assert_eq!(seqs(later.retained()), [6, 5, 4], "what expired stays expired");
     }
@@ -367,8 +374,24 @@ mod tests {
         assert_eq!(Record::parse(record.to_text().as_bytes()).as_ref(), Ok(&record));
         let later = record.commit(&generation(5), retain(3), &HashSet::new(), &HashSet::new());
         assert_eq!((seqs(later.retained()), seqs(later.dropped())), (vec![5, 4, 3], vec![2, 1]));
-        let expired = record.expire(retain(2));
+        let expired = record.expire(&record.beyond(retain(2), &HashSet::new()));
         assert_eq!((seqs(expired.retained()), seqs(expired.dropped())), (vec![4, 3], vec![2, 1]));
+    }
+
+    #[test]
+    fn expire_counts_only_intact_ones() {
+        let record = after(&[5; 5]);
+        let beyond = |generations, corrupt: &[u64]| {
+            let corrupt = record.retained().filter(|one| corrupt.contains(&one.seq()));
+            let corrupt: HashSet<_> = corrupt.map(|one| one.name().to_owned()).collect();
+            seqs(record.beyond(retain(generations), &corrupt).iter())
+        };
+        assert_eq!(beyond(1, &[5]), [3, 2, 1], "the current one stays, and the newest intact one");
+        assert_eq!(beyond(2, &[4]), [2, 1], "a corrupt one between intact ones stays");
+        assert_eq!(beyond(1, &[4]), [4, 3, 2, 1]);
+        assert_eq!(beyond(4, &[1, 2]), [2, 1], "corrupt ones beyond the oldest intact one expire");
+        assert_eq!(beyond(2, &[1, 2, 3, 4, 5]), [4, 3, 2, 1], "the current one stays");
+        assert_eq!(beyond(5, &[1, 2]), [0; 0], "no more than that are retained");
     }
 
     #[test]

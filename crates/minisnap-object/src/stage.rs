@@ -58,16 +58,20 @@ impl Stage {
         let json = async {
             match upload {
                 None => self.backend.put(&json_path, rest).await,
-                Some(mut upload) => {
-                    upload.part(rest)?;
-                    upload.finish().await
-                }
+                Some(upload) => upload.finish(rest, self.backend.settings.busy_timeout).await,
             }
         };
         let seq = self.backend.put(&seq_path, seq_text(self.seq).into());
         let (json, seq) = tokio::join!(json, seq);
         json.map_err(|error| self.backend.failed(Operation::Commit, &json_path, &error))?;
         seq.map_err(|error| self.backend.failed(Operation::Commit, &seq_path, &error))
+    }
+
+    /// Removes the parts that were uploaded, if the upload wasn't finished.
+    pub(crate) async fn abort_best_effort(&mut self) {
+        if let Some(upload) = self.upload.take() {
+            upload.abort_best_effort(self.backend.settings.busy_timeout).await;
+        }
     }
 
     /// Hands the full part over to the upload. One that failed takes no more parts, and never finishes.
@@ -132,7 +136,7 @@ impl StagedSnapshot for Stage {
 impl fmt::Debug for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Stage")
-            .field("place", &self.backend.location)
+            .field("location", &self.backend.location)
             .field("name", &self.name)
             .field("size", &self.size)
             .field("large", &self.is_large())

@@ -8,16 +8,18 @@ use futures_util::{
 };
 use minisnap_core::{ErrorContext, Operation, events};
 use object_store::{Error, GetOptions, MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload, path::Path};
-use std::sync::Arc;
+use std::{error, sync::Arc, time::Duration};
 use tokio::{
     runtime::Handle,
     sync::{mpsc, oneshot, watch},
     task::{JoinError, JoinSet},
+    time::timeout,
 };
 
 /// An upload in parts, by a task of its own. Dropping it aborts the upload, if the runtime still runs.
 #[derive(Debug)]
 pub(crate) struct Upload {
+    path: Path,
     messages: mpsc::UnboundedSender<Message>,
     progress: watch::Receiver<Progress>,
     handed_over: usize,
@@ -44,8 +46,8 @@ impl Upload {
     pub(crate) fn begin(store: Arc<dyn ObjectStore>, path: Path, in_flight: usize, runtime: &Handle) -> Self {
         let (messages, inbox) = mpsc::unbounded_channel();
         let (report, progress) = watch::channel(Progress::default());
-        runtime.spawn(Uploader { store, path, in_flight, inbox, report }.run());
-        Self { messages, progress, handed_over: 0, in_flight }
+        runtime.spawn(Uploader { store, path: path.clone(), in_flight, inbox, report }.run());
+        Self { path, messages, progress, handed_over: 0, in_flight }
     }
 
     /// Hands over the next part. It waits in memory until it is sent.
@@ -66,13 +68,33 @@ impl Upload {
         }
     }
 
-    /// Waits until everything is sent, and makes the object.
-    pub(crate) async fn finish(self) -> Result<(), Arc<Error>> {
+    /// Hands over the last part, waits until everything is sent, and makes the object. If that fails, what was uploaded is
+    /// removed first, for `patience` at most.
+    pub(crate) async fn finish(mut self, last: Bytes, patience: Duration) -> Result<(), Arc<Error>> {
+        let finished = self.try_finish(last).await;
+        if finished.is_err() {
+            self.abort_best_effort(patience).await;
+        }
+        finished
+    }
+
+    async fn try_finish(&mut self, last: Bytes) -> Result<(), Arc<Error>> {
+        self.part(last)?;
         let (done, answer) = oneshot::channel();
         let sent = self.messages.send(Message::Finish(done));
         match (sent, answer.await) {
             (Ok(()), Ok(())) => Ok(()),
             _ => Err(self.why_it_ended()),
+        }
+    }
+
+    /// Removes what was uploaded, for `patience` at most. What stays is left to the bucket's lifecycle rule.
+    pub(crate) async fn abort_best_effort(self, patience: Duration) {
+        let path = self.path.clone();
+        match timeout(patience, self.abort()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => left_undone(&path, ABORT, &StoreError::from(&*error)),
+            Err(late) => left_undone(&path, ABORT, &late),
         }
     }
 
@@ -124,19 +146,14 @@ impl Uploader {
             // It may have been completed all the same: an answer that was lost, a repeated request that met itself.
             && !self.is_there().await
         {
-            self.left_undone("abort an upload", upload.abort().await);
-            return self.fail(error);
+            self.fail(error);
+            return self.aborted(upload.abort().await);
         }
         if done.send(()).is_err() {
             // Nobody waits for it any more, so nobody publishes it.
-            self.left_undone("delete what was uploaded", self.store.delete(&self.path).await);
-        }
-    }
-
-    fn left_undone(&self, action: &str, result: Result<(), Error>) {
-        if let Err(error) = result {
-            let at = ErrorContext::new(Operation::Discard, self.path.as_ref());
-            events::left_undone(&at, action, &StoreError::from(&error));
+            if let Err(error) = self.store.delete(&self.path).await {
+                left_undone(&self.path, "delete what was uploaded", &StoreError::from(&error));
+            }
         }
     }
 
@@ -267,6 +284,12 @@ impl ObjectBackend {
             _ => Err(generic("the store answered with another range than it was asked for")),
         }
     }
+}
+
+const ABORT: &str = "abort an upload";
+
+fn left_undone(path: &Path, action: &str, error: &(dyn error::Error + 'static)) {
+    events::left_undone(&ErrorContext::new(Operation::Discard, path.as_ref()), action, error);
 }
 
 fn room(size: u64) -> Result<usize, Error> {

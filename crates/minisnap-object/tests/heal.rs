@@ -119,3 +119,37 @@ async fn corrupt_one_stays_when_the_commit_is_refused() {
     assert_eq!(bucket.backend.history().await.expect("the history"), history);
     assert_eq!(bucket.objects("app/corrupt").await, Vec::<String>::new());
 }
+
+/// The current one stays, and the newest intact one is retained beside it: it isn't for a corrupt one to push it out.
+#[tokio::test]
+async fn expire_counts_only_intact_ones() {
+    for corrupt in [0, 1, 2] {
+        let (bucket, history) = Bucket::with_three().await;
+        bucket.put(&bucket.json(&history[corrupt]), "[").await;
+        bucket.backend.read(&history[corrupt]).await.expect_err("it is corrupt");
+        let retain = NonZeroUsize::new(if corrupt == 0 { 1 } else { 2 }).expect("it is not zero");
+        let expired = bucket.backend.expire(retain).await.expect("it can expire");
+        // One between intact ones stays where it is.
+        let expected = if corrupt == 1 { &[][..] } else { &history[2..] };
+        assert_eq!(expired, expected, "{corrupt}");
+        assert_eq!(bucket.backend.history().await.expect("the history"), history[..3 - expected.len()], "{corrupt}");
+        for intact in history[..3 - expected.len()].iter().filter(|one| **one != history[corrupt]) {
+            bucket.backend.read(intact).await.expect("it is intact");
+        }
+        let aside = if corrupt == 2 { 2 } else { 0 };
+        assert_eq!(bucket.objects("app/corrupt/").await.len(), aside, "{corrupt}: never deleted");
+        assert_eq!(bucket.objects(&format!("app/snapshots/{}", history[2])).await.len(), 2 - 2 * expected.len());
+    }
+}
+
+#[tokio::test]
+async fn corrupt_one_does_not_expire_when_it_cannot_be_copied() {
+    let store = Arc::new(Faulty::new(Fault::Copy("json"), Arc::default()));
+    let (bucket, history) = Bucket::with_three_in(store).await;
+    bucket.put(&bucket.json(&history[2]), "[").await;
+    bucket.backend.read(&history[2]).await.expect_err("it is corrupt");
+    assert_eq!(bucket.backend.expire(NonZeroUsize::MIN).await.expect("it can expire"), history[1..2]);
+    let left = [history[0].clone(), history[2].clone()];
+    assert_eq!(bucket.backend.history().await.expect("the history"), left);
+    assert_eq!(bucket.get(&bucket.json(&history[2])).await, "[");
+}

@@ -140,3 +140,15 @@ async fn discard_returns_the_error_of_the_abort() {
     let _ = staged.write_all(&[b'1'; 1_000]);
     staged.discard().await.expect("it was aborted");
 }
+
+/// Generations are equal by name alone; the typed store takes the sequence number from the one that was asked for.
+#[tokio::test]
+async fn read_is_expired_when_the_sequence_number_is_another() {
+    let (bucket, history) = Bucket::with_three().await;
+    for asked in [Generation::new(history[0].name(), 7), Generation::new(history[0].name(), 7).with_size(300)] {
+        let error = bucket.backend.read(&asked).await.expect_err("there is no such generation");
+        assert!(matches!(error, MiniSnapError::Expired { .. }), "{error}");
+        let (_, error) = all(&bucket, &asked).await;
+        assert!(matches!(error, Some(MiniSnapError::Expired { .. })), "{error:?}");
+    }
+}

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test's helpers may panic like the test")]
 
+/// Nothing goes on after the answer of a commit.
+mod answered;
 /// What a store without conditional writes is answered.
 mod conditions;
 /// The suite that every backend has to pass.

@@ -209,6 +209,8 @@ impl MultipartUpload for FaultyUpload {
     }
 
     async fn abort(&mut self) -> Result<()> {
+        // An answer takes a while: who doesn't wait for it is gone by then.
+        tokio::task::yield_now().await;
         self.aborted.fetch_add(1, Ordering::SeqCst);
         match self.fault {
             Fault::Abort | Fault::PartAndAbort => lost(),
