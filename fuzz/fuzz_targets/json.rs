@@ -17,7 +17,8 @@ fuzz_target!(|bytes: &[u8]| {
     };
     check_json(bytes).expect("what serde_json reads");
     let mut written = Vec::new();
-    write_json(&mut written, &value, || ErrorContext::new(Operation::Write, "a fuzz target")).expect("what was JSON is JSON");
+    write_json(&mut written, &value, || ErrorContext::new(Operation::Write, "a fuzz target"))
+        .expect("what was JSON is JSON");
     assert_eq!(written, serde_json::to_vec_pretty(&value).expect("serde_json writes it"));
     check_json(&written).expect("what was written can be read");
     let back: Value = serde_json::from_slice(&written).expect("what was written can be read");

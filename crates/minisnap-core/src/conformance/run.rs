@@ -8,6 +8,7 @@ const LIMIT: Duration = Duration::from_secs(120);
 
 /// The kind of Tokio runtime a case runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Flavour {
     /// One thread for everything: what blocks it stops everyone.
     CurrentThread,
