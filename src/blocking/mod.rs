@@ -16,34 +16,30 @@
 //!
 //! Calls may come from any thread, from several at once, and from the blocking pool of a Tokio runtime. A call from a task of
 //! a runtime would keep that runtime from going on, for ever if the call needs it: it returns
-//! [`Unsupported`](MiniSnapError::Unsupported) instead. Tokio reports such a call by a panic, which is caught here: the panic
+//! [`Unsupported`](crate::MiniSnapError::Unsupported) instead. Tokio reports such a call by a panic, which is caught here: the panic
 //! hook is called, and a program that is built with `panic = "abort"` ends.
 //!
 //! Each store has a small runtime of its own, which runs on the calling threads. While one of them serializes a large state, the
 //! requests of others to an object store wait: use [`create_owned`](SnapStore::create_owned) there, or a store for each
 //! thread. Work that waits for a disk is done by threads that end after some seconds without work.
 
+mod driver;
+mod exclusive;
+
 use crate::{
-    AnyBackend, Bytes, Collected, Committed, Create, ErrorContext, ExclusiveCreate, Generation, MiniSnapError,
-    Operation, Result, SnapshotBackend, Verification,
-    create::{Borrowed, Input, Owned, Raw},
+    AnyBackend, Bytes, Collected, Committed, Create, Generation, Operation, Result, SnapshotBackend, Verification,
+    create::{Borrowed, Owned, Raw},
 };
+use driver::Driver;
+pub use exclusive::Exclusive;
 use serde::{Serialize, de::DeserializeOwned};
-use std::{
-    fmt,
-    future::{Future, ready},
-    io,
-    num::NonZeroUsize,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, OnceLock},
-};
-use tokio::runtime::{Builder, Handle, Runtime};
+use std::{future::Future, num::NonZeroUsize, sync::Arc};
 
 /// Opens a store by its path or URL: see [`open`](crate::open).
 ///
 /// # Errors
 ///
-/// [`InvalidUrl`](MiniSnapError::InvalidUrl).
+/// [`InvalidUrl`](crate::MiniSnapError::InvalidUrl).
 pub fn open(url: &str) -> Result<SnapStore<AnyBackend>> {
     crate::open(url).map(SnapStore::from)
 }
@@ -52,7 +48,7 @@ pub fn open(url: &str) -> Result<SnapStore<AnyBackend>> {
 ///
 /// # Errors
 ///
-/// [`InvalidUrl`](MiniSnapError::InvalidUrl).
+/// [`InvalidUrl`](crate::MiniSnapError::InvalidUrl).
 pub fn open_with<K: AsRef<str>, V: AsRef<str>>(
     url: &str,
     options: impl IntoIterator<Item = (K, V)>,
@@ -63,7 +59,7 @@ pub fn open_with<K: AsRef<str>, V: AsRef<str>>(
 /// Saves and restores a program's whole state: [`minisnap::SnapStore`](crate::SnapStore) without `async`, over every backend.
 ///
 /// What each call does, and its errors, are those of the method of the same name there. Any of them may also return
-/// [`Unsupported`](MiniSnapError::Unsupported), from within a task of a Tokio runtime, or [`Io`](MiniSnapError::Io), if the
+/// [`Unsupported`](crate::MiniSnapError::Unsupported), from within a task of a Tokio runtime, or [`Io`](crate::MiniSnapError::Io), if the
 /// system has no resources for a runtime.
 #[derive(Debug, Clone)]
 pub struct SnapStore<#[cfg(all(feature = "fs", unix))] B = crate::FsBackend, #[cfg(not(all(feature = "fs", unix)))] B> {
@@ -330,117 +326,6 @@ impl<B: SnapshotBackend + Clone> SnapStore<B> {
     /// When the current generation can't be looked up.
     pub fn exclusive(&self) -> Result<Exclusive<B>> {
         let writer = self.wait(Operation::Current, self.store.exclusive())?;
-        Ok(Exclusive { writer, driver: self.driver.clone() })
-    }
-}
-
-/// A writer that fails once anybody else has committed: [`minisnap::Exclusive`](crate::Exclusive) without `async`.
-#[derive(Debug)]
-pub struct Exclusive<#[cfg(all(feature = "fs", unix))] B = crate::FsBackend, #[cfg(not(all(feature = "fs", unix)))] B> {
-    writer: crate::Exclusive<B>,
-    driver: Driver,
-}
-
-impl<B: SnapshotBackend> Exclusive<B> {
-    /// Makes `state` the current snapshot, if nobody else has committed.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`minisnap::Exclusive::create`](crate::Exclusive::create).
-    pub fn create<S: Serialize + ?Sized>(&mut self, state: &S, seq: u64) -> Result<Committed> {
-        let at = self.writer.store().at(Operation::Commit);
-        self.driver.wait(|| at, self.writer.create(state, seq))
-    }
-
-    /// Like [`create`](Self::create), of a shared state.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`create`](Self::create).
-    pub fn create_owned<S: Serialize + Send + Sync + 'static>(&mut self, state: Arc<S>, seq: u64) -> Result<Committed> {
-        self.create_with(|writer| writer.create_owned(state, seq))
-    }
-
-    /// Like [`create`](Self::create), of JSON text.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`create`](Self::create), and [`Serde`](MiniSnapError::Serde).
-    pub fn create_raw(&mut self, json: impl Into<Bytes>, seq: u64) -> Result<Committed> {
-        self.create_with(|writer| writer.create_raw(json, seq))
-    }
-
-    /// The same writer for `async` code.
-    pub fn as_async(&mut self) -> &mut crate::Exclusive<B> {
-        &mut self.writer
-    }
-
-    /// Like [`create`](Self::create), of a state, a shared state or JSON text, with options:
-    /// `|writer| writer.create_raw("[]", 7).retain(3)`.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`create`](Self::create) and of the options.
-    pub fn create_with<'w, I: Input>(
-        &'w mut self,
-        create: impl FnOnce(&'w mut crate::Exclusive<B>) -> ExclusiveCreate<'w, B, I>,
-    ) -> Result<Committed> {
-        let at = self.writer.store().at(Operation::Commit);
-        self.driver.wait(|| at, create(&mut self.writer))
-    }
-}
-
-/// The runtime of a store and its clones, made by the first call.
-#[derive(Clone, Default)]
-struct Driver(Arc<Lazy>);
-
-#[derive(Default)]
-struct Lazy(OnceLock<Runtime>);
-
-impl Driver {
-    /// Drives `call` to its end on this thread.
-    fn wait<T>(&self, at: impl FnOnce() -> ErrorContext, call: impl Future<Output = Result<T>>) -> Result<T> {
-        let runtime = match self.runtime() {
-            Ok(runtime) => runtime,
-            Err(source) => return Err(MiniSnapError::Io { at: at(), action: "make a runtime", source }),
-        };
-        // Within a runtime, but perhaps on its blocking pool: only Tokio knows, and tells by a panic.
-        let is_within_a_task =
-            Handle::try_current().is_ok() && catch_unwind(AssertUnwindSafe(|| runtime.block_on(ready(())))).is_err();
-        if is_within_a_task {
-            return Err(MiniSnapError::Unsupported {
-                at: at(),
-                what: "a blocking call within a task of a Tokio runtime, which it would keep from going on".into(),
-                help: Some("use minisnap::SnapStore there, or tokio::task::spawn_blocking".into()),
-            });
-        }
-        runtime.block_on(call)
-    }
-
-    fn runtime(&self) -> io::Result<&Runtime> {
-        let Lazy(runtime) = &*self.0;
-        if runtime.get().is_none() {
-            let made = Builder::new_current_thread().enable_all().build()?;
-            if let Err(second) = runtime.set(made) {
-                // Another thread was first.
-                second.shutdown_background();
-            }
-        }
-        runtime.get().ok_or_else(|| io::Error::other("the runtime is gone"))
-    }
-}
-
-impl Drop for Lazy {
-    fn drop(&mut self) {
-        // Anything else would panic where the last clone is dropped within a task.
-        if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
-        }
-    }
-}
-
-impl fmt::Debug for Driver {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Driver").field("is_running", &self.0.0.get().is_some()).finish()
+        Ok(Exclusive::new(writer, self.driver.clone()))
     }
 }
