@@ -24,7 +24,8 @@ async fn a_place_without_links_is_told_apart_from_a_disk_that_fails() {
     for error in [libc::EPERM, libc::EOPNOTSUPP, libc::ENOSYS] {
         let told = link_fails(error).await.1.unwrap_err();
         assert!(matches!(told, MiniSnapError::Unsupported { .. }), "{told}");
-        assert!(told.to_string().contains("FAT and exFAT"), "it says where there are none: {told}");
+        let help = told.help().expect("advice");
+        assert!(help.contains("FAT and exFAT"), "it says where there are none: {help}");
     }
     for error in ERRORS {
         let told = link_fails(error).await.1.unwrap_err();
