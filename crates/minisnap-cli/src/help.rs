@@ -34,9 +34,6 @@ pub(crate) fn help(error: &MiniSnapError, place: &Place) -> String {
             format!("try again later, or wait longer with `--option busy_timeout={longer:.0}`")
         }
         MiniSnapError::StageLost { .. } => "run it again".into(),
-        MiniSnapError::OutcomeUnknown { at, .. } if at.operation() == Operation::Expire => {
-            format!("run it again: the current snapshot is intact; {} lists what is retained", command("history"))
-        }
         MiniSnapError::OutcomeUnknown { .. } => {
             format!("keep the log, and commit again; {} tells what readers see now", command("show"))
         }
@@ -60,6 +57,9 @@ pub(crate) fn without_store(error: &MiniSnapError) -> Option<String> {
     Some(match error {
         MiniSnapError::Serde { .. } | MiniSnapError::Unrestorable { .. } => {
             "mend the JSON at that line and column, and try again".into()
+        }
+        MiniSnapError::Unsupported { help: Some(help), .. } | MiniSnapError::InvalidUrl { help: Some(help), .. } => {
+            help.clone()
         }
         MiniSnapError::Unsupported { .. } => "use another store or file system".into(),
         MiniSnapError::InsideStore { store: Some(store), .. } => format!("did you mean {}?", quoted(store.as_ref())),

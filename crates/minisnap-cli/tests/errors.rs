@@ -169,3 +169,13 @@ fn a_usage_error_is_json_when_asked_for() {
         "help is no error"
     );
 }
+
+/// What the library advises is printed where the tool knows nothing better.
+#[test]
+fn help_of_the_library_is_printed_when_a_url_has_some() {
+    let ran = folder().run(&["show", "a:b", "--json"]);
+    let found = error(&ran, 64);
+    assert_eq!(found["kind"], "invalid_url");
+    assert_eq!(found["help"], "if it is a path, write ./ before it");
+    assert!(ran.stderr.ends_with("help: if it is a path, write ./ before it\n"), "{ran:?}");
+}
