@@ -15,8 +15,8 @@ use crate::{
     backend::{CommitOptions, StagedSnapshot, events},
     span::Span,
 };
+use input::Written;
 pub use input::{Borrowed, Input, Owned, Raw};
-use input::{Progress, Writing};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
     fmt,
@@ -36,7 +36,7 @@ const MOST_STAGES: usize = 9;
 impl<B: SnapshotBackend> SnapStore<B> {
     /// Makes `state` the current snapshot; `seq` is the sequence number of the last change in it.
     ///
-    /// The answer is a future with options, to be awaited: see [`Create`]. Without options, the last create wins, also with
+    /// Returns a future with options, to be awaited: see [`Create`]. Without options, the last create wins, also with
     /// the same `seq` or a lower one.
     ///
     /// `Ok` means that the snapshot is durable, complete, and can be parsed as JSON, and that the log can be truncated through
@@ -129,17 +129,9 @@ pub struct Create<'a, B, I> {
 enum Step<'a> {
     Beginning,
     Staging(BoxFuture<'a, Box<dyn StagedSnapshot>>),
-    Writing(Writing),
-    /// What went wrong, and the discarding of the stage.
-    Discarding(Option<MiniSnapError>, BoxFuture<'static, ()>),
+    Writing(BoxFuture<'static, Box<dyn StagedSnapshot>>),
     Committing(BoxFuture<'static, Committed>),
     Done,
-}
-
-impl Step<'_> {
-    fn discard(error: MiniSnapError, staged: Box<dyn StagedSnapshot>) -> Self {
-        Self::Discarding(Some(error), staged.discard())
-    }
 }
 
 impl<'a, B, I> Create<'a, B, I> {
@@ -254,23 +246,15 @@ impl<B: SnapshotBackend, I: Input> Create<'_, B, I> {
                 // 2.
                 Step::Staging(stage) => match ready!(stage.as_mut().poll(context)) {
                     Ok(staged) => match self.input.write(staged, self.store.at(Operation::Write)) {
-                        Progress::Written(staged) => self.commit(staged),
-                        Progress::Writing(writing) => Step::Writing(writing),
-                        Progress::Failed(error, staged) => Step::discard(error, staged),
+                        Written::Now(staged) => self.commit(staged),
+                        Written::Later(writing) => Step::Writing(writing),
                     },
                     Err(error) => return Poll::Ready(Err(error)),
                 },
                 Step::Writing(write) => match ready!(write.as_mut().poll(context)) {
                     Ok(staged) => self.commit(staged),
-                    Err(failed) => match *failed {
-                        (error, Some(staged)) => Step::discard(error, staged),
-                        (error, None) => return Poll::Ready(Err(error)),
-                    },
+                    Err(error) => return Poll::Ready(Err(error)),
                 },
-                Step::Discarding(error, discard) => {
-                    events::best_effort("discard a stage", ready!(discard.as_mut().poll(context)));
-                    return Poll::Ready(error.take().map_or_else(|| unreachable!("it is taken once"), Err));
-                }
                 // 3.
                 Step::Committing(commit) => match ready!(commit.as_mut().poll(context)) {
                     // 4.

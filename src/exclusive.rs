@@ -187,11 +187,9 @@ impl<B: SnapshotBackend, I: Input> Future for ExclusiveCreate<'_, B, I> {
                 // 1.
                 Step::Beginning => {
                     this.begin()?;
-                    if let [known] = &this.own[..] {
-                        this.create.expect(known.clone());
-                        this.step = Step::Creating;
-                    } else {
-                        this.step = Step::LookingUp(Box::pin(this.store.current()));
+                    match &this.own[..] {
+                        [known] => this.create_over(known.clone()),
+                        _ => this.step = Step::LookingUp(Box::pin(this.store.current())),
                     }
                 }
                 // 2.
@@ -224,18 +222,15 @@ impl<B: SnapshotBackend, I: Input> ExclusiveCreate<'_, B, I> {
     /// From here on the writer is closed, until this create is settled: that is what remains if it is dropped.
     fn begin(&mut self) -> Result<()> {
         let at = || self.store.at(Operation::Commit);
-        match std::mem::replace(self.fence, Fence::Unsettled) {
-            Fence::Open(own) => {
-                self.own = own;
-                Ok(())
-            }
+        match self.fence {
+            Fence::Open(own) => self.own = std::mem::take(own),
             Fence::Fenced { expected, current } => {
-                let error = MiniSnapError::Conflict { at: at(), expected: expected.clone(), current: current.clone() };
-                *self.fence = Fence::Fenced { expected, current };
-                Err(error)
+                return Err(MiniSnapError::Conflict { at: at(), expected: expected.clone(), current: current.clone() });
             }
-            Fence::Unsettled => Err(MiniSnapError::WriterClosed { at: at() }),
+            Fence::Unsettled => return Err(MiniSnapError::WriterClosed { at: at() }),
         }
+        *self.fence = Fence::Unsettled;
+        Ok(())
     }
 
     fn create_over(&mut self, current: Option<Generation>) {

@@ -101,7 +101,7 @@ impl<B: SnapshotBackend> SnapStore<B> {
     /// [`NotFound`](MiniSnapError::NotFound) if all are above it, with what there is; else those of
     /// [`restore`](Self::restore).
     pub async fn restore_at<S: DeserializeOwned>(&self, seq: u64) -> Result<(S, u64)> {
-        let mut retired = None;
+        let mut expired = None;
         for _ in 0..LOOKS {
             let history = self.history().await?;
             let Some(generation) = history.iter().find(|generation| generation.seq() <= seq) else {
@@ -110,11 +110,11 @@ impl<B: SnapshotBackend> SnapStore<B> {
                 return Err(MiniSnapError::NotFound { at: self.at(Operation::Restore), found });
             };
             match self.restore_generation(generation).await {
-                Err(error @ MiniSnapError::Expired { .. }) => retired = Some(error),
+                Err(error @ MiniSnapError::Expired { .. }) => expired = Some(error),
                 restored => return restored,
             }
         }
-        Err(retired.unwrap_or_else(|| self.nothing_here()))
+        Err(expired.unwrap_or_else(|| self.nothing_here()))
     }
 
     /// Restores a certain generation, from [`history`](Self::history) or from a [`Corrupt`](MiniSnapError::Corrupt) error.

@@ -1,46 +1,18 @@
 //! The store without `async`: the same options over each kind of backend, from any thread, and refused where it would deadlock.
 
+use crate::backends::{self, KINDS, Kind};
 use minisnap::{
-    Committed, FsBackend, Generation, MiniSnapError, Operation, Result, SnapshotBackend,
+    Committed, Generation, MiniSnapError, Operation, Result, SnapshotBackend,
     blocking::{self, SnapStore},
     mem::MemBackend,
 };
-use minisnap_object::ObjectBackend;
-use minisnap_s3_server::{Conditions, S3Server};
-use std::{
-    num::NonZeroUsize,
-    sync::{Arc, LazyLock},
-    thread,
-};
-
-static SERVER: LazyLock<S3Server> = LazyLock::new(|| S3Server::start(Conditions::Atomic));
+use std::{num::NonZeroUsize, sync::Arc, thread};
 
 type Store = SnapStore<Arc<dyn SnapshotBackend>>;
 
-/// A folder, memory, and S3 over HTTP.
-fn stores(prefix: &str) -> Vec<(Store, Option<tempfile::TempDir>)> {
-    let folder = tempfile::tempdir().expect("a folder");
-    let fs: Arc<dyn SnapshotBackend> = Arc::new(FsBackend::new(folder.path().join("state")));
-    let s3 = ObjectBackend::open(&SERVER.url(prefix), SERVER.options()).expect("a store");
-    let s3: Arc<dyn SnapshotBackend> = Arc::new(s3);
-    let mem: Arc<dyn SnapshotBackend> = Arc::new(MemBackend::new());
-    vec![
-        (SnapStore::with_backend(fs), Some(folder)),
-        (SnapStore::with_backend(mem), None),
-        (SnapStore::with_backend(s3), None),
-    ]
+fn stores(prefix: &str) -> impl Iterator<Item = (Store, Option<tempfile::TempDir>)> {
+    backends::over_http(prefix).into_iter().map(|(backend, folder)| (SnapStore::with_backend(backend), folder))
 }
-
-#[derive(Debug, Clone, Copy)]
-enum Kind {
-    Borrowed,
-    Verified,
-    Owned,
-    OwnedVerified,
-    Raw,
-}
-
-const KINDS: [Kind; 5] = [Kind::Borrowed, Kind::Verified, Kind::Owned, Kind::OwnedVerified, Kind::Raw];
 
 enum When {
     Newer,

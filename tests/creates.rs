@@ -1,26 +1,17 @@
 //! The options of a create: all that combine, over each kind of backend, on both flavours of runtime; and dropping it.
 
+use crate::backends::{self, KINDS, Kind};
 use futures_util::FutureExt;
-use minisnap::{
-    Committed, Create, FsBackend, Generation, MiniSnapError, Result, SnapStore, SnapshotBackend, mem::MemBackend,
-};
+use minisnap::{Committed, Create, Generation, MiniSnapError, Result, SnapStore, SnapshotBackend, mem::MemBackend};
 use minisnap_object::{ObjectBackend, object_store::memory::InMemory};
 use std::{future::Future, sync::Arc};
 use tokio::runtime::Builder;
 
 type Store = SnapStore<Arc<dyn SnapshotBackend>>;
 
-/// A fresh store of each kind; the folder is there as long as what comes with it.
-fn stores() -> Vec<(Store, Option<tempfile::TempDir>)> {
-    let folder = tempfile::tempdir().expect("a folder");
-    let fs: Arc<dyn SnapshotBackend> = Arc::new(FsBackend::new(folder.path().join("state")));
-    let object: Arc<dyn SnapshotBackend> = Arc::new(ObjectBackend::new(Arc::new(InMemory::new()), "app"));
-    let mem: Arc<dyn SnapshotBackend> = Arc::new(MemBackend::new());
-    vec![
-        (SnapStore::with_backend(fs), Some(folder)),
-        (SnapStore::with_backend(object), None),
-        (SnapStore::with_backend(mem), None),
-    ]
+fn stores() -> impl Iterator<Item = (Store, Option<tempfile::TempDir>)> {
+    let object = ObjectBackend::new(Arc::new(InMemory::new()), "app");
+    backends::with(object).into_iter().map(|(backend, folder)| (SnapStore::with_backend(backend), folder))
 }
 
 fn on_both_flavours<F: Future<Output = ()>>(test: impl Fn() -> F) {
@@ -28,17 +19,6 @@ fn on_both_flavours<F: Future<Output = ()>>(test: impl Fn() -> F) {
         flavour.enable_all().build().expect("a runtime").block_on(test());
     }
 }
-
-#[derive(Debug, Clone, Copy)]
-enum Kind {
-    Borrowed,
-    Verified,
-    Owned,
-    OwnedVerified,
-    Raw,
-}
-
-const KINDS: [Kind; 5] = [Kind::Borrowed, Kind::Verified, Kind::Owned, Kind::OwnedVerified, Kind::Raw];
 
 #[derive(Debug, Clone)]
 enum When {

@@ -1,30 +1,17 @@
 //! Writers that are fenced: over each kind of backend, whatever the sequence numbers are.
 
+use crate::backends;
 use futures_util::FutureExt;
 use minisnap::{
-    AnyBackend, Exclusive, FsBackend, MiniSnapError, Operation, Result, SnapStore, SnapshotBackend,
+    AnyBackend, Exclusive, MiniSnapError, Operation, Result, SnapStore, SnapshotBackend,
     mem::{Fault, MemBackend},
 };
-use minisnap_object::ObjectBackend;
-use minisnap_s3_server::{Conditions, S3Server};
-use std::sync::{Arc, LazyLock};
-
-static SERVER: LazyLock<S3Server> = LazyLock::new(|| S3Server::start(Conditions::Atomic));
+use std::sync::Arc;
 
 type Store = SnapStore<Arc<dyn SnapshotBackend>>;
 
-/// A folder, memory, and S3 over HTTP.
-fn stores(prefix: &str) -> Vec<(Store, Option<tempfile::TempDir>)> {
-    let folder = tempfile::tempdir().expect("a folder");
-    let fs: Arc<dyn SnapshotBackend> = Arc::new(FsBackend::new(folder.path().join("state")));
-    let s3 = ObjectBackend::open(&SERVER.url(prefix), SERVER.options()).expect("a store");
-    let s3: Arc<dyn SnapshotBackend> = Arc::new(s3);
-    let mem: Arc<dyn SnapshotBackend> = Arc::new(MemBackend::new());
-    vec![
-        (SnapStore::with_backend(fs), Some(folder)),
-        (SnapStore::with_backend(mem), None),
-        (SnapStore::with_backend(s3), None),
-    ]
+fn stores(prefix: &str) -> impl Iterator<Item = (Store, Option<tempfile::TempDir>)> {
+    backends::over_http(prefix).into_iter().map(|(backend, folder)| (SnapStore::with_backend(backend), folder))
 }
 
 fn is_conflict<T>(result: &Result<T>) -> bool {

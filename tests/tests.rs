@@ -9,6 +9,8 @@
 )]
 #![allow(clippy::unwrap_used, reason = "a test's helpers may panic like the test")]
 
+/// A fresh store of each kind.
+mod backends;
 /// The store without `async`.
 mod blocking;
 /// Object stores, over HTTP.

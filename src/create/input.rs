@@ -1,34 +1,25 @@
 //! What a create writes: a borrowed state, a shared one, or JSON text; and how it gets into a stage.
 
+use super::BoxFuture;
 use crate::{
     Bytes, ErrorContext, MiniSnapError, Result,
-    backend::{StagedSnapshot, format, run_blocking},
+    backend::{StagedSnapshot, events, format, run_blocking},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
     fmt,
-    future::Future,
     io::{self, Write},
-    pin::Pin,
     sync::{Arc, Weak},
 };
 use tokio::runtime::Handle;
 
 /// How far a stage is written.
-pub enum Progress {
+pub enum Written {
     /// All of it.
-    Written(Box<dyn StagedSnapshot>),
-    /// When this is done.
-    Writing(Writing),
-    /// Not all of it, and never.
-    Failed(MiniSnapError, Box<dyn StagedSnapshot>),
+    Now(Box<dyn StagedSnapshot>),
+    /// When this is done. If it fails, the stage was discarded.
+    Later(BoxFuture<'static, Box<dyn StagedSnapshot>>),
 }
-
-/// A stage that is being written. What can be discarded comes back with an error.
-pub(super) type Writing = Pin<Box<dyn Future<Output = Result<Box<dyn StagedSnapshot>, Failed>> + Send>>;
-
-/// What went wrong, and the stage, if it is still there.
-pub(super) type Failed = Box<(MiniSnapError, Option<Box<dyn StagedSnapshot>>)>;
 
 /// What a create writes: [`Borrowed`], [`Owned`] or [`Raw`]. Sealed.
 pub trait Input: Steps {}
@@ -41,7 +32,7 @@ pub trait Steps: Unpin {
     fn check(&mut self, at: impl FnOnce() -> ErrorContext) -> Result<()>;
 
     /// Writes it to a fresh stage.
-    fn write(&mut self, staged: Box<dyn StagedSnapshot>, at: ErrorContext) -> Progress;
+    fn write(&mut self, staged: Box<dyn StagedSnapshot>, at: ErrorContext) -> Written;
 }
 
 /// Parses JSON and compares it with the state that it was made of.
@@ -89,13 +80,13 @@ impl<S: Serialize + ?Sized> Steps for Borrowed<'_, S> {
         Ok(())
     }
 
-    fn write(&mut self, mut staged: Box<dyn StagedSnapshot>, at: ErrorContext) -> Progress {
+    fn write(&mut self, mut staged: Box<dyn StagedSnapshot>, at: ErrorContext) -> Written {
         if let Some(json) = &self.json {
-            return Progress::Writing(Box::pin(write_in_chunks(staged, json.clone(), at)));
+            return Written::Later(Box::pin(write_in_chunks(staged, json.clone(), at)));
         }
         match format::write_json(&mut staged, self.state, || at.clone()) {
-            Ok(()) => Progress::Written(staged),
-            Err(error) => Progress::Failed(error, staged),
+            Ok(()) => Written::Now(staged),
+            Err(error) => Written::Later(Box::pin(discard(staged, error))),
         }
     }
 }
@@ -123,9 +114,9 @@ impl<S: Serialize + Send + Sync + 'static> Steps for Owned<S> {
         Ok(())
     }
 
-    fn write(&mut self, staged: Box<dyn StagedSnapshot>, at: ErrorContext) -> Progress {
+    fn write(&mut self, staged: Box<dyn StagedSnapshot>, at: ErrorContext) -> Written {
         let (state, verify) = (Arc::clone(&self.state), self.verify);
-        Progress::Writing(Box::pin(write_on_blocking_pool(staged, state, verify, at)))
+        Written::Later(Box::pin(write_on_blocking_pool(staged, state, verify, at)))
     }
 }
 
@@ -151,22 +142,30 @@ impl Steps for Raw {
         Ok(())
     }
 
-    fn write(&mut self, staged: Box<dyn StagedSnapshot>, at: ErrorContext) -> Progress {
-        Progress::Writing(Box::pin(write_in_chunks(staged, self.json.clone(), at)))
+    fn write(&mut self, staged: Box<dyn StagedSnapshot>, at: ErrorContext) -> Written {
+        Written::Later(Box::pin(write_in_chunks(staged, self.json.clone(), at)))
     }
+}
+
+/// Discards what could not be written, so that nothing goes on after the error was returned.
+async fn discard(staged: Box<dyn StagedSnapshot>, error: MiniSnapError) -> Result<Box<dyn StagedSnapshot>> {
+    events::best_effort("discard a stage", staged.discard().await);
+    Err(error)
 }
 
 async fn write_in_chunks(
     mut staged: Box<dyn StagedSnapshot>,
     json: Bytes,
     at: ErrorContext,
-) -> Result<Box<dyn StagedSnapshot>, Failed> {
+) -> Result<Box<dyn StagedSnapshot>> {
     for chunk in json.chunks(format::CHUNK) {
-        if let Err(error) = staged.write_all(chunk) {
-            return Err(Box::new((MiniSnapError::from_write(error, || at), Some(staged))));
-        }
-        if let Err(error) = staged.drain().await {
-            return Err(Box::new((error, Some(staged))));
+        let written = staged.write_all(chunk).map_err(|error| MiniSnapError::from_write(error, || at.clone()));
+        let drained = match written {
+            Ok(()) => staged.drain().await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = drained {
+            return discard(staged, error).await;
         }
     }
     Ok(staged)
@@ -177,11 +176,11 @@ async fn write_on_blocking_pool<S: Serialize + Send + Sync + 'static>(
     state: Arc<S>,
     verify: Option<Verify<S>>,
     at: ErrorContext,
-) -> Result<Box<dyn StagedSnapshot>, Failed> {
+) -> Result<Box<dyn StagedSnapshot>> {
     let unable = |source| MiniSnapError::Io { at: at.clone(), action: "run on the blocking pool", source };
     let runtime = match Handle::try_current() {
         Ok(runtime) => runtime,
-        Err(error) => return Err(Box::new((unable(io::Error::other(error)), Some(staged)))),
+        Err(error) => return discard(staged, unable(io::Error::other(error))).await,
     };
     // Dropped with this future, which is how the blocking pool learns that the caller was cancelled.
     let caller = Arc::new(());
@@ -189,12 +188,14 @@ async fn write_on_blocking_pool<S: Serialize + Send + Sync + 'static>(
     let of_writing = at.clone();
     let written = run_blocking(move || {
         let sink = DrainedSink { staged: &mut *staged, runtime, caller: watch };
-        match write_to(sink, &*state, verify, &of_writing) {
-            Ok(()) => Ok(staged),
-            Err(error) => Err(Box::new((error, Some(staged)))),
-        }
+        let written = write_to(sink, &*state, verify, &of_writing);
+        (staged, written)
     });
-    written.await.unwrap_or_else(|source| Err(Box::new((unable(source), None))))
+    match written.await {
+        Ok((staged, Ok(()))) => Ok(staged),
+        Ok((staged, Err(error))) => discard(staged, error).await,
+        Err(source) => Err(unable(source)),
+    }
 }
 
 fn write_to<S: Serialize>(

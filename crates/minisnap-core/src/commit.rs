@@ -161,23 +161,23 @@ mod tests {
     fn a_publish_is_judged_on_what_is_current() {
         let (old, at) = (generation(7), ErrorContext::new(Operation::Commit, "a test"));
         let evaluate = |when: Precondition, seq, current| match when.evaluate(seq, current, &at) {
-            Ok(()) => "publish",
+            Ok(()) => "commit",
             Err(MiniSnapError::Stale { .. }) => "stale",
             Err(MiniSnapError::Conflict { .. }) => "conflict",
             Err(other) => panic!("{other}"),
         };
         for current in [None, Some(&old)] {
-            assert_eq!(evaluate(Precondition::Always, 0, current), "publish");
+            assert_eq!(evaluate(Precondition::Always, 0, current), "commit");
         }
-        assert_eq!(evaluate(Precondition::IfNewer, 0, None), "publish");
-        for (seq, judged) in [(6, "stale"), (7, "stale"), (8, "publish")] {
+        assert_eq!(evaluate(Precondition::IfNewer, 0, None), "commit");
+        for (seq, judged) in [(6, "stale"), (7, "stale"), (8, "commit")] {
             assert_eq!(evaluate(Precondition::IfNewer, seq, Some(&old)), judged, "{seq}");
         }
         for (expected, current, judged) in [
-            (None, None, "publish"),
+            (None, None, "commit"),
             (None, Some(&old), "conflict"),
             (Some(&old), None, "conflict"),
-            (Some(&old), Some(&old), "publish"),
+            (Some(&old), Some(&old), "commit"),
             (Some(&generation(8)), Some(&old), "conflict"),
         ] {
             assert_eq!(
@@ -195,10 +195,10 @@ mod tests {
         }
         let before = [generation(3), generation(9), generation(2)];
         for (kept, retained) in [(1, &[5][..]), (2, &[5, 3]), (3, &[5, 3, 9]), (4, &[5, 3, 9, 2]), (9, &[5, 3, 9, 2])] {
-            let published = Committed::new(generation(5), &before, retain(kept));
-            assert_eq!(published.generation(), &generation(5));
-            assert_eq!(published.retained().iter().map(Generation::seq).collect::<Vec<_>>(), retained);
-            assert_eq!(Some(published.truncation_point()), retained.iter().copied().min());
+            let committed = Committed::new(generation(5), &before, retain(kept));
+            assert_eq!(committed.generation(), &generation(5));
+            assert_eq!(committed.retained().iter().map(Generation::seq).collect::<Vec<_>>(), retained);
+            assert_eq!(Some(committed.truncation_point()), retained.iter().copied().min());
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What a check of a whole store found, and what a collection removed.
 
-use crate::{Corruption, Generation};
+use crate::{Corruption, Generation, MiniSnapError};
 use std::fmt;
 
 /// What [`verify`](crate::SnapshotBackend::verify) found: each retained generation, and the store around them.
@@ -95,6 +95,24 @@ impl Problem {
     pub fn with_help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
+    }
+}
+
+/// For a backend's [`verify`](crate::SnapshotBackend::verify): what is wrong with a store is a problem, and what keeps it from
+/// being looked at stays an error.
+impl TryFrom<MiniSnapError> for Problem {
+    type Error = MiniSnapError;
+
+    fn try_from(error: MiniSnapError) -> Result<Self, MiniSnapError> {
+        let (location, help) = (error.at().location().to_owned(), error.help().map(String::from));
+        let found = match error {
+            MiniSnapError::Corrupt { found, .. } => found,
+            MiniSnapError::ExternalChange { found, .. } => Corruption::ExternalChange(found),
+            MiniSnapError::NotFound { found, .. } => Corruption::Other(found.to_string()),
+            MiniSnapError::InvalidSequence { found, .. } => Corruption::Other(format!("it holds {found}, not a seq")),
+            error => return Err(error),
+        };
+        Ok(Self { location, found, help })
     }
 }
 

@@ -1,6 +1,8 @@
 //! What errors say, and what they keep to themselves.
 
-use minisnap_core::{Absence, Corruption, ErrorContext, ExternalChange, Generation, MiniSnapError, Operation, format};
+use minisnap_core::{
+    Absence, Corruption, ErrorContext, ExternalChange, Generation, MiniSnapError, Operation, Problem, format,
+};
 use std::{error::Error, io, time::Duration};
 
 #[test]
@@ -166,6 +168,22 @@ fn an_io_error_keeps_the_kind_and_the_rest_get_one_that_fits() {
         let text = error.to_string();
         let io = io::Error::from(error);
         assert_eq!((io.kind(), io.to_string()), (expected, text));
+    }
+}
+
+/// What is wrong with a store is a problem; what keeps it from being looked at stays an error.
+#[test]
+fn error_is_a_problem_when_it_says_what_was_found() {
+    for error in each() {
+        let (kind, help) = (kind(&error), error.help().map(|help| help.into_owned()));
+        let is_of_the_store = matches!(kind.as_str(), "NotFound" | "InvalidSequence" | "Corrupt" | "ExternalChange");
+        match Problem::try_from(error) {
+            Ok(problem) => {
+                assert!(is_of_the_store, "{kind}: {problem}");
+                assert_eq!((problem.location.as_str(), problem.help), ("/data/state", help), "{kind}");
+            }
+            Err(error) => assert!(!is_of_the_store && error.at().location() == "/data/state", "{error}"),
+        }
     }
 }
 

@@ -102,7 +102,7 @@ pub(crate) fn commit(
         .map_err(|failure| failure.of_publishing(disk, layout, &name, current.as_ref()))?;
     // 7.
     let retained = NonZeroUsize::new(base.retained).unwrap_or(retain);
-    let published = Committed::new(generation, &base.older, retained);
+    let committed = Committed::new(generation, &base.older, retained);
     let history = events::best_effort("look up what expired", base.with(disk, layout, &name));
     let left = history.and_then(|history| {
         store.found_corrupt.forget_expired(&history);
@@ -113,7 +113,7 @@ pub(crate) fn commit(
     if let Some(doomed) = left {
         store.later.remove(doomed);
     }
-    Ok(published)
+    Ok(committed)
 }
 
 /// Removes, now, what dead writers left, and what this one expired. Returns how many this removed.

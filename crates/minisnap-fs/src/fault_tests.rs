@@ -87,6 +87,16 @@ enum Deed {
 
 const ERRORS: [i32; 7] = [libc::EIO, libc::ENOSPC, libc::EDQUOT, libc::EACCES, libc::EMFILE, libc::EROFS, libc::ENOLCK];
 
+/// Each error of one call, and those that last, of all calls from there on: with whether it is of one call.
+fn lasting_where_it_can() -> impl Iterator<Item = (i32, bool)> {
+    ERRORS.map(|error| (error, true)).into_iter().chain([(libc::EIO, false), (libc::EROFS, false)])
+}
+
+/// Each error of one call, and of all calls from there on: with whether it is of one call.
+fn lasting_or_not() -> Vec<(i32, bool)> {
+    ERRORS.map(|error| [(error, true), (error, false)]).concat()
+}
+
 struct Store {
     folder: TempDir,
     backend: FsBackend,
@@ -148,6 +158,10 @@ impl Store {
         let Some(generation) = self.backend.current().await? else { return Ok(None) };
         let json = self.backend.read(&generation).await?;
         Ok(Some((String::from_utf8(json.into()).unwrap(), generation.seq())))
+    }
+
+    async fn seqs(&self) -> Vec<u64> {
+        self.backend.history().await.unwrap().iter().map(Generation::seq).collect()
     }
 
     /// Lets the plan begin.
@@ -239,7 +253,7 @@ async fn fail(deed: Deed, pass: usize, error: i32, once: bool) -> (bool, bool) {
 
 /// Every call of `deed` fails once with every error, and with two of them all calls from each on.
 async fn fail_every_call(deed: Deed) {
-    let plans = ERRORS.map(|error| (error, true)).into_iter().chain([(libc::EIO, false), (libc::EROFS, false)]);
+    let plans = lasting_where_it_can();
     let (mut calls, mut unknown) = (0, 0);
     for (error, once) in plans {
         for pass in 0.. {
@@ -282,7 +296,7 @@ async fn a_reader_whose_calls_fail_says_so_and_never_that_there_is_nothing() {
     for deed in [Deed::Next, Deed::Adoption] {
         let store = Store::ready_for(deed).await;
         let (old, _) = pairs(deed);
-        for (error, once) in ERRORS.map(|error| [(error, true), (error, false)]).concat() {
+        for (error, once) in lasting_or_not() {
             for pass in 0.. {
                 store.plan(pass, error, once);
                 let found = store.restore().await;

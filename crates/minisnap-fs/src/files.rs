@@ -1,17 +1,21 @@
-//! A generation's two files: opened, read in pieces, and checked against its name.
+//! A generation's two files: opened, read in pieces, and checked against its name; and the error where they don't match it.
 
 use crate::{
     backend::Store,
     disk::{self, Disk},
     layout::{GenerationName, Layout},
-    names, read,
-    record::{self, CommitRecord},
+    names,
+    record::{self, CommitRecord, History},
+    repair,
 };
 use minisnap_core::{
-    Bytes, Corruption, Digester, MiniSnapError, Result,
+    Bytes, Corruption, Digester, Generation, MiniSnapError, Result,
     format::{CHUNK, JSON_NAME, SEQ_NAME},
 };
-use std::{fs::File, path::PathBuf};
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+};
 
 /// What is wrong with a generation's files, and with which.
 pub(crate) struct Damage {
@@ -63,7 +67,7 @@ impl OpenJson {
             return Ok(());
         };
         let current = record::read(self.disk, &store.layout).ok().and_then(CommitRecord::into_current);
-        Err(read::corrupt(self.disk, store, &self.name, current.as_ref().unwrap_or(&self.name), damage))
+        Err(corrupt(self.disk, store, &self.name, current.as_ref().unwrap_or(&self.name), damage))
     }
 
     /// Reads it in pieces, and forgets them.
@@ -115,15 +119,61 @@ pub(crate) fn open_files(
     let (json, seq) = (disk.open(&json_path)?, disk.open(&seq_path)?);
     let Some(json) = json else { return missing(JSON_NAME) };
     let Some(seq) = seq else { return missing(SEQ_NAME) };
-    let found = match names::read_seq(disk, &seq, &seq_path) {
-        Ok(seq) if seq == name.seq => None,
-        Ok(found) => Some(Corruption::WrongSeq { expected: name.seq, found }),
-        Err(MiniSnapError::InvalidSequence { found, .. }) => Some(Corruption::InvalidSeq { expected: name.seq, found }),
-        Err(error) => return Err(error),
-    };
-    if let Some(found) = found {
+    if let Some(found) = check_seq(disk, &seq, &seq_path, name)? {
         return Ok(Err(Damage { file: SEQ_NAME, found }));
     }
     let (name, digester) = (name.clone(), Digester::new());
     Ok(Ok(OpenJson { disk, name, path: json_path, file: json, digester, size: 0 }))
+}
+
+/// The error for a corrupt generation, with what is intact among the others.
+pub(crate) fn corrupt(
+    disk: Disk,
+    store: &Store,
+    name: &GenerationName,
+    current: &GenerationName,
+    damage: Damage,
+) -> MiniSnapError {
+    let layout = &store.layout;
+    store.found_corrupt.note(name, true);
+    let others = History::from(disk, layout, Some(current)).map_or_else(|_| Vec::new(), |history| history.retained);
+    let is_intact = |other: &GenerationName| {
+        let checked = check_files(disk, layout, other);
+        if let Ok(damage) = &checked {
+            store.found_corrupt.note(other, damage.is_some());
+        }
+        matches!(checked, Ok(None))
+    };
+    let intact = others.into_iter().filter(|other| other != name && is_intact(other));
+    let intact: Vec<_> = intact.map(|name| name.to_generation()).collect();
+    let help = Some(help_about(intact.first()));
+    MiniSnapError::Corrupt {
+        at: disk.at(&layout.generation(name).join(damage.file)),
+        found: damage.found,
+        intact,
+        help,
+    }
+}
+
+/// What a person can do about a corrupt generation.
+pub(crate) fn help_about(newest_intact: Option<&Generation>) -> String {
+    let back = match newest_intact {
+        Some(newest) => format!(
+            "restore the newest intact generation, {newest} (SnapStore::restore_generation), and replay the log from there"
+        ),
+        None => repair::NOTHING_IS_INTACT.into(),
+    };
+    format!("if somebody edited it on purpose, FsBackend::accept_external_changes commits the edit; else {back}")
+}
+
+/// What is wrong with the open `snapshot.seq` of a generation; `None` if it holds the seq of the name.
+pub(crate) fn check_seq(disk: Disk, file: &File, path: &Path, name: &GenerationName) -> Result<Option<Corruption>> {
+    match names::read_seq(disk, file, path) {
+        Ok(seq) if seq == name.seq => Ok(None),
+        Ok(found) => Ok(Some(Corruption::WrongSeq { expected: name.seq, found })),
+        Err(MiniSnapError::InvalidSequence { found, .. }) => {
+            Ok(Some(Corruption::InvalidSeq { expected: name.seq, found }))
+        }
+        Err(error) => Err(error),
+    }
 }

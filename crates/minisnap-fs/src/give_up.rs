@@ -13,10 +13,11 @@ use crate::{
     disk::{Disk, Entry},
     layout::Layout,
     lock::{CallerWatch, StoreLock},
+    migrate::move_aside,
     read,
 };
 use minisnap_core::{MiniSnapError, Operation, Result};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Moves a lost store aside, and returns the new paths. None if it can be read.
 pub(crate) fn give_up(store: &Store, caller: &CallerWatch) -> Result<Vec<PathBuf>> {
@@ -58,10 +59,4 @@ fn is_lost(disk: Disk, layout: &Layout) -> Result<bool> {
         Err(MiniSnapError::Corrupt { .. }) => Ok(true),
         Err(error) => Err(error),
     }
-}
-
-fn move_aside(disk: Disk, layout: &Layout, path: &Path, name: &str) -> Result<PathBuf> {
-    let aside = layout.new_aside(name).map_err(|error| disk.error("name a place for", path, error))?;
-    disk.rename(path, &aside)?;
-    Ok(aside)
 }

@@ -7,7 +7,7 @@
 //!    one between intact ones stays in the history, and isn't counted: to leave it out, an intact one would have to be linked
 //!    anew. It is left out once it is the oldest.
 //! 2. Before the commit, those that will be left out get a mark, which is synced. Until the commit they are retained as before.
-//! 3. After the commit they aren't retained any more, and whoever removes what isn't retained moves what is marked aside in its
+//! 3. After the commit they aren't retained any more, and the writer that removes what isn't retained moves what is marked aside in its
 //!    place. If this writer is killed before that, the next one does so.
 
 use crate::{
@@ -15,11 +15,10 @@ use crate::{
     disk::{Disk, Entry},
     files,
     layout::{GenerationName, Layout, MARK},
-    names,
     record::{self, History},
 };
 use minisnap_core::{
-    Generation, MiniSnapError, Result,
+    Digest, Generation, Result,
     format::{JSON_NAME, SEQ_NAME},
 };
 use std::{
@@ -83,7 +82,7 @@ pub(crate) fn mark(disk: Disk, layout: &Layout, name: &GenerationName) -> Result
     if !is_marked(disk, &folder)? {
         disk.link(Path::new(JSON_NAME), &folder.join(MARK))?;
     }
-    // Whoever made it may have been killed before the sync.
+    // The writer that made it may have been killed before the sync.
     disk.sync_folder(&folder)
 }
 
@@ -164,16 +163,13 @@ fn inspect_one(disk: Disk, store: &Store, name: &GenerationName) -> Result<Retai
 
 /// Whether it shows without reading the JSON. What can't be looked at isn't called corrupt.
 fn is_visibly_corrupt(disk: Disk, folder: &Path, name: &GenerationName, generation: &Generation) -> bool {
-    let is_empty = |size| size == 0 && name.digest != minisnap_core::Digest::of(b"");
+    let is_empty = |size| size == 0 && name.digest != Digest::of(b"");
     if generation.size().is_none_or(is_empty) {
         return true;
     }
     let path = folder.join(SEQ_NAME);
     match disk.open(&path) {
-        Ok(Some(file)) => match names::read_seq(disk, &file, &path) {
-            Ok(seq) => seq != name.seq,
-            Err(error) => matches!(error, MiniSnapError::InvalidSequence { .. }),
-        },
+        Ok(Some(file)) => files::check_seq(disk, &file, &path, name).is_ok_and(|found| found.is_some()),
         Ok(None) => true,
         Err(_) => false,
     }

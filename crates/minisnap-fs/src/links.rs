@@ -1,5 +1,5 @@
 //! The links of a store whose commit record can be read: a reader goes by the record and doesn't need all of them, but
-//! `cat DIR/snapshot.json` does, and so does whoever goes back from one generation to its parent. Only looking.
+//! `cat DIR/snapshot.json` does, and so does a person who goes back from one generation to its parent. Nothing is changed here.
 
 use crate::{
     disk::{Disk, Entry},
@@ -9,7 +9,6 @@ use crate::{
     repair::quoted,
     retention::GAP_HELP,
     text_links,
-    verify::problem,
 };
 use minisnap_core::{Corruption, Problem, Result};
 use std::path::Path;
@@ -41,7 +40,7 @@ fn of_name(disk: Disk, layout: &Layout, name: &PublicName, history: &History) ->
         _ => {
             return match names::check_plain_file(disk, layout, name, current) {
                 Ok(()) => Ok(None),
-                Err(error) => problem(error).map(Some),
+                Err(error) => error.try_into().map(Some),
             };
         }
     };

@@ -108,13 +108,17 @@ pub(crate) fn set_aside_plain_files(disk: Disk, layout: &Layout, _lock: &StoreLo
     let mut moved = Vec::new();
     for (name, found) in layout.names().iter().zip(names::look(disk, layout)?) {
         if found == AtName::File {
-            let aside =
-                layout.new_aside(name.file).map_err(|error| disk.error("name a place for", &name.path, error))?;
-            disk.rename(&name.path, &aside)?;
-            moved.push(aside);
+            moved.push(move_aside(disk, layout, &name.path, name.file)?);
         }
     }
     Ok(moved)
+}
+
+/// Moves what stands at `path` to a name like `name` that nothing has yet.
+pub(crate) fn move_aside(disk: Disk, layout: &Layout, path: &Path, name: &str) -> Result<PathBuf> {
+    let aside = layout.new_aside(name).map_err(|error| disk.error("name a place for", path, error))?;
+    disk.rename(path, &aside)?;
+    Ok(aside)
 }
 
 /// A store without a commit record must have neither generations nor our links: the record says `none`, durably, before

@@ -1,19 +1,18 @@
 //! Reading: no lock, no write access, no change, whatever is found.
 //!
 //! The commit record is read once and both files are opened by the generation's own path, never through the link: two
-//! opens through a link that moves in between would find two generations. If the files are gone, a publish retired them,
+//! opens through a link that moves in between would find two generations. If the files are gone, a publish expired them,
 //! and the record has moved on; if it hasn't, they are missing.
 
 use crate::{
     backend::Store,
     commit,
     disk::Disk,
-    files::{Damage, OpenJson, check_files, open_files},
+    files::{self, OpenJson, open_files},
     layout::{GenerationName, Layout},
     migrate,
     names::{self, AtName, PlainPair},
     record::{self, CommitRecord, History},
-    repair,
 };
 use minisnap_core::{
     Absence, Bytes, Generation, MiniSnapError, Operation, Result,
@@ -89,16 +88,16 @@ pub(crate) enum Opened {
 /// Opens both files of a retained generation, and checks the seq.
 pub(crate) fn open(store: &Store, generation: &Generation) -> Result<Opened> {
     let (disk, layout) = (Disk::new(Operation::Read), &store.layout);
-    let retired = || MiniSnapError::Expired { at: disk.at(layout.dir()), generation: generation.clone() };
-    let name = GenerationName::parse(generation.name()).ok_or_else(retired)?;
+    let expired = || MiniSnapError::Expired { at: disk.at(layout.dir()), generation: generation.clone() };
+    let name = GenerationName::parse(generation.name()).ok_or_else(expired)?;
     if name.seq != generation.seq() {
         // Generations are equal by name alone: this one was never committed, and the caller would believe its seq.
-        return Err(retired());
+        return Err(expired());
     }
     for _ in 0..LOOKS {
         let current = match look(disk, layout)? {
             Current::Plain(pair) if pair.name == name => return Ok(Opened::BarePair(pair.json)),
-            Current::Plain(_) | Current::Nothing => return Err(retired()),
+            Current::Plain(_) | Current::Nothing => return Err(expired()),
             Current::Generation(current) => current,
         };
         if name == current {
@@ -110,7 +109,7 @@ pub(crate) fn open(store: &Store, generation: &Generation) -> Result<Opened> {
             }
         } else if !History::from(disk, layout, Some(&current))?.contains(&name) {
             if record::read(disk, layout)?.current() == Some(&current) {
-                return Err(retired());
+                return Err(expired());
             }
             continue;
         }
@@ -120,52 +119,12 @@ pub(crate) fn open(store: &Store, generation: &Generation) -> Result<Opened> {
                 // If the record has moved on, or fewer are retained, it may have expired under this reader.
                 let history = History::of_current(disk, layout)?;
                 if history.newest() == Some(&current) && history.contains(&name) {
-                    return Err(corrupt(disk, store, &name, &current, damage));
+                    return Err(files::corrupt(disk, store, &name, &current, damage));
                 }
             }
         }
     }
-    Err(retired())
-}
-
-/// The error for a damaged generation, with what is intact among the others.
-pub(crate) fn corrupt(
-    disk: Disk,
-    store: &Store,
-    name: &GenerationName,
-    current: &GenerationName,
-    damage: Damage,
-) -> MiniSnapError {
-    let layout = &store.layout;
-    store.found_corrupt.note(name, true);
-    let others = History::from(disk, layout, Some(current)).map_or_else(|_| Vec::new(), |history| history.retained);
-    let is_intact = |other: &GenerationName| {
-        let checked = check_files(disk, layout, other);
-        if let Ok(damage) = &checked {
-            store.found_corrupt.note(other, damage.is_some());
-        }
-        matches!(checked, Ok(None))
-    };
-    let intact = others.into_iter().filter(|other| other != name && is_intact(other));
-    let intact: Vec<_> = intact.map(|name| name.to_generation()).collect();
-    let help = Some(help(intact.first()));
-    MiniSnapError::Corrupt {
-        at: disk.at(&layout.generation(name).join(damage.file)),
-        found: damage.found,
-        intact,
-        help,
-    }
-}
-
-/// What a person can do about a corrupt generation.
-pub(crate) fn help(newest_intact: Option<&Generation>) -> String {
-    let back = match newest_intact {
-        Some(newest) => format!(
-            "restore the newest intact generation, {newest} (SnapStore::restore_generation), and replay the log from there"
-        ),
-        None => repair::NOTHING_IS_INTACT.into(),
-    };
-    format!("if somebody edited it on purpose, FsBackend::accept_external_changes commits the edit; else {back}")
+    Err(expired())
 }
 
 /// What is current, and where it is.

@@ -43,23 +43,6 @@ pub(crate) fn verify(store: &Store) -> Result<Verification> {
     })
 }
 
-/// Something wrong, with what to do about it.
-pub(crate) fn problem(error: MiniSnapError) -> Result<Problem> {
-    let (location, help) = (error.at().location().to_owned(), error.help().map(String::from));
-    let found = match error {
-        MiniSnapError::Corrupt { found, .. } => found,
-        MiniSnapError::ExternalChange { found, .. } => Corruption::ExternalChange(found),
-        MiniSnapError::NotFound { found, .. } => Corruption::Other(found.to_string()),
-        MiniSnapError::InvalidSequence { found, .. } => Corruption::Other(format!("it holds {found}, not a seq")),
-        error => return Err(error),
-    };
-    let problem = Problem::new(location, found);
-    Ok(match help {
-        Some(help) => problem.with_help(help),
-        None => problem,
-    })
-}
-
 /// A store whose commit record is lost: of its generations, those are listed that are intact.
 fn without_record(disk: Disk, layout: &Layout, error: MiniSnapError) -> Result<Verification> {
     let intact = match &error {
@@ -67,7 +50,7 @@ fn without_record(disk: Disk, layout: &Layout, error: MiniSnapError) -> Result<V
         _ => Vec::new(),
     };
     let mut verified = Verification::new(intact);
-    verified.problems.push(problem(error)?);
+    verified.problems.push(error.try_into()?);
     verified.moved_aside = moved_aside(disk, layout)?;
     Ok(verified)
 }
@@ -100,8 +83,11 @@ fn check(disk: Disk, store: &Store, history: &History) -> Result<Verification> {
         None => VerifiedGeneration::intact(generation),
         Some(Damage { file, found }) => {
             let path = layout.generation(name).join(file);
-            let help =
-                if is_current(name) { read::help(newest_intact.as_ref()) } else { HELP_ABOUT_AN_OLDER_ONE.into() };
+            let help = if is_current(name) {
+                files::help_about(newest_intact.as_ref())
+            } else {
+                HELP_ABOUT_AN_OLDER_ONE.into()
+            };
             VerifiedGeneration::corrupt(generation, Problem::new(path.display().to_string(), found).with_help(help))
         }
     });

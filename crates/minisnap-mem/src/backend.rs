@@ -140,10 +140,10 @@ impl SnapshotBackend for MemBackend {
         let fault = self.0.script.call(Operation::Read);
         let at = at(Operation::Read);
         let record = self.0.record.now();
-        let retired = || MiniSnapError::Expired { at: at.clone(), generation: generation.clone() };
+        let expired = || MiniSnapError::Expired { at: at.clone(), generation: generation.clone() };
         match fault {
-            None => record.find(generation).map(|stored| stored.json.clone()).ok_or_else(retired),
-            Some(Fault::Expired) => Err(retired()),
+            None => record.find(generation).map(|stored| stored.json.clone()).ok_or_else(expired),
+            Some(Fault::Expired) => Err(expired()),
             Some(Fault::Corrupt) => Err(MiniSnapError::Corrupt {
                 at,
                 found: Corruption::Other(format!("generation {generation} is corrupt, as the test planned")),

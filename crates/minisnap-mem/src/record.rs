@@ -39,10 +39,10 @@ impl Record {
     }
 
     fn followed_by(&self, new: Stored, retain: NonZeroUsize) -> (Self, Committed) {
-        let published = Committed::new(new.generation.clone(), &self.history(), retain);
+        let committed = Committed::new(new.generation.clone(), &self.history(), retain);
         let retained = std::iter::once(new).chain(self.retained.iter().cloned());
-        let retained = retained.take(published.retained().len()).collect();
-        (Self { retained, commits: self.commits + 1 }, published)
+        let retained = retained.take(committed.retained().len()).collect();
+        (Self { retained, commits: self.commits + 1 }, committed)
     }
 }
 

@@ -148,11 +148,11 @@ impl ObjectBackend {
     }
 
     /// Deletes what `record` says is dropped: the names of those whose files are gone.
-    pub(crate) async fn delete_dropped(&self, record: &Record) -> HashSet<String> {
+    pub(crate) async fn delete_dropped(&self, operation: Operation, record: &Record) -> HashSet<String> {
         let dropped: Vec<_> = record.dropped().map(Generation::name).collect();
-        let doomed = dropped.iter().flat_map(|name| self.layout.files(name)).collect();
+        let files = dropped.iter().flat_map(|name| self.layout.files(name)).collect();
         // What failed stays dropped, for the next commit.
-        let gone = self.delete_best_effort(Operation::Commit, doomed).await;
+        let gone = self.delete_best_effort(operation, files).await;
         let all_gone = |name: &&str| self.layout.files(name).iter().all(|file| gone.contains(file));
         dropped.into_iter().filter(all_gone).map(str::to_owned).collect()
     }
@@ -226,7 +226,7 @@ impl SnapshotBackend for ObjectBackend {
     /// Deletes expired generations and orphans now, whatever the grace time is. The files of a live writer may be among them:
     /// its commit copies them first, or fails with [`StageLost`](MiniSnapError::StageLost).
     async fn collect_garbage(&self) -> Result<Collected> {
-        self.sweep_now().await
+        self.collect_now().await
     }
 
     async fn read_chunks(&self, generation: &Generation) -> Result<ChunkStream> {

@@ -66,8 +66,12 @@ async fn commit_stage(
             false => backend.look(Operation::Commit).await,
         }
     };
-    let (uploaded, base, deleted, listing) =
-        tokio::join!(stage.upload(), look, backend.delete_dropped(&written_under.record), backend.list_if_due());
+    let (uploaded, base, deleted, listing) = tokio::join!(
+        stage.upload(),
+        look,
+        backend.delete_dropped(Operation::Commit, &written_under.record),
+        backend.list_if_due()
+    );
     uploaded?;
     let time = SystemTime::now();
     let generation = stage.generation(stage.name.clone(), time);
@@ -83,14 +87,14 @@ async fn commit_stage(
         listing,
         aside: None,
     };
-    let (published, mut doomed) = attempt.commit(leftovers, when, retain).await?;
+    let (committed, mut garbage) = attempt.commit(leftovers, when, retain).await?;
 
     // 6.
     backend.forget_corrupt(&attempt.aside.take().unwrap_or_default());
     leftovers.published(attempt.generation.name());
-    doomed.extend(attempt.listing.probes());
-    backend.delete_best_effort(Operation::Commit, doomed).await;
-    Ok(published)
+    garbage.extend(attempt.listing.probes());
+    backend.delete_best_effort(Operation::Commit, garbage).await;
+    Ok(committed)
 }
 
 /// A generation whose files are in the store, on its way into the record.
@@ -142,8 +146,8 @@ impl Attempt<'_> {
                 None => self.aside.insert(backend.move_corrupt_aside(&self.base.record).await),
             };
             let mut record = self.base.record.commit(&self.generation, retain, aside, &self.deleted);
-            let of_nobody = self.listing.of_nobody(&record, &leftovers.names);
-            if !of_nobody.is_empty() {
+            let orphans = self.listing.orphans(&record, &leftovers.names);
+            if !orphans.is_empty() {
                 record = record.collect_garbage();
             }
             let before =
@@ -152,7 +156,7 @@ impl Attempt<'_> {
 
             leftovers.on_their_way();
             let why = match backend.replace(&self.base, &record, pace.left().max(LAST_ATTEMPT)).await {
-                Replaced::Yes => return Ok((published(), of_nobody)),
+                Replaced::Yes => return Ok((published(), orphans)),
                 Replaced::Refused(error) => StoreError::from(&error).into(),
                 // 5.
                 Replaced::NoAnswer(_) if !pace.is_over() => {
@@ -169,7 +173,7 @@ impl Attempt<'_> {
             };
             // 4.
             match self.read_back(&mut pace).await? {
-                Arrived::Yes => return Ok((published(), of_nobody)),
+                Arrived::Yes => return Ok((published(), orphans)),
                 Arrived::Perhaps if pace.is_over() => return Err(self.unknown(why)),
                 Arrived::Perhaps => {
                     may_arrive = true;
@@ -308,12 +312,12 @@ impl Leftovers {
 
 impl Drop for Leftovers {
     fn drop(&mut self) {
-        let doomed = self.files();
-        if doomed.is_empty() {
+        let files = self.files();
+        if files.is_empty() {
             return;
         }
         let backend = self.backend.clone();
         // If the runtime is shutting down, a sweep will find them.
-        self.runtime.spawn(async move { backend.delete_best_effort(Operation::Discard, doomed).await });
+        self.runtime.spawn(async move { backend.delete_best_effort(Operation::Discard, files).await });
     }
 }

@@ -92,7 +92,7 @@ impl ObjectBackend {
         };
         // 5.
         self.forget_corrupt(&expired.iter().map(|one| one.name().to_owned()).collect());
-        self.delete_dropped(&record).await;
+        self.delete_dropped(Operation::Expire, &record).await;
         Ok(expired)
     }
 

@@ -38,7 +38,7 @@ pub(crate) struct Listing(Vec<(Path, Found)>);
 
 impl Listing {
     /// What was listed and is of nobody that `record` knows, nor of any of `own`.
-    pub(crate) fn of_nobody(&self, record: &Record, own: &[String]) -> Vec<Path> {
+    pub(crate) fn orphans(&self, record: &Record, own: &[String]) -> Vec<Path> {
         self.select(|found| matches!(found, Found::Of(name) if record.is_unknown(name) && !own.contains(name)))
     }
 
@@ -62,32 +62,32 @@ impl Listing {
 }
 
 impl ObjectBackend {
-    /// Removes, now, what is of nobody, and the files of retired generations. Counts generations.
-    pub(crate) async fn sweep_now(&self) -> Result<Collected> {
+    /// Removes, now, orphans and the files of expired generations. Counts generations.
+    pub(crate) async fn collect_now(&self) -> Result<Collected> {
         // 1.
         let listing = self.list(Operation::CollectGarbage, Duration::ZERO).await?;
         // 2.
         let before = self.look(Operation::CollectGarbage).await?;
         let dropped: Vec<_> = before.record.dropped().map(|dropped| dropped.name().to_owned()).collect();
         // 3.
-        let of_nobody = match listing.of_nobody(&before.record, &[]).is_empty() {
+        let orphans = match listing.orphans(&before.record, &[]).is_empty() {
             true => Vec::new(),
             false => {
                 self.check_conditions(Operation::CollectGarbage).await?;
                 // 4.
                 let announced = self.announce(before).await?;
-                listing.of_nobody(&announced, &[])
+                listing.orphans(&announced, &[])
             }
         };
         // 5.
         let listed: HashSet<_> = listing.generations().into_iter().collect();
         let collected = Collected::new(
             dropped.iter().filter(|name| listed.contains(*name)).count(),
-            of_nobody.iter().filter_map(|path| self.layout.name_of(path)).collect::<HashSet<_>>().len(),
+            orphans.iter().filter_map(|path| self.layout.name_of(path)).collect::<HashSet<_>>().len(),
         );
         let dropped = dropped.iter().flat_map(|name| self.layout.files(name));
-        let doomed = dropped.chain(of_nobody).chain(listing.probes()).collect();
-        match self.delete(doomed).await {
+        let files = dropped.chain(orphans).chain(listing.probes()).collect();
+        match self.delete(files).await {
             (_, None) => Ok(collected),
             (_, Some(error)) => Err(self.failed(Operation::CollectGarbage, self.layout.snapshots(), &error)),
         }
@@ -144,9 +144,9 @@ impl ObjectBackend {
     }
 
     /// Deletes objects, within the busy timeout. What isn't gone by then, a later collection finds.
-    pub(crate) async fn delete_best_effort(&self, operation: Operation, doomed: Vec<Path>) -> HashSet<Path> {
+    pub(crate) async fn delete_best_effort(&self, operation: Operation, files: Vec<Path>) -> HashSet<Path> {
         let at = || self.at(operation, self.layout.snapshots());
-        match timeout(self.settings.busy_timeout, self.delete(doomed)).await {
+        match timeout(self.settings.busy_timeout, self.delete(files)).await {
             Ok((gone, None)) => gone,
             Ok((gone, Some(error))) => {
                 events::left_undone(&at(), DELETE, &StoreError::from(&error));
@@ -160,12 +160,12 @@ impl ObjectBackend {
     }
 
     /// Deletes objects, as many as can be: which are gone, and the first failure.
-    pub(crate) async fn delete(&self, doomed: Vec<Path>) -> (HashSet<Path>, Option<object_store::Error>) {
+    pub(crate) async fn delete(&self, files: Vec<Path>) -> (HashSet<Path>, Option<object_store::Error>) {
         let (mut gone, mut failure) = (HashSet::new(), None);
-        if doomed.is_empty() {
+        if files.is_empty() {
             return (gone, failure);
         }
-        let mut deleting = self.store.delete_stream(stream::iter(doomed).map(Ok).boxed());
+        let mut deleting = self.store.delete_stream(stream::iter(files).map(Ok).boxed());
         while let Some(deleted) = deleting.next().await {
             match deleted {
                 Ok(path) => drop(gone.insert(path)),

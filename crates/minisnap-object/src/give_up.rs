@@ -56,7 +56,7 @@ impl ObjectBackend {
         // 4.
         let anew = Record::anew(self.draw_counter()?);
         if self.begin_anew(&lost, &anew).await? {
-            // 5. What stays is of nobody the new record knows, and later collections delete it.
+            // 5. What stays is unknown to the new record: later collections delete it as orphans.
             let originals = copies.keys().filter(|path| **path != self.layout.current()).cloned().collect();
             self.delete_best_effort(Operation::GiveUp, originals).await;
         }
@@ -72,7 +72,7 @@ impl ObjectBackend {
         match copied {
             Ok(()) => Ok(copies),
             Err(error) => {
-                // Whoever deletes an original has a copy of its own.
+                // A caller that deletes an original has a copy of its own.
                 self.delete_best_effort(Operation::GiveUp, copies.into_values().collect()).await;
                 Err(error)
             }
@@ -98,7 +98,7 @@ impl ObjectBackend {
         }
     }
 
-    /// Step 4: whether the record is certainly the one that begins anew, and the originals are of nobody.
+    /// Step 4: whether the record is certainly the one that begins anew, so that it knows none of the originals.
     async fn begin_anew(&self, lost: &Lost, anew: &Record) -> Result<bool> {
         let mut pace = self.pace_among_others(Operation::GiveUp, anew);
         loop {

@@ -42,7 +42,7 @@ impl ObjectBackend {
     /// The JSON of a generation, in one.
     pub(crate) async fn read_whole(&self, generation: &Generation) -> Result<Bytes> {
         if layout::parse_name(generation.name()).is_none() {
-            return Err(self.retired(generation));
+            return Err(self.not_retained(generation));
         }
         let path = self.layout.json(generation.name());
         // Side by side, if the size is known: it is by a generation that came from the record.
@@ -99,11 +99,11 @@ impl ObjectBackend {
     /// The generation of that name and sequence number as the record knows it, if it is retained.
     async fn find_retained(&self, generation: &Generation) -> Result<Generation> {
         if layout::parse_name(generation.name()).is_none() {
-            return Err(self.retired(generation));
+            return Err(self.not_retained(generation));
         }
         let look = self.look(Operation::Read).await?;
         let known = look.record.find_retained(generation).filter(|known| known.seq() == generation.seq());
-        known.cloned().ok_or_else(|| self.retired(generation))
+        known.cloned().ok_or_else(|| self.not_retained(generation))
     }
 
     async fn checked(&self, known: &Generation, json: Result<Download, object_store::Error>) -> Result<Bytes> {
@@ -126,7 +126,7 @@ impl ObjectBackend {
         // Expired and deleted since, perhaps. Who may not list is told that it is forbidden.
         match self.is_retained(Operation::Read, known).await {
             Err(error) => return error,
-            Ok(false) => return self.retired(known),
+            Ok(false) => return self.not_retained(known),
             Ok(true) => {}
         }
         let path = self.layout.json(known.name());
@@ -160,7 +160,7 @@ impl ObjectBackend {
         intact
     }
 
-    fn retired(&self, generation: &Generation) -> MiniSnapError {
+    fn not_retained(&self, generation: &Generation) -> MiniSnapError {
         MiniSnapError::Expired { at: self.at(Operation::Read, &self.layout.current()), generation: generation.clone() }
     }
 }

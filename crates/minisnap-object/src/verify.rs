@@ -6,7 +6,7 @@
 use crate::{ObjectBackend, read::Wrong, record_store::is_missing_object, redact::StoreError};
 use futures_util::TryStreamExt;
 use minisnap_core::{
-    Corruption, Generation, MiniSnapError, Operation, Problem, Result, Verification, VerifiedGeneration,
+    Corruption, Generation, Operation, Problem, Result, Verification, VerifiedGeneration,
     format::{MAX_SEQ_BYTES, parse_seq},
 };
 use object_store::{Error, ObjectStore, ObjectStoreExt, path::Path};
@@ -22,15 +22,10 @@ impl ObjectBackend {
         verification.moved_aside = moved_aside;
         let record = match self.look(Operation::Verify).await {
             Ok(look) => look.record,
-            Err(MiniSnapError::Corrupt { at, found, help, .. }) => {
-                let problem = Problem::new(at.location(), found);
-                verification.problems.push(match help {
-                    Some(help) => problem.with_help(help),
-                    None => problem,
-                });
+            Err(error) => {
+                verification.problems.push(error.try_into()?);
                 return Ok(verification);
             }
-            Err(error) => return Err(error),
         };
         let listed: BTreeSet<_> = listing.generations().into_iter().collect();
         verification.orphans = listed.iter().filter(|name| record.is_unknown(name)).count();

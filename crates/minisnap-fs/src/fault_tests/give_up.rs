@@ -6,7 +6,7 @@ use super::*;
 #[tokio::test]
 async fn give_up_goes_on_when_any_call_failed() {
     let mut calls = 0;
-    for (error, once) in ERRORS.map(|error| [(error, true), (error, false)]).concat() {
+    for (error, once) in lasting_or_not() {
         for pass in 0.. {
             let store = Store::ready_for(Deed::Reseal).await;
             fs::remove_file(store.path("snapshots/current")).unwrap();

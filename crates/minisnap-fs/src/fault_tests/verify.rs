@@ -11,7 +11,7 @@ async fn verify_never_says_intact_when_a_call_fails() {
     fs::create_dir(&orphan).unwrap();
     fs::write(orphan.join("snapshot.json"), "[").unwrap();
     let (mut calls, mut unreadable) = (0, 0);
-    for (error, once) in ERRORS.map(|error| [(error, true), (error, false)]).concat() {
+    for (error, once) in lasting_or_not() {
         for pass in 0.. {
             store.plan(pass, error, once);
             let verified = store.backend.verify().await;
