@@ -1,7 +1,7 @@
 //! What a writer does: each kind of change to a store, in a store ready for it, and what may be found if it is cut short.
 
 use super::found::{Read, State};
-use crate::folders::{names, wait_for_removals};
+use crate::folders::names;
 use minisnap::{FsBackend, Result, SnapStore};
 use std::{
     fs,
@@ -67,7 +67,6 @@ impl Deed {
                 for seq in 1..=OLD {
                     self.commit(&dir, seq).await.expect("a snapshot");
                 }
-                wait_for_removals(&dir, self.keep());
             }
         }
         match self {

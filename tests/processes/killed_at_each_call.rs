@@ -133,8 +133,6 @@ fn play(job: &Job) {
             _ => deed.perform(&dir).await.expect("to do it"),
         }
     });
-    // What a publish leaves to be done after its answer is done by then.
-    drop(runtime);
     job.say("done");
 }
 

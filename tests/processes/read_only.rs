@@ -2,7 +2,7 @@
 
 use super::{deeds::Deed, found, mounts::Disk};
 use crate::{
-    folders::{listing, set_modes, wait_for_removals},
+    folders::{listing, set_modes},
     peers::{self, Job, Start},
     whole::{self, Whole},
 };
@@ -64,7 +64,6 @@ async fn who_may_only_read_restores_and_changes_nothing() {
     for seq in 1..=3 {
         store.create(&Whole::new(seq, 5000), seq).await.expect("a snapshot");
     }
-    wait_for_removals(&dir, 2);
     set_modes(&dir, 0o555, 0o444);
     let before = listing(&dir);
     let reader = guarded.peer(peers::of(who_may_only_read_restores_and_changes_nothing)).dir(&dir).start();
@@ -148,7 +147,6 @@ async fn a_disk_mounted_for_reading_is_restored_from_and_not_changed() {
     for seq in 1..=3 {
         store.create(&Whole::new(seq, 5000), seq).await.expect("a snapshot");
     }
-    wait_for_removals(store.dir(), 2);
     disk.make_read_only();
     let before = listing(disk.path());
     assert_eq!(whole::restore(&store).await, 3);

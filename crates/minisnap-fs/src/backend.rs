@@ -5,7 +5,6 @@ use crate::{
     disk::Disk,
     external_changes, give_up,
     healing::FoundCorrupt,
-    later::Later,
     layout::Layout,
     lock::{Caller, CallerWatch},
     read::{self, Opened},
@@ -30,10 +29,6 @@ use std::{
 /// Any number of handles, in any number of processes, may share a folder. See the crate's documentation for what the
 /// folder looks like, and [`SnapshotBackend`] for what is promised. Must be used within a Tokio runtime, of either
 /// flavour: blocking work is done on its blocking pool.
-///
-/// This version has one exception from property 8 of the [contract](SnapshotBackend#contract), that no work goes on after a
-/// call has returned. After a commit has returned, the blocking pool may still delete one small expired generation for a
-/// moment. [`collect_garbage`](SnapshotBackend::collect_garbage) of the same handle or of a clone waits for that.
 #[derive(Debug, Clone)]
 pub struct FsBackend {
     dir: PathBuf,
@@ -50,8 +45,6 @@ pub(crate) struct Store {
     pub(crate) layout: Layout,
     /// How long to wait for the lock.
     pub(crate) patience: Duration,
-    /// What is removed after the answer.
-    pub(crate) later: Later,
     pub(crate) found_corrupt: FoundCorrupt,
 }
 
@@ -73,9 +66,8 @@ impl FsBackend {
         };
         let location = absolute.display().to_string();
         let layout = Layout::new(absolute);
-        let later = Later::new(&layout);
         let patience = Self::DEFAULT_BUSY_TIMEOUT;
-        let store = Store { layout, patience, later, found_corrupt: FoundCorrupt::default() };
+        let store = Store { layout, patience, found_corrupt: FoundCorrupt::default() };
         Self { dir, location, store, unresolved }
     }
 
@@ -95,12 +87,6 @@ impl FsBackend {
     #[must_use]
     pub fn dir(&self) -> &Path {
         &self.dir
-    }
-
-    /// What was left to be done after an answer is done when this returns.
-    #[cfg(test)]
-    pub(crate) fn finish(&self) -> Collected {
-        self.store.later.finish()
     }
 
     /// Accepts an external change: commits what `snapshot.json` and `snapshot.seq` hold now as the newest generation. Call it

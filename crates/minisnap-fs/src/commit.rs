@@ -15,8 +15,8 @@
 //!    (`healing.rs`).
 //! 6. See that the generation and the lock are still where they were put (else `StageLost`, or `Busy`); replace the commit
 //!    record and sync `snapshots`: the second round, and the last.
-//! 7. Still locked, move what is marked aside, and remove every other generation that isn't retained and whose writer is gone,
-//!    but for a small one, which is claimed. Let go of the generation's lock, then of `.lock`. Have the claimed one removed while the caller goes on.
+//! 7. Still locked, move what is marked aside, and remove every other generation that isn't retained and whose
+//!    writer is gone. Let go of the generation's lock, then of `.lock`.
 //!
 //! Everything before step 6 leaves the old pair as it was. In step 6 the outcome may become unknown, and then nothing is
 //! removed. After it nothing fails: what can't be removed waits for the next publish.
@@ -103,31 +103,29 @@ pub(crate) fn commit(
     // 7.
     let retained = NonZeroUsize::new(base.retained).unwrap_or(retain);
     let committed = Committed::new(generation, &base.older, retained);
-    let history = events::best_effort("look up what expired", base.with(disk, layout, &name));
-    let left = history.and_then(|history| {
+    let cleaned = base.with(disk, layout, &name).and_then(|history| {
         store.found_corrupt.forget_expired(&history);
-        expire::clean_but_one(disk, layout, &lock, &history)
+        expire::clean(disk, layout, &lock, &history, RecordSync::Done)
     });
+    events::best_effort("remove expired generations", cleaned);
     drop(stage);
     drop(lock);
-    if let Some(doomed) = left {
-        store.later.remove(doomed);
-    }
     Ok(committed)
 }
 
-/// Removes, now, what dead writers left, and what this one expired. Returns how many this removed.
+/// Removes, now, what dead writers left, expired generations among it. Returns how many this removed.
 pub(crate) fn collect_garbage(store: &Store, caller: &CallerWatch) -> Result<Collected> {
     let (disk, layout) = (Disk::new(Operation::CollectGarbage), &store.layout);
-    let finished = store.later.finish();
     if record::read(disk, layout)? == CommitRecord::Absent {
         // Nothing was ever staged here; a plain pair is left to the first publish.
-        return Ok(finished);
+        return Ok(Collected::default());
     }
     let lock = StoreLock::acquire(disk, layout, store.patience, caller)?;
     let history = History::of_current(disk, layout)?;
-    let collected = expire::clean(disk, layout, &lock, &history, RecordSync::Unknown)?;
-    Ok(Collected::new(finished.expired + collected.expired, finished.orphans + collected.orphans))
+    // Known before the first is removed: then its link is gone.
+    let expired = events::best_effort("tell what expired from orphans", history.expired(disk, layout));
+    let removed = expire::clean(disk, layout, &lock, &history, RecordSync::Unknown)?;
+    Ok(expire::tally(&removed, &expired.unwrap_or_default()))
 }
 
 fn make_folders(disk: Disk, layout: &Layout) -> Result<()> {

@@ -58,10 +58,6 @@ impl Identity {
         (self.device, self.inode) == (other.device, other.inode)
     }
 
-    pub(crate) fn bytes(&self) -> u64 {
-        self.size
-    }
-
     fn of(metadata: &fs::Metadata) -> Self {
         Self {
             device: metadata.dev(),

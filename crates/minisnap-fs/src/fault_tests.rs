@@ -142,9 +142,7 @@ impl Store {
         stage
             .write_all(format!("[{seq}]").as_bytes())
             .map_err(|error| MiniSnapError::from_write(error, || unreachable!("the stage gives the place")))?;
-        let published = stage.commit(CommitOptions::new(NonZeroUsize::new(2).unwrap())).await;
-        self.backend.finish();
-        published.map(drop)
+        stage.commit(CommitOptions::new(NonZeroUsize::new(2).unwrap())).await.map(drop)
     }
 
     async fn act(&self, deed: Deed) -> Result<()> {

@@ -48,7 +48,6 @@ mod healing;
 #[cfg(target_os = "linux")]
 mod holder;
 mod inside;
-mod later;
 mod layout;
 mod links;
 mod lock;

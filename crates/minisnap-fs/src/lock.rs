@@ -130,25 +130,25 @@ fn is_at(disk: Disk, file: &File, path: &Path) -> Result<bool> {
 /// The process that made something, and may undo it. A forked child has the same open files: if it unlocked or removed what
 /// it inherited, it would do so under its living parent.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Owner(u32);
+struct Owner(u32);
 
 impl Owner {
-    pub(crate) fn this_process() -> Self {
+    fn this_process() -> Self {
         Self(std::process::id())
     }
 
     /// One that no process is.
     #[cfg(test)]
-    pub(crate) fn nobody() -> Self {
+    fn nobody() -> Self {
         Self(0)
     }
 
-    pub(crate) fn is_this_process(self) -> bool {
+    fn is_this_process(self) -> bool {
         self.0 == std::process::id()
     }
 }
 
-/// A stage's or generation's JSON, locked for as long as its writer lives, or whoever removes it.
+/// A stage's or generation's JSON, locked for as long as its writer lives.
 #[derive(Debug)]
 pub(crate) struct WriterLock {
     disk: Disk,
@@ -191,11 +191,6 @@ impl WriterLock {
         is_at(self.disk, &self.file, &self.path)
     }
 
-    /// How long the file is.
-    pub(crate) fn bytes(&self) -> Result<u64> {
-        self.disk.identity_of(&self.file, &self.path).map(|identity| identity.bytes())
-    }
-
     /// The file was renamed along with its folder.
     pub(crate) fn moved_to(&mut self, folder: &Path) {
         self.path = folder.join(JSON_NAME);
@@ -210,24 +205,21 @@ impl Drop for WriterLock {
     }
 }
 
-/// Whoever made a stage or generation, or removes it.
-#[derive(Debug)]
-pub(crate) enum Writer {
-    Lives,
-    /// Its lock is this process's now, unless there is no JSON, and nothing to lock.
-    Gone(Option<WriterLock>),
-}
-
-/// Looks whose a stage or generation is, and takes it over if it is nobody's. To be asked under the [`StoreLock`]. In doubt,
-/// its writer lives.
-pub(crate) fn writer_of(disk: Disk, folder: &Path) -> Writer {
+/// Whether the writer of a stage or generation is gone: nobody has locked its JSON, or there is none. To be asked under the
+/// [`StoreLock`]. In doubt, its writer lives.
+pub(crate) fn is_writer_gone(disk: Disk, folder: &Path) -> bool {
     let path = folder.join(JSON_NAME);
     match disk.open(&path) {
-        Ok(None) => Writer::Gone(None),
-        Ok(Some(file)) if disk.try_lock(&file, &path).unwrap_or(false) => {
-            Writer::Gone(Some(WriterLock { disk, file: Arc::new(file), path, owner: Owner::this_process() }))
+        Ok(None) => true,
+        Ok(Some(file)) => {
+            let is_gone = disk.try_lock(&file, &path).unwrap_or(false);
+            if is_gone {
+                // Closing it isn't enough: a child that was forked meanwhile has it open, too.
+                disk.unlock(&file);
+            }
+            is_gone
         }
-        Ok(Some(_)) | Err(_) => Writer::Lives,
+        Err(_) => false,
     }
 }
 
@@ -268,7 +260,8 @@ mod tests {
     }
 
     fn writer_is_gone(folder: &TempDir) -> bool {
-        matches!(writer_of(Disk::new(Operation::Commit), folder.path()), Writer::Gone(Some(_)))
+        assert!(folder.path().join(JSON_NAME).exists());
+        is_writer_gone(Disk::new(Operation::Commit), folder.path())
     }
 
     #[test]

@@ -129,17 +129,16 @@ impl Run {
         let (before, pair) = (self.expect.one_of[0].clone(), mine.clone());
         let (interrupted, was_interrupted) = mpsc::channel();
         self.recording.interrupt(after, move || {
-            let _ = interrupted.send(publish_between(&recording, &backend, &before, [&pair, &other], retain));
+            publish_between(&recording, &backend, &before, [&pair, &other], retain);
+            let _ = interrupted.send(());
         });
         self.try_to_publish(|before| published_over(before, &mine, retain));
         let published = block_on(commit(&self.backend(), &mine, retain)).expect("publish");
-        let overtaken = was_interrupted.try_recv().ok()?;
+        was_interrupted.try_recv().ok()?;
         if let Some(Step::Expect(last)) = self.recording.steps().iter().rfind(|step| matches!(step, Step::Expect(_))) {
             self.expect = last.clone();
         }
-        if !overtaken {
-            self.acknowledge(&published);
-        }
+        self.acknowledge(&published);
         Some(self)
     }
 
@@ -291,34 +290,23 @@ impl Run {
     }
 }
 
-/// Publishes `other` in the middle of the publish of `mine`, unless that has the lock. Returns whether it was current by then,
-/// and only had something left to remove.
+/// Publishes `other` in the middle of the publish of `mine`, unless that has the lock.
 fn publish_between(
     recording: &Recording,
     backend: &FsBackend,
     before: &Snapshots,
     [mine, other]: [&Pair; 2],
     retain: NonZeroUsize,
-) -> bool {
+) {
     let now = |one_of| recording.push(Step::Expect(Arc::new(Expect { one_of, or_else: OrElse::Nothing })));
     let length = recording.steps().len();
-    let after_mine = published_over(before, mine, retain);
-    let is_current = block_on(find(backend)).is_ok_and(|found| found == after_mine);
-    // To look is not a part of the run.
-    recording.cut(length);
-    let before = if is_current { &after_mine } else { before };
     let after_other = published_over(before, other, retain);
     now(vec![before.clone(), after_other.clone()]);
     match block_on(commit(backend, other, retain)) {
-        Ok(_) if is_current => now(vec![after_other]),
         Ok(_) => now(vec![after_other.clone(), published_over(&after_other, mine, retain)]),
-        Err(MiniSnapError::Busy { .. }) => {
-            recording.cut(length);
-            return false;
-        }
+        Err(MiniSnapError::Busy { .. }) => recording.cut(length),
         Err(error) => panic!("publish in between: {error}"),
     }
-    is_current
 }
 
 /// What was done, and what may be found after each step.
@@ -450,17 +438,11 @@ fn scratch() -> TempDir {
     tempfile::tempdir_in(location).or_else(|_| TempDir::new()).expect("a temporary folder")
 }
 
-/// Drives a future, and then what it left to be done after its answer, so that a recording is the same each time. What is
-/// done side by side can happen in any order, but of that the model makes all that a power loss could.
+/// Drives a future. What is done side by side can happen in any order, but of that the model makes all that a power loss could.
 pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
     thread_local! {
         static RUNTIME: tokio::runtime::Runtime =
             tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build().expect("a runtime");
     }
-    RUNTIME.with(|runtime| {
-        let answer = runtime.block_on(future);
-        // The only thread takes one after the other.
-        runtime.block_on(runtime.spawn_blocking(|| {})).expect("it is the last in the queue");
-        answer
-    })
+    RUNTIME.with(|runtime| runtime.block_on(future))
 }

@@ -117,7 +117,7 @@ fn two_adopters_at_each_step() -> Vec<Trace> {
     interrupted_at_each_step(plain_pair, 2)
 }
 
-/// Here the other one may also come when the first has answered, and is still removing what it retired.
+/// Here each one retires what was before it.
 fn two_writers_who_retire_at_each_step() -> Vec<Trace> {
     interrupted_at_each_step(one_published, 1)
 }

@@ -81,7 +81,6 @@ impl Change {
                 let mut stage = backend.stage(30).await.unwrap();
                 stage.write_all(JSON.as_bytes()).unwrap();
                 stage.commit(CommitOptions::new(retain)).await.unwrap();
-                backend.finish();
             }),
         }
     }

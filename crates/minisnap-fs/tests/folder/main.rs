@@ -25,7 +25,6 @@ use std::{
     num::NonZeroUsize,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
 };
 use tempfile::TempDir;
 
@@ -84,21 +83,8 @@ impl Folder {
     async fn publish_keeping(&self, seq: u64, retain: usize, when: Precondition) -> Result<Committed> {
         let mut stage = self.backend.stage(seq).await?;
         stage.write_all(json_of(seq).as_bytes()).expect("room for a few bytes");
-        let before = self.backend.history().await;
-        let published = stage
-            .commit(CommitOptions::new(NonZeroUsize::new(retain).expect("not zero")).with_precondition(when))
-            .await;
-        if let (Ok(before), Ok(published)) = (before, &published) {
-            self.wait_for_removals(&before, published.retained()).await;
-        }
-        published
-    }
-
-    /// What a publish retires may be removed after its answer; what it leaves alone is there after this, too.
-    async fn wait_for_removals(&self, before: &[Generation], retained: &[Generation]) {
-        let is_there = |retired: &Generation| self.path("snapshots").join(retired.name()).exists();
-        let retired = before.iter().filter(|generation| !retained.contains(generation));
-        within(Duration::from_secs(2), || !retired.clone().any(is_there)).await;
+        let retain = NonZeroUsize::new(retain).expect("not zero");
+        stage.commit(CommitOptions::new(retain).with_precondition(when)).await
     }
 
     /// The current pair, as a restore finds it.
@@ -129,15 +115,6 @@ impl Folder {
             .filter(|name| history.iter().all(|generation| generation.name() != name))
             .collect()
     }
-}
-
-/// Whether something becomes so.
-async fn within(patience: Duration, is_so: impl Fn() -> bool) -> bool {
-    let begun = Instant::now();
-    while !is_so() && begun.elapsed() < patience {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-    is_so()
 }
 
 /// What an error's causes say, one a line.

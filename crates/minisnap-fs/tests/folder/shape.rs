@@ -166,6 +166,18 @@ async fn a_dead_writers_stage_is_removed_and_the_commit_record_not_touched() {
     assert_eq!(record(), before, "only what was perhaps retired without a sync makes it placed anew");
 }
 
+/// Whoever unmounts the disk after an answer, or copies the folder, finds it at rest.
+#[tokio::test]
+async fn what_expired_is_gone_when_a_commit_answers() {
+    let folder = Folder::new();
+    for seq in 1..=200 {
+        folder.publish_keeping(seq, 2, Precondition::Always).await.unwrap();
+        // At once, without asking the store: that would take its time.
+        let names = fs::read_dir(folder.path("snapshots")).unwrap().count();
+        assert_eq!(names, if seq == 1 { 3 } else { 4 }, "after {seq}");
+    }
+}
+
 #[test]
 fn a_publish_whose_runtime_shuts_down_never_commits_later() {
     let folder = Folder::new();

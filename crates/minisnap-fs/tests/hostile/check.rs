@@ -22,7 +22,6 @@ use std::{
 };
 use tokio::{
     runtime::{Builder, Runtime},
-    task::spawn_blocking,
     time::timeout,
 };
 
@@ -162,11 +161,7 @@ impl<'a> Store<'a> {
         let mut stage = self.told(Operation::Stage, self.backend.stage(SEQ).await).ok()?;
         let written = stage.write_all(JSON).map_err(|error| MiniSnapError::from_write(error, || unreachable!()));
         self.told(Operation::Write, written).ok()?;
-        let published =
-            self.told(Operation::Commit, stage.commit(CommitOptions::new(retain).with_precondition(when)).await);
-        // What it left to be removed after its answer is removed by then.
-        spawn_blocking(|| {}).await.expect("it is the last in the queue");
-        published.ok()
+        self.told(Operation::Commit, stage.commit(CommitOptions::new(retain).with_precondition(when)).await).ok()
     }
 
     fn check_published(&self, deed: Deed, published: &Committed, before: &Reading, after: &Reading) {

@@ -11,12 +11,7 @@ use minisnap_core::{
 };
 use minisnap_fs::FsBackend;
 use minisnap_power_loss::Disk;
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeSet, fs, path::Path};
 
 /// What is said when an older snapshot is found than the one that was acknowledged last.
 pub(crate) const LOST: &str = "what was acknowledged is lost";
@@ -119,22 +114,14 @@ async fn publish_next(disk: &Disk, dir: &Path, found: &History, ledger: &mut Led
     check_plain_reader(dir, Some(&pair))?;
     ledger.pairs.insert(name.into(), pair);
     ledger.entries.push(Entry { history: expected.clone(), begun, acknowledged });
-    check_no_debris(dir, &expected).await
+    check_no_debris(dir, &expected)
 }
 
-/// Only what belongs there is there, once what was retired is removed.
-async fn check_no_debris(dir: &Path, retained: &History) -> Check<()> {
-    const PATIENCE: Duration = Duration::from_secs(20);
-    let check = || {
-        let retained = retained.0.iter().map(String::as_str);
-        check_names(dir, [JSON_NAME, SEQ_NAME, "snapshots"].into_iter())?;
-        check_names(&dir.join("snapshots"), [".lock", "current"].into_iter().chain(retained))
-    };
-    let begun = Instant::now();
-    while check().is_err() && begun.elapsed() < PATIENCE {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-    check()
+/// Only what belongs there is there.
+fn check_no_debris(dir: &Path, retained: &History) -> Check<()> {
+    let retained = retained.0.iter().map(String::as_str);
+    check_names(dir, [JSON_NAME, SEQ_NAME, "snapshots"].into_iter())?;
+    check_names(&dir.join("snapshots"), [".lock", "current"].into_iter().chain(retained))
 }
 
 fn check_names<'a>(folder: &Path, expected: impl Iterator<Item = &'a str>) -> Check<()> {
