@@ -35,26 +35,17 @@ pub(crate) async fn explain(failure: Failure, place: &Place) -> Failure {
     }
     let left = left(error, place).await;
     let advice = help::of_corruption(error, place, &left);
-    let intact = match left {
-        Left::InHistory { intact, .. } => intact,
-        // What the library found, where the history can't be read.
-        Left::Unknown => return failure.advice(advice),
-    };
-    failure.advice(advice).with_intact(intact)
+    failure.advice(advice).with_intact(left.intact)
 }
 
 /// What is left of the store.
 async fn left(error: &MiniSnapError, place: &Place) -> Left {
-    match place.history_if_any().await {
-        Ok(history) => {
-            let intact = match error {
-                MiniSnapError::Corrupt { intact, .. } => intact.clone(),
-                _ => intact(place, &history).await,
-            };
-            history.into_iter().next().map_or(Left::Unknown, |current| Left::InHistory { current, intact })
-        }
-        Err(_) => Left::Unknown,
-    }
+    let history = place.history_if_any().await.unwrap_or_default();
+    let (intact, unconfirmed) = match error {
+        MiniSnapError::Corrupt { intact, unconfirmed, .. } => (intact.clone(), unconfirmed.clone()),
+        _ => (intact(place, &history).await, Vec::new()),
+    };
+    Left { current: history.into_iter().next(), intact, unconfirmed }
 }
 
 async fn intact(place: &Place, history: &[Generation]) -> Vec<Generation> {

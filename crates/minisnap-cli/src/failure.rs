@@ -34,7 +34,9 @@ pub(crate) struct Failure {
     /// What the library said, if it was the library.
     error: Option<Box<MiniSnapError>>,
     /// The snapshots that were found intact, newest first.
-    intact: Vec<Generation>,
+    intact: Box<[Generation]>,
+    /// Those that are intact, and may never have been committed, newest first.
+    unconfirmed: Box<[Generation]>,
     /// It is on stderr already.
     is_said: bool,
 }
@@ -49,7 +51,8 @@ impl Failure {
             causes: Vec::new(),
             help: None,
             error: None,
-            intact: Vec::new(),
+            intact: Box::default(),
+            unconfirmed: Box::default(),
             is_said: false,
         }
     }
@@ -85,7 +88,13 @@ impl Failure {
 
     /// And these were found intact, newest first.
     pub(crate) fn with_intact(mut self, intact: Vec<Generation>) -> Self {
-        self.intact = intact;
+        self.intact = intact.into();
+        self
+    }
+
+    /// And these are intact, and may never have been committed, newest first.
+    pub(crate) fn with_unconfirmed(mut self, unconfirmed: Vec<Generation>) -> Self {
+        self.unconfirmed = unconfirmed.into();
         self
     }
 
@@ -139,6 +148,7 @@ impl Failure {
             "help": self.help,
             "location": self.error.as_ref().map(|error| error.at().location()),
             "intact": self.intact.iter().map(text::generation).collect::<Vec<_>>(),
+            "unconfirmed": self.unconfirmed.iter().map(text::generation).collect::<Vec<_>>(),
         })
     }
 
@@ -176,11 +186,12 @@ impl Failure {
 /// The advice comes later, from `explain.rs`, which knows the store.
 impl From<MiniSnapError> for Failure {
     fn from(error: MiniSnapError) -> Self {
-        let intact = match &error {
-            MiniSnapError::Corrupt { intact, .. } => intact.clone(),
-            _ => Vec::new(),
+        let (intact, unconfirmed) = match &error {
+            MiniSnapError::Corrupt { intact, unconfirmed, .. } => (intact.clone(), unconfirmed.clone()),
+            _ => Default::default(),
         };
-        let failure = Self::new(library::exit(&error), error.to_string()).with_intact(intact);
+        let failure = Self::new(library::exit(&error), error.to_string());
+        let failure = failure.with_intact(intact).with_unconfirmed(unconfirmed);
         Self { causes: library::causes(&error), error: Some(Box::new(error)), ..failure }
     }
 }

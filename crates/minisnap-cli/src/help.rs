@@ -1,31 +1,28 @@
 //! The advice about an error of the library: what a person can do, with the commands that do it, about this store.
 
 use crate::{given::quoted, open_store::Place, text};
-use minisnap::{Corruption, ExternalChange, Generation, MiniSnapError, Operation};
-use std::{borrow::Cow, io::ErrorKind, time::Duration};
+use minisnap::{
+    Corruption, ExternalChange, Generation, MiniSnapError, Operation, Problem, Verification,
+    backend::format::{JSON_NAME, SEQ_NAME},
+};
+use std::{borrow::Cow, io::ErrorKind, path::Path, time::Duration};
 
 /// What is left of a store in which something is corrupt.
-pub(crate) enum Left {
-    /// The history can be read.
-    InHistory {
-        /// The current generation, corrupt or not.
-        current: Generation,
-        /// The retained ones that are intact, newest first.
-        intact: Vec<Generation>,
-    },
-    /// The history can't be read.
-    Unknown,
+#[derive(Debug, Default)]
+pub(crate) struct Left {
+    /// The current generation, corrupt or not; `None` if the history can't be read.
+    pub(crate) current: Option<Generation>,
+    /// The generations that are intact and were committed, newest first.
+    pub(crate) intact: Vec<Generation>,
+    /// Those that are intact, and may never have been committed, newest first.
+    pub(crate) unconfirmed: Vec<Generation>,
 }
 
 /// The advice about everything but corruption.
 pub(crate) fn help(error: &MiniSnapError, place: &Place) -> String {
     let command = |name: &str| place.command(name, &[]);
     match error {
-        MiniSnapError::ExternalChange { found: ExternalChange::Replaced { .. }, .. } => format!(
-            "{} shows what was changed and accepts it as the newest snapshot; {} moves it aside",
-            command("accept"),
-            command("revert")
-        ),
+        MiniSnapError::ExternalChange { found: ExternalChange::Replaced { .. }, .. } => of_replaced(place),
         MiniSnapError::Expired { .. } => format!("it expired meanwhile; {} lists what there is", command("history")),
         MiniSnapError::Stale { .. } => format!("run {}, then retry with a higher `--seq`", command("show")),
         MiniSnapError::Conflict { .. } => format!("run {}, then retry", command("show")),
@@ -68,66 +65,52 @@ pub(crate) fn without_store(error: &MiniSnapError) -> Option<String> {
     })
 }
 
-/// What is wrong with the store around its generations: its commit record and links. The library says how those are made again.
-fn is_of_the_store(found: &Corruption) -> bool {
-    use Corruption::{DanglingLinks, HistoryGap, LinkAsText, RecordMissing, RecordUnreadable, WrongLink};
-    matches!(
-        found,
-        RecordMissing { .. }
-            | DanglingLinks
-            | RecordUnreadable { .. }
-            | WrongLink { .. }
-            | LinkAsText { .. }
-            | HistoryGap { .. }
-    )
-}
-
-/// What an editor may have done on purpose.
-pub(crate) fn may_be_an_edit(found: &Corruption) -> bool {
-    matches!(found, Corruption::WrongSize { .. } | Corruption::WrongDigest { .. } | Corruption::WrongSeq { .. })
-}
-
-/// The advice about corruption. To go back is advised only where something intact is left, and only to the newest of that.
+/// The advice about an error that is corruption.
 pub(crate) fn of_corruption(error: &MiniSnapError, place: &Place, left: &Left) -> String {
-    let remedy = match error {
-        MiniSnapError::InvalidSequence { .. } => {
-            return "write the seq of the last change in snapshot.json into that file, in digits".into();
+    match error {
+        MiniSnapError::Corrupt { at, found, .. } => of_found(found, at.location(), place, left),
+        MiniSnapError::InvalidSequence { .. } => OF_A_SEQ.into(),
+        _ => of_generation(place, left, false),
+    }
+}
+
+/// The advice about what was found at `location`. What there is no command for is said as the library says it.
+pub(crate) fn of_found(found: &Corruption, location: &str, place: &Place, left: &Left) -> String {
+    match found {
+        // One of the two links that people open, and nothing in its place.
+        Corruption::WrongLink { found: None, .. }
+            if [JSON_NAME, SEQ_NAME].iter().any(|name| ends_with(location, name)) =>
+        {
+            format!("the next commit makes it again; or {}", links_back(place))
         }
-        MiniSnapError::Corrupt { help: Some(help), .. } => help.as_str(),
-        _ => "bring the store back from a backup",
-    };
-    match left {
-        Left::InHistory { current, intact } => match error {
-            MiniSnapError::Corrupt { found, .. } if is_of_the_store(found) => remedy.into(),
-            MiniSnapError::Corrupt { found, .. } => of_generation(place, current, intact, may_be_an_edit(found)),
-            _ => of_generation(place, current, intact, false),
-        },
-        Left::Unknown => remedy.into(),
+        Corruption::WrongLink { .. } => links_back(place),
+        Corruption::LinkAsText { .. } => format!("{}; or {COPY_AGAIN}", links_back(place)),
+        Corruption::ExternalChange(ExternalChange::Replaced { .. }) => of_replaced(place),
+        Corruption::NotASeq { .. } => OF_A_SEQ.into(),
+        Corruption::RecordMissing { .. } | Corruption::RecordUnreadable { .. } => of_record(place, left),
+        Corruption::DanglingLinks
+        | Corruption::HistoryGap { .. }
+        | Corruption::ExternalChange(_)
+        | Corruption::NoSnapshot(_)
+        | Corruption::Forbidden { .. } => {
+            Verification::default().help(&Problem::new(location, found.clone())).into_owned()
+        }
+        found => of_generation(place, left, found.may_be_an_edit()),
     }
 }
 
 /// The advice about a corrupt generation; `may_be_an_edit` if somebody may have edited it on purpose.
-pub(crate) fn of_generation(
-    place: &Place,
-    current: &Generation,
-    intact: &[Generation],
-    may_be_an_edit: bool,
-) -> String {
-    let back = match intact {
-        [newest, ..] if newest == current => {
-            return format!(
-                "the current snapshot, seq {}, is intact: there is nothing to go back from; intact are: {}",
-                current.seq(),
-                text::seqs(intact)
-            );
-        }
-        [newest, ..] => format!(
-            "{} goes back to the newest intact snapshot, seq {}; a program replays its log from there",
-            place.command("rollback", &["--to", newest.name()]),
-            newest.seq()
-        ),
-        [] => "no intact snapshot is left here: bring the store back from a backup".into(),
-    };
+pub(crate) fn of_generation(place: &Place, left: &Left, may_be_an_edit: bool) -> String {
+    if let (Some(newest), Some(current)) = (left.intact.first(), &left.current)
+        && newest == current
+    {
+        return format!(
+            "the current snapshot, seq {}, is intact: there is nothing to go back from; intact are: {}",
+            current.seq(),
+            text::seqs(&left.intact)
+        );
+    }
+    let back = back(place, left);
     match place.folder() {
         Some(_) if may_be_an_edit => {
             format!("{back}; if somebody edited it on purpose, {} commits the edit", place.command("accept", &[]))
@@ -135,4 +118,52 @@ pub(crate) fn of_generation(
         Some(_) => back,
         None => format!("{back}; or put back an earlier version of this object, if the bucket keeps versions"),
     }
+}
+
+const OF_A_SEQ: &str = "write the seq of the last change in snapshot.json into that file, in digits";
+
+const COPY_AGAIN: &str = "copy again with links kept (cp -a, tar, rsync -a)";
+
+fn ends_with(location: &str, name: &str) -> bool {
+    Path::new(location).ends_with(name)
+}
+
+fn of_replaced(place: &Place) -> String {
+    format!(
+        "{} shows what was changed and accepts it as the newest snapshot; {} moves it aside",
+        place.command("accept", &[]),
+        place.command("revert", &[])
+    )
+}
+
+fn links_back(place: &Place) -> String {
+    format!("{} puts the store's links back", place.command("revert", &[]))
+}
+
+fn of_record(place: &Place, left: &Left) -> String {
+    match place.folder() {
+        Some(_) => format!("{}; if this is a copy, {COPY_AGAIN}", back(place, left)),
+        None => "stop all writers, and put back the latest version of this object that can be understood, if the bucket keeps \
+                 versions; or, to start anew, copy what you need of the snapshots elsewhere (each has a folder of its own \
+                 beside this object), and remove them all"
+            .into(),
+    }
+}
+
+/// To go back is advised only where something intact is left, and only to the newest of that. What may never have been
+/// committed is named, for a person to choose.
+fn back(place: &Place, left: &Left) -> String {
+    let rollback = |generation: &Generation| place.command("rollback", &["--to", generation.name()]);
+    let back = match left.intact.first() {
+        Some(newest) => format!(
+            "{} goes back to the newest intact snapshot, seq {}; a program replays its log from there",
+            rollback(newest),
+            newest.seq()
+        ),
+        None => "no intact snapshot is left here: bring the store back from a backup".into(),
+    };
+    let unconfirmed = left.unconfirmed.iter().map(|generation| {
+        format!("; {} takes seq {}, intact, and possibly never committed", rollback(generation), generation.seq())
+    });
+    back + &unconfirmed.collect::<String>()
 }

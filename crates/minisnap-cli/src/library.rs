@@ -18,7 +18,7 @@ pub(crate) fn exit(error: &MiniSnapError) -> Exit {
         MiniSnapError::Stale { .. } | MiniSnapError::Conflict { .. } => Exit::Refused,
         MiniSnapError::Busy { .. } | MiniSnapError::StageLost { .. } => Exit::Busy,
         MiniSnapError::OutcomeUnknown { .. } => Exit::OutcomeUnknown,
-        MiniSnapError::Unsupported { .. } => Exit::Unsupported,
+        MiniSnapError::Unsupported { .. } | MiniSnapError::NewerFormat { .. } => Exit::Unsupported,
         MiniSnapError::InvalidUrl { .. } => Exit::Usage,
         _ => Exit::CouldNotLook,
     }
@@ -35,6 +35,7 @@ pub(crate) fn kind(error: &MiniSnapError) -> &'static str {
         MiniSnapError::Backend { .. } => "backend",
         MiniSnapError::InvalidUrl { .. } => "invalid_url",
         MiniSnapError::InsideStore { .. } => "inside_store",
+        MiniSnapError::NewerFormat { .. } => "newer_format",
         // These are what their exit code says, also where a command ends with another.
         error => exit(error).kind(),
     }

@@ -1,7 +1,6 @@
 //! A wrong path, lost links, and a machine without room for a thread.
 
 use crate::kit::{self, STORE};
-use minisnap::backend::format::JSON_NAME;
 use std::{
     fs,
     os::unix::{
@@ -45,35 +44,36 @@ fn each_command_names_the_store_when_the_path_is_inside_it() {
 
 #[test]
 fn each_command_prints_the_remedy_when_links_are_text() {
-    let place = kit::folder();
-    (1..=3).for_each(|seq| place.create(seq, &format!("[{seq}]")));
-    let json = place.write("new.json", "[9]");
-    for which in [["snapshot.json", "snapshot.seq", "snapshots/current"], ["snapshot.json", "snapshot.seq", ""]] {
-        for name in which.iter().filter(|name| !name.is_empty()) {
-            let path = place.files.join(name);
-            let target = fs::read_link(&path).expect("a link");
-            fs::remove_file(&path).expect("the link to go");
-            fs::write(&path, target.to_str().expect("text")).expect("a file");
+    for is_record_text in [true, false] {
+        let place = kit::folder();
+        (1..=3).for_each(|seq| place.create(seq, &format!("[{seq}]")));
+        let json = place.write("new.json", "[9]");
+        let newest = fs::read_link(place.files.join("snapshots/current")).expect("a link");
+        let names = ["snapshot.json", "snapshot.seq", "snapshots/current"];
+        for name in &names[..if is_record_text { 3 } else { 2 }] {
+            make_text(&place.files.join(name));
         }
+        let remedy = match is_record_text {
+            true => format!("help: `minisnap rollback {} --to {}` goes back to", place.store, newest.display()),
+            false => format!("help: `minisnap revert {}` puts the store's links back", place.store),
+        };
         let create = ["create", STORE, "--seq", "9", &json];
         let accept = ["accept", STORE, "--yes"];
-        let mut said = Vec::new();
         for args in [&["cat", STORE][..], &["verify", STORE], &["show", STORE], &create, &accept] {
-            let ran = place.run(args).fails(1);
-            said.extend(
-                ran.split("in a shell: `").nth(1).map(|command| command.trim().trim_end_matches('`').to_owned()),
-            );
+            let said = place.run(args).fails(1);
+            assert!(said.contains(&remedy), "{args:?}: {said}");
         }
-        assert_eq!(said.len(), 5, "each says what to do: {said:?}");
-        let pasted = Command::new("sh").args(["-c", &said[0]]).current_dir("/").status().expect("sh");
-        assert!(pasted.success(), "{}", said[0]);
-        assert_eq!(place.run(&["cat", STORE]).ok(), "[\n  3\n]");
-        place.run(&["verify", STORE]).ok();
-        assert_eq!(fs::read_to_string(place.files.join(JSON_NAME)).expect("cat"), "[\n  3\n]");
     }
 }
 
-/// One each that the shell can make a link of again.
+/// Makes a file of a link, with its text.
+fn make_text(path: &Path) {
+    let target = fs::read_link(path).expect("a link");
+    fs::remove_file(path).expect("the link to go");
+    fs::write(path, target.to_str().expect("text")).expect("a file");
+}
+
+/// The same advice for both is given once.
 #[test]
 fn verify_says_which_links_of_the_history_are_text() {
     let place = kit::folder();
@@ -81,21 +81,12 @@ fn verify_says_which_links_of_the_history_are_text() {
     let current =
         place.files.join("snapshots").join(fs::read_link(place.files.join("snapshots/current")).expect("a link"));
     for name in ["parent", "retained"] {
-        let target = fs::read_link(current.join(name)).expect("a link");
-        fs::remove_file(current.join(name)).expect("the link to go");
-        fs::write(current.join(name), target.to_str().expect("text")).expect("a file");
+        make_text(&current.join(name));
     }
     assert_eq!(place.seqs(), [2, 1]);
     let ran = place.run(&["verify", STORE]);
-    assert_eq!(ran.code, Some(1), "{ran:?}");
     assert_eq!(ran.stdout.matches("this is a file with the text of a link").count(), 2, "{ran:?}");
-    let help = ran.stderr.lines().find_map(|line| line.strip_prefix("help: ")).expect("advice");
-    let commands: Vec<_> = help.split('`').skip(1).step_by(2).collect();
-    assert_eq!(commands.len(), 2, "{help}");
-    for command in commands {
-        assert!(Command::new("sh").args(["-c", command]).status().expect("sh").success(), "{command}");
-    }
-    place.run(&["verify", STORE]).ok();
+    assert_eq!(ran.fails(1).matches(&format!("`minisnap revert {}`", place.store)).count(), 1);
 }
 
 /// Which ends with a panic of Tokio's, or waits for ever if only some of its threads were started.

@@ -196,43 +196,61 @@ fn going_back_is_advised_to_the_newest_intact_one_only() {
     }
 }
 
-/// The remedy, followed to the letter, makes the newest intact snapshot current: also if the newest is corrupt, or was never
-/// committed, or the highest seq isn't the newest.
+/// Also if the newest is corrupt, or the highest seq isn't the newest.
 #[test]
-fn a_lost_record_is_restored_by_the_advice() {
+fn advice_goes_back_to_the_newest_intact_when_the_record_is_lost() {
     type Leave = fn(&Place);
     let leftovers: [Leave; 2] =
         [|_| {}, |place| symlink("nonsense", place.files.join("snapshots/current")).expect("a link")];
     for leave in leftovers {
         let place = with_two();
         place.create(3, "[3]");
+        let third = place.json_of(3);
         place.run(&["rollback", STORE, "--to", "2"]).ok();
         let newest = fs::read_link(place.files.join("snapshots/current")).expect("a link");
         fs::remove_file(place.files.join("snapshots/current")).expect("a link");
         leave(&place);
-        let said = check(&place, place.run(&["show", STORE]));
-        assert!(said.contains(&format!(" && ln -sfn {} snapshots/current && ", newest.display())), "{said}");
-        paste(&place, quoted(&said)[0]).ok();
-        place.run(&["verify", STORE]).ok();
-        assert_eq!(place.run(&["cat", STORE]).ok(), "[\n  2\n]");
-
-        fs::remove_file(place.files.join("snapshots/current")).expect("a link");
-        leave(&place);
-        let all = place.generations();
+        let goes_back_to = |name: &str| {
+            for command in ["show", "verify"] {
+                let said = check(&place, place.run(&[command, STORE]));
+                assert!(said.contains(&format!(" --to {name}` goes back to the newest intact snapshot")), "{said}");
+                assert!(said.contains("copy again with links kept (cp -a, tar, rsync -a)"), "{said}");
+            }
+        };
+        goes_back_to(newest.to_str().expect("UTF-8"));
         fs::write(place.files.join("snapshots").join(&newest).join("snapshot.json"), "[!]").expect("room for a file");
-        let said = check(&place, place.run(&["show", STORE]));
-        paste(&place, quoted(&said)[0]).ok();
-        assert_eq!(place.run(&["cat", STORE]).ok(), "[\n  3\n]");
-
-        fs::remove_file(place.files.join("snapshots/current")).expect("a link");
-        leave(&place);
-        // The corrupt one was moved aside.
-        for generation in all.into_iter().filter(|generation| generation.exists()) {
+        goes_back_to(name_of(third.parent().expect("a folder")));
+        for generation in place.generations() {
             fs::write(generation.join("snapshot.json"), "[!]").expect("room for a file");
         }
         let said = check(&place, place.run(&["show", STORE]));
-        assert!(said.contains("no generation is intact") && !said.contains("ln -s"), "{said}");
+        assert!(said.contains("no intact snapshot is left here") && !said.contains("rollback"), "{said}");
     }
+}
+
+/// Objects have no links, and no command of the tool makes a commit record.
+#[test]
+fn advice_puts_the_record_back_when_it_is_lost_in_a_bucket() {
+    let place = s3();
+    place.create(1, "[1]");
+    fs::remove_file(place.files.join("snapshots/current")).expect("the record");
+    for command in ["show", "verify"] {
+        let said = check(&place, place.run(&[command, STORE]));
+        assert!(said.contains("put back the latest version of this object") && !said.contains("rollback"), "{said}");
+    }
+}
+
+/// A later version can read it: it is not corrupt.
+#[test]
+fn newer_format_is_named_with_both_versions() {
+    let place = s3();
+    place.create(1, "[1]");
+    fs::write(place.files.join("snapshots/current"), "minisnap-record 7\n").expect("room for a file");
+    let said = place.run(&["show", STORE]).fails(10);
+    assert!(said.contains("the store has the format 7, and this version of minisnap knows those up to 1"), "{said}");
+    assert!(said.contains("help: use the version of minisnap that wrote it, or a later one"), "{said}");
+    let told = place.run(&["show", STORE, "--json"]);
+    assert!(told.stdout.contains(r#""kind": "newer_format""#), "{told:?}");
 }
 
 /// The holder is named with its number, whether it runs, was stopped, or left the lock to a child.

@@ -1,7 +1,10 @@
 //! What a check of a whole store found, and what a collection removed.
 
-use crate::{Corruption, Generation, MiniSnapError};
-use std::fmt;
+use crate::{
+    Corruption, Generation, MiniSnapError,
+    error::{Left, of_corruption},
+};
+use std::{borrow::Cow, fmt};
 
 /// What [`verify`](crate::SnapshotBackend::verify) found: each retained generation, and the store around them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -11,6 +14,9 @@ pub struct Verification {
     pub generations: Vec<VerifiedGeneration>,
     /// What is wrong with the store itself: its commit record, its links, a gap in its history.
     pub problems: Vec<Problem>,
+    /// Generations that are intact, and may never have been committed: their writer may have been killed before its commit,
+    /// newest first. Only an explicit choice may take one.
+    pub unconfirmed: Vec<Generation>,
     /// Locations of corrupt generations that a later commit moved aside. They belong to the operator: nothing removes them.
     pub moved_aside: Vec<String>,
     /// How many expired generations a [collection](crate::SnapshotBackend::collect_garbage) would remove.
@@ -27,8 +33,8 @@ impl Verification {
         Self { generations, ..Self::default() }
     }
 
-    /// Whether nothing is wrong: every retained generation is intact, and so is the store. What was moved aside and what could
-    /// be collected doesn't count.
+    /// Whether nothing is wrong: every retained generation is intact, and so is the store. What was moved aside, what
+    /// could be collected and what may never have been committed doesn't count.
     #[must_use]
     pub fn is_intact(&self) -> bool {
         self.problems.is_empty() && self.generations.iter().all(VerifiedGeneration::is_intact)
@@ -38,6 +44,29 @@ impl Verification {
     #[must_use]
     pub fn newest_intact(&self) -> Option<&Generation> {
         self.generations.iter().find(|verified| verified.is_intact()).map(|verified| &verified.generation)
+    }
+
+    /// What a person can do about one of the problems: a sentence without a full stop. It depends on what else is intact.
+    ///
+    /// ```
+    /// use minisnap_core::{Corruption, Generation, Problem, Verification, VerifiedGeneration};
+    ///
+    /// let (older, current) = (Generation::new("9-x2", 9), Generation::new("10-k7", 10));
+    /// let problem = Problem::new("/var/lib/app/snapshots/10-k7/snapshot.json", Corruption::Missing);
+    /// let found = Verification::new(vec![
+    ///     VerifiedGeneration::corrupt(current, problem.clone()),
+    ///     VerifiedGeneration::intact(older),
+    /// ]);
+    /// assert!(found.help(&problem).contains("restore the newest intact generation, 9-x2"));
+    /// ```
+    #[must_use]
+    pub fn help(&self, problem: &Problem) -> Cow<'static, str> {
+        let left = Left {
+            newest_intact: self.newest_intact(),
+            unconfirmed: &self.unconfirmed,
+            is_current_intact: self.generations.first().is_some_and(VerifiedGeneration::is_intact),
+        };
+        of_corruption(&problem.found, &problem.location, left)
     }
 }
 
@@ -71,7 +100,7 @@ impl VerifiedGeneration {
     }
 }
 
-/// Something wrong in a store: where, what, and what to do.
+/// Something wrong in a store: where, and what. [`Verification::help`] says what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Problem {
@@ -79,22 +108,13 @@ pub struct Problem {
     pub location: String,
     /// What is wrong with it.
     pub found: Corruption,
-    /// Advice for a person: a sentence, or commands for a shell.
-    pub help: Option<String>,
 }
 
 impl Problem {
     /// `found` at `location`.
     #[must_use]
     pub fn new(location: impl Into<String>, found: Corruption) -> Self {
-        Self { location: location.into(), found, help: None }
-    }
-
-    /// The same with advice for a person.
-    #[must_use]
-    pub fn with_help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
-        self
+        Self { location: location.into(), found }
     }
 }
 
@@ -104,15 +124,15 @@ impl TryFrom<MiniSnapError> for Problem {
     type Error = MiniSnapError;
 
     fn try_from(error: MiniSnapError) -> Result<Self, MiniSnapError> {
-        let (location, help) = (error.at().location().to_owned(), error.help().map(String::from));
+        let location = error.at().location().to_owned();
         let found = match error {
             MiniSnapError::Corrupt { found, .. } => found,
             MiniSnapError::ExternalChange { found, .. } => Corruption::ExternalChange(found),
-            MiniSnapError::NotFound { found, .. } => Corruption::Other(found.to_string()),
-            MiniSnapError::InvalidSequence { found, .. } => Corruption::Other(format!("it holds {found}, not a seq")),
+            MiniSnapError::NotFound { found, .. } => Corruption::NoSnapshot(found),
+            MiniSnapError::InvalidSequence { found, .. } => Corruption::NotASeq { found },
             error => return Err(error),
         };
-        Ok(Self { location, found, help })
+        Ok(Self { location, found })
     }
 }
 

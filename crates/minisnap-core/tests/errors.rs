@@ -73,12 +73,8 @@ fn not_json() -> serde_json::Error {
 fn each() -> Vec<MiniSnapError> {
     let at = || ErrorContext::new(Operation::Commit, "/data/state");
     let generation = || Generation::new("10-k7", 10);
-    let corrupt = |help: Option<&str>, intact| MiniSnapError::Corrupt {
-        at: at(),
-        found: Corruption::Missing,
-        intact,
-        help: help.map(str::to_owned),
-    };
+    let corrupt =
+        |intact, unconfirmed| MiniSnapError::Corrupt { at: at(), found: Corruption::Missing, intact, unconfirmed };
     let io = |kind| MiniSnapError::Io { at: at(), action: "sync", source: io::Error::new(kind, "the cause") };
     vec![
         MiniSnapError::NotFound { at: at(), found: Absence::Empty },
@@ -103,9 +99,10 @@ fn each() -> Vec<MiniSnapError> {
         MiniSnapError::MapKey { at: at(), path: String::new(), key_type: "()", source: not_json() },
         MiniSnapError::Unrestorable { at: at(), reason: "NaN".into() },
         MiniSnapError::InvalidSequence { at: at(), found: "x".into() },
-        corrupt(None, Vec::new()),
-        corrupt(None, vec![generation()]),
-        corrupt(Some("run this"), Vec::new()),
+        corrupt(Vec::new(), Vec::new()),
+        corrupt(vec![generation()], Vec::new()),
+        corrupt(Vec::new(), vec![generation()]),
+        MiniSnapError::NewerFormat { at: at(), found: 3, supported: 2 },
         MiniSnapError::ExternalChange { at: at(), found: ExternalChange::Replaced { current: 3 } },
         MiniSnapError::InsideStore { at: at(), store: Some("/data".into()) },
         MiniSnapError::InsideStore { at: at(), store: None },
@@ -131,9 +128,9 @@ fn display_is_one_line_with_the_location_and_no_cause() {
 fn help_is_of_the_store_where_the_backend_has_some() {
     let help = |index: usize| each().swap_remove(index).help().map(|help| help.into_owned());
     let find = |part: &str| each().iter().position(|error| error.help().is_some_and(|help| help.contains(part)));
-    assert!(find("run this").is_some(), "what the backend says");
+    assert!(find("possibly never committed: 10-k7; `FsBackend::reset_to` takes").is_some());
     assert!(find("restore the newest intact generation, 10-k7").is_some());
-    assert!(find("restore from a backup").is_some(), "nothing is intact");
+    assert!(find("bring the store back from a backup").is_some(), "nothing is intact");
     assert!(find("free disk space").is_some());
     assert!(find("did you mean /data?").is_some());
     assert!(help(0).is_some_and(|help| help.contains("start from an empty state")));
@@ -162,7 +159,7 @@ fn an_io_error_keeps_the_kind_and_the_rest_get_one_that_fits() {
             "Io" => StorageFull,
             "Serde" | "InvalidSequence" | "Corrupt" | "ExternalChange" => InvalidData,
             "MapKey" | "Unrestorable" | "InsideStore" | "InvalidUrl" => InvalidInput,
-            "Unsupported" => Unsupported,
+            "Unsupported" | "NewerFormat" => Unsupported,
             _ => Other,
         };
         let text = error.to_string();
@@ -175,16 +172,43 @@ fn an_io_error_keeps_the_kind_and_the_rest_get_one_that_fits() {
 #[test]
 fn error_is_a_problem_when_it_says_what_was_found() {
     for error in each() {
-        let (kind, help) = (kind(&error), error.help().map(|help| help.into_owned()));
+        let kind = kind(&error);
         let is_of_the_store = matches!(kind.as_str(), "NotFound" | "InvalidSequence" | "Corrupt" | "ExternalChange");
         match Problem::try_from(error) {
             Ok(problem) => {
                 assert!(is_of_the_store, "{kind}: {problem}");
-                assert_eq!((problem.location.as_str(), problem.help), ("/data/state", help), "{kind}");
+                assert_eq!(problem.location, "/data/state", "{kind}");
             }
             Err(error) => assert!(!is_of_the_store && error.at().location() == "/data/state", "{error}"),
         }
     }
+}
+
+/// A backend learns at its boundary which of its operations failed.
+#[test]
+fn error_is_of_another_operation_after_during() {
+    for error in each() {
+        let (kind, location) = (kind(&error), error.at().location().to_owned());
+        let error = error.during(Operation::Verify);
+        assert_eq!(*error.at(), ErrorContext::new(Operation::Verify, location), "{kind}");
+        assert!(error.to_string().starts_with("verify (/data/state): "), "{error}");
+    }
+    let at = || ErrorContext::new(Operation::Commit, "/data/state");
+    let source = Box::new(MiniSnapError::WriterClosed { at: at() });
+    let unknown =
+        MiniSnapError::OutcomeUnknown { at: at(), generation: Generation::new("1", 1), previous: None, source };
+    let error = unknown.during(Operation::Reset);
+    let cause = error.source().expect("the cause").to_string();
+    assert!(cause.starts_with("go back (/data/state): "), "{cause}");
+}
+
+#[test]
+fn newer_format_names_both_versions() {
+    let at = ErrorContext::new(Operation::Open, "/data/state");
+    let error = MiniSnapError::NewerFormat { at, found: 3, supported: 2 };
+    let text = "open (/data/state): the store has the format 3, and this version of minisnap knows those up to 2";
+    assert_eq!(error.to_string(), text);
+    assert!(error.outcome_known() && !error.is_transient());
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What this crate promises. One binary, a module per topic; the suite itself is tested in `conformance`.
 
 /// Errors: their texts, their sources, how they are passed on.
+mod advice;
 mod errors;
 /// The JSON that is written and read.
 mod format;

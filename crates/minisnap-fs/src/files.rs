@@ -6,10 +6,9 @@ use crate::{
     layout::{GenerationName, Layout},
     names,
     record::{self, CommitRecord, History},
-    repair,
 };
 use minisnap_core::{
-    Bytes, Corruption, Digester, Generation, MiniSnapError, Result,
+    Bytes, Corruption, Digester, MiniSnapError, Result,
     format::{CHUNK, JSON_NAME, SEQ_NAME},
 };
 use std::{
@@ -146,24 +145,12 @@ pub(crate) fn corrupt(
     };
     let intact = others.into_iter().filter(|other| other != name && is_intact(other));
     let intact: Vec<_> = intact.map(|name| name.to_generation()).collect();
-    let help = Some(help_about(intact.first()));
     MiniSnapError::Corrupt {
         at: disk.at(&layout.generation(name).join(damage.file)),
         found: damage.found,
         intact,
-        help,
+        unconfirmed: Vec::new(),
     }
-}
-
-/// What a person can do about a corrupt generation.
-pub(crate) fn help_about(newest_intact: Option<&Generation>) -> String {
-    let back = match newest_intact {
-        Some(newest) => format!(
-            "restore the newest intact generation, {newest} (SnapStore::restore_generation), and replay the log from there"
-        ),
-        None => repair::NOTHING_IS_INTACT.into(),
-    };
-    format!("if somebody edited it on purpose, FsBackend::accept_external_changes commits the edit; else {back}")
 }
 
 /// What is wrong with the open `snapshot.seq` of a generation; `None` if it holds the seq of the name.

@@ -6,8 +6,6 @@ use crate::{
     layout::{GenerationName, Layout, PARENT, PublicName, RETAINED},
     names,
     record::History,
-    repair::quoted,
-    retention::GAP_HELP,
     text_links,
 };
 use minisnap_core::{Corruption, Problem, Result};
@@ -44,10 +42,7 @@ fn of_name(disk: Disk, layout: &Layout, name: &PublicName, history: &History) ->
             };
         }
     };
-    let command = link_command(&expected, &name.path);
-    let help = if found.is_none() { format!("the next commit makes it again; or {command}") } else { command };
-    let found = Corruption::WrongLink { expected, found };
-    Ok(Some(Problem::new(name.path.display().to_string(), found).with_help(help)))
+    Ok(Some(Problem::new(name.path.display().to_string(), Corruption::WrongLink { expected, found })))
 }
 
 /// A link of ours that came back as a file with its text: readers understand it, and so does the next commit; but it stays
@@ -57,10 +52,7 @@ fn of_text(disk: Disk, path: &Path, is_ours: fn(&str) -> bool) -> Result<Option<
         return Ok(None);
     }
     let text = text_links::text_in(disk, path)?.filter(|text| is_ours(text));
-    Ok(text.map(|expected| {
-        let help = link_command(&expected, path);
-        Problem::new(path.display().to_string(), Corruption::LinkAsText { expected }).with_help(help)
-    }))
+    Ok(text.map(|expected| Problem::new(path.display().to_string(), Corruption::LinkAsText { expected })))
 }
 
 /// A history that ends too early.
@@ -75,7 +67,7 @@ fn of_gap(disk: Disk, layout: &Layout, history: &History) -> Result<Option<Probl
         Entry::Missing | Entry::File => None,
     };
     let found = wrong.map_or(gap, |found| Corruption::WrongLink { expected: expected.into(), found });
-    Ok(Some(Problem::new(path.display().to_string(), found).with_help(GAP_HELP)))
+    Ok(Some(Problem::new(path.display().to_string(), found)))
 }
 
 fn is_parent(target: &str) -> bool {
@@ -84,8 +76,4 @@ fn is_parent(target: &str) -> bool {
 
 fn is_count(target: &str) -> bool {
     target.parse::<usize>().is_ok()
-}
-
-fn link_command(target: &str, path: &Path) -> String {
-    format!("make the link again, in a shell: `ln -sfn {target} {}`", quoted(&path.display().to_string()))
 }

@@ -142,21 +142,12 @@ pub(crate) fn refuse_lost_record(
     generations.sort_by_key(|name| name.seq);
     if !generations.is_empty() {
         let generations = generations.iter().map(GenerationName::to_string).collect();
-        return Err(repair::lost_record(disk, layout, Corruption::RecordMissing { generations }));
+        return Err(repair::corrupt(disk, layout, &layout.current(), Corruption::RecordMissing { generations }));
     }
     if !found.contains(&AtName::Ours) {
         return Ok(());
     }
-    Err(MiniSnapError::Corrupt {
-        at: disk.at(&layout.current()),
-        found: Corruption::DanglingLinks,
-        help: Some(
-            "bring the folder `snapshots` back (is a disk not mounted?), or remove the links snapshot.json and \
-                 snapshot.seq to start anew"
-                .into(),
-        ),
-        intact: Vec::new(),
-    })
+    Err(MiniSnapError::corrupt(disk.at(&layout.current()), Corruption::DanglingLinks))
 }
 
 /// Versions 0.1.2 and 0.1.3 wrote one file a snapshot: a folder with such files is not empty.

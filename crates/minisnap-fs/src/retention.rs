@@ -34,12 +34,7 @@ pub(crate) fn expire(store: &Store, retain: NonZeroUsize, caller: &CallerWatch) 
     let lock = StoreLock::acquire(disk, layout, store.patience, caller)?;
     let history = History::of_current(disk, layout)?;
     if let Some((path, found)) = history.gap(layout) {
-        return Err(MiniSnapError::Corrupt {
-            at: disk.at(&path),
-            found,
-            intact: Vec::new(),
-            help: Some(GAP_HELP.into()),
-        });
+        return Err(MiniSnapError::corrupt(disk.at(&path), found));
     }
     if history.count() <= retain {
         return Ok(Vec::new());
@@ -64,8 +59,3 @@ pub(crate) fn expire(store: &Store, retain: NonZeroUsize, caller: &CallerWatch) 
     store.found_corrupt.forget_expired(&reduced);
     Ok(expired.into_iter().map(|expired| expired.generation).collect())
 }
-
-/// What a person can do about a gap in the history.
-pub(crate) const GAP_HELP: &str = "bring the missing generation's folder back, from a backup or from where it was moved; \
-                                   else nothing expires until as many generations as are retained were committed after \
-                                   the gap";

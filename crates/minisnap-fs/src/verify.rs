@@ -76,19 +76,11 @@ fn check(disk: Disk, store: &Store, history: &History) -> Result<Verification> {
         store.found_corrupt.note(name, damage.is_some());
         checked.push((name, generation, damage));
     }
-    let newest_intact =
-        checked.iter().find(|(_, _, damage)| damage.is_none()).map(|(_, generation, _)| generation.clone());
-    let is_current = |name: &GenerationName| history.newest() == Some(name);
     let generations = checked.into_iter().map(|(name, generation, damage)| match damage {
         None => VerifiedGeneration::intact(generation),
         Some(Damage { file, found }) => {
             let path = layout.generation(name).join(file);
-            let help = if is_current(name) {
-                files::help_about(newest_intact.as_ref())
-            } else {
-                HELP_ABOUT_AN_OLDER_ONE.into()
-            };
-            VerifiedGeneration::corrupt(generation, Problem::new(path.display().to_string(), found).with_help(help))
+            VerifiedGeneration::corrupt(generation, Problem::new(path.display().to_string(), found))
         }
     });
     let mut verified = Verification::new(generations.collect());
@@ -98,9 +90,6 @@ fn check(disk: Disk, store: &Store, history: &History) -> Result<Verification> {
     verified.moved_aside = moved_aside(disk, layout)?;
     Ok(verified)
 }
-
-const HELP_ABOUT_AN_OLDER_ONE: &str = "bring this file back from a backup; else nobody can go back to this generation, and \
-                                       it takes no place in the retention of a program that has met it";
 
 fn damage(disk: Disk, layout: &Layout, name: &GenerationName) -> Result<Option<Damage>> {
     match files::check_files(disk, layout, name) {

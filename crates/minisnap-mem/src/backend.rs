@@ -148,7 +148,7 @@ impl SnapshotBackend for MemBackend {
                 at,
                 found: Corruption::Other(format!("generation {generation} is corrupt, as the test planned")),
                 intact: record.history().into_iter().filter(|other| other != generation).collect(),
-                help: None,
+                unconfirmed: Vec::new(),
             }),
             Some(fault) => Err(failure(fault, Operation::Read)),
         }

@@ -78,7 +78,8 @@ impl Warm {
 }
 
 impl ObjectBackend {
-    /// The snapshots under `prefix` of `store`; the empty prefix is the whole bucket. No I/O.
+    /// The snapshots under `prefix` of `store`; the empty prefix is the whole bucket. No I/O. Its location, for errors, is
+    /// `object://STORE/PREFIX`, in which the store is as it displays itself.
     ///
     /// For stores that need nothing but a URL, options, and credentials from the environment, `open` is less to write. Give
     /// a store of your own short time-outs and few retries: a commit can wait for them.
@@ -96,8 +97,8 @@ impl ObjectBackend {
     pub fn new(store: Arc<dyn ObjectStore>, prefix: impl Into<Path>) -> Self {
         let prefix = prefix.into();
         let location = match prefix.as_ref() {
-            "" => store.to_string(),
-            prefix => format!("{store}/{prefix}"),
+            "" => format!("object://{store}"),
+            prefix => format!("object://{store}/{prefix}"),
         };
         Self::at_location(store, prefix, location)
     }

@@ -39,7 +39,7 @@ impl ObjectBackend {
     ///
     /// # Errors
     ///
-    /// [`Unsupported`](MiniSnapError::Unsupported) if a later version wrote the record;
+    /// [`NewerFormat`](MiniSnapError::NewerFormat) if a later version wrote the record;
     /// [`Backend`](MiniSnapError::Backend) if something can't be listed or copied: then the store is as it was. If the record
     /// gives no answer, the store is as it was, or it was given up. The copies stay, and calling it again is safe.
     ///

@@ -136,16 +136,7 @@ impl ObjectBackend {
         };
         self.met_corrupt(known);
         let intact = self.intact_but(known).await;
-        let back = match intact.first() {
-            Some(newest) => format!("restore the newest intact generation, {newest}, and replay the log from there"),
-            None => "no intact generation is left: restore from a backup".into(),
-        };
-        MiniSnapError::Corrupt {
-            at: self.at(Operation::Read, &path),
-            found,
-            intact,
-            help: Some(format!("{back}, or put back an earlier version of this object, if the bucket keeps versions")),
-        }
+        MiniSnapError::Corrupt { at: self.at(Operation::Read, &path), found, intact, unconfirmed: Vec::new() }
     }
 
     /// The retained generations that are whole, other than `damaged`.
@@ -169,7 +160,7 @@ impl ObjectBackend {
 fn wrong_digest(known: &Generation, digest: Digest) -> Option<Corruption> {
     match known.digest() {
         Some(_) => Corruption::of_json(known, known.size().unwrap_or_default(), digest),
-        None => Some(Corruption::Other("the commit record has no digest of it".into())),
+        None => Some(Corruption::NoDigest),
     }
 }
 

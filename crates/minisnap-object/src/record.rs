@@ -33,7 +33,7 @@ use std::{
 const NAMED: usize = 256;
 
 const TITLE: &str = "minisnap-record";
-const VERSION: u64 = 1;
+pub(crate) const VERSION: u64 = 1;
 
 /// What the commit record says. The default is a store in which nothing was published.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -65,7 +65,7 @@ enum Fate {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Unreadable {
     /// It says it is of this version, which a later minisnap wrote.
-    Version(String),
+    Newer(u64),
     /// It is damaged: what was found.
     Damaged(String),
 }
@@ -207,8 +207,10 @@ impl Record {
             Some(version) => parse_decimal(version).ok_or_else(|| damaged("its version is no number"))?,
             None => return Err(damaged("it doesn't begin with `minisnap-record`")),
         };
-        if version != VERSION {
-            return Err(Unreadable::Version(version.to_string()));
+        match version {
+            VERSION => {}
+            newer if newer > VERSION => return Err(Unreadable::Newer(newer)),
+            _ => return Err(damaged("its version is none that there was")),
         }
         let body = text.strip_suffix('\n').ok_or_else(|| damaged("its end is missing"))?;
         let mut lines = body.split('\n').skip(1);

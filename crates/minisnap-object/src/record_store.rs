@@ -4,7 +4,7 @@ use crate::{
     ObjectBackend,
     backoff::Pace,
     layout,
-    record::{Record, Unreadable},
+    record::{Record, Unreadable, VERSION},
     redact::{Source, StoreError},
 };
 use minisnap_core::{Corruption, MiniSnapError, Operation, Result};
@@ -81,16 +81,8 @@ impl ObjectBackend {
         // 3.
         generations.sort();
         generations.dedup();
-        Err(MiniSnapError::Corrupt {
-            at: self.at(operation, &self.layout.current()),
-            found: Corruption::RecordMissing { generations },
-            intact: Vec::new(),
-            help: Some(
-                "stop all writers, and put back the latest version of this object, if the bucket keeps versions; or copy \
-                 what you need of the generations elsewhere and remove them, to start anew"
-                    .into(),
-            ),
-        })
+        let at = self.at(operation, &self.layout.current());
+        Err(MiniSnapError::corrupt(at, Corruption::RecordMissing { generations }))
     }
 
     /// The record before the first file is in the store: makes an empty one if there is none.
@@ -118,7 +110,7 @@ impl ObjectBackend {
     pub(crate) async fn look_for_loss(&self, operation: Operation) -> Result<Option<Lost>> {
         match self.see(operation).await? {
             Seen::Record(_) => Ok(None),
-            Seen::Unreadable(later @ Unreadable::Version(_), _) => Err(self.unreadable(operation, later)),
+            Seen::Unreadable(newer @ Unreadable::Newer(_), _) => Err(self.unreadable(operation, newer)),
             Seen::Unreadable(Unreadable::Damaged(_), tag) => {
                 Ok(Some(Lost { look: Look { tag: Some(tag), ..Look::default() } }))
             }
@@ -171,7 +163,11 @@ impl ObjectBackend {
             let failure: Source = match timeout(within, self.look(operation)).await {
                 Ok(Ok(look)) => return Ok(look),
                 // It won't become readable by waiting.
-                Ok(Err(error @ (MiniSnapError::Corrupt { .. } | MiniSnapError::Unsupported { .. }))) => {
+                Ok(Err(
+                    error @ (MiniSnapError::Corrupt { .. }
+                    | MiniSnapError::NewerFormat { .. }
+                    | MiniSnapError::Unsupported { .. }),
+                )) => {
                     return Err(error.into());
                 }
                 Ok(Err(error)) => error.into(),
@@ -238,22 +234,8 @@ impl ObjectBackend {
     fn unreadable(&self, operation: Operation, unreadable: Unreadable) -> MiniSnapError {
         let at = self.at(operation, &self.layout.current());
         match unreadable {
-            Unreadable::Version(version) => MiniSnapError::Unsupported {
-                at,
-                what: format!("the commit record is of version {version}, which a later minisnap wrote"),
-                help: Some("use that version of minisnap, or a later one".into()),
-            },
-            Unreadable::Damaged(found) => MiniSnapError::Corrupt {
-                at,
-                found: Corruption::RecordUnreadable { found },
-                help: Some(
-                    "stop all writers, and put back the latest version of this object that isn't, if the bucket keeps \
-                         versions; each generation stands in a folder of its own beside it, as snapshot.json and \
-                         snapshot.seq, and those that the record doesn't name are removed by later writers"
-                        .into(),
-                ),
-                intact: Vec::new(),
-            },
+            Unreadable::Newer(found) => MiniSnapError::NewerFormat { at, found, supported: VERSION },
+            Unreadable::Damaged(found) => MiniSnapError::corrupt(at, Corruption::RecordUnreadable { found }),
         }
     }
 }

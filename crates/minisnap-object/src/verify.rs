@@ -54,24 +54,17 @@ impl ObjectBackend {
             return Ok(None);
         }
         let found = match wrong {
-            Wrong::Corrupt(found) => found,
+            Wrong::Corrupt(found) => {
+                self.met_corrupt(known);
+                found
+            }
             Wrong::Failed(error @ Error::PermissionDenied { .. }) => {
-                let reason = StoreError::from(&error).to_string();
-                let problem = self.problem(&path, Corruption::Unreadable { reason });
-                let help = "give the credentials the right to read this object, and to list the bucket: without that, an \
-                            object that is missing looks like this, too";
-                return Ok(Some(VerifiedGeneration::corrupt(known.clone(), problem.with_help(help))));
+                Corruption::Forbidden { reason: StoreError::from(&error).to_string() }
             }
             Wrong::Failed(error) => return Err(self.failed(Operation::Verify, &path, &error)),
         };
-        self.met_corrupt(known);
-        let aside = self.at(Operation::Verify, &self.layout.moved_aside(known.name()));
-        let help = format!(
-            "put back an earlier version of this object, if the bucket keeps versions; otherwise the next create of this \
-             process moves the generation aside, to {}",
-            aside.location()
-        );
-        Ok(Some(VerifiedGeneration::corrupt(known.clone(), self.problem(&path, found).with_help(help))))
+        let problem = Problem::new(self.at(Operation::Verify, &path).location(), found);
+        Ok(Some(VerifiedGeneration::corrupt(known.clone(), problem)))
     }
 
     async fn check_seq(&self, known: &Generation, path: &Path) -> Result<(), Wrong> {
@@ -101,9 +94,5 @@ impl ObjectBackend {
             listed.iter().filter_map(|meta| self.layout.name_of_moved_aside(&meta.location)).collect();
         let location = |name: &str| self.at(Operation::Verify, &self.layout.moved_aside(name)).location().to_owned();
         Ok(names.into_iter().map(|name| location(&name)).collect())
-    }
-
-    fn problem(&self, path: &Path, found: Corruption) -> Problem {
-        Problem::new(self.at(Operation::Verify, path).location(), found)
     }
 }

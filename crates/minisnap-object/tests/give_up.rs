@@ -26,13 +26,16 @@ async fn lost_store_is_empty_and_aside_after_giving_up() {
         lose(&bucket, missing).await;
         let aside = bucket.backend.give_up_lost_store().await.expect("it can be given up");
         assert_eq!(aside.len(), 6 + usize::from(!missing), "{aside:?}");
-        assert!(aside.iter().all(|location| location.starts_with("InMemory/app/aside-")), "{aside:?}");
+        assert!(aside.iter().all(|location| location.starts_with("object://InMemory/app/aside-")), "{aside:?}");
         let left = ["app/snapshots/current", "app/snapshots/notes.txt"];
         assert_eq!(bucket.objects("app/snapshots/").await, left);
 
         // Every object is there, as it was; and where an operator puts back a record, it is a store.
-        let folder =
-            aside[0].strip_prefix("InMemory/").and_then(|path| path.split_once("/snapshots")).expect("a store").0;
+        let folder = aside[0]
+            .strip_prefix("object://InMemory/")
+            .and_then(|path| path.split_once("/snapshots"))
+            .expect("a store")
+            .0;
         bucket.put(&Path::from(format!("{folder}/snapshots/current")), whole).await;
         let old = minisnap_object::ObjectBackend::new(bucket.store.clone(), folder);
         assert!(old.verify().await.expect("it can be checked").is_intact());
@@ -63,7 +66,7 @@ async fn readable_store_is_not_given_up() {
     // A later version can read it.
     bucket.put(&record(), "minisnap-record 2\n").await;
     let error = bucket.backend.give_up_lost_store().await.expect_err("that isn't lost");
-    assert!(matches!(error, MiniSnapError::Unsupported { .. }), "{error}");
+    assert!(matches!(error, MiniSnapError::NewerFormat { found: 2, supported: 1, .. }), "{error}");
     assert_eq!(error.at().operation(), Operation::GiveUp);
     assert_eq!(bucket.objects("").await, before);
     let empty = Bucket::open(Arc::new(Faulty::new(Fault::Slow, Arc::default())));

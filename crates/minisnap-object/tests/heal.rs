@@ -53,7 +53,7 @@ async fn corrupt_current_takes_no_place_in_the_retention() {
             assert_eq!(bucket.objects(&aside).await.len(), if missing { 1 } else { 2 }, "{met_in}");
             assert_eq!(bucket.objects(history[0].name()).await.len(), if missing { 1 } else { 2 }, "{met_in}");
             let found = bucket.backend.verify().await.expect("it can be checked");
-            assert_eq!(found.moved_aside, [format!("InMemory/app/corrupt/{}", history[0])], "{met_in}");
+            assert_eq!(found.moved_aside, [format!("object://InMemory/app/corrupt/{}", history[0])], "{met_in}");
             assert!(found.is_intact(), "{met_in}: {found:?}");
         }
     }

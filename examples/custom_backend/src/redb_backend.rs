@@ -123,16 +123,16 @@ impl SnapshotBackend for RedbBackend {
             let Some(retained) = history.iter().find(|known| **known == asked && known.seq() == asked.seq()) else {
                 return Ok(Err(MiniSnapError::Expired { at, generation: asked }));
             };
-            if let Some(json) = whole(&jsons, retained)? {
-                return Ok(Ok(json));
-            }
+            let found = match whole(&jsons, retained)? {
+                Ok(json) => return Ok(Ok(json)),
+                Err(found) => found,
+            };
             let mut intact = Vec::new();
             for generation in &history {
-                intact.extend(whole(&jsons, generation)?.map(|_| generation.clone()));
+                intact.extend(whole(&jsons, generation)?.ok().map(|_| generation.clone()));
             }
-            let found =
-                Corruption::Other(format!("the JSON of generation {retained} is missing, or isn't what was committed"));
-            Ok(Err(MiniSnapError::Corrupt { at, found, intact, help: None }))
+            let at = ErrorContext::new(Operation::Read, row(at.location(), retained));
+            Ok(Err(MiniSnapError::Corrupt { at, found, intact, unconfirmed: Vec::new() }))
         };
         self.blocking(Operation::Read, read).await
     }
@@ -175,13 +175,12 @@ impl SnapshotBackend for RedbBackend {
             let jsons = transaction.open_table(JSON)?;
             let mut generations = Vec::new();
             for generation in history(&transaction.open_table(HISTORY)?)? {
-                let found = match jsons.get(generation.name())? {
-                    None => Some(Corruption::Missing),
-                    Some(json) => Corruption::of_json(&generation, json.value().len() as u64, Digest::of(json.value())),
-                };
-                generations.push(match found {
-                    None => VerifiedGeneration::intact(generation),
-                    Some(found) => VerifiedGeneration::corrupt(generation, Problem::new(&*location, found)),
+                generations.push(match whole(&jsons, &generation)? {
+                    Ok(_) => VerifiedGeneration::intact(generation),
+                    Err(found) => {
+                        let problem = Problem::new(row(&location, &generation), found);
+                        VerifiedGeneration::corrupt(generation, problem)
+                    }
                 });
             }
             let mut verification = Verification::new(generations);
@@ -311,13 +310,23 @@ fn history(rows: &impl ReadableTable<u64, Row>) -> Result<Vec<Generation>, redb:
     rows.iter()?.rev().map(generation).collect()
 }
 
-/// The JSON of a generation, if it is there and has the digest it was published with.
+/// The location of a generation in the database at `location`.
+fn row(location: &str, generation: &Generation) -> String {
+    format!("{location}/{generation}")
+}
+
+/// The JSON of a generation, or what is wrong with it.
 fn whole(
     jsons: &impl ReadableTable<&'static str, &'static [u8]>,
     generation: &Generation,
-) -> Result<Option<Bytes>, redb::Error> {
-    let json = jsons.get(generation.name())?.map(|json| Bytes::copy_from_slice(json.value()));
-    Ok(json.filter(|json| generation.digest() == Some(Digest::of(json))))
+) -> Result<Result<Bytes, Corruption>, redb::Error> {
+    let Some(json) = jsons.get(generation.name())? else { return Ok(Err(Corruption::Missing)) };
+    let json = Bytes::copy_from_slice(json.value());
+    let found = match generation.digest() {
+        Some(_) => Corruption::of_json(generation, json.len() as u64, Digest::of(&json)),
+        None => Some(Corruption::NoDigest),
+    };
+    Ok(found.map_or(Ok(json), Err))
 }
 
 fn insert(transaction: &WriteTransaction, new: &Generation, json: &[u8]) -> Result<(), redb::Error> {

@@ -17,7 +17,6 @@ use crate::{
     commands::show::health,
     exit::{Exit, Failure, Outcome},
     explain::explain,
-    help,
     open_store::{LOOKS, Place},
     out,
     progress::Progress,
@@ -29,7 +28,7 @@ pub(crate) async fn run(args: VerifyArgs) -> Outcome {
     let mut verified = Verified::check(&place).await?;
     let verdict = verified.verdict(&place);
     match (args.form.json, args.quiet) {
-        (true, _) => out::print(&format!("{:#}\n", verified.for_programs(place.name(), verdict.as_ref())))?,
+        (true, _) => out::print(&format!("{:#}\n", verified.for_programs(&place, verdict.as_ref())))?,
         (false, true) => {
             let wrong = verified.wrong_lines();
             // Where nothing is printed, it doesn't matter who reads it.
@@ -49,6 +48,8 @@ struct Verified {
     snapshots: Vec<(Generation, Health)>,
     /// What is wrong with the store around them.
     problems: Vec<Problem>,
+    /// What is intact, and may never have been committed, newest first.
+    unconfirmed: Vec<Generation>,
     moved_aside: Vec<String>,
     /// What a collection would remove.
     expired: usize,
@@ -67,9 +68,8 @@ enum Health {
 
 struct Wrong {
     what: String,
-    help: Option<String>,
-    /// What a person may have done on purpose.
-    may_be_an_edit: bool,
+    /// In a form that advice can be made of; `None` if it is no corruption that a backend finds.
+    found: Option<Corruption>,
 }
 
 impl Verified {
@@ -102,12 +102,12 @@ impl Verified {
     }
 
     fn of(verification: Verification) -> Self {
-        let Verification { generations, problems, moved_aside, expired, orphans, .. } = verification;
+        let Verification { generations, problems, unconfirmed, moved_aside, expired, orphans, .. } = verification;
         let snapshots = generations.into_iter().map(|verified| {
-            let health = verified.problem.map_or(Health::Intact(None), |problem| Health::of(&problem));
+            let health = verified.problem.map_or(Health::Intact(None), Health::of);
             (verified.generation, health)
         });
-        Self { snapshots: snapshots.collect(), problems, moved_aside, expired, orphans, error: None }
+        Self { snapshots: snapshots.collect(), problems, unconfirmed, moved_aside, expired, orphans, error: None }
     }
 
     /// 2. Whether what is intact is JSON. What expires meanwhile is retained no more, and left out.
@@ -137,23 +137,19 @@ impl Verified {
 }
 
 impl Health {
-    fn of(problem: &Problem) -> Self {
-        let wrong = Wrong {
-            what: format!("{}: {}", problem.location, problem.found),
-            help: problem.help.clone(),
-            may_be_an_edit: help::may_be_an_edit(&problem.found),
-        };
-        match problem.found {
-            Corruption::Unreadable { .. } => Self::Unknown(wrong),
-            _ => Self::Corrupt(wrong),
-        }
+    fn of(problem: Problem) -> Self {
+        let is_unread = matches!(problem.found, Corruption::Unreadable { .. } | Corruption::Forbidden { .. });
+        let wrong = Wrong { what: problem.to_string(), found: Some(problem.found) };
+        if is_unread { Self::Unknown(wrong) } else { Self::Corrupt(wrong) }
     }
 
     fn of_error(error: MiniSnapError) -> Self {
-        let help = error.help().map(String::from);
-        let may_be_an_edit = matches!(&error, MiniSnapError::Corrupt { found, .. } if help::may_be_an_edit(found));
+        let found = match &error {
+            MiniSnapError::Corrupt { found, .. } => Some(found.clone()),
+            _ => None,
+        };
         let failure = Failure::from(error);
-        let wrong = Wrong { what: failure.what(), help, may_be_an_edit };
+        let wrong = Wrong { what: failure.what(), found };
         match failure.exit() {
             Exit::Corrupt => Self::Corrupt(wrong),
             _ => Self::Unknown(wrong),

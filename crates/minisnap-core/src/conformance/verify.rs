@@ -17,6 +17,7 @@ pub async fn intact_store_is_found_intact<T: StoreUnderTest>() {
         assert_eq!(listed, history(handle).await, "every retained generation is listed, newest first");
         assert_eq!(found.newest_intact(), listed.first(), "the current one is the newest intact one");
         assert!(found.moved_aside.is_empty(), "nothing was moved aside: {found:?}");
+        assert!(found.unconfirmed.is_empty(), "what is retained was committed: {found:?}");
     }
 }
 

@@ -1,5 +1,6 @@
 //! Where an error happened: the operation and the location.
 
+use super::MiniSnapError;
 use std::fmt;
 
 /// What was being done when something went wrong.
@@ -36,6 +37,8 @@ pub enum Operation {
     RevertExternalChanges,
     /// Moving a store aside whose commit record is lost.
     GiveUp,
+    /// Setting the commit record of a store that has lost it, or the current generation, to a generation that was chosen.
+    Reset,
 }
 
 impl fmt::Display for Operation {
@@ -56,6 +59,7 @@ impl fmt::Display for Operation {
             Self::AcceptExternalChanges => "accept external changes",
             Self::RevertExternalChanges => "revert external changes",
             Self::GiveUp => "give up",
+            Self::Reset => "go back",
         })
     }
 }
@@ -114,5 +118,66 @@ impl ErrorContext {
 impl fmt::Display for ErrorContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({})", self.operation, self.location)
+    }
+}
+
+/// The context of an error, by shared or exclusive reference: every kind has one.
+macro_rules! context {
+    ($error:expr) => {
+        match $error {
+            Self::NotFound { at, .. }
+            | Self::Expired { at, .. }
+            | Self::Stale { at, .. }
+            | Self::Conflict { at, .. }
+            | Self::WriterClosed { at }
+            | Self::Busy { at, .. }
+            | Self::StageLost { at, .. }
+            | Self::OutcomeUnknown { at, .. }
+            | Self::Io { at, .. }
+            | Self::Backend { at, .. }
+            | Self::Serde { at, .. }
+            | Self::MapKey { at, .. }
+            | Self::Unrestorable { at, .. }
+            | Self::InvalidSequence { at, .. }
+            | Self::Corrupt { at, .. }
+            | Self::NewerFormat { at, .. }
+            | Self::ExternalChange { at, .. }
+            | Self::InsideStore { at, .. }
+            | Self::Unsupported { at, .. }
+            | Self::InvalidUrl { at, .. } => at,
+        }
+    };
+}
+
+impl MiniSnapError {
+    /// What was being done, and where.
+    #[must_use]
+    pub fn at(&self) -> &ErrorContext {
+        context!(self)
+    }
+
+    /// The same error as one of another operation: for a backend that learns at its boundary which of its operations failed.
+    /// The cause of an [`OutcomeUnknown`](Self::OutcomeUnknown) is relabelled with it.
+    ///
+    /// ```
+    /// use minisnap_core::{Absence, ErrorContext, MiniSnapError, Operation};
+    ///
+    /// let at = ErrorContext::new(Operation::Read, "/var/lib/app");
+    /// let error = MiniSnapError::NotFound { at, found: Absence::Empty }.during(Operation::Restore);
+    /// assert_eq!(error.at().operation(), Operation::Restore);
+    /// ```
+    #[must_use]
+    pub fn during(mut self, operation: Operation) -> Self {
+        self.set_operation(operation);
+        self
+    }
+
+    fn set_operation(&mut self, operation: Operation) {
+        context!(self).operation = operation;
+        if let Self::OutcomeUnknown { source, .. } = self
+            && let Some(cause) = source.downcast_mut::<Self>()
+        {
+            cause.set_operation(operation);
+        }
     }
 }

@@ -19,14 +19,14 @@ impl MiniSnapError {
 impl From<MiniSnapError> for io::Error {
     fn from(error: MiniSnapError) -> Self {
         use MiniSnapError::{
-            Busy, Corrupt, Expired, ExternalChange, InsideStore, InvalidSequence, InvalidUrl, Io, MapKey, NotFound,
-            Serde, Unrestorable, Unsupported,
+            Busy, Corrupt, Expired, ExternalChange, InsideStore, InvalidSequence, InvalidUrl, Io, MapKey, NewerFormat,
+            NotFound, Serde, Unrestorable, Unsupported,
         };
         let kind = match &error {
             Io { source, .. } => source.kind(),
             NotFound { .. } | Expired { .. } => ErrorKind::NotFound,
             Busy { .. } => ErrorKind::ResourceBusy,
-            Unsupported { .. } => ErrorKind::Unsupported,
+            Unsupported { .. } | NewerFormat { .. } => ErrorKind::Unsupported,
             InvalidUrl { .. } | InsideStore { .. } | MapKey { .. } | Unrestorable { .. } => ErrorKind::InvalidInput,
             Serde { .. } | InvalidSequence { .. } | Corrupt { .. } | ExternalChange { .. } => ErrorKind::InvalidData,
             _ => ErrorKind::Other,

@@ -69,6 +69,8 @@ pub enum Corruption {
         /// The size that it has, in bytes.
         size: u64,
     },
+    /// The commit record has no digest of the JSON, so that it can't be checked.
+    NoDigest,
     /// The stored sequence number is another one than was committed.
     WrongSeq {
         /// The one that was committed.
@@ -83,6 +85,13 @@ pub enum Corruption {
         /// What is stored, shortened.
         found: String,
     },
+    /// The `snapshot.seq` of a bare pair holds no sequence number.
+    NotASeq {
+        /// What it holds instead, shortened.
+        found: String,
+    },
+    /// There is no snapshot, and more than nothing: half a bare pair.
+    NoSnapshot(Absence),
     /// The commit record is missing, and there are generations.
     RecordMissing {
         /// The names of generations, as many as are known.
@@ -119,6 +128,11 @@ pub enum Corruption {
         /// What the system said.
         reason: String,
     },
+    /// Reading it is forbidden. Where looking for it is forbidden as well, it may be missing.
+    Forbidden {
+        /// What the system said.
+        reason: String,
+    },
     /// Another program or a person wrote where only minisnap writes.
     ExternalChange(ExternalChange),
     /// Something else, in a backend's own words: a clause without a full stop.
@@ -136,6 +150,12 @@ impl Corruption {
             _ => None,
         }
     }
+
+    /// Whether somebody may have done this on purpose, with an editor: then it may be accepted.
+    #[must_use]
+    pub fn may_be_an_edit(&self) -> bool {
+        matches!(self, Self::WrongSize { .. } | Self::WrongDigest { .. } | Self::WrongSeq { .. })
+    }
 }
 
 impl fmt::Display for Corruption {
@@ -147,10 +167,13 @@ impl fmt::Display for Corruption {
             Self::WrongDigest { expected, found, size } => {
                 write!(f, "its {size} bytes have the digest {found}, not {expected} as committed")
             }
+            Self::NoDigest => f.write_str("the commit record has no digest of it"),
             Self::WrongSeq { expected, found } => write!(f, "it holds the seq {found}, not {expected} as committed"),
             Self::InvalidSeq { expected, found } => {
                 write!(f, "it holds {found}, not the seq {expected} as committed")
             }
+            Self::NotASeq { found } => write!(f, "it holds {found}, not a seq"),
+            Self::NoSnapshot(found) => found.fmt(f),
             Self::RecordMissing { generations } => {
                 f.write_str("the commit record is missing, and there are generations: ")?;
                 write_list(f, generations)
@@ -172,7 +195,7 @@ impl fmt::Display for Corruption {
             Self::HistoryGap { retained: None, found } => {
                 write!(f, "it isn't known how many snapshots are retained, and {found} are there")
             }
-            Self::Unreadable { reason } => write!(f, "it can't be read: {reason}"),
+            Self::Unreadable { reason } | Self::Forbidden { reason } => write!(f, "it can't be read: {reason}"),
             Self::ExternalChange(found) => found.fmt(f),
             Self::Other(found) => f.write_str(found),
         }

@@ -6,6 +6,7 @@ mod conversions;
 mod found;
 
 use crate::Generation;
+pub(crate) use advice::{Left, of_corruption};
 pub use context::{ErrorContext, Operation};
 pub use found::{Absence, Corruption, ExternalChange};
 use std::{io, time::Duration};
@@ -226,8 +227,20 @@ pub enum MiniSnapError {
         found: Corruption,
         /// The retained generations that were read and found intact, newest first.
         intact: Vec<Generation>,
-        /// Advice for a person about this store, where the backend has some: [`help`](MiniSnapError::help) returns it.
-        help: Option<String>,
+        /// Generations that are intact, and may never have been committed: their writer may have been killed before its
+        /// commit, newest first. Only an explicit choice may take one.
+        unconfirmed: Vec<Generation>,
+    },
+
+    /// The store was written by a later version of minisnap, whose format this one doesn't know. Nothing was changed.
+    #[error("{at}: the store has the format {found}, and this version of minisnap knows those up to {supported}")]
+    NewerFormat {
+        /// What was being done, and the path or URL of what states the format.
+        at: ErrorContext,
+        /// The format's version that the store states.
+        found: u64,
+        /// The latest that is known here.
+        supported: u64,
     },
 
     /// Another program wrote where only minisnap writes. Nothing was changed: what it wrote may be newer than the snapshot.
@@ -277,7 +290,7 @@ impl MiniSnapError {
     /// A [`Corrupt`](Self::Corrupt) error of which no more is known.
     #[must_use]
     pub fn corrupt(at: ErrorContext, found: Corruption) -> Self {
-        Self::Corrupt { at, found, intact: Vec::new(), help: None }
+        Self::Corrupt { at, found, intact: Vec::new(), unconfirmed: Vec::new() }
     }
 
     /// False only for [`OutcomeUnknown`](Self::OutcomeUnknown). After every other error of a commit, the snapshot that was
@@ -321,32 +334,6 @@ impl MiniSnapError {
                     | WouldBlock
             ),
             _ => false,
-        }
-    }
-
-    /// What was being done, and where.
-    #[must_use]
-    pub fn at(&self) -> &ErrorContext {
-        match self {
-            Self::NotFound { at, .. }
-            | Self::Expired { at, .. }
-            | Self::Stale { at, .. }
-            | Self::Conflict { at, .. }
-            | Self::WriterClosed { at }
-            | Self::Busy { at, .. }
-            | Self::StageLost { at, .. }
-            | Self::OutcomeUnknown { at, .. }
-            | Self::Io { at, .. }
-            | Self::Backend { at, .. }
-            | Self::Serde { at, .. }
-            | Self::MapKey { at, .. }
-            | Self::Unrestorable { at, .. }
-            | Self::InvalidSequence { at, .. }
-            | Self::Corrupt { at, .. }
-            | Self::ExternalChange { at, .. }
-            | Self::InsideStore { at, .. }
-            | Self::Unsupported { at, .. }
-            | Self::InvalidUrl { at, .. } => at,
         }
     }
 }

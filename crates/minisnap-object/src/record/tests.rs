@@ -146,8 +146,9 @@ fn a_writer_can_tell_that_a_sweep_was_announced() {
 #[test]
 fn a_later_version_is_told_apart_from_damage() {
     let text = after(&[1]).to_text().replace("minisnap-record 1\n", "minisnap-record 2\n");
-    assert_eq!(Record::parse(text.as_bytes()), Err(Unreadable::Version("2".into())));
-    assert_eq!(Record::parse(b"minisnap-record 2\nwhatever"), Err(Unreadable::Version("2".into())));
+    assert_eq!(Record::parse(text.as_bytes()), Err(Unreadable::Newer(2)));
+    assert_eq!(Record::parse(b"minisnap-record 2\nwhatever"), Err(Unreadable::Newer(2)));
+    assert!(matches!(Record::parse(b"minisnap-record 0\n"), Err(Unreadable::Damaged(_))));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What `verify` prints.
 
 use super::{Health, Verified};
-use crate::{exit::Failure, text};
+use crate::{exit::Failure, help, open_store::Place, text};
 use minisnap::Generation;
 use serde_json::{Value, json};
 
@@ -13,6 +13,11 @@ impl Verified {
             true => format!("{good}intact {good:#}  store\n", good = text::GOOD),
             false => self.problem_lines(),
         };
+        let unconfirmed = self.unconfirmed.iter().map(|generation| {
+            let bad = text::BAD;
+            format!("{bad}unclear{bad:#}  {}: intact, and possibly never committed\n", text::line(generation))
+        });
+        let unconfirmed: String = unconfirmed.collect();
         let aside: String = self.moved_aside.iter().map(|location| format!("aside    {location}\n")).collect();
         let garbage = match (self.expired, self.orphans) {
             (0, 0) => String::new(),
@@ -20,7 +25,7 @@ impl Verified {
                 format!("garbage  {}: {collect} removes them\n", text::garbage(expired, orphans))
             }
         };
-        [snapshots, store, aside, garbage].concat()
+        [snapshots, unconfirmed, store, aside, garbage].concat()
     }
 
     /// Only what is wrong.
@@ -37,7 +42,8 @@ impl Verified {
         self.problems.iter().map(line).collect()
     }
 
-    pub(super) fn for_programs(&self, store: &str, verdict: Option<&Failure>) -> Value {
+    pub(super) fn for_programs(&self, place: &Place, verdict: Option<&Failure>) -> Value {
+        let left = self.left();
         let snapshots = self.snapshots.iter().map(|(generation, health)| {
             let mut snapshot = text::generation(generation);
             snapshot["health"] = json!(health.word());
@@ -49,13 +55,15 @@ impl Verified {
             snapshot
         });
         let problems = self.problems.iter().map(|problem| {
-            json!({ "location": problem.location, "problem": problem.found.to_string(), "help": problem.help })
+            let help = help::of_found(&problem.found, &problem.location, place, &left);
+            json!({ "location": problem.location, "problem": problem.found.to_string(), "help": help })
         });
         json!({
-            "store": store,
+            "store": place.name(),
             "intact": verdict.is_none(),
             "snapshots": snapshots.collect::<Vec<_>>(),
             "problems": problems.collect::<Vec<_>>(),
+            "unconfirmed": self.unconfirmed.iter().map(text::generation).collect::<Vec<_>>(),
             "moved_aside": self.moved_aside,
             "expired": self.expired,
             "orphans": self.orphans,

@@ -3,7 +3,7 @@
 use super::{Health, Verified, Wrong};
 use crate::{
     exit::{Exit, Failure},
-    help,
+    help::{self, Left},
     open_store::Place,
     text,
 };
@@ -31,7 +31,8 @@ impl Verified {
             return None;
         };
         let what = format!("{}: {what}", place.name());
-        Some(Failure::new(exit, what).advice(self.help(place)).with_intact(self.intact()))
+        let failure = Failure::new(exit, what).advice(self.help(place));
+        Some(failure.with_intact(self.intact()).with_unconfirmed(self.unconfirmed.clone()))
     }
 
     /// One that is retained is not there.
@@ -41,6 +42,12 @@ impl Verified {
 
     fn corrupt(&self) -> Vec<Generation> {
         self.of_health(|health| matches!(health, Health::Corrupt(_)))
+    }
+
+    /// What the advice depends on.
+    pub(super) fn left(&self) -> Left {
+        let current = self.snapshots.first().map(|(generation, _)| generation.clone());
+        Left { current, intact: self.intact(), unconfirmed: self.unconfirmed.clone() }
     }
 
     fn intact(&self) -> Vec<Generation> {
@@ -63,37 +70,35 @@ impl Verified {
             };
             return then.map_or_else(|| first.into(), |then| format!("{first}; then: {then}"));
         }
-        self.help_about_snapshots(place).unwrap_or_else(|| self.help_about_the_store())
+        self.help_about_snapshots(place).unwrap_or_else(|| self.help_about_the_store(place))
     }
 
-    fn help_about_the_store(&self) -> String {
-        let mut advice: Vec<&str> = Vec::new();
-        for help in self.problems.iter().filter_map(|problem| problem.help.as_deref()) {
+    /// Each advice once.
+    fn help_about_the_store(&self, place: &Place) -> String {
+        let (left, mut advice) = (self.left(), Vec::new());
+        for problem in &self.problems {
+            let help = help::of_found(&problem.found, &problem.location, place, &left);
             if !advice.contains(&help) {
                 advice.push(help);
             }
         }
-        match advice.as_slice() {
-            [] => "the next commit makes the links again".into(),
-            advice => advice.join("; "),
-        }
+        advice.join("; ")
     }
 
     /// `None` if all snapshots are intact.
     fn help_about_snapshots(&self, place: &Place) -> Option<String> {
-        let (corrupt, intact) = (self.corrupt(), self.intact());
-        let current = &self.snapshots.first()?.0;
-        let Wrong { help, may_be_an_edit, .. } = self.snapshots.iter().find_map(|(_, health)| health.wrong())?;
-        Some(if corrupt.is_empty() {
-            let see_to_it = || "see to the path, its permissions and the disk; then try again".into();
-            help.clone().unwrap_or_else(see_to_it)
-        } else if intact.first() == Some(current) {
-            format!(
+        let (corrupt, left) = (self.corrupt(), self.left());
+        let Wrong { found, .. } = self.snapshots.iter().find_map(|(_, health)| health.wrong())?;
+        Some(match found {
+            Some(found @ Corruption::Forbidden { .. }) if corrupt.is_empty() => {
+                help::of_found(found, place.name(), place, &left)
+            }
+            _ if corrupt.is_empty() => "see to the path, its permissions and the disk; then try again".into(),
+            _ if left.intact.first() == left.current.as_ref() => format!(
                 "the current snapshot is intact: there is nothing to go back from; but {} can't be gone back to",
                 text::seqs(&corrupt)
-            )
-        } else {
-            help::of_generation(place, current, &intact, *may_be_an_edit)
+            ),
+            found => help::of_generation(place, &left, found.as_ref().is_some_and(Corruption::may_be_an_edit)),
         })
     }
 }
