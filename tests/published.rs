@@ -202,7 +202,7 @@ async fn at_every_instant_of_the_adoption_it_restores_the_same_pair() {
         adopt(&dir).await;
         let (found, count) = watch.end();
         assert_eq!(found, result(seq)[1..], "it found something else on the way");
-        assert_eq!(names(&dir.join("snapshots")).len(), 3, "current, .lock and what was adopted");
+        assert_eq!(names(&dir.join("snapshots")).len(), 4, "current, format, .lock and what was adopted");
         restores += count;
     }
     println!("{ADOPTIONS} adoptions, watched by {restores} restores");

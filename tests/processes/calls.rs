@@ -12,8 +12,9 @@ use tokio::runtime::{Builder, Runtime};
 ///
 /// 16 of them are for what is retained: the seq of each generation is read, since a corrupt one takes no place in the
 /// retention; whether fewer are retained by now is read again under the lock; and what is removed is looked at for the mark
-/// of a corrupt one.
-const CREATE: usize = 117;
+/// of a corrupt one. Each time that the commit record is read, so is the version of the format. Six look at the modes of the
+/// generation before and give them to this one; six ask whose the store is, since root is to make nothing of its own there.
+const CREATE: usize = 129;
 const RESTORE: usize = 21;
 /// How many more there may be by chance: of threads that wait for one another.
 const CHANCE: usize = 2;

@@ -202,5 +202,5 @@ fn leave_debris(dir: &Path) {
         symlink("2", folder.join("retained")).expect("a link");
     }
     symlink(current, snapshots.join(".next")).expect("a link");
-    assert_eq!(names(&snapshots).len(), 7, "with current, .lock and two generations");
+    assert_eq!(names(&snapshots).len(), 8, "with current, format, .lock and two generations");
 }

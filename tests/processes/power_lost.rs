@@ -1,7 +1,7 @@
 //! Power losses at any moment of a process: what it did is recorded from outside, call by call, and every state that the
 //! disk may be in afterwards is laid out and looked at.
 //!
-//! minisnap-fs's own crash tests do the same of what its `disk.rs` says it did, and go much further into the cases. This
+//! minisnap-fs's own crash tests do the same of what its `sys/` says it did, and go much further into the cases. This
 //! is the same without its help: every call that the whole program makes.
 
 use super::recorded::recorded;

@@ -1,20 +1,16 @@
 //! The backend's face: the trait, and how its blocking work gets off the runtime.
 
 use crate::{
-    commit,
-    disk::Disk,
-    external_changes, give_up,
-    healing::FoundCorrupt,
-    layout::Layout,
-    lock::{Caller, CallerWatch},
+    caller::{Caller, CallerWatch},
+    commit, diagnosis, expire,
     read::{self, Opened},
-    retention,
     stage::Stage,
+    store_dir::StoreDir,
     verify,
 };
 use minisnap_core::{
-    Bytes, ChunkStream, Collected, CommitOptions, Committed, Digest, ErrorContext, Generation, MiniSnapError,
-    Operation, Result, SnapshotBackend, StagedSnapshot, Verification, async_trait, run_blocking,
+    Bytes, ChunkStream, Collected, CommitOptions, Committed, ErrorContext, Generation, MiniSnapError, Operation,
+    Result, SnapshotBackend, StagedSnapshot, Verification, async_trait, run_blocking,
 };
 use std::{
     io,
@@ -33,19 +29,10 @@ use std::{
 pub struct FsBackend {
     dir: PathBuf,
     location: String,
-    store: Store,
+    store: StoreDir,
     /// Why the path could not be resolved when this was made: the same error from every operation, for ever. Else what comes
     /// later would be in another folder than what came before.
     unresolved: Option<Arc<io::Error>>,
-}
-
-/// What the parts of the backend need to know of it.
-#[derive(Debug, Clone)]
-pub(crate) struct Store {
-    pub(crate) layout: Layout,
-    /// How long to wait for the lock.
-    pub(crate) patience: Duration,
-    pub(crate) found_corrupt: FoundCorrupt,
 }
 
 impl FsBackend {
@@ -65,9 +52,7 @@ impl FsBackend {
             Err(error) => (folder.into(), Some(Arc::new(error))),
         };
         let location = absolute.display().to_string();
-        let layout = Layout::new(absolute);
-        let patience = Self::DEFAULT_BUSY_TIMEOUT;
-        let store = Store { layout, patience, found_corrupt: FoundCorrupt::default() };
+        let store = StoreDir::new(absolute, Self::DEFAULT_BUSY_TIMEOUT);
         Self { dir, location, store, unresolved }
     }
 
@@ -79,7 +64,7 @@ impl FsBackend {
     /// thread of the runtime's blocking pool (512 unless set); readers need one, too.
     #[must_use]
     pub fn with_busy_timeout(mut self, timeout: Duration) -> Self {
-        self.store.patience = timeout;
+        self.store.busy_timeout = timeout;
         self
     }
 
@@ -89,114 +74,41 @@ impl FsBackend {
         &self.dir
     }
 
-    /// Accepts an external change: commits what `snapshot.json` and `snapshot.seq` hold now as the newest generation. Call it
-    /// on [`Corrupt`](MiniSnapError::Corrupt) after an edit on purpose, or on
-    /// [`ExternalChange`](MiniSnapError::ExternalChange).
-    ///
-    /// It reads what `cat snapshot.json` and `cat snapshot.seq` show. If the files were replaced (`sed -i`, most editors, an
-    /// old version of this program), the intact generation that was current stays in the history as the parent. If the
-    /// generation itself was edited in place, the new generation replaces it. No other generation expires.
-    ///
-    /// Returns `None` if there was nothing to accept.
-    ///
-    /// # Errors
-    ///
-    /// [`Serde`](MiniSnapError::Serde) if `snapshot.json` isn't JSON, [`InvalidSequence`](MiniSnapError::InvalidSequence) if
-    /// `snapshot.seq` holds no sequence number: nothing is changed then. [`OutcomeUnknown`](MiniSnapError::OutcomeUnknown) as
-    /// for a commit.
-    ///
-    /// # Cancel safety
-    ///
-    /// If the future is dropped before the call holds the store's lock, nothing is committed, then or later. If it is dropped
-    /// while the call holds the lock, the change may be accepted or not. Other writers wait for the lock until that is settled.
-    pub async fn accept_external_changes(&self) -> Result<Option<Committed>> {
-        self.blocking(Operation::AcceptExternalChanges, |store, caller| external_changes::accept(store, None, caller))
-            .await
-    }
-
-    /// Like [`accept_external_changes`](Self::accept_external_changes), but only if the files still hold what was reviewed:
-    /// this seq, and JSON with this digest. The bytes that are compared are the bytes that are committed.
-    ///
-    /// # Errors
-    ///
-    /// [`ExternalChange`](MiniSnapError::ExternalChange) if a file was changed since; nothing is changed then. Else those of
-    /// [`accept_external_changes`](Self::accept_external_changes).
-    ///
-    /// # Cancel safety
-    ///
-    /// As with [`accept_external_changes`](Self::accept_external_changes).
-    pub async fn accept_external_changes_if(&self, seq: u64, digest: Digest) -> Result<Option<Committed>> {
-        self.blocking(Operation::AcceptExternalChanges, move |store, caller| {
-            external_changes::accept(store, Some((seq, digest)), caller)
-        })
-        .await
-    }
-
-    /// Reverts an external change: moves the files of another program aside, and restores the links to the snapshot that was
-    /// committed last. Call it on [`ExternalChange`](MiniSnapError::ExternalChange) to discard the change.
-    ///
-    /// Returns the new paths, `snapshot.json.aside-…` and `snapshot.seq.aside-…` in the same folder. The store never touches
-    /// these files again.
-    ///
-    /// # Errors
-    ///
-    /// [`Io`](MiniSnapError::Io) and [`Busy`](MiniSnapError::Busy).
-    ///
-    /// # Cancel safety
-    ///
-    /// If the future is dropped before the call holds the store's lock, nothing is moved, then or later. If it is dropped
-    /// while the call holds the lock, the files may be moved aside or not. Other writers wait for the lock until that is
-    /// settled.
-    pub async fn revert_external_changes(&self) -> Result<Vec<PathBuf>> {
-        self.blocking(Operation::RevertExternalChanges, external_changes::revert).await
-    }
-
-    /// Gives up a store whose commit record is missing or can't be understood, so that the folder is an empty store and the
-    /// next create works: for a program that can get its state elsewhere, such as a replica that has peers. Nothing is deleted.
-    /// `snapshots` is moved to `snapshots.aside-…`, and `snapshot.json` and `snapshot.seq` to names like it. The store never
-    /// touches them again.
-    ///
-    /// Returns the new paths. A store that can be read is left as it is, and the list is empty, also if a generation in it is
-    /// corrupt: a create heals that.
-    ///
-    /// # Errors
-    ///
-    /// [`Io`](MiniSnapError::Io), [`Busy`](MiniSnapError::Busy), and [`ExternalChange`](MiniSnapError::ExternalChange) where
-    /// nothing is lost and something else stands in the way. After an error, call it again: it does the rest.
-    ///
-    /// # Cancel safety
-    ///
-    /// If the future is dropped before the call holds the store's lock, nothing is moved, then or later; an empty `snapshots`
-    /// folder may be made where there was none. If it is dropped while the call holds the lock, the store may be given up or
-    /// not. The same call again does the rest.
-    pub async fn give_up_lost_store(&self) -> Result<Vec<PathBuf>> {
-        self.blocking(Operation::GiveUp, give_up::give_up).await
-    }
-
-    async fn blocking<T: Send + 'static>(
+    /// Does an operation, off the runtime.
+    pub(crate) async fn blocking<T: Send + 'static>(
         &self,
         operation: Operation,
-        work: impl FnOnce(&Store, &CallerWatch) -> Result<T> + Send + 'static,
+        work: impl FnOnce(&StoreDir, &CallerWatch) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let (at, store) = (ErrorContext::new(operation, self.location.clone()), self.store.clone());
         if let Some(error) = &self.unresolved {
-            let source = io::Error::new(error.kind(), Arc::clone(error));
+            let (at, source) = (self.at(operation), io::Error::new(error.kind(), Arc::clone(error)));
             return Err(MiniSnapError::Io { at, action: "resolve the path against the working directory", source });
         }
-        blocking(at, move |caller| work(&store, caller)).await
+        blocking(self.at(operation), self.store.clone(), work).await
+    }
+
+    fn at(&self, operation: Operation) -> ErrorContext {
+        ErrorContext::new(operation, self.location.clone())
     }
 }
 
 /// Runs `work` on the runtime's blocking pool, all of an operation in one go. If the future is dropped, the work is told
 /// that its caller is gone, and its result is dropped when it comes.
+///
+/// Here the errors leave: they learn which operation failed, and what of the store is intact.
 async fn blocking<T: Send + 'static>(
     at: ErrorContext,
-    work: impl FnOnce(&CallerWatch) -> Result<T> + Send + 'static,
+    store: StoreDir,
+    work: impl FnOnce(&StoreDir, &CallerWatch) -> Result<T> + Send + 'static,
 ) -> Result<T> {
-    let caller = Caller::default();
+    let (caller, operation) = (Caller::default(), at.operation());
     let watch = caller.watch();
-    let done = run_blocking(move || work(&watch)).await;
-    done.unwrap_or_else(|source| Err(MiniSnapError::Io { at, action: "run on the blocking pool", source }))
+    let done = run_blocking(move || {
+        #[cfg(test)]
+        let _operation = crate::crash_tests::during(operation);
+        work(&store, &watch).map_err(|error| diagnosis::complete(&store, error).during(operation))
+    });
+    done.await.unwrap_or_else(|source| Err(MiniSnapError::Io { at, action: "run on the blocking pool", source }))
 }
 
 #[async_trait]
@@ -206,16 +118,19 @@ impl SnapshotBackend for FsBackend {
     }
 
     async fn current(&self) -> Result<Option<Generation>> {
-        if self.unresolved.is_none()
-            && let Some(generation) = read::current_by_record(&self.store.layout)?
-        {
-            return Ok(Some(generation));
+        if self.unresolved.is_none() {
+            match read::current_by_record(&self.store) {
+                Ok(Some(generation)) => return Ok(Some(generation)),
+                // To look for what is left takes long.
+                Ok(None) | Err(MiniSnapError::Corrupt { .. }) => {}
+                Err(error) => return Err(error.during(Operation::Current)),
+            }
         }
-        self.blocking(Operation::Current, |store, _| read::current(&store.layout)).await
+        self.blocking(Operation::Current, |store, _| read::current(store)).await
     }
 
     async fn history(&self) -> Result<Vec<Generation>> {
-        self.blocking(Operation::History, |store, _| read::history(&store.layout)).await
+        self.blocking(Operation::History, |store, _| read::history(store)).await
     }
 
     async fn read(&self, generation: &Generation) -> Result<Bytes> {
@@ -225,24 +140,23 @@ impl SnapshotBackend for FsBackend {
 
     async fn stage(&self, seq: u64) -> Result<Box<dyn StagedSnapshot>> {
         let stage = self.blocking(Operation::Stage, move |store, caller| commit::begin(store, seq, caller)).await?;
-        Ok(Box::new(FsStaged { store: self.store.clone(), stage }))
+        Ok(Box::new(FsStaged { location: self.location.clone(), stage }))
     }
 
     async fn read_chunks(&self, generation: &Generation) -> Result<ChunkStream> {
         let generation = generation.clone();
         let opened = self.blocking(Operation::Read, move |store, _| read::open(store, &generation)).await?;
-        let (at, store) = (ErrorContext::new(Operation::Read, self.location()), self.store.clone());
+        let (at, store) = (self.at(Operation::Read), self.store.clone());
         Ok(match opened {
             Opened::BarePair(json) => ChunkStream::from_bytes(json.into()),
             Opened::Generation(json) => ChunkStream::unfold(*json, move |json| {
-                let store = store.clone();
-                blocking(at.clone(), move |_| json.next_piece(&store))
+                blocking(at.clone(), store.clone(), move |store, _| json.next_piece(store))
             }),
         })
     }
 
     async fn expire(&self, retain: NonZeroUsize) -> Result<Vec<Generation>> {
-        self.blocking(Operation::Expire, move |store, caller| retention::expire(store, retain, caller)).await
+        self.blocking(Operation::Expire, move |store, caller| expire::expire(store, retain, caller)).await
     }
 
     async fn verify(&self) -> Result<Verification> {
@@ -256,13 +170,25 @@ impl SnapshotBackend for FsBackend {
 
 #[derive(Debug)]
 struct FsStaged {
-    store: Store,
+    location: String,
     stage: Stage,
+}
+
+impl FsStaged {
+    /// The rest of the stage's life, as a part of this operation.
+    async fn finish<T: Send + 'static>(
+        self,
+        operation: Operation,
+        work: impl FnOnce(Stage, &CallerWatch) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (at, store) = (ErrorContext::new(operation, self.location), self.stage.store().clone());
+        blocking(at, store, move |_, caller| work(self.stage, caller)).await
+    }
 }
 
 impl io::Write for FsStaged {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.stage.write(bytes).map_err(io::Error::from)
+        self.stage.write(bytes).map_err(|error| io::Error::from(error.during(Operation::Write)))
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -278,13 +204,10 @@ impl StagedSnapshot for FsStaged {
     }
 
     async fn commit(self: Box<Self>, options: CommitOptions) -> Result<Committed> {
-        let at = ErrorContext::new(Operation::Commit, self.store.layout.dir().display().to_string());
-        blocking(at, move |caller| commit::commit(&self.store, self.stage, &options, caller)).await
+        self.finish(Operation::Commit, move |stage, caller| commit::commit(stage, &options, caller)).await
     }
 
-    async fn discard(mut self: Box<Self>) -> Result<()> {
-        let at = ErrorContext::new(Operation::Discard, self.store.layout.dir().display().to_string());
-        self.stage.set_disk(Disk::new(Operation::Discard));
-        blocking(at, move |_| self.stage.remove()).await
+    async fn discard(self: Box<Self>) -> Result<()> {
+        self.finish(Operation::Discard, |stage, _| stage.remove()).await
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! 1. Make the folders that are missing. As long as nothing was published: sync the folder and every ancestor up to the
 //!    mount point, whoever made them, since another process may have been killed before its sync.
-//! 2. Under `.lock`: settle what stands at the two names (`migrate.rs`); remove stages and generations that aren't retained
+//! 2. Under `.lock`: settle what stands at the two names (`settle.rs`); remove stages and generations that aren't retained
 //!    and whose writer is gone, here, so that a full disk can recover (generations only once the commit record is synced:
 //!    whoever replaced it may have been killed before that); make a fresh stage, locked for as long as its writer lives.
 //!    Then, unlocked, the JSON is written to it, digested on the way; and at last `snapshot.seq`, and the links to the
@@ -22,90 +22,82 @@
 //! removed. After it nothing fails: what can't be removed waits for the next publish.
 
 use crate::{
-    backend::Store,
-    disk::Disk,
-    expire::{self, RecordSync},
+    caller::CallerWatch,
+    garbage::{self, RecordSync},
     healing::Base,
-    layout::{GenerationName, Layout},
-    lock::{CallerWatch, StoreLock},
-    migrate,
-    record::{self, CommitRecord, History},
-    replace_record,
+    history::{self, History},
+    layout::{CommitRecord, GenerationName},
+    lock::StoreLock,
+    modes::Modes,
+    record, replace_record, settle,
     stage::Stage,
+    store_dir::StoreDir,
+    sys,
 };
-use minisnap_core::{Collected, CommitOptions, Committed, ErrorContext, MiniSnapError, Operation, Result, events};
-use std::{num::NonZeroUsize, path::Path};
+use minisnap_core::{Collected, CommitOptions, Committed, MiniSnapError, Result, events};
+use std::num::NonZeroUsize;
 
 /// Steps 1 and 2, as far as an empty stage.
-pub(crate) fn begin(store: &Store, seq: u64, caller: &CallerWatch) -> Result<Stage> {
-    let (disk, layout) = (Disk::new(Operation::Stage), &store.layout);
+pub(crate) fn begin(store: &StoreDir, seq: u64, caller: &CallerWatch) -> Result<Stage> {
     // 1.
-    make_folders(disk, layout)?;
+    make_folders(store)?;
     // 2.
-    let lock = StoreLock::acquire(disk, layout, store.patience, caller)?;
-    let current = migrate::settle(disk, layout, &lock)?;
+    let lock = StoreLock::acquire(store, caller)?;
+    let current = settle::settle(store, &lock)?;
     // What is left over is in nobody's way but on a full disk, and there the next call says so.
-    let cleaned = History::from(disk, layout, current.as_ref())
-        .and_then(|history| expire::clean(disk, layout, &lock, &history, RecordSync::Unknown));
+    let cleaned = History::from(store, current.as_ref())
+        .and_then(|history| garbage::clean(store, &lock, &history, RecordSync::Unknown));
     events::best_effort("remove garbage", cleaned);
-    let mut stage = Stage::create(disk, layout, seq)?;
-    stage.set_disk(Disk::new(Operation::Write));
-    Ok(stage)
+    Stage::create(store, seq, current.is_none())
 }
 
 /// The rest of step 2, and steps 3 to 7.
-pub(crate) fn commit(
-    store: &Store,
-    mut stage: Stage,
-    options: &CommitOptions,
-    caller: &CallerWatch,
-) -> Result<Committed> {
-    let (disk, layout, retain) = (Disk::new(Operation::Commit), &store.layout, options.retain());
-    stage.set_disk(disk);
+pub(crate) fn commit(mut stage: Stage, options: &CommitOptions, caller: &CallerWatch) -> Result<Committed> {
+    let (store, retain) = (stage.store().clone(), options.retain());
     // 2.
-    let expected = record::read(disk, layout)?.into_current();
-    let foreseen = History::from(disk, layout, expected.as_ref())?;
-    let base = Base::over(disk, store, &foreseen, retain)?;
-    stage.complete(base.parent.as_ref(), base.retained)?;
+    let expected = record::read(&store)?.into_current();
+    let foreseen = History::from(&store, expected.as_ref())?;
+    let base = Base::over(&store, &foreseen, retain)?;
+    stage.complete(base.parent.as_ref(), base.retained, Modes::after(&store, expected.as_ref())?)?;
     // 3.
     let name = stage.move_to_new_name()?;
     // 4.
     stage.sync()?;
     // 5.
-    let lock = StoreLock::acquire(disk, layout, store.patience, caller)?;
-    let current = migrate::settle(disk, layout, &lock)?;
+    let lock = StoreLock::acquire(&store, caller)?;
+    let current = settle::settle(&store, &lock)?;
     let is_current = current.as_ref().map(GenerationName::to_generation);
-    let holds = options.precondition().evaluate(stage.seq(), is_current.as_ref(), &at(disk, layout));
+    let holds = options.precondition().evaluate(stage.seq(), is_current.as_ref(), &sys::at(store.path()));
     if let Err(MiniSnapError::Stale { .. }) = &holds {
         // Its writer may have been killed before its sync, or that failed; and the error says that it is durable.
-        replace_record::renew(disk, layout, &lock, current.as_ref())?;
+        replace_record::renew(&store, &lock, current.as_ref())?;
     }
     holds?;
     // A generation's history is what it was committed over. Only how many of it are retained may have been reduced since.
     let is_as_foreseen = current == expected
         && match &current {
-            Some(current) => record::retained_by(disk, layout, current)? == foreseen.count(),
+            Some(current) => history::retained_by(&store, current)? == foreseen.count(),
             None => true,
         };
     let base = if is_as_foreseen {
         base
     } else {
-        let before = History::from(disk, layout, current.as_ref())?;
-        let base = Base::over(disk, store, &before, retain)?;
+        let before = History::from(&store, current.as_ref())?;
+        let base = Base::over(&store, &before, retain)?;
         stage.relink(base.parent.as_ref(), base.retained)?;
         base
     };
-    let generation = record::describe(disk, layout, &name)?;
-    base.mark_left_out(disk, layout)?;
+    let generation = history::describe(&store, &name)?;
+    base.mark_left_out(&store)?;
     // 6.
-    replace_record::swap(disk, layout, &lock, &mut stage, &name)
-        .map_err(|failure| failure.of_publishing(disk, layout, &name, current.as_ref()))?;
+    replace_record::swap(&lock, &mut stage, &name)
+        .map_err(|failure| failure.of_commit(&store, &name, current.as_ref()))?;
     // 7.
     let retained = NonZeroUsize::new(base.retained).unwrap_or(retain);
     let committed = Committed::new(generation, &base.older, retained);
-    let cleaned = base.with(disk, layout, &name).and_then(|history| {
-        store.found_corrupt.forget_expired(&history);
-        expire::clean(disk, layout, &lock, &history, RecordSync::Done)
+    let cleaned = base.with(&store, &name).and_then(|history| {
+        store.found_corrupt.retain(&history.retained);
+        garbage::clean(&store, &lock, &history, RecordSync::Done)
     });
     events::best_effort("remove expired generations", cleaned);
     drop(stage);
@@ -114,41 +106,23 @@ pub(crate) fn commit(
 }
 
 /// Removes, now, what dead writers left, expired generations among it. Returns how many this removed.
-pub(crate) fn collect_garbage(store: &Store, caller: &CallerWatch) -> Result<Collected> {
-    let (disk, layout) = (Disk::new(Operation::CollectGarbage), &store.layout);
-    if record::read(disk, layout)? == CommitRecord::Absent {
-        // Nothing was ever staged here; a plain pair is left to the first publish.
+pub(crate) fn collect_garbage(store: &StoreDir, caller: &CallerWatch) -> Result<Collected> {
+    if record::read(store)? == CommitRecord::Absent {
+        // Nothing was ever staged here; a bare pair is left to the first commit.
         return Ok(Collected::default());
     }
-    let lock = StoreLock::acquire(disk, layout, store.patience, caller)?;
-    let history = History::of_current(disk, layout)?;
+    let lock = StoreLock::acquire(store, caller)?;
+    let history = History::of_current(store)?;
     // Known before the first is removed: then its link is gone.
-    let expired = events::best_effort("tell what expired from orphans", history.expired(disk, layout));
-    let removed = expire::clean(disk, layout, &lock, &history, RecordSync::Unknown)?;
-    Ok(expire::tally(&removed, &expired.unwrap_or_default()))
+    let expired = events::best_effort("tell what expired from orphans", history.expired(store));
+    let removed = garbage::clean(store, &lock, &history, RecordSync::Unknown)?;
+    Ok(garbage::tally(&removed, &expired.unwrap_or_default()))
 }
 
-fn make_folders(disk: Disk, layout: &Layout) -> Result<()> {
-    if let CommitRecord::Current(_) = record::read(disk, layout)? {
+fn make_folders(store: &StoreDir) -> Result<()> {
+    if let CommitRecord::Current(_) = record::read(store)? {
         return Ok(());
     }
-    disk.create_folders(&layout.snapshots())?;
-    sync_with_ancestors(disk, layout.dir())
-}
-
-/// Syncs a folder and those above it, up to the mount point, or until one may not be opened: whoever made that one has
-/// more rights than this process, and is not in the middle of making this store.
-pub(crate) fn sync_with_ancestors(disk: Disk, folder: &Path) -> Result<()> {
-    let folder = disk.canonical(folder)?;
-    let device = disk.device(&folder)?;
-    for ancestor in folder.ancestors() {
-        if disk.device(ancestor)? != device || !disk.sync_folder_if_allowed(ancestor)? {
-            break;
-        }
-    }
-    Ok(())
-}
-
-fn at(disk: Disk, layout: &Layout) -> ErrorContext {
-    disk.at(layout.dir())
+    store.create_folders()?;
+    store.sync_with_ancestors()
 }

@@ -1,117 +1,62 @@
-//! Removing what is not retained: expired generations, and what dead writers left. What is corrupt is moved aside.
+//! Reducing the retention without a commit.
 //!
-//! What is to go is decided under `.lock`, and for good: what isn't retained by a durable commit record is never retained
-//! again by a writer. It goes under the same lock, before the call that decided it answers.
+//! 1. If nothing expires, change nothing. An earlier call may have been killed before its sync, so what says that nothing
+//!    expires is synced.
+//! 2. Take `.lock`. If the caller is gone, stop. Read the history again: one that isn't whole is refused, since what lies
+//!    beyond the gap may be all that is left. Corrupt generations aren't counted (`healing.rs`).
+//! 3. Replace the link `retained` in the current generation, in one step, and sync its folder. Then make the commit record
+//!    durable: its writer may have been killed before its sync, and after a power loss an older one would need what expires.
+//! 4. Remove the expired generations. What can't be removed waits for the next writer.
+//!
+//! A failure before the rename in step 3 leaves all retained; after it, all are retained or all expired, and nothing is removed.
 
 use crate::{
-    disk::Disk,
+    caller::CallerWatch,
+    garbage::{self, RecordSync},
     healing,
-    layout::{GENERATION_ENTRIES, GenerationName, Layout, NEXT, is_stage, moved_aside},
-    lock::{StoreLock, is_writer_gone, is_writer_seen},
-    record::History,
-    replace_record,
+    history::{self, History},
+    lock::StoreLock,
+    store_dir::StoreDir,
+    sys,
 };
-use minisnap_core::{Collected, Result};
-use std::{collections::HashSet, path::Path};
+use minisnap_core::{Generation, MiniSnapError, Result, events};
+use std::num::NonZeroUsize;
 
-/// How far the commit record has come that says what is current.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum RecordSync {
-    Done,
-    /// Its writer may have been killed before its sync: what it retired may be current again after a power loss.
-    Unknown,
-}
-
-/// Removes every stage whose writer is gone, and every generation that isn't of the current `history` and whose writer is
-/// gone. Returns the names of what was removed. What can't be removed is passed over; the first such error is returned.
-///
-/// A history that isn't whole protects every generation: what lies beyond the gap may be all that is left of it. Only names
-/// of the layout's grammar are touched, and of a folder only the files that are known. No generation is removed before the
-/// commit record that retires it is durable.
-pub(crate) fn clean(
-    disk: Disk,
-    layout: &Layout,
-    lock: &StoreLock,
-    history: &History,
-    mut sync: RecordSync,
-) -> Result<Vec<String>> {
-    let retained = history.names();
-    let mut remove = |name: &str| {
-        let folder = layout.snapshots().join(name);
-        if name == NEXT {
-            // Only ever there while somebody holds the lock, and that is this writer.
-            return disk.remove(&folder).map(|()| false);
-        }
-        if !is_garbage(name, &retained, history) || !is_writer_gone(disk, &folder) {
-            return Ok(false);
-        }
-        let is_marked = healing::is_marked(disk, &folder)?;
-        if sync == RecordSync::Unknown && !is_stage(name) {
-            renew(disk, layout, lock, history)?;
-            sync = RecordSync::Done;
-        }
-        if is_marked {
-            return disk.rename(&folder, &moved_aside(&folder)).map(|()| false);
-        }
-        remove_generation(disk, &folder)
-    };
-    let (mut removed, mut result) = (Vec::new(), Ok(()));
-    for name in disk.names_in(&layout.snapshots())? {
-        match remove(&name) {
-            Ok(true) => removed.push(name),
-            Ok(false) => {}
-            Err(error) => result = result.and(Err(error)),
-        }
+/// Retains the newest `retain` generations, and returns those that expired, newest first.
+pub(crate) fn expire(store: &StoreDir, retain: NonZeroUsize, caller: &CallerWatch) -> Result<Vec<Generation>> {
+    let retain = retain.get();
+    // 1.
+    let history = History::of_current(store)?;
+    let Some(newest) = history.newest() else { return Ok(Vec::new()) };
+    if history.is_whole() && history.count() <= retain && history::sync_retained(store, newest)? {
+        return Ok(Vec::new());
     }
-    result.map(|()| removed)
-}
-
-/// How many a collection would remove now. Takes no lock: a living writer's are left out as far as they are
-/// [seen](is_writer_seen).
-pub(crate) fn count(disk: Disk, layout: &Layout, history: &History) -> Result<Collected> {
-    let (expired, retained) = (history.expired(disk, layout)?, history.names());
-    let mut garbage = Vec::new();
-    for name in disk.names_in(&layout.snapshots())? {
-        let folder = layout.snapshots().join(&name);
-        if is_garbage(&name, &retained, history) && disk.is_folder(&folder)? && !is_writer_seen(disk, &folder)? {
-            garbage.push(name);
-        }
+    // 2.
+    let lock = StoreLock::acquire(store, caller)?;
+    let history = History::of_current(store)?;
+    if let Some((path, found)) = history.gap(store) {
+        return Err(MiniSnapError::corrupt(sys::at(&path), found));
     }
-    Ok(tally(&garbage, &expired))
-}
-
-/// How many of these names are of generations that `expired`, and how many of what was never committed.
-pub(crate) fn tally(names: &[String], expired: &HashSet<GenerationName>) -> Collected {
-    let has_expired = |name: &&String| GenerationName::parse(name).is_some_and(|name| expired.contains(&name));
-    let count = names.iter().filter(has_expired).count();
-    Collected::new(count, names.len() - count)
-}
-
-/// Makes durable what says that others aren't retained, whoever placed it: the number in the current generation, which a
-/// killed [`retention::expire`](crate::retention::expire) may have reduced, and the commit record.
-pub(crate) fn renew(disk: Disk, layout: &Layout, lock: &StoreLock, history: &History) -> Result<()> {
-    if let Some(newest) = history.newest() {
-        replace_record::set_retained(disk, layout, lock, newest, history.count())?;
+    if history.count() <= retain {
+        return Ok(Vec::new());
     }
-    replace_record::renew(disk, layout, lock, history.newest())
-}
-
-/// Whether it is a stage, or a generation that isn't retained.
-fn is_garbage(name: &str, retained: &HashSet<&str>, history: &History) -> bool {
-    let is_unretained = || history.is_whole() && !retained.contains(name) && GenerationName::parse(name).is_some();
-    is_stage(name) || is_unretained()
-}
-
-/// Removes a generation's or stage's folder, by the names known to be in it. A folder that holds anything else stays, with
-/// that, and a link to a folder stays as it is.
-///
-/// Returns whether there was one.
-pub(crate) fn remove_generation(disk: Disk, folder: &Path) -> Result<bool> {
-    if !disk.is_folder(folder)? {
-        // Nothing, or a link that somebody placed: what it leads to is outside.
-        return Ok(false);
+    let mut all = healing::inspect(store, &history)?;
+    // The current one stays, intact or not.
+    let reach = healing::reach(&all, retain).max(1);
+    let expired = all.split_off(reach);
+    if expired.is_empty() {
+        return Ok(Vec::new());
     }
-    // The JSON last: as long as it is there, its lock tells other writers whose this is.
-    GENERATION_ENTRIES.iter().rev().try_for_each(|entry| disk.remove(&folder.join(entry)))?;
-    disk.remove_folder(folder).map(|()| true)
+    // 3.
+    lock.check_still_the_stores()?;
+    for corrupt in expired.iter().filter(|expired| expired.is_corrupt) {
+        healing::mark(store, &corrupt.name)?;
+    }
+    let reduced = history.reduced(reach);
+    garbage::renew(store, &lock, &reduced)?;
+    // 4.
+    let cleaned = garbage::clean(store, &lock, &reduced, RecordSync::Done);
+    events::best_effort("remove expired generations", cleaned);
+    store.found_corrupt.retain(&reduced.retained);
+    Ok(expired.into_iter().map(|expired| expired.generation).collect())
 }

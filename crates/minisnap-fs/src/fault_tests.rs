@@ -7,7 +7,9 @@ mod expire;
 mod give_up;
 mod heal;
 pub(crate) mod meanwhile;
+mod modes;
 mod readers;
+mod reset;
 mod verify;
 
 use crate::{FsBackend, layout};
@@ -53,7 +55,7 @@ pub(crate) fn revive(root: &Path) {
     plans().retain(|plan| plan.root != root);
 }
 
-/// Does what others are to do before this call, and fails if that is planned for it. Called by `disk.rs`, on whichever thread
+/// Does what others are to do before this call, and fails if that is planned for it. Called by `sys/`, on whichever thread
 /// that is.
 pub(crate) fn before(action: &'static str, path: &Path) -> io::Result<()> {
     meanwhile::before(action, path);
@@ -176,7 +178,7 @@ impl Store {
 
     async fn garbage(&self) -> BTreeSet<String> {
         let history = self.backend.history().await.unwrap();
-        let known: Vec<_> = history.iter().map(Generation::name).chain(["current", ".lock"]).collect();
+        let known: Vec<_> = history.iter().map(Generation::name).chain(["current", "format", ".lock"]).collect();
         let names = fs::read_dir(self.path("snapshots")).unwrap();
         let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
         names.filter(|name| !known.contains(&name.as_str())).collect()

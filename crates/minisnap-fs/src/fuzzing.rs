@@ -1,19 +1,23 @@
 //! What must hold of whatever name is found on disk. For the fuzz target `names`, and for a test of a few such names: the
 //! parsers themselves stay private.
 
-use crate::layout::{GenerationName, Layout, is_of_other_format, is_stage};
+use crate::{
+    layout::{GenerationName, is_of_other_format, is_stage},
+    store_dir::StoreDir,
+};
 use std::{
     ffi::OsStr,
     os::unix::ffi::OsStrExt,
     path::{Component, Path},
+    time::Duration,
 };
 
 /// A name in a folder, or what the commit record says: what it leads to is a direct child of `snapshots`.
 pub fn name(text: &str) {
-    let layout = Layout::new("/store".into());
+    let store = StoreDir::new("/store".into(), Duration::ZERO);
     if let Some(name) = GenerationName::parse(text) {
         assert_eq!(name.as_str(), text);
-        stays_in(&layout.snapshots(), &layout.generation(&name));
+        stays_in(&store.snapshots(), &store.generation(&name));
         let generation = name.to_generation();
         assert_eq!((generation.name(), generation.seq()), (text, name.seq));
         assert_eq!(text, format!("{:020}-{}-{}", name.seq, name.digest, &text[38..]));
@@ -21,7 +25,7 @@ pub fn name(text: &str) {
         assert!(!is_stage(text) && !is_of_other_format(text), "{text:?} is two things");
     }
     if is_stage(text) {
-        stays_in(&layout.snapshots(), &layout.snapshots().join(text));
+        stays_in(&store.snapshots(), &store.snapshots().join(text));
         assert_eq!(text.len(), ".stage-".len() + 16);
     }
     if is_of_other_format(text) {

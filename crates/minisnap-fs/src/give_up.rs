@@ -4,57 +4,85 @@
 //! 1. Take `.lock`, which is made where it is missing. A store that can be read by then is left alone.
 //! 2. Move aside what stands at the two names, and sync the folder: plain files must not be left alone there by a power loss,
 //!    since they would be a bare pair, and the snapshot.
-//! 3. Move `snapshots` aside, with the lock in it, and sync the folder.
+//! 3. Move `snapshots` aside, with the lock in it, and sync the folder. A mount point stays: what is in it is moved to a folder in
+//!    it.
 //!
 //! Cut short at any point, the store is lost as before, or empty; the same call again does the rest.
 
 use crate::{
-    backend::Store,
-    disk::{Disk, Entry},
-    layout::Layout,
-    lock::{CallerWatch, StoreLock},
-    migrate::move_aside,
-    read,
+    caller::CallerWatch,
+    current::{self, until_settled},
+    layout::{CURRENT, FORMAT, LOCK, SNAPSHOTS, new_suffix},
+    lock::StoreLock,
+    modes::PRIVATE_FOLDER,
+    store_dir::StoreDir,
+    sys::{self, Entry},
 };
-use minisnap_core::{MiniSnapError, Operation, Result};
-use std::path::PathBuf;
+use minisnap_core::{MiniSnapError, Result};
+use std::{io, path::PathBuf};
 
 /// Moves a lost store aside, and returns the new paths. None if it can be read.
-pub(crate) fn give_up(store: &Store, caller: &CallerWatch) -> Result<Vec<PathBuf>> {
-    let (disk, layout) = (Disk::new(Operation::GiveUp), &store.layout);
-    if !is_lost(disk, layout)? {
+pub(crate) fn give_up(store: &StoreDir, caller: &CallerWatch) -> Result<Vec<PathBuf>> {
+    if !is_lost(store)? {
         return Ok(Vec::new());
     }
     // 1.
-    let snapshots = layout.snapshots();
-    let has_snapshots = disk.entry(&snapshots)? != Entry::Missing;
-    disk.create_folders(&snapshots)?;
-    let lock = StoreLock::acquire(disk, layout, store.patience, caller);
+    let snapshots = store.snapshots();
+    let has_snapshots = sys::entry(&snapshots)? != Entry::Missing;
+    store.create_folders()?;
+    let lock = StoreLock::acquire(store, caller);
     // Where another call moved the folder away meanwhile, there is no lock to take, and nothing to do.
-    if !is_lost(disk, layout)? {
+    if !is_lost(store)? {
         return Ok(Vec::new());
     }
     let lock = lock?;
     lock.check_still_the_stores()?;
     // 2.
     let mut moved = Vec::new();
-    for name in layout.names() {
-        if disk.entry(&name.path)? != Entry::Missing {
-            moved.push(move_aside(disk, layout, &name.path, name.file)?);
+    for name in store.public_names() {
+        if sys::entry(&name.path)? != Entry::Missing {
+            moved.push(store.move_aside(&name.path, name.file)?);
         }
     }
-    disk.sync_folder(layout.dir())?;
+    sys::sync_folder(store.path())?;
     // 3.
     if has_snapshots {
-        moved.push(move_aside(disk, layout, &snapshots, "snapshots")?);
-        disk.sync_folder(layout.dir())?;
+        let aside = match store.move_aside(&snapshots, SNAPSHOTS) {
+            Err(error) if sys::kind(&error) == Some(io::ErrorKind::ResourceBusy) => move_contents_aside(store)?,
+            moved => moved?,
+        };
+        moved.push(aside);
+        sys::sync_folder(store.path())?;
     }
     Ok(moved)
 }
 
+/// Moves all that is in a `snapshots` that can't be renamed, since it is a mount point, to a folder in it.
+fn move_contents_aside(store: &StoreDir) -> Result<PathBuf> {
+    let snapshots = store.snapshots();
+    let suffix = new_suffix().map_err(|error| sys::error("name a place in", &snapshots, error))?;
+    let aside = snapshots.join(format!("{SNAPSHOTS}.aside-{suffix}"));
+    drop(store.create_folder(&aside, PRIVATE_FOLDER)?);
+    // What says which generation is current comes last: until then, the store is lost as before.
+    let mut names = sys::names_in(&snapshots)?;
+    names.sort_by_key(|name| [CURRENT, FORMAT].iter().position(|last| name == last));
+    // The lock is held by this writer, until all is moved.
+    for name in names.iter().filter(|name| !is_moved_aside(name) && *name != LOCK) {
+        sys::rename(&snapshots.join(name), &aside.join(name))?;
+    }
+    sys::sync_folder(&aside)?;
+    sys::sync_folder(&snapshots)?;
+    Ok(aside)
+}
+
+/// Whether a name in `snapshots` is that of what was given up before.
+fn is_moved_aside(name: &str) -> bool {
+    name.strip_prefix(SNAPSHOTS).is_some_and(|rest| rest.starts_with(".aside-"))
+}
+
 /// Whether it can't be known what is current. What is wrong with a generation is no such loss.
-fn is_lost(disk: Disk, layout: &Layout) -> Result<bool> {
-    match read::look(disk, layout) {
+fn is_lost(store: &StoreDir) -> Result<bool> {
+    match until_settled(store, || current::look(store)) {
         Ok(_) | Err(MiniSnapError::NotFound { .. }) => Ok(false),
         Err(MiniSnapError::Corrupt { .. }) => Ok(true),
         Err(error) => Err(error),

@@ -11,51 +11,17 @@
 //!    place. If this writer is killed before that, the next one does so.
 
 use crate::{
-    backend::Store,
-    disk::{Disk, Entry},
-    files,
-    layout::{GenerationName, Layout, MARK},
-    record::{self, History},
+    generation,
+    history::{self, History},
+    layout::{GenerationName, MARK},
+    store_dir::StoreDir,
+    sys::{self, Entry},
 };
 use minisnap_core::{
     Digest, Generation, Result,
     format::{JSON_NAME, SEQ_NAME},
 };
-use std::{
-    collections::HashSet,
-    num::NonZeroUsize,
-    path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
-
-/// The generations that a handle, or a clone of it, has found corrupt.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct FoundCorrupt(Arc<Mutex<HashSet<GenerationName>>>);
-
-impl FoundCorrupt {
-    /// Remembers what a look at a generation found.
-    pub(crate) fn note(&self, name: &GenerationName, is_corrupt: bool) {
-        let mut names = self.names();
-        if is_corrupt {
-            names.insert(name.clone());
-        } else {
-            names.remove(name);
-        }
-    }
-
-    /// Forgets all that aren't retained any more.
-    pub(crate) fn forget_expired(&self, history: &History) {
-        self.names().retain(|name| history.contains(name));
-    }
-
-    fn contains(&self, name: &GenerationName) -> bool {
-        self.names().contains(name)
-    }
-
-    fn names(&self) -> MutexGuard<'_, HashSet<GenerationName>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+use std::{num::NonZeroUsize, path::Path};
 
 /// A retained generation, looked at without reading all of it.
 #[derive(Debug)]
@@ -66,8 +32,8 @@ pub(crate) struct Retained {
 }
 
 /// Looks at each generation of a history.
-pub(crate) fn inspect(disk: Disk, store: &Store, history: &History) -> Result<Vec<Retained>> {
-    history.retained.iter().map(|name| inspect_one(disk, store, name)).collect()
+pub(crate) fn inspect(store: &StoreDir, history: &History) -> Result<Vec<Retained>> {
+    history.retained.iter().map(|name| inspect_one(store, name)).collect()
 }
 
 /// How many of the newest to retain, so that `intact` intact ones are among them, and the oldest is intact.
@@ -77,17 +43,17 @@ pub(crate) fn reach(newest_first: &[Retained], intact: usize) -> usize {
 }
 
 /// Step 2.
-pub(crate) fn mark(disk: Disk, layout: &Layout, name: &GenerationName) -> Result<()> {
-    let folder = layout.generation(name);
-    if !is_marked(disk, &folder)? {
-        disk.link(Path::new(JSON_NAME), &folder.join(MARK))?;
+pub(crate) fn mark(store: &StoreDir, name: &GenerationName) -> Result<()> {
+    let folder = store.generation(name);
+    if !is_marked(&folder)? {
+        store.link(Path::new(JSON_NAME), &folder.join(MARK))?;
     }
     // The writer that made it may have been killed before the sync.
-    disk.sync_folder(&folder)
+    sys::sync_folder(&folder)
 }
 
-pub(crate) fn is_marked(disk: Disk, folder: &Path) -> Result<bool> {
-    Ok(disk.entry(&folder.join(MARK))? != Entry::Missing)
+pub(crate) fn is_marked(folder: &Path) -> Result<bool> {
+    Ok(sys::entry(&folder.join(MARK))? != Entry::Missing)
 }
 
 /// What a new generation is committed over: the history without what is corrupt.
@@ -106,13 +72,13 @@ pub(crate) struct Base {
 
 impl Base {
     /// Step 1. `retain` intact ones are to be retained, the new one included.
-    pub(crate) fn over(disk: Disk, store: &Store, history: &History, retain: NonZeroUsize) -> Result<Self> {
-        let (mut all, is_whole) = (inspect(disk, store, history)?, history.is_whole());
+    pub(crate) fn over(store: &StoreDir, history: &History, retain: NonZeroUsize) -> Result<Self> {
+        let (mut all, is_whole) = (inspect(store, history)?, history.is_whole());
         let corrupt_first = all.iter().take_while(|retained| retained.is_corrupt).count();
         let rest = all.split_off(corrupt_first);
         let parent = match (rest.first(), all.last()) {
             (Some(newest_intact), _) => Some(newest_intact.name.clone()),
-            (None, Some(oldest)) if !is_whole => record::read_parent(disk, &store.layout, &oldest.name)?,
+            (None, Some(oldest)) if !is_whole => history::parent_of(store, &oldest.name)?,
             _ => None,
         };
         let older = if is_whole {
@@ -138,38 +104,38 @@ impl Base {
     }
 
     /// Step 2.
-    pub(crate) fn mark_left_out(&self, disk: Disk, layout: &Layout) -> Result<()> {
-        self.left_out.iter().try_for_each(|name| mark(disk, layout, name))
+    pub(crate) fn mark_left_out(&self, store: &StoreDir) -> Result<()> {
+        self.left_out.iter().try_for_each(|name| mark(store, name))
     }
 
     /// The history once `newest` is committed over it.
-    pub(crate) fn with(&self, disk: Disk, layout: &Layout, newest: &GenerationName) -> Result<History> {
+    pub(crate) fn with(&self, store: &StoreDir, newest: &GenerationName) -> Result<History> {
         if !self.is_whole {
             // What is missing decides what is left.
-            return History::from(disk, layout, Some(newest));
+            return History::from(store, Some(newest));
         }
         Ok(History::whole(std::iter::once(newest).chain(&self.names).cloned().collect()))
     }
 }
 
-fn inspect_one(disk: Disk, store: &Store, name: &GenerationName) -> Result<Retained> {
-    let Some(folder) = record::folder(disk, &store.layout, name)? else {
+fn inspect_one(store: &StoreDir, name: &GenerationName) -> Result<Retained> {
+    let Some(folder) = store.folder_of(name)? else {
         return Ok(Retained { name: name.clone(), generation: name.to_generation(), is_corrupt: false });
     };
-    let generation = record::describe_in(disk, &folder, name)?;
-    let is_corrupt = is_visibly_corrupt(disk, &folder, name, &generation) || is_found_corrupt(disk, store, name);
+    let generation = history::describe_in(&folder, name)?;
+    let is_corrupt = is_visibly_corrupt(&folder, name, &generation) || is_found_corrupt(store, name);
     Ok(Retained { name: name.clone(), generation, is_corrupt })
 }
 
 /// Whether it shows without reading the JSON. What can't be looked at isn't called corrupt.
-fn is_visibly_corrupt(disk: Disk, folder: &Path, name: &GenerationName, generation: &Generation) -> bool {
+fn is_visibly_corrupt(folder: &Path, name: &GenerationName, generation: &Generation) -> bool {
     let is_empty = |size| size == 0 && name.digest != Digest::of(b"");
     if generation.size().is_none_or(is_empty) {
         return true;
     }
     let path = folder.join(SEQ_NAME);
-    match disk.open(&path) {
-        Ok(Some(file)) => files::check_seq(disk, &file, &path, name).is_ok_and(|found| found.is_some()),
+    match sys::open(&path) {
+        Ok(Some(file)) => generation::check_seq(&file, &path, name).is_ok_and(|found| found.is_some()),
         Ok(None) => true,
         Err(_) => false,
     }
@@ -177,11 +143,11 @@ fn is_visibly_corrupt(disk: Disk, folder: &Path, name: &GenerationName, generati
 
 /// Whether this handle has found it corrupt, and it still is: somebody may have brought it back. Where that can't be looked at, it
 /// is: then it is moved aside, and else an intact one might expire in its favour.
-fn is_found_corrupt(disk: Disk, store: &Store, name: &GenerationName) -> bool {
+fn is_found_corrupt(store: &StoreDir, name: &GenerationName) -> bool {
     if !store.found_corrupt.contains(name) {
         return false;
     }
-    match files::check_files(disk, &store.layout, name) {
+    match generation::check(store, name) {
         Ok(damage) => {
             store.found_corrupt.note(name, damage.is_some());
             damage.is_some()

@@ -13,7 +13,9 @@
 //! DIR/snapshot.json.aside-RANDOM                     what another program wrote at one of the two names, moved aside
 //! DIR/snapshots.aside-RANDOM/                        a store that was given up
 //! DIR/snapshots/.stage-RANDOM/                       a generation being written
-//! DIR/snapshots/.next                                a link that is about to be renamed to its place
+//! DIR/snapshots/format -> 1                          the version of this layout; where it is missing, the first
+//! DIR/snapshots/.next                                a link that is about to be renamed to its place in `snapshots`
+//! DIR/.snapshot.next                                 the same for the two names: `snapshots` may be on another file system
 //! DIR/snapshots/.settling                            the two names were changed, and DIR may not be synced since
 //! DIR/snapshots/.lock                                held while the commit record is replaced
 //! ```
@@ -31,23 +33,30 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// The version of the layout that this crate writes, and the highest that it understands.
+pub(crate) const FORMAT_VERSION: u64 = 1;
+
+pub(crate) const SNAPSHOTS: &str = "snapshots";
+/// The commit record, in `snapshots`.
+pub(crate) const CURRENT: &str = "current";
+pub(crate) const FORMAT: &str = "format";
+pub(crate) const LOCK: &str = ".lock";
+pub(crate) const NEXT: &str = ".next";
+pub(crate) const NEXT_PUBLIC: &str = ".snapshot.next";
+/// Unlike `.next`, only ever removed by whoever has synced the folder.
+pub(crate) const SETTLING: &str = ".settling";
+
 /// What the commit record says before the first publish. That it says so, instead of not being there, lets a reader tell
 /// a store that is empty from one whose commit record was lost.
-pub(crate) const NOTHING_PUBLISHED: &str = "none";
-
-/// The files and links of a generation, and all that is ever removed from its folder.
-pub(crate) const GENERATION_ENTRIES: [&str; 4] = [JSON_NAME, SEQ_NAME, PARENT, RETAINED];
+pub(crate) const NOTHING_COMMITTED: &str = "none";
 
 pub(crate) const PARENT: &str = "parent";
 pub(crate) const RETAINED: &str = "retained";
 /// In a corrupt generation that is to be moved aside: not removed with its files.
 pub(crate) const MARK: &str = "corrupt";
-pub(crate) const NEXT: &str = ".next";
-/// Unlike `.next`, only ever removed by whoever has synced the folder.
-const SETTLING: &str = ".settling";
+/// The files and links of a generation, and all that is ever removed from its folder.
+pub(crate) const GENERATION_ENTRIES: [&str; 4] = [JSON_NAME, SEQ_NAME, PARENT, RETAINED];
 
-/// The commit record, in `snapshots`.
-pub(crate) const CURRENT: &str = "current";
 const RANDOM_LENGTH: usize = 16;
 const STAGE_PREFIX: &str = ".stage-";
 /// After the name of a corrupt generation that was moved aside.
@@ -56,76 +65,6 @@ const MOVED_ASIDE: &str = ".corrupt";
 /// The random part of the name of a plain pair that has no place of its own yet, so that its generation is called the same
 /// before and after it is adopted.
 const ADOPTED: &str = "adoptedplainpair";
-
-/// The paths of one store.
-#[derive(Debug, Clone)]
-pub(crate) struct Layout {
-    dir: PathBuf,
-}
-
-impl Layout {
-    /// `dir` should be absolute, so that it stays the same folder when the program changes its working directory.
-    pub(crate) fn new(dir: PathBuf) -> Self {
-        Self { dir }
-    }
-
-    pub(crate) fn dir(&self) -> &Path {
-        &self.dir
-    }
-
-    /// The two names that people and other programs open.
-    pub(crate) fn names(&self) -> [PublicName; 2] {
-        [JSON_NAME, SEQ_NAME].map(|file| PublicName {
-            file,
-            path: self.dir.join(file),
-            target: PathBuf::from(format!("snapshots/{CURRENT}/{file}")),
-        })
-    }
-
-    pub(crate) fn snapshots(&self) -> PathBuf {
-        self.dir.join("snapshots")
-    }
-
-    pub(crate) fn current(&self) -> PathBuf {
-        self.snapshots().join(CURRENT)
-    }
-
-    pub(crate) fn next(&self) -> PathBuf {
-        self.snapshots().join(NEXT)
-    }
-
-    pub(crate) fn settling(&self) -> PathBuf {
-        self.snapshots().join(SETTLING)
-    }
-
-    pub(crate) fn lock(&self) -> PathBuf {
-        self.snapshots().join(".lock")
-    }
-
-    pub(crate) fn generation(&self, name: &GenerationName) -> PathBuf {
-        self.snapshots().join(&name.text)
-    }
-
-    /// A path for a new stage.
-    pub(crate) fn new_stage(&self) -> io::Result<PathBuf> {
-        Ok(self.snapshots().join(format!("{STAGE_PREFIX}{}", random_name_part(RANDOM_LENGTH)?)))
-    }
-
-    /// A path beside `name` for what must neither stay there nor be lost.
-    pub(crate) fn new_aside(&self, name: &str) -> io::Result<PathBuf> {
-        Ok(self.dir.join(format!("{name}.aside-{}", random_name_part(RANDOM_LENGTH)?)))
-    }
-}
-
-/// `DIR/snapshot.json` or `DIR/snapshot.seq`.
-#[derive(Debug)]
-pub(crate) struct PublicName {
-    /// Its name, which is also that of the file in a generation's folder.
-    pub(crate) file: &'static str,
-    pub(crate) path: PathBuf,
-    /// What the link there says.
-    pub(crate) target: PathBuf,
-}
 
 /// A generation's name, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -138,11 +77,11 @@ pub(crate) struct GenerationName {
 impl GenerationName {
     /// A name for a new generation, used once.
     pub(crate) fn new(seq: u64, digest: Digest) -> io::Result<Self> {
-        Ok(Self::with_random(seq, digest, &random_name_part(RANDOM_LENGTH)?))
+        Ok(Self::with_random(seq, digest, &new_suffix()?))
     }
 
     /// The name of the plain pair with this seq and digest.
-    pub(crate) fn of_plain_pair(seq: u64, digest: Digest) -> Self {
+    pub(crate) fn of_bare_pair(seq: u64, digest: Digest) -> Self {
         Self::with_random(seq, digest, ADOPTED)
     }
 
@@ -163,7 +102,7 @@ impl GenerationName {
     }
 
     /// Whether it is the name of a plain pair, or of what was adopted from one.
-    pub(crate) fn is_of_plain_pair(&self) -> bool {
+    pub(crate) fn is_of_bare_pair(&self) -> bool {
         self.text.ends_with(ADOPTED)
     }
 
@@ -190,6 +129,52 @@ impl fmt::Display for GenerationName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
+}
+
+/// What the commit record says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum CommitRecord {
+    /// There is none: no stage was ever begun here, or it was lost.
+    Absent,
+    /// Nothing was committed yet.
+    Nothing,
+    /// This generation is the current one.
+    Current(GenerationName),
+}
+
+impl CommitRecord {
+    /// Reads what a commit record says, if it is of the grammar.
+    pub(crate) fn parse(target: impl AsRef<Path>) -> Option<Self> {
+        let target = target.as_ref();
+        if target == Path::new(NOTHING_COMMITTED) {
+            return Some(Self::Nothing);
+        }
+        target.to_str().and_then(GenerationName::parse).map(Self::Current)
+    }
+
+    pub(crate) fn current(&self) -> Option<&GenerationName> {
+        match self {
+            Self::Current(name) => Some(name),
+            Self::Absent | Self::Nothing => None,
+        }
+    }
+
+    pub(crate) fn into_current(self) -> Option<GenerationName> {
+        match self {
+            Self::Current(name) => Some(name),
+            Self::Absent | Self::Nothing => None,
+        }
+    }
+}
+
+/// A name for a new stage, used once.
+pub(crate) fn new_stage_name() -> io::Result<String> {
+    Ok(format!("{STAGE_PREFIX}{}", new_suffix()?))
+}
+
+/// The end of a name that nothing has yet.
+pub(crate) fn new_suffix() -> io::Result<String> {
+    random_name_part(RANDOM_LENGTH)
 }
 
 /// Whether a name in `snapshots` is that of a stage.
@@ -228,7 +213,7 @@ mod tests {
     fn a_name_comes_back_and_a_link_to_it_fits_an_inode() {
         for seq in [0, 10, u64::MAX] {
             let digest = Digest::of(b"{}");
-            for name in [GenerationName::new(seq, digest).unwrap(), GenerationName::of_plain_pair(seq, digest)] {
+            for name in [GenerationName::new(seq, digest).unwrap(), GenerationName::of_bare_pair(seq, digest)] {
                 assert_eq!(GenerationName::parse(name.as_str()), Some(name.clone()));
                 assert_eq!(GenerationName::parse_parent(&name.parent_target()), Some(name.clone()));
                 assert_eq!((name.seq, name.digest, name.as_str().len()), (seq, digest, 54));

@@ -25,42 +25,51 @@
 //! the old snapshot stays.
 //!
 //! Where to read on: `layout.rs` has every name on disk, `commit.rs` the numbered steps, `read.rs` the other side, and
-//! `disk.rs` is the only file that touches the disk.
+//! only `sys/` touches the disk.
 
 // Elsewhere the crate is empty, so that a program which only names other backends compiles.
 #![cfg(unix)]
 
 mod backend;
+mod bare_pair;
+mod caller;
 mod commit;
 #[cfg(test)]
 mod crash_tests;
-mod disk;
+mod current;
+mod diagnosis;
 mod expire;
 mod external_changes;
 #[cfg(test)]
 mod fault_tests;
-mod files;
+mod found_corrupt;
 #[cfg(any(fuzzing, test))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod garbage;
+mod generation;
 mod give_up;
 mod healing;
+mod history;
 #[cfg(target_os = "linux")]
 mod holder;
 mod inside;
 mod layout;
 mod links;
 mod lock;
-mod migrate;
-mod names;
+mod modes;
+mod operations;
 mod parallel;
+mod permissions;
+mod public_names;
 mod read;
 mod record;
-mod repair;
 mod replace_record;
-mod retention;
+mod reset;
+mod settle;
 mod stage;
-mod text_links;
+mod store_dir;
+mod sys;
 mod verify;
 
 pub use backend::FsBackend;

@@ -1,73 +1,92 @@
 //! The links of a store whose commit record can be read: a reader goes by the record and doesn't need all of them, but
-//! `cat DIR/snapshot.json` does, and so does a person who goes back from one generation to its parent. Nothing is changed here.
+//! `cat DIR/snapshot.json` does, and so does a person who goes back from one generation to its parent.
 
 use crate::{
-    disk::{Disk, Entry},
-    layout::{GenerationName, Layout, PARENT, PublicName, RETAINED},
-    names,
-    record::History,
-    text_links,
+    history::History,
+    layout::{GenerationName, PARENT, RETAINED},
+    public_names,
+    store_dir::{PublicName, StoreDir},
+    sys::{self, Entry},
 };
 use minisnap_core::{Corruption, Problem, Result};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What is wrong with the links.
-pub(crate) fn problems(disk: Disk, layout: &Layout, history: &History) -> Result<Vec<Problem>> {
+pub(crate) fn problems(store: &StoreDir, history: &History) -> Result<Vec<Problem>> {
     let mut problems = Vec::new();
-    for name in layout.names() {
-        problems.extend(of_name(disk, layout, &name, history)?);
+    for name in store.public_names() {
+        problems.extend(of_name(&name, history)?);
     }
-    for pair in history.retained.windows(2) {
-        problems.extend(of_text(disk, &layout.generation(&pair[0]).join(PARENT), is_parent)?);
+    for (path, expected) in texts(store, history)? {
+        problems.push(problem(&path, Corruption::LinkAsText { expected }));
     }
-    for name in &history.retained {
-        problems.extend(of_text(disk, &layout.generation(name).join(RETAINED), is_count)?);
-    }
-    problems.extend(of_gap(disk, layout, history)?);
+    problems.extend(of_gap(store, history)?);
     Ok(problems)
 }
 
+/// Where the history of what is current ends too early, if it does.
+pub(crate) fn gap(store: &StoreDir) -> Result<Option<Problem>> {
+    of_gap(store, &History::of_current(store)?)
+}
+
+/// The links of the retained generations that came back as files with their text, and what they say. Readers understand them, and
+/// so does the next commit; but they stay what they are.
+pub(crate) fn texts(store: &StoreDir, history: &History) -> Result<Vec<(PathBuf, String)>> {
+    let mut texts = Vec::new();
+    let mut add = |path: PathBuf, is_ours: fn(&str) -> bool| -> Result<()> {
+        if sys::entry(&path)? == Entry::File
+            && let Some(text) = sys::link_text(&path)?.filter(|text| is_ours(text))
+        {
+            texts.push((path, text));
+        }
+        Ok(())
+    };
+    add(store.format(), is_count)?;
+    for (index, name) in history.retained.iter().enumerate() {
+        let folder = store.generation(name);
+        if index + 1 < history.retained.len() {
+            // What the oldest was committed over has expired.
+            add(folder.join(PARENT), is_parent)?;
+        }
+        add(folder.join(RETAINED), is_count)?;
+    }
+    Ok(texts)
+}
+
 /// One of the two names that people open.
-fn of_name(disk: Disk, layout: &Layout, name: &PublicName, history: &History) -> Result<Option<Problem>> {
+fn of_name(name: &PublicName, history: &History) -> Result<Option<Problem>> {
     let Some(current) = history.newest() else { return Ok(None) };
-    let expected = name.target.display().to_string();
-    let found = match disk.entry(&name.path)? {
+    let found = match sys::entry(&name.path)? {
         Entry::Missing => None,
         Entry::Link(target) if target == name.target => return Ok(None),
         Entry::Link(target) => Some(target.display().to_string()),
         _ => {
-            return match names::check_plain_file(disk, layout, name, current) {
+            return match public_names::check_plain_file(name, current) {
                 Ok(()) => Ok(None),
                 Err(error) => error.try_into().map(Some),
             };
         }
     };
-    Ok(Some(Problem::new(name.path.display().to_string(), Corruption::WrongLink { expected, found })))
-}
-
-/// A link of ours that came back as a file with its text: readers understand it, and so does the next commit; but it stays
-/// what it is.
-fn of_text(disk: Disk, path: &Path, is_ours: fn(&str) -> bool) -> Result<Option<Problem>> {
-    if disk.entry(path)? != Entry::File {
-        return Ok(None);
-    }
-    let text = text_links::text_in(disk, path)?.filter(|text| is_ours(text));
-    Ok(text.map(|expected| Problem::new(path.display().to_string(), Corruption::LinkAsText { expected })))
+    Ok(Some(problem(&name.path, Corruption::WrongLink { expected: name.target.display().to_string(), found })))
 }
 
 /// A history that ends too early.
-fn of_gap(disk: Disk, layout: &Layout, history: &History) -> Result<Option<Problem>> {
-    let Some((path, gap)) = history.gap(layout) else { return Ok(None) };
+fn of_gap(store: &StoreDir, history: &History) -> Result<Option<Problem>> {
+    let Some((path, gap)) = history.gap(store) else { return Ok(None) };
     let (is_ours, expected): (fn(&str) -> bool, _) =
         if path.ends_with(PARENT) { (is_parent, "a generation") } else { (is_count, "a number") };
-    let wrong = match disk.entry(&path)? {
+    let wrong = match sys::entry(&path)? {
         Entry::Link(target) if target.to_str().is_some_and(is_ours) => None,
         Entry::Link(target) => Some(Some(target.display().to_string())),
         Entry::Folder | Entry::Other => Some(None),
         Entry::Missing | Entry::File => None,
     };
     let found = wrong.map_or(gap, |found| Corruption::WrongLink { expected: expected.into(), found });
-    Ok(Some(Problem::new(path.display().to_string(), found)))
+    Ok(Some(problem(&path, found)))
+}
+
+fn problem(path: &Path, found: Corruption) -> Problem {
+    Problem::new(path.display().to_string(), found)
 }
 
 fn is_parent(target: &str) -> bool {

@@ -1,60 +1,44 @@
 //! The two locks: `.lock`, held while the commit record is replaced, and that on a stage's JSON, held as long as its writer
 //! lives. Both are the system's (`flock`), so a writer that dies lets go of them. Readers take none.
 
-use crate::{disk::Disk, layout::Layout};
+use crate::{
+    caller::CallerWatch,
+    store_dir::StoreDir,
+    sys::{self, Identity},
+};
 use minisnap_core::{MiniSnapError, Result, format::JSON_NAME};
 use std::{
     fs::File,
+    io,
     path::{Path, PathBuf},
-    sync::{Arc, Weak},
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
-/// Whoever waits for a publish. When its future is dropped, this is, and the publish is told.
-#[derive(Debug, Default)]
-pub(crate) struct Caller(Arc<()>);
-
-impl Caller {
-    pub(crate) fn watch(&self) -> CallerWatch {
-        CallerWatch(Arc::downgrade(&self.0))
-    }
-}
-
-/// The publish's end of a [`Caller`].
-#[derive(Debug, Clone)]
-pub(crate) struct CallerWatch(Weak<()>);
-
-impl CallerWatch {
-    pub(crate) fn is_gone(&self) -> bool {
-        self.0.strong_count() == 0
-    }
-}
-
 /// `.lock`, held. Whoever has it may change what is current; nobody else does.
 #[derive(Debug)]
 pub(crate) struct StoreLock {
-    disk: Disk,
     file: File,
     path: PathBuf,
-    owner: Owner,
+    process: Process,
 }
 
 impl StoreLock {
-    /// Takes the lock, waiting up to `patience`. Whoever has it, has a caller that still waits: what was cancelled before
+    /// Takes the lock, waiting as long as the store says. Whoever has it, has a caller that still waits: what was cancelled before
     /// doesn't get it, so that it can't change anything any more.
-    pub(crate) fn acquire(disk: Disk, layout: &Layout, patience: Duration, caller: &CallerWatch) -> Result<Self> {
+    pub(crate) fn acquire(store: &StoreDir, caller: &CallerWatch) -> Result<Self> {
         const SHORTEST_PAUSE: Duration = Duration::from_micros(50);
         const LONGEST_PAUSE: Duration = Duration::from_millis(2);
-        let path = layout.lock();
+        let path = store.lock();
         let start = Instant::now();
         let busy =
-            |reason: &str| MiniSnapError::Busy { at: disk.at(&path), waited: start.elapsed(), reason: reason.into() };
+            |reason: &str| MiniSnapError::Busy { at: sys::at(&path), waited: start.elapsed(), reason: reason.into() };
         let mut pause = SHORTEST_PAUSE;
-        let mut file = disk.open_or_create(&path)?;
+        let mut file = store.open_or_create(&path)?;
         loop {
-            if disk.try_lock(&file, &path)? {
-                let lock = Self { disk, file, path: path.clone(), owner: Owner::this_process() };
+            if sys::try_lock(&file, &path)? {
+                let lock = Self { file, path: path.clone(), process: Process::this() };
                 if caller.is_gone() {
                     return Err(busy("the caller is gone"));
                 }
@@ -63,12 +47,12 @@ impl StoreLock {
                     return Ok(lock);
                 }
                 drop(lock);
-                file = disk.open_or_create(&path)?;
+                file = store.open_or_create(&path)?;
             }
             if caller.is_gone() {
                 return Err(busy("the caller is gone"));
             }
-            if start.elapsed() >= patience {
+            if start.elapsed() >= store.busy_timeout {
                 return Err(busy(&held_by_another(&file)));
             }
             // Polling, because a blocked `flock` has no deadline and can't be called off.
@@ -101,7 +85,7 @@ impl StoreLock {
             return Ok(());
         }
         Err(MiniSnapError::Busy {
-            at: self.disk.at(&self.path),
+            at: sys::at(&self.path),
             waited: Duration::ZERO,
             reason: "somebody removed the lock file while it was held".into(),
         })
@@ -109,31 +93,31 @@ impl StoreLock {
 
     /// Whether what is locked is still the file at the lock's path. If somebody removed that, others may hold a new one.
     fn is_still_the_stores(&self) -> Result<bool> {
-        is_at(self.disk, &self.file, &self.path)
+        is_at(&self.file, &self.path)
     }
 }
 
 impl Drop for StoreLock {
     fn drop(&mut self) {
-        if self.owner.is_this_process() {
-            self.disk.unlock(&self.file);
+        if self.process.is_this() {
+            sys::unlock(&self.file);
         }
     }
 }
 
 /// Whether an open file is still the one at `path`.
-fn is_at(disk: Disk, file: &File, path: &Path) -> Result<bool> {
-    let own = disk.identity_of(file, path)?;
-    Ok(disk.identity(path)?.is_some_and(|found| found.is_same_file(&own)))
+fn is_at(file: &File, path: &Path) -> Result<bool> {
+    let own = Identity::of(&sys::metadata_of(file, path)?);
+    Ok(sys::metadata(path)?.is_some_and(|found| Identity::of(&found).is_same_file(&own)))
 }
 
 /// The process that made something, and may undo it. A forked child has the same open files: if it unlocked or removed what
 /// it inherited, it would do so under its living parent.
 #[derive(Debug, Clone, Copy)]
-struct Owner(u32);
+struct Process(u32);
 
-impl Owner {
-    fn this_process() -> Self {
+impl Process {
+    fn this() -> Self {
         Self(std::process::id())
     }
 
@@ -143,7 +127,7 @@ impl Owner {
         Self(0)
     }
 
-    fn is_this_process(self) -> bool {
+    fn is_this(self) -> bool {
         self.0 == std::process::id()
     }
 }
@@ -151,23 +135,22 @@ impl Owner {
 /// A stage's or generation's JSON, locked for as long as its writer lives.
 #[derive(Debug)]
 pub(crate) struct WriterLock {
-    disk: Disk,
     file: Arc<File>,
     path: PathBuf,
-    owner: Owner,
+    process: Process,
 }
 
 impl WriterLock {
     /// Creates the JSON in a new `folder` and locks it. Under the [`StoreLock`], so that nobody sees it unlocked.
-    pub(crate) fn create(disk: Disk, folder: &Path) -> Result<Self> {
+    pub(crate) fn create(store: &StoreDir, folder: &Path, mode: u32) -> Result<Self> {
         let path = folder.join(JSON_NAME);
-        let file = Arc::new(disk.create_file(&path)?);
-        let lock = Self { disk, file, path, owner: Owner::this_process() };
-        if disk.try_lock(&lock.file, &lock.path)? {
+        let file = Arc::new(store.create_file(&path, mode)?);
+        let lock = Self { file, path, process: Process::this() };
+        if sys::try_lock(&lock.file, &lock.path)? {
             return Ok(lock);
         }
         Err(MiniSnapError::Busy {
-            at: disk.at(&lock.path),
+            at: sys::at(&lock.path),
             waited: Duration::ZERO,
             reason: "another program locked the new file".into(),
         })
@@ -183,12 +166,12 @@ impl WriterLock {
 
     /// Whether the process that made it is this one, and not a forked child of it.
     pub(crate) fn is_owned(&self) -> bool {
-        self.owner.is_this_process()
+        self.process.is_this()
     }
 
     /// Whether the file is still where this put it.
     pub(crate) fn is_still_there(&self) -> Result<bool> {
-        is_at(self.disk, &self.file, &self.path)
+        is_at(&self.file, &self.path)
     }
 
     /// The file was renamed along with its folder.
@@ -200,22 +183,22 @@ impl WriterLock {
 impl Drop for WriterLock {
     fn drop(&mut self) {
         if self.is_owned() {
-            self.disk.unlock(&self.file);
+            sys::unlock(&self.file);
         }
     }
 }
 
 /// Whether the writer of a stage or generation is gone: nobody has locked its JSON, or there is none. To be asked under the
 /// [`StoreLock`]. In doubt, its writer lives.
-pub(crate) fn is_writer_gone(disk: Disk, folder: &Path) -> bool {
+pub(crate) fn is_writer_gone(folder: &Path) -> bool {
     let path = folder.join(JSON_NAME);
-    match disk.open(&path) {
+    match sys::open(&path) {
         Ok(None) => true,
         Ok(Some(file)) => {
-            let is_gone = disk.try_lock(&file, &path).unwrap_or(false);
+            let is_gone = sys::try_lock(&file, &path).unwrap_or(false);
             if is_gone {
                 // Closing it isn't enough: a child that was forked meanwhile has it open, too.
-                disk.unlock(&file);
+                sys::unlock(&file);
             }
             is_gone
         }
@@ -226,9 +209,14 @@ pub(crate) fn is_writer_gone(disk: Disk, folder: &Path) -> bool {
 /// Whether the writer of a stage or generation lives, as far as that can be seen without a lock. To try the lock takes it for a
 /// moment, and a writer that tries meanwhile would take this reader for a living writer.
 ///
-/// `false` where the system doesn't tell: it isn't Linux, `/proc` isn't mounted, or the writer is in another namespace.
-pub(crate) fn is_writer_seen(disk: Disk, folder: &Path) -> Result<bool> {
-    let Some(file) = disk.open(&folder.join(JSON_NAME))? else { return Ok(false) };
+/// `false` where the system doesn't tell: it isn't Linux, `/proc` isn't mounted, or the writer is in another namespace. `true`
+/// where this process may not look: it couldn't remove what is there, either.
+pub(crate) fn is_writer_seen(folder: &Path) -> Result<bool> {
+    let file = match sys::open(&folder.join(JSON_NAME)) {
+        Err(error) if sys::kind(&error) == Some(io::ErrorKind::PermissionDenied) => return Ok(true),
+        opened => opened?,
+    };
+    let Some(file) = file else { return Ok(false) };
     #[cfg(target_os = "linux")]
     let is_locked = crate::holder::is_locked(&file);
     #[cfg(not(target_os = "linux"))]
@@ -239,29 +227,32 @@ pub(crate) fn is_writer_seen(disk: Disk, folder: &Path) -> Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use minisnap_core::Operation;
+    use crate::caller::Caller;
     use tempfile::TempDir;
 
     /// A folder with both locks taken, and the open files as a forked child would have them.
     fn locked() -> (TempDir, StoreLock, WriterLock, [File; 2]) {
         let folder = TempDir::new().expect("a temporary folder");
-        let (disk, layout) = (Disk::new(Operation::Commit), Layout::new(folder.path().into()));
-        disk.create_folders(&layout.snapshots()).expect("a folder");
+        let dir = store_of(&folder);
+        dir.create_folders().expect("a folder");
         let store = store_lock(&folder).expect("nobody has it yet");
-        let writer = WriterLock::create(disk, folder.path()).expect("nobody has it yet");
+        let writer = WriterLock::create(&dir, folder.path(), 0o666).expect("nobody has it yet");
         let inherited = [&store.file, &*writer.file].map(|file| file.try_clone().expect("another handle"));
         (folder, store, writer, inherited)
     }
 
+    fn store_of(folder: &TempDir) -> StoreDir {
+        StoreDir::new(folder.path().into(), Duration::ZERO)
+    }
+
     fn store_lock(folder: &TempDir) -> Result<StoreLock> {
-        let (disk, layout) = (Disk::new(Operation::Commit), Layout::new(folder.path().into()));
         let caller = Caller::default();
-        StoreLock::acquire(disk, &layout, Duration::ZERO, &caller.watch())
+        StoreLock::acquire(&store_of(folder), &caller.watch())
     }
 
     fn writer_is_gone(folder: &TempDir) -> bool {
         assert!(folder.path().join(JSON_NAME).exists());
-        is_writer_gone(Disk::new(Operation::Commit), folder.path())
+        is_writer_gone(folder.path())
     }
 
     #[test]
@@ -279,7 +270,7 @@ mod tests {
     #[test]
     fn living_writer_is_seen_without_taking_its_lock() {
         let (folder, _store, writer, inherited) = locked();
-        let is_seen = || is_writer_seen(Disk::new(Operation::Verify), folder.path()).expect("it can be looked at");
+        let is_seen = || is_writer_seen(folder.path()).expect("it can be looked at");
         assert!(is_seen());
         drop((writer, inherited));
         assert!(!is_seen());
@@ -300,7 +291,7 @@ mod tests {
     #[test]
     fn a_forked_child_lets_go_of_nothing_that_is_its_parents() {
         let (folder, mut store, mut writer, _parents) = locked();
-        (store.owner, writer.owner) = (Owner::nobody(), Owner::nobody());
+        (store.process, writer.process) = (Process::nobody(), Process::nobody());
         assert!(!writer.is_owned());
         drop((store, writer));
         assert!(store_lock(&folder).is_err());

@@ -3,112 +3,126 @@
 //! What is wrong is a part of the result. An error says only that something can't be looked at.
 
 use crate::{
-    backend::Store,
-    disk::{self, Disk},
-    expire,
-    files::{self, Damage},
-    layout::{GenerationName, Layout, is_moved_aside},
-    links,
-    read::{self, Current, LOOKS},
-    record::{self, History},
+    current::{self, Current, until_settled},
+    diagnosis::{self, Intact},
+    garbage,
+    generation::{self, Damage},
+    history::{self, History},
+    layout::{GenerationName, is_moved_aside},
+    links, permissions,
+    store_dir::StoreDir,
+    sys,
 };
 use minisnap_core::{
-    Corruption, MiniSnapError, Operation, Problem, Result, Verification, VerifiedGeneration, format::JSON_NAME,
+    Corruption, Generation, MiniSnapError, Problem, Result, Verification, VerifiedGeneration, format::JSON_NAME,
 };
-use std::time::Duration;
+use std::io;
 
 /// Checks until what was checked is what is retained: a writer may expire a generation under this reader.
-pub(crate) fn verify(store: &Store) -> Result<Verification> {
-    let (disk, layout) = (Disk::new(Operation::Verify), &store.layout);
-    for _ in 0..LOOKS {
-        let history = match History::of_current(disk, layout) {
+pub(crate) fn verify(store: &StoreDir) -> Result<Verification> {
+    let mut verified = until_settled(store, || {
+        let history = match History::of_current(store) {
             Ok(history) => history,
-            Err(error) => return without_record(disk, layout, error),
+            Err(error) => return without_record(store, error).map(Some),
         };
         if history.newest().is_none() {
-            match without_generations(disk, layout)? {
-                Some(verified) => return Ok(verified),
-                None => continue,
-            }
+            return without_generations(store);
         }
-        let verified = check(disk, store, &history)?;
-        if verified.is_intact() || history.is_up_to_date(disk, layout).unwrap_or(false) {
-            return Ok(verified);
-        }
-    }
-    Err(MiniSnapError::Busy {
-        at: disk.at(&layout.current()),
-        waited: Duration::ZERO,
-        reason: format!("the commit record moved {LOOKS} times while the store was being checked"),
-    })
+        let verified = check(store, &history)?;
+        let is_settled = verified.is_intact() || history.is_up_to_date(store).unwrap_or(false);
+        Ok(is_settled.then_some(verified))
+    })?;
+    verified.problems.extend(permissions::problems(store)?);
+    verified.moved_aside = moved_aside(store)?;
+    Ok(verified)
 }
 
 /// A store whose commit record is lost: of its generations, those are listed that are intact.
-fn without_record(disk: Disk, layout: &Layout, error: MiniSnapError) -> Result<Verification> {
-    let intact = match &error {
-        MiniSnapError::Corrupt { intact, .. } => intact.iter().cloned().map(VerifiedGeneration::intact).collect(),
-        _ => Vec::new(),
-    };
-    let mut verified = Verification::new(intact);
-    verified.problems.push(error.try_into()?);
-    verified.moved_aside = moved_aside(disk, layout)?;
+fn without_record(store: &StoreDir, error: MiniSnapError) -> Result<Verification> {
+    let problem = error.try_into()?;
+    let mut verified = Verification::default();
+    verified.problems.push(problem);
+    add_intact(store, &mut verified);
     Ok(verified)
 }
 
 /// An empty store, a bare pair, or what is left of a store. `None` if there is a generation by now.
-fn without_generations(disk: Disk, layout: &Layout) -> Result<Option<Verification>> {
-    let mut verified = match read::look(disk, layout) {
-        Ok(Current::Generation(_)) => return Ok(None),
-        Ok(Current::Nothing) => Verification::default(),
-        Ok(Current::Plain(pair)) => Verification::new(vec![VerifiedGeneration::intact(read::describe_plain(&pair))]),
-        Err(error) => return without_record(disk, layout, error).map(Some),
+fn without_generations(store: &StoreDir) -> Result<Option<Verification>> {
+    let mut verified = match current::look(store) {
+        Ok(None | Some(Current::Generation(_))) => return Ok(None),
+        Ok(Some(Current::Nothing)) => Verification::default(),
+        Ok(Some(Current::BarePair(pair))) => Verification::new(vec![VerifiedGeneration::intact(pair.describe())]),
+        Err(error) => return without_record(store, error).map(Some),
     };
-    verified.orphans = expire::count(disk, layout, &History::default())?.orphans;
-    verified.moved_aside = moved_aside(disk, layout)?;
+    verified.orphans = garbage::count(store, &History::default())?.orphans;
     Ok(Some(verified))
 }
 
-fn check(disk: Disk, store: &Store, history: &History) -> Result<Verification> {
-    let layout = &store.layout;
-    let mut checked = Vec::new();
+fn check(store: &StoreDir, history: &History) -> Result<Verification> {
+    let mut generations = Vec::new();
     for name in &history.retained {
-        let (generation, damage) = (record::describe(disk, layout, name)?, damage(disk, layout, name)?);
-        store.found_corrupt.note(name, damage.is_some());
-        checked.push((name, generation, damage));
-    }
-    let generations = checked.into_iter().map(|(name, generation, damage)| match damage {
-        None => VerifiedGeneration::intact(generation),
-        Some(Damage { file, found }) => {
-            let path = layout.generation(name).join(file);
-            VerifiedGeneration::corrupt(generation, Problem::new(path.display().to_string(), found))
+        let (generation, damage) = (describe(store, name)?, damage(store, name)?);
+        // What may not be looked at may be intact: it is never moved aside.
+        if !matches!(damage, Some(Damage { found: Corruption::Forbidden { .. }, .. })) {
+            store.found_corrupt.note(name, damage.is_some());
         }
-    });
-    let mut verified = Verification::new(generations.collect());
-    verified.problems = links::problems(disk, layout, history)?;
-    let count = expire::count(disk, layout, history)?;
+        generations.push(match damage {
+            None => VerifiedGeneration::intact(generation),
+            Some(Damage { file, found }) => {
+                let path = store.generation(name).join(file);
+                VerifiedGeneration::corrupt(generation, Problem::new(path.display().to_string(), found))
+            }
+        });
+    }
+    let mut verified = Verification::new(generations);
+    verified.problems = links::problems(store, history)?;
+    let current = verified.generations.first().and_then(|current| current.problem.as_ref());
+    if current.is_some_and(|problem| problem.found == Corruption::ContainerMissing) {
+        // And with it what leads to the older ones.
+        add_intact(store, &mut verified);
+    }
+    let count = garbage::count(store, history)?;
     (verified.expired, verified.orphans) = (count.expired, count.orphans);
-    verified.moved_aside = moved_aside(disk, layout)?;
     Ok(verified)
 }
 
-fn damage(disk: Disk, layout: &Layout, name: &GenerationName) -> Result<Option<Damage>> {
-    match files::check_files(disk, layout, name) {
-        Err(error) if disk::is_of_the_medium(&error) || is_too_large(&error) => {
-            let reason = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
-            Ok(Some(Damage { file: JSON_NAME, found: Corruption::Unreadable { reason } }))
+/// Adds what is intact where no history leads to it.
+fn add_intact(store: &StoreDir, verified: &mut Verification) {
+    let Intact { committed, unconfirmed } = diagnosis::find(store);
+    verified.generations.extend(committed.into_iter().map(VerifiedGeneration::intact));
+    verified.unconfirmed = unconfirmed;
+}
+
+fn damage(store: &StoreDir, name: &GenerationName) -> Result<Option<Damage>> {
+    match generation::check(store, name) {
+        // What is too large for the memory that there is can't be restored either.
+        Err(error) if sys::is_of_the_medium(&error) || sys::kind(&error) == Some(io::ErrorKind::OutOfMemory) => {
+            Ok(Some(Damage { file: JSON_NAME, found: Corruption::Unreadable { reason: reason(&error) } }))
+        }
+        Err(error) if sys::kind(&error) == Some(io::ErrorKind::PermissionDenied) => {
+            Ok(Some(Damage { file: JSON_NAME, found: Corruption::Forbidden { reason: reason(&error) } }))
         }
         checked => checked,
     }
 }
 
-fn is_too_large(error: &MiniSnapError) -> bool {
-    matches!(error, MiniSnapError::Io { source, .. } if source.kind() == std::io::ErrorKind::OutOfMemory)
+/// What the system said.
+fn reason(error: &MiniSnapError) -> String {
+    std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
+}
+
+/// A generation, as far as this process may look at it.
+fn describe(store: &StoreDir, name: &GenerationName) -> Result<Generation> {
+    match history::describe(store, name) {
+        Err(error) if sys::kind(&error) == Some(io::ErrorKind::PermissionDenied) => Ok(name.to_generation()),
+        described => described,
+    }
 }
 
 /// The corrupt generations that were moved aside, by path.
-fn moved_aside(disk: Disk, layout: &Layout) -> Result<Vec<String>> {
-    let mut names = disk.names_in(&layout.snapshots())?;
+fn moved_aside(store: &StoreDir) -> Result<Vec<String>> {
+    let mut names = sys::names_in(&store.snapshots())?;
     names.retain(|name| is_moved_aside(name));
     names.sort();
-    Ok(names.iter().map(|name| layout.snapshots().join(name).display().to_string()).collect())
+    Ok(names.iter().map(|name| store.snapshots().join(name).display().to_string()).collect())
 }

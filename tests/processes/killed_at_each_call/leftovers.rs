@@ -49,7 +49,7 @@ pub(super) fn of(deed: Deed) -> &'static [&'static str] {
         Deed::ResealInPlace => {
             &["an empty stage", "a stage", "an unpublished generation", ".next", "a retired generation"]
         }
-        Deed::SetAside => &["one link", ".settling", ".next"],
+        Deed::SetAside => &["one link", ".settling", ".snapshot.next"],
         Deed::Sweep => &["a stage", "an empty stage", "an unpublished generation", "part of a generation", ".next"],
     }
 }
@@ -70,6 +70,9 @@ pub(super) fn in_folder(dir: &Path, history: &[String], before: &[String]) -> BT
     if json.is_symlink() != seq.is_symlink() {
         let other = if json.is_symlink() { seq } else { json };
         kinds.insert(if other.is_file() { "a link beside a plain file" } else { "one link" });
+    }
+    if dir.join(".snapshot.next").is_symlink() {
+        kinds.insert(".snapshot.next");
     }
     for stage in stages(dir) {
         kinds.insert(if names(&stage).is_empty() { "an empty stage" } else { "a stage" });

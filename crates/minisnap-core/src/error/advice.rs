@@ -133,6 +133,9 @@ pub(crate) fn of_corruption(found: &Corruption, location: &str, left: Left<'_>) 
              like this, too"
                 .into()
         }
+        Corruption::WrongOwner { expected, .. } => {
+            format!("give it to that user: `chown -h {expected} {location}`; and give them the right to write there").into()
+        }
         Corruption::ExternalChange(found) => of_external_change(found).into(),
         Corruption::NoSnapshot(found) => of_absence(found).into(),
         Corruption::NotASeq { .. } => OF_A_SEQ.into(),

@@ -133,6 +133,15 @@ pub enum Corruption {
         /// What the system said.
         reason: String,
     },
+    /// Another user made it, and the store's owner can't use or remove it.
+    WrongOwner {
+        /// The number of the user that it belongs to.
+        owner: u32,
+        /// Its mode.
+        mode: u32,
+        /// The number of the user that the store belongs to.
+        expected: u32,
+    },
     /// Another program or a person wrote where only minisnap writes.
     ExternalChange(ExternalChange),
     /// Something else, in a backend's own words: a clause without a full stop.
@@ -196,6 +205,12 @@ impl fmt::Display for Corruption {
                 write!(f, "it isn't known how many snapshots are retained, and {found} are there")
             }
             Self::Unreadable { reason } | Self::Forbidden { reason } => write!(f, "it can't be read: {reason}"),
+            Self::WrongOwner { owner, mode, expected } => {
+                write!(
+                    f,
+                    "user {expected}, who owns the store, can't use it: it belongs to user {owner}, with mode {mode:04o}"
+                )
+            }
             Self::ExternalChange(found) => found.fmt(f),
             Self::Other(found) => f.write_str(found),
         }

@@ -2,7 +2,7 @@
 
 use crate::{
     FsBackend,
-    layout::{GENERATION_ENTRIES, GenerationName, PARENT, is_moved_aside},
+    layout::{CURRENT, FORMAT, GENERATION_ENTRIES, GenerationName, LOCK, PARENT, is_moved_aside},
 };
 use minisnap_core::{
     CommitOptions, Committed, MiniSnapError, SnapshotBackend,
@@ -63,6 +63,11 @@ pub(super) enum OrElse {
     /// The current generation is corrupt, with this seq: a commit over it loses nothing that is intact, and keeps its
     /// JSON, [`CORRUPT`].
     Heal(u64),
+    /// Links came back as files with their text: until they are put back.
+    PutLinksBack,
+    /// The commit record is lost, and with it what was committed last: until the store goes back to what is certainly
+    /// committed.
+    Reset,
     /// The commit record is lost: until the store is given up, which keeps what another program wrote, [`FOREIGN`].
     GiveUp,
 }
@@ -122,6 +127,15 @@ pub(super) async fn look(dir: &Path, or_else: OrElse) -> Check<Option<Snapshots>
             check_moved_aside(dir, or_else)?;
             return Ok(None);
         }
+        Err(MiniSnapError::Corrupt { .. }) if or_else == OrElse::PutLinksBack => {
+            backend.revert_external_changes().await.map_err(told("put the links back"))?;
+            find(&backend).await.map_err(told("read after the links were put back"))?
+        }
+        Err(MiniSnapError::Corrupt { intact, .. }) if or_else == OrElse::Reset => {
+            let newest = intact.first().ok_or("nothing to go back to")?;
+            backend.reset_to(newest).await.map_err(told("go back"))?;
+            find(&backend).await.map_err(told("read after going back"))?
+        }
         Err(MiniSnapError::Corrupt { .. }) if or_else == OrElse::GiveUp => {
             backend.give_up_lost_store().await.map_err(told("give up"))?;
             find(&backend).await.map_err(told("read after giving up"))?
@@ -132,6 +146,10 @@ pub(super) async fn look(dir: &Path, or_else: OrElse) -> Check<Option<Snapshots>
         Ok(plain) if plain.as_ref() == found.first() => {}
         // One of them is out of the way, the other isn't.
         Ok(None) | Err(_) if or_else == OrElse::SetAside => {}
+        // They are put back after the commit record.
+        _ if or_else == OrElse::PutLinksBack => {
+            backend.revert_external_changes().await.map_err(told("put the links back"))?;
+        }
         plain => return Err(format!("a plain reader finds {plain:?}, ours {:?}", found.first())),
     }
     check_next_publish(&backend, dir, &found).await?;
@@ -224,7 +242,8 @@ fn check_no_debris<'a>(dir: &Path, retained: impl Iterator<Item = &'a str>) -> C
     let retained: Vec<_> = retained.collect();
     let mut names = list(&dir.join("snapshots"))?;
     names.retain(|name| !is_moved_aside(name));
-    expect_names(names, [".lock", "current"].iter().chain(&retained).copied())?;
+    names.insert(FORMAT.into()); // A store that doesn't say its format has the first.
+    expect_names(names, [LOCK, CURRENT, FORMAT].iter().chain(&retained).copied())?;
     for name in retained {
         let mut names = list(&dir.join("snapshots").join(name))?;
         names.insert(PARENT.into()); // The first has none.

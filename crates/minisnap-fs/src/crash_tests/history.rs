@@ -6,8 +6,8 @@ use super::{
     run::{Run, Trace, block_on},
 };
 use crate::{
-    disk::Disk,
     fault_tests::{self, meanwhile::Meanwhile},
+    sys,
 };
 use minisnap_core::{CommitOptions, Committed, MiniSnapError, Precondition, Result, SnapshotBackend};
 use std::{io::Write, num::NonZeroUsize, path::Path, time::Duration};
@@ -47,13 +47,13 @@ fn next() -> Pair {
 fn history_during(mut run: Run, other: Other, retain: NonZeroUsize, call: usize) -> Option<Run> {
     let before = run.expected();
     let after = published_over(before.last().expect("something is expected"), &next(), retain);
-    let (backend, disk, root, dir) = (run.backend(), run.disk(), run.root().to_path_buf(), run.path());
+    let (backend, root, dir) = (run.backend(), run.root().to_path_buf(), run.path());
     let meanwhile = Meanwhile::before_call(call, run.root(), move || match other {
         Other::Answers => drop(block_on(commit(&backend, &next(), retain)).expect("publish")),
         Other::IsKilled => {
             assert!(killed_before_its_last_sync(&root, || block_on(commit(&backend, &next(), retain))));
         }
-        Other::IsOld => replace_bare_pair(disk, &dir),
+        Other::IsOld => replace_bare_pair(&dir),
     });
     let returned = block_on(run.backend().history()).expect("history");
     let done = meanwhile.is_done();
@@ -128,10 +128,10 @@ fn killed_before_its_last_sync(root: &Path, commit: impl FnOnce() -> Result<Comm
 }
 
 /// As an old version does, but for its syncs.
-fn replace_bare_pair(disk: Disk, dir: &Path) {
+fn replace_bare_pair(dir: &Path) {
     for (name, text) in [("snapshot.json", next().json), ("snapshot.seq", next().seq.to_string())] {
         let new = dir.join("new file");
-        let written = disk.create_file(&new).and_then(|file| disk.write_all(&file, &new, text.as_bytes()));
-        written.and_then(|()| disk.rename(&new, &dir.join(name))).expect("to replace it");
+        let written = sys::create_file(&new, 0o666).and_then(|file| sys::write_all(&file, &new, text.as_bytes()));
+        written.and_then(|()| sys::rename(&new, &dir.join(name))).expect("to replace it");
     }
 }

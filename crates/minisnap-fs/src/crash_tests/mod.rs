@@ -1,8 +1,8 @@
-//! Power loss at every point: what `disk.rs` does is recorded, every state that POSIX allows the disk to be in afterwards
+//! Power loss at every point: what `sys/` does is recorded, every state that POSIX allows the disk to be in afterwards
 //! is worked out and laid out in a folder, and there the store must read, with nothing lost that was acknowledged, and
 //! take the next publish.
 //!
-//! - `recorder.rs`: the other end of the seam in `disk.rs`.
+//! - `recorder.rs`: the other end of the seam in `sys/change.rs`.
 //! - `expect.rs`: what may be found afterwards, and the check.
 //! - `open_files.rs`: which file an open one is, whatever its path is said to be.
 //! - `run.rs`: programs that use a store, are recorded, and may be killed at any point.
@@ -27,4 +27,4 @@ mod scenarios;
 mod sensitivity;
 
 pub(crate) use minisnap_crash_model::Event;
-pub(crate) use recorder::{record, record_of_open};
+pub(crate) use recorder::{during, record, record_of_open};

@@ -38,8 +38,7 @@ mod tests {
         Event,
         recorder::{Recording, Step},
     };
-    use crate::disk::Disk;
-    use minisnap_core::Operation;
+    use crate::sys;
 
     /// As by a writer that mixes up its open files.
     #[test]
@@ -47,20 +46,19 @@ mod tests {
         let folder = tempfile::TempDir::new().expect("a temporary folder");
         let root = folder.path().canonicalize().expect("it is there");
         let recording = Recording::start(&root, 0);
-        let (disk, [a, b, gone, below]) =
-            (Disk::new(Operation::Commit), ["a", "b", "gone", "below"].map(|name| root.join(name)));
-        let [file_a, file_b, file_gone] = [&a, &b, &gone].map(|path| disk.create_file(path).expect("a file"));
-        disk.create_folder(&below).expect("a folder");
-        disk.remove(&gone).expect("to remove it");
+        let [a, b, gone, below] = ["a", "b", "gone", "below"].map(|name| root.join(name));
+        let [file_a, file_b, file_gone] = [&a, &b, &gone].map(|path| sys::create_file(path, 0o666).expect("a file"));
+        sys::create_folder(&below, 0o777).expect("a folder");
+        sys::remove(&gone).expect("to remove it");
         let before = recording.steps().len();
-        disk.write_all(&file_a, &b, b"a").expect("to write");
-        disk.write(&file_b, &a, b"b").expect("to write");
-        disk.sync(&file_a, &b).expect("to sync");
-        disk.sync(&file_b, &b).expect("to sync");
-        disk.sync(&disk.open_folder(&below).expect("a folder"), &root).expect("to sync");
-        disk.rename(&a, &below.join("a")).expect("to rename");
-        disk.sync(&file_a, &a).expect("to sync");
-        disk.sync(&file_gone, &a).expect("to sync");
+        sys::write_all(&file_a, &b, b"a").expect("to write");
+        sys::write(&file_b, &a, b"b").expect("to write");
+        sys::sync(&file_a, &b).expect("to sync");
+        sys::sync(&file_b, &b).expect("to sync");
+        sys::sync(&sys::open_folder(&below).expect("a folder"), &root).expect("to sync");
+        sys::rename(&a, &below.join("a")).expect("to rename");
+        sys::sync(&file_a, &a).expect("to sync");
+        sys::sync(&file_gone, &a).expect("to sync");
         recording.end();
         let did = |step: &Step| match step {
             Step::Did(_, event) => event.clone(),

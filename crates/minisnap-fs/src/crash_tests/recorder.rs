@@ -1,9 +1,10 @@
-//! The other end of the seam in `disk.rs`: what took effect on the disk, in order.
+//! The other end of the seam in `sys/change.rs`: what took effect on the disk, in order.
 
 use super::{expect::Expect, open_files};
 use minisnap_core::Operation;
 use minisnap_crash_model::Event;
 use std::{
+    cell::Cell,
     collections::HashMap,
     fs::File,
     panic,
@@ -37,22 +38,37 @@ fn recordings() -> Vec<Arc<Tape>> {
     lock(&RECORDINGS).clone()
 }
 
-/// Records an event in the recording whose root it is under, if any. Called by `disk.rs`, on whichever thread that is.
-pub(crate) fn record(operation: Operation, event: Event<&Path>) {
+thread_local! {
+    static OPERATION: Cell<Operation> = const { Cell::new(Operation::Write) };
+}
+
+/// What is done on this thread is a part of `operation`, until this is dropped.
+pub(crate) fn during(operation: Operation) -> impl Drop {
+    struct Before(Operation);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            OPERATION.set(self.0);
+        }
+    }
+    Before(OPERATION.replace(operation))
+}
+
+/// Records an event in the recording whose root it is under, if any. Called by `sys/change.rs`, on whichever thread that is.
+pub(crate) fn record(event: Event<&Path>) {
     for tape in recordings() {
-        tape.record(operation, &event);
+        tape.record(&event);
     }
 }
 
 /// The same for a write to an open file, or its sync: of the file that it is, wherever that is.
-pub(crate) fn record_of_open(operation: Operation, file: &File, event: Event<&Path>) {
+pub(crate) fn record_of_open(file: &File, event: Event<&Path>) {
     for tape in recordings() {
         let path = |path: &Path| open_files::path_of(file, path, &tape.root);
         match &event {
             Event::Write(said, bytes) => {
-                path(said).iter().for_each(|path| tape.record(operation, &Event::Write(path, bytes.clone())));
+                path(said).iter().for_each(|path| tape.record(&Event::Write(path, bytes.clone())));
             }
-            Event::Sync(said) => path(said).iter().for_each(|path| tape.record(operation, &Event::Sync(path))),
+            Event::Sync(said) => path(said).iter().for_each(|path| tape.record(&Event::Sync(path))),
             other => unreachable!("{other:?} is not done to an open file"),
         }
     }
@@ -104,9 +120,9 @@ impl Recording {
 }
 
 impl Tape {
-    fn record(&self, operation: Operation, event: &Event<&Path>) {
+    fn record(&self, event: &Event<&Path>) {
         let Some(event) = self.localize(event) else { return };
-        lock(&self.steps).push(Step::Did(operation, event.clone()));
+        lock(&self.steps).push(Step::Did(OPERATION.get(), event.clone()));
         if matches!(event, Event::Sync(_)) {
             // Some of these are made side by side, in any order.
             return;

@@ -6,12 +6,9 @@ use super::{
 };
 use crate::{
     FsBackend,
-    disk::Disk,
     layout::{GenerationName, is_stage},
 };
-use minisnap_core::{
-    CommitOptions, Committed, MiniSnapError, Operation, Precondition, SnapshotBackend, StagedSnapshot,
-};
+use minisnap_core::{CommitOptions, Committed, MiniSnapError, Precondition, SnapshotBackend, StagedSnapshot};
 use minisnap_crash_model::{Beside, Event, Model, Tree};
 use std::{
     collections::{HashMap, HashSet},
@@ -56,11 +53,6 @@ impl Run {
 
     pub(super) fn path(&self) -> PathBuf {
         self.machine.path().join(self.dir)
-    }
-
-    /// For what other programs do: recorded like everything else.
-    pub(super) fn disk(&self) -> Disk {
-        Disk::new(Operation::Write)
     }
 
     pub(super) fn backend(&self) -> FsBackend {
@@ -236,6 +228,18 @@ impl Run {
         let moved = block_on(self.backend().give_up_lost_store()).expect("give up");
         let or_else = if moved.is_empty() { self.expect.or_else } else { OrElse::Nothing };
         self.expect(vec![Vec::new()], or_else);
+        self
+    }
+
+    /// Goes back to the newest generation that is certainly committed, unless that was done.
+    pub(super) fn reset(mut self) -> Self {
+        let length = self.recording.steps().len();
+        let found = block_on(find(&self.backend()));
+        self.recording.cut(length);
+        if let Err(MiniSnapError::Corrupt { intact, .. }) = found {
+            block_on(self.backend().reset_to(&intact[0])).expect("go back").expect("it is lost");
+            self.expect(self.expect.one_of.clone(), OrElse::Nothing);
+        }
         self
     }
 

@@ -5,7 +5,8 @@ use super::{
     history,
     run::{Run, Seen, Trace, block_on},
 };
-use minisnap_core::SnapshotBackend;
+use crate::sys;
+use minisnap_core::{Digest, SnapshotBackend};
 use minisnap_crash_model::Tree;
 use std::{fs, num::NonZeroUsize, path::Path, sync::Arc, time::Instant};
 
@@ -37,7 +38,7 @@ cases! {
     history_of_a_pair_that_is_replaced sweep_after_a_kill
     expiry expiry_of_an_unsynced_commit expiry_while_another_is_staged killed_in_an_expiry
     expiry_killed_before_a_commit_that_retains_more stale_after_a_kill stale_while_another_is_killed healing killed_in_a_healing giving_up
-    killed_while_giving_up
+    killed_while_giving_up going_back killed_while_going_back links_put_back killed_while_links_are_put_back
     power_loss_in_the_first_publish_after_a_power_loss power_loss_in_an_adoption_after_a_power_loss
     ; slow: two_adopters_at_each_step
 }
@@ -141,8 +142,8 @@ fn adoption() -> Vec<Trace> {
 fn unsynced_plain_pair() -> Run {
     let mut run = empty();
     run.expect(vec![vec![], vec![Pair::new(1)]], OrElse::TornPlainPair);
-    write(&run, &run.path().join("snapshot.json"), &Pair::new(1).json);
-    write(&run, &run.path().join("snapshot.seq"), "1");
+    write(&run.path().join("snapshot.json"), &Pair::new(1).json);
+    write(&run.path().join("snapshot.seq"), "1");
     run
 }
 
@@ -150,8 +151,8 @@ fn adoption_of_an_unsynced_pair() -> Vec<Trace> {
     vec![unsynced_plain_pair().commit(2, 2).end()]
 }
 
-fn write(run: &Run, path: &Path, text: &str) {
-    let written = run.disk().create_file(path).and_then(|file| run.disk().write_all(&file, path, text.as_bytes()));
+fn write(path: &Path, text: &str) {
+    let written = sys::create_file(path, 0o666).and_then(|file| sys::write_all(&file, path, text.as_bytes()));
     written.expect("write");
 }
 
@@ -180,8 +181,8 @@ fn replaced_link() -> Run {
     let resealed = published_over(&published, &edited(), retain);
     run.expect(vec![published, resealed], OrElse::Reseal);
     let (temporary, json) = (run.path().join("sedAbCdEf"), run.path().join("snapshot.json"));
-    write(&run, &temporary, &edited().json);
-    run.disk().rename(&temporary, &json).expect("rename");
+    write(&temporary, &edited().json);
+    sys::rename(&temporary, &json).expect("rename");
     run
 }
 
@@ -350,6 +351,52 @@ fn giving_up() -> Vec<Trace> {
 
 fn killed_while_giving_up() -> Vec<Trace> {
     killed(lost().give_up().end(), |run| run.give_up().commit(2, 2))
+}
+
+/// The commit record is gone. The newest generation may never have been committed; the one before is its parent.
+fn without_record() -> Run {
+    let mut run = three_committed();
+    fs::remove_file(run.path().join("snapshots/current")).expect("remove");
+    run.expect(vec![vec![Pair::new(2), Pair::new(1)]], OrElse::Reset);
+    run.let_time_pass()
+}
+
+fn going_back() -> Vec<Trace> {
+    vec![without_record().reset().end()]
+}
+
+fn killed_while_going_back() -> Vec<Trace> {
+    killed(without_record().reset().end(), |run| run.reset().commit(4, 3))
+}
+
+/// Links came back as files with their text, and one of the two names is missing. Each name is as a run would write it in a
+/// trace, since a file's text is not.
+fn with_text_of_links() -> Run {
+    let pairs = [Pair::new(1), Pair::new(2)];
+    let name = |pair: &Pair| format!("{:020}-{}-randomgeneration", pair.seq, Digest::of(pair.json.as_bytes()));
+    let [first, second] = [&pairs[0], &pairs[1]].map(name);
+    let generation = |pair: &Pair, links: Vec<(&str, Tree)>| {
+        let files = [("snapshot.json", file(&pair.json)), ("snapshot.seq", file(&format!("{}\n", pair.seq)))];
+        let entries = files.into_iter().chain(links);
+        Tree::Folder(entries.map(|(name, tree)| (name.to_owned(), Arc::new(tree))).collect())
+    };
+    let links = vec![("parent", file(&format!("../{first}"))), ("retained", file("2"))];
+    let snapshots = folder([
+        ("current", file(&second)),
+        (&first, generation(&pairs[0], vec![("retained", Tree::Link("1".into()))])),
+        (&second, generation(&pairs[1], links)),
+    ]);
+    let state = folder([("snapshot.seq", file("snapshots/current/snapshot.seq")), ("snapshots", snapshots)]);
+    let expect = Expect { one_of: vec![vec![Pair::new(2), Pair::new(1)]], or_else: OrElse::PutLinksBack };
+    Run::new("state", folder([("state", state)]), expect)
+}
+
+fn links_put_back() -> Vec<Trace> {
+    vec![with_text_of_links().revert_external_changes().commit(3, 2).end()]
+}
+
+fn killed_while_links_are_put_back() -> Vec<Trace> {
+    killed(with_text_of_links().revert_external_changes().end(), |run| run.revert_external_changes().commit(3, 2))
 }
 
 /// The way on after an unknown outcome: who is told that it is stale takes that for a success.

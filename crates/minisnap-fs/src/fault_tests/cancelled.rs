@@ -1,12 +1,7 @@
 //! A create whose caller is cancelled at the last moment at which that still counts.
 
 use super::{meanwhile::Meanwhile, *};
-use crate::{
-    disk::Disk,
-    layout::Layout,
-    lock::{Caller, StoreLock},
-};
-use minisnap_core::Operation;
+use crate::{caller::Caller, lock::StoreLock, store_dir::StoreDir};
 use std::{sync::mpsc, time::Duration};
 
 fn is_of_the_store_lock(action: &str, path: &Path) -> bool {
@@ -17,31 +12,32 @@ fn is_of_the_store_lock(action: &str, path: &Path) -> bool {
 #[test]
 fn lock_is_refused_when_cancelled_right_before_it_is_taken() {
     let folder = folder_in_memory();
-    let (disk, layout) = (Disk::new(Operation::Commit), Layout::new(folder.path().into()));
-    disk.create_folders(&layout.snapshots()).unwrap();
+    let store = StoreDir::new(folder.path().into(), Duration::from_secs(20));
+    store.create_folders().unwrap();
     let caller = Caller::default();
     let watch = caller.watch();
     let cancelled = Meanwhile::before_the_call(folder.path(), is_of_the_store_lock, move || drop(caller));
-    let refused = StoreLock::acquire(disk, &layout, Duration::from_secs(20), &watch);
+    let refused = StoreLock::acquire(&store, &watch);
     assert!(cancelled.is_done());
     assert!(matches!(refused, Err(MiniSnapError::Busy { .. })), "{refused:?}");
     let caller = Caller::default();
-    drop(StoreLock::acquire(disk, &layout, Duration::ZERO, &caller.watch()).expect("it was let go of again"));
+    let at_once = StoreDir::new(folder.path().into(), Duration::ZERO);
+    drop(StoreLock::acquire(&at_once, &caller.watch()).expect("it was let go of again"));
 }
 
 /// Somebody removed the lock's file meanwhile, so that it is made and taken again: the caller is asked for again, too.
 #[test]
 fn lock_is_refused_when_cancelled_before_it_is_taken_again() {
     let folder = folder_in_memory();
-    let (disk, layout) = (Disk::new(Operation::Commit), Layout::new(folder.path().into()));
-    disk.create_folders(&layout.snapshots()).unwrap();
+    let store = StoreDir::new(folder.path().into(), Duration::from_secs(20));
+    store.create_folders().unwrap();
     let caller = Caller::default();
-    let (watch, path) = (caller.watch(), layout.lock());
+    let (watch, path) = (caller.watch(), store.lock());
     let removed =
         Meanwhile::before_the_call(folder.path(), is_of_the_store_lock, move || fs::remove_file(path).unwrap());
     // The first plan has the first such call, and this one the second.
     let cancelled = Meanwhile::before_the_call(folder.path(), is_of_the_store_lock, move || drop(caller));
-    let refused = StoreLock::acquire(disk, &layout, Duration::from_secs(20), &watch);
+    let refused = StoreLock::acquire(&store, &watch);
     assert!(removed.is_done() && cancelled.is_done());
     assert!(matches!(refused, Err(MiniSnapError::Busy { .. })), "{refused:?}");
 }

@@ -9,8 +9,13 @@ mod give_up;
 mod heal;
 mod hostile;
 mod inside;
+mod modes;
+mod next_link;
+mod other_disk;
 mod plain;
+mod reset;
 mod shape;
+mod stated_format;
 mod text_links;
 mod verify;
 
@@ -111,7 +116,7 @@ impl Folder {
         let names = fs::read_dir(self.path("snapshots")).expect("the folder");
         let names = names.map(|entry| entry.expect("an entry").file_name().into_string().expect("text"));
         names
-            .filter(|name| !["current", ".lock"].contains(&name.as_str()))
+            .filter(|name| !["current", "format", ".lock"].contains(&name.as_str()))
             .filter(|name| history.iter().all(|generation| generation.name() != name))
             .collect()
     }

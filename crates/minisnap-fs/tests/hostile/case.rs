@@ -233,6 +233,8 @@ pub(crate) enum Deed {
     Sweep,
     Reseal,
     SetAside,
+    /// To whatever an error says is intact.
+    GoBack,
 }
 
 fn mostly_plain(bytes: &mut Unstructured) -> Result<Place> {

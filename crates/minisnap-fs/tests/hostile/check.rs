@@ -132,7 +132,25 @@ impl<'a> Store<'a> {
             Deed::SetAside => {
                 let moved = self.told(Operation::RevertExternalChanges, self.backend.revert_external_changes().await);
                 for path in moved.iter().flatten() {
-                    assert!(fs::symlink_metadata(path).is_ok_and(|found| found.is_file()), "{path:?} isn't there");
+                    assert!(fs::symlink_metadata(path).is_ok(), "{path:?} isn't there");
+                }
+            }
+            Deed::GoBack => {
+                let lost = match self.backend.current().await {
+                    Ok(Some(current)) => self.backend.read(&current).await.err(),
+                    found => found.err(),
+                };
+                if let Some(MiniSnapError::Corrupt { intact, unconfirmed, .. }) = lost
+                    && let Some(target) = intact.iter().chain(&unconfirmed).next()
+                {
+                    let reset = self.told(Operation::Reset, self.backend.reset_to(target).await).ok().flatten();
+                    if let Some(reset) = reset {
+                        assert_eq!(
+                            self.backend.current().await.expect("it is known").as_ref(),
+                            Some(reset.generation())
+                        );
+                        self.backend.read_committed(target).await.expect("it is intact");
+                    }
                 }
             }
             _ => {
@@ -249,7 +267,8 @@ fn check_text(generation: &Generation, json: &Bytes, history: Result<&Vec<Genera
 fn check_others(before: &Listing, after: &Listing, dir: &Path) {
     for (path, facts) in before {
         if !is_ours(path, dir) {
-            let found = after.get(path).or_else(|| after.get(&moved_aside(path))).map(Facts::of_itself);
+            let moved = || after.iter().find(|(now, _)| before_the_move(now) == *path).map(|(_, facts)| facts);
+            let found = after.get(path).or_else(moved).map(Facts::of_itself);
             assert_eq!(found, Some(facts.of_itself()), "{path:?} is not the store's");
         }
     }
@@ -259,13 +278,15 @@ fn check_others(before: &Listing, after: &Listing, dir: &Path) {
     }
 }
 
-/// Where a path is once the corrupt generation that it is in was moved aside, with all that is in it.
-fn moved_aside(path: &Path) -> PathBuf {
-    let names = path.iter().map(|name| match name.to_str() {
-        Some(generation) if is_generation_or_stage(generation) => format!("{generation}.corrupt").into(),
-        _ => name.to_owned(),
-    });
-    names.collect()
+/// Where a path was before the corrupt generation that it is in was moved aside, or what stood in a link's place, with all that
+/// is in it.
+fn before_the_move(path: &Path) -> PathBuf {
+    let before = |name: &str| {
+        let generation = name.strip_suffix(".corrupt").filter(|generation| is_generation_or_stage(generation));
+        let link = name.split_once(".aside-").map(|(link, _)| link);
+        generation.or(link).map(str::to_owned)
+    };
+    path.iter().map(|name| name.to_str().and_then(before).map_or(name.to_owned(), Into::into)).collect()
 }
 
 /// Whether a path is of the layout: what a writer may replace or remove.
@@ -281,7 +302,7 @@ fn is_ours(path: &Path, dir: &Path) -> bool {
     let names: Vec<_> = within.iter().map(|name| name.to_str().unwrap_or_default()).collect();
     match names[..] {
         ["snapshot.json" | "snapshot.seq"] => true,
-        ["snapshots", "current" | ".next" | ".settling"] => true,
+        [".snapshot.next"] | ["snapshots", "current" | "format" | ".next" | ".settling"] => true,
         ["snapshots", name] => is_generation_or_stage(name),
         ["snapshots", name, "snapshot.json" | "snapshot.seq" | "parent" | "retained"] => is_generation_or_stage(name),
         _ => false,

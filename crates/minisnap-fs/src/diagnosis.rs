@@ -1,0 +1,81 @@
+//! What is left of a store in which something is corrupt: which generations are intact, and which of those were certainly
+//! committed.
+//!
+//! A generation was committed if the commit record says so, or if another one names it as its parent: that one was written over
+//! it. Any other was moved to its name before a commit that may never have happened.
+
+use crate::{
+    generation,
+    history::{self, History},
+    layout::{CommitRecord, GenerationName},
+    store_dir::StoreDir,
+    sys,
+};
+use minisnap_core::{Generation, MiniSnapError, Result};
+use std::{cmp::Reverse, collections::HashSet};
+
+/// The intact generations of a store, newest first.
+#[derive(Debug, Default)]
+pub(crate) struct Intact {
+    pub(crate) committed: Vec<Generation>,
+    pub(crate) unconfirmed: Vec<Generation>,
+}
+
+/// The same error, with what is intact around what is corrupt.
+pub(crate) fn complete(store: &StoreDir, error: MiniSnapError) -> MiniSnapError {
+    match error {
+        MiniSnapError::Corrupt { at, found, intact, unconfirmed } if intact.is_empty() && unconfirmed.is_empty() => {
+            let Intact { committed: intact, unconfirmed } = find(store);
+            MiniSnapError::Corrupt { at, found, intact, unconfirmed }
+        }
+        error => error,
+    }
+}
+
+/// What is intact. What can't be looked at isn't.
+pub(crate) fn find(store: &StoreDir) -> Intact {
+    let record = sys::link_or_text(&store.current()).unwrap_or_default().and_then(CommitRecord::parse);
+    let (committed, unconfirmed) = match record {
+        Some(CommitRecord::Nothing) => (Vec::new(), Vec::new()),
+        Some(CommitRecord::Current(name)) if store.folder_of(&name).is_ok_and(|folder| folder.is_some()) => {
+            (History::from(store, Some(&name)).unwrap_or_default().retained, Vec::new())
+        }
+        _ => by_parents(store).unwrap_or_default(),
+    };
+    let intact = |names: Vec<GenerationName>| {
+        let intact = names.into_iter().filter(|name| is_intact(store, name));
+        intact.map(|name| history::describe(store, &name).unwrap_or_else(|_| name.to_generation())).collect()
+    };
+    Intact { committed: intact(committed), unconfirmed: intact(unconfirmed) }
+}
+
+/// All generations that are there, newest first: those that are another's parent, and those that aren't. From each that is no
+/// other's parent, the most recently written first, back along the parents: after a rollback, the newest isn't the one with the
+/// highest seq.
+fn by_parents(store: &StoreDir) -> Result<(Vec<GenerationName>, Vec<GenerationName>)> {
+    let names = sys::names_in(&store.snapshots())?;
+    let mut found: Vec<_> = names.iter().filter_map(|name| GenerationName::parse(name)).collect();
+    let parent = |name: &GenerationName| history::parent_of(store, name).unwrap_or_default();
+    let parents: HashSet<_> = found.iter().filter_map(parent).collect();
+    found.sort_by_cached_key(|name| {
+        let time = history::describe(store, name).ok().and_then(|generation| generation.time());
+        (parents.contains(name), Reverse((time, name.seq)))
+    });
+    let mut ordered: Vec<GenerationName> = Vec::new();
+    for name in &found {
+        let mut next = Some(name.clone());
+        while let Some(name) = next.filter(|next| found.contains(next) && !ordered.contains(next)) {
+            next = parent(&name);
+            ordered.push(name);
+        }
+    }
+    Ok(ordered.into_iter().partition(|name| parents.contains(name)))
+}
+
+fn is_intact(store: &StoreDir, name: &GenerationName) -> bool {
+    let checked = generation::check(store, name);
+    if let Ok(damage) = &checked {
+        store.found_corrupt.note(name, damage.is_some());
+    }
+    matches!(checked, Ok(None))
+}

@@ -1,0 +1,36 @@
+//! The generations that a handle has found corrupt.
+
+use crate::layout::GenerationName;
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+/// The generations that a handle, or a clone of it, has found corrupt.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct FoundCorrupt(Arc<Mutex<HashSet<GenerationName>>>);
+
+impl FoundCorrupt {
+    /// Remembers what a look at a generation found.
+    pub(crate) fn note(&self, name: &GenerationName, is_corrupt: bool) {
+        let mut names = self.names();
+        if is_corrupt {
+            names.insert(name.clone());
+        } else {
+            names.remove(name);
+        }
+    }
+
+    /// Forgets all but these.
+    pub(crate) fn retain(&self, retained: &[GenerationName]) {
+        self.names().retain(|name| retained.contains(name));
+    }
+
+    pub(crate) fn contains(&self, name: &GenerationName) -> bool {
+        self.names().contains(name)
+    }
+
+    fn names(&self) -> MutexGuard<'_, HashSet<GenerationName>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,185 @@
+//! The retained generations: from the current one back along the links `parent`, as many as its link `retained` says.
+
+use crate::{
+    layout::{GenerationName, PARENT, RETAINED},
+    record,
+    store_dir::StoreDir,
+    sys,
+};
+use minisnap_core::{Corruption, Generation, Result, format::JSON_NAME};
+use std::{
+    collections::HashSet,
+    io,
+    path::{Path, PathBuf},
+};
+
+/// The retained generations, newest first.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct History {
+    pub(crate) retained: Vec<GenerationName>,
+    /// How many the newest one says there are. Where that is lost, any number: as good as infinitely many.
+    count: usize,
+}
+
+impl History {
+    /// Follows the parent links from `current`, as far as they reach and as many as it retains.
+    pub(crate) fn from(store: &StoreDir, current: Option<&GenerationName>) -> Result<Self> {
+        let Some(current) = current else { return Ok(Self::default()) };
+        let mut retained = vec![current.clone()];
+        let Some(mut oldest) = store.folder_of(current)? else { return Ok(Self { retained, count: usize::MAX }) };
+        let count = retained_in(&oldest)?;
+        let mut seen = HashSet::from([current.clone()]);
+        while retained.len() < count {
+            let Some(parent) = parent_in(&oldest)? else { break };
+            let Some(folder) = store.folder_of(&parent)? else { break };
+            if !seen.insert(parent.clone()) {
+                break;
+            }
+            retained.push(parent);
+            oldest = folder;
+        }
+        Ok(Self { retained, count })
+    }
+
+    /// One without a gap.
+    pub(crate) fn whole(retained: Vec<GenerationName>) -> Self {
+        let count = retained.len();
+        Self { retained, count }
+    }
+
+    /// The history of what the commit record says now; empty if nothing was committed.
+    pub(crate) fn of_current(store: &StoreDir) -> Result<Self> {
+        Self::from(store, record::read(store)?.current())
+    }
+
+    pub(crate) fn newest(&self) -> Option<&GenerationName> {
+        self.retained.first()
+    }
+
+    pub(crate) fn contains(&self, name: &GenerationName) -> bool {
+        self.retained.contains(name)
+    }
+
+    /// How many are retained, those out of reach included.
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// How many are retained besides the `newest` so many, those out of reach included.
+    pub(crate) fn count_without(&self, newest: usize) -> usize {
+        if self.count == usize::MAX { self.count } else { self.count.saturating_sub(newest) }
+    }
+
+    /// Whether all that should be retained was found. If not, a folder was moved or lost, and what its parent link would
+    /// have led to can't be told from orphans.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.retained.len() == self.count
+    }
+
+    /// Where the history ends too early, and what is wrong there. `None` if it is whole.
+    pub(crate) fn gap(&self, store: &StoreDir) -> Option<(PathBuf, Corruption)> {
+        let (newest, oldest) = (self.newest()?, self.retained.last()?);
+        if self.is_whole() {
+            return None;
+        }
+        let found = self.retained.len() as u64;
+        Some(if self.count == usize::MAX {
+            (store.generation(newest).join(RETAINED), Corruption::HistoryGap { retained: None, found })
+        } else {
+            let retained = Some(self.count as u64);
+            (store.generation(oldest).join(PARENT), Corruption::HistoryGap { retained, found })
+        })
+    }
+
+    /// Whether the commit record, and the number that are retained, are still what this was read from.
+    pub(crate) fn is_up_to_date(&self, store: &StoreDir) -> Result<bool> {
+        let record = record::read(store)?;
+        Ok(match self.newest() {
+            newest if record.current() != newest => false,
+            Some(newest) => retained_by(store, newest)? == self.count,
+            None => true,
+        })
+    }
+
+    /// The newest `retain` of it.
+    pub(crate) fn reduced(mut self, retain: usize) -> Self {
+        self.retained.truncate(retain);
+        self.count = self.count.min(retain);
+        self
+    }
+
+    /// Leaves the newest out.
+    pub(crate) fn skip_newest(&mut self) {
+        if !self.retained.is_empty() {
+            self.retained.remove(0);
+            self.count = self.count_without(1);
+        }
+    }
+
+    /// The expired generations that are still there: those before the oldest retained one, as far as their links reach. Other
+    /// generations were never committed.
+    pub(crate) fn expired(&self, store: &StoreDir) -> Result<HashSet<GenerationName>> {
+        let mut expired = HashSet::new();
+        let Some(oldest) = self.retained.last().filter(|_| self.is_whole()) else { return Ok(expired) };
+        let mut next = parent_of(store, oldest)?;
+        while let Some(name) = next.filter(|name| !self.contains(name)) {
+            next = parent_of(store, &name)?;
+            if !expired.insert(name) {
+                break;
+            }
+        }
+        Ok(expired)
+    }
+
+    /// The generations, with the size and time of their files.
+    pub(crate) fn describe(&self, store: &StoreDir) -> Result<Vec<Generation>> {
+        self.retained.iter().map(|name| describe(store, name)).collect()
+    }
+}
+
+/// A generation with the size and time of its JSON, as far as the file is there.
+pub(crate) fn describe(store: &StoreDir, name: &GenerationName) -> Result<Generation> {
+    match store.folder_of(name)? {
+        Some(folder) => describe_in(&folder, name),
+        None => Ok(name.to_generation()),
+    }
+}
+
+pub(crate) fn describe_in(folder: &Path, name: &GenerationName) -> Result<Generation> {
+    let (path, generation) = (folder.join(JSON_NAME), name.to_generation());
+    Ok(match sys::metadata(&path)?.filter(std::fs::Metadata::is_file) {
+        Some(found) => {
+            let time = found.modified().map_err(|error| sys::error("look at", &path, error))?;
+            generation.with_size(found.len()).with_time(time)
+        }
+        None => generation,
+    })
+}
+
+/// The parent a generation names, whether or not it is still there.
+pub(crate) fn parent_of(store: &StoreDir, name: &GenerationName) -> Result<Option<GenerationName>> {
+    store.folder_of(name)?.map_or(Ok(None), |folder| parent_in(&folder))
+}
+
+fn parent_in(folder: &Path) -> Result<Option<GenerationName>> {
+    Ok(sys::link_or_text(&folder.join(PARENT))?.and_then(|target| GenerationName::parse_parent(&target)))
+}
+
+/// How many a generation says are retained: any number, if that is lost.
+pub(crate) fn retained_by(store: &StoreDir, name: &GenerationName) -> Result<usize> {
+    store.folder_of(name)?.map_or(Ok(usize::MAX), |folder| retained_in(&folder))
+}
+
+fn retained_in(folder: &Path) -> Result<usize> {
+    let count = sys::link_or_text(&folder.join(RETAINED))?.and_then(|target| target.to_str()?.parse().ok());
+    Ok(count.filter(|count| *count > 0).unwrap_or(usize::MAX))
+}
+
+/// Makes durable how many a generation says are retained, without write access. `false` if its folder is gone.
+pub(crate) fn sync_retained(store: &StoreDir, name: &GenerationName) -> Result<bool> {
+    let Some(folder) = store.folder_of(name)? else { return Ok(false) };
+    match sys::sync_folder_to_read(&folder) {
+        Err(error) if sys::kind(&error) == Some(io::ErrorKind::NotFound) => Ok(false),
+        synced => synced.map(|()| true),
+    }
+}

@@ -1,0 +1,71 @@
+//! What the owner of a store can't use or remove, because another user made it: judged from owner and mode.
+
+use crate::{
+    layout::{GenerationName, is_stage},
+    store_dir::StoreDir,
+    sys::{self, Owner},
+};
+use minisnap_core::{
+    Corruption, Problem, Result,
+    format::{JSON_NAME, SEQ_NAME},
+};
+use std::{
+    fs::Metadata,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
+
+const READ: u32 = 0o4;
+/// To read, make and remove what is in a folder.
+const ALL: u32 = 0o7;
+
+/// Everything in `snapshots` that its owner can't use.
+pub(crate) fn problems(store: &StoreDir) -> Result<Vec<Problem>> {
+    let Some(snapshots) = sys::metadata_behind(&store.snapshots())? else { return Ok(Vec::new()) };
+    let owner = Owner::of(&snapshots);
+    if owner.user == 0 {
+        return Ok(Vec::new());
+    }
+    let mut problems = Vec::new();
+    for (path, needed) in entries(store)? {
+        if let Some(found) = sys::metadata(&path)?
+            && !may(owner, &found, needed)
+        {
+            let found =
+                Corruption::WrongOwner { owner: found.uid(), mode: found.mode() & 0o7777, expected: owner.user };
+            problems.push(Problem::new(path.display().to_string(), found));
+        }
+    }
+    Ok(problems)
+}
+
+/// What a writer needs, with what it needs to do with it.
+fn entries(store: &StoreDir) -> Result<Vec<(PathBuf, u32)>> {
+    let mut entries = vec![(store.lock(), READ)];
+    for name in sys::names_in(&store.snapshots())? {
+        let folder = store.snapshots().join(&name);
+        if (is_stage(&name) || GenerationName::parse(&name).is_some()) && sys::is_folder(&folder)? {
+            entries.extend([JSON_NAME, SEQ_NAME].map(|file| (folder.join(file), READ)));
+            entries.push((folder, ALL));
+        }
+    }
+    entries.retain(|(path, _)| !is_hidden(path));
+    Ok(entries)
+}
+
+/// Whether this process may not even look at it: that of its folder is told already.
+fn is_hidden(path: &Path) -> bool {
+    sys::metadata(path).is_err()
+}
+
+fn may(owner: Owner, found: &Metadata, needed: u32) -> bool {
+    let of = Owner::of(found);
+    let shift = if of.user == owner.user {
+        6
+    } else if of.group == owner.group {
+        3
+    } else {
+        0
+    };
+    found.mode() >> shift & needed == needed
+}

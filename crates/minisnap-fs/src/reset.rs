@@ -1,0 +1,90 @@
+//! Going back to a generation of a store whose commit record is lost, or leads to a folder that is gone. Nothing is removed. Never
+//! by itself: it is one named call, with a named generation.
+//!
+//! 1. Take `.lock`. A store that can be read is left alone.
+//! 2. The generation must be intact.
+//! 3. Mark every generation that isn't in its history, durably: so that it is moved aside, and not removed.
+//! 4. Move what stands in the commit record's place aside, if it is a folder; have the generation say how many of its history are
+//!    there, durably; place the commit record, durably. That is the commit.
+//! 5. Put the links back at the two names, and move aside what is marked.
+//!
+//! Cut short before the rename of step 4, the store is lost as before; the same call again does the rest.
+
+use crate::{
+    caller::CallerWatch,
+    current::{self, Current, until_settled},
+    garbage::{self, RecordSync},
+    generation, healing,
+    history::History,
+    layout::{CURRENT, FORMAT, FORMAT_VERSION, GenerationName, MARK, new_suffix},
+    lock::StoreLock,
+    settle,
+    store_dir::StoreDir,
+    sys::{self, Entry},
+};
+use minisnap_core::{Committed, Generation, MiniSnapError, Result, events};
+use std::{num::NonZeroUsize, path::Path};
+
+/// Makes an intact generation the current one again. `None` if the store isn't lost.
+pub(crate) fn reset(store: &StoreDir, generation: &Generation, caller: &CallerWatch) -> Result<Option<Committed>> {
+    let not_here = || MiniSnapError::Expired { at: sys::at(store.path()), generation: generation.clone() };
+    let name = GenerationName::parse(generation.name()).filter(|name| name.seq == generation.seq());
+    let name = name.ok_or_else(not_here)?;
+    if store.folder_of(&name)?.is_none() {
+        return Err(not_here());
+    }
+    // 1.
+    if !is_lost(store)? {
+        // Nothing is made here: the store may be a later version's.
+        return Ok(None);
+    }
+    let lock = StoreLock::acquire(store, caller)?;
+    if !is_lost(store)? {
+        return Ok(None);
+    }
+    // 2.
+    if let Some(damage) = generation::check(store, &name)? {
+        return Err(damage.of(store, &name));
+    }
+    // 3.
+    let history = History::whole(History::from(store, Some(&name))?.retained);
+    for other in sys::names_in(&store.snapshots())?.iter().filter_map(|other| GenerationName::parse(other)) {
+        if history.contains(&other) {
+            sys::remove(&store.generation(&other).join(MARK))?;
+        } else if store.folder_of(&other)?.is_some() {
+            healing::mark(store, &other)?;
+        }
+    }
+    // 4.
+    lock.check_still_the_stores()?;
+    make_way(store)?;
+    garbage::renew(store, &lock, &history)?;
+    // 5.
+    events::best_effort("put the links back", settle::settle(store, &lock));
+    let cleaned = garbage::clean(store, &lock, &history, RecordSync::Done);
+    events::best_effort("move aside what isn't retained", cleaned);
+    let mut generations = history.describe(store)?;
+    let newest = generations.remove(0);
+    Ok(Some(Committed::new(newest, &generations, NonZeroUsize::MAX)))
+}
+
+/// Whether it can't be known what is current, or that is gone.
+fn is_lost(store: &StoreDir) -> Result<bool> {
+    match until_settled(store, || current::look(store)) {
+        Ok(Current::Generation(current)) => Ok(store.folder_of(&current)?.is_none()),
+        Ok(Current::Nothing | Current::BarePair(_)) | Err(MiniSnapError::NotFound { .. }) => Ok(false),
+        Err(MiniSnapError::Corrupt { .. }) => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
+/// Moves aside what a link can't be renamed over, and says which version the format has.
+fn make_way(store: &StoreDir) -> Result<()> {
+    for (path, name) in [(store.current(), CURRENT), (store.format(), FORMAT)] {
+        if let Entry::Folder = sys::entry(&path)? {
+            let suffix = new_suffix().map_err(|error| sys::error("name a place for", &path, error))?;
+            sys::rename(&path, &store.snapshots().join(format!("{name}.aside-{suffix}")))?;
+        }
+    }
+    store.replace_link(Path::new(&FORMAT_VERSION.to_string()), &store.format(), &store.next())
+}

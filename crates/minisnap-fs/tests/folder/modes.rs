@@ -1,0 +1,166 @@
+//! Who may read a generation: the first follows the umask, or the bare pair; each other takes the modes of the one before.
+
+use super::*;
+use std::os::unix::fs::PermissionsExt;
+
+const BOTH: [&str; 2] = ["snapshot.json", "snapshot.seq"];
+
+fn mode(path: &Path) -> u32 {
+    fs::symlink_metadata(path).expect("it is there").mode() & 0o7777
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("to set a mode");
+}
+
+/// The modes that a new file and a new folder get in this process.
+fn by_umask() -> (u32, u32) {
+    let folder = TempDir::new().expect("a temporary folder");
+    let (file, new) = (folder.path().join("file"), folder.path().join("folder"));
+    fs::write(&file, "").expect("a file");
+    fs::create_dir(&new).expect("a folder");
+    (mode(&file), mode(&new))
+}
+
+impl Folder {
+    /// The modes of the current generation: of its folder, its JSON and its seq.
+    fn modes(&self) -> [u32; 3] {
+        ["", BOTH[0], BOTH[1]].map(|name| mode(&self.in_current(name)))
+    }
+
+    /// As an operator does it: through the link.
+    fn chmod(&self, modes: [u32; 2]) {
+        BOTH.iter().zip(modes).for_each(|(name, mode)| set_mode(&self.path(name), mode));
+    }
+
+    /// Replaces a link by a file, as `sed -i` and most editors do.
+    fn replace(&self, name: &str, content: &str, mode: u32) {
+        self.write("edited", content);
+        set_mode(&self.path("edited"), mode);
+        fs::rename(self.path("edited"), self.path(name)).expect("to replace it");
+    }
+}
+
+/// What an operator makes private stays so, whatever the umask; and a folder keeps its group for what is made in it.
+#[tokio::test]
+async fn chmod_lasts_over_creates() {
+    let folder = Folder::with_snapshots(&[1]).await;
+    let (of_files, of_folders) = by_umask();
+    assert_eq!(folder.modes(), [of_folders, of_files, of_files]);
+    folder.chmod([0o600, 0o640]);
+    for seq in 2..=5 {
+        folder.commit(seq).await.unwrap();
+        assert_eq!(folder.modes(), [of_folders, 0o600, 0o640], "of {seq}");
+    }
+    for of_folder in [0o700, 0o2750, 0o750] {
+        set_mode(&folder.in_current(""), of_folder);
+        for seq in 6..=7 {
+            folder.commit(seq).await.unwrap();
+            assert_eq!(folder.modes(), [of_folder, 0o600, 0o640], "of {seq}");
+        }
+    }
+    folder.chmod([0o664, 0o664]);
+    folder.commit(8).await.unwrap();
+    assert_eq!(folder.modes(), [0o750, 0o664, 0o664], "what an operator opens stays open");
+}
+
+/// A create that goes back, and one that keeps nothing else.
+#[tokio::test]
+async fn chmod_lasts_when_the_generation_before_expires() {
+    let folder = Folder::with_snapshots(&[1]).await;
+    folder.chmod([0o600, 0o600]);
+    for seq in [5, 3, 4] {
+        folder.publish_keeping(seq, 1, Precondition::Always).await.unwrap();
+        assert_eq!(folder.modes()[1..], [0o600, 0o600]);
+    }
+    assert_eq!(folder.history().await, [4]);
+}
+
+/// The first create of a bare pair made its JSON readable for everybody.
+#[tokio::test]
+async fn bare_pair_keeps_its_modes_when_migrated() {
+    for modes in [[0o600, 0o600], [0o600, 0o640], [0o440, 0o444]] {
+        let folder = Folder::with_plain_pair(&json_of(7), "7");
+        set_mode(folder.guard.path(), 0o755);
+        folder.chmod(modes);
+        folder.commit(8).await.unwrap();
+        assert_eq!(folder.modes()[1..], modes);
+        assert_eq!(folder.modes()[0], by_umask().1);
+        let first = &folder.backend.history().await.unwrap()[1];
+        let first = folder.path("snapshots").join(first.name());
+        assert_eq!(BOTH.map(|name| mode(&first.join(name))), modes, "of the copy, too");
+    }
+}
+
+/// Nobody may read the new generation who could not read the one before, and what the editor wrote.
+#[tokio::test]
+async fn accept_widens_nothing() {
+    for (before, edited, after) in
+        [(0o600, 0o644, 0o600), (0o644, 0o600, 0o600), (0o640, 0o604, 0o600), (0o644, 0o644, 0o644)]
+    {
+        let folder = Folder::with_snapshots(&[1, 2]).await;
+        folder.chmod([before, before]);
+        BOTH.iter().for_each(|name| folder.replace(name, "9", edited));
+        folder.backend.accept_external_changes().await.unwrap().expect("there is a change");
+        assert_eq!(folder.modes()[1..], [after, after], "{before:o} and {edited:o}");
+        folder.commit(10).await.unwrap();
+        assert_eq!(folder.modes()[1..], [after, after], "{before:o} and {edited:o}");
+    }
+}
+
+#[tokio::test]
+async fn accept_keeps_modes_when_edited_in_place() {
+    let folder = Folder::with_snapshots(&[1, 2]).await;
+    folder.chmod([0o600, 0o640]);
+    folder.write("snapshot.json", "[9]");
+    folder.backend.accept_external_changes().await.unwrap().expect("there is a change");
+    assert_eq!(folder.modes()[1..], [0o600, 0o640]);
+}
+
+/// A mount point, or what a container gives to a program, is often open to everybody: that says nothing about a snapshot.
+#[tokio::test]
+async fn first_generation_is_not_open_when_snapshots_is() {
+    let (of_files, of_folders) = by_umask();
+    for of_snapshots in [0o1777, 0o777, 0o700] {
+        for is_bare_pair in [false, true] {
+            let folder = if is_bare_pair { Folder::with_plain_pair(&json_of(1), "1") } else { Folder::new() };
+            fs::create_dir(folder.path("snapshots")).unwrap();
+            set_mode(&folder.path("snapshots"), of_snapshots);
+            folder.commit(2).await.unwrap();
+            assert_eq!(folder.modes(), [of_folders, of_files, of_files], "in {of_snapshots:o}");
+            assert_eq!(mode(&folder.path("snapshots")), of_snapshots);
+        }
+    }
+}
+
+#[tokio::test]
+async fn group_is_handed_down_when_snapshots_says_so() {
+    let folder = Folder::new();
+    fs::create_dir(folder.path("snapshots")).unwrap();
+    set_mode(&folder.path("snapshots"), 0o2775);
+    for seq in 1..=2 {
+        folder.commit(seq).await.unwrap();
+        assert_eq!(folder.modes()[0], by_umask().1 | 0o2000, "of {seq}");
+    }
+}
+
+/// A generation that lost a file says by the other who may read it.
+#[tokio::test]
+async fn mode_is_that_of_the_other_file_when_one_is_gone() {
+    for (lost, left) in [(0, 1), (1, 0)] {
+        let folder = Folder::with_snapshots(&[1, 2]).await;
+        folder.chmod([0o640, 0o640]);
+        fs::remove_file(folder.in_current(BOTH[lost])).unwrap();
+        folder.commit(3).await.unwrap();
+        assert_eq!(folder.modes()[1..], [0o640, 0o640], "with {} left", BOTH[left]);
+    }
+}
+
+/// A file that is made is no program that runs as its owner.
+#[tokio::test]
+async fn setuid_is_not_taken_over() {
+    let folder = Folder::with_snapshots(&[1]).await;
+    folder.chmod([0o6755, 0o644]);
+    folder.commit(2).await.unwrap();
+    assert_eq!(folder.modes()[1], 0o755);
+}

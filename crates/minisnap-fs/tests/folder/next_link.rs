@@ -1,0 +1,105 @@
+//! `.snapshot.next`, the name under which the links at the two names are made before they are renamed.
+
+use super::*;
+use minisnap_core::ExternalChange;
+use std::os::unix::fs::symlink;
+
+const NEXT: &str = ".snapshot.next";
+
+/// Puts something of a user's own there.
+fn take_the_name(folder: &Folder, what: &str) {
+    let path = folder.path(NEXT);
+    match what {
+        "file" => fs::write(path, "mine").unwrap(),
+        "link" => symlink("../mine", path).unwrap(),
+        // Of another file of the store.
+        "link to snapshots" => symlink("snapshots/current", path).unwrap(),
+        _ => fs::create_dir(path).unwrap(),
+    }
+}
+
+const KINDS: [&str; 4] = ["file", "link", "link to snapshots", "folder"];
+
+/// A writer was killed before it renamed it.
+#[tokio::test]
+async fn leftover_is_removed_when_links_are_placed() {
+    for leftover in ["snapshot.json", "snapshot.seq"] {
+        for missing in [&["snapshot.json"][..], &["snapshot.seq"], &["snapshot.json", "snapshot.seq"]] {
+            let folder = Folder::with_snapshots(&[1]).await;
+            symlink(Path::new("snapshots/current").join(leftover), folder.path(NEXT)).unwrap();
+            folder.commit(2).await.unwrap();
+            assert_eq!(folder.restore().await.unwrap(), pair_of(2), "it is in nobody's way");
+            missing.iter().for_each(|name| fs::remove_file(folder.path(name)).unwrap());
+            folder.commit(3).await.unwrap();
+            assert_eq!((folder.cat("snapshot.json"), folder.cat("snapshot.seq")), (Some(json_of(3)), seq_file(3)));
+            assert!(fs::symlink_metadata(folder.path(NEXT)).is_err(), "{leftover}, {missing:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn users_own_is_left_alone_when_no_link_is_missing() {
+    for what in KINDS {
+        let folder = Folder::with_snapshots(&[1]).await;
+        take_the_name(&folder, what);
+        let mine = folder.listing().remove(&folder.path(NEXT)).unwrap();
+        folder.commit(2).await.unwrap();
+        folder.write("snapshot.json", "[9]");
+        folder.backend.accept_external_changes().await.unwrap().expect("a change");
+        assert_eq!(folder.backend.revert_external_changes().await.unwrap(), [""; 0].map(PathBuf::from));
+        folder.backend.expire(NonZeroUsize::MIN).await.unwrap();
+        folder.backend.collect_garbage().await.unwrap();
+        assert_eq!(folder.listing().remove(&folder.path(NEXT)).unwrap(), mine, "{what}");
+    }
+}
+
+/// Refused before anything is changed: the first create, that onto a bare pair or half of one, and to move an external change
+/// aside, after which there would be no `snapshot.json` at all.
+#[tokio::test]
+async fn users_own_is_refused_when_a_link_is_to_be_placed() {
+    for what in KINDS {
+        for case in ["empty", "bare pair", "half a pair", "replaced", "missing"] {
+            let folder = match case {
+                "replaced" | "missing" => Folder::with_snapshots(&[1, 2]).await,
+                "bare pair" => Folder::with_plain_pair("[1]", "1"),
+                _ => Folder::new(),
+            };
+            match case {
+                "half a pair" => folder.write("snapshot.json", "[1]"),
+                "replaced" => {
+                    folder.write("edited", "[9]");
+                    fs::rename(folder.path("edited"), folder.path("snapshot.json")).unwrap();
+                }
+                "missing" => fs::remove_file(folder.path("snapshot.seq")).unwrap(),
+                _ => {}
+            }
+            take_the_name(&folder, what);
+            let before = folder.listing();
+            let mut errors = vec![folder.backend.revert_external_changes().await.map(drop)];
+            if case != "replaced" {
+                errors.push(folder.commit(3).await.map(drop));
+            }
+            errors.retain(|result| result.is_err() || !matches!(case, "empty" | "bare pair" | "half a pair"));
+            assert!(!errors.is_empty());
+            for error in errors {
+                let error = error.unwrap_err();
+                let MiniSnapError::ExternalChange { at, found } = &error else { panic!("{case}, {what}: {error:?}") };
+                assert!(matches!(found, ExternalChange::NameTaken { .. }), "{case}, {what}: {error}");
+                assert_eq!(at.location(), folder.path(NEXT).to_str().unwrap());
+                assert!(help(&error).contains("move what is there elsewhere"), "{error:?}");
+            }
+            let mut after = folder.listing();
+            // To look at the names, a writer takes the lock.
+            after.retain(|path, _| {
+                before.contains_key(path) || !path.ends_with("snapshots") && !path.ends_with(".lock")
+            });
+            assert_eq!(after, before, "{case}, {what}");
+
+            fs::rename(folder.path(NEXT), folder.path("elsewhere")).unwrap();
+            folder.backend.revert_external_changes().await.unwrap();
+            folder.commit(3).await.unwrap();
+            assert_eq!(folder.restore().await.unwrap(), pair_of(3), "{case}, {what}");
+            assert_eq!(folder.cat("snapshot.json"), Some(json_of(3)), "{case}, {what}");
+        }
+    }
+}

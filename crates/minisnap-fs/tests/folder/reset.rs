@@ -1,0 +1,127 @@
+//! Going back to a generation of a store whose commit record is lost, or leads nowhere.
+
+use super::*;
+use std::os::unix::fs::symlink;
+
+fn seqs(generations: &[Generation]) -> Vec<u64> {
+    generations.iter().map(Generation::seq).collect()
+}
+
+/// What an error says is intact, and what may never have been committed.
+async fn what_is_left(folder: &Folder) -> (Vec<Generation>, Vec<Generation>) {
+    match folder.restore().await.expect_err("it is lost") {
+        MiniSnapError::Corrupt { intact, unconfirmed, .. } => (intact, unconfirmed),
+        error => panic!("{error}"),
+    }
+}
+
+type Loss = fn(&Folder);
+
+const LOSSES: [(&str, Loss); 5] = [
+    ("the record is missing", |folder| fs::remove_file(folder.path("snapshots/current")).unwrap()),
+    ("the record leads elsewhere", |folder| {
+        fs::remove_file(folder.path("snapshots/current")).unwrap();
+        symlink("elsewhere", folder.path("snapshots/current")).unwrap();
+    }),
+    // As after `cp -L`.
+    ("the record is a folder", |folder| {
+        fs::remove_file(folder.path("snapshots/current")).unwrap();
+        fs::create_dir(folder.path("snapshots/current")).unwrap();
+        fs::write(folder.path("snapshots/current/snapshot.json"), "[3]").unwrap();
+    }),
+    ("the version of the format is no number", |folder| {
+        fs::remove_file(folder.path("snapshots/format")).unwrap();
+        symlink("first", folder.path("snapshots/format")).unwrap();
+    }),
+    ("the current generation's folder is gone", |folder| fs::remove_dir_all(folder.in_current("")).unwrap()),
+];
+
+#[tokio::test]
+async fn only_a_parent_is_certain_when_the_record_is_lost() {
+    for (loss, lose) in LOSSES {
+        let folder = Folder::with_snapshots(&[1, 2, 3]).await;
+        lose(&folder);
+        let (intact, unconfirmed) = what_is_left(&folder).await;
+        let expected: (&[u64], &[u64]) = match loss {
+            "the version of the format is no number" => (&[3, 2, 1], &[]),
+            "the current generation's folder is gone" => (&[1], &[2]),
+            _ => (&[2, 1], &[3]),
+        };
+        assert_eq!((&*seqs(&intact), &*seqs(&unconfirmed)), expected, "{loss}");
+        let verified = folder.backend.verify().await.unwrap();
+        let is_listed = |generation: &Generation| {
+            verified.generations.iter().any(|found| found.is_intact() && found.generation == *generation)
+        };
+        assert!(intact.iter().all(is_listed) && verified.unconfirmed == unconfirmed, "{loss}: {verified:?}");
+        assert!(!verified.is_intact());
+    }
+}
+
+/// To each of them by name; and then the store is whole.
+#[tokio::test]
+async fn store_is_whole_when_it_was_reset() {
+    for (loss, lose) in LOSSES {
+        for choice in 0.. {
+            let folder = Folder::with_snapshots(&[1, 2, 3]).await;
+            lose(&folder);
+            let (intact, unconfirmed) = what_is_left(&folder).await;
+            let all: Vec<_> = intact.into_iter().chain(unconfirmed).collect();
+            let Some(chosen) = all.get(choice) else { break };
+            let context = format!("{loss}, to {chosen}");
+            let committed = folder.backend.reset_to(chosen).await.unwrap().unwrap_or_else(|| panic!("{context}"));
+            assert_eq!(committed.generation(), chosen, "{context}");
+            assert_eq!(folder.backend.history().await.unwrap(), committed.retained(), "{context}");
+            assert_eq!(folder.restore().await.unwrap(), Some((json_of(chosen.seq()), chosen.seq())), "{context}");
+            let verified = folder.backend.verify().await.unwrap();
+            assert!(verified.is_intact() && verified.unconfirmed.is_empty(), "{context}: {verified:?}");
+            // What it isn't committed over is moved aside, and nothing is deleted.
+            let others: Vec<_> = all.iter().filter(|other| !committed.retained().contains(other)).collect();
+            assert_eq!(verified.moved_aside.len(), others.len(), "{context}");
+            for other in others {
+                let json = folder.path("snapshots").join(format!("{}.corrupt/snapshot.json", other.name()));
+                assert_eq!(fs::read_to_string(json).unwrap(), json_of(other.seq()), "{context}");
+            }
+            assert_eq!(folder.backend.reset_to(chosen).await.unwrap(), None, "{context}: it isn't lost any more");
+            folder.commit(9).await.unwrap();
+            assert_eq!(folder.history().await[..2], [9, chosen.seq()], "{context}");
+            assert!(folder.backend.verify().await.unwrap().is_intact(), "{context}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn reset_is_refused_when_the_generation_is_not_intact_or_not_there() {
+    let folder = Folder::with_snapshots(&[1, 2, 3]).await;
+    let history = folder.backend.history().await.unwrap();
+    fs::remove_file(folder.path("snapshots/current")).unwrap();
+    fs::write(folder.path("snapshots").join(history[1].name()).join("snapshot.json"), "[").unwrap();
+    let before = folder.listing();
+    let refused = folder.backend.reset_to(&history[1]).await.unwrap_err();
+    assert!(matches!(refused, MiniSnapError::Corrupt { .. }), "{refused}");
+    let renamed = Generation::new(history[0].name(), 7);
+    for other in [Generation::new("../../etc", 3), Generation::new(history[0].name().replace('3', "4"), 3), renamed] {
+        let refused = folder.backend.reset_to(&other).await.unwrap_err();
+        assert!(matches!(refused, MiniSnapError::Expired { .. }), "{refused}");
+    }
+    assert_eq!(folder.listing(), before);
+}
+
+/// A store that can be read, an empty one and a bare pair have nothing to go back from.
+#[tokio::test]
+async fn reset_changes_nothing_when_the_store_is_not_lost() {
+    let folder = Folder::with_snapshots(&[1, 2]).await;
+    let history = folder.backend.history().await.unwrap();
+    // A corrupt current generation is committed over.
+    fs::write(folder.in_current("snapshot.json"), "[").unwrap();
+    let before = folder.listing();
+    assert_eq!(folder.backend.reset_to(&history[1]).await.unwrap(), None);
+    assert_eq!(folder.listing(), before);
+    let empty = Folder::new();
+    drop(empty.backend.stage(1).await.unwrap());
+    let orphan = empty.path("snapshots").join(history[1].name());
+    fs::create_dir(&orphan).unwrap();
+    fs::write(orphan.join("snapshot.json"), json_of(1)).unwrap();
+    fs::write(orphan.join("snapshot.seq"), "1\n").unwrap();
+    assert_eq!(empty.backend.reset_to(&history[1]).await.unwrap(), None, "it says that nothing was committed");
+    assert_eq!(empty.restore().await.unwrap(), None);
+}

@@ -1,0 +1,170 @@
+//! The version of the layout, which a store states since the release after 0.1.4.
+
+use super::*;
+use minisnap_core::{Corruption, Digest};
+use std::os::unix::fs::symlink;
+
+impl Folder {
+    /// States another version: by a link, or by a file with its text, as after zip.
+    fn state_format(&self, version: &str, by_link: bool) {
+        let path = self.path("snapshots/format");
+        fs::remove_file(&path).unwrap();
+        if by_link { symlink(version, &path).unwrap() } else { fs::write(&path, format!("{version}\n")).unwrap() }
+    }
+}
+
+/// Does everything that a store can be asked for, and returns the errors; `read` is a generation of it.
+async fn errors_of(folder: &Folder, read: &Generation) -> Vec<MiniSnapError> {
+    let backend = &folder.backend;
+    vec![
+        backend.current().await.map(drop).unwrap_err(),
+        backend.history().await.map(drop).unwrap_err(),
+        backend.read(read).await.map(drop).unwrap_err(),
+        backend.read_chunks(read).await.map(drop).unwrap_err(),
+        backend.read_committed(read).await.map(drop).unwrap_err(),
+        backend.stage(9).await.map(drop).unwrap_err(),
+        backend.accept_external_changes().await.map(drop).unwrap_err(),
+        backend.accept_external_changes_if(9, Digest::of(b"")).await.map(drop).unwrap_err(),
+        backend.revert_external_changes().await.map(drop).unwrap_err(),
+        backend.expire(NonZeroUsize::MIN).await.map(drop).unwrap_err(),
+        backend.collect_garbage().await.map(drop).unwrap_err(),
+        backend.history_gap().await.map(drop).unwrap_err(),
+    ]
+}
+
+/// What a later version wrote may mean anything: nothing is read, written or removed.
+#[tokio::test]
+async fn newer_format_is_refused_and_nothing_is_changed() {
+    for by_link in [true, false] {
+        for lost in [None, Some("current"), Some(".lock")] {
+            let folder = Folder::with_snapshots(&[1, 2, 3]).await;
+            let newest = folder.backend.current().await.unwrap().expect("a snapshot");
+            // An orphan, which nothing removes.
+            fs::create_dir(folder.path("snapshots/.stage-4k0q8w1z7m3x5r2t")).unwrap();
+            if let Some(lost) = lost {
+                fs::remove_file(folder.path("snapshots").join(lost)).unwrap();
+            }
+            folder.state_format("2", by_link);
+            let before = folder.listing();
+            let mut errors = errors_of(&folder, &newest).await;
+            errors.push(folder.backend.verify().await.map(drop).unwrap_err());
+            errors.push(folder.backend.give_up_lost_store().await.map(drop).unwrap_err());
+            errors.push(folder.backend.reset_to(&newest).await.map(drop).unwrap_err());
+            for error in errors {
+                let MiniSnapError::NewerFormat { at, found, supported } = &error else { panic!("{error:?}") };
+                assert_eq!((*found, *supported), (2, 1));
+                assert!(at.location().ends_with("snapshots/format"), "{error}");
+                assert!(help(&error).contains("version of minisnap"), "{error:?}");
+                assert!(error.outcome_known());
+            }
+            assert_eq!(folder.listing(), before, "{lost:?}");
+        }
+    }
+}
+
+/// The store was taken over by a later version while a stage was being written.
+#[tokio::test]
+async fn commit_is_refused_when_the_format_became_newer() {
+    let folder = Folder::with_snapshots(&[1, 2]).await;
+    let mut stage = folder.backend.stage(3).await.unwrap();
+    stage.write_all(b"[3]").unwrap();
+    let mut before = folder.listing();
+    folder.state_format("2", true);
+    let error = stage.commit(CommitOptions::new(NonZeroUsize::MIN)).await.unwrap_err();
+    assert!(matches!(error, MiniSnapError::NewerFormat { found: 2, .. }), "{error:?}");
+    let mut after = folder.listing();
+    let is_others = |path: &Path| !path.ends_with("format") && !path.ends_with("snapshots");
+    after.retain(|path, _| is_others(path));
+    before.retain(|path, _| is_others(path) && !path.to_string_lossy().contains(".stage-"));
+    assert_eq!(after, before, "nothing but its own stage is gone");
+}
+
+/// As release 0.1.4 left it, byte for byte.
+#[tokio::test]
+async fn store_of_0_1_4_is_read_and_takes_creates() {
+    let folder = Folder::new();
+    let generation = |seq: u64, random: &str| format!("{seq:020}-{}-{random}", Digest::of(json_of(seq).as_bytes()));
+    let names = [generation(1, "4k0q8w1z7m3x5r2t"), generation(2, "9z8y7x6w5v4u3t2s")];
+    for (seq, name) in (1..).zip(&names) {
+        let path = folder.path("snapshots").join(name);
+        fs::create_dir_all(&path).unwrap();
+        fs::write(path.join("snapshot.json"), json_of(seq)).unwrap();
+        fs::write(path.join("snapshot.seq"), format::seq_text(seq)).unwrap();
+        symlink(seq.to_string(), path.join("retained")).unwrap();
+    }
+    symlink(format!("../{}", names[0]), folder.path("snapshots").join(&names[1]).join("parent")).unwrap();
+    symlink(&names[1], folder.path("snapshots/current")).unwrap();
+    fs::write(folder.path("snapshots/.lock"), "").unwrap();
+    for name in ["snapshot.json", "snapshot.seq"] {
+        symlink(Path::new("snapshots/current").join(name), folder.path(name)).unwrap();
+    }
+    let before = folder.listing();
+    assert_eq!(folder.restore().await.unwrap(), pair_of(2));
+    assert_eq!(folder.history().await, [2, 1]);
+    assert!(folder.backend.verify().await.unwrap().is_intact());
+    assert_eq!(folder.listing(), before);
+    for seq in 3..=5 {
+        folder.commit(seq).await.unwrap();
+    }
+    assert_eq!(folder.history().await, [5, 4, 3]);
+    assert_eq!(folder.garbage().await, [""; 0]);
+    assert!(folder.backend.verify().await.unwrap().is_intact());
+}
+
+/// A new store says which version it has, a migrated one, too.
+#[tokio::test]
+async fn store_states_its_format_when_it_is_made() {
+    for folder in [Folder::new(), Folder::with_plain_pair("[1]", "1")] {
+        folder.commit(2).await.unwrap();
+        assert_eq!(fs::read_link(folder.path("snapshots/format")).unwrap(), Path::new("1"));
+    }
+}
+
+/// It may be a later version's: it isn't taken for this one's.
+#[tokio::test]
+async fn unintelligible_format_is_corrupt_until_a_reset() {
+    for what in ["link", "file", "long file", "zero", "folder"] {
+        let folder = Folder::with_snapshots(&[1, 2, 3]).await;
+        let newest = folder.backend.current().await.unwrap().expect("a snapshot");
+        match what {
+            "link" => folder.state_format("../elsewhere", true),
+            "file" => folder.state_format("", false),
+            "long file" => folder.state_format(&"{ \"version\": 2 }".repeat(20), false),
+            "zero" => folder.state_format("0", true),
+            _ => {
+                fs::remove_file(folder.path("snapshots/format")).unwrap();
+                fs::create_dir(folder.path("snapshots/format")).unwrap();
+            }
+        }
+        let before = folder.listing();
+        for error in errors_of(&folder, &newest).await {
+            let MiniSnapError::Corrupt { at, found, intact, .. } = &error else { panic!("{what}: {error:?}") };
+            assert!(matches!(found, Corruption::RecordUnreadable { .. }), "{what}: {error}");
+            assert!(at.location().ends_with("snapshots/format"), "{error}");
+            assert_eq!(intact.iter().map(Generation::seq).collect::<Vec<_>>(), [3, 2, 1], "{what}: {error}");
+        }
+        let verified = folder.backend.verify().await.unwrap();
+        assert_eq!(verified.problems.len(), 1, "{what}: {verified:?}");
+        assert_eq!(folder.listing(), before, "{what}");
+
+        folder.backend.reset_to(&newest).await.unwrap().expect("it is lost");
+        assert_eq!(folder.history().await, [3, 2, 1], "{what}");
+        folder.commit(4).await.unwrap();
+        assert!(folder.backend.verify().await.unwrap().is_intact(), "{what}");
+    }
+}
+
+/// After zip: it says the same.
+#[tokio::test]
+async fn format_is_read_when_it_came_back_as_text() {
+    let folder = Folder::with_snapshots(&[1, 2]).await;
+    folder.state_format("1", false);
+    folder.commit(3).await.unwrap();
+    assert_eq!(folder.history().await, [3, 2, 1]);
+    let verified = folder.backend.verify().await.unwrap();
+    let found = verified.problems.iter().map(|problem| &problem.found).collect::<Vec<_>>();
+    assert!(matches!(found[..], [Corruption::LinkAsText { .. }]), "{verified:?}");
+    folder.backend.revert_external_changes().await.unwrap();
+    assert_eq!(fs::read_link(folder.path("snapshots/format")).unwrap(), Path::new("1"));
+    assert!(folder.backend.verify().await.unwrap().is_intact());
+}
