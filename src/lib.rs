@@ -38,12 +38,14 @@
 //! | open a store by path or URL | [`open`] |
 //! | test a program without a disk | `mem::MemBackend` (feature `mem`) |
 //! | save snapshots in the cloud | `object::ObjectBackend` (features `aws`, `azure`, `gcp`) |
+//! | bring over the snapshots of version 0.1.3 | [`import()`], [`import::OldSnapshot`] |
 //! | know what went wrong, and what to do | [`MiniSnapError`] |
 //! | put snapshots elsewhere | the module [`backend`], and the tutorial in `minisnap_core::conformance` |
 //!
 //! # Cargo features
 //!
 //! - `fs` (default): local POSIX file systems.
+//! - `messagepack`: [`import()`] reads the MessagePack snapshots of version 0.1.3, too.
 //! - `mem`: memory, for unit tests.
 //! - `blocking`: the same store without `async`, for programs that have no runtime.
 //! - `tracing`: spans for create, commit, restore and garbage collection, with location, generation, bytes and milliseconds;
@@ -65,6 +67,8 @@ pub mod backend;
 pub mod blocking;
 pub mod create;
 mod exclusive;
+#[cfg(all(feature = "fs", unix))]
+pub mod import;
 mod open;
 mod span;
 mod store;
@@ -72,6 +76,8 @@ mod store;
 pub use any_backend::AnyBackend;
 pub use create::Create;
 pub use exclusive::{Exclusive, ExclusiveCreate};
+#[cfg(all(feature = "fs", unix))]
+pub use import::import;
 pub use minisnap_core::{
     Absence, Bytes, ChunkStream, Collected, Committed, Corruption, Digest, ErrorContext, ExternalChange, Generation,
     MiniSnapError, Operation, ParseDigestError, Precondition, Problem, Result, SnapshotBackend, Verification,

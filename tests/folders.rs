@@ -15,7 +15,7 @@ pub(crate) struct Entry {
     pub(crate) size: u64,
     inode: u64,
     links: u64,
-    owner: (u32, u32),
+    pub(crate) owner: (u32, u32),
     changed: [(i64, i64); 2],
     content: Vec<u8>,
 }

@@ -27,9 +27,15 @@ mod leftovers;
 /// Too few open files, and files that may not grow.
 #[cfg(target_os = "linux")]
 mod limits;
+/// `snapshots` as a mount point.
+#[cfg(target_os = "linux")]
+mod mount_point;
 /// A disk made for a test.
 #[cfg(target_os = "linux")]
 mod mounts;
+/// A store of one user in which root works.
+#[cfg(target_os = "linux")]
+mod owner;
 /// Which folder a path means, who may use it, and what else is in it.
 mod places;
 /// Power losses at any moment of a process.

@@ -23,6 +23,8 @@ mod creates;
 mod exclusive;
 /// What is in a folder, seen from outside.
 mod folders;
+/// Folders of version 0.1.3.
+mod import;
 /// Opening by path and URL.
 mod opening;
 /// Other processes.

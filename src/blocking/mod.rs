@@ -56,6 +56,20 @@ pub fn open_with<K: AsRef<str>, V: AsRef<str>>(
     crate::open_with(url, options).map(SnapStore::from)
 }
 
+/// Makes the newest intact snapshot that version 0.1.3 left in the folder `old` the current one of `store`: see
+/// [`minisnap::import()`](crate::import()).
+///
+/// # Errors
+///
+/// Those of [`minisnap::import()`](crate::import()).
+#[cfg(all(feature = "fs", unix))]
+pub fn import<B: SnapshotBackend>(
+    old: impl AsRef<std::path::Path>,
+    store: &SnapStore<B>,
+) -> Result<crate::import::Imported> {
+    store.wait(Operation::Import, crate::import(old, &store.store))
+}
+
 /// Saves and restores a program's whole state: [`minisnap::SnapStore`](crate::SnapStore) without `async`, over every backend.
 ///
 /// What each call does, and its errors, are those of the method of the same name there. Any of them may also return

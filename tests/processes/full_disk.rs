@@ -120,3 +120,41 @@ fn assert_is_full(error: MiniSnapError, dir: &Path) {
     }
     assert!(error.outcome_known());
 }
+
+/// Two that are retained, each of half the disk: a create writes before it frees, and so no create could ever help.
+#[tokio::test]
+#[ignore = "needs root to mount a tmpfs: run with --ignored, as .ci/run does"]
+async fn expire_frees_room_when_the_disk_is_full() {
+    if peers::did_it_alone(expire_frees_room_when_the_disk_is_full) {
+        return;
+    }
+    let disk = Disk::with_room(ROOM_KIB);
+    let dir = disk.path().join("state");
+    let store = SnapStore::new(&dir);
+    let half = |seq: u64| (seq, "x".repeat((ROOM_KIB as usize / 2 - 40) << 10));
+    for seq in 1..=2 {
+        store.create(&half(seq), seq).await.expect("a snapshot that fits");
+    }
+    disk.fill();
+    fs::remove_file(disk.path().join("ballast")).expect("the ballast to go");
+    assert_is_full(store.create(&half(3), 3).await.expect_err("there is no room"), &dir);
+    // Not one page: a log grows into what is left.
+    let ballast = disk.fill();
+    let restore =
+        async || store.restore::<(u64, String)>().await.map(|(state, seq)| (state.0, seq)).expect("a snapshot");
+    assert_eq!(restore().await, (2, 2));
+
+    let expired = store.backend().expire(NonZeroUsize::MIN).await.expect("to expire needs no room");
+    assert_eq!(expired.iter().map(minisnap::Generation::seq).collect::<Vec<_>>(), [1]);
+    assert_eq!(restore().await, (2, 2));
+    assert_tidy_but_ballast(&store).await;
+    store.create(&half(3), 3).await.expect("a snapshot, since there is room");
+    assert_eq!(restore().await, (3, 3));
+    fs::remove_file(ballast).expect("the ballast to go");
+    assert_tidy_but_ballast(&store).await;
+}
+
+async fn assert_tidy_but_ballast(store: &SnapStore<minisnap::FsBackend>) {
+    assert_tidy(store.dir(), &store.history().await.expect("a history"));
+    assert!(store.backend().verify().await.expect("to verify").is_intact());
+}

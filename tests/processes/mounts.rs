@@ -12,26 +12,37 @@ const PAGE: u64 = 4096;
 
 /// A mounted disk, unmounted on drop.
 pub(crate) struct Disk {
-    folder: TempDir,
+    path: PathBuf,
+    /// The folder, where it was made for this alone.
+    folder: Option<TempDir>,
 }
 
 impl Disk {
     /// A new disk with so much room.
     pub(crate) fn with_room(kib: u64) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        run("mount", &["-t", "tmpfs", "-o", &format!("size={kib}k,mode=755"), "tmpfs"], folder.path());
-        Self { folder }
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        self.folder.path()
+        Self::of_its_own(&format!("size={kib}k,mode=755"))
     }
 
     /// A new disk for so many files, links and folders, its own included.
     pub(crate) fn with_inodes(inodes: u64) -> Self {
+        Self::of_its_own(&format!("nr_inodes={inodes},mode=755"))
+    }
+
+    /// A new disk at a folder that is there, with these options of a tmpfs.
+    pub(crate) fn at(path: &Path, options: &str) -> Self {
+        run("mount", &["-t", "tmpfs", "-o", options, "tmpfs"], path);
+        Self { path: path.into(), folder: None }
+    }
+
+    fn of_its_own(options: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        run("mount", &["-t", "tmpfs", "-o", &format!("nr_inodes={inodes},mode=755"), "tmpfs"], folder.path());
-        Self { folder }
+        let mut disk = Self::at(folder.path(), options);
+        disk.folder = Some(folder);
+        disk
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// From here on, it can only be read.
@@ -78,7 +89,8 @@ impl Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        run("umount", &["--lazy"], self.folder.path());
+        run("umount", &["--lazy"], &self.path);
+        drop(self.folder.take());
     }
 }
 

@@ -145,7 +145,13 @@ async fn permissions_follow_the_umask() {
         }
         return;
     }
-    for (umask, of_folders, of_files) in [("027", 0o750, 0o640), ("077", 0o700, 0o600), ("000", 0o777, 0o666)] {
+    for (umask, of_folders, of_files) in [
+        ("022", 0o755, 0o644),
+        ("002", 0o775, 0o664),
+        ("027", 0o750, 0o640),
+        ("077", 0o700, 0o600),
+        ("000", 0o777, 0o666),
+    ] {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let dir = folder.path().join("parent/state");
         peers::of(permissions_follow_the_umask).dir(&dir).umask(umask).start().finish();

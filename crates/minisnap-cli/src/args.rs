@@ -75,6 +75,12 @@ pub(crate) enum Command {
     ///
     /// Run again after an interruption, it goes on where it was.
     Copy(CopyArgs),
+    /// Commit the newest snapshot that minisnap 0.1.3 left in a folder
+    ///
+    /// That version wrote a file for each snapshot, snapshot_<seq>.json or snapshot_<seq> (MessagePack), and left empty or torn
+    /// ones when the disk was full: those are passed over, and named. OLD is only read. The store is refused if it has a newer
+    /// snapshot; run again, nothing is changed.
+    Import(ImportArgs),
     /// Print a line for each new snapshot, until Ctrl-C
     Watch(WatchArgs),
     /// Look at the journal of a program, cut it, or begin one
@@ -255,6 +261,19 @@ pub(crate) struct CopyArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// The folder of minisnap 0.1.3
+    #[arg(value_name = "OLD")]
+    pub(crate) old: PathBuf,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    #[command(flatten)]
+    pub(crate) retain: RetainArgs,
+    #[command(flatten)]
+    pub(crate) form: FormArgs,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct WatchArgs {
     #[command(flatten)]
     pub(crate) store: StoreArgs,
@@ -314,6 +333,7 @@ impl Command {
             Self::Accept(args) => one(&args.store),
             Self::Revert(args) => one(&args.store),
             Self::Prune(args) => one(&args.store),
+            Self::Import(args) => one(&args.store),
             Self::Watch(args) => one(&args.store),
             Self::CollectGarbage(args) => one(&args.store),
             Self::Copy(args) => {

@@ -23,6 +23,12 @@ pub(crate) fn help(error: &MiniSnapError, place: &Place) -> String {
     let command = |name: &str| place.command(name, &[]);
     match error {
         MiniSnapError::ExternalChange { found: ExternalChange::Replaced { .. }, .. } => of_replaced(place),
+        MiniSnapError::ExternalChange { found: ExternalChange::OtherFormat, .. } => {
+            let old = place.folder().map_or_else(|| "OLD".into(), |folder| quoted(folder.as_os_str()));
+            format!(
+                "`minisnap import {old} NEW` brings the newest one into a store in another folder, NEW; {old} stays as it is"
+            )
+        }
         MiniSnapError::Expired { .. } => format!("it expired meanwhile; {} lists what there is", command("history")),
         MiniSnapError::Stale { .. } => format!("run {}, then retry with a higher `--seq`", command("show")),
         MiniSnapError::Conflict { .. } => format!("run {}, then retry", command("show")),

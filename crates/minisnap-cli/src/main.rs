@@ -72,6 +72,7 @@ async fn dispatch(command: Command) -> Outcome {
         Command::Revert(args) => commands::revert::run(args).await,
         Command::Prune(args) => commands::prune::run(args).await,
         Command::Copy(args) => commands::copy::run(args).await,
+        Command::Import(args) => commands::import::run(args).await,
         Command::Watch(args) => commands::watch::run(args).await,
         Command::CollectGarbage(args) => commands::collect_garbage::run(args).await,
         Command::Log(args) => commands::log::run(args).await,

@@ -25,6 +25,8 @@ mod endpoints;
 mod errors;
 /// The list of snapshots.
 mod history;
+/// Snapshots of version 0.1.3.
+mod import;
 /// Ctrl-C and SIGTERM.
 mod interrupt;
 /// Running the program.

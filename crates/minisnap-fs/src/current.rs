@@ -56,7 +56,11 @@ pub(crate) fn look(store: &StoreDir) -> Result<Option<Current>> {
     }
     let found = found?;
     if found == [AtName::File, AtName::File] {
-        return pair.map(|pair| pair.map(Current::BarePair)).transpose();
+        let pair = pair.transpose()?;
+        if let Some(pair) = &pair {
+            record::refuse_other_format_above(store, Some(pair.name.seq))?;
+        }
+        return Ok(pair.map(Current::BarePair));
     }
     let refused = record::refuse_lost(store, &record, &found);
     if record::read(store)? != record {

@@ -2,7 +2,7 @@
 //! parsers themselves stay private.
 
 use crate::{
-    layout::{GenerationName, is_of_other_format, is_stage},
+    layout::{GenerationName, is_stage, seq_of_other_format},
     store_dir::StoreDir,
 };
 use std::{
@@ -22,13 +22,13 @@ pub fn name(text: &str) {
         assert_eq!((generation.name(), generation.seq()), (text, name.seq));
         assert_eq!(text, format!("{:020}-{}-{}", name.seq, name.digest, &text[38..]));
         assert_eq!(GenerationName::parse_parent(&name.parent_target()).as_ref(), Some(&name));
-        assert!(!is_stage(text) && !is_of_other_format(text), "{text:?} is two things");
+        assert!(!is_stage(text) && seq_of_other_format(text).is_none(), "{text:?} is two things");
     }
     if is_stage(text) {
         stays_in(&store.snapshots(), &store.snapshots().join(text));
         assert_eq!(text.len(), ".stage-".len() + 16);
     }
-    if is_of_other_format(text) {
+    if seq_of_other_format(text).is_some() {
         assert!(text.starts_with("snapshot_"));
     }
 }

@@ -194,11 +194,12 @@ pub(crate) fn is_moved_aside(name: &str) -> bool {
     name.strip_suffix(MOVED_ASIDE).is_some_and(|name| GenerationName::parse(name).is_some())
 }
 
-/// Whether a name in the store's folder is that of a snapshot of versions 0.1.2 and 0.1.3: `snapshot_`, 20 digits, and the
-/// format, if it has an ending.
-pub(crate) fn is_of_other_format(name: &str) -> bool {
-    let seq = name.strip_prefix("snapshot_").map(|rest| rest.split('.').next().unwrap_or_default());
-    seq.is_some_and(|seq| seq.len() == 20 && seq.bytes().all(|byte| byte.is_ascii_digit()))
+/// The seq in a name in the store's folder, if it is that of a snapshot of version 0.1.3: `snapshot_`, 20 digits, and the format,
+/// if it has an ending.
+pub(crate) fn seq_of_other_format(name: &str) -> Option<u64> {
+    let seq = name.strip_prefix("snapshot_")?.split('.').next()?;
+    let is_seq = seq.len() == 20 && seq.bytes().all(|byte| byte.is_ascii_digit());
+    is_seq.then(|| seq.parse().unwrap_or(u64::MAX))
 }
 
 fn is_random_part(text: &str) -> bool {
@@ -245,10 +246,10 @@ mod tests {
         for target in [good, "../../etc", "/etc", "../current"] {
             assert_eq!(GenerationName::parse_parent(Path::new(target)), None, "{target:?}");
         }
-        assert!(is_of_other_format("snapshot_00000000000000000042.json"));
-        assert!(is_of_other_format("snapshot_00000000000000000042"));
+        assert_eq!(seq_of_other_format("snapshot_00000000000000000042.json"), Some(42));
+        assert_eq!(seq_of_other_format("snapshot_99999999999999999999"), Some(u64::MAX));
         for other in ["snapshot_0000000000000000042.json", "snapshot_twenty_characters___.json", "snapshot.json"] {
-            assert!(!is_of_other_format(other), "{other:?}");
+            assert_eq!(seq_of_other_format(other), None, "{other:?}");
         }
         assert!(is_stage(".stage-4k0q8w1z7m3x5r2t"));
         for bad in [".stage-", ".stage-short", "stage-4k0q8w1z7m3x5r2t", ".stage-4k0q8w1z7m3x5r/t"] {

@@ -75,9 +75,9 @@ impl Modes {
 /// The mode of a folder as the umask leaves it, by that of a file: a user who may read that may enter. `snapshots` says nothing
 /// about it: as a mount point, it may be open to all. A group that is handed down to what is made in a folder stays so.
 fn folder_by_umask((folder, folder_path): Open<'_>, (file, file_path): Open<'_>) -> Result<u32> {
-    let of_file = sys::metadata_of(file, file_path)?.mode() & DEFAULT_FILE;
+    let of_file = sys::metadata_of(file, file_path)?.mode();
     let handed_down = sys::metadata_of(folder, folder_path)?.mode() & 0o7000;
-    Ok(handed_down | PRIVATE_FOLDER | of_file | (of_file >> 2))
+    Ok(handed_down | PRIVATE_FOLDER | (of_file & 0o666) | ((of_file & 0o444) >> 2))
 }
 
 /// An open file or folder, and where it is.

@@ -2,7 +2,7 @@
 
 use crate::{
     inside,
-    layout::{CommitRecord, FORMAT_VERSION, GenerationName, is_of_other_format},
+    layout::{CommitRecord, FORMAT_VERSION, GenerationName, seq_of_other_format},
     public_names::AtName,
     store_dir::StoreDir,
     sys::{self, Entry},
@@ -96,9 +96,16 @@ pub(crate) fn refuse_lost(store: &StoreDir, record: &CommitRecord, found: &[AtNa
     Err(corrupt(&store.current(), lost))
 }
 
-/// Versions 0.1.2 and 0.1.3 wrote one file a snapshot: a folder with such files is not empty.
+/// Version 0.1.3 wrote one file a snapshot: a folder with such files is not empty.
 fn refuse_other_format(store: &StoreDir) -> Result<()> {
-    match sys::names_in(store.path())?.into_iter().find(|name| is_of_other_format(name)) {
+    refuse_other_format_above(store, None)
+}
+
+/// Refuses a folder in which a file of version 0.1.3 is newer than a bare pair with this seq: that version went on where an older one
+/// had been.
+pub(crate) fn refuse_other_format_above(store: &StoreDir, seq: Option<u64>) -> Result<()> {
+    let names = sys::names_in(store.path())?;
+    match names.into_iter().find(|name| seq_of_other_format(name) > seq) {
         None => Ok(()),
         Some(name) => Err(MiniSnapError::ExternalChange {
             at: sys::at(&store.path().join(name)),

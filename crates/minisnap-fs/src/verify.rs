@@ -13,14 +13,12 @@ use crate::{
     store_dir::StoreDir,
     sys,
 };
-use minisnap_core::{
-    Corruption, Generation, MiniSnapError, Problem, Result, Verification, VerifiedGeneration, format::JSON_NAME,
-};
+use minisnap_core::{Corruption, MiniSnapError, Problem, Result, Verification, VerifiedGeneration, format::JSON_NAME};
 use std::io;
 
 /// Checks until what was checked is what is retained: a writer may expire a generation under this reader.
 pub(crate) fn verify(store: &StoreDir) -> Result<Verification> {
-    let mut verified = until_settled(store, || {
+    let checked = until_settled(store, || {
         let history = match History::of_current(store) {
             Ok(history) => history,
             Err(error) => return without_record(store, error).map(Some),
@@ -31,8 +29,16 @@ pub(crate) fn verify(store: &StoreDir) -> Result<Verification> {
         let verified = check(store, &history)?;
         let is_settled = verified.is_intact() || history.is_up_to_date(store).unwrap_or(false);
         Ok(is_settled.then_some(verified))
-    })?;
-    verified.problems.extend(permissions::problems(store)?);
+    });
+    let mut wrong = Vec::new();
+    let owners = or_forbidden(permissions::problems(store), &mut wrong)?;
+    wrong.extend(owners);
+    let mut verified = match checked {
+        // It is told who made what this process may not look at.
+        Err(error) if is_denied(&error) && !wrong.is_empty() => Verification::default(),
+        checked => checked?,
+    };
+    verified.problems.extend(wrong);
     verified.moved_aside = moved_aside(store)?;
     Ok(verified)
 }
@@ -61,11 +67,14 @@ fn without_generations(store: &StoreDir) -> Result<Option<Verification>> {
 fn check(store: &StoreDir, history: &History) -> Result<Verification> {
     let mut generations = Vec::new();
     for name in &history.retained {
-        let (generation, damage) = (describe(store, name)?, damage(store, name)?);
-        // What may not be looked at may be intact: it is never moved aside.
-        if !matches!(damage, Some(Damage { found: Corruption::Forbidden { .. }, .. })) {
+        let damage = damage(store, name)?;
+        let generation = if matches!(damage, Some(Damage { found: Corruption::Forbidden { .. }, .. })) {
+            // What may not be looked at may be intact: it is never moved aside.
+            name.to_generation()
+        } else {
             store.found_corrupt.note(name, damage.is_some());
-        }
+            history::describe(store, name)?
+        };
         generations.push(match damage {
             None => VerifiedGeneration::intact(generation),
             Some(Damage { file, found }) => {
@@ -75,14 +84,16 @@ fn check(store: &StoreDir, history: &History) -> Result<Verification> {
         });
     }
     let mut verified = Verification::new(generations);
-    verified.problems = links::problems(store, history)?;
+    let mut problems = Vec::new();
+    let links = or_forbidden(links::problems(store, history), &mut problems)?;
+    let count = or_forbidden(garbage::count(store, history), &mut problems)?;
+    verified.problems = links.into_iter().chain(problems).collect();
+    (verified.expired, verified.orphans) = (count.expired, count.orphans);
     let current = verified.generations.first().and_then(|current| current.problem.as_ref());
     if current.is_some_and(|problem| problem.found == Corruption::ContainerMissing) {
         // And with it what leads to the older ones.
         add_intact(store, &mut verified);
     }
-    let count = garbage::count(store, history)?;
-    (verified.expired, verified.orphans) = (count.expired, count.orphans);
     Ok(verified)
 }
 
@@ -99,7 +110,7 @@ fn damage(store: &StoreDir, name: &GenerationName) -> Result<Option<Damage>> {
         Err(error) if sys::is_of_the_medium(&error) || sys::kind(&error) == Some(io::ErrorKind::OutOfMemory) => {
             Ok(Some(Damage { file: JSON_NAME, found: Corruption::Unreadable { reason: reason(&error) } }))
         }
-        Err(error) if sys::kind(&error) == Some(io::ErrorKind::PermissionDenied) => {
+        Err(error) if is_denied(&error) => {
             Ok(Some(Damage { file: JSON_NAME, found: Corruption::Forbidden { reason: reason(&error) } }))
         }
         checked => checked,
@@ -111,12 +122,20 @@ fn reason(error: &MiniSnapError) -> String {
     std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
 }
 
-/// A generation, as far as this process may look at it.
-fn describe(store: &StoreDir, name: &GenerationName) -> Result<Generation> {
-    match history::describe(store, name) {
-        Err(error) if sys::kind(&error) == Some(io::ErrorKind::PermissionDenied) => Ok(name.to_generation()),
-        described => described,
+/// Nothing where this process may not look, and the problem that this is.
+fn or_forbidden<T: Default>(found: Result<T>, problems: &mut Vec<Problem>) -> Result<T> {
+    match found {
+        Err(error) if is_denied(&error) => {
+            let found = Corruption::Forbidden { reason: reason(&error) };
+            problems.push(Problem::new(error.at().location(), found));
+            Ok(T::default())
+        }
+        found => found,
     }
+}
+
+fn is_denied(error: &MiniSnapError) -> bool {
+    sys::kind(error) == Some(io::ErrorKind::PermissionDenied)
 }
 
 /// The corrupt generations that were moved aside, by path.

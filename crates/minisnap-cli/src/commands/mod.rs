@@ -7,6 +7,7 @@ pub(crate) mod create;
 pub(crate) mod diff;
 mod external_changes;
 pub(crate) mod history;
+pub(crate) mod import;
 pub(crate) mod log;
 pub(crate) mod pages;
 pub(crate) mod prune;

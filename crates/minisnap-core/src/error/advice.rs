@@ -3,7 +3,11 @@
 use super::{Absence, Corruption, ExternalChange, MiniSnapError};
 use crate::Generation;
 use crate::format::{JSON_NAME, SEQ_NAME};
-use std::{borrow::Cow, io::ErrorKind, path::Path};
+use std::{
+    borrow::Cow,
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
 
 impl MiniSnapError {
     /// What a person can do about it: a sentence without a full stop, or commands for a shell. `None` where `Display` and the
@@ -63,6 +67,10 @@ fn of_absence(found: &Absence) -> &'static str {
         Absence::HalfPair { .. } | Absence::NoPairToAccept { .. } => {
             "put the missing file back, from a backup or from where it was moved; or create a new snapshot"
         }
+        Absence::NothingToImport { is_store: false } => "check the path, and whether its disk is mounted",
+        Absence::NothingToImport { is_store: true } => {
+            "open this folder as a store; `minisnap copy OLD STORE` copies it to another one"
+        }
     }
 }
 
@@ -76,7 +84,8 @@ fn of_external_change(found: &ExternalChange) -> &'static str {
         ExternalChange::ChangedSince => "look at it again, and find out who else writes there",
         ExternalChange::KeepsChanging => "stop it: a version before 0.1.4 can't share a folder with this one",
         ExternalChange::OtherFormat => {
-            "restore it with that version and save it with this one, in another folder; or move it elsewhere"
+            "`minisnap import OLD STORE`, or `minisnap::import` in a program, brings the newest one into a store in another \
+             folder, and leaves this one as it is; or move the files elsewhere"
         }
     }
 }
@@ -92,6 +101,8 @@ fn of_io(kind: ErrorKind) -> Option<&'static str> {
         _ => return None,
     })
 }
+
+const MOVE_IT: &str = "to import the snapshot before it, move this file to another folder";
 
 const OF_A_SEQ: &str = "write the number of the last change in snapshot.json into it, in digits";
 
@@ -133,6 +144,12 @@ pub(crate) fn of_corruption(found: &Corruption, location: &str, left: Left<'_>) 
              like this, too"
                 .into()
         }
+        Corruption::WrongName { found, .. } => {
+            let mut name = PathBuf::from(format!("snapshot_{found:020}"));
+            name.set_extension(Path::new(location).extension().unwrap_or_default());
+            format!("if its content is what was meant, rename it to {}; {MOVE_IT}", name.display()).into()
+        }
+        Corruption::NoOldSnapshot { .. } => MOVE_IT.into(),
         Corruption::WrongOwner { expected, .. } => {
             format!("give it to that user: `chown -h {expected} {location}`; and give them the right to write there").into()
         }

@@ -39,6 +39,8 @@ pub enum Operation {
     GiveUp,
     /// Setting the commit record of a store that has lost it, or the current generation, to a generation that was chosen.
     Reset,
+    /// Reading the snapshots of version 0.1.3.
+    Import,
 }
 
 impl fmt::Display for Operation {
@@ -60,6 +62,7 @@ impl fmt::Display for Operation {
             Self::RevertExternalChanges => "revert external changes",
             Self::GiveUp => "give up",
             Self::Reset => "go back",
+            Self::Import => "import",
         })
     }
 }

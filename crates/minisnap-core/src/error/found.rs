@@ -28,6 +28,11 @@ pub enum Absence {
         /// The file that is missing.
         missing: &'static str,
     },
+    /// There are no snapshots of version 0.1.3 to import.
+    NothingToImport {
+        /// Whether there is a snapshot that is read as it is: that of a store, or of versions 0.1.1 and 0.1.2.
+        is_store: bool,
+    },
 }
 
 impl fmt::Display for Absence {
@@ -40,6 +45,12 @@ impl fmt::Display for Absence {
             }
             Self::HalfPair { there, missing } => write!(f, "half a pair: {there} without {missing}"),
             Self::NoPairToAccept { missing } => write!(f, "there are not two files to accept: {missing} is missing"),
+            Self::NothingToImport { is_store: false } => {
+                f.write_str("no file is named snapshot_<seq>.json or snapshot_<seq>, as minisnap 0.1.3 named them")
+            }
+            Self::NothingToImport { is_store: true } => {
+                f.write_str("none of minisnap 0.1.3: its snapshot.json is of a version that needs no import")
+            }
         }
     }
 }
@@ -133,6 +144,18 @@ pub enum Corruption {
         /// What the system said.
         reason: String,
     },
+    /// A snapshot of version 0.1.3 has another sequence number in its name than in its content.
+    WrongName {
+        /// The one in its name.
+        named: u64,
+        /// The one in its content.
+        found: u64,
+    },
+    /// It is complete, and not what version 0.1.3 wrote.
+    NoOldSnapshot {
+        /// What the parser said.
+        reason: String,
+    },
     /// Another user made it, and the store's owner can't use or remove it.
     WrongOwner {
         /// The number of the user that it belongs to.
@@ -205,6 +228,10 @@ impl fmt::Display for Corruption {
                 write!(f, "it isn't known how many snapshots are retained, and {found} are there")
             }
             Self::Unreadable { reason } | Self::Forbidden { reason } => write!(f, "it can't be read: {reason}"),
+            Self::WrongName { named, found } => write!(f, "it holds the seq {found}, and its name says {named}"),
+            Self::NoOldSnapshot { reason } => {
+                write!(f, "this is complete, and not what minisnap 0.1.3 wrote: {reason}")
+            }
             Self::WrongOwner { owner, mode, expected } => {
                 write!(
                     f,
@@ -235,7 +262,7 @@ pub enum ExternalChange {
     ChangedSince,
     /// The files are replaced again and again.
     KeepsChanging,
-    /// This is a snapshot of version 0.1.2 or 0.1.3, which had another format.
+    /// This is a snapshot of version 0.1.3, which had another format.
     OtherFormat,
 }
 
@@ -251,7 +278,7 @@ impl fmt::Display for ExternalChange {
             Self::NameTaken { found } => f.write_str(found),
             Self::ChangedSince => f.write_str("it was changed since it was looked at"),
             Self::KeepsChanging => f.write_str("another program keeps replacing snapshot.json and snapshot.seq"),
-            Self::OtherFormat => f.write_str("this is a snapshot of minisnap 0.1.2 or 0.1.3, which had another format"),
+            Self::OtherFormat => f.write_str("this is a snapshot of minisnap 0.1.3, which had another format"),
         }
     }
 }

@@ -203,3 +203,21 @@ async fn read_is_expired_when_the_seq_is_not_that_of_the_name() {
         }
     }
 }
+
+/// Version 0.1.3 in a folder of 0.1.1: what it wrote is newer, and the pair that it left there is old.
+#[tokio::test]
+async fn bare_pair_is_refused_when_a_file_of_0_1_3_is_newer() {
+    for (seq, is_newer) in [(41, false), (42, false), (43, true)] {
+        let folder = Folder::with_plain_pair("[1]", "42");
+        folder.write(&format!("snapshot_{seq:020}.json"), "{}");
+        let restored = folder.restore().await;
+        if is_newer {
+            let error = restored.unwrap_err();
+            let found = minisnap_core::ExternalChange::OtherFormat;
+            assert!(matches!(&error, MiniSnapError::ExternalChange { found: other, .. } if *other == found), "{error}");
+            assert!(folder.backend.history().await.is_err() && folder.commit(50).await.is_err());
+        } else {
+            assert_eq!(restored.unwrap(), Some(("[1]".into(), 42)));
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! A MessagePack file of version 0.1.3 as JSON: each value as it is, and an error for each that JSON can't hold.
+//!
+//! 1. Read through all of it: it is one document, complete.
+//! 2. Write its state as JSON, in the form of `snapshot.json`.
+
+use crate::backend::format::MAX_DEPTH;
+use rmp_serde::decode::Error;
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor},
+};
+use std::{
+    fmt::{self, Write as _},
+    io::Cursor,
+};
+
+/// A list of two: the sequence number and the state.
+pub(super) const FIRST_BYTE: u8 = 0x92;
+
+/// Why there is no JSON.
+#[derive(Debug)]
+pub(super) enum NotRead {
+    /// It isn't a complete document.
+    Incomplete(String),
+    /// It is one, and not what 0.1.3 wrote.
+    NoSnapshot(Error),
+    /// It is more than JSON can hold.
+    Refused(Refused),
+    /// It nests deeper than a restore reads.
+    TooDeep,
+}
+
+/// What JSON can't hold, and where: a JSON Pointer.
+#[derive(Debug)]
+pub(super) enum Refused {
+    Value { pointer: String, what: &'static str },
+    Key { pointer: String, key_type: &'static str, source: serde_json::Error },
+}
+
+/// The sequence number and the state.
+pub(super) fn to_json(bytes: &[u8]) -> Result<(u64, Vec<u8>), NotRead> {
+    // 1.
+    let mut whole = decoder(bytes);
+    match IgnoredAny::deserialize(&mut whole) {
+        Ok(IgnoredAny) => {}
+        Err(Error::DepthLimitExceeded) => return Err(NotRead::TooDeep),
+        Err(error) => return Err(NotRead::Incomplete(error.to_string())),
+    }
+    let end = whole.position();
+    if end != bytes.len() as u64 {
+        let reason = format!("it ends after {end} of its {} bytes", bytes.len());
+        return Err(NotRead::Incomplete(reason));
+    }
+    // 2.
+    let mut state = Writer::default();
+    match decoder(bytes).deserialize_any(Envelope(&mut state)) {
+        Ok(seq) => Ok((seq, state.json)),
+        Err(error) => Err(state.refused.map_or(NotRead::NoSnapshot(error), NotRead::Refused)),
+    }
+}
+
+fn decoder(bytes: &[u8]) -> rmp_serde::Deserializer<rmp_serde::decode::ReadReader<Cursor<&[u8]>>> {
+    let mut decoder = rmp_serde::Deserializer::new(Cursor::new(bytes));
+    // The envelope is a level, and the decoder stops at its last one.
+    decoder.set_max_depth(MAX_DEPTH + 2);
+    decoder
+}
+
+/// The JSON so far, and where in it the next value belongs.
+#[derive(Default)]
+struct Writer {
+    json: Vec<u8>,
+    depth: usize,
+    pointer: String,
+    refused: Option<Refused>,
+}
+
+impl Writer {
+    fn write<T: Serialize + ?Sized, E: de::Error>(&mut self, value: &T) -> Result<(), E> {
+        serde_json::to_writer(&mut self.json, value).map_err(E::custom)
+    }
+
+    fn next_line(&mut self, is_first: bool) {
+        self.json.extend_from_slice(if is_first { b"\n" } else { b",\n" });
+        self.indent();
+    }
+
+    fn indent(&mut self) {
+        self.json.resize(self.json.len() + 2 * self.depth, b' ');
+    }
+
+    /// Ends a list or an object that has `entries`.
+    fn close(&mut self, bracket: u8, entries: usize) {
+        self.depth -= 1;
+        if entries > 0 {
+            self.json.push(b'\n');
+            self.indent();
+        }
+        self.json.push(bracket);
+    }
+
+    /// Goes a level deeper for as long as `write` takes.
+    fn within<T>(&mut self, name: &dyn fmt::Display, write: impl FnOnce(&mut Self) -> T) -> T {
+        let length = self.pointer.len();
+        let _ = write!(self.pointer, "/{name}");
+        let written = write(self);
+        self.pointer.truncate(length);
+        written
+    }
+
+    fn refuse<T, E: de::Error>(&mut self, what: &'static str) -> Result<T, E> {
+        self.refused.get_or_insert_with(|| Refused::Value { pointer: self.pointer.clone(), what });
+        Err(E::custom(what))
+    }
+
+    fn refuse_key<T, E: de::Error>(&mut self, key_type: &'static str) -> Result<T, E> {
+        let pointer = self.pointer.clone();
+        let source = || serde_json::Error::custom("a key must be a string");
+        self.refused.get_or_insert_with(|| Refused::Key { pointer, key_type, source: source() });
+        Err(E::custom(key_type))
+    }
+}
+
+/// The list of two. Its value is the sequence number.
+struct Envelope<'w>(&'w mut Writer);
+
+impl<'de> Visitor<'de> for Envelope<'_> {
+    type Value = u64;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of a sequence number and a state")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<u64, A::Error> {
+        let too_short = |length| A::Error::invalid_length(length, &"a sequence number and a state");
+        let seq = items.next_element()?.ok_or_else(|| too_short(0))?;
+        items.next_element_seed(State(self.0))?.ok_or_else(|| too_short(1))?;
+        Ok(seq)
+    }
+}
+
+/// A value anywhere in the state, which is written.
+struct State<'w>(&'w mut Writer);
+
+impl<'de> DeserializeSeed<'de> for State<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+/// The same, as an item of a list, with its index.
+struct Item<'w>(&'w mut Writer, usize);
+
+impl<'de> DeserializeSeed<'de> for Item<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        let Self(writer, index) = self;
+        writer.next_line(index == 0);
+        writer.within(&index, |writer| State(writer).deserialize(deserializer))
+    }
+}
+
+impl<'de> Visitor<'de> for State<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value that JSON has")
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<(), E> {
+        self.0.write(&())
+    }
+
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<(), E> {
+        self.0.write(&value)
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<(), E> {
+        self.0.write(&value)
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<(), E> {
+        self.0.write(&value)
+    }
+
+    /// Also of an `f32`: all digits of it, so that it is the same whether it is read as one or as an `f64`.
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<(), E> {
+        match value {
+            finite if finite.is_finite() => self.0.write(&finite),
+            nan if nan.is_nan() => self.0.refuse("a NaN"),
+            _ => self.0.refuse("an infinity"),
+        }
+    }
+
+    fn visit_str<E: de::Error>(self, value: &str) -> Result<(), E> {
+        self.0.write(value)
+    }
+
+    /// Also text that is no UTF-8, and a number of 128 bits.
+    fn visit_bytes<E: de::Error>(self, _value: &[u8]) -> Result<(), E> {
+        self.0.refuse("bytes, or an integer of 128 bits")
+    }
+
+    /// An extension of MessagePack.
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, _deserializer: D) -> Result<(), D::Error> {
+        self.0.refuse("a MessagePack extension")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        let writer = self.0;
+        writer.json.push(b'[');
+        writer.depth += 1;
+        let mut length = 0;
+        while items.next_element_seed(Item(writer, length))?.is_some() {
+            length += 1;
+        }
+        writer.close(b']', length);
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
+        let writer = self.0;
+        writer.json.push(b'{');
+        writer.depth += 1;
+        let mut length = 0;
+        while let Some(key) = entries.next_key_seed(Key(writer))? {
+            writer.next_line(length == 0);
+            writer.write(&key)?;
+            writer.json.extend_from_slice(b": ");
+            let name = key.replace('~', "~0").replace('/', "~1");
+            writer.within(&name, |writer| entries.next_value_seed(State(writer)))?;
+            length += 1;
+        }
+        writer.close(b'}', length);
+        Ok(())
+    }
+}
+
+/// A key of a map as the text that serde's JSON has for it: that of a number or a Boolean is its digits, or its name.
+struct Key<'w>(&'w mut Writer);
+
+impl<'de> DeserializeSeed<'de> for Key<'_> {
+    type Value = String;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<String, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Key<'_> {
+    type Value = String;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key that JSON has")
+    }
+
+    fn visit_str<E: de::Error>(self, key: &str) -> Result<String, E> {
+        Ok(key.into())
+    }
+
+    fn visit_bool<E: de::Error>(self, key: bool) -> Result<String, E> {
+        Ok(key.to_string())
+    }
+
+    fn visit_u64<E: de::Error>(self, key: u64) -> Result<String, E> {
+        Ok(key.to_string())
+    }
+
+    fn visit_i64<E: de::Error>(self, key: i64) -> Result<String, E> {
+        Ok(key.to_string())
+    }
+
+    fn visit_f64<E: de::Error>(self, key: f64) -> Result<String, E> {
+        match key.is_finite() {
+            true => serde_json::to_string(&key).map_err(E::custom),
+            false => self.0.refuse_key("a NaN or an infinity"),
+        }
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<String, E> {
+        self.0.refuse_key("nil")
+    }
+
+    fn visit_bytes<E: de::Error>(self, _key: &[u8]) -> Result<String, E> {
+        self.0.refuse_key("bytes")
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, _deserializer: D) -> Result<String, D::Error> {
+        self.0.refuse_key("a MessagePack extension")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, _items: A) -> Result<String, A::Error> {
+        self.0.refuse_key("a list")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, _entries: A) -> Result<String, A::Error> {
+        self.0.refuse_key("a map")
+    }
+}
