@@ -1,10 +1,10 @@
 //! How many system calls a create and a restore make: what they cost, apart from waiting for the disk, on a machine of any
 //! speed. A change that needs more has to say why, here.
 
-use super::tracer::{self, Traced};
+use super::tracer::{self, Stop, Traced, Tracer};
 use crate::peers::{self, Job};
 use minisnap::SnapStore;
-use std::path::Path;
+use std::{path::Path, process::Command};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
@@ -40,6 +40,43 @@ fn a_restore_makes_no_more_calls_than_it_did() {
     }
     let made = calls_made_by(|| peers::of(a_restore_makes_no_more_calls_than_it_did));
     assert!(made <= RESTORE + CHANCE, "{made} calls, and not {RESTORE}");
+}
+
+/// To give away what belongs to root anyway would cost calls.
+#[test]
+#[ignore = "needs root, who alone gives away: run with --ignored, as .ci/run does"]
+fn nothing_is_given_away_in_roots_own_store() {
+    if let Some(job) = peers::job() {
+        return play(&job, |dir, runtime| {
+            runtime.block_on(SnapStore::new(dir).create("state 4", 4)).expect("a snapshot");
+        });
+    }
+    let count = |mut tracer: Tracer<'_>| {
+        tracer.tell_to_go();
+        let (mut given, mut answering) = (0, None);
+        loop {
+            match tracer.next() {
+                (thread, Stop::Beginning(call)) => {
+                    let calls = [libc::SYS_chown, libc::SYS_fchown, libc::SYS_lchown, libc::SYS_fchownat];
+                    given += usize::from(calls.contains(&call.number));
+                    answering = call.is_answer().then_some(thread).or(answering);
+                    tracer.resume(thread);
+                }
+                (thread, Stop::End(_)) if answering == Some(thread) => return given,
+                (thread, Stop::End(_)) => tracer.resume(thread),
+            }
+        }
+    };
+    for (owner, are_given) in [(0, false), (1000, true)] {
+        let folder = folder_with_three();
+        let chowned = Command::new("chown").args(["-hR", &format!("{owner}:{owner}")]).arg(folder.path()).status();
+        assert!(chowned.expect("chown").success());
+        let mut peer = peers::of(nothing_is_given_away_in_roots_own_store).dir(folder.path()).start();
+        assert_eq!(peer.hear(), "ready");
+        let given = tracer::trace(&mut peer, count);
+        assert_eq!(given > 0, are_given, "{given} calls in a store of {owner}");
+        peer.kill();
+    }
 }
 
 /// Two runs, since a thread that waits for another may make a call more; the smaller number is that of the work.

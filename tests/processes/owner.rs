@@ -15,7 +15,6 @@ use std::{
     num::NonZeroUsize,
     os::unix::fs::{PermissionsExt, chown, lchown},
     path::{Path, PathBuf},
-    process::Command,
 };
 
 /// Any that isn't root would do.
@@ -270,47 +269,5 @@ async fn verify_tells_what_the_owner_cannot_use() {
         assert_eq!(verified.is_intact(), wrong == 0, "{case}");
         let said = owner("owner verifies").start().finish();
         assert_eq!(said, [wrong.to_string(), unreadable.to_string()], "{case}");
-    }
-}
-
-/// To give away what belongs to root anyway would cost calls.
-#[test]
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-#[ignore = "needs root, who alone gives away: run with --ignored, as .ci/run does"]
-fn nothing_is_given_away_in_roots_own_store() {
-    use super::{
-        calls::{folder_with_three, play},
-        tracer::{self, Stop, Tracer},
-    };
-    if let Some(job) = peers::job() {
-        return play(&job, |dir, runtime| {
-            runtime.block_on(SnapStore::new(dir).create("state 4", 4)).expect("a snapshot");
-        });
-    }
-    let count = |mut tracer: Tracer<'_>| {
-        tracer.tell_to_go();
-        let (mut given, mut answering) = (0, None);
-        loop {
-            match tracer.next() {
-                (thread, Stop::Beginning(call)) => {
-                    let calls = [libc::SYS_chown, libc::SYS_fchown, libc::SYS_lchown, libc::SYS_fchownat];
-                    given += usize::from(calls.contains(&call.number));
-                    answering = call.is_answer().then_some(thread).or(answering);
-                    tracer.resume(thread);
-                }
-                (thread, Stop::End(_)) if answering == Some(thread) => return given,
-                (thread, Stop::End(_)) => tracer.resume(thread),
-            }
-        }
-    };
-    for (owner, are_given) in [(0, false), (USER, true)] {
-        let folder = folder_with_three();
-        let chowned = Command::new("chown").args(["-hR", &format!("{owner}:{owner}")]).arg(folder.path()).status();
-        assert!(chowned.expect("chown").success());
-        let mut peer = peers::of(nothing_is_given_away_in_roots_own_store).dir(folder.path()).start();
-        assert_eq!(peer.hear(), "ready");
-        let given = tracer::trace(&mut peer, count);
-        assert_eq!(given > 0, are_given, "{given} calls in a store of {owner}");
-        peer.kill();
     }
 }

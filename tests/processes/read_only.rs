@@ -130,8 +130,8 @@ async fn a_folder_that_may_not_be_entered_is_an_error_and_not_an_empty_store() {
         let reader = guarded.peer(peers::of(a_folder_that_may_not_be_entered_is_an_error_and_not_an_empty_store));
         let said = reader.dir(&dir).start().finish();
         fs::set_permissions(&hidden, fs::Permissions::from_mode(0o755)).expect("permissions");
-        let first = format!("PermissionDenied {}/snapshots/format", dir.display());
-        assert_eq!(said, [first.as_str(), &first, "true"]);
+        let current = format!("PermissionDenied {}/snapshots/current", dir.display());
+        assert_eq!(said, [current.as_str(), &current, "true"]);
     }
 }
 

@@ -33,9 +33,9 @@ pub(crate) async fn commit(
         let (when, retain) = if let Some(retain) = retain.retain {
             (when.clone(), retain)
         } else {
-            let history = place.history_if_any().await?;
+            let history = place.history_to_commit_over().await?;
             when.evaluate(seq, history.first(), &at)?;
-            let (retain, gap) = place.retain_over(&history);
+            let (retain, gap) = place.retain_over(&history).await;
             if let Some(gap) = gap.filter(|gap| said.as_ref() != Some(gap)) {
                 progress.aside(|| warn_of(&gap));
                 said = Some(gap);

@@ -15,7 +15,6 @@ mod failure;
 mod file_access;
 mod given;
 mod help;
-mod history_gap;
 mod interrupt;
 mod json;
 mod library;

@@ -4,11 +4,11 @@ use crate::{
     args::{StoreArgs, StoreOptions},
     exit::{Exit, Failure, Outcome},
     given::Given,
-    history_gap, location,
+    library, location,
     progress::Progress,
     select::{Choice, Choices, Reach, Which},
 };
-use minisnap::{Bytes, FsBackend, Generation, MiniSnapError, SnapStore, SnapshotBackend};
+use minisnap::{Bytes, Committed, Corruption, FsBackend, Generation, MiniSnapError, SnapStore, SnapshotBackend};
 use minisnap_object::ObjectBackend;
 use std::{
     ffi::OsStr,
@@ -140,9 +140,9 @@ impl Place {
 
     /// How many a commit over `history` retains where nothing else was asked for: as many, and at least two; but all if there
     /// is a gap in it, since what lies beyond may be found again. The gap is told.
-    pub(crate) fn retain_over(&self, history: &[Generation]) -> (NonZeroUsize, Option<String>) {
+    pub(crate) async fn retain_over(&self, history: &[Generation]) -> (NonZeroUsize, Option<String>) {
         const CURRENT_AND_THE_ONE_BEFORE: NonZeroUsize = NonZeroUsize::new(2).expect("it is not zero");
-        if let Some(gap) = self.gap(history) {
+        if let Some(gap) = self.gap().await {
             (NonZeroUsize::MAX, Some(gap))
         } else {
             let retained = NonZeroUsize::new(history.len()).unwrap_or(NonZeroUsize::MIN);
@@ -150,26 +150,51 @@ impl Place {
         }
     }
 
-    /// What may be missing from the history, if anything: a retained snapshot, or the number of them.
-    pub(crate) fn gap(&self, history: &[Generation]) -> Option<String> {
-        let snapshots = self.folder()?.join("snapshots");
-        // Without a commit record it is a bare pair, or nothing.
-        snapshots.join("current").symlink_metadata().ok()?;
-        history_gap::find(&snapshots, history).unwrap_or_else(|error| Some(format!("it can't be looked at: {error}")))
+    /// What may be missing from the history, if anything: a retained snapshot, or the number of them. Objects have no gaps:
+    /// their commit record lists them.
+    pub(crate) async fn gap(&self) -> Option<String> {
+        match self.fs.as_ref()?.history_gap().await {
+            Ok(gap) => gap.map(|problem| problem.to_string()),
+            Err(error) => Some(library::with_causes(&error)),
+        }
+    }
+
+    /// Through which seq the log can be truncated after a commit: not at all while something may be missing from the history.
+    pub(crate) async fn truncation_point(&self, committed: &Committed) -> Option<u64> {
+        self.gap().await.is_none().then(|| committed.truncation_point())
+    }
+
+    /// What that means for the log, for people.
+    pub(crate) fn about_the_log(&self, truncation_point: Option<u64>) -> String {
+        match truncation_point {
+            Some(seq) => format!("the log can be truncated through seq {seq}"),
+            None => format!("keep all of the log: a retained snapshot is missing ({})", self.command("verify", &[])),
+        }
+    }
+
+    /// What a commit is over: the history, newest first; or the current generation alone, where its folder is gone, and with it
+    /// what leads to those before it.
+    pub(crate) async fn history_to_commit_over(&self) -> minisnap::Result<Vec<Generation>> {
+        match self.store.history().await {
+            Err(MiniSnapError::Corrupt { found: Corruption::ContainerMissing, .. }) => {
+                Ok(self.store.current().await?.into_iter().collect())
+            }
+            history => history,
+        }
     }
 
     /// An error where there certainly is no store, not even one in which nothing was committed yet.
     pub(crate) async fn refuse_no_store(&self) -> Outcome {
-        match &self.folder {
-            Some(folder) if self.current_if_any().await?.is_none() && !is_begun(folder) => Err(self.nothing_here()),
+        match &self.fs {
+            Some(backend) if self.current_if_any().await?.is_none() && !backend.is_store() => Err(self.nothing_here()),
             _ => Ok(()),
         }
     }
 
     fn nothing_here(&self) -> Failure {
-        let found = match &self.folder {
-            Some(folder) => nothing_in(folder),
-            None => "nothing was committed yet".into(),
+        let found = match self.fs() {
+            Some((folder, backend)) if !backend.is_store() => nothing_in(folder),
+            _ => "nothing was committed yet".into(),
         };
         Failure::new(Exit::NoSnapshot, format!("{}: no snapshot here: {found}", self.name())).advice(format!(
             "is the store named rightly, and its disk mounted? {} would begin a new one",
@@ -178,16 +203,8 @@ impl Place {
     }
 }
 
-/// Whether a writer of ours was ever here.
-fn is_begun(folder: &Path) -> bool {
-    ["current", ".lock"].iter().any(|ours| folder.join("snapshots").join(ours).symlink_metadata().is_ok())
-}
-
-/// What a folder without a snapshot is.
+/// What a folder is in which no writer ever was.
 fn nothing_in(folder: &Path) -> String {
-    if is_begun(folder) {
-        return "nothing was committed yet".into();
-    }
     match fs::read_dir(folder).map(Iterator::count) {
         Ok(0) => "the folder is empty".into(),
         Ok(1) => "there is a folder, with 1 entry, which is no snapshot's".into(),

@@ -92,11 +92,11 @@ pub(crate) fn named(generations: &[Generation]) -> String {
 }
 
 /// What a commit did, for programs: the same in every command.
-pub(crate) fn committed(committed: &Committed) -> Value {
+pub(crate) fn committed(committed: &Committed, truncation_point: Option<u64>) -> Value {
     json!({
         "committed": generation(committed.generation()),
         "retained": committed.retained().iter().map(generation).collect::<Vec<_>>(),
-        "truncation_point": committed.truncation_point(),
+        "truncation_point": truncation_point,
     })
 }
 

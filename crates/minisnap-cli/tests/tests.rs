@@ -35,8 +35,12 @@ mod kit;
 mod limits;
 /// Journals: looking, cutting, beginning.
 mod log;
+/// Whose the journals are that the program writes.
+mod log_access;
 /// Journals that are odd.
 mod log_odd;
+/// A lost commit record, or what it leads to; lost links.
+mod lost;
 /// While the program is at work, something happens.
 mod meanwhile;
 /// Times that can't be told.

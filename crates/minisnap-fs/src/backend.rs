@@ -42,7 +42,12 @@ impl FsBackend {
     /// that can't be done, because the working directory was removed, every operation returns an
     /// [`Io`](MiniSnapError::Io) error.
     /// The folder may hold other files, a log for example, and may be reached through a link. In it, the names
-    /// `snapshot.json`, `snapshot.seq` and `snapshots` belong to minisnap.
+    /// `snapshot.json`, `snapshot.seq`, `snapshots` and `.snapshot.next` belong to minisnap. `snapshots` may be a mount point, or
+    /// a link to another file system.
+    ///
+    /// The umask decides who may read the first generation. Each other generation takes the modes of the one before, so a
+    /// `chmod` of `snapshot.json` lasts; `chmod 700` on the folder closes all of it. What root makes there belongs to the owner
+    /// of `snapshots`, or of the folder if there is none yet; if it can't be given away, nothing is written.
     pub fn new(dir: impl AsRef<Path>) -> Self {
         let dir = dir.as_ref().to_path_buf();
         // An empty path is the working directory, as for `Path::join`.
@@ -85,6 +90,10 @@ impl FsBackend {
             return Err(MiniSnapError::Io { at, action: "resolve the path against the working directory", source });
         }
         blocking(self.at(operation), self.store.clone(), work).await
+    }
+
+    pub(crate) fn store(&self) -> &StoreDir {
+        &self.store
     }
 
     fn at(&self, operation: Operation) -> ErrorContext {

@@ -12,7 +12,7 @@
 use crate::{
     caller::CallerWatch,
     current::{self, until_settled},
-    layout::{CURRENT, FORMAT, LOCK, SNAPSHOTS, new_suffix},
+    layout::{CURRENT, FORMAT, GenerationName, NEXT, SETTLING, SNAPSHOTS, is_moved_aside, is_stage, new_suffix},
     lock::StoreLock,
     modes::PRIVATE_FOLDER,
     store_dir::StoreDir,
@@ -63,21 +63,24 @@ fn move_contents_aside(store: &StoreDir) -> Result<PathBuf> {
     let suffix = new_suffix().map_err(|error| sys::error("name a place in", &snapshots, error))?;
     let aside = snapshots.join(format!("{SNAPSHOTS}.aside-{suffix}"));
     drop(store.create_folder(&aside, PRIVATE_FOLDER)?);
-    // What says which generation is current comes last: until then, the store is lost as before.
+    // The lock stays: it is held by this writer, until all is moved. And what isn't the store's, such as `lost+found`.
     let mut names = sys::names_in(&snapshots)?;
-    names.sort_by_key(|name| [CURRENT, FORMAT].iter().position(|last| name == last));
-    // The lock is held by this writer, until all is moved.
-    for name in names.iter().filter(|name| !is_moved_aside(name) && *name != LOCK) {
-        sys::rename(&snapshots.join(name), &aside.join(name))?;
+    names.retain(|name| LINKS.contains(&&**name) || is_of_a_writer(name));
+    // What says which generation is current comes last: until then, the store is lost as before.
+    names.sort_by_key(|name| LINKS.iter().position(|last| name == last));
+    for name in names {
+        sys::rename(&snapshots.join(&name), &aside.join(&name))?;
     }
     sys::sync_folder(&aside)?;
     sys::sync_folder(&snapshots)?;
     Ok(aside)
 }
 
-/// Whether a name in `snapshots` is that of what was given up before.
-fn is_moved_aside(name: &str) -> bool {
-    name.strip_prefix(SNAPSHOTS).is_some_and(|rest| rest.starts_with(".aside-"))
+const LINKS: [&str; 4] = [SETTLING, NEXT, CURRENT, FORMAT];
+
+/// Whether a name in `snapshots` is that of a generation or a stage, moved aside or not.
+fn is_of_a_writer(name: &str) -> bool {
+    is_stage(name) || is_moved_aside(name) || GenerationName::parse(name).is_some()
 }
 
 /// Whether it can't be known what is current. What is wrong with a generation is no such loss.

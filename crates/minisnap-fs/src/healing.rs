@@ -29,6 +29,8 @@ pub(crate) struct Retained {
     pub(crate) name: GenerationName,
     pub(crate) generation: Generation,
     pub(crate) is_corrupt: bool,
+    /// Its folder is there.
+    is_there: bool,
 }
 
 /// Looks at each generation of a history.
@@ -96,7 +98,7 @@ impl Base {
         Ok(Self {
             parent,
             retained: older.saturating_add(1),
-            older: kept.iter().map(|retained| retained.generation.clone()).collect(),
+            older: kept.iter().filter(|kept| kept.is_there).map(|kept| kept.generation.clone()).collect(),
             names: kept.into_iter().map(|retained| retained.name).collect(),
             left_out: left_out.into_iter().map(|retained| retained.name).collect(),
             is_whole,
@@ -120,11 +122,16 @@ impl Base {
 
 fn inspect_one(store: &StoreDir, name: &GenerationName) -> Result<Retained> {
     let Some(folder) = store.folder_of(name)? else {
-        return Ok(Retained { name: name.clone(), generation: name.to_generation(), is_corrupt: false });
+        return Ok(Retained {
+            name: name.clone(),
+            generation: name.to_generation(),
+            is_corrupt: false,
+            is_there: false,
+        });
     };
     let generation = history::describe_in(&folder, name)?;
     let is_corrupt = is_visibly_corrupt(&folder, name, &generation) || is_found_corrupt(store, name);
-    Ok(Retained { name: name.clone(), generation, is_corrupt })
+    Ok(Retained { name: name.clone(), generation, is_corrupt, is_there: true })
 }
 
 /// Whether it shows without reading the JSON. What can't be looked at isn't called corrupt.

@@ -11,7 +11,7 @@
 //!                    corrupt  -> snapshot.json       it is corrupt, and to be moved aside once it isn't retained
 //! DIR/snapshots/NAME.corrupt/                        a corrupt generation that was moved aside: nothing touches it any more
 //! DIR/snapshot.json.aside-RANDOM                     what another program wrote at one of the two names, moved aside
-//! DIR/snapshots.aside-RANDOM/                        a store that was given up
+//! DIR/snapshots.aside-RANDOM/                        a store that was given up; in `snapshots`, where that is a mount point
 //! DIR/snapshots/.stage-RANDOM/                       a generation being written
 //! DIR/snapshots/format -> 1                          the version of this layout; where it is missing, the first
 //! DIR/snapshots/.next                                a link that is about to be renamed to its place in `snapshots`

@@ -8,11 +8,33 @@ use crate::{
     store_dir::{PublicName, StoreDir},
     sys::{self, Entry},
 };
-use minisnap_core::{Corruption, Problem, Result};
+use minisnap_core::{Corruption, MiniSnapError, Problem, Result};
 use std::path::{Path, PathBuf};
 
-/// What is wrong with the links.
+/// What is wrong with the links, and a history that ends too early.
 pub(crate) fn problems(store: &StoreDir, history: &History) -> Result<Vec<Problem>> {
+    let mut problems = broken_in(store, history)?;
+    problems.extend(of_gap(store, history)?);
+    Ok(problems)
+}
+
+/// What is wrong with the links of what is current.
+pub(crate) fn broken(store: &StoreDir) -> Result<Vec<Problem>> {
+    match History::of_current(store) {
+        Ok(history) => broken_in(store, &history),
+        Err(MiniSnapError::Corrupt { at, found: found @ Corruption::LinkAsText { .. }, .. }) => {
+            Ok(vec![Problem::new(at.location(), found)])
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether a writer was ever here.
+pub(crate) fn is_store(store: &StoreDir) -> bool {
+    [store.current(), store.lock()].iter().any(|ours| sys::entry(ours).is_ok_and(|found| found != Entry::Missing))
+}
+
+fn broken_in(store: &StoreDir, history: &History) -> Result<Vec<Problem>> {
     let mut problems = Vec::new();
     for name in store.public_names() {
         problems.extend(of_name(&name, history)?);
@@ -20,7 +42,6 @@ pub(crate) fn problems(store: &StoreDir, history: &History) -> Result<Vec<Proble
     for (path, expected) in texts(store, history)? {
         problems.push(problem(&path, Corruption::LinkAsText { expected }));
     }
-    problems.extend(of_gap(store, history)?);
     Ok(problems)
 }
 

@@ -9,7 +9,6 @@ use crate::{
 use minisnap_core::{MiniSnapError, Result, format::JSON_NAME};
 use std::{
     fs::File,
-    io,
     path::{Path, PathBuf},
     sync::Arc,
     thread,
@@ -209,14 +208,9 @@ pub(crate) fn is_writer_gone(folder: &Path) -> bool {
 /// Whether the writer of a stage or generation lives, as far as that can be seen without a lock. To try the lock takes it for a
 /// moment, and a writer that tries meanwhile would take this reader for a living writer.
 ///
-/// `false` where the system doesn't tell: it isn't Linux, `/proc` isn't mounted, or the writer is in another namespace. `true`
-/// where this process may not look: it couldn't remove what is there, either.
+/// `false` where the system doesn't tell: it isn't Linux, `/proc` isn't mounted, or the writer is in another namespace.
 pub(crate) fn is_writer_seen(folder: &Path) -> Result<bool> {
-    let file = match sys::open(&folder.join(JSON_NAME)) {
-        Err(error) if sys::kind(&error) == Some(io::ErrorKind::PermissionDenied) => return Ok(true),
-        opened => opened?,
-    };
-    let Some(file) = file else { return Ok(false) };
+    let Some(file) = sys::open(&folder.join(JSON_NAME))? else { return Ok(false) };
     #[cfg(target_os = "linux")]
     let is_locked = crate::holder::is_locked(&file);
     #[cfg(not(target_os = "linux"))]

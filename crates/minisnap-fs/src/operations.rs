@@ -134,6 +134,24 @@ impl FsBackend {
         self.blocking(Operation::History, |store, _| links::gap(store)).await
     }
 
+    /// What is wrong with the store's links, a gap in its history left out: what
+    /// [`revert_external_changes`](Self::revert_external_changes) puts back. Where the commit record itself is a file with the
+    /// text of its link, only that is listed.
+    ///
+    /// # Errors
+    ///
+    /// As of [`history`](SnapshotBackend::history).
+    pub async fn broken_links(&self) -> Result<Vec<Problem>> {
+        self.blocking(Operation::History, |store, _| links::broken(store)).await
+    }
+
+    /// Whether a writer was ever here: also where nothing was committed yet, and where the commit record can't be understood. A
+    /// bare pair alone is no store yet. What can't be looked at counts as none.
+    #[must_use]
+    pub fn is_store(&self) -> bool {
+        links::is_store(self.store())
+    }
+
     /// Whether a file at `path` is, or would be, a part of a store: `snapshot.json` or `snapshot.seq` of one, or anything in its
     /// folder `snapshots`, by whatever links the path leads there. For a program that writes files where its user says.
     #[must_use]

@@ -7,14 +7,14 @@
 use crate::{
     bare_pair::BarePair,
     current::{self, Current, until_settled},
-    generation::{Files, OpenJson, open_files},
+    generation::{Damage, Files, OpenJson, open_files},
     history::{self, History},
     layout::GenerationName,
     public_names, record,
     store_dir::StoreDir,
     sys,
 };
-use minisnap_core::{Bytes, Generation, MiniSnapError, Result};
+use minisnap_core::{Bytes, Corruption, Generation, MiniSnapError, Result, format::JSON_NAME};
 
 /// The current generation, where a commit record tells. `None`: look for a bare pair.
 pub(crate) fn current_by_record(store: &StoreDir) -> Result<Option<Generation>> {
@@ -47,6 +47,10 @@ pub(crate) fn history(store: &StoreDir) -> Result<Vec<Generation>> {
             let is_synced = history::sync_retained(store, &name)?;
             // One that isn't whole was either overtaken by a writer that expired its end, or has a gap for good.
             let is_settled = history.is_whole() && is_synced || history.is_up_to_date(store)?;
+            if is_settled && store.folder_of(&name)?.is_none() {
+                // What leads to the older ones is gone with it.
+                return Err(Damage { file: JSON_NAME, found: Corruption::ContainerMissing }.of(store, &name));
+            }
             Ok(is_settled.then_some(generations))
         }
     })

@@ -3,9 +3,9 @@
 
 use crate::{Result, WalError};
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{self, File, OpenOptions, Permissions, TryLockError},
     io::{self, ErrorKind, Write},
-    os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, fchown},
+    os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown},
     path::{Path, PathBuf},
 };
 
@@ -55,8 +55,12 @@ pub(crate) fn create_folders(path: &Path) -> Result<Vec<PathBuf>> {
 
 fn create_missing(path: &Path, made: &mut Vec<PathBuf>) -> io::Result<()> {
     // Absolute: a later change of the working directory must not make it another folder.
-    let mut create =
-        |path: &Path| fs::create_dir(path).and_then(|()| std::path::absolute(path).map(|path| made.push(path)));
+    let mut create = |path: &Path| -> io::Result<()> {
+        fs::create_dir(path)?;
+        made.push(std::path::absolute(path)?);
+        let folder = OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_DIRECTORY).open(path)?;
+        give_to_owner_of_folder(&folder, path)
+    };
     let created = match (path.is_dir(), path.parent()) {
         (true, _) => return Ok(()),
         (false, None) => create(path),
@@ -97,10 +101,40 @@ pub(crate) fn open_to_append(path: &Path) -> Result<(File, bool)> {
         let mut options = OpenOptions::new();
         options.read(true).append(true).custom_flags(libc::O_NONBLOCK);
         match options.open(path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok((options.create(true).open(path)?, true)),
-            opened => Ok((opened?, false)),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            opened => return Ok((opened?, false)),
+        }
+        match options.clone().create_new(true).open(path) {
+            // Another process was faster, or it is a link to a file that isn't there yet.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok((options.create(true).open(path)?, true)),
+            made => {
+                let made = made?;
+                give_to_owner_of_folder(&made, path).inspect_err(|_| drop(fs::remove_file(path)))?;
+                Ok((made, true))
+            }
         }
     })
+}
+
+/// What root makes belongs to the owner of the folder that it is in, so that their program can go on with it.
+fn give_to_owner_of_folder(made: &File, path: &Path) -> io::Result<()> {
+    // SAFETY: it is given nothing and can't fail (geteuid(2)).
+    #[allow(unsafe_code)]
+    let is_root = unsafe { libc::geteuid() } == 0;
+    if !is_root {
+        return Ok(());
+    }
+    let folder = fs::metadata(folder_of(path))?;
+    give(made, &folder)
+}
+
+/// Gives an open file or folder the owner and group of another, unless it has them.
+fn give(made: &File, like: &fs::Metadata) -> io::Result<()> {
+    let found = made.metadata()?;
+    if (found.uid(), found.gid()) == (like.uid(), like.gid()) {
+        return Ok(());
+    }
+    fchown(made, Some(like.uid()), Some(like.gid()))
 }
 
 pub(crate) fn open_to_read(path: &Path) -> Result<File> {
@@ -116,18 +150,16 @@ pub(crate) fn check_regular(file: &File, path: &Path) -> Result<()> {
     Err(WalError::NotAJournal { path: path.into(), found: "it is no regular file".into() })
 }
 
-/// Makes a file to append to, where nothing may be, with the permissions and the owner of `like`, as far as the umask and
-/// the rights of this process allow.
+/// Makes a file to append to, where nothing may be, with the owner, group and mode of `like`. If this process may not give them,
+/// it is an error, and what was made is for the caller to remove. At no time may anybody read it who may not read `like`.
 pub(crate) fn create_new(path: &Path, like: &Path) -> Result<File> {
     let like = tell("look at", like, || fs::metadata(like))?;
     let mut options = OpenOptions::new();
-    options.read(true).append(true).create_new(true).mode(like.mode());
+    options.read(true).append(true).create_new(true).mode(0o600);
     let file = tell("create", path, || options.open(path))?;
-    let made = tell("look at", path, || file.metadata())?;
-    if (made.uid(), made.gid()) != (like.uid(), like.gid()) {
-        // Who may not give files away isn't who keeps others' files.
-        let _ = fchown(&file, Some(like.uid()), Some(like.gid()));
-    }
+    tell("give to the journal's owner", path, || give(&file, &like))?;
+    let mode = Permissions::from_mode(like.mode() & 0o7777);
+    tell("set the mode of", path, || file.set_permissions(mode.clone()))?;
     Ok(file)
 }
 

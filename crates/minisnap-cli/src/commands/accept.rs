@@ -3,7 +3,7 @@
 
 use crate::{
     args::AcceptArgs,
-    commands::external_changes::folder_of,
+    commands::external_changes::{Links, folder_of},
     compare::{Named, Pair},
     exit::{Exit, Failure, Outcome},
     library,
@@ -13,7 +13,7 @@ use crate::{
     text,
 };
 use minisnap::{
-    Bytes, Corruption, Digest, Generation, MiniSnapError,
+    Bytes, Corruption, Digest, FsBackend, Generation, MiniSnapError,
     backend::{
         Digester,
         format::{CHUNK, JSON_NAME, SEQ_NAME, parse_seq},
@@ -32,15 +32,17 @@ pub(crate) async fn run(args: AcceptArgs) -> Outcome {
     refuse_text_of_links(&place, &history[0]).await?;
     let Some(edit) = look(folder, &history[0]).await? else {
         // Finishes a migration that was cut short.
+        let links = Links::look(backend).await?;
         if let Some(digest) = history[0].digest() {
             PendingChange::Store.begin();
             backend.accept_external_changes_if(history[0].seq(), digest).await?;
         }
-        return out::print("nothing to accept: what is there is the current snapshot\n");
+        let links = links.put_back().await?;
+        return out::print(&format!("{links}nothing to accept: what is there is the current snapshot\n"));
     };
     match args.no_diff {
         true => edit.show_size(&place).await?,
-        false => edit.show(&place, committed(&place, folder, &history).await).await?,
+        false => edit.show(&place, committed(backend, &history).await).await?,
     }
     if !args.yes && !is_agreed().await? {
         return Err(Failure::new(Exit::NotConfirmed, "not accepted; nothing was changed")
@@ -50,9 +52,12 @@ pub(crate) async fn run(args: AcceptArgs) -> Outcome {
         return Err(changed_meanwhile(&place));
     }
     PendingChange::Store.begin();
-    match backend.accept_external_changes_if(edit.seq, edit.digest).await? {
+    let links = Links::look(backend).await?;
+    let accepted = backend.accept_external_changes_if(edit.seq, edit.digest).await?;
+    let links = links.put_back().await?;
+    match accepted {
         Some(accepted) => out::report(&format!(
-            "accepted as seq {}; retained: {}\n",
+            "{links}accepted as seq {}; retained: {}\n",
             accepted.generation().seq(),
             text::seqs(accepted.retained())
         )),
@@ -76,16 +81,27 @@ struct Edit {
     path: PathBuf,
 }
 
-/// `None` if it is as `current` was committed.
+/// `None` if it is as `current` was committed. A link that is missing says what it led to.
 async fn look(folder: &Path, current: &Generation) -> Outcome<Option<Edit>> {
     let [path, seq_path] = [JSON_NAME, SEQ_NAME].map(|name| folder.join(name));
-    let digest = with_file(&path, digest_of).await?;
-    let seq = parse_seq(&with_file(&seq_path, all_of).await?).map_err(|found| {
-        let what = format!("{} holds {found}, not a seq; nothing was changed", seq_path.display());
-        Failure::new(Exit::NotRestorable, what).advice("write the number of the last change in the JSON into it")
-    })?;
+    let digest = match current.digest().filter(|_| is_missing(&path)) {
+        Some(digest) => digest,
+        None => with_file(&path, digest_of).await?,
+    };
+    let seq = if is_missing(&seq_path) { current.seq() } else { seq_of(&seq_path).await? };
     let is_as_committed = Some(digest) == current.digest() && seq == current.seq();
     Ok((!is_as_committed).then_some(Edit { seq, digest, path }))
+}
+
+fn is_missing(path: &Path) -> bool {
+    path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+}
+
+async fn seq_of(path: &Path) -> Outcome<u64> {
+    parse_seq(&with_file(path, all_of).await?).map_err(|found| {
+        let what = format!("{} holds {found}, not a seq; nothing was changed", path.display());
+        Failure::new(Exit::NotRestorable, what).advice("write the number of the last change in the JSON into it")
+    })
 }
 
 /// Does something with a regular file. Anything else could have this wait for ever.
@@ -186,21 +202,11 @@ enum Committed {
 }
 
 /// The current one, unless it was edited itself.
-async fn committed(place: &Place, folder: &Path, history: &[Generation]) -> Committed {
-    // Not by the backend, which reads nothing as long as somebody else's files stand in its place.
-    let current = folder.join("snapshots/current").join(JSON_NAME);
-    if current.is_file() {
-        match with_file(&current, all_of).await {
-            Ok(json) if Some(Digest::of(&json)) == history[0].digest() => {
-                return Committed::Intact(history[0].clone(), json);
-            }
-            Ok(_) => {}
-            Err(failure) => return Committed::Unreadable(failure.what()),
-        }
-    }
-    for older in &history[1..] {
-        match place.backend().read(older).await {
-            Ok(json) => return Committed::Intact(older.clone(), json),
+async fn committed(backend: &FsBackend, history: &[Generation]) -> Committed {
+    for generation in history {
+        // Whatever stands in its place.
+        match backend.read_committed(generation).await {
+            Ok(json) => return Committed::Intact(generation.clone(), json),
             Err(error @ (MiniSnapError::Io { .. } | MiniSnapError::Backend { .. })) => {
                 return Committed::Unreadable(library::with_causes(&error));
             }

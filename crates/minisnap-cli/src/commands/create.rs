@@ -18,7 +18,6 @@ use minisnap::{
 use std::{
     fs::File,
     io::{self, IsTerminal, Read, Write},
-    num::NonZeroUsize,
     path::{Path, PathBuf},
 };
 
@@ -31,16 +30,13 @@ pub(crate) async fn run(args: CreateArgs) -> Outcome {
         when.evaluate(args.seq, current.as_ref(), &ErrorContext::new(Operation::Commit, place.name()))?;
     }
     let json = in_form(Source::of(args.file), &place, args.seq).await?;
-    let before = match args.retain.retain {
-        // The commit won't tell what it replaced.
-        Some(NonZeroUsize::MIN) => place.current_if_any().await.ok(),
-        _ => Some(None),
-    };
+    let before = place.current_if_any().await.ok();
     let committed = commit(&place, &json, args.seq, when, args.retain).await?;
     tell_of_accidents(&place, &committed, before);
+    let truncation_point = place.truncation_point(&committed).await;
     match args.form.json {
-        true => out::report(&format!("{:#}\n", text::committed(&committed))),
-        false => out::report(&told(&place, &committed)),
+        true => out::report(&format!("{:#}\n", text::committed(&committed, truncation_point))),
+        false => out::report(&told(&place, &committed, truncation_point)),
     }
 }
 
@@ -65,15 +61,15 @@ fn tell_of_accidents(place: &Place, committed: &Committed, before: Option<Option
     }
 }
 
-fn told(place: &Place, committed: &Committed) -> String {
+fn told(place: &Place, committed: &Committed, truncation_point: Option<u64>) -> String {
     let generation = committed.generation();
     format!(
-        "committed seq {} ({}) to {}; retained: {}; the log can be truncated through seq {}\n",
+        "committed seq {} ({}) to {}; retained: {}; {}\n",
         generation.seq(),
         generation.size().map_or_else(|| "size unknown".into(), text::size),
         place.name(),
         text::seqs(committed.retained()),
-        committed.truncation_point(),
+        place.about_the_log(truncation_point),
     )
 }
 

@@ -30,9 +30,13 @@ pub(crate) async fn run(args: ImportArgs) -> Outcome {
         }
         committed => Some(committed?),
     };
+    let truncation_point = match &committed {
+        Some(committed) => place.truncation_point(committed).await,
+        None => None,
+    };
     let told = match args.form.json {
-        true => for_programs(&snapshot, &place, committed.as_ref()),
-        false => for_people(&snapshot, &place, committed.as_ref()),
+        true => for_programs(&snapshot, &place, committed.as_ref(), truncation_point),
+        false => for_people(&snapshot, &place, committed.as_ref(), truncation_point),
     };
     match committed {
         Some(_) => out::report(&told),
@@ -96,20 +100,30 @@ fn tell_of_passed_over(snapshot: &OldSnapshot) {
     }
 }
 
-fn for_people(snapshot: &OldSnapshot, place: &Place, committed: Option<&Committed>) -> String {
+fn for_people(
+    snapshot: &OldSnapshot,
+    place: &Place,
+    committed: Option<&Committed>,
+    truncation_point: Option<u64>,
+) -> String {
     let (seq, from, to) = (snapshot.seq(), snapshot.path().display(), place.name());
     match committed {
         None => format!("seq {seq} of {from} is the current snapshot of {to} already; nothing was changed\n"),
         Some(committed) => format!(
-            "imported seq {seq} ({}) of {from} to {to}; retained: {}; the log can be truncated through seq {}\n",
+            "imported seq {seq} ({}) of {from} to {to}; retained: {}; {}\n",
             text::size(snapshot.json().len() as u64),
             text::seqs(committed.retained()),
-            committed.truncation_point(),
+            place.about_the_log(truncation_point),
         ),
     }
 }
 
-fn for_programs(snapshot: &OldSnapshot, place: &Place, committed: Option<&Committed>) -> String {
+fn for_programs(
+    snapshot: &OldSnapshot,
+    place: &Place,
+    committed: Option<&Committed>,
+    truncation_point: Option<u64>,
+) -> String {
     let format = match snapshot.format() {
         OldFormat::Json => "json",
         _ => "messagepack",
@@ -119,7 +133,7 @@ fn for_programs(snapshot: &OldSnapshot, place: &Place, committed: Option<&Commit
         .iter()
         .map(|over| json!({ "path": over.path.display().to_string(), "problem": over.flaw.to_string() }))
         .collect();
-    let commit = committed.map(text::committed).unwrap_or_default();
+    let commit = committed.map(|committed| text::committed(committed, truncation_point)).unwrap_or_default();
     let told = json!({
         "store": place.name(),
         "imported": { "path": snapshot.path().display().to_string(), "seq": snapshot.seq(), "format": format },

@@ -10,17 +10,16 @@ use crate::{
     select::Which,
     text,
 };
-use minisnap::backend::format::{JSON_NAME, SEQ_NAME};
+use minisnap::FsBackend;
 use std::{
-    fs,
     io::{self, IsTerminal},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 pub(crate) async fn run(args: RestoreArgs) -> Outcome {
     let place = Place::of(&args.store)?;
     let Some(output) = args.output else { return out::bytes(place.read(args.at.which.as_ref()).await?.1).await };
-    if is_a_stores(&output) {
+    if FsBackend::is_part_of_store(&output) {
         let what =
             format!("{} is, or would be, part of a store: it would change a committed snapshot", output.display());
         return Err(Failure::new(Exit::Refused, format!("{what}; nothing was changed")).advice(format!(
@@ -60,29 +59,6 @@ fn cannot_write(output: &Path, error: ReplaceError, in_place: &str) -> Failure {
             failure("its owner, mode or ACL was changed meanwhile, or it came or went; it is as it was left".into())
                 .advice("run the same command again")
         }
-    }
-}
-
-/// Whether a path is one of a store's files, by whatever links it leads there: one of the two names, with the other or a
-/// store beside it, or anything in its folder `snapshots`.
-pub(super) fn is_a_stores(path: &Path) -> bool {
-    let path = fs::canonicalize(path).unwrap_or_else(|_| std::path::absolute(path).unwrap_or_else(|_| path.into()));
-    let Some(folder) = path.parent().map(resolve_what_is_there) else { return false };
-    let is_there = |path: PathBuf| path.symlink_metadata().is_ok();
-    let names = [JSON_NAME, SEQ_NAME];
-    let is_public = path.file_name().is_some_and(|name| names.iter().any(|public| name == *public));
-    let is_beside_a_store = is_there(folder.join("snapshots/current"))
-        || names.iter().any(|public| path.file_name() != Some(public.as_ref()) && is_there(folder.join(public)));
-    is_public && is_beside_a_store
-        || folder.ancestors().any(|above| above.ends_with("snapshots") && is_there(above.join("current")))
-}
-
-/// A path with all links in it followed, also where its last folders are missing.
-fn resolve_what_is_there(path: &Path) -> PathBuf {
-    let there = path.ancestors().find_map(|above| Some((above, fs::canonicalize(above).ok()?)));
-    match there.and_then(|(above, resolved)| Some(resolved.join(path.strip_prefix(above).ok()?))) {
-        Some(resolved) => resolved,
-        None => path.into(),
     }
 }
 

@@ -80,7 +80,7 @@ impl Shown {
                 Err(error) => (Some(explain(error.into(), place).await), None),
                 Ok(warning) => (None, warning),
             };
-            let one_is_missing = place.gap(&retained).is_some();
+            let one_is_missing = place.gap().await.is_some();
             let (store, verify) = (place.name().into(), place.command("verify", &[]));
             return Ok(Self { store, verify, current, retained, problem, warning, one_is_missing });
         }

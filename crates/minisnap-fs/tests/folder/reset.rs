@@ -1,6 +1,7 @@
 //! Going back to a generation of a store whose commit record is lost, or leads nowhere.
 
 use super::*;
+use minisnap_core::{Corruption, Problem};
 use std::os::unix::fs::symlink;
 
 fn seqs(generations: &[Generation]) -> Vec<u64> {
@@ -62,7 +63,8 @@ async fn only_a_parent_is_certain_when_the_record_is_lost() {
 async fn store_is_whole_when_it_was_reset() {
     for (loss, lose) in LOSSES {
         for choice in 0.. {
-            let folder = Folder::with_snapshots(&[1, 2, 3]).await;
+            // Two have expired: each says that more are retained than are there.
+            let folder = Folder::with_snapshots(&[1, 2, 3, 4, 5]).await;
             lose(&folder);
             let (intact, unconfirmed) = what_is_left(&folder).await;
             let all: Vec<_> = intact.into_iter().chain(unconfirmed).collect();
@@ -124,4 +126,61 @@ async fn reset_changes_nothing_when_the_store_is_not_lost() {
     fs::write(orphan.join("snapshot.seq"), "1\n").unwrap();
     assert_eq!(empty.backend.reset_to(&history[1]).await.unwrap(), None, "it says that nothing was committed");
     assert_eq!(empty.restore().await.unwrap(), None);
+}
+
+/// Its folder was removed by hand: nobody can go back to it, and no log may be truncated because of it.
+#[tokio::test]
+async fn create_lists_only_what_is_there_when_current_is_gone() {
+    let folder = Folder::with_snapshots(&[1, 2, 3]).await;
+    let history = folder.backend.history().await.unwrap();
+    fs::remove_dir_all(folder.in_current("")).unwrap();
+    let error = folder.backend.history().await.unwrap_err();
+    let MiniSnapError::Corrupt { found, intact, unconfirmed, .. } = error else { panic!("{error}") };
+    assert_eq!(
+        (found, intact, unconfirmed),
+        (Corruption::ContainerMissing, history[2..].to_vec(), history[1..2].to_vec())
+    );
+    let committed = folder.commit(4).await.unwrap();
+    assert_eq!(seqs(committed.retained()), [4]);
+    assert_eq!(committed.truncation_point(), 4);
+    assert!(folder.backend.history_gap().await.unwrap().is_some());
+    assert_eq!(seqs(&folder.backend.history().await.unwrap()), [4]);
+}
+
+#[tokio::test]
+async fn broken_links_are_listed_until_they_are_put_back() {
+    let folder = Folder::new();
+    assert!(!folder.backend.is_store());
+    assert!(!Folder::with_plain_pair("[1]", "7").backend.is_store());
+    let folder = Folder::with_snapshots(&[1, 2]).await;
+    assert!(folder.backend.is_store());
+    assert_eq!(folder.backend.broken_links().await.unwrap(), []);
+    fs::remove_file(folder.path("snapshot.seq")).unwrap();
+    fs::remove_file(folder.path("snapshots/current")).unwrap();
+    let name = folder.backend.verify().await.unwrap().unconfirmed.remove(0);
+    fs::write(folder.path("snapshots/current"), name.name()).unwrap();
+    let broken = |name: &str| vec![folder.path(name).display().to_string()];
+    let found = |problems: Vec<Problem>| problems.into_iter().map(|problem| problem.location).collect::<Vec<_>>();
+    assert_eq!(found(folder.backend.broken_links().await.unwrap()), broken("snapshots/current"));
+    fs::remove_file(folder.path("snapshots/current")).unwrap();
+    symlink(name.name(), folder.path("snapshots/current")).unwrap();
+    assert_eq!(found(folder.backend.broken_links().await.unwrap()), broken("snapshot.seq"));
+    folder.backend.revert_external_changes().await.unwrap();
+    assert_eq!(folder.backend.broken_links().await.unwrap(), []);
+}
+
+/// A reset that was cut short has marked it as one to be moved aside.
+#[tokio::test]
+async fn mark_of_a_reset_is_removed_when_it_goes_back_to_that() {
+    let folder = Folder::with_snapshots(&[1, 2]).await;
+    let current = folder.backend.current().await.unwrap().unwrap();
+    let mark = folder.path("snapshots").join(current.name()).join("corrupt");
+    fs::remove_file(folder.path("snapshots/current")).unwrap();
+    symlink("snapshot.json", &mark).unwrap();
+    folder.backend.reset_to(&current).await.unwrap().expect("it is lost");
+    assert!(mark.symlink_metadata().is_err());
+    for seq in [3, 4, 5, 6] {
+        folder.commit(seq).await.unwrap();
+    }
+    assert_eq!(folder.backend.verify().await.unwrap().moved_aside, [] as [String; 0], "it expired like any other");
 }

@@ -211,9 +211,12 @@ async fn it_makes_the_folders_that_are_missing_and_follows_links() {
 async fn who_may_read_it_stays_as_it_was() {
     use std::os::unix::fs::PermissionsExt;
     let (location, mut journal) = Place::with_records(3).await;
-    fs::set_permissions(location.log(), fs::Permissions::from_mode(0o600)).expect("to change it");
-    journal.truncate(2).await.expect("truncate");
-    assert_eq!(fs::metadata(location.log()).expect("a file").permissions().mode() & 0o777, 0o600);
+    // Also what the umask would take away.
+    for (through, mode) in [(1, 0o600), (2, 0o666)] {
+        fs::set_permissions(location.log(), fs::Permissions::from_mode(mode)).expect("to change it");
+        journal.truncate(through).await.expect("truncate");
+        assert_eq!(fs::metadata(location.log()).expect("a file").permissions().mode() & 0o777, mode);
+    }
 }
 
 #[tokio::test]

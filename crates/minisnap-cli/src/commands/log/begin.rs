@@ -4,19 +4,19 @@
 use super::{failure::failure_beside, held, look, open, records, torn};
 use crate::{
     args::log::LogBeginArgs,
-    commands::restore::is_a_stores,
     exit::{Exit, Failure, Outcome},
     given::quoted,
     out,
     pending_change::PendingChange,
 };
+use minisnap::FsBackend;
 use minisnap_wal::{Inspection, Journal, Log};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 pub(super) async fn run(args: LogBeginArgs) -> Outcome {
     let cannot = |error| failure_beside(error, &args.file, Some(args.after));
-    if is_a_stores(&args.file) {
+    if FsBackend::is_part_of_store(&args.file) {
         let what = format!("{} is, or would be, part of a store; nothing was changed", args.file.display());
         return Err(
             Failure::new(Exit::Refused, what).advice("give a path beside the store's folder, or in another one")
