@@ -196,13 +196,13 @@ fn going_back_is_advised_to_the_newest_intact_one_only() {
     }
 }
 
-/// Also if the newest is corrupt, or the highest seq isn't the newest.
+/// Also if the highest seq isn't the newest. The newest of all may never have been committed, and is named apart.
 #[test]
 fn advice_goes_back_to_the_newest_intact_when_the_record_is_lost() {
     type Leave = fn(&Place);
     let leftovers: [Leave; 2] =
         [|_| {}, |place| symlink("nonsense", place.files.join("snapshots/current")).expect("a link")];
-    for leave in leftovers {
+    for (leave, command) in leftovers.into_iter().zip(["show", "verify"]) {
         let place = with_two();
         place.create(3, "[3]");
         let third = place.json_of(3);
@@ -210,22 +210,31 @@ fn advice_goes_back_to_the_newest_intact_when_the_record_is_lost() {
         let newest = fs::read_link(place.files.join("snapshots/current")).expect("a link");
         fs::remove_file(place.files.join("snapshots/current")).expect("a link");
         leave(&place);
-        let goes_back_to = |name: &str| {
-            for command in ["show", "verify"] {
-                let said = check(&place, place.run(&[command, STORE]));
-                assert!(said.contains(&format!(" --to {name}` goes back to the newest intact snapshot")), "{said}");
-                assert!(said.contains("copy again with links kept (cp -a, tar, rsync -a)"), "{said}");
-            }
-        };
-        goes_back_to(newest.to_str().expect("UTF-8"));
-        fs::write(place.files.join("snapshots").join(&newest).join("snapshot.json"), "[!]").expect("room for a file");
-        goes_back_to(name_of(third.parent().expect("a folder")));
+        let said = place.run(&[command, STORE]).fails(1);
+        let takes = format!("--to {}` takes seq 2, intact, and possibly never committed", newest.display());
+        assert!(said.contains(&takes), "{said}");
+        let third_name = name_of(third.parent().expect("a folder"));
+        assert!(said.contains(&format!(" --to {third_name}` goes back to the newest intact snapshot")), "{said}");
+        assert!(said.contains("copy again with links kept (cp -a, tar, rsync -a)"), "{said}");
+        fs::write(&third, "[!]").expect("room for a file");
+        let said = place.run(&[command, STORE]).fails(1);
+        assert!(said.contains(&takes) && !said.contains("goes back to"), "{said}");
         for generation in place.generations() {
             fs::write(generation.join("snapshot.json"), "[!]").expect("room for a file");
         }
-        let said = check(&place, place.run(&["show", STORE]));
+        let said = check(&place, place.run(&[command, STORE]));
         assert!(said.contains("no intact snapshot is left here") && !said.contains("rollback"), "{said}");
     }
+}
+
+/// The command that is advised is the whole remedy.
+#[test]
+fn advice_is_the_remedy_when_the_record_is_lost() {
+    let place = with_two();
+    fs::remove_file(place.files.join("snapshots/current")).expect("a link");
+    let said = check(&place, place.run(&["show", STORE]));
+    assert!(said.contains("goes back to the newest intact snapshot"), "{said}");
+    place.run(&["verify", STORE]).ok();
 }
 
 /// Objects have no links, and no command of the tool makes a commit record.

@@ -60,8 +60,9 @@ fn show_and_verify_name_the_intact_when_the_record_is_lost() {
             let record = place.files.join("snapshots/current");
             assert_eq!(error["location"], record.to_str().expect("text"), "{error}");
             let [newest, oldest] = [3, 1].map(|seq| place.json_of(seq));
-            let expected = [&newest, &oldest].map(|json| name_of(json.parent().expect("a folder")));
-            assert_eq!(names(&error["intact"]), expected, "{error}");
+            let [newest, oldest] = [&newest, &oldest].map(|json| name_of(json.parent().expect("a folder")));
+            assert_eq!(names(&error["intact"]), [oldest], "another's parent: {error}");
+            assert_eq!(names(&error["unconfirmed"]), [newest], "{error}");
         }
     }
 }

@@ -8,10 +8,10 @@ use std::{
     process::Command,
 };
 
-/// A store with seqs 10 to 12, and a journal.
 /// An accident.
 type Loss = fn(&Place);
 
+/// A store with seqs 10 to 12, and a journal.
 fn with_three() -> Place {
     let place = folder();
     for seq in ["10", "11", "12"] {

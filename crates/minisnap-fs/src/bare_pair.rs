@@ -78,7 +78,7 @@ mod tests {
     use std::{fs, time::Duration};
 
     #[test]
-    fn a_plain_pair_of_which_one_file_was_replaced_or_written_to_is_not_there_any_more() {
+    fn bare_pair_is_gone_when_one_file_was_changed() {
         for changed in ["snapshot.json", "snapshot.seq"] {
             let folder = tempfile::TempDir::new().expect("a temporary folder");
             let store = StoreDir::new(folder.path().into(), Duration::ZERO);

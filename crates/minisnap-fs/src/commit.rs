@@ -1,25 +1,25 @@
-//! Publishing, from the first folder to the last lock let go. The steps and nothing else.
+//! A create, from the first folder to the last lock let go. The steps and nothing else.
 //!
-//! 1. Make the folders that are missing. As long as nothing was published: sync the folder and every ancestor up to the
-//!    mount point, whoever made them, since another process may have been killed before its sync.
+//! 1. Make the folders that are missing. As long as nothing was committed: sync the folder and every ancestor up to the
+//!    mount point, also those that exist: another process may have made them and been killed before its sync.
 //! 2. Under `.lock`: settle what stands at the two names (`settle.rs`); remove stages and generations that aren't retained
 //!    and whose writer is gone, here, so that a full disk can recover (generations only once the commit record is synced:
-//!    whoever replaced it may have been killed before that); make a fresh stage, locked for as long as its writer lives.
+//!    its writer may have been killed before that); make a fresh stage, locked for as long as its writer lives.
 //!    Then, unlocked, the JSON is written to it, digested on the way; and at last `snapshot.seq`, and the links to the
 //!    history as it is now.
 //! 3. Rename the stage to its final name. Nothing points to it yet.
-//! 4. Sync both files, their folder and `snapshots`, side by side: the first round of waiting for the disk.
+//! 4. Sync both files, their folder and `snapshots`, in parallel: the first round of waiting for the disk.
 //! 5. Take `.lock`. If the caller is gone, discard. Settle the names and read the commit record again; evaluate the
 //!    precondition (failed: discard; if it is stale, make the commit record durable first); if the history isn't what step 2
-//!    linked to, or less of it is retained, link again and sync the folder. Mark corrupt generations that are left out
-//!    (`healing.rs`).
+//!    linked to, or less of it is retained, link again and sync the folder; if the modes were changed since, take those. Mark
+//!    corrupt generations that are left out (`healing.rs`).
 //! 6. See that the generation and the lock are still where they were put (else `StageLost`, or `Busy`); replace the commit
 //!    record and sync `snapshots`: the second round, and the last.
 //! 7. Still locked, move what is marked aside, and remove every other generation that isn't retained and whose
 //!    writer is gone. Let go of the generation's lock, then of `.lock`.
 //!
 //! Everything before step 6 leaves the old pair as it was. In step 6 the outcome may become unknown, and then nothing is
-//! removed. After it nothing fails: what can't be removed waits for the next publish.
+//! removed. After it nothing fails: what can't be removed waits for the next commit.
 
 use crate::{
     caller::CallerWatch,
@@ -40,11 +40,14 @@ use std::num::NonZeroUsize;
 /// Steps 1 and 2, as far as an empty stage.
 pub(crate) fn begin(store: &StoreDir, seq: u64, caller: &CallerWatch) -> Result<Stage> {
     // 1.
-    make_folders(store)?;
+    if record::read(store)?.current().is_none() {
+        store.create_folders()?;
+        store.sync_with_ancestors()?;
+    }
     // 2.
     let lock = StoreLock::acquire(store, caller)?;
     let current = settle::settle(store, &lock)?;
-    // What is left over is in nobody's way but on a full disk, and there the next call says so.
+    // Best effort: on a full disk, the next call fails.
     let cleaned = History::from(store, current.as_ref())
         .and_then(|history| garbage::clean(store, &lock, &history, RecordSync::Unknown));
     events::best_effort("remove garbage", cleaned);
@@ -55,10 +58,11 @@ pub(crate) fn begin(store: &StoreDir, seq: u64, caller: &CallerWatch) -> Result<
 pub(crate) fn commit(mut stage: Stage, options: &CommitOptions, caller: &CallerWatch) -> Result<Committed> {
     let (store, retain) = (stage.store().clone(), options.retain());
     // 2.
-    let expected = record::read(&store)?.into_current();
+    let expected = record::read(&store)?.current().cloned();
     let foreseen = History::from(&store, expected.as_ref())?;
     let base = Base::over(&store, &foreseen, retain)?;
-    stage.complete(base.parent.as_ref(), base.retained, Modes::after(&store, expected.as_ref())?)?;
+    let modes = Modes::after(&store, expected.as_ref())?;
+    stage.complete(base.parent.as_ref(), base.retained, modes)?;
     // 3.
     let name = stage.move_to_new_name()?;
     // 4.
@@ -73,13 +77,7 @@ pub(crate) fn commit(mut stage: Stage, options: &CommitOptions, caller: &CallerW
         replace_record::renew(&store, &lock, current.as_ref())?;
     }
     holds?;
-    // A generation's history is what it was committed over. Only how many of it are retained may have been reduced since.
-    let is_as_foreseen = current == expected
-        && match &current {
-            Some(current) => history::retained_by(&store, current)? == foreseen.count(),
-            None => true,
-        };
-    let base = if is_as_foreseen {
+    let base = if foreseen.is_up_to_date(&store)? {
         base
     } else {
         let before = History::from(&store, current.as_ref())?;
@@ -87,11 +85,15 @@ pub(crate) fn commit(mut stage: Stage, options: &CommitOptions, caller: &CallerW
         stage.relink(base.parent.as_ref(), base.retained)?;
         base
     };
+    let modes_now = Modes::after(&store, current.as_ref())?;
+    if modes_now != modes {
+        stage.change_modes(modes_now)?;
+    }
     let generation = history::describe(&store, &name)?;
     base.mark_left_out(&store)?;
     // 6.
-    replace_record::swap(&lock, &mut stage, &name)
-        .map_err(|failure| failure.of_commit(&store, &name, current.as_ref()))?;
+    let unknown = replace_record::outcome_unknown(&store, &name, current.as_ref());
+    replace_record::swap(&lock, &mut stage, &name, unknown)?;
     // 7.
     let retained = NonZeroUsize::new(base.retained).unwrap_or(retain);
     let committed = Committed::new(generation, &base.older, retained);
@@ -105,7 +107,7 @@ pub(crate) fn commit(mut stage: Stage, options: &CommitOptions, caller: &CallerW
     Ok(committed)
 }
 
-/// Removes, now, what dead writers left, expired generations among it. Returns how many this removed.
+/// Removes orphans and expired generations. Returns how many this removed.
 pub(crate) fn collect_garbage(store: &StoreDir, caller: &CallerWatch) -> Result<Collected> {
     if record::read(store)? == CommitRecord::Absent {
         // Nothing was ever staged here; a bare pair is left to the first commit.
@@ -117,12 +119,4 @@ pub(crate) fn collect_garbage(store: &StoreDir, caller: &CallerWatch) -> Result<
     let expired = events::best_effort("tell what expired from orphans", history.expired(store));
     let removed = garbage::clean(store, &lock, &history, RecordSync::Unknown)?;
     Ok(garbage::tally(&removed, &expired.unwrap_or_default()))
-}
-
-fn make_folders(store: &StoreDir) -> Result<()> {
-    if let CommitRecord::Current(_) = record::read(store)? {
-        return Ok(());
-    }
-    store.create_folders()?;
-    store.sync_with_ancestors()
 }

@@ -58,7 +58,7 @@ pub(crate) fn look(store: &StoreDir) -> Result<Option<Current>> {
     if found == [AtName::File, AtName::File] {
         let pair = pair.transpose()?;
         if let Some(pair) = &pair {
-            record::refuse_other_format_above(store, Some(pair.name.seq))?;
+            record::refuse_other_format(store, Some(pair.name.seq))?;
         }
         return Ok(pair.map(Current::BarePair));
     }
@@ -72,6 +72,16 @@ pub(crate) fn look(store: &StoreDir) -> Result<Option<Current>> {
         [AtName::File, _] => Err(half(store, JSON_NAME, SEQ_NAME)),
         [_, AtName::File] => Err(half(store, SEQ_NAME, JSON_NAME)),
         _ => Ok(Some(Current::Nothing)),
+    }
+}
+
+/// What is current; `None` if the store is lost: nothing says what was committed last. Half a pair is nothing.
+pub(crate) fn unless_lost(store: &StoreDir) -> Result<Option<Current>> {
+    match until_settled(store, || look(store)) {
+        Ok(current) => Ok(Some(current)),
+        Err(MiniSnapError::NotFound { .. }) => Ok(Some(Current::Nothing)),
+        Err(MiniSnapError::Corrupt { .. }) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

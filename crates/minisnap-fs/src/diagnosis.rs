@@ -43,7 +43,7 @@ pub(crate) fn find(store: &StoreDir) -> Intact {
         _ => by_parents(store).unwrap_or_default(),
     };
     let intact = |names: Vec<GenerationName>| {
-        let intact = names.into_iter().filter(|name| is_intact(store, name));
+        let intact = names.into_iter().filter(|name| generation::check(store, name).is_ok());
         intact.map(|name| history::describe(store, &name).unwrap_or_else(|_| name.to_generation())).collect()
     };
     Intact { committed: intact(committed), unconfirmed: intact(unconfirmed) }
@@ -53,8 +53,7 @@ pub(crate) fn find(store: &StoreDir) -> Intact {
 /// other's parent, the most recently written first, back along the parents: after a rollback, the newest isn't the one with the
 /// highest seq.
 fn by_parents(store: &StoreDir) -> Result<(Vec<GenerationName>, Vec<GenerationName>)> {
-    let names = sys::names_in(&store.snapshots())?;
-    let mut found: Vec<_> = names.iter().filter_map(|name| GenerationName::parse(name)).collect();
+    let mut found = store.generations()?;
     let parent = |name: &GenerationName| history::parent_of(store, name).unwrap_or_default();
     let parents: HashSet<_> = found.iter().filter_map(parent).collect();
     found.sort_by_cached_key(|name| {
@@ -70,12 +69,4 @@ fn by_parents(store: &StoreDir) -> Result<(Vec<GenerationName>, Vec<GenerationNa
         }
     }
     Ok(ordered.into_iter().partition(|name| parents.contains(name)))
-}
-
-fn is_intact(store: &StoreDir, name: &GenerationName) -> bool {
-    let checked = generation::check(store, name);
-    if let Ok(damage) = &checked {
-        store.found_corrupt.note(name, damage.is_some());
-    }
-    matches!(checked, Ok(None))
 }

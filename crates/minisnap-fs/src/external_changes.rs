@@ -1,10 +1,11 @@
-//! What a person does about an edit, or about what another program wrote: take it as the newest snapshot, or move it aside.
-//! Never by itself: each is one named call.
+//! External changes, an edit or what another program wrote: each is accepted as the newest snapshot, or moved aside, by a call of
+//! its own.
 
 use crate::{
     caller::CallerWatch,
     garbage::{self, RecordSync},
     generation::{self, read_seq},
+    healing,
     history::{self, History},
     layout::{CommitRecord, GenerationName},
     links,
@@ -13,7 +14,7 @@ use crate::{
     public_names::{self, AtName},
     record, replace_record, settle,
     stage::Stage,
-    store_dir::StoreDir,
+    store_dir::{PublicName, StoreDir},
     sys::{self, Entry},
 };
 use minisnap_core::{
@@ -29,21 +30,24 @@ use std::{
 ///
 /// 1. Under `.lock`: read both files, each from its own name if a plain file stands there, else from the current
 ///    generation. If they are not what was `agreed` to, refuse. If they are as committed, there is nothing to do.
-/// 2. The JSON must be JSON: a slip of the editor's is refused, and can be mended.
+/// 2. The JSON must be JSON: a slip of the editor's is refused, and can be corrected.
 /// 3. Commit the two as a new generation. Its parent is the current generation, if that is as it was committed (then the
 ///    edit was made to a copy, and the intact one stays in the history), else the parent of that (the edited one is
-///    replaced).
-/// 4. Place the links over plain files, which say the same now; remove an edited generation, of which there is a copy.
+///    replaced). One that is corrupt, and not what was read, is marked: there is no copy of it.
+/// 4. Place the links over plain files, which say the same now; remove an edited generation, of which there is a copy, and move
+///    a marked one aside.
 pub(crate) fn accept(
     store: &StoreDir,
     agreed: Option<(u64, Digest)>,
     caller: &CallerWatch,
 ) -> Result<Option<Committed>> {
-    let Some(_) = record::read(store)?.into_current() else { return Ok(None) };
+    if record::read(store)?.current().is_none() {
+        return Ok(None);
+    }
     let lock = StoreLock::acquire(store, caller)?;
-    let Some(current) = record::read(store)?.into_current() else { return Ok(None) };
+    let CommitRecord::Current(current) = record::read(store)? else { return Ok(None) };
     // 1.
-    let Edit { json, seq, current_is_intact } = read_edit(store, &current)?;
+    let Edit { json, seq, current_is_intact, current_is_read } = read_edit(store, &current)?;
     let (at, found) = (sys::at(&store.path().join(JSON_NAME)), (seq, Digest::of(&json)));
     if agreed.is_some_and(|agreed| agreed != found) {
         return Err(MiniSnapError::ExternalChange { at, found: ExternalChange::ChangedSince });
@@ -57,23 +61,25 @@ pub(crate) fn accept(
     check_json(&json).map_err(|source| MiniSnapError::Serde { at, generation: None, source })?;
     // 3.
     let mut before = History::from(store, Some(&current))?;
-    if !current_is_intact {
+    let parent = if current_is_intact {
+        Some(current.clone())
+    } else {
         before.skip_newest();
-    }
-    let parent = if current_is_intact { Some(current.clone()) } else { history::parent_of(store, &current)? };
+        history::parent_of(store, &current)?
+    };
     let mut stage = Stage::create(store, seq, false)?;
     stage.write_all(&json)?;
-    stage.complete(
-        parent.as_ref(),
-        before.count().saturating_add(1),
-        Modes::after_external_change(store, &current)?,
-    )?;
+    let modes = Modes::after_external_change(store, &current)?;
+    stage.complete(parent.as_ref(), before.count().saturating_add(1), modes)?;
     let name = stage.move_to_new_name()?;
     stage.sync()?;
+    if !current_is_intact && !current_is_read && store.folder_of(&current)?.is_some() {
+        healing::mark(store, &current)?;
+    }
     let generation = history::describe(store, &name)?;
     let older = before.describe(store)?;
-    replace_record::swap(&lock, &mut stage, &name)
-        .map_err(|failure| failure.of_commit(store, &name, Some(&current)))?;
+    let unknown = replace_record::outcome_unknown(store, &name, Some(&current));
+    replace_record::swap(&lock, &mut stage, &name, unknown)?;
     // 4.
     events::best_effort("place the links", settle::settle(store, &lock));
     let cleaned =
@@ -85,8 +91,7 @@ pub(crate) fn accept(
 /// Moves what isn't ours at the two names to names of its own, and puts all links back that are missing or came back as files
 /// with their text. Returns the new names.
 pub(crate) fn revert(store: &StoreDir, caller: &CallerWatch) -> Result<Vec<PathBuf>> {
-    if read_or_text(store)?.current().is_none() {
-        // Plain files are the snapshot itself, or are moved aside by the next create.
+    if read_or_text(store)? == CommitRecord::Absent {
         return Ok(Vec::new());
     }
     let lock = StoreLock::acquire(store, caller)?;
@@ -96,9 +101,9 @@ pub(crate) fn revert(store: &StoreDir, caller: &CallerWatch) -> Result<Vec<PathB
     }
     for (path, text) in links::texts(store, &History::from(store, record.current())?)? {
         // Not synced: readers understand either.
-        store.replace_link(Path::new(&text), &path, &store.next())?;
+        store.replace_link(&text, &path)?;
     }
-    settle::put_links_back(store, &lock)
+    settle::put_links_back(store, &lock, &record)
 }
 
 /// The commit record, also where it came back as a file with the text of its link: that says what the link said.
@@ -116,6 +121,8 @@ struct Edit {
     json: Vec<u8>,
     seq: u64,
     current_is_intact: bool,
+    /// The JSON is that in the current generation.
+    current_is_read: bool,
 }
 
 fn read_edit(store: &StoreDir, current: &GenerationName) -> Result<Edit> {
@@ -123,9 +130,8 @@ fn read_edit(store: &StoreDir, current: &GenerationName) -> Result<Edit> {
     let [json_found, seq_found] = public_names::look(store)?;
     let folder = store.generation(current);
     let folder_is_there = store.folder_of(current)?.is_some();
-    let path =
-        |found: AtName, plain: PathBuf, file: &str| if found == AtName::File { plain } else { folder.join(file) };
-    let (json_path, seq_path) = (path(json_found, json_name.path, JSON_NAME), path(seq_found, seq_name.path, SEQ_NAME));
+    let path = |found, name: PublicName| if found == AtName::File { name.path } else { folder.join(name.file) };
+    let (json_path, seq_path) = (path(json_found, json_name), path(seq_found, seq_name));
     // By way of a link in the folder's place, another's files would be taken.
     let open = |path: &Path| if path.starts_with(&folder) && !folder_is_there { Ok(None) } else { sys::open(path) };
     let (json, seq) = (open(&json_path)?, open(&seq_path)?);
@@ -135,7 +141,10 @@ fn read_edit(store: &StoreDir, current: &GenerationName) -> Result<Edit> {
             found: Absence::NoPairToAccept { missing: if json.is_none() { JSON_NAME } else { SEQ_NAME } },
         });
     };
-    let current_is_intact = generation::check(store, current)?.is_none();
-    let seq = read_seq(seq, &seq_path)?;
-    Ok(Edit { json: sys::read(json, &json_path)?, seq, current_is_intact })
+    let current_is_intact = match generation::check(store, current) {
+        Err(MiniSnapError::Corrupt { .. }) => false,
+        checked => checked.map(|()| true)?,
+    };
+    let (json, seq) = (sys::read(json, &json_path)?, read_seq(seq, &seq_path)?);
+    Ok(Edit { json, seq, current_is_intact, current_is_read: json_path.starts_with(&folder) })
 }

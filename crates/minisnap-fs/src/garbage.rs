@@ -1,4 +1,4 @@
-//! Removing what is not retained: expired generations, and what dead writers left. What is corrupt is moved aside.
+//! Removing what is not retained: expired generations and orphans. What is corrupt is moved aside.
 //!
 //! What is to go is decided under `.lock`, and for good: what isn't retained by a durable commit record is never retained
 //! again by a writer. It goes under the same lock, before the call that decided it answers.
@@ -19,7 +19,7 @@ use std::collections::HashSet;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RecordSync {
     Done,
-    /// Its writer may have been killed before its sync: what it retired may be current again after a power loss.
+    /// Its writer may have been killed before its sync: what it made expire may be current again after a power loss.
     Unknown,
 }
 
@@ -28,7 +28,7 @@ pub(crate) enum RecordSync {
 ///
 /// A history that isn't whole protects every generation: what lies beyond the gap may be all that is left of it. Only names
 /// of the layout's grammar are touched, and of a folder only the files that are known. No generation is removed before the
-/// commit record that retires it is durable.
+/// commit record that no longer retains it is durable.
 pub(crate) fn clean(
     store: &StoreDir,
     lock: &StoreLock,
@@ -38,14 +38,17 @@ pub(crate) fn clean(
     let mut remove = |name: &str| {
         let folder = store.snapshots().join(name);
         if name == NEXT {
-            // Only ever there while somebody holds the lock, and that is this writer.
+            // Only the writer that holds the lock makes one, and that is this one.
             return sys::remove(&folder).map(|()| false);
         }
         if !is_garbage(name, history) || !is_writer_gone(&folder) {
             return Ok(false);
         }
-        let is_marked = !is_stage(name) && healing::is_marked(&folder)?;
-        if sync == RecordSync::Unknown && !is_stage(name) {
+        if is_stage(name) {
+            return generation::remove(&folder);
+        }
+        let is_marked = healing::is_marked(&folder)?;
+        if sync == RecordSync::Unknown {
             renew(store, lock, history)?;
             sync = RecordSync::Done;
         }
@@ -86,7 +89,7 @@ pub(crate) fn tally(names: &[String], expired: &HashSet<GenerationName>) -> Coll
     Collected::new(count, names.len() - count)
 }
 
-/// Makes durable what says that others aren't retained, whoever placed it: the number in the current generation, which a
+/// Makes durable what says that others aren't retained: the number in the current generation, which a
 /// killed [`expire::expire`](crate::expire::expire) may have reduced, and the commit record.
 pub(crate) fn renew(store: &StoreDir, lock: &StoreLock, history: &History) -> Result<()> {
     if let Some(newest) = history.newest() {

@@ -14,26 +14,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What is wrong with a generation's files, and with which.
-#[derive(Debug)]
-pub(crate) struct Damage {
-    pub(crate) file: &'static str,
-    pub(crate) found: Corruption,
-}
-
-impl Damage {
-    /// The error for a corrupt generation, which this handle knows from now on.
-    pub(crate) fn of(self, store: &StoreDir, name: &GenerationName) -> MiniSnapError {
-        store.found_corrupt.note(name, true);
-        MiniSnapError::corrupt(sys::at(&store.generation(name).join(self.file)), self.found)
-    }
-}
-
-/// A generation's files, as far as they show without reading the JSON.
-#[derive(Debug)]
-pub(crate) enum Files {
-    Open(Box<OpenJson>),
-    Corrupt(Damage),
+/// The error for a corrupt generation, which this handle knows from now on.
+pub(crate) fn corrupt(store: &StoreDir, name: &GenerationName, file: &str, found: Corruption) -> MiniSnapError {
+    store.found_corrupt.note(name, true);
+    MiniSnapError::corrupt(sys::at(&store.generation(name).join(file)), found)
 }
 
 /// The JSON of a generation, open: no writer can take it away any more.
@@ -50,11 +34,12 @@ pub(crate) struct OpenJson {
 impl OpenJson {
     /// The next piece; `None` at the end, if all pieces together are what was committed.
     pub(crate) fn next_piece(mut self, store: &StoreDir) -> Result<Option<(Bytes, Self)>> {
-        let piece = self.read_piece();
-        match self.noting(store, piece)? {
-            piece if !piece.is_empty() => Ok(Some((piece.into(), self))),
-            _ => self.end(store).map(|()| None),
+        let piece = self.noting(store, sys::read_next(&self.file, &self.path, CHUNK))?;
+        if piece.is_empty() {
+            return self.end(store).map(|()| None);
         }
+        self.take(&piece);
+        Ok(Some((piece.into(), self)))
     }
 
     pub(crate) fn read_all(mut self, store: &StoreDir) -> Result<Bytes> {
@@ -72,67 +57,56 @@ impl OpenJson {
         })
     }
 
-    /// All of it was read.
-    fn end(&self, store: &StoreDir) -> Result<()> {
-        match self.damage() {
-            Some(damage) => Err(damage.of(store, &self.name)),
-            None => {
-                store.found_corrupt.note(&self.name, false);
-                Ok(())
-            }
-        }
-    }
-
-    /// Reads it in pieces, and forgets them.
-    fn check_all(mut self) -> Result<Option<Damage>> {
-        // What no restore could hold isn't intact, and a sparse file can be longer than anybody waits.
-        drop(sys::room_for(&self.file, &self.path)?);
-        while !self.read_piece()?.is_empty() {}
-        Ok(self.damage())
-    }
-
-    fn read_piece(&mut self) -> Result<Vec<u8>> {
-        let piece = sys::read_next(&self.file, &self.path, CHUNK)?;
-        self.take(&piece);
-        Ok(piece)
-    }
-
     fn take(&mut self, bytes: &[u8]) {
         self.digester.update(bytes);
         self.size += bytes.len() as u64;
     }
 
-    fn damage(&self) -> Option<Damage> {
-        let found = Corruption::of_json(&self.name.to_generation(), self.size, self.digester.digest());
-        found.map(|found| Damage { file: JSON_NAME, found })
+    /// All of it was read.
+    fn end(&self, store: &StoreDir) -> Result<()> {
+        if let Some(found) = Corruption::of_json(&self.name.to_generation(), self.size, self.digester.digest()) {
+            return Err(corrupt(store, &self.name, JSON_NAME, found));
+        }
+        store.found_corrupt.note(&self.name, false);
+        Ok(())
     }
 }
 
-/// Checks a generation's files against its name, in bounded memory. `None` if they are intact.
-pub(crate) fn check(store: &StoreDir, name: &GenerationName) -> Result<Option<Damage>> {
-    match open_files(store, name)? {
-        Files::Open(json) => json.check_all(),
-        Files::Corrupt(damage) => Ok(Some(damage)),
+/// Checks a generation's files against its name, in bounded memory.
+///
+/// # Errors
+///
+/// `Corrupt` if they aren't intact.
+pub(crate) fn check(store: &StoreDir, name: &GenerationName) -> Result<()> {
+    let mut json = open(store, name)?;
+    // What no restore could hold isn't intact, and a sparse file can be longer than anybody waits.
+    drop(sys::room_for(&json.file, &json.path)?);
+    while let Some((_, rest)) = json.next_piece(store)? {
+        *json = rest;
     }
+    Ok(())
 }
 
 /// Opens a generation's files, and checks the seq against its name.
-pub(crate) fn open_files(store: &StoreDir, name: &GenerationName) -> Result<Files> {
-    let corrupt = |file, found| Ok(Files::Corrupt(Damage { file, found }));
+///
+/// # Errors
+///
+/// `Corrupt` if that shows without reading the JSON.
+pub(crate) fn open(store: &StoreDir, name: &GenerationName) -> Result<Box<OpenJson>> {
+    let corrupt = |file, found| Err(corrupt(store, name, file, found));
     let Some(folder) = store.folder_of(name)? else {
         // Where it would be, for a person who looks for it.
         return corrupt(JSON_NAME, Corruption::ContainerMissing);
     };
-    let (json_path, seq_path) = (folder.join(JSON_NAME), folder.join(SEQ_NAME));
-    // Both are open before either is read: from here on no publish can take them away.
-    let (json, seq) = (sys::open(&json_path)?, sys::open(&seq_path)?);
-    let Some(json) = json else { return corrupt(JSON_NAME, Corruption::Missing) };
+    let (path, seq_path) = (folder.join(JSON_NAME), folder.join(SEQ_NAME));
+    // Both are open before either is read: from here on no commit can take them away.
+    let (file, seq) = (sys::open(&path)?, sys::open(&seq_path)?);
+    let Some(file) = file else { return corrupt(JSON_NAME, Corruption::Missing) };
     let Some(seq) = seq else { return corrupt(SEQ_NAME, Corruption::Missing) };
     if let Some(found) = check_seq(&seq, &seq_path, name)? {
         return corrupt(SEQ_NAME, found);
     }
-    let (name, digester) = (name.clone(), Digester::new());
-    Ok(Files::Open(Box::new(OpenJson { name, path: json_path, file: json, digester, size: 0 })))
+    Ok(Box::new(OpenJson { name: name.clone(), path, file, digester: Digester::new(), size: 0 }))
 }
 
 /// What is wrong with the open `snapshot.seq` of a generation; `None` if it holds the seq of the name.
@@ -160,7 +134,7 @@ pub(crate) fn read_seq(file: &File, path: &Path) -> Result<u64> {
 /// Returns whether there was one.
 pub(crate) fn remove(folder: &Path) -> Result<bool> {
     if !sys::is_folder(folder)? {
-        // Nothing, or a link that somebody placed: what it leads to is outside.
+        // Nothing, or a link, which leads outside.
         return Ok(false);
     }
     // The JSON last: as long as it is there, its lock tells other writers whose this is.

@@ -11,19 +11,19 @@
 
 use crate::{
     caller::CallerWatch,
-    current::{self, until_settled},
-    layout::{CURRENT, FORMAT, GenerationName, NEXT, SETTLING, SNAPSHOTS, is_moved_aside, is_stage, new_suffix},
+    current::unless_lost,
+    layout::{CURRENT, FORMAT, GenerationName, NEXT, SETTLING, SNAPSHOTS, is_moved_aside, is_stage},
     lock::StoreLock,
     modes::PRIVATE_FOLDER,
-    store_dir::StoreDir,
+    store_dir::{StoreDir, aside, move_aside},
     sys::{self, Entry},
 };
-use minisnap_core::{MiniSnapError, Result};
+use minisnap_core::Result;
 use std::{io, path::PathBuf};
 
 /// Moves a lost store aside, and returns the new paths. None if it can be read.
 pub(crate) fn give_up(store: &StoreDir, caller: &CallerWatch) -> Result<Vec<PathBuf>> {
-    if !is_lost(store)? {
+    if unless_lost(store)?.is_some() {
         return Ok(Vec::new());
     }
     // 1.
@@ -32,7 +32,7 @@ pub(crate) fn give_up(store: &StoreDir, caller: &CallerWatch) -> Result<Vec<Path
     store.create_folders()?;
     let lock = StoreLock::acquire(store, caller);
     // Where another call moved the folder away meanwhile, there is no lock to take, and nothing to do.
-    if !is_lost(store)? {
+    if unless_lost(store)?.is_some() {
         return Ok(Vec::new());
     }
     let lock = lock?;
@@ -41,13 +41,13 @@ pub(crate) fn give_up(store: &StoreDir, caller: &CallerWatch) -> Result<Vec<Path
     let mut moved = Vec::new();
     for name in store.public_names() {
         if sys::entry(&name.path)? != Entry::Missing {
-            moved.push(store.move_aside(&name.path, name.file)?);
+            moved.push(move_aside(&name.path)?);
         }
     }
     sys::sync_folder(store.path())?;
     // 3.
     if has_snapshots {
-        let aside = match store.move_aside(&snapshots, SNAPSHOTS) {
+        let aside = match move_aside(&snapshots) {
             Err(error) if sys::kind(&error) == Some(io::ErrorKind::ResourceBusy) => move_contents_aside(store)?,
             moved => moved?,
         };
@@ -60,8 +60,7 @@ pub(crate) fn give_up(store: &StoreDir, caller: &CallerWatch) -> Result<Vec<Path
 /// Moves all that is in a `snapshots` that can't be renamed, since it is a mount point, to a folder in it.
 fn move_contents_aside(store: &StoreDir) -> Result<PathBuf> {
     let snapshots = store.snapshots();
-    let suffix = new_suffix().map_err(|error| sys::error("name a place in", &snapshots, error))?;
-    let aside = snapshots.join(format!("{SNAPSHOTS}.aside-{suffix}"));
+    let aside = aside(&snapshots.join(SNAPSHOTS))?;
     drop(store.create_folder(&aside, PRIVATE_FOLDER)?);
     // The lock stays: it is held by this writer, until all is moved. And what isn't the store's, such as `lost+found`.
     let mut names = sys::names_in(&snapshots)?;
@@ -81,13 +80,4 @@ const LINKS: [&str; 4] = [SETTLING, NEXT, CURRENT, FORMAT];
 /// Whether a name in `snapshots` is that of a generation or a stage, moved aside or not.
 fn is_of_a_writer(name: &str) -> bool {
     is_stage(name) || is_moved_aside(name) || GenerationName::parse(name).is_some()
-}
-
-/// Whether it can't be known what is current. What is wrong with a generation is no such loss.
-fn is_lost(store: &StoreDir) -> Result<bool> {
-    match until_settled(store, || current::look(store)) {
-        Ok(_) | Err(MiniSnapError::NotFound { .. }) => Ok(false),
-        Err(MiniSnapError::Corrupt { .. }) => Ok(true),
-        Err(error) => Err(error),
-    }
 }

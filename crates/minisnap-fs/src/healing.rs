@@ -35,7 +35,16 @@ pub(crate) struct Retained {
 
 /// Looks at each generation of a history.
 pub(crate) fn inspect(store: &StoreDir, history: &History) -> Result<Vec<Retained>> {
-    history.retained.iter().map(|name| inspect_one(store, name)).collect()
+    let inspect = |name: &GenerationName| {
+        let (name, generation) = (name.clone(), name.to_generation());
+        let Some(folder) = store.folder_of(&name)? else {
+            return Ok(Retained { name, generation, is_corrupt: false, is_there: false });
+        };
+        let generation = history::describe_in(&folder, &name)?;
+        let is_corrupt = is_visibly_corrupt(&folder, &name, &generation) || is_found_corrupt(store, &name);
+        Ok(Retained { name, generation, is_corrupt, is_there: true })
+    };
+    history.retained.iter().map(inspect).collect()
 }
 
 /// How many of the newest to retain, so that `intact` intact ones are among them, and the oldest is intact.
@@ -120,20 +129,6 @@ impl Base {
     }
 }
 
-fn inspect_one(store: &StoreDir, name: &GenerationName) -> Result<Retained> {
-    let Some(folder) = store.folder_of(name)? else {
-        return Ok(Retained {
-            name: name.clone(),
-            generation: name.to_generation(),
-            is_corrupt: false,
-            is_there: false,
-        });
-    };
-    let generation = history::describe_in(&folder, name)?;
-    let is_corrupt = is_visibly_corrupt(&folder, name, &generation) || is_found_corrupt(store, name);
-    Ok(Retained { name: name.clone(), generation, is_corrupt, is_there: true })
-}
-
 /// Whether it shows without reading the JSON. What can't be looked at isn't called corrupt.
 fn is_visibly_corrupt(folder: &Path, name: &GenerationName, generation: &Generation) -> bool {
     let is_empty = |size| size == 0 && name.digest != Digest::of(b"");
@@ -148,17 +143,8 @@ fn is_visibly_corrupt(folder: &Path, name: &GenerationName, generation: &Generat
     }
 }
 
-/// Whether this handle has found it corrupt, and it still is: somebody may have brought it back. Where that can't be looked at, it
+/// Whether this handle has found it corrupt, and it still is: an operator may have brought it back. Where that can't be looked at, it
 /// is: then it is moved aside, and else an intact one might expire in its favour.
 fn is_found_corrupt(store: &StoreDir, name: &GenerationName) -> bool {
-    if !store.found_corrupt.contains(name) {
-        return false;
-    }
-    match generation::check(store, name) {
-        Ok(damage) => {
-            store.found_corrupt.note(name, damage.is_some());
-            damage.is_some()
-        }
-        Err(_) => true,
-    }
+    store.found_corrupt.contains(name) && generation::check(store, name).is_err()
 }

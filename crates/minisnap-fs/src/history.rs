@@ -17,7 +17,7 @@ use std::{
 #[derive(Debug, Clone, Default)]
 pub(crate) struct History {
     pub(crate) retained: Vec<GenerationName>,
-    /// How many the newest one says there are. Where that is lost, any number: as good as infinitely many.
+    /// How many the newest one says there are. Where that is lost, any number: as if infinitely many.
     count: usize,
 }
 
@@ -94,9 +94,12 @@ impl History {
     /// Whether the commit record, and the number that are retained, are still what this was read from.
     pub(crate) fn is_up_to_date(&self, store: &StoreDir) -> Result<bool> {
         let record = record::read(store)?;
+        // A generation's history is what it was committed over. Only how many of it are retained may have been reduced since.
         Ok(match self.newest() {
             newest if record.current() != newest => false,
-            Some(newest) => retained_by(store, newest)? == self.count,
+            Some(newest) => {
+                self.count == store.folder_of(newest)?.map_or(Ok(usize::MAX), |folder| retained_in(&folder))?
+            }
             None => true,
         })
     }
@@ -166,10 +169,6 @@ fn parent_in(folder: &Path) -> Result<Option<GenerationName>> {
 }
 
 /// How many a generation says are retained: any number, if that is lost.
-pub(crate) fn retained_by(store: &StoreDir, name: &GenerationName) -> Result<usize> {
-    store.folder_of(name)?.map_or(Ok(usize::MAX), |folder| retained_in(&folder))
-}
-
 fn retained_in(folder: &Path) -> Result<usize> {
     let count = sys::link_or_text(&folder.join(RETAINED))?.and_then(|target| target.to_str()?.parse().ok());
     Ok(count.filter(|count| *count > 0).unwrap_or(usize::MAX))

@@ -3,11 +3,11 @@
 //! ```text
 //! DIR/snapshot.json -> snapshots/current/snapshot.json
 //! DIR/snapshot.seq  -> snapshots/current/snapshot.seq
-//! DIR/snapshots/current -> NAME                      the commit record; `none` before the first publish
+//! DIR/snapshots/current -> NAME                      the commit record; `none` before the first commit
 //! DIR/snapshots/NAME/snapshot.json                   a generation
 //!                    snapshot.seq
 //!                    parent   -> ../NAME             what was current before it; absent in the first
-//!                    retained -> 2                   how many of the history are retained since it was published
+//!                    retained -> 2                   how many of the history are retained since it was committed
 //!                    corrupt  -> snapshot.json       it is corrupt, and to be moved aside once it isn't retained
 //! DIR/snapshots/NAME.corrupt/                        a corrupt generation that was moved aside: nothing touches it any more
 //! DIR/snapshot.json.aside-RANDOM                     what another program wrote at one of the two names, moved aside
@@ -29,7 +29,7 @@ use minisnap_core::{
     random_name_part,
 };
 use std::{
-    fmt, io,
+    io,
     path::{Path, PathBuf},
 };
 
@@ -43,10 +43,10 @@ pub(crate) const FORMAT: &str = "format";
 pub(crate) const LOCK: &str = ".lock";
 pub(crate) const NEXT: &str = ".next";
 pub(crate) const NEXT_PUBLIC: &str = ".snapshot.next";
-/// Unlike `.next`, only ever removed by whoever has synced the folder.
+/// Unlike `.next`, only ever removed after the folder was synced.
 pub(crate) const SETTLING: &str = ".settling";
 
-/// What the commit record says before the first publish. That it says so, instead of not being there, lets a reader tell
+/// What the commit record says before the first commit. That it says so, instead of not being there, lets a reader tell
 /// a store that is empty from one whose commit record was lost.
 pub(crate) const NOTHING_COMMITTED: &str = "none";
 
@@ -62,9 +62,8 @@ const STAGE_PREFIX: &str = ".stage-";
 /// After the name of a corrupt generation that was moved aside.
 const MOVED_ASIDE: &str = ".corrupt";
 
-/// The random part of the name of a plain pair that has no place of its own yet, so that its generation is called the same
-/// before and after it is adopted.
-const ADOPTED: &str = "adoptedplainpair";
+/// The random part of the name of a bare pair: its generation is called the same before and after the migration.
+const BARE_PAIR: &str = "adoptedplainpair";
 
 /// A generation's name, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -80,9 +79,9 @@ impl GenerationName {
         Ok(Self::with_random(seq, digest, &new_suffix()?))
     }
 
-    /// The name of the plain pair with this seq and digest.
+    /// The name of the bare pair with this seq and digest.
     pub(crate) fn of_bare_pair(seq: u64, digest: Digest) -> Self {
-        Self::with_random(seq, digest, ADOPTED)
+        Self::with_random(seq, digest, BARE_PAIR)
     }
 
     fn with_random(seq: u64, digest: Digest, random: &str) -> Self {
@@ -101,9 +100,9 @@ impl GenerationName {
         Some(Self { text: text.into(), seq: seq.parse().ok()?, digest: digest.parse().ok()? })
     }
 
-    /// Whether it is the name of a plain pair, or of what was adopted from one.
+    /// Whether it is the name of a bare pair, or of the generation that it was migrated to.
     pub(crate) fn is_of_bare_pair(&self) -> bool {
-        self.text.ends_with(ADOPTED)
+        self.text.ends_with(BARE_PAIR)
     }
 
     /// Reads what a `parent` link says.
@@ -122,12 +121,6 @@ impl GenerationName {
 
     pub(crate) fn to_generation(&self) -> Generation {
         Generation::new(self.text.clone(), self.seq).with_digest(self.digest)
-    }
-}
-
-impl fmt::Display for GenerationName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
     }
 }
 
@@ -158,13 +151,6 @@ impl CommitRecord {
             Self::Absent | Self::Nothing => None,
         }
     }
-
-    pub(crate) fn into_current(self) -> Option<GenerationName> {
-        match self {
-            Self::Current(name) => Some(name),
-            Self::Absent | Self::Nothing => None,
-        }
-    }
 }
 
 /// A name for a new stage, used once.
@@ -172,8 +158,12 @@ pub(crate) fn new_stage_name() -> io::Result<String> {
     Ok(format!("{STAGE_PREFIX}{}", new_suffix()?))
 }
 
-/// The end of a name that nothing has yet.
-pub(crate) fn new_suffix() -> io::Result<String> {
+/// A path beside `path` that nothing has yet: for what is moved aside.
+pub(crate) fn new_path_aside(path: &Path) -> io::Result<PathBuf> {
+    Ok(with_ending(path, &format!(".aside-{}", new_suffix()?)))
+}
+
+fn new_suffix() -> io::Result<String> {
     random_name_part(RANDOM_LENGTH)
 }
 
@@ -184,8 +174,12 @@ pub(crate) fn is_stage(name: &str) -> bool {
 
 /// Where a corrupt generation is moved: a name outside of the grammar, so that nothing touches it any more.
 pub(crate) fn moved_aside(generation: &Path) -> PathBuf {
-    let mut path = generation.as_os_str().to_owned();
-    path.push(MOVED_ASIDE);
+    with_ending(generation, MOVED_ASIDE)
+}
+
+fn with_ending(path: &Path, ending: &str) -> PathBuf {
+    let mut path = path.as_os_str().to_owned();
+    path.push(ending);
     path.into()
 }
 
@@ -211,7 +205,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_comes_back_and_a_link_to_it_fits_an_inode() {
+    fn name_round_trips_and_its_link_fits_an_inode() {
         for seq in [0, 10, u64::MAX] {
             let digest = Digest::of(b"{}");
             for name in [GenerationName::new(seq, digest).unwrap(), GenerationName::of_bare_pair(seq, digest)] {
@@ -224,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn only_names_of_the_grammar_are_names() {
+    fn name_is_refused_when_not_of_the_grammar() {
         let good = "00000000000000000010-9f86d081884c7d65-4k0q8w1z7m3x5r2t";
         assert!(GenerationName::parse(good).is_some());
         for bad in [

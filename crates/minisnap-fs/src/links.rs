@@ -76,7 +76,10 @@ pub(crate) fn texts(store: &StoreDir, history: &History) -> Result<Vec<(PathBuf,
 
 /// One of the two names that people open.
 fn of_name(name: &PublicName, history: &History) -> Result<Option<Problem>> {
-    let Some(current) = history.newest() else { return Ok(None) };
+    let expected = name.target.display().to_string();
+    let Some(current) = history.newest() else {
+        return Ok(public_names::is_link_text(name)?.then(|| problem(&name.path, Corruption::LinkAsText { expected })));
+    };
     let found = match sys::entry(&name.path)? {
         Entry::Missing => None,
         Entry::Link(target) if target == name.target => return Ok(None),
@@ -88,7 +91,7 @@ fn of_name(name: &PublicName, history: &History) -> Result<Option<Problem>> {
             };
         }
     };
-    Ok(Some(problem(&name.path, Corruption::WrongLink { expected: name.target.display().to_string(), found })))
+    Ok(Some(problem(&name.path, Corruption::WrongLink { expected, found })))
 }
 
 /// A history that ends too early.

@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// `.lock`, held. Whoever has it may change what is current; nobody else does.
+/// `.lock`, held. Only its holder changes what is current.
 #[derive(Debug)]
 pub(crate) struct StoreLock {
     file: File,
@@ -24,15 +24,13 @@ pub(crate) struct StoreLock {
 }
 
 impl StoreLock {
-    /// Takes the lock, waiting as long as the store says. Whoever has it, has a caller that still waits: what was cancelled before
-    /// doesn't get it, so that it can't change anything any more.
+    /// Takes the lock, waiting as long as the store says. A cancelled caller never acquires it, so it changes nothing any more.
     pub(crate) fn acquire(store: &StoreDir, caller: &CallerWatch) -> Result<Self> {
         const SHORTEST_PAUSE: Duration = Duration::from_micros(50);
         const LONGEST_PAUSE: Duration = Duration::from_millis(2);
         let path = store.lock();
         let start = Instant::now();
-        let busy =
-            |reason: &str| MiniSnapError::Busy { at: sys::at(&path), waited: start.elapsed(), reason: reason.into() };
+        let busy = |reason: &str| busy(&path, start.elapsed(), reason);
         let mut pause = SHORTEST_PAUSE;
         let mut file = store.open_or_create(&path)?;
         loop {
@@ -41,8 +39,8 @@ impl StoreLock {
                 if caller.is_gone() {
                     return Err(busy("the caller is gone"));
                 }
-                // Somebody may have removed the file while this waited: then it is another's lock, or nobody's.
-                if lock.is_still_the_stores()? {
+                // The file may have been removed while this waited: then others lock a new one.
+                if is_at(&lock.file, &path)? {
                     return Ok(lock);
                 }
                 drop(lock);
@@ -59,6 +57,22 @@ impl StoreLock {
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
+
+    /// Makes sure that no other writer can hold the store's lock.
+    ///
+    /// # Errors
+    ///
+    /// `Busy` if the file was removed: then others may hold a new one.
+    pub(crate) fn check_still_the_stores(&self) -> Result<()> {
+        if is_at(&self.file, &self.path)? {
+            return Ok(());
+        }
+        Err(busy(&self.path, Duration::ZERO, "another program removed the lock file while it was held"))
+    }
+}
+
+fn busy(path: &Path, waited: Duration, reason: &str) -> MiniSnapError {
+    MiniSnapError::Busy { at: sys::at(path), waited, reason: reason.into() }
 }
 
 /// Says who holds the lock, where the system tells.
@@ -70,29 +84,6 @@ fn held_by_another(file: &File) -> String {
     match holder {
         Some(holder) => format!("another writer holds the lock: {holder}"),
         None => "another writer holds the lock (`fuser` on this path shows which)".into(),
-    }
-}
-
-impl StoreLock {
-    /// Makes sure that nobody else can hold the store's lock.
-    ///
-    /// # Errors
-    ///
-    /// `Busy` if somebody removed the file.
-    pub(crate) fn check_still_the_stores(&self) -> Result<()> {
-        if self.is_still_the_stores()? {
-            return Ok(());
-        }
-        Err(MiniSnapError::Busy {
-            at: sys::at(&self.path),
-            waited: Duration::ZERO,
-            reason: "somebody removed the lock file while it was held".into(),
-        })
-    }
-
-    /// Whether what is locked is still the file at the lock's path. If somebody removed that, others may hold a new one.
-    fn is_still_the_stores(&self) -> Result<bool> {
-        is_at(&self.file, &self.path)
     }
 }
 
@@ -148,11 +139,7 @@ impl WriterLock {
         if sys::try_lock(&lock.file, &lock.path)? {
             return Ok(lock);
         }
-        Err(MiniSnapError::Busy {
-            at: sys::at(&lock.path),
-            waited: Duration::ZERO,
-            reason: "another program locked the new file".into(),
-        })
+        Err(busy(&lock.path, Duration::ZERO, "another program locked the new file"))
     }
 
     pub(crate) fn file(&self) -> &Arc<File> {
@@ -250,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_lets_go_does_so_for_the_forked_child_that_inherited_it() {
+    fn lock_is_released_when_a_forked_child_inherited_it() {
         let (folder, store, writer, _inherited) = locked();
         assert!(store_lock(&folder).is_err());
         assert!(!writer_is_gone(&folder));
@@ -283,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn a_forked_child_lets_go_of_nothing_that_is_its_parents() {
+    fn lock_stays_when_a_forked_child_drops_it() {
         let (folder, mut store, mut writer, _parents) = locked();
         (store.process, writer.process) = (Process::nobody(), Process::nobody());
         assert!(!writer.is_owned());

@@ -19,7 +19,7 @@ pub(crate) const PRIVATE_FOLDER: u32 = 0o700;
 pub(crate) const DEFAULT_FILE: u32 = 0o666;
 
 /// The modes that a generation is to have; `None` where there is nothing to follow.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Modes {
     json: Option<u32>,
     seq: Option<u32>,

@@ -13,7 +13,8 @@ impl FsBackend {
     ///
     /// It reads what `cat snapshot.json` and `cat snapshot.seq` show. If the files were replaced (`sed -i`, most editors, an
     /// old version of this program), the intact generation that was current stays in the history as the parent. If the
-    /// generation itself was edited in place, the new generation replaces it. No other generation expires.
+    /// generation itself was edited in place, the new generation replaces it. A corrupt one of which there is no copy is moved
+    /// aside. No other generation expires.
     ///
     /// Returns `None` if there was nothing to accept.
     ///
@@ -51,7 +52,7 @@ impl FsBackend {
     }
 
     /// Reverts an external change: moves the files of another program aside, and restores the links to the snapshot that was
-    /// committed last. Call it on [`ExternalChange`](MiniSnapError::ExternalChange) to discard the change.
+    /// committed last, also those that came back as files with their text. Call it on [`ExternalChange`](MiniSnapError::ExternalChange) to discard the change.
     ///
     /// Returns the new paths, `snapshot.json.aside-…` and `snapshot.seq.aside-…` in the same folder. The store never touches
     /// these files again.

@@ -1,4 +1,4 @@
-//! Waiting for the disk once instead of several times: calls that wait for the same disk, made side by side.
+//! Waiting for the disk once instead of several times: calls that wait for the same disk, made in parallel.
 
 use minisnap_core::{Result, spawn_blocking};
 use std::{
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn they_are_made_side_by_side() {
+    fn calls_are_made_in_parallel() {
         let all = Arc::new(Barrier::new(4));
         let calls = (0..4).map(|_| {
             let all = Arc::clone(&all);
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn each_is_made_once_without_a_runtime_and_on_a_pool_that_is_full_of_others_who_do_the_same() {
+    fn each_call_is_made_once_when_no_thread_is_free() {
         let made = Arc::new(AtomicUsize::new(0));
         make((0..4).map(|_| counting(&made)).collect()).expect("all Ok");
         assert_eq!(made.swap(0, Relaxed), 4, "without a runtime");
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_and_a_panic_are_told_after_all_were_made() {
+    fn failure_is_returned_when_all_calls_were_made() {
         let fails: fn() -> Result<()> = || {
             let at = ErrorContext::new(Operation::Commit, "a test");
             Err(MiniSnapError::Io { at, action: "sync", source: io::Error::other("no") })

@@ -9,11 +9,7 @@ use minisnap_core::{
     Corruption, Problem, Result,
     format::{JSON_NAME, SEQ_NAME},
 };
-use std::{
-    fs::Metadata,
-    os::unix::fs::MetadataExt,
-    path::{Path, PathBuf},
-};
+use std::{fs::Metadata, os::unix::fs::MetadataExt, path::PathBuf};
 
 const READ: u32 = 0o4;
 /// To read, make and remove what is in a folder.
@@ -28,7 +24,8 @@ pub(crate) fn problems(store: &StoreDir) -> Result<Vec<Problem>> {
     }
     let mut problems = Vec::new();
     for (path, needed) in entries(store)? {
-        if let Some(found) = sys::metadata(&path)?
+        // What this process may not even look at is told with its folder.
+        if let Ok(Some(found)) = sys::metadata(&path)
             && !may(owner, &found, needed)
         {
             let found =
@@ -49,13 +46,7 @@ fn entries(store: &StoreDir) -> Result<Vec<(PathBuf, u32)>> {
             entries.push((folder, ALL));
         }
     }
-    entries.retain(|(path, _)| !is_hidden(path));
     Ok(entries)
-}
-
-/// Whether this process may not even look at it: that of its folder is told already.
-fn is_hidden(path: &Path) -> bool {
-    sys::metadata(path).is_err()
 }
 
 fn may(owner: Owner, found: &Metadata, needed: u32) -> bool {

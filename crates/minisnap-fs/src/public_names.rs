@@ -22,7 +22,7 @@ pub(crate) enum AtName {
 ///
 /// # Errors
 ///
-/// `ExternalChange` for what can't be a snapshot: a folder, a link of another's. `Corrupt` for our link that is a file with its text.
+/// `ExternalChange` for what can't be a snapshot: a folder, a link of another program. `Corrupt` for our link that is a file with its text.
 pub(crate) fn look(store: &StoreDir) -> Result<[AtName; 2]> {
     let [json, seq] = store.public_names();
     Ok([look_at(&json)?, look_at(&seq)?])

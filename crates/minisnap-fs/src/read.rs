@@ -7,7 +7,7 @@
 use crate::{
     bare_pair::BarePair,
     current::{self, Current, until_settled},
-    generation::{Damage, Files, OpenJson, open_files},
+    generation::{self, OpenJson},
     history::{self, History},
     layout::GenerationName,
     public_names, record,
@@ -18,7 +18,7 @@ use minisnap_core::{Bytes, Corruption, Generation, MiniSnapError, Result, format
 
 /// The current generation, where a commit record tells. `None`: look for a bare pair.
 pub(crate) fn current_by_record(store: &StoreDir) -> Result<Option<Generation>> {
-    Ok(record::read(store)?.into_current().map(|name| name.to_generation()))
+    Ok(record::read(store)?.current().map(GenerationName::to_generation))
 }
 
 /// The current generation, also if it is a bare pair.
@@ -45,12 +45,12 @@ pub(crate) fn history(store: &StoreDir) -> Result<Vec<Generation>> {
             sys::sync_folder_to_read(&store.snapshots())?;
             // How many are retained may have been reduced by a writer that was killed before its sync.
             let is_synced = history::sync_retained(store, &name)?;
+            if store.folder_of(&name)?.is_none() && record::read(store)?.current() == Some(&name) {
+                // What leads to the older ones is gone with it.
+                return Err(generation::corrupt(store, &name, JSON_NAME, Corruption::ContainerMissing));
+            }
             // One that isn't whole was either overtaken by a writer that expired its end, or has a gap for good.
             let is_settled = history.is_whole() && is_synced || history.is_up_to_date(store)?;
-            if is_settled && store.folder_of(&name)?.is_none() {
-                // What leads to the older ones is gone with it.
-                return Err(Damage { file: JSON_NAME, found: Corruption::ContainerMissing }.of(store, &name));
-            }
             Ok(is_settled.then_some(generations))
         }
     })
@@ -71,10 +71,7 @@ pub(crate) fn read_committed(store: &StoreDir, generation: &Generation) -> Resul
     if !History::of_current(store)?.contains(&name) {
         return Err(expired());
     }
-    match open_files(store, &name)? {
-        Files::Open(json) => json.read_all(store),
-        Files::Corrupt(damage) => Err(damage.of(store, &name)),
-    }
+    generation::open(store, &name)?.read_all(store)
 }
 
 /// A snapshot that is read to its end, whatever becomes of its name meanwhile.
@@ -99,8 +96,16 @@ pub(crate) fn open(store: &StoreDir, generation: &Generation) -> Result<Opened> 
             Some(Current::BarePair(_) | Current::Nothing) => return Err(expired()),
             Some(Current::Generation(current)) => current,
         };
-        match open_over(store, &current, &name, expired) {
-            Ok(opened) => Ok(Some(opened)),
+        let opened = || {
+            if name == current {
+                public_names::check_plain_files(store, &current)?;
+            } else if !History::from(store, Some(&current))?.contains(&name) {
+                return Err(expired());
+            }
+            generation::open(store, &name)
+        };
+        match opened() {
+            Ok(json) => Ok(Some(Opened::Generation(json))),
             Err(
                 error @ (MiniSnapError::Expired { .. }
                 | MiniSnapError::Corrupt { .. }
@@ -114,22 +119,4 @@ pub(crate) fn open(store: &StoreDir, generation: &Generation) -> Result<Opened> 
             Err(error) => Err(error),
         }
     })
-}
-
-/// Opens a generation that is retained while `current` is.
-fn open_over(
-    store: &StoreDir,
-    current: &GenerationName,
-    name: &GenerationName,
-    expired: impl Fn() -> MiniSnapError,
-) -> Result<Opened> {
-    if name == current {
-        public_names::check_plain_files(store, current)?;
-    } else if !History::from(store, Some(current))?.contains(name) {
-        return Err(expired());
-    }
-    match open_files(store, name)? {
-        Files::Open(json) => Ok(Opened::Generation(json)),
-        Files::Corrupt(damage) => Err(damage.of(store, name)),
-    }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     inside,
-    layout::{CommitRecord, FORMAT_VERSION, GenerationName, seq_of_other_format},
+    layout::{CommitRecord, FORMAT_VERSION, seq_of_other_format},
     public_names::AtName,
     store_dir::StoreDir,
     sys::{self, Entry},
@@ -47,7 +47,7 @@ fn corrupt(path: &Path, found: Corruption) -> MiniSnapError {
     MiniSnapError::corrupt(sys::at(path), found)
 }
 
-/// Refuses a store that a later version wrote. Stores of versions up to 0.1.4 don't say theirs: it is the first.
+/// Refuses a store that a later version wrote. One that doesn't state its format is of the first.
 fn check_format(store: &StoreDir) -> Result<()> {
     let path = store.format();
     let version = match sys::entry(&path)? {
@@ -78,16 +78,15 @@ pub(crate) fn refuse_lost(store: &StoreDir, record: &CommitRecord, found: &[AtNa
     if *record != CommitRecord::Absent {
         return Ok(());
     }
-    refuse_other_format(store)?;
-    let names = sys::names_in(&store.snapshots())?;
-    let mut generations: Vec<_> = names.iter().filter_map(|name| GenerationName::parse(name)).collect();
+    refuse_other_format(store, None)?;
+    let mut generations = store.generations()?;
     if *found == [AtName::File, AtName::File] {
         // A migration that was cut short leaves one, of which the bare pair is still there.
         generations.retain(|name| !name.is_of_bare_pair());
     }
     generations.sort_by_key(|name| name.seq);
     let lost = if !generations.is_empty() {
-        Corruption::RecordMissing { generations: generations.iter().map(GenerationName::to_string).collect() }
+        Corruption::RecordMissing { generations: generations.iter().map(|name| name.as_str().to_owned()).collect() }
     } else if found.contains(&AtName::Ours) {
         Corruption::DanglingLinks
     } else {
@@ -96,14 +95,9 @@ pub(crate) fn refuse_lost(store: &StoreDir, record: &CommitRecord, found: &[AtNa
     Err(corrupt(&store.current(), lost))
 }
 
-/// Version 0.1.3 wrote one file a snapshot: a folder with such files is not empty.
-fn refuse_other_format(store: &StoreDir) -> Result<()> {
-    refuse_other_format_above(store, None)
-}
-
-/// Refuses a folder in which a file of version 0.1.3 is newer than a bare pair with this seq: that version went on where an older one
-/// had been.
-pub(crate) fn refuse_other_format_above(store: &StoreDir, seq: Option<u64>) -> Result<()> {
+/// Refuses a folder in which a file of version 0.1.3 is newer than a bare pair with this seq, or where there is no bare pair: that
+/// version wrote one file a snapshot, and went on where an older one had been.
+pub(crate) fn refuse_other_format(store: &StoreDir, seq: Option<u64>) -> Result<()> {
     let names = sys::names_in(store.path())?;
     match names.into_iter().find(|name| seq_of_other_format(name) > seq) {
         None => Ok(()),
@@ -121,7 +115,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn a_record_that_was_placed_since_it_was_missing_is_no_disk_that_is_not_mounted() {
+    fn record_is_no_dangling_link_when_placed_meanwhile() {
         let folder = tempfile::TempDir::new().unwrap();
         let store = StoreDir::new(folder.path().into(), Duration::ZERO);
         store.create_folders().unwrap();
@@ -131,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_to_nothing_on_the_way_to_a_missing_record_is_no_empty_store() {
+    fn store_is_not_empty_when_a_link_above_it_dangles() {
         let folder = tempfile::TempDir::new().unwrap();
         let store = StoreDir::new(folder.path().join("state"), Duration::ZERO);
         sys::link(Path::new("not mounted"), store.path()).unwrap();

@@ -10,51 +10,32 @@ use crate::{
 use minisnap_core::{MiniSnapError, Result};
 use std::path::Path;
 
-/// A commit that didn't go well.
-#[derive(Debug)]
-pub(crate) enum Failure {
-    /// The record certainly didn't change.
-    Untouched(MiniSnapError),
-    /// It may have, or not durably.
-    Unknown(MiniSnapError),
-}
-
-impl From<MiniSnapError> for Failure {
-    fn from(error: MiniSnapError) -> Self {
-        Self::Untouched(error)
-    }
-}
-
-impl Failure {
-    /// What it means where another generation than `previous` was to become current.
-    pub(crate) fn of_commit(
-        self,
-        store: &StoreDir,
-        name: &GenerationName,
-        previous: Option<&GenerationName>,
-    ) -> MiniSnapError {
-        match self {
-            Self::Untouched(error) => error,
-            Self::Unknown(error) => MiniSnapError::OutcomeUnknown {
-                at: sys::at(&store.current()),
-                generation: name.to_generation(),
-                previous: previous.map(GenerationName::to_generation),
-                source: Box::new(error),
-            },
-        }
-    }
-
-    /// What it means where the old pair and the new one are the same.
-    pub(crate) fn of_migration(self) -> MiniSnapError {
-        match self {
-            Self::Untouched(error) | Self::Unknown(error) => error,
-        }
+/// The error of a commit of `name` over `previous` whose outcome isn't known.
+pub(crate) fn outcome_unknown(
+    store: &StoreDir,
+    name: &GenerationName,
+    previous: Option<&GenerationName>,
+) -> impl Fn(MiniSnapError) -> MiniSnapError {
+    move |error| MiniSnapError::OutcomeUnknown {
+        at: sys::at(&store.current()),
+        generation: name.to_generation(),
+        previous: previous.map(GenerationName::to_generation),
+        source: Box::new(error),
     }
 }
 
 /// Points the commit record to `name`, durably. `stage`, which is synced, is kept from here on unless the record certainly
 /// didn't change.
-pub(crate) fn swap(lock: &StoreLock, stage: &mut Stage, name: &GenerationName) -> Result<(), Failure> {
+///
+/// # Errors
+///
+/// What `unknown` makes of the cause, if the record may have changed, or not durably. After any other, it certainly didn't change.
+pub(crate) fn swap(
+    lock: &StoreLock,
+    stage: &mut Stage,
+    name: &GenerationName,
+    unknown: impl Fn(MiniSnapError) -> MiniSnapError,
+) -> Result<()> {
     stage.check_still_there()?;
     lock.check_still_the_stores()?;
     let (next, current, snapshots) = (stage.store().next(), stage.store().current(), stage.store().snapshots());
@@ -68,19 +49,19 @@ pub(crate) fn swap(lock: &StoreLock, stage: &mut Stage, name: &GenerationName) -
         let disk_failed = sys::code(&error) == Some(libc::EIO);
         let unchanged = sys::entry(&current).is_ok_and(|entry| entry != Entry::Link(name.as_str().into()));
         if disk_failed || !unchanged {
-            return Err(Failure::Unknown(error));
+            return Err(unknown(error));
         }
         stage.discard();
-        return Err(Failure::Untouched(error));
+        return Err(error);
     }
-    sys::sync(&folder, &snapshots).map_err(Failure::Unknown)
+    sys::sync(&folder, &snapshots).map_err(unknown)
 }
 
-/// Makes the commit record durable as it is, whoever placed it. It is placed anew: if the sync of the old one failed, a
+/// Makes the commit record durable as it is. It is placed anew: if the sync of the old one failed, a
 /// second sync of the same link may say that all is well.
 pub(crate) fn renew(store: &StoreDir, _lock: &StoreLock, current: Option<&GenerationName>) -> Result<()> {
     let target = current.map_or(NOTHING_COMMITTED, GenerationName::as_str);
-    store.replace_link(Path::new(target), &store.current(), &store.next())?;
+    store.replace_link(target, &store.current())?;
     sys::sync_folder(&store.snapshots())
 }
 
@@ -88,7 +69,7 @@ pub(crate) fn renew(store: &StoreDir, _lock: &StoreLock, current: Option<&Genera
 /// already, for the same reason.
 pub(crate) fn set_retained(store: &StoreDir, _lock: &StoreLock, name: &GenerationName, retained: usize) -> Result<()> {
     let folder = store.generation(name);
-    store.replace_link(Path::new(&retained.to_string()), &folder.join(RETAINED), &store.next())?;
+    store.replace_link(&retained.to_string(), &folder.join(RETAINED))?;
     sys::sync_folder(&folder)
 }
 
@@ -100,7 +81,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn whoever_lost_the_lock_file_does_not_commit() {
+    fn commit_is_refused_when_the_lock_file_was_removed() {
         let folder = tempfile::TempDir::new().unwrap();
         let store = StoreDir::new(folder.path().into(), Duration::ZERO);
         store.create_folders().unwrap();
@@ -109,8 +90,8 @@ mod tests {
         let mut stage = Stage::create(&store, 1, true).unwrap();
         let name = GenerationName::new(1, Digest::of(b"")).unwrap();
         sys::remove(&store.lock()).unwrap();
-        let swapped = swap(&lock, &mut stage, &name);
-        assert!(matches!(swapped, Err(Failure::Untouched(MiniSnapError::Busy { .. }))));
+        let swapped = swap(&lock, &mut stage, &name, |_| panic!("it is known"));
+        assert!(matches!(swapped, Err(MiniSnapError::Busy { .. })));
         assert_eq!(sys::entry(&store.current()).unwrap(), Entry::Missing);
     }
 }

@@ -12,18 +12,18 @@
 
 use crate::{
     caller::CallerWatch,
-    current::{self, Current, until_settled},
+    current::{Current, unless_lost},
     garbage::{self, RecordSync},
     generation, healing,
     history::History,
-    layout::{CURRENT, FORMAT, FORMAT_VERSION, GenerationName, MARK, new_suffix},
+    layout::{FORMAT_VERSION, GenerationName, MARK},
     lock::StoreLock,
     settle,
-    store_dir::StoreDir,
-    sys::{self, Entry},
+    store_dir::{StoreDir, move_aside},
+    sys,
 };
 use minisnap_core::{Committed, Generation, MiniSnapError, Result, events};
-use std::{num::NonZeroUsize, path::Path};
+use std::num::NonZeroUsize;
 
 /// Makes an intact generation the current one again. `None` if the store isn't lost.
 pub(crate) fn reset(store: &StoreDir, generation: &Generation, caller: &CallerWatch) -> Result<Option<Committed>> {
@@ -43,12 +43,10 @@ pub(crate) fn reset(store: &StoreDir, generation: &Generation, caller: &CallerWa
         return Ok(None);
     }
     // 2.
-    if let Some(damage) = generation::check(store, &name)? {
-        return Err(damage.of(store, &name));
-    }
+    generation::check(store, &name)?;
     // 3.
     let history = History::whole(History::from(store, Some(&name))?.retained);
-    for other in sys::names_in(&store.snapshots())?.iter().filter_map(|other| GenerationName::parse(other)) {
+    for other in store.generations()? {
         if history.contains(&other) {
             sys::remove(&store.generation(&other).join(MARK))?;
         } else if store.folder_of(&other)?.is_some() {
@@ -70,21 +68,19 @@ pub(crate) fn reset(store: &StoreDir, generation: &Generation, caller: &CallerWa
 
 /// Whether it can't be known what is current, or that is gone.
 fn is_lost(store: &StoreDir) -> Result<bool> {
-    match until_settled(store, || current::look(store)) {
-        Ok(Current::Generation(current)) => Ok(store.folder_of(&current)?.is_none()),
-        Ok(Current::Nothing | Current::BarePair(_)) | Err(MiniSnapError::NotFound { .. }) => Ok(false),
-        Err(MiniSnapError::Corrupt { .. }) => Ok(true),
-        Err(error) => Err(error),
-    }
+    Ok(match unless_lost(store)? {
+        Some(Current::Generation(current)) => store.folder_of(&current)?.is_none(),
+        Some(Current::Nothing | Current::BarePair(_)) => false,
+        None => true,
+    })
 }
 
 /// Moves aside what a link can't be renamed over, and says which version the format has.
 fn make_way(store: &StoreDir) -> Result<()> {
-    for (path, name) in [(store.current(), CURRENT), (store.format(), FORMAT)] {
-        if let Entry::Folder = sys::entry(&path)? {
-            let suffix = new_suffix().map_err(|error| sys::error("name a place for", &path, error))?;
-            sys::rename(&path, &store.snapshots().join(format!("{name}.aside-{suffix}")))?;
+    for path in [store.current(), store.format()] {
+        if sys::is_folder(&path)? {
+            move_aside(&path)?;
         }
     }
-    store.replace_link(Path::new(&FORMAT_VERSION.to_string()), &store.format(), &store.next())
+    store.replace_link(&FORMAT_VERSION.to_string(), &store.format())
 }

@@ -3,7 +3,7 @@
 
 use crate::{
     generation,
-    layout::{GenerationName, PARENT, RETAINED},
+    layout::{GenerationName, PARENT, RETAINED, new_stage_name},
     lock::WriterLock,
     modes::{DEFAULT_FILE, Modes, PRIVATE_FILE, PRIVATE_FOLDER},
     parallel,
@@ -40,10 +40,12 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// Makes the folder and in it `snapshot.json`, locked. Under the store's lock, so that nobody who cleans up meets it
-    /// half made. The umask decides who may read the first generation of a store.
+    /// Makes the folder and in it `snapshot.json`, locked. Under the store's lock, so that no collection meets it half
+    /// made. The umask decides who may read the first generation of a store.
     pub(crate) fn create(store: &StoreDir, seq: u64, is_first: bool) -> Result<Self> {
-        let path = store.new_stage()?;
+        let snapshots = store.snapshots();
+        let name = new_stage_name().map_err(|error| sys::error("name a stage in", &snapshots, error))?;
+        let path = snapshots.join(name);
         let made = store.create_folder(&path, PRIVATE_FOLDER).and_then(|folder| {
             let mode = if is_first { DEFAULT_FILE } else { PRIVATE_FILE };
             Ok((folder, WriterLock::create(store, &path, mode)?))
@@ -89,15 +91,21 @@ impl Stage {
     pub(crate) fn complete(&mut self, parent: Option<&GenerationName>, retained: usize, modes: Modes) -> Result<()> {
         if self.failed {
             let error = io::Error::other("an earlier write to it failed, and the snapshot would have a hole");
-            return Err(sys::error("publish", self.json.path(), error));
+            return Err(sys::error("commit", self.json.path(), error));
         }
         let path = self.path.join(SEQ_NAME);
         let seq = self.store.create_file(&path, DEFAULT_FILE)?;
         sys::write_all(&seq, &path, seq_text(self.seq).as_bytes())?;
-        self.link(parent, retained)?;
-        modes.set((&self.folder, &self.path), (self.json.file(), self.json.path()), (&seq, &path))?;
         self.seq_file = Some(Arc::new(seq));
-        Ok(())
+        self.link(parent, retained)?;
+        self.set_modes(modes)
+    }
+
+    /// Gives a complete stage its modes.
+    fn set_modes(&self, modes: Modes) -> Result<()> {
+        let Some(seq) = &self.seq_file else { return Ok(()) };
+        let seq = (&**seq, &*self.path.join(SEQ_NAME));
+        modes.set((&self.folder, &self.path), (self.json.file(), self.json.path()), seq)
     }
 
     fn link(&self, parent: Option<&GenerationName>, retained: usize) -> Result<()> {
@@ -113,6 +121,12 @@ impl Stage {
         sys::remove(&self.path.join(RETAINED))?;
         self.link(parent, retained)?;
         sys::sync(&self.folder, &self.path)
+    }
+
+    /// Gives it other modes than [`complete`](Self::complete), durably.
+    pub(crate) fn change_modes(&self, modes: Modes) -> Result<()> {
+        self.set_modes(modes)?;
+        self.sync()
     }
 
     /// Moves it to a name of its own, used once, to which nothing points yet.
@@ -132,7 +146,7 @@ impl Stage {
         Ok(())
     }
 
-    /// Makes all of it durable, its name included: four syncs in the time of one, since they wait for the same disk.
+    /// Makes all of it durable, its name included: four syncs in parallel, since they wait for the same disk.
     pub(crate) fn sync(&self) -> Result<()> {
         let (json, json_path) = (Arc::clone(self.json.file()), self.json.path().to_path_buf());
         let (folder, path) = (Arc::clone(&self.folder), self.path.clone());
@@ -145,18 +159,18 @@ impl Stage {
         ])
     }
 
-    /// Makes sure, at the last moment, that nobody removed it: then the commit record would point to nothing.
+    /// Makes sure, at the last moment, that it wasn't removed: then the commit record would point to nothing.
     ///
     /// # Errors
     ///
-    /// `StageLost` if somebody did.
+    /// `StageLost` if it was.
     pub(crate) fn check_still_there(&self) -> Result<()> {
         if self.json.is_still_there()? {
             return Ok(());
         }
         Err(MiniSnapError::StageLost {
             at: sys::at(self.json.path()),
-            reason: "somebody removed or replaced it before it was published".into(),
+            reason: "another program removed or replaced it before it was committed".into(),
         })
     }
 

@@ -2,9 +2,7 @@
 
 use crate::{
     found_corrupt::FoundCorrupt,
-    layout::{
-        CURRENT, FORMAT, GenerationName, LOCK, NEXT, NEXT_PUBLIC, SETTLING, SNAPSHOTS, new_stage_name, new_suffix,
-    },
+    layout::{CURRENT, FORMAT, GenerationName, LOCK, NEXT, NEXT_PUBLIC, SETTLING, SNAPSHOTS, new_path_aside},
     sys::{self, Owner},
 };
 use minisnap_core::{
@@ -105,26 +103,17 @@ impl StoreDir {
         Ok(sys::is_folder(&folder)?.then_some(folder))
     }
 
-    /// A path for a new stage.
-    pub(crate) fn new_stage(&self) -> Result<PathBuf> {
-        let snapshots = self.snapshots();
-        let name = new_stage_name().map_err(|error| sys::error("name a stage in", &snapshots, error))?;
-        Ok(snapshots.join(name))
-    }
-
-    /// Moves what stands at `path` to a name in the store's folder that begins like `name` and that nothing has yet.
-    pub(crate) fn move_aside(&self, path: &Path, name: &str) -> Result<PathBuf> {
-        let suffix = new_suffix().map_err(|error| sys::error("name a place for", path, error))?;
-        let aside = self.path.join(format!("{name}.aside-{suffix}"));
-        sys::rename(path, &aside)?;
-        Ok(aside)
+    /// The names of the generations that are there, committed or not.
+    pub(crate) fn generations(&self) -> Result<Vec<GenerationName>> {
+        let names = sys::names_in(&self.snapshots())?;
+        Ok(names.iter().filter_map(|name| GenerationName::parse(name)).collect())
     }
 }
 
 /// Making it durable.
 impl StoreDir {
-    /// Syncs the folder and those above it, up to the mount point, or until one may not be opened: whoever made that one has
-    /// more rights than this process, and is not in the middle of making this store.
+    /// Syncs the folder and those above it, up to the mount point, or until one may not be opened: its owner has more
+    /// rights than this process, and is not in the middle of making this store.
     pub(crate) fn sync_with_ancestors(&self) -> Result<()> {
         let folder = sys::canonical(&self.path)?;
         sync_up(&folder)?;
@@ -182,12 +171,12 @@ impl StoreDir {
         owner.map_or(Ok(()), |owner| sys::give_link(path, owner)).inspect_err(|_| remove_again(path))
     }
 
-    /// Places a link in one step over whatever stands at `path`, by way of `next`, a link that is made in the same folder: a
-    /// file system renames nothing to another.
-    pub(crate) fn replace_link(&self, target: &Path, path: &Path, next: &Path) -> Result<()> {
-        sys::remove(next)?;
-        self.link(target, next)?;
-        sys::rename(next, path)
+    /// Places a link in one step over whatever stands at `path`, which is below `snapshots`.
+    pub(crate) fn replace_link(&self, target: &str, path: &Path) -> Result<()> {
+        let next = self.next();
+        sys::remove(&next)?;
+        self.link(Path::new(target), &next)?;
+        sys::rename(&next, path)
     }
 
     fn give(&self, file: &File, path: &Path) -> Result<()> {
@@ -211,6 +200,17 @@ impl StoreDir {
         }
         Ok(*self.owner.get_or_init(|| owner))
     }
+}
+
+/// A path beside `path` that nothing has yet.
+pub(crate) fn aside(path: &Path) -> Result<PathBuf> {
+    new_path_aside(path).map_err(|error| sys::error("name a place for", path, error))
+}
+
+/// Moves what stands at `path` to a name beside it that nothing has yet, and returns that.
+pub(crate) fn move_aside(path: &Path) -> Result<PathBuf> {
+    let aside = aside(path)?;
+    sys::rename(path, &aside).map(|()| aside)
 }
 
 fn remove_again(path: &Path) {

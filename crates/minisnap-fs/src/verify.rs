@@ -5,8 +5,7 @@
 use crate::{
     current::{self, Current, until_settled},
     diagnosis::{self, Intact},
-    garbage,
-    generation::{self, Damage},
+    garbage, generation,
     history::{self, History},
     layout::{GenerationName, is_moved_aside},
     links, permissions,
@@ -67,19 +66,16 @@ fn without_generations(store: &StoreDir) -> Result<Option<Verification>> {
 fn check(store: &StoreDir, history: &History) -> Result<Verification> {
     let mut generations = Vec::new();
     for name in &history.retained {
-        let damage = damage(store, name)?;
-        let generation = if matches!(damage, Some(Damage { found: Corruption::Forbidden { .. }, .. })) {
+        let describe = || history::describe(store, name);
+        generations.push(match problem(store, name)? {
+            None => VerifiedGeneration::intact(describe()?),
             // What may not be looked at may be intact: it is never moved aside.
-            name.to_generation()
-        } else {
-            store.found_corrupt.note(name, damage.is_some());
-            history::describe(store, name)?
-        };
-        generations.push(match damage {
-            None => VerifiedGeneration::intact(generation),
-            Some(Damage { file, found }) => {
-                let path = store.generation(name).join(file);
-                VerifiedGeneration::corrupt(generation, Problem::new(path.display().to_string(), found))
+            Some(problem @ Problem { found: Corruption::Forbidden { .. }, .. }) => {
+                VerifiedGeneration::corrupt(name.to_generation(), problem)
+            }
+            Some(problem) => {
+                store.found_corrupt.note(name, true);
+                VerifiedGeneration::corrupt(describe()?, problem)
             }
         });
     }
@@ -104,17 +100,18 @@ fn add_intact(store: &StoreDir, verified: &mut Verification) {
     verified.unconfirmed = unconfirmed;
 }
 
-fn damage(store: &StoreDir, name: &GenerationName) -> Result<Option<Damage>> {
-    match generation::check(store, name) {
+/// What is wrong with a generation.
+fn problem(store: &StoreDir, name: &GenerationName) -> Result<Option<Problem>> {
+    let Err(error) = generation::check(store, name) else { return Ok(None) };
+    let found = match sys::kind(&error) {
+        Some(io::ErrorKind::PermissionDenied) => Corruption::Forbidden { reason: reason(&error) },
         // What is too large for the memory that there is can't be restored either.
-        Err(error) if sys::is_of_the_medium(&error) || sys::kind(&error) == Some(io::ErrorKind::OutOfMemory) => {
-            Ok(Some(Damage { file: JSON_NAME, found: Corruption::Unreadable { reason: reason(&error) } }))
+        kind if sys::is_of_the_medium(&error) || kind == Some(io::ErrorKind::OutOfMemory) => {
+            Corruption::Unreadable { reason: reason(&error) }
         }
-        Err(error) if is_denied(&error) => {
-            Ok(Some(Damage { file: JSON_NAME, found: Corruption::Forbidden { reason: reason(&error) } }))
-        }
-        checked => checked,
-    }
+        _ => return error.try_into().map(Some),
+    };
+    Ok(Some(Problem::new(store.generation(name).join(JSON_NAME).display().to_string(), found)))
 }
 
 /// What the system said.

@@ -3,6 +3,7 @@
 use super::{
     expect::{Expect, FOREIGN, OrElse, Pair, published_over},
     history,
+    recorder::Step,
     run::{Run, Seen, Trace, block_on},
 };
 use crate::sys;
@@ -369,9 +370,9 @@ fn killed_while_going_back() -> Vec<Trace> {
     killed(without_record().reset().end(), |run| run.reset().commit(4, 3))
 }
 
-/// Links came back as files with their text, and one of the two names is missing. Each name is as a run would write it in a
-/// trace, since a file's text is not.
-fn with_text_of_links() -> Run {
+/// Links came back as files with their text; `also` is at the two names as well as `snapshot.seq`. Each name is as a run would
+/// write it in a trace, since a file's text is not.
+fn with_text_of_links(also: Option<(&str, Tree)>) -> Run {
     let pairs = [Pair::new(1), Pair::new(2)];
     let name = |pair: &Pair| format!("{:020}-{}-randomgeneration", pair.seq, Digest::of(pair.json.as_bytes()));
     let [first, second] = [&pairs[0], &pairs[1]].map(name);
@@ -386,17 +387,30 @@ fn with_text_of_links() -> Run {
         (&first, generation(&pairs[0], vec![("retained", Tree::Link("1".into()))])),
         (&second, generation(&pairs[1], links)),
     ]);
-    let state = folder([("snapshot.seq", file("snapshots/current/snapshot.seq")), ("snapshots", snapshots)]);
+    let seq = ("snapshot.seq", file("snapshots/current/snapshot.seq"));
+    let entries = [seq, ("snapshots", snapshots)].into_iter().chain(also);
+    let state = Tree::Folder(entries.map(|(name, tree)| (name.to_owned(), Arc::new(tree))).collect());
     let expect = Expect { one_of: vec![vec![Pair::new(2), Pair::new(1)]], or_else: OrElse::PutLinksBack };
     Run::new("state", folder([("state", state)]), expect)
 }
 
+fn one_name_is_missing() -> Run {
+    with_text_of_links(None)
+}
+
+/// Then nothing but the text has to be replaced, and the next commit takes both links for durable.
+fn one_name_is_text() -> Run {
+    with_text_of_links(Some(("snapshot.json", Tree::Link("snapshots/current/snapshot.json".into()))))
+}
+
 fn links_put_back() -> Vec<Trace> {
-    vec![with_text_of_links().revert_external_changes().commit(3, 2).end()]
+    [one_name_is_missing(), one_name_is_text()].map(|run| run.revert_external_changes().commit(3, 2).end()).into()
 }
 
 fn killed_while_links_are_put_back() -> Vec<Trace> {
-    killed(with_text_of_links().revert_external_changes().end(), |run| run.revert_external_changes().commit(3, 2))
+    let next = |run: Run| run.revert_external_changes().commit(3, 2);
+    let starts = [one_name_is_missing(), one_name_is_text()];
+    starts.into_iter().flat_map(|run| killed(run.revert_external_changes().end(), next)).collect()
 }
 
 /// The way on after an unknown outcome: who is told that it is stale takes that for a success.
@@ -419,4 +433,17 @@ fn power_loss_in_an_adoption_after_a_power_loss() -> Vec<Trace> {
 
 fn killed(trace: Trace, next: impl Fn(Run) -> Run) -> Vec<Trace> {
     trace.killed_at_each_step().map(|run| next(run).end()).collect()
+}
+
+/// A version that understands only older formats reads the record first: it must find the format then.
+#[test]
+fn format_is_stated_before_the_record_is_placed() {
+    for trace in first_publish().into_iter().chain(adoption()) {
+        let first = |path: &str| {
+            let is_it = |step: &Step| matches!(step, Step::Did(_, event) if format!("{event:?}").contains(path));
+            trace.steps.iter().position(is_it).expect("it is made")
+        };
+        // A record is made at its place, or renamed to it.
+        assert!(first("snapshots/format\")") < first("snapshots/current\")"));
+    }
 }

@@ -187,3 +187,16 @@ async fn an_edit_is_only_taken_if_it_is_the_one_that_was_agreed_to() {
         "there is nothing more to take"
     );
 }
+
+/// The accepted JSON stands at its name; that of the current generation is another one, corrupt, of which there is no copy.
+#[tokio::test]
+async fn corrupt_generation_is_moved_aside_when_an_edit_is_accepted() {
+    let folder = Folder::with_snapshots(&[1, 2]).await;
+    let current = folder.backend.current().await.unwrap().expect("a snapshot");
+    folder.write(&format!("snapshots/{}/snapshot.json", current.name()), "[corrupt");
+    replace(&folder, "snapshot.json", "[9]");
+    folder.backend.accept_external_changes().await.unwrap().expect("an edit");
+    assert_eq!(folder.history().await, [2, 1]);
+    let aside = folder.path(format!("snapshots/{}.corrupt/snapshot.json", current.name()));
+    assert_eq!(fs::read_to_string(aside).unwrap(), "[corrupt");
+}

@@ -64,6 +64,28 @@ async fn chmod_lasts_over_creates() {
     assert_eq!(folder.modes(), [0o750, 0o664, 0o664], "what an operator opens stays open");
 }
 
+/// The commit has read the modes and waits for another writer, while an operator makes private what is current.
+#[tokio::test(flavor = "multi_thread")]
+async fn chmod_lasts_when_a_commit_waits_for_the_lock() {
+    let folder = Folder::with_snapshots(&[1]).await;
+    let mut staged = folder.backend.stage(2).await.unwrap();
+    staged.write_all(b"[2]").unwrap();
+    let other = fs::File::open(folder.path("snapshots/.lock")).unwrap();
+    other.lock().unwrap();
+    let commit = tokio::spawn(staged.commit(CommitOptions::new(NonZeroUsize::MIN)));
+    let is_complete = || {
+        let entries = fs::read_dir(folder.path("snapshots")).unwrap().flatten();
+        entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("00000000000000000002")).count() == 1
+    };
+    while !is_complete() {
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+    folder.chmod([0o600, 0o640]);
+    other.unlock().unwrap();
+    commit.await.unwrap().unwrap();
+    assert_eq!((folder.cat("snapshot.seq"), folder.modes()[1..].to_vec()), (seq_file(2), vec![0o600, 0o640]));
+}
+
 /// A create that goes back, and one that keeps nothing else.
 #[tokio::test]
 async fn chmod_lasts_when_the_generation_before_expires() {

@@ -1,4 +1,4 @@
-//! The version of the layout, which a store states since the release after 0.1.4.
+//! The version of the layout, which a store states. One that doesn't is of the first.
 
 use super::*;
 use minisnap_core::{Corruption, Digest};
@@ -79,34 +79,28 @@ async fn commit_is_refused_when_the_format_became_newer() {
     assert_eq!(after, before, "nothing but its own stage is gone");
 }
 
-/// As release 0.1.4 left it, byte for byte.
+/// A store from before versions were stated, byte for byte as it was written.
 #[tokio::test]
-async fn store_of_0_1_4_is_read_and_takes_creates() {
+async fn stored_sample_without_a_version_takes_creates() {
     let folder = Folder::new();
-    let generation = |seq: u64, random: &str| format!("{seq:020}-{}-{random}", Digest::of(json_of(seq).as_bytes()));
-    let names = [generation(1, "4k0q8w1z7m3x5r2t"), generation(2, "9z8y7x6w5v4u3t2s")];
-    for (seq, name) in (1..).zip(&names) {
-        let path = folder.path("snapshots").join(name);
-        fs::create_dir_all(&path).unwrap();
-        fs::write(path.join("snapshot.json"), json_of(seq)).unwrap();
-        fs::write(path.join("snapshot.seq"), format::seq_text(seq)).unwrap();
-        symlink(seq.to_string(), path.join("retained")).unwrap();
-    }
-    symlink(format!("../{}", names[0]), folder.path("snapshots").join(&names[1]).join("parent")).unwrap();
-    symlink(&names[1], folder.path("snapshots/current")).unwrap();
-    fs::write(folder.path("snapshots/.lock"), "").unwrap();
-    for name in ["snapshot.json", "snapshot.seq"] {
-        symlink(Path::new("snapshots/current").join(name), folder.path(name)).unwrap();
-    }
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/store-without-a-version");
+    // With its links.
+    let copied = std::process::Command::new("cp").arg("-RP").arg(sample.join(".")).arg(folder.path("")).status();
+    assert!(copied.unwrap().success());
     let before = folder.listing();
-    assert_eq!(folder.restore().await.unwrap(), pair_of(2));
-    assert_eq!(folder.history().await, [2, 1]);
+    let text =
+        |seq| format!("{{\n  \"count\": {seq},\n  \"ratio\": 0.1,\n  \"names\": [\n    \"Ann\",\n    \"Zoë\"\n  ]\n}}");
+    assert_eq!(folder.restore().await.unwrap(), Some((text(13), 13)));
+    assert_eq!(folder.history().await, [13, 12, 11]);
+    for generation in folder.backend.history().await.unwrap() {
+        assert_eq!(&*folder.backend.read(&generation).await.unwrap(), text(generation.seq()).as_bytes());
+    }
     assert!(folder.backend.verify().await.unwrap().is_intact());
     assert_eq!(folder.listing(), before);
-    for seq in 3..=5 {
+    for seq in 14..=16 {
         folder.commit(seq).await.unwrap();
     }
-    assert_eq!(folder.history().await, [5, 4, 3]);
+    assert_eq!(folder.history().await, [16, 15, 14]);
     assert_eq!(folder.garbage().await, [""; 0]);
     assert!(folder.backend.verify().await.unwrap().is_intact());
 }

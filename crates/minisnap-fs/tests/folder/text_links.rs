@@ -93,6 +93,32 @@ async fn revert_puts_links_back_when_they_came_back_as_text() {
     }
 }
 
+/// A first create that failed leaves a record that says `none`, and both links: as text, they can be put back like any others.
+#[tokio::test]
+async fn revert_puts_links_back_when_nothing_was_committed() {
+    type Which = fn(&Path) -> bool;
+    let cases: [(&str, Which); 3] = [
+        ("all", |_| true),
+        ("the commit record", |path| path.ends_with("current")),
+        ("the names", |path| NAMES.iter().any(|name| path.ends_with(name))),
+    ];
+    for (case, which) in cases {
+        let folder = Folder::new();
+        folder.backend.stage(1).await.unwrap().discard().await.unwrap();
+        let before = links(folder.backend.dir());
+        make_text(folder.backend.dir(), &which, "");
+        let errors = [folder.backend.stage(1).await.map(drop), folder.restore().await.map(drop)];
+        for error in errors.map(Result::unwrap_err) {
+            let MiniSnapError::Corrupt { found: Corruption::LinkAsText { .. }, .. } = error else { panic!("{error}") };
+        }
+        assert!(!folder.backend.broken_links().await.unwrap().is_empty(), "{case}");
+        assert_eq!(folder.backend.revert_external_changes().await.unwrap(), [] as [PathBuf; 0], "{case}");
+        assert_eq!(links(folder.backend.dir()), before, "{case}");
+        assert_eq!(folder.restore().await.unwrap(), None);
+        folder.commit(1).await.unwrap();
+    }
+}
+
 /// All links below a folder, and what they say.
 fn links(folder: &Path) -> Vec<(PathBuf, PathBuf)> {
     let mut links = Vec::new();
