@@ -12,9 +12,10 @@ use tokio::runtime::{Builder, Runtime};
 ///
 /// 16 of them are for what is retained: the seq of each generation is read, since a corrupt one takes no place in the
 /// retention; whether fewer are retained by now is read again under the lock; and what is removed is looked at for the mark
-/// of a corrupt one. 16 more: the version of the format is read with each commit record (4), the modes of the generation before are
-/// read and set (6), and it is looked up whose the store is, once for the stage and once for the commit (6 for root, 4 for others).
-const CREATE: usize = 129;
+/// of a corrupt one. 19 more: the version of the format is read with each commit record (4), the modes of the generation before are
+/// read, set, and read again under the lock (9), and it is looked up whose the store is, once for the stage and once for the commit
+/// (6 for root, 4 for others).
+const CREATE: usize = 132;
 const RESTORE: usize = 21;
 /// How many more there may be by chance: of threads that wait for one another.
 const CHANCE: usize = 2;

@@ -89,13 +89,17 @@ pub(crate) fn of_found(found: &Corruption, location: &str, place: &Place, left: 
         {
             format!("the next commit makes it again; or {}", links_back(place))
         }
-        Corruption::WrongLink { .. } => links_back(place),
+        Corruption::WrongLink { .. } if [JSON_NAME, SEQ_NAME].iter().any(|name| ends_with(location, name)) => {
+            links_back(place)
+        }
         Corruption::LinkAsText { .. } => format!("{}; or {COPY_AGAIN}", links_back(place)),
         Corruption::ExternalChange(ExternalChange::Replaced { .. }) => of_replaced(place),
         Corruption::NotASeq { .. } => OF_A_SEQ.into(),
+        Corruption::WrongOwner { expected, .. } => of_owner(*expected, location),
         Corruption::RecordMissing { .. } | Corruption::RecordUnreadable { .. } => of_record(place, left),
         Corruption::DanglingLinks
         | Corruption::HistoryGap { .. }
+        | Corruption::WrongLink { .. }
         | Corruption::ExternalChange(_)
         | Corruption::NoSnapshot(_)
         | Corruption::Forbidden { .. } => {
@@ -142,6 +146,12 @@ fn of_replaced(place: &Place) -> String {
     )
 }
 
+/// With what is in it: who may remove a folder of another user's may not remove what is in there.
+fn of_owner(expected: u32, location: &str) -> String {
+    let path = quoted(location.as_ref());
+    format!("as root, `chown -hR {expected} {path} && chmod -R u+rwX {path}` gives it to the store's owner")
+}
+
 fn links_back(place: &Place) -> String {
     format!("{} puts the store's links back", place.command("revert", &[]))
 }
@@ -166,7 +176,10 @@ fn back(place: &Place, left: &Left) -> String {
             rollback(newest),
             newest.seq()
         ),
-        None => "no intact snapshot is left here: bring the store back from a backup".into(),
+        None if left.unconfirmed.is_empty() => {
+            "no intact snapshot is left here: bring the store back from a backup".into()
+        }
+        None => "no snapshot is known to be intact and committed: bring the store back from a backup".into(),
     };
     let unconfirmed = left.unconfirmed.iter().map(|generation| {
         format!("; {} takes seq {}, intact, and possibly never committed", rollback(generation), generation.seq())

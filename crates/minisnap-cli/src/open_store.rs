@@ -183,10 +183,10 @@ impl Place {
         }
     }
 
-    /// An error where there certainly is no store, not even one in which nothing was committed yet.
+    /// An error where there certainly is no store, not even one in which nothing was committed yet, or where it is lost.
     pub(crate) async fn refuse_no_store(&self) -> Outcome {
         match &self.fs {
-            Some(backend) if self.current_if_any().await?.is_none() && !backend.is_store() => Err(self.nothing_here()),
+            Some(backend) if self.history_if_any().await?.is_empty() && !backend.is_store() => Err(self.nothing_here()),
             _ => Ok(()),
         }
     }

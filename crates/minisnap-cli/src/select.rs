@@ -88,17 +88,24 @@ pub(crate) struct Choices<'a> {
     history: &'a [Generation],
     /// How many of the newest can't be chosen.
     skipped: usize,
+    /// The store is lost: none of them is current, and no other command finds them.
+    is_lost: bool,
 }
 
 impl<'a> Choices<'a> {
     /// All of a history, newest first.
     pub(crate) fn of(place: &'a Place, history: &'a [Generation]) -> Self {
-        Self { place, history, skipped: 0 }
+        Self { place, history, skipped: 0, is_lost: false }
     }
 
     /// Those before the current one.
     pub(crate) fn before_current(place: &'a Place, history: &'a [Generation]) -> Self {
-        Self { place, history, skipped: 1 }
+        Self { place, history, skipped: 1, is_lost: false }
+    }
+
+    /// What is left of a store that is lost.
+    pub(crate) fn of_lost(place: &'a Place, left: &'a [Generation]) -> Self {
+        Self { place, history: left, skipped: 0, is_lost: true }
     }
 
     /// The newest of them.
@@ -152,7 +159,7 @@ impl<'a> Choices<'a> {
     }
 
     fn ambiguous(&self, seq: u64, exact: &[&Generation], [old, new]: [&Generation; 2]) -> Failure {
-        let current = self.history.first();
+        let current = self.history.first().filter(|_| !self.is_lost);
         let names: Vec<_> = exact
             .iter()
             .map(|generation| match Some(*generation) == current {
@@ -166,10 +173,11 @@ impl<'a> Choices<'a> {
             names.len(),
             names.join(", ")
         );
-        Failure::new(Exit::Refused, what).advice(format!(
-            "{} compares them; give one of these names in place of the seq",
-            self.place.command("diff", &[old.name(), new.name()])
-        ))
+        let give = "give one of these names in place of the seq";
+        Failure::new(Exit::Refused, what).advice(match self.is_lost {
+            true => format!("{give}; the newest is the first"),
+            false => format!("{} compares them; {give}", self.place.command("diff", &[old.name(), new.name()])),
+        })
     }
 
     /// There is no such snapshot. The current one is listed too: it may be what was meant.

@@ -1,18 +1,17 @@
-//! The generation that is current is gone, or the commit record is; or a link that people open.
+//! The generation that is current is gone, or the commit record is.
 
-use crate::kit::{Place, STORE, folder, name_of};
-use serde_json::Value;
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
+use crate::{
+    kit::{Place, STORE, folder, name_of},
+    links::is_link,
 };
+use serde_json::Value;
+use std::{fs, path::PathBuf, process::Command};
 
 /// An accident.
 type Loss = fn(&Place);
 
 /// A store with seqs 10 to 12, and a journal.
-fn with_three() -> Place {
+pub(crate) fn with_three() -> Place {
     let place = folder();
     for seq in ["10", "11", "12"] {
         place.feed(&["create", STORE, "--seq", seq, "--retain", "3"], format!("[{seq}]")).done();
@@ -22,7 +21,7 @@ fn with_three() -> Place {
     place
 }
 
-fn record(place: &Place) -> PathBuf {
+pub(crate) fn record(place: &Place) -> PathBuf {
     place.files.join("snapshots/current")
 }
 
@@ -164,60 +163,51 @@ fn create_and_show_say_the_same_of_the_log_over_a_gap() {
     place.run(&["verify", STORE]).ok();
 }
 
-fn is_link(path: &Path) -> bool {
-    path.symlink_metadata().is_ok_and(|found| found.is_symlink())
-}
-
+/// It used to be "nothing to revert" and "there was none".
 #[test]
-fn missing_link_is_told_and_put_back_by_each_command() {
+fn revert_and_collection_fail_when_the_current_one_is_gone() {
     let place = with_three();
-    let links = ["snapshot.json", "snapshot.seq"].map(|name| place.files.join(name));
-    for missing in [&links[..1], &links[1..], &links[..]] {
-        for args in [
-            &["revert", STORE][..],
-            &["rollback", STORE, "--to", "12"],
-            &["accept", STORE, "--yes"],
-            &["create", STORE, "--seq", "12", "same.json"],
-        ] {
-            place.write("same.json", "[12]");
-            missing.iter().for_each(|link| fs::remove_file(link).expect("it can go"));
-            let verified = place.run(&["verify", STORE]);
-            let ran = place.run(args).done();
-            for link in missing {
-                let told = format!("corrupt  store: {}: the link to ", link.display());
-                assert!(verified.stdout.contains(&told), "{verified:?}");
-                assert!(
-                    args[0] == "create" || ran.contains(&format!("put back the link {}\n", link.display())),
-                    "{ran}"
-                );
-            }
-            verified.fails(1);
-            assert!(links.iter().all(|link| is_link(link)), "{args:?}");
-            assert!(!ran.contains("nothing was changed"), "{ran}");
-            place.run(&["verify", STORE]).ok();
-        }
+    lose_current(&place);
+    for args in [["revert", STORE], ["collect-garbage", STORE]] {
+        let said = place.run(&args).fails(1);
+        assert!(said.contains("so is its folder") && said.contains("goes back to"), "{args:?}: {said}");
     }
-    let told = place.run(&["rollback", STORE, "--to", "12"]).ok();
-    assert!(told.contains("nothing was changed"), "{told}");
+    let seq = place.files.join("snapshot.seq");
+    fs::remove_file(&seq).expect("it can go");
+    let ran = place.run(&["revert", STORE]);
+    assert!(ran.stdout.contains("put back the link") && is_link(&seq), "{ran:?}");
+    ran.fails(1);
+    let ran = place.run(&["verify", STORE]);
+    assert!(!ran.stdout.contains("1 are there"), "{ran:?}");
 }
 
+/// The advice of the error must work: also where another program's files stand at the two names.
 #[test]
-fn replaced_link_is_told_and_put_back() {
+fn lost_store_is_gone_back_from_beside_a_bare_pair() {
     let place = with_three();
-    let seq = place.files.join("snapshot.seq");
-    place.replace("snapshot.seq", "99\n");
-    let said = place.run(&["rollback", STORE, "--to", "12"]).fails(5);
-    assert!(said.contains("revert"), "{said}");
-    let verified = place.run(&["verify", STORE]);
-    assert!(verified.stdout.contains(&format!("corrupt  store: {}: another program", seq.display())), "{verified:?}");
-    let told = place.run(&["revert", STORE]).ok();
-    assert!(
-        told.starts_with("moved aside: ") && told.contains(&format!("put back the link {}", seq.display())),
-        "{told}"
-    );
-    assert!(is_link(&seq));
-    place.replace("snapshot.json", "[99]");
-    let told = place.run(&["accept", STORE, "--yes"]).ok();
-    assert!(told.contains("put back the link") && told.contains("snapshot.json\naccepted as seq 12"), "{told}");
-    place.run(&["verify", STORE]).ok();
+    lose_record(&place);
+    place.replace("snapshot.json", "[77]");
+    place.replace("snapshot.seq", "77\n");
+    for args in [&["show", STORE][..], &["verify", STORE], &["create", STORE, "--seq", "78", "new.json"]] {
+        let said = place.run(args).fails(1);
+        assert!(said.contains(&format!("--to {}` goes back", name(&place, 11))), "{args:?}: {said}");
+    }
+    let told = place.run(&["rollback", STORE, "--to", "11"]).ok();
+    assert_eq!(told.lines().filter(|line| line.starts_with("moved aside: ")).count(), 2, "{told}");
+    is_whole(&place, 11);
+}
+
+/// None of them is current, and `diff` would not find them.
+#[test]
+fn seq_of_several_is_refused_when_the_record_is_lost() {
+    let place = folder();
+    for json in ["[1]", "[2]", "[3]"] {
+        place.feed(&["create", STORE, "--seq", "10", "--retain", "3"], json).done();
+    }
+    let second = name_of(&place.generations()[1]).to_owned();
+    lose_record(&place);
+    let said = place.run(&["rollback", STORE, "--to", "10"]).fails(4);
+    assert!(said.contains("snapshots have seq 10") && said.contains("give one of these names"), "{said}");
+    assert!(!said.contains("current one") && !said.contains("minisnap diff"), "{said}");
+    place.run(&["rollback", STORE, "--to", &second]).ok();
 }

@@ -33,13 +33,15 @@ mod interrupt;
 mod kit;
 /// Limits of files' sizes.
 mod limits;
+/// Links that are missing or replaced.
+mod links;
 /// Journals: looking, cutting, beginning.
 mod log;
 /// Whose the journals are that the program writes.
 mod log_access;
 /// Journals that are odd.
 mod log_odd;
-/// A lost commit record, or what it leads to; lost links.
+/// A lost commit record, or what it leads to.
 mod lost;
 /// While the program is at work, something happens.
 mod meanwhile;
@@ -77,5 +79,7 @@ mod terminal;
 mod tracer;
 /// Checking all of it.
 mod verify;
+/// What root made in a store of another user.
+mod verify_access;
 /// New snapshots as they come.
 mod watch;

@@ -119,7 +119,11 @@ fn advice_about_links_and_gaps_is_of_their_kind() {
     says(&of_error(wrong(None), link, &[9], &[]), &["the next commit makes it again", revert], &["9-k7"]);
     // A commit refuses to replace another's link, and makes no link in an older generation.
     says(&of_error(wrong(Some("elsewhere".into())), link, &[9], &[]), &[revert], &["commit"]);
-    says(&of_error(wrong(None), "/srv/state/snapshots/10-k7/parent", &[9], &[]), &[revert], &["commit"]);
+    // Nothing puts one of a generation back: it says what nothing else does.
+    for found in [None, Some("elsewhere".into())] {
+        let parent = "/srv/state/snapshots/10-k7/parent";
+        says(&of_error(wrong(found), parent, &[9], &[]), &["bring this link back from a backup"], &["revert"]);
+    }
     says(&of_error(Corruption::LinkAsText { expected: expected() }, link, &[], &[]), &[revert, "cp -a"], &[]);
     says(&of_error(Corruption::DanglingLinks, RECORD, &[], &[]), &["bring the folder `snapshots` back"], &[]);
     let gap = Corruption::HistoryGap { retained: Some(3), found: 2 };

@@ -77,7 +77,7 @@ pub(crate) fn commit(mut stage: Stage, options: &CommitOptions, caller: &CallerW
         replace_record::renew(&store, &lock, current.as_ref())?;
     }
     holds?;
-    let base = if foreseen.is_up_to_date(&store)? {
+    let base = if foreseen.is_still_of(&store, current.as_ref())? {
         base
     } else {
         let before = History::from(&store, current.as_ref())?;

@@ -55,6 +55,13 @@ pub(crate) fn look(store: &StoreDir) -> Result<Option<Current>> {
         return Ok(None);
     }
     let found = found?;
+    // Also beside a bare pair: it isn't what was committed here.
+    let refused = record::refuse_lost(store, &record, &found);
+    if record::read(store)? != record {
+        // It was placed while this listed the generations.
+        return Ok(None);
+    }
+    refused?;
     if found == [AtName::File, AtName::File] {
         let pair = pair.transpose()?;
         if let Some(pair) = &pair {
@@ -62,12 +69,6 @@ pub(crate) fn look(store: &StoreDir) -> Result<Option<Current>> {
         }
         return Ok(pair.map(Current::BarePair));
     }
-    let refused = record::refuse_lost(store, &record, &found);
-    if record::read(store)? != record {
-        // It was placed while this listed the generations.
-        return Ok(None);
-    }
-    refused?;
     match found {
         [AtName::File, _] => Err(half(store, JSON_NAME, SEQ_NAME)),
         [_, AtName::File] => Err(half(store, SEQ_NAME, JSON_NAME)),

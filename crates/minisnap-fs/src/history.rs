@@ -84,6 +84,8 @@ impl History {
         }
         let found = self.retained.len() as u64;
         Some(if self.count == usize::MAX {
+            let is_newest_there = store.folder_of(newest).is_ok_and(|folder| folder.is_some());
+            let found = if is_newest_there { found } else { 0 };
             (store.generation(newest).join(RETAINED), Corruption::HistoryGap { retained: None, found })
         } else {
             let retained = Some(self.count as u64);
@@ -93,10 +95,14 @@ impl History {
 
     /// Whether the commit record, and the number that are retained, are still what this was read from.
     pub(crate) fn is_up_to_date(&self, store: &StoreDir) -> Result<bool> {
-        let record = record::read(store)?;
+        self.is_still_of(store, record::read(store)?.current())
+    }
+
+    /// The same, where the commit record says that this is the current generation.
+    pub(crate) fn is_still_of(&self, store: &StoreDir, current: Option<&GenerationName>) -> Result<bool> {
         // A generation's history is what it was committed over. Only how many of it are retained may have been reduced since.
         Ok(match self.newest() {
-            newest if record.current() != newest => false,
+            newest if current != newest => false,
             Some(newest) => {
                 self.count == store.folder_of(newest)?.map_or(Ok(usize::MAX), |folder| retained_in(&folder))?
             }

@@ -11,6 +11,7 @@
 //!                    corrupt  -> snapshot.json       it is corrupt, and to be moved aside once it isn't retained
 //! DIR/snapshots/NAME.corrupt/                        a corrupt generation that was moved aside: nothing touches it any more
 //! DIR/snapshot.json.aside-RANDOM                     what another program wrote at one of the two names, moved aside
+//! DIR/snapshots/current.aside-RANDOM/                what stood in the place of `current`, or of `format` or a `parent`
 //! DIR/snapshots.aside-RANDOM/                        a store that was given up; in `snapshots`, where that is a mount point
 //! DIR/snapshots/.stage-RANDOM/                       a generation being written
 //! DIR/snapshots/format -> 1                          the version of this layout; where it is missing, the first
@@ -61,6 +62,8 @@ const RANDOM_LENGTH: usize = 16;
 const STAGE_PREFIX: &str = ".stage-";
 /// After the name of a corrupt generation that was moved aside.
 const MOVED_ASIDE: &str = ".corrupt";
+/// After the name of what else was moved aside.
+const ASIDE: &str = ".aside-";
 
 /// The random part of the name of a bare pair: its generation is called the same before and after the migration.
 const BARE_PAIR: &str = "adoptedplainpair";
@@ -160,7 +163,7 @@ pub(crate) fn new_stage_name() -> io::Result<String> {
 
 /// A path beside `path` that nothing has yet: for what is moved aside.
 pub(crate) fn new_path_aside(path: &Path) -> io::Result<PathBuf> {
-    Ok(with_ending(path, &format!(".aside-{}", new_suffix()?)))
+    Ok(with_ending(path, &format!("{ASIDE}{}", new_suffix()?)))
 }
 
 fn new_suffix() -> io::Result<String> {
@@ -186,6 +189,12 @@ fn with_ending(path: &Path, ending: &str) -> PathBuf {
 /// Whether a name in `snapshots` is that of a corrupt generation that was moved aside.
 pub(crate) fn is_moved_aside(name: &str) -> bool {
     name.strip_suffix(MOVED_ASIDE).is_some_and(|name| GenerationName::parse(name).is_some())
+}
+
+/// Whether a name in `snapshots` is that of a folder that stood in a link's place, and was moved aside.
+pub(crate) fn is_aside(name: &str) -> bool {
+    name.split_once(ASIDE)
+        .is_some_and(|(link, suffix)| [CURRENT, FORMAT, PARENT].contains(&link) && is_random_part(suffix))
 }
 
 /// The seq in a name in the store's folder, if it is that of a snapshot of version 0.1.3: `snapshot_`, 20 digits, and the format,

@@ -21,7 +21,11 @@ pub(crate) fn problems(store: &StoreDir, history: &History) -> Result<Vec<Proble
 /// What is wrong with the links of what is current.
 pub(crate) fn broken(store: &StoreDir) -> Result<Vec<Problem>> {
     match History::of_current(store) {
-        Ok(history) => broken_in(store, &history),
+        Ok(history) => {
+            let mut problems = broken_in(store, &history)?;
+            problems.extend(files_that_say_the_same(store, &history)?);
+            Ok(problems)
+        }
         Err(MiniSnapError::Corrupt { at, found: found @ Corruption::LinkAsText { .. }, .. }) => {
             Ok(vec![Problem::new(at.location(), found)])
         }
@@ -41,6 +45,19 @@ fn broken_in(store: &StoreDir, history: &History) -> Result<Vec<Problem>> {
     }
     for (path, expected) in texts(store, history)? {
         problems.push(problem(&path, Corruption::LinkAsText { expected }));
+    }
+    Ok(problems)
+}
+
+/// Files in place of the two links that say what these would show. That is nothing wrong, as in the middle of a migration: the next
+/// commit makes links of them, and so does a person who asks for it.
+fn files_that_say_the_same(store: &StoreDir, history: &History) -> Result<Vec<Problem>> {
+    let mut problems = Vec::new();
+    for name in store.public_names() {
+        if sys::entry(&name.path)? == Entry::File && of_name(&name, history)?.is_none() {
+            let expected = name.target.display().to_string();
+            problems.push(problem(&name.path, Corruption::WrongLink { expected, found: None }));
+        }
     }
     Ok(problems)
 }

@@ -137,7 +137,8 @@ impl FsBackend {
 
     /// What is wrong with the store's links, a gap in its history left out: what
     /// [`revert_external_changes`](Self::revert_external_changes) puts back. Where the commit record itself is a file with the
-    /// text of its link, only that is listed.
+    /// text of its link, only that is listed. A file in the place of one of the two links that says the same is listed, too:
+    /// [`verify`](SnapshotBackend::verify) doesn't list it, since nothing is wrong with it.
     ///
     /// # Errors
     ///

@@ -74,13 +74,18 @@ fn check_format(store: &StoreDir) -> Result<()> {
 
 /// Refuses a store without a commit record that has generations, or our links at the two names: the record says `none`,
 /// durably, before the first of either is made. So it was lost, and what the store held may be all there is.
+///
+/// Files of version 0.1.3 are refused, too; beside a bare pair, by [its seq](refuse_other_format), once it is read.
 pub(crate) fn refuse_lost(store: &StoreDir, record: &CommitRecord, found: &[AtName; 2]) -> Result<()> {
     if *record != CommitRecord::Absent {
         return Ok(());
     }
-    refuse_other_format(store, None)?;
+    let is_bare_pair = *found == [AtName::File, AtName::File];
+    if !is_bare_pair {
+        refuse_other_format(store, None)?;
+    }
     let mut generations = store.generations()?;
-    if *found == [AtName::File, AtName::File] {
+    if is_bare_pair {
         // A migration that was cut short leaves one, of which the bare pair is still there.
         generations.retain(|name| !name.is_of_bare_pair());
     }

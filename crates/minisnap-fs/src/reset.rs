@@ -16,10 +16,10 @@ use crate::{
     garbage::{self, RecordSync},
     generation, healing,
     history::History,
-    layout::{FORMAT_VERSION, GenerationName, MARK},
+    layout::{FORMAT_VERSION, GenerationName, MARK, PARENT},
     lock::StoreLock,
     settle,
-    store_dir::{StoreDir, move_aside},
+    store_dir::{StoreDir, aside, move_aside},
     sys,
 };
 use minisnap_core::{Committed, Generation, MiniSnapError, Result, events};
@@ -55,7 +55,7 @@ pub(crate) fn reset(store: &StoreDir, generation: &Generation, caller: &CallerWa
     }
     // 4.
     lock.check_still_the_stores()?;
-    make_way(store)?;
+    make_way(store, &name)?;
     garbage::renew(store, &lock, &history)?;
     // 5.
     events::best_effort("put the links back", settle::settle(store, &lock));
@@ -76,11 +76,16 @@ fn is_lost(store: &StoreDir) -> Result<bool> {
 }
 
 /// Moves aside what a link can't be renamed over, and says which version the format has.
-fn make_way(store: &StoreDir) -> Result<()> {
+fn make_way(store: &StoreDir, generation: &GenerationName) -> Result<()> {
     for path in [store.current(), store.format()] {
         if sys::is_folder(&path)? {
             move_aside(&path)?;
         }
+    }
+    // As a folder, it would have the generation stay for ever, once it has expired.
+    let parent = store.generation(generation).join(PARENT);
+    if sys::is_folder(&parent)? {
+        sys::rename(&parent, &aside(&store.snapshots().join(PARENT))?)?;
     }
     store.replace_link(&FORMAT_VERSION.to_string(), &store.format())
 }

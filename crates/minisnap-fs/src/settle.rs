@@ -97,6 +97,7 @@ fn migrate(store: &StoreDir, lock: &StoreLock) -> Result<GenerationName> {
     state_format(store)?;
     for _ in 0..ATTEMPTS {
         let Some(pair) = BarePair::read(store)? else { continue };
+        record::refuse_other_format(store, Some(pair.name.seq))?;
         // What a migration left that was cut short before it could commit.
         generation::remove(&store.generation(&pair.name))?;
         let mut stage = Stage::create(store, pair.name.seq, false)?;

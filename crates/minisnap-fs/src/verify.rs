@@ -7,7 +7,7 @@ use crate::{
     diagnosis::{self, Intact},
     garbage, generation,
     history::{self, History},
-    layout::{GenerationName, is_moved_aside},
+    layout::{GenerationName, is_aside, is_moved_aside},
     links, permissions,
     store_dir::StoreDir,
     sys,
@@ -135,10 +135,10 @@ fn is_denied(error: &MiniSnapError) -> bool {
     sys::kind(error) == Some(io::ErrorKind::PermissionDenied)
 }
 
-/// The corrupt generations that were moved aside, by path.
+/// The corrupt generations that were moved aside, and the folders that stood in the place of links, by path.
 fn moved_aside(store: &StoreDir) -> Result<Vec<String>> {
     let mut names = sys::names_in(&store.snapshots())?;
-    names.retain(|name| is_moved_aside(name));
+    names.retain(|name| is_moved_aside(name) || is_aside(name));
     names.sort();
     Ok(names.iter().map(|name| store.snapshots().join(name).display().to_string()).collect())
 }

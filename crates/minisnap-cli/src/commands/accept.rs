@@ -79,18 +79,22 @@ struct Edit {
     seq: u64,
     digest: Digest,
     path: PathBuf,
+    /// What the JSON is that of, where its link is missing.
+    linked: Option<Generation>,
 }
 
 /// `None` if it is as `current` was committed. A link that is missing says what it led to.
 async fn look(folder: &Path, current: &Generation) -> Outcome<Option<Edit>> {
     let [path, seq_path] = [JSON_NAME, SEQ_NAME].map(|name| folder.join(name));
-    let digest = match current.digest().filter(|_| is_missing(&path)) {
+    let linked = current.digest().filter(|_| is_missing(&path));
+    let digest = match linked {
         Some(digest) => digest,
         None => with_file(&path, digest_of).await?,
     };
+    let linked = linked.map(|_| current.clone());
     let seq = if is_missing(&seq_path) { current.seq() } else { seq_of(&seq_path).await? };
     let is_as_committed = Some(digest) == current.digest() && seq == current.seq();
-    Ok((!is_as_committed).then_some(Edit { seq, digest, path }))
+    Ok((!is_as_committed).then_some(Edit { seq, digest, path, linked }))
 }
 
 fn is_missing(path: &Path) -> bool {
@@ -179,7 +183,10 @@ impl Edit {
     }
 
     async fn read(&self, place: &Place) -> Outcome<Named> {
-        let json = with_file(&self.path, all_of).await?;
+        let json = match (&self.linked, place.fs()) {
+            (Some(generation), Some((_, backend))) => backend.read_committed(generation).await?,
+            _ => with_file(&self.path, all_of).await?,
+        };
         match Digest::of(&json) == self.digest {
             true => Ok(Named { json, name: self.path.display().to_string() }),
             false => Err(changed_meanwhile(place)),

@@ -52,7 +52,7 @@ async fn reset(args: &RollbackArgs, place: &Place, failure: Failure) -> Outcome 
     let named = |generation: &&Generation| matches!(&args.to, Which::Name(name) if name == generation.name());
     let (generation, is_confirmed) = match unconfirmed.iter().find(named) {
         Some(generation) => (generation.clone(), false),
-        None => match Choices::of(place, intact).choose(&args.to, Reach::Exact) {
+        None => match Choices::of_lost(place, intact).choose(&args.to, Reach::Exact) {
             Ok(choice) => (choice.newest, true),
             Err(choice) if choice.exit() != Exit::NoSnapshot => return Err(choice),
             Err(_) => {

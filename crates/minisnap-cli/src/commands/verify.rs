@@ -22,6 +22,7 @@ use crate::{
     progress::Progress,
 };
 use minisnap::{Corruption, Generation, MiniSnapError, Problem, Verification};
+use std::io::ErrorKind;
 
 pub(crate) async fn run(args: VerifyArgs) -> Outcome {
     let place = Place::of(&args.store)?;
@@ -85,6 +86,8 @@ impl Verified {
                 match place.history().await {
                     Ok(_) => {}
                     Err(failure) if verified.problems.is_empty() => return Err(as_verify_says_it(failure)),
+                    // Whose that is, and that it may not be read, is among the problems.
+                    Err(failure) if is_denied(&failure) => return Ok(verified),
                     Err(failure) => {
                         // 3.
                         verified.error = Some(as_verify_says_it(explain(failure, place).await));
@@ -171,6 +174,10 @@ impl Health {
             Self::Corrupt(wrong) | Self::Unknown(wrong) => Some(wrong),
         }
     }
+}
+
+fn is_denied(failure: &Failure) -> bool {
+    matches!(failure.error(), Some(MiniSnapError::Io { source, .. }) if source.kind() == ErrorKind::PermissionDenied)
 }
 
 /// Here, external changes are corruption; and where there is nothing, there was nothing to look at.

@@ -123,7 +123,15 @@ pub(crate) fn of_corruption(found: &Corruption, location: &str, left: Left<'_>) 
         Corruption::WrongLink { found: None, .. } if is_of_pair(location) => {
             "the next commit makes it again; or `FsBackend::revert_external_changes` puts the store's links back".into()
         }
-        Corruption::WrongLink { .. } => "`FsBackend::revert_external_changes` puts the store's links back".into(),
+        Corruption::WrongLink { .. } if is_of_pair(location) => {
+            "`FsBackend::revert_external_changes` puts the store's links back".into()
+        }
+        // Nothing else says what it said.
+        Corruption::WrongLink { .. } => {
+            "bring this link back from a backup; else nothing expires until as many generations as are retained were \
+             committed after it"
+                .into()
+        }
         Corruption::LinkAsText { .. } => {
             "`FsBackend::revert_external_changes` puts the store's links back; or copy again with links kept (cp -a, tar, \
              rsync -a)"

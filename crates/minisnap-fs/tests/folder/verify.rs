@@ -64,7 +64,7 @@ async fn verify_reports_each_corrupt_generation_by_file() {
     assert_eq!(seqs(&found), [(3, false), (1, true)]);
     assert_eq!(found.unconfirmed, []);
     assert_eq!(found.generations[0].problem.as_ref().unwrap().found, Corruption::ContainerMissing);
-    assert_eq!(found.problems[0].found, Corruption::HistoryGap { retained: None, found: 1 });
+    assert_eq!(found.problems[0].found, Corruption::HistoryGap { retained: None, found: 0 });
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use crate::{
     open_store::Place,
     text,
 };
-use minisnap::{Corruption, Generation};
+use minisnap::{Corruption, Generation, Problem};
 
 impl Verified {
     /// `None` if all is intact. Corruption comes before doubt: what is certainly wrong must be acted on.
@@ -23,9 +23,13 @@ impl Verified {
                 Exit::Corrupt,
                 format!("the {total} snapshots that are there are intact, and one that is retained is missing"),
             )
-        } else if !self.problems.is_empty() {
-            (Exit::Corrupt, "the snapshots are intact, and the store around them is not".into())
-        } else if self.snapshots.iter().any(|(_, health)| health.wrong().is_some()) {
+        } else if self.problems.iter().any(|problem| !is_forbidden(&problem.found)) {
+            let what = match self.is_unread() {
+                true => "not all snapshots could be read, and the store around them is not intact",
+                false => "the snapshots are intact, and the store around them is not",
+            };
+            (Exit::Corrupt, what.into())
+        } else if self.is_unread() {
             (Exit::CouldNotLook, format!("not all of {total} snapshots could be read"))
         } else {
             return None;
@@ -38,6 +42,12 @@ impl Verified {
     /// One that is retained is not there.
     fn one_is_missing(&self) -> bool {
         self.problems.iter().any(|problem| matches!(problem.found, Corruption::HistoryGap { retained: Some(_), .. }))
+    }
+
+    /// Whether there is something that couldn't be looked at.
+    fn is_unread(&self) -> bool {
+        let is_denied = self.problems.iter().any(|problem| is_forbidden(&problem.found));
+        is_denied || self.snapshots.is_empty() || self.snapshots.iter().any(|(_, health)| health.wrong().is_some())
     }
 
     fn corrupt(&self) -> Vec<Generation> {
@@ -70,6 +80,11 @@ impl Verified {
             };
             return then.map_or_else(|| first.into(), |then| format!("{first}; then: {then}"));
         }
+        let is_of_owner = |problem: &Problem| matches!(problem.found, Corruption::WrongOwner { .. });
+        if self.corrupt().is_empty() && self.problems.iter().any(is_of_owner) {
+            // That is why a snapshot can't be read.
+            return self.help_about_the_store(place);
+        }
         self.help_about_snapshots(place).unwrap_or_else(|| self.help_about_the_store(place))
     }
 
@@ -101,4 +116,8 @@ impl Verified {
             found => help::of_generation(place, &left, found.as_ref().is_some_and(Corruption::may_be_an_edit)),
         })
     }
+}
+
+fn is_forbidden(found: &Corruption) -> bool {
+    matches!(found, Corruption::Forbidden { .. })
 }
