@@ -28,8 +28,8 @@ mod listing;
 mod messagepack;
 
 use crate::{
-    Absence, Bytes, Committed, Corruption, Digest, ErrorContext, Generation, MiniSnapError, Operation, Precondition,
-    Result, SnapStore, SnapshotBackend,
+    Absence, Bytes, Committed, Corruption, Digest, ErrorContext, FsBackend, Generation, MiniSnapError, Operation,
+    Precondition, Result, SnapStore, SnapshotBackend,
     backend::{format, run_blocking},
 };
 use std::{
@@ -127,7 +127,7 @@ impl OldSnapshot {
     ///
     /// # Errors
     ///
-    /// - [`NotFound`](MiniSnapError::NotFound): there are no such files.
+    /// - [`NotFound`](MiniSnapError::NotFound): there are no such files, or a newer snapshot that a store reads as it is.
     /// - [`Corrupt`](MiniSnapError::Corrupt): there are, and none is intact; or the newest intact one isn't a snapshot, or
     ///   another one than its name says.
     /// - [`Serde`](MiniSnapError::Serde), [`Unrestorable`](MiniSnapError::Unrestorable), [`MapKey`](MiniSnapError::MapKey): the
@@ -138,6 +138,10 @@ impl OldSnapshot {
     pub async fn newest(old: impl AsRef<Path>) -> Result<Self> {
         let old = old.as_ref().to_owned();
         let folder = at(&old);
+        if let Ok(Some(_)) = FsBackend::new(&old).current().await {
+            // A store, or a bare pair that is newer than these files: it is read as it is.
+            return Err(MiniSnapError::NotFound { at: folder, found: Absence::NothingToImport { is_store: true } });
+        }
         let read = run_blocking(move || read_newest(&old)).await;
         read.map_err(|source| MiniSnapError::Io { at: folder, action: "run on the blocking pool", source })?
     }

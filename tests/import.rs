@@ -173,6 +173,10 @@ async fn folder_without_old_snapshots_says_what_it_is() {
     let pair = refused(folder(&[("snapshot.json", b"1"), ("snapshot.seq", b"1")]).path()).await;
     assert!(matches!(pair, MiniSnapError::NotFound { found: Absence::NothingToImport { is_store: true }, .. }));
     assert!(pair.help().unwrap().contains("minisnap copy"), "{pair:?}");
+    // In the same folder, 0.1.3 wrote something older than the pair.
+    let files = [("snapshot.json", &b"1"[..]), ("snapshot.seq", b"50"), (&name(42), &json_file(42, &json!(1)))];
+    let newer = refused(folder(&files).path()).await;
+    assert!(matches!(newer, MiniSnapError::NotFound { found: Absence::NothingToImport { is_store: true }, .. }));
     let missing = refused(&empty_path()).await;
     assert!(matches!(missing, MiniSnapError::Io { action: "list the folder", .. }), "{missing}");
 }

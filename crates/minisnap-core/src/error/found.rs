@@ -49,7 +49,7 @@ impl fmt::Display for Absence {
                 f.write_str("no file is named snapshot_<seq>.json or snapshot_<seq>, as minisnap 0.1.3 named them")
             }
             Self::NothingToImport { is_store: true } => {
-                f.write_str("none of minisnap 0.1.3: its snapshot.json is of a version that needs no import")
+                f.write_str("nothing of minisnap 0.1.3 is newer than its snapshot.json, which needs no import")
             }
         }
     }

@@ -200,3 +200,16 @@ async fn corrupt_generation_is_moved_aside_when_an_edit_is_accepted() {
     let aside = folder.path(format!("snapshots/{}.corrupt/snapshot.json", current.name()));
     assert_eq!(fs::read_to_string(aside).unwrap(), "[corrupt");
 }
+
+/// A sparse file: no command may wait for all of it, nor be in the way of the one that moves it aside.
+#[tokio::test]
+async fn file_too_large_for_memory_is_moved_aside_by_revert() {
+    let folder = Folder::with_snapshots(&[1]).await;
+    fs::remove_file(folder.path("snapshot.json")).unwrap();
+    fs::File::create(folder.path("snapshot.json")).unwrap().set_len(1 << 43).unwrap();
+    for error in [folder.restore().await.unwrap_err(), folder.commit(2).await.unwrap_err()] {
+        assert!(matches!(error, MiniSnapError::ExternalChange { .. }), "{error}");
+    }
+    assert_eq!(folder.backend.revert_external_changes().await.unwrap().len(), 1);
+    assert_eq!(folder.restore().await.unwrap(), Some((json_of(1), 1)));
+}
