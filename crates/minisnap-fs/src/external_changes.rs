@@ -88,7 +88,7 @@ pub(crate) fn accept(
     Ok(Some(Committed::new(generation, &older, NonZeroUsize::MAX)))
 }
 
-/// Moves what isn't ours at the two names to names of its own, and puts all links back that are missing or came back as files
+/// Moves what isn't ours at the two names to names of its own, and puts all links back that are missing or became files
 /// with their text. Returns the new names.
 pub(crate) fn revert(store: &StoreDir, caller: &CallerWatch) -> Result<Vec<PathBuf>> {
     if read_or_text(store)? == CommitRecord::Absent {
@@ -106,7 +106,7 @@ pub(crate) fn revert(store: &StoreDir, caller: &CallerWatch) -> Result<Vec<PathB
     settle::put_links_back(store, &lock, &record)
 }
 
-/// The commit record, also where it came back as a file with the text of its link: that says what the link said.
+/// The commit record, also where it became a file with the text of its link: that says what the link said.
 fn read_or_text(store: &StoreDir) -> Result<CommitRecord> {
     match record::read(store) {
         Err(MiniSnapError::Corrupt { at, found: Corruption::LinkAsText { expected }, .. }) => {

@@ -12,7 +12,7 @@
 use crate::{
     caller::CallerWatch,
     current::unless_lost,
-    layout::{CURRENT, FORMAT, GenerationName, NEXT, SETTLING, SNAPSHOTS, is_moved_aside, is_stage},
+    layout::{CURRENT, FORMAT, NEXT, SETTLING, SNAPSHOTS, is_generation_or_stage, is_moved_aside},
     lock::StoreLock,
     modes::PRIVATE_FOLDER,
     store_dir::{StoreDir, aside, move_aside},
@@ -64,7 +64,7 @@ fn move_contents_aside(store: &StoreDir) -> Result<PathBuf> {
     drop(store.create_folder(&aside, PRIVATE_FOLDER)?);
     // The lock stays: it is held by this writer, until all is moved. And what isn't the store's, such as `lost+found`.
     let mut names = sys::names_in(&snapshots)?;
-    names.retain(|name| LINKS.contains(&&**name) || is_of_a_writer(name));
+    names.retain(|name| LINKS.contains(&&**name) || is_generation_or_stage(name) || is_moved_aside(name));
     // What says which generation is current comes last: until then, the store is lost as before.
     names.sort_by_key(|name| LINKS.iter().position(|last| name == last));
     for name in names {
@@ -76,8 +76,3 @@ fn move_contents_aside(store: &StoreDir) -> Result<PathBuf> {
 }
 
 const LINKS: [&str; 4] = [SETTLING, NEXT, CURRENT, FORMAT];
-
-/// Whether a name in `snapshots` is that of a generation or a stage, moved aside or not.
-fn is_of_a_writer(name: &str) -> bool {
-    is_stage(name) || is_moved_aside(name) || GenerationName::parse(name).is_some()
-}

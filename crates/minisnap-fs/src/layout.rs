@@ -175,6 +175,11 @@ pub(crate) fn is_stage(name: &str) -> bool {
     name.strip_prefix(STAGE_PREFIX).is_some_and(is_random_part)
 }
 
+/// Whether a name in `snapshots` is that of a generation or a stage: what writers make.
+pub(crate) fn is_generation_or_stage(name: &str) -> bool {
+    is_stage(name) || GenerationName::parse(name).is_some()
+}
+
 /// Where a corrupt generation is moved: a name outside of the grammar, so that nothing touches it any more.
 pub(crate) fn moved_aside(generation: &Path) -> PathBuf {
     with_ending(generation, MOVED_ASIDE)

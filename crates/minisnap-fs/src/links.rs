@@ -23,7 +23,8 @@ pub(crate) fn broken(store: &StoreDir) -> Result<Vec<Problem>> {
     match History::of_current(store) {
         Ok(history) => {
             let mut problems = broken_in(store, &history)?;
-            problems.extend(files_that_say_the_same(store, &history)?);
+            let same = files_that_say_the_same(store, &problems)?;
+            problems.extend(same);
             Ok(problems)
         }
         Err(MiniSnapError::Corrupt { at, found: found @ Corruption::LinkAsText { .. }, .. }) => {
@@ -49,17 +50,18 @@ fn broken_in(store: &StoreDir, history: &History) -> Result<Vec<Problem>> {
     Ok(problems)
 }
 
-/// Files in place of the two links that say what these would show. That is nothing wrong, as in the middle of a migration: the next
+/// Files in place of the two links that say what these would show: those of which `others` says nothing. That is nothing wrong, as in the middle of a migration: the next
 /// commit makes links of them, and so does a person who asks for it.
-fn files_that_say_the_same(store: &StoreDir, history: &History) -> Result<Vec<Problem>> {
-    let mut problems = Vec::new();
+fn files_that_say_the_same(store: &StoreDir, others: &[Problem]) -> Result<Vec<Problem>> {
+    let mut same = Vec::new();
     for name in store.public_names() {
-        if sys::entry(&name.path)? == Entry::File && of_name(&name, history)?.is_none() {
-            let expected = name.target.display().to_string();
-            problems.push(problem(&name.path, Corruption::WrongLink { expected, found: None }));
+        let expected = name.target.display().to_string();
+        let problem = problem(&name.path, Corruption::WrongLink { expected, found: None });
+        if sys::entry(&name.path)? == Entry::File && others.iter().all(|other| other.location != problem.location) {
+            same.push(problem);
         }
     }
-    Ok(problems)
+    Ok(same)
 }
 
 /// Where the history of what is current ends too early, if it does.
@@ -67,7 +69,7 @@ pub(crate) fn gap(store: &StoreDir) -> Result<Option<Problem>> {
     of_gap(store, &History::of_current(store)?)
 }
 
-/// The links of the retained generations that came back as files with their text, and what they say. Readers understand them, and
+/// The links of the retained generations that became files with their text, and what they say. Readers understand them, and
 /// so does the next commit; but they stay what they are.
 pub(crate) fn texts(store: &StoreDir, history: &History) -> Result<Vec<(PathBuf, String)>> {
     let mut texts = Vec::new();

@@ -52,7 +52,7 @@ impl FsBackend {
     }
 
     /// Reverts an external change: moves the files of another program aside, and restores the links to the snapshot that was
-    /// committed last, also those that came back as files with their text. Call it on [`ExternalChange`](MiniSnapError::ExternalChange) to discard the change.
+    /// committed last, also those that became files with their text. Call it on [`ExternalChange`](MiniSnapError::ExternalChange) to discard the change.
     ///
     /// Returns the new paths, `snapshot.json.aside-…` and `snapshot.seq.aside-…` in the same folder. The store never touches
     /// these files again.

@@ -1,7 +1,7 @@
 //! What the owner of a store can't use or remove, because another user made it: judged from owner and mode.
 
 use crate::{
-    layout::{GenerationName, is_stage},
+    layout::is_generation_or_stage,
     store_dir::StoreDir,
     sys::{self, Owner},
 };
@@ -41,7 +41,7 @@ fn entries(store: &StoreDir) -> Result<Vec<(PathBuf, u32)>> {
     let mut entries = vec![(store.lock(), READ)];
     for name in sys::names_in(&store.snapshots())? {
         let folder = store.snapshots().join(&name);
-        if (is_stage(&name) || GenerationName::parse(&name).is_some()) && sys::is_folder(&folder)? {
+        if is_generation_or_stage(&name) && sys::is_folder(&folder)? {
             entries.extend([JSON_NAME, SEQ_NAME].map(|file| (folder.join(file), READ)));
             entries.push((folder, ALL));
         }

@@ -66,10 +66,9 @@ pub(crate) fn read(store: &StoreDir, generation: &Generation) -> Result<Bytes> {
 
 /// The same, whatever stands at the two names.
 pub(crate) fn read_committed(store: &StoreDir, generation: &Generation) -> Result<Bytes> {
-    let expired = || MiniSnapError::Expired { at: sys::at(store.path()), generation: generation.clone() };
-    let name = GenerationName::parse(generation.name()).ok_or_else(expired)?;
+    let name = store.name_of(generation)?;
     if !History::of_current(store)?.contains(&name) {
-        return Err(expired());
+        return Err(store.expired(generation));
     }
     generation::open(store, &name)?.read_all(store)
 }
@@ -83,24 +82,19 @@ pub(crate) enum Opened {
 
 /// Opens both files of a retained generation, and checks the seq.
 pub(crate) fn open(store: &StoreDir, generation: &Generation) -> Result<Opened> {
-    let expired = || MiniSnapError::Expired { at: sys::at(store.path()), generation: generation.clone() };
-    let name = GenerationName::parse(generation.name()).ok_or_else(expired)?;
-    if name.seq != generation.seq() {
-        // Generations are equal by name alone: this one was never committed, and the caller would believe its seq.
-        return Err(expired());
-    }
+    let name = store.name_of(generation)?;
     until_settled(store, || {
         let current = match current::look(store)? {
             None => return Ok(None),
             Some(Current::BarePair(pair)) if pair.name == name => return Ok(Some(Opened::BarePair(pair.json))),
-            Some(Current::BarePair(_) | Current::Nothing) => return Err(expired()),
+            Some(Current::BarePair(_) | Current::Nothing) => return Err(store.expired(generation)),
             Some(Current::Generation(current)) => current,
         };
         let opened = || {
             if name == current {
                 public_names::check_plain_files(store, &current)?;
             } else if !History::from(store, Some(&current))?.contains(&name) {
-                return Err(expired());
+                return Err(store.expired(generation));
             }
             generation::open(store, &name)
         };

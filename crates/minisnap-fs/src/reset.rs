@@ -22,16 +22,14 @@ use crate::{
     store_dir::{StoreDir, aside, move_aside},
     sys,
 };
-use minisnap_core::{Committed, Generation, MiniSnapError, Result, events};
+use minisnap_core::{Committed, Generation, Result, events};
 use std::num::NonZeroUsize;
 
 /// Makes an intact generation the current one again. `None` if the store isn't lost.
 pub(crate) fn reset(store: &StoreDir, generation: &Generation, caller: &CallerWatch) -> Result<Option<Committed>> {
-    let not_here = || MiniSnapError::Expired { at: sys::at(store.path()), generation: generation.clone() };
-    let name = GenerationName::parse(generation.name()).filter(|name| name.seq == generation.seq());
-    let name = name.ok_or_else(not_here)?;
+    let name = store.name_of(generation)?;
     if store.folder_of(&name)?.is_none() {
-        return Err(not_here());
+        return Err(store.expired(generation));
     }
     // 1.
     if !is_lost(store)? {

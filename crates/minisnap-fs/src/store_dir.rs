@@ -6,7 +6,7 @@ use crate::{
     sys::{self, Owner},
 };
 use minisnap_core::{
-    Result, events,
+    Generation, MiniSnapError, Result, events,
     format::{JSON_NAME, SEQ_NAME},
 };
 use std::{
@@ -101,6 +101,22 @@ impl StoreDir {
     pub(crate) fn folder_of(&self, name: &GenerationName) -> Result<Option<PathBuf>> {
         let folder = self.generation(name);
         Ok(sys::is_folder(&folder)?.then_some(folder))
+    }
+
+    /// The name of a generation that a caller gives, and that may be one of this store's.
+    ///
+    /// # Errors
+    ///
+    /// `Expired` if it can't be: another text, or another seq than in the name. Generations are equal by name alone, and the caller
+    /// would believe its seq.
+    pub(crate) fn name_of(&self, generation: &Generation) -> Result<GenerationName> {
+        let name = GenerationName::parse(generation.name()).filter(|name| name.seq == generation.seq());
+        name.ok_or_else(|| self.expired(generation))
+    }
+
+    /// The error for a generation that isn't retained.
+    pub(crate) fn expired(&self, generation: &Generation) -> MiniSnapError {
+        MiniSnapError::Expired { at: sys::at(&self.path), generation: generation.clone() }
     }
 
     /// The names of the generations that are there, committed or not.

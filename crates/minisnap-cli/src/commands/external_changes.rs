@@ -27,7 +27,8 @@ pub(super) struct Reverted {
 }
 
 impl Reverted {
-    pub(super) fn told(&self) -> String {
+    /// What is printed of it, a line each.
+    pub(super) fn lines(&self) -> String {
         let moved = self.moved.iter().map(|path| format!("moved aside: {}\n", path.display()));
         moved.chain([self.links.clone()]).collect()
     }

@@ -12,7 +12,7 @@ use crate::{
 pub(crate) async fn run(args: RevertArgs) -> Outcome {
     let place = Place::of(&args.store)?;
     let (_, backend) = folder_of(&place).await?;
-    let reverted = put_links_back(backend).await?.told();
+    let reverted = put_links_back(backend).await?.lines();
     if reverted.is_empty() {
         place.history_if_any().await?;
         let verify = place.command("verify", &[]);

@@ -70,7 +70,7 @@ async fn reset(args: &RollbackArgs, place: &Place, failure: Failure) -> Outcome 
         committed = Committed::new(committed.generation().clone(), &committed.retained()[1..], retain);
     }
     // Where the store was copied through its links, plain files stand at their names.
-    let links = put_links_back(backend).await?.told();
+    let links = put_links_back(backend).await?.lines();
     if args.form.json {
         return out::report(&format!("{:#}\n", for_programs(place, &committed, is_confirmed).await));
     }
@@ -96,7 +96,7 @@ async fn for_programs(place: &Place, committed: &Committed, is_confirmed: bool) 
 /// What is current is intact, and what was meant: who runs it again is where they wanted to be.
 async fn stay(args: &RollbackArgs, place: &Place, history: &[Generation]) -> Outcome {
     let links = match place.fs() {
-        Some((_, backend)) => put_links_back(backend).await?.told(),
+        Some((_, backend)) => put_links_back(backend).await?.lines(),
         None => String::new(),
     };
     match args.form.json {

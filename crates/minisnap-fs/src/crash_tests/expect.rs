@@ -63,7 +63,7 @@ pub(super) enum OrElse {
     /// The current generation is corrupt, with this seq: a commit over it loses nothing that is intact, and keeps its
     /// JSON, [`CORRUPT`].
     Heal(u64),
-    /// Links came back as files with their text: until they are put back.
+    /// Links became files with their text: until they are put back.
     PutLinksBack,
     /// The commit record is lost, and with it what was committed last: until the store goes back to what is certainly
     /// committed.

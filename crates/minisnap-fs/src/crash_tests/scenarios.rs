@@ -370,7 +370,7 @@ fn killed_while_going_back() -> Vec<Trace> {
     killed(without_record().reset().end(), |run| run.reset().commit(4, 3))
 }
 
-/// Links came back as files with their text; `also` is at the two names as well as `snapshot.seq`. Each name is as a run would
+/// Links became files with their text; `also` is at the two names as well as `snapshot.seq`. Each name is as a run would
 /// write it in a trace, since a file's text is not.
 fn with_text_of_links(also: Option<(&str, Tree)>) -> Run {
     let pairs = [Pair::new(1), Pair::new(2)];

@@ -45,7 +45,7 @@ pub(crate) fn create_file(path: &Path, mode: u32) -> Result<File> {
     Ok(file)
 }
 
-/// Opens a file to lock, for reading only where it exists, so that whoever may read may lock. Whether it was made here comes with
+/// Opens a file to lock, for reading only where it exists, so that a user who may read may lock. Whether it was made here comes with
 /// it.
 pub(crate) fn open_or_create(path: &Path) -> Result<(File, bool)> {
     const ATTEMPTS: usize = 16;

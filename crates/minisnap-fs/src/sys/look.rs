@@ -168,7 +168,7 @@ pub(crate) fn link_text(path: &Path) -> Result<Option<String>> {
     Ok(text.map(|text| text.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
-/// What a link says, also where it came back as a file with its text.
+/// What a link says, also where it became a file with its text.
 pub(crate) fn link_or_text(path: &Path) -> Result<Option<PathBuf>> {
     match entry(path)? {
         Entry::Link(target) => Ok(Some(target)),

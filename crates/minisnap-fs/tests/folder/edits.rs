@@ -213,3 +213,14 @@ async fn file_too_large_for_memory_is_moved_aside_by_revert() {
     assert_eq!(folder.backend.revert_external_changes().await.unwrap().len(), 1);
     assert_eq!(folder.restore().await.unwrap(), Some((json_of(1), 1)));
 }
+
+/// Generations are equal by name alone, and the caller would believe another seq.
+#[tokio::test]
+async fn read_committed_is_expired_when_the_seq_is_another() {
+    let folder = Folder::with_snapshots(&[1]).await;
+    let current = folder.backend.current().await.unwrap().unwrap();
+    assert_eq!(&*folder.backend.read_committed(&current).await.unwrap(), json_of(1).as_bytes());
+    let renamed = Generation::new(current.name(), 7);
+    let refused = folder.backend.read_committed(&renamed).await.unwrap_err();
+    assert!(matches!(refused, MiniSnapError::Expired { .. }), "{refused}");
+}

@@ -22,17 +22,17 @@ const KINDS: [&str; 4] = ["file", "link", "link to snapshots", "folder"];
 
 /// A writer was killed before it renamed it.
 #[tokio::test]
-async fn leftover_is_removed_when_links_are_placed() {
-    for leftover in ["snapshot.json", "snapshot.seq"] {
+async fn link_of_a_killed_writer_is_removed_when_links_are_placed() {
+    for made in ["snapshot.json", "snapshot.seq"] {
         for missing in [&["snapshot.json"][..], &["snapshot.seq"], &["snapshot.json", "snapshot.seq"]] {
             let folder = Folder::with_snapshots(&[1]).await;
-            symlink(Path::new("snapshots/current").join(leftover), folder.path(NEXT)).unwrap();
+            symlink(Path::new("snapshots/current").join(made), folder.path(NEXT)).unwrap();
             folder.commit(2).await.unwrap();
             assert_eq!(folder.restore().await.unwrap(), pair_of(2), "it is in nobody's way");
             missing.iter().for_each(|name| fs::remove_file(folder.path(name)).unwrap());
             folder.commit(3).await.unwrap();
             assert_eq!((folder.cat("snapshot.json"), folder.cat("snapshot.seq")), (Some(json_of(3)), seq_file(3)));
-            assert!(fs::symlink_metadata(folder.path(NEXT)).is_err(), "{leftover}, {missing:?}");
+            assert!(fs::symlink_metadata(folder.path(NEXT)).is_err(), "{made}, {missing:?}");
         }
     }
 }

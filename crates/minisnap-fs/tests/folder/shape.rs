@@ -166,7 +166,7 @@ async fn a_dead_writers_stage_is_removed_and_the_commit_record_not_touched() {
     assert_eq!(record(), before, "only what was perhaps retired without a sync makes it placed anew");
 }
 
-/// Whoever unmounts the disk after an answer, or copies the folder, finds it at rest.
+/// The folder is at rest for a person who unmounts the disk after an answer, or copies the folder.
 #[tokio::test]
 async fn what_expired_is_gone_when_a_commit_answers() {
     let folder = Folder::new();
