@@ -7,5 +7,4 @@ pub use minisnap_core::{
     Absence, Bytes, ChunkStream, Collected, CommitOptions, Committed, Corruption, Digest, Digester, ErrorContext,
     ExternalChange, Generation, MiniSnapError, Operation, Precondition, Problem, Result, SnapshotBackend,
     StagedSnapshot, Verification, VerifiedGeneration, async_trait, events, format, random_name_part, run_blocking,
-    spawn_blocking,
 };

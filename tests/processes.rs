@@ -55,7 +55,6 @@ mod short_of_room;
 mod stopped;
 /// How often a create waits for the disk.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-mod syncs;
 /// System calls that the standard library doesn't have.
 pub(crate) mod system;
 /// A process run call by call.

@@ -18,11 +18,7 @@ use nix::{
     },
     unistd::Pid,
 };
-use std::{
-    collections::HashSet,
-    fs, thread,
-    time::{Duration, Instant},
-};
+use std::{collections::HashSet, fs, thread};
 
 /// How a traced run ended. The peer is dead in any case.
 #[derive(Debug)]
@@ -108,37 +104,20 @@ impl<'a> Tracer<'a> {
         self.peer.say("go");
     }
 
-    /// The next thread that stands at a call's beginning or end, until it is resumed.
+    /// The next thread that stands at a call's beginning or end, until it is resumed. What else stops is resumed here.
     pub(super) fn next(&self) -> (Pid, Stop) {
-        self.wait(WaitPidFlag::empty()).expect("a stop, which was waited for")
-    }
-
-    /// The same; `None` if for so long there is none.
-    pub(super) fn next_within(&self, quiet: Duration) -> Option<(Pid, Stop)> {
-        let begun = Instant::now();
-        loop {
-            match self.wait(WaitPidFlag::WNOHANG) {
-                None if begun.elapsed() < quiet => thread::sleep(Duration::from_micros(100)),
-                stop => return stop,
-            }
-        }
-    }
-
-    /// What `waitpid` has to tell, with `how` beside what is always asked for. What isn't of interest is resumed.
-    fn wait(&self, how: WaitPidFlag) -> Option<(Pid, Stop)> {
         loop {
             // Of this thread's own: the processes of other tests are theirs.
-            let stop = waitpid(None, Some(how | WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD)).expect("a stop");
+            let stop = waitpid(None, Some(WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD)).expect("a stop");
             match stop {
-                WaitStatus::StillAlive => return None,
-                WaitStatus::PtraceSyscall(thread) => return Some((thread, system::stop_of(thread))),
+                WaitStatus::PtraceSyscall(thread) => return (thread, system::stop_of(thread)),
                 WaitStatus::Stopped(thread, signal) => resume(thread, Some(signal)),
                 // A new thread, and the one that began it.
                 WaitStatus::PtraceEvent(thread, ..) => resume(thread, None),
                 WaitStatus::Exited(thread, _) | WaitStatus::Signaled(thread, ..) => {
                     assert_ne!(thread, self.id, "the peer ended by itself: {stop:?}");
                 }
-                WaitStatus::Continued(_) => panic!("{stop:?}"),
+                WaitStatus::Continued(_) | WaitStatus::StillAlive => panic!("{stop:?}"),
             }
         }
     }
@@ -179,7 +158,7 @@ fn resume(thread: Pid, signal: Option<Signal>) {
 fn refuse(error: Errno) -> ! {
     panic!(
         "this process may not trace its own children ({error}). In a container, allow ptrace (--cap-add=SYS_PTRACE); or \
-         leave these tests out, by name: --skip processes::calls --skip processes::syncs --skip at_each_call --skip power_lost --skip \
+         leave these tests out, by name: --skip processes::calls --skip at_each_call --skip power_lost --skip \
          recorded --skip restore_order"
     )
 }

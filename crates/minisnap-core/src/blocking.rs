@@ -29,15 +29,6 @@ pub async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + '
     }
 }
 
-/// Hands `work` to a runtime's blocking pool, and waits for nothing.
-///
-/// # Errors
-///
-/// As for [`run_blocking`], but a runtime that is shutting down drops `work` without an error.
-pub fn spawn_blocking(runtime: &Handle, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    start(runtime, work).map(drop)
-}
-
 fn start<T: Send + 'static>(
     runtime: &Handle,
     work: impl FnOnce() -> T + Send + 'static,
@@ -86,9 +77,6 @@ mod tests {
         let kept = Arc::clone(&mark);
         let error = runtime.block_on(run_blocking(move || drop(kept))).expect_err("no thread");
         assert_eq!(error.to_string(), "no thread");
-        assert_eq!(Arc::strong_count(&mark), 1, "it waits in the queue");
-        let kept = Arc::clone(&mark);
-        spawn_blocking(runtime.handle(), move || drop(kept)).expect_err("no thread");
         assert_eq!(Arc::strong_count(&mark), 1, "it waits in the queue");
     }
 

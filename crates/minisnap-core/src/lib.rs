@@ -28,7 +28,7 @@ mod serialization;
 mod verification;
 
 pub use backend::{SnapshotBackend, StagedSnapshot};
-pub use blocking::{run_blocking, spawn_blocking};
+pub use blocking::run_blocking;
 pub use chunks::ChunkStream;
 pub use commit::{CommitOptions, Committed, Precondition};
 pub use digest::{Digest, Digester, ParseDigestError};

@@ -8,13 +8,13 @@
 //!    Then, unlocked, the JSON is written to it, digested on the way; and at last `snapshot.seq`, and the links to the
 //!    history as it is now.
 //! 3. Rename the stage to its final name. Nothing points to it yet.
-//! 4. Sync both files, their folder and `snapshots`, in parallel: the first round of waiting for the disk.
+//! 4. Sync both files, their folder and `snapshots`.
 //! 5. Take `.lock`. If the caller is gone, discard. Settle the names and read the commit record again; evaluate the
 //!    precondition (failed: discard; if it is stale, make the commit record durable first); if the history isn't what step 2
 //!    linked to, or less of it is retained, link again and sync the folder; if the modes were changed since, take those. Mark
 //!    corrupt generations that are left out (`healing.rs`).
 //! 6. See that the generation and the lock are still where they were put (else `StageLost`, or `Busy`); replace the commit
-//!    record and sync `snapshots`: the second round, and the last.
+//!    record and sync `snapshots`.
 //! 7. Still locked, move what is marked aside, and remove every other generation that isn't retained and whose
 //!    writer is gone. Let go of the generation's lock, then of `.lock`.
 //!

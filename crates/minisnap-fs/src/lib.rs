@@ -59,7 +59,6 @@ mod links;
 mod lock;
 mod modes;
 mod operations;
-mod parallel;
 mod permissions;
 mod public_names;
 mod read;

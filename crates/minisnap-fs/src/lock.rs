@@ -10,7 +10,6 @@ use minisnap_core::{MiniSnapError, Result, format::JSON_NAME};
 use std::{
     fs::File,
     path::{Path, PathBuf},
-    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
@@ -125,7 +124,7 @@ impl Process {
 /// A stage's or generation's JSON, locked for as long as its writer lives.
 #[derive(Debug)]
 pub(crate) struct WriterLock {
-    file: Arc<File>,
+    file: File,
     path: PathBuf,
     process: Process,
 }
@@ -134,7 +133,7 @@ impl WriterLock {
     /// Creates the JSON in a new `folder` and locks it. Under the [`StoreLock`], so that nobody sees it unlocked.
     pub(crate) fn create(store: &StoreDir, folder: &Path, mode: u32) -> Result<Self> {
         let path = folder.join(JSON_NAME);
-        let file = Arc::new(store.create_file(&path, mode)?);
+        let file = store.create_file(&path, mode)?;
         let lock = Self { file, path, process: Process::this() };
         if sys::try_lock(&lock.file, &lock.path)? {
             return Ok(lock);
@@ -142,7 +141,7 @@ impl WriterLock {
         Err(busy(&lock.path, Duration::ZERO, "another program locked the new file"))
     }
 
-    pub(crate) fn file(&self) -> &Arc<File> {
+    pub(crate) fn file(&self) -> &File {
         &self.file
     }
 
@@ -218,7 +217,7 @@ mod tests {
         dir.create_folders().expect("a folder");
         let store = store_lock(&folder).expect("nobody has it yet");
         let writer = WriterLock::create(&dir, folder.path(), 0o666).expect("nobody has it yet");
-        let inherited = [&store.file, &*writer.file].map(|file| file.try_clone().expect("another handle"));
+        let inherited = [&store.file, &writer.file].map(|file| file.try_clone().expect("another handle"));
         (folder, store, writer, inherited)
     }
 

@@ -6,7 +6,6 @@ use crate::{
     layout::{GenerationName, PARENT, RETAINED, new_stage_name},
     lock::WriterLock,
     modes::{DEFAULT_FILE, Modes, PRIVATE_FILE, PRIVATE_FOLDER},
-    parallel,
     store_dir::StoreDir,
     sys,
 };
@@ -18,7 +17,6 @@ use std::{
     fs::File,
     io,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 /// A stage, under its own lock.
@@ -27,10 +25,10 @@ pub(crate) struct Stage {
     store: StoreDir,
     seq: u64,
     path: PathBuf,
-    folder: Arc<File>,
+    folder: File,
     json: WriterLock,
     /// `snapshot.seq`, once it is written.
-    seq_file: Option<Arc<File>>,
+    seq_file: Option<File>,
     digester: Digester,
     /// How many were written to the JSON.
     bytes: u64,
@@ -53,7 +51,7 @@ impl Stage {
         let (folder, json) = made.inspect_err(|_| {
             events::best_effort("remove a stage", generation::remove(&path));
         })?;
-        let (store, folder, digester) = (store.clone(), Arc::new(folder), Digester::new());
+        let (store, digester) = (store.clone(), Digester::new());
         Ok(Self { store, seq, path, folder, json, seq_file: None, digester, bytes: 0, failed: false, kept: false })
     }
 
@@ -96,7 +94,7 @@ impl Stage {
         let path = self.path.join(SEQ_NAME);
         let seq = self.store.create_file(&path, DEFAULT_FILE)?;
         sys::write_all(&seq, &path, seq_text(self.seq).as_bytes())?;
-        self.seq_file = Some(Arc::new(seq));
+        self.seq_file = Some(seq);
         self.link(parent, retained)?;
         self.set_modes(modes)
     }
@@ -104,7 +102,7 @@ impl Stage {
     /// Gives a complete stage its modes.
     fn set_modes(&self, modes: Modes) -> Result<()> {
         let Some(seq) = &self.seq_file else { return Ok(()) };
-        let seq = (&**seq, &*self.path.join(SEQ_NAME));
+        let seq = (seq, &*self.path.join(SEQ_NAME));
         modes.set((&self.folder, &self.path), (self.json.file(), self.json.path()), seq)
     }
 
@@ -146,17 +144,20 @@ impl Stage {
         Ok(())
     }
 
-    /// Makes all of it durable, its name included: four syncs in parallel, since they wait for the same disk.
+    /// Makes all of it durable, its name included: the files, then what names them. In this order a journal has committed the
+    /// names with the first file, and the other syncs find little left to do (`docs/performance.md`).
     pub(crate) fn sync(&self) -> Result<()> {
-        let (json, json_path) = (Arc::clone(self.json.file()), self.json.path().to_path_buf());
-        let (folder, path) = (Arc::clone(&self.folder), self.path.clone());
-        let (snapshots, seq, seq_path) = (self.store.snapshots(), self.seq_file.clone(), self.path.join(SEQ_NAME));
-        parallel::make(vec![
-            Box::new(move || sys::sync(&json, &json_path)),
-            Box::new(move || seq.map_or(Ok(()), |seq| sys::sync(&seq, &seq_path))),
-            Box::new(move || sys::sync(&folder, &path)),
-            Box::new(move || sys::sync_folder(&snapshots)),
-        ])
+        let seq_path = self.path.join(SEQ_NAME);
+        if let Some(seq) = &self.seq_file {
+            // Both files get their blocks in the same transaction of the journal: else `snapshot.seq` costs another.
+            sys::begin_writing_back(seq, 0, seq_text(self.seq).len());
+        }
+        sys::sync(self.json.file(), self.json.path())?;
+        if let Some(seq) = &self.seq_file {
+            sys::sync(seq, &seq_path)?;
+        }
+        sys::sync(&self.folder, &self.path)?;
+        sys::sync_folder(&self.store.snapshots())
     }
 
     /// Makes sure, at the last moment, that it wasn't removed: then the commit record would point to nothing.
