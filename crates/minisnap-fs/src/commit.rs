@@ -22,10 +22,12 @@
 //! removed. After it nothing fails: what can't be removed waits for the next commit.
 
 use crate::{
+    cache::Retained,
     caller::CallerWatch,
     garbage::{self, RecordSync},
-    healing::Base,
-    history::{self, History},
+    healing::{self, Base},
+    history::History,
+    inventory::Inventory,
     layout::{CommitRecord, GenerationName},
     lock::StoreLock,
     modes::Modes,
@@ -35,7 +37,6 @@ use crate::{
     sys,
 };
 use minisnap_core::{Collected, CommitOptions, Committed, MiniSnapError, Result, events};
-use std::num::NonZeroUsize;
 
 /// Steps 1 and 2, as far as an empty stage.
 pub(crate) fn begin(store: &StoreDir, seq: u64, caller: &CallerWatch) -> Result<Stage> {
@@ -48,23 +49,35 @@ pub(crate) fn begin(store: &StoreDir, seq: u64, caller: &CallerWatch) -> Result<
     let lock = StoreLock::acquire(store, caller)?;
     let current = settle::settle(store, &lock)?;
     // Best effort: on a full disk, the next call fails.
-    let cleaned = History::from(store, current.as_ref())
-        .and_then(|history| garbage::clean(store, &lock, &history, RecordSync::Unknown));
-    events::best_effort("remove garbage", cleaned);
-    Stage::create(store, seq, current.is_none())
+    let inventory = events::best_effort("remove garbage", tidy(store, &lock, current.as_ref()));
+    let stage = Stage::create(store, seq, current.is_none())?;
+    if let Some(inventory) = inventory {
+        events::best_effort("look at the folder", inventory.remember(store, 1));
+    }
+    Ok(stage)
+}
+
+/// Removes garbage, unless there certainly is none.
+fn tidy(store: &StoreDir, lock: &StoreLock, current: Option<&GenerationName>) -> Result<Inventory> {
+    let mut inventory = Inventory::load(store, current)?;
+    if !inventory.is_tidy {
+        inventory.others = garbage::clean(store, lock, &inventory.history, RecordSync::Unknown)?.others;
+    }
+    Ok(inventory)
 }
 
 /// The rest of step 2, and steps 3 to 7.
 pub(crate) fn commit(mut stage: Stage, options: &CommitOptions, caller: &CallerWatch) -> Result<Committed> {
     let (store, retain) = (stage.store().clone(), options.retain());
     // 2.
-    let expected = record::read(&store)?.current().cloned();
-    let foreseen = History::from(&store, expected.as_ref())?;
-    let base = Base::over(&store, &foreseen, retain)?;
+    let expected = record::peek(&store);
+    let foreseen = Inventory::load(&store, expected.as_ref())?;
+    let mut base = Base::over(&store, &foreseen, retain)?;
     let modes = Modes::after(&store, expected.as_ref())?;
-    stage.complete(base.parent.as_ref(), base.retained, modes)?;
+    stage.complete(base.parent.as_ref(), base.retained(), modes)?;
     // 3.
     let name = stage.move_to_new_name()?;
+    events::best_effort("look at the folder", foreseen.remember(&store, 1));
     // 4.
     stage.sync()?;
     // 5.
@@ -77,34 +90,45 @@ pub(crate) fn commit(mut stage: Stage, options: &CommitOptions, caller: &CallerW
         replace_record::renew(&store, &lock, current.as_ref())?;
     }
     holds?;
-    let base = if foreseen.is_still_of(&store, current.as_ref())? {
-        base
-    } else {
-        let before = History::from(&store, current.as_ref())?;
-        let base = Base::over(&store, &before, retain)?;
-        stage.relink(base.parent.as_ref(), base.retained)?;
-        base
-    };
+    let before = Inventory::load(&store, current.as_ref())?;
+    if before.history != foreseen.history {
+        base = Base::over(&store, &before, retain)?;
+        stage.relink(base.parent.as_ref(), base.retained())?;
+    }
     let modes_now = Modes::after(&store, current.as_ref())?;
     if modes_now != modes {
         stage.change_modes(modes_now)?;
     }
-    let generation = history::describe(&store, &name)?;
     base.mark_left_out(&store)?;
+    if before.others.is_none() {
+        // Somebody may have moved the record back: what was committed after it is moved aside, too.
+        before.history.detached(&store)?.iter().try_for_each(|name| healing::mark(&store, name))?;
+    }
     // 6.
+    let committed = base.committed(stage.describe(&name)?);
     let unknown = replace_record::outcome_unknown(&store, &name, current.as_ref());
     replace_record::swap(&lock, &mut stage, &name, unknown)?;
     // 7.
-    let retained = NonZeroUsize::new(base.retained).unwrap_or(retain);
-    let committed = Committed::new(generation, &base.older, retained);
-    let cleaned = base.with(&store, &name).and_then(|history| {
-        store.found_corrupt.retain(&history.retained);
-        garbage::clean(&store, &lock, &history, RecordSync::Done)
-    });
-    events::best_effort("remove expired generations", cleaned);
+    let newest = Retained { name, generation: committed.generation().clone(), is_corrupt: false, is_there: true };
+    events::best_effort("remove expired generations", remove_expired(&store, &lock, &before, &base, newest));
     drop(stage);
     drop(lock);
     Ok(committed)
+}
+/// Step 7. If nothing else is in the folder, what expired is known, and the folder isn't listed.
+fn remove_expired(store: &StoreDir, lock: &StoreLock, before: &Inventory, base: &Base, newest: Retained) -> Result<()> {
+    let history = if let Some(after) = base.inventory_after(before, &newest) {
+        garbage::remove_expired(store, lock, &before.history.retained[after.retained.len() - 1..])?;
+        after.remember(store, 0)?;
+        after.history
+    } else {
+        store.cache.clear();
+        let history = History::from(store, Some(&newest.name))?;
+        garbage::clean(store, lock, &history, RecordSync::Done)?;
+        history
+    };
+    store.found_corrupt.retain(&history.retained);
+    Ok(())
 }
 
 /// Removes orphans and expired generations. Returns how many this removed.
@@ -117,6 +141,6 @@ pub(crate) fn collect_garbage(store: &StoreDir, caller: &CallerWatch) -> Result<
     let history = History::of_current(store)?;
     // Known before the first is removed: then its link is gone.
     let expired = events::best_effort("tell what expired from orphans", history.expired(store));
-    let removed = garbage::clean(store, &lock, &history, RecordSync::Unknown)?;
-    Ok(garbage::tally(&removed, &expired.unwrap_or_default()))
+    let cleaned = garbage::clean(store, &lock, &history, RecordSync::Unknown)?;
+    Ok(garbage::tally(&cleaned.removed, &expired.unwrap_or_default()))
 }

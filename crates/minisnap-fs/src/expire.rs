@@ -40,7 +40,7 @@ pub(crate) fn expire(store: &StoreDir, retain: NonZeroUsize, caller: &CallerWatc
     if history.count() <= retain {
         return Ok(Vec::new());
     }
-    let mut all = healing::inspect(store, &history)?;
+    let mut all = healing::inspect_all(store, &history)?;
     // The current one stays, intact or not.
     let reach = healing::reach(&all, retain).max(1);
     let expired = all.split_off(reach);
@@ -58,5 +58,5 @@ pub(crate) fn expire(store: &StoreDir, retain: NonZeroUsize, caller: &CallerWatc
     let cleaned = garbage::clean(store, &lock, &reduced, RecordSync::Done);
     events::best_effort("remove expired generations", cleaned);
     store.found_corrupt.retain(&reduced.retained);
-    Ok(expired.into_iter().map(|expired| expired.generation).collect())
+    Ok(expired.iter().map(|expired| expired.generation.clone()).collect())
 }

@@ -178,7 +178,8 @@ impl Store {
 
     async fn garbage(&self) -> BTreeSet<String> {
         let history = self.backend.history().await.unwrap();
-        let known: Vec<_> = history.iter().map(Generation::name).chain(["current", "format", ".lock"]).collect();
+        let known: Vec<_> =
+            history.iter().map(Generation::name).chain(["current", "format", "last-commit", ".lock"]).collect();
         let names = fs::read_dir(self.path("snapshots")).unwrap();
         let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
         names.filter(|name| !known.contains(&name.as_str())).collect()
@@ -247,7 +248,12 @@ async fn fail(deed: Deed, pass: usize, error: i32, once: bool) -> (bool, bool) {
     }
     store.commit(10).await.unwrap_or_else(|error| panic!("{error}; {context}"));
     assert_eq!(store.restore().await.unwrap(), Some(("[10]".into(), 10)), "{context}");
-    assert_eq!(store.garbage().await, BTreeSet::new(), "{context}");
+    let mut garbage = store.garbage().await;
+    if matches!(deed, Deed::ResealInPlace) {
+        // If the commit couldn't be noted, the edited one may have been current until somebody moved the record back.
+        garbage.retain(|name| !layout::is_moved_aside(name));
+    }
+    assert_eq!(garbage, BTreeSet::new(), "{context}");
     (!failed.is_empty(), matches!(done, Err(MiniSnapError::OutcomeUnknown { .. })))
 }
 

@@ -26,6 +26,10 @@ impl FoundCorrupt {
         self.names().retain(|name| retained.contains(name));
     }
 
+    pub(crate) fn all(&self) -> HashSet<GenerationName> {
+        self.names().clone()
+    }
+
     pub(crate) fn contains(&self, name: &GenerationName) -> bool {
         self.names().contains(name)
     }

@@ -13,7 +13,7 @@ use crate::{
     sys,
 };
 use minisnap_core::{Collected, Result};
-use std::collections::HashSet;
+use std::{collections::HashSet, path::Path};
 
 /// How far the commit record has come that says what is current.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,49 +23,110 @@ pub(crate) enum RecordSync {
     Unknown,
 }
 
+/// What a collection did, and left.
+#[derive(Debug)]
+pub(crate) struct Cleaned {
+    /// The names of what was removed.
+    pub(crate) removed: Vec<String>,
+    /// How many folders are left that aren't retained, and no garbage. `None` if there may be garbage.
+    pub(crate) others: Option<usize>,
+}
+
 /// Removes every stage whose writer is gone, and every generation that isn't of the current `history` and whose writer is
-/// gone. Returns the names of what was removed. What can't be removed is passed over; the first such error is returned.
+/// gone. What can't be removed is passed over; the first such error is returned.
 ///
-/// A history that isn't whole protects every generation: what lies beyond the gap may be all that is left of it. Only names
-/// of the layout's grammar are touched, and of a folder only the files that are known. No generation is removed before the
-/// commit record that no longer retains it is durable.
-pub(crate) fn clean(
-    store: &StoreDir,
-    lock: &StoreLock,
-    history: &History,
-    mut sync: RecordSync,
-) -> Result<Vec<String>> {
-    let mut remove = |name: &str| {
-        let folder = store.snapshots().join(name);
-        if name == NEXT {
-            // Only the writer that holds the lock makes one, and that is this one.
-            return sys::remove(&folder).map(|()| false);
+/// A history that isn't whole protects every generation: what lies beyond the gap may be all that is left of it. Generations that
+/// were committed after the current one are protected, too. Only names of the layout's grammar are touched, and of a folder only the
+/// files that are known. No generation is removed before the commit record that no longer retains it is durable.
+pub(crate) fn clean(store: &StoreDir, lock: &StoreLock, history: &History, mut sync: RecordSync) -> Result<Cleaned> {
+    let sorted = Sorted::besides(store, history)?;
+    let (mut removed, mut left, mut result) = (Vec::new(), false, Ok(()));
+    let mut moved = 0;
+    if sorted.has_next {
+        // Only the writer that holds the lock makes one, and that is this one.
+        result = sys::remove(&store.next());
+    }
+    for name in sorted.garbage {
+        let folder = store.snapshots().join(&name);
+        if !is_writer_gone(&folder) {
+            left = true;
+            continue;
         }
-        if !is_garbage(name, history) || !is_writer_gone(&folder) {
-            return Ok(false);
-        }
-        if is_stage(name) {
-            return generation::remove(&folder);
-        }
-        let is_marked = healing::is_marked(&folder)?;
-        if sync == RecordSync::Unknown {
-            renew(store, lock, history)?;
-            sync = RecordSync::Done;
-        }
-        if is_marked {
-            return sys::rename(&folder, &moved_aside(&folder)).map(|()| false);
-        }
-        generation::remove(&folder)
-    };
-    let (mut removed, mut result) = (Vec::new(), Ok(()));
-    for name in sys::names_in(&store.snapshots())? {
-        match remove(&name) {
-            Ok(true) => removed.push(name),
-            Ok(false) => {}
-            Err(error) => result = result.and(Err(error)),
+        let mut remove = || {
+            if !is_stage(&name) && sync == RecordSync::Unknown {
+                renew(store, lock, history)?;
+                sync = RecordSync::Done;
+            }
+            remove_or_move_aside(&folder)
+        };
+        match remove() {
+            Ok(Removal::Removed) => removed.push(name),
+            Ok(Removal::MovedAside) => moved += 1,
+            Ok(Removal::NoFolder) => {}
+            Err(error) => {
+                left = true;
+                result = result.and(Err(error));
+            }
         }
     }
-    result.map(|()| removed)
+    let others = (!left && !sorted.has_detached).then_some(sorted.others + moved);
+    result.map(|()| Cleaned { removed, others })
+}
+
+/// Removes generations that were retained until the last commit, whose record is durable.
+pub(crate) fn remove_expired<'a>(
+    store: &StoreDir,
+    _lock: &StoreLock,
+    names: impl IntoIterator<Item = &'a GenerationName>,
+) -> Result<()> {
+    names.into_iter().try_for_each(|name| remove_or_move_aside(&store.generation(name)).map(drop))
+}
+
+enum Removal {
+    Removed,
+    MovedAside,
+    /// There is nothing, or a link, which leads outside.
+    NoFolder,
+}
+
+fn remove_or_move_aside(folder: &Path) -> Result<Removal> {
+    if healing::is_marked(folder)? {
+        return sys::rename(folder, &moved_aside(folder)).map(|()| Removal::MovedAside);
+    }
+    Ok(if generation::remove(folder)? { Removal::Removed } else { Removal::NoFolder })
+}
+
+/// What is in `snapshots`, besides a history.
+#[derive(Default)]
+struct Sorted {
+    /// Stages, and generations that aren't retained.
+    garbage: Vec<String>,
+    /// How many other folders there are.
+    others: usize,
+    /// Generations are there that were committed after the current one.
+    has_detached: bool,
+    has_next: bool,
+}
+
+impl Sorted {
+    fn besides(store: &StoreDir, history: &History) -> Result<Self> {
+        let detached: HashSet<_> = history.detached(store)?.into_iter().collect();
+        let retained: HashSet<_> = history.retained.iter().collect();
+        let mut sorted = Self { has_detached: !detached.is_empty(), ..Self::default() };
+        sys::list(&store.snapshots(), |name, is_folder| {
+            let generation = GenerationName::parse(&name);
+            let is_retained = generation.as_ref().is_some_and(|name| retained.contains(name));
+            let is_expired = |name| history.is_whole() && !detached.contains(&name);
+            if is_stage(&name) || !is_retained && generation.is_some_and(is_expired) {
+                sorted.garbage.push(name);
+            } else if is_folder && !is_retained {
+                sorted.others += 1;
+            } else if name == NEXT {
+                sorted.has_next = true;
+            }
+        })?;
+        Ok(sorted)
+    }
 }
 
 /// How many a collection would remove now. Takes no lock: a living writer's are left out as far as they are
@@ -73,9 +134,9 @@ pub(crate) fn clean(
 pub(crate) fn count(store: &StoreDir, history: &History) -> Result<Collected> {
     let expired = history.expired(store)?;
     let mut garbage = Vec::new();
-    for name in sys::names_in(&store.snapshots())? {
+    for name in Sorted::besides(store, history)?.garbage {
         let folder = store.snapshots().join(&name);
-        if is_garbage(&name, history) && sys::is_folder(&folder)? && !is_writer_seen(&folder)? {
+        if sys::is_folder(&folder)? && !is_writer_seen(&folder)? {
             garbage.push(name);
         }
     }
@@ -96,10 +157,4 @@ pub(crate) fn renew(store: &StoreDir, lock: &StoreLock, history: &History) -> Re
         replace_record::set_retained(store, lock, newest, history.count())?;
     }
     replace_record::renew(store, lock, history.newest())
-}
-
-/// Whether it is a stage, or a generation that isn't retained.
-fn is_garbage(name: &str, history: &History) -> bool {
-    let is_unretained = |name| history.is_whole() && !history.contains(&name);
-    is_stage(name) || GenerationName::parse(name).is_some_and(is_unretained)
 }

@@ -6,11 +6,11 @@ use crate::{
     sys,
 };
 use minisnap_core::{
-    Bytes, Corruption, Digester, MiniSnapError, Result,
+    Bytes, Corruption, Digester, Generation, MiniSnapError, Result,
     format::{CHUNK, JSON_NAME, MAX_SEQ_BYTES, SEQ_NAME, parse_seq},
 };
 use std::{
-    fs::File,
+    fs::{File, Metadata},
     path::{Path, PathBuf},
 };
 
@@ -18,6 +18,12 @@ use std::{
 pub(crate) fn corrupt(store: &StoreDir, name: &GenerationName, file: &str, found: Corruption) -> MiniSnapError {
     store.found_corrupt.note(name, true);
     MiniSnapError::corrupt(sys::at(&store.generation(name).join(file)), found)
+}
+
+/// A generation with the size and time of its JSON.
+pub(crate) fn describe(name: &GenerationName, json: &Metadata, path: &Path) -> Result<Generation> {
+    let time = json.modified().map_err(|error| sys::error("look at", path, error))?;
+    Ok(name.to_generation().with_size(json.len()).with_time(time))
 }
 
 /// The JSON of a generation, open: no writer can take it away any more.

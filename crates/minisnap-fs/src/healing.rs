@@ -2,6 +2,8 @@
 //!
 //! Corrupt is what this handle has found to be so, if it still is, and what shows without reading the JSON: a file that is
 //! missing or no file, an empty JSON, another seq. One whose folder is missing is a gap in the history, which protects all.
+//! A handle looks at each generation once, and with each commit again at the newest and at those that would expire; so the cost doesn't
+//! grow with what is retained. If any of those is corrupt, it looks at all again.
 //!
 //! 1. The parent of the new generation is the newest intact one: corrupt ones before it are left out of the history. A corrupt
 //!    one between intact ones stays in the history, and isn't counted: to leave it out, an intact one would have to be linked
@@ -11,45 +13,20 @@
 //!    place. If this writer is killed before that, the next one does so.
 
 use crate::{
+    cache::Retained,
     generation,
     history::{self, History},
+    inventory::{self, Inventory},
     layout::{GenerationName, MARK},
     store_dir::StoreDir,
     sys::{self, Entry},
 };
-use minisnap_core::{
-    Digest, Generation, Result,
-    format::{JSON_NAME, SEQ_NAME},
-};
-use std::{num::NonZeroUsize, path::Path};
-
-/// A retained generation, looked at without reading all of it.
-#[derive(Debug)]
-pub(crate) struct Retained {
-    pub(crate) name: GenerationName,
-    pub(crate) generation: Generation,
-    pub(crate) is_corrupt: bool,
-    /// Its folder is there.
-    is_there: bool,
-}
-
-/// Looks at each generation of a history.
-pub(crate) fn inspect(store: &StoreDir, history: &History) -> Result<Vec<Retained>> {
-    let inspect = |name: &GenerationName| {
-        let (name, generation) = (name.clone(), name.to_generation());
-        let Some(folder) = store.folder_of(&name)? else {
-            return Ok(Retained { name, generation, is_corrupt: false, is_there: false });
-        };
-        let generation = history::describe_in(&folder, &name)?;
-        let is_corrupt = is_visibly_corrupt(&folder, &name, &generation) || is_found_corrupt(store, &name);
-        Ok(Retained { name, generation, is_corrupt, is_there: true })
-    };
-    history.retained.iter().map(inspect).collect()
-}
+use minisnap_core::{Committed, Generation, Result, format::JSON_NAME};
+use std::{iter, num::NonZeroUsize, path::Path, sync::Arc};
 
 /// How many of the newest to retain, so that `intact` intact ones are among them, and the oldest is intact.
-pub(crate) fn reach(newest_first: &[Retained], intact: usize) -> usize {
-    let is_intact = |retained: &(usize, &Retained)| !retained.1.is_corrupt;
+pub(crate) fn reach(newest_first: &[Arc<Retained>], intact: usize) -> usize {
+    let is_intact = |retained: &(usize, &Arc<Retained>)| !retained.1.is_corrupt;
     newest_first.iter().enumerate().filter(is_intact).take(intact).last().map_or(0, |(index, _)| index + 1)
 }
 
@@ -71,47 +48,42 @@ pub(crate) fn is_marked(folder: &Path) -> Result<bool> {
 #[derive(Debug)]
 pub(crate) struct Base {
     pub(crate) parent: Option<GenerationName>,
-    /// How many are retained, the new one included.
-    pub(crate) retained: usize,
-    /// The older ones of those, as far as they can be found, newest first.
-    pub(crate) older: Vec<Generation>,
-    names: Vec<GenerationName>,
+    /// The older ones that stay retained, as far as they can be found, newest first.
+    older: Vec<Arc<Retained>>,
+    /// How many older ones stay retained.
+    count: usize,
     /// The corrupt ones that are left out.
     left_out: Vec<GenerationName>,
-    is_whole: bool,
 }
 
 impl Base {
     /// Step 1. `retain` intact ones are to be retained, the new one included.
-    pub(crate) fn over(store: &StoreDir, history: &History, retain: NonZeroUsize) -> Result<Self> {
-        let (mut all, is_whole) = (inspect(store, history)?, history.is_whole());
+    pub(crate) fn over(store: &StoreDir, inventory: &Inventory, retain: NonZeroUsize) -> Result<Self> {
+        let (history, is_whole) = (&inventory.history, inventory.history.is_whole());
+        let mut all = judge(store, inventory, retain)?;
         let corrupt_first = all.iter().take_while(|retained| retained.is_corrupt).count();
-        let rest = all.split_off(corrupt_first);
-        let parent = match (rest.first(), all.last()) {
+        let mut older = all.split_off(corrupt_first);
+        let parent = match (older.first(), all.last()) {
             (Some(newest_intact), _) => Some(newest_intact.name.clone()),
             (None, Some(oldest)) if !is_whole => history::parent_of(store, &oldest.name)?,
             _ => None,
         };
-        let older = if is_whole {
-            reach(&rest, retain.get() - 1)
+        let count = if is_whole {
+            reach(&older, retain.get() - 1)
         } else {
             // What is missing can't be told from what is intact.
-            let corrupt = rest.iter().filter(|retained| retained.is_corrupt).count();
+            let corrupt = older.iter().filter(|retained| retained.is_corrupt).count();
             history.count_without(corrupt_first).min(retain.get().saturating_add(corrupt) - 1)
         };
-        let (mut kept, mut left_out) = (Vec::new(), all);
-        for (index, retained) in rest.into_iter().enumerate() {
-            if index < older { &mut kept } else { &mut left_out }.push(retained);
-        }
-        left_out.retain(|retained| retained.is_corrupt);
-        Ok(Self {
-            parent,
-            retained: older.saturating_add(1),
-            older: kept.iter().filter(|kept| kept.is_there).map(|kept| kept.generation.clone()).collect(),
-            names: kept.into_iter().map(|retained| retained.name).collect(),
-            left_out: left_out.into_iter().map(|retained| retained.name).collect(),
-            is_whole,
-        })
+        let expiring = older.split_off(count.min(older.len()));
+        let left_out = all.into_iter().chain(expiring).filter(|retained| retained.is_corrupt);
+        let left_out = left_out.map(|retained| retained.name.clone()).collect();
+        Ok(Self { parent, older, count, left_out })
+    }
+
+    /// How many are retained once the new one is.
+    pub(crate) fn retained(&self) -> usize {
+        self.count.saturating_add(1)
     }
 
     /// Step 2.
@@ -119,32 +91,47 @@ impl Base {
         self.left_out.iter().try_for_each(|name| mark(store, name))
     }
 
-    /// The history once `newest` is committed over it.
-    pub(crate) fn with(&self, store: &StoreDir, newest: &GenerationName) -> Result<History> {
-        if !self.is_whole {
-            // What is missing decides what is left.
-            return History::from(store, Some(newest));
+    /// The result of a commit over it.
+    pub(crate) fn committed(&self, generation: Generation) -> Committed {
+        let there = self.older.iter().filter(|older| older.is_there);
+        let older: Vec<_> = there.map(|older| older.generation.clone()).collect();
+        Committed::new(generation, &older, NonZeroUsize::MAX)
+    }
+
+    /// The inventory after a commit over `before`, this base. `None` if it isn't known what else there is.
+    pub(crate) fn inventory_after(&self, before: &Inventory, newest: &Retained) -> Option<Inventory> {
+        let others = before.others.filter(|_| before.history.is_whole() && self.left_out.is_empty())?;
+        let retained: Vec<_> = iter::once(Arc::new(newest.clone())).chain(self.older.iter().cloned()).collect();
+        let history = History::whole(retained.iter().map(|retained| retained.name.clone()).collect());
+        Some(Inventory { history, retained, others: Some(others), is_tidy: false })
+    }
+}
+
+/// The retained generations, newest first, and which are corrupt. The newest is looked at again, and so is what would expire: it would be
+/// deleted. If one of them is corrupt, or this handle has found one, all are looked at.
+fn judge(store: &StoreDir, inventory: &Inventory, retain: NonZeroUsize) -> Result<Vec<Arc<Retained>>> {
+    let found_corrupt = store.found_corrupt.all();
+    let mut all = inventory.retained.clone();
+    for (index, retained) in all.iter_mut().enumerate() {
+        if index == 0 || index + 1 >= retain.get() {
+            *retained = Arc::new(inventory::look(store, &retained.name)?);
         }
-        Ok(History::whole(std::iter::once(newest).chain(&self.names).cloned().collect()))
     }
+    if all.iter().any(|retained| retained.is_corrupt || found_corrupt.contains(&retained.name)) {
+        return inspect_all(store, &inventory.history);
+    }
+    Ok(all)
 }
 
-/// Whether it shows without reading the JSON. What can't be looked at isn't called corrupt.
-fn is_visibly_corrupt(folder: &Path, name: &GenerationName, generation: &Generation) -> bool {
-    let is_empty = |size| size == 0 && name.digest != Digest::of(b"");
-    if generation.size().is_none_or(is_empty) {
-        return true;
-    }
-    let path = folder.join(SEQ_NAME);
-    match sys::open(&path) {
-        Ok(Some(file)) => generation::check_seq(&file, &path, name).is_ok_and(|found| found.is_some()),
-        Ok(None) => true,
-        Err(_) => false,
-    }
-}
-
-/// Whether this handle has found it corrupt, and it still is: an operator may have brought it back. Where that can't be looked at, it
-/// is: then it is moved aside, and else an intact one might expire in its favour.
-fn is_found_corrupt(store: &StoreDir, name: &GenerationName) -> bool {
-    store.found_corrupt.contains(name) && generation::check(store, name).is_err()
+/// Looks at each generation of a history, and reads those that this handle has found corrupt: an operator may have brought them back. What
+/// can't be read still is corrupt: then it is moved aside, and else an intact one might expire in its favour.
+pub(crate) fn inspect_all(store: &StoreDir, history: &History) -> Result<Vec<Arc<Retained>>> {
+    let inspect = |name| {
+        let mut found = inventory::look(store, name)?;
+        if found.is_there && !found.is_corrupt && store.found_corrupt.contains(name) {
+            found.is_corrupt = generation::check(store, name).is_err();
+        }
+        Ok(Arc::new(found))
+    };
+    history.retained.iter().map(inspect).collect()
 }

@@ -1,6 +1,7 @@
 //! The retained generations: from the current one back along the links `parent`, as many as its link `retained` says.
 
 use crate::{
+    generation,
     layout::{GenerationName, PARENT, RETAINED},
     record,
     store_dir::StoreDir,
@@ -9,12 +10,13 @@ use crate::{
 use minisnap_core::{Corruption, Generation, Result, format::JSON_NAME};
 use std::{
     collections::HashSet,
+    fs::Metadata,
     io,
     path::{Path, PathBuf},
 };
 
 /// The retained generations, newest first.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct History {
     pub(crate) retained: Vec<GenerationName>,
     /// How many the newest one says there are. Where that is lost, any number: as if infinitely many.
@@ -95,18 +97,13 @@ impl History {
 
     /// Whether the commit record, and the number that are retained, are still what this was read from.
     pub(crate) fn is_up_to_date(&self, store: &StoreDir) -> Result<bool> {
-        self.is_still_of(store, record::read(store)?.current())
-    }
-
-    /// The same, where the commit record says that this is the current generation.
-    pub(crate) fn is_still_of(&self, store: &StoreDir, current: Option<&GenerationName>) -> Result<bool> {
         // A generation's history is what it was committed over. Only how many of it are retained may have been reduced since.
-        Ok(match self.newest() {
-            newest if current != newest => false,
-            Some(newest) => {
+        Ok(match (self.newest(), record::read(store)?.current()) {
+            (newest, current) if current != newest => false,
+            (Some(newest), _) => {
                 self.count == store.folder_of(newest)?.map_or(Ok(usize::MAX), |folder| retained_in(&folder))?
             }
-            None => true,
+            (None, _) => true,
         })
     }
 
@@ -140,6 +137,28 @@ impl History {
         Ok(expired)
     }
 
+    /// The generations that were committed after the current one: somebody moved the commit record back by hand. Only the link
+    /// `last-commit` leads to them. They are no garbage.
+    pub(crate) fn detached(&self, store: &StoreDir) -> Result<Vec<GenerationName>> {
+        let last = sys::link_or_text(&store.last_commit())?;
+        let mut next = last.and_then(|last| GenerationName::parse(last.to_str()?));
+        let mut newer = Vec::new();
+        while let Some(name) = next {
+            if self.contains(&name) || newer.contains(&name) {
+                break;
+            }
+            let Some(folder) = store.folder_of(&name)? else { break };
+            newer.push(name);
+            next = parent_in(&folder)?;
+        }
+        if !newer.is_empty() {
+            // Older ones: their writer was killed before it noted the commit that made them expire.
+            let expired = self.expired(store)?;
+            newer.retain(|name| !expired.contains(name));
+        }
+        Ok(newer)
+    }
+
     /// The generations, with the size and time of their files.
     pub(crate) fn describe(&self, store: &StoreDir) -> Result<Vec<Generation>> {
         self.retained.iter().map(|name| describe(store, name)).collect()
@@ -155,14 +174,11 @@ pub(crate) fn describe(store: &StoreDir, name: &GenerationName) -> Result<Genera
 }
 
 pub(crate) fn describe_in(folder: &Path, name: &GenerationName) -> Result<Generation> {
-    let (path, generation) = (folder.join(JSON_NAME), name.to_generation());
-    Ok(match sys::metadata(&path)?.filter(std::fs::Metadata::is_file) {
-        Some(found) => {
-            let time = found.modified().map_err(|error| sys::error("look at", &path, error))?;
-            generation.with_size(found.len()).with_time(time)
-        }
-        None => generation,
-    })
+    let path = folder.join(JSON_NAME);
+    match sys::metadata(&path)?.filter(Metadata::is_file) {
+        Some(found) => generation::describe(name, &found, &path),
+        None => Ok(name.to_generation()),
+    }
 }
 
 /// The parent a generation names, whether or not it is still there.
@@ -175,7 +191,7 @@ fn parent_in(folder: &Path) -> Result<Option<GenerationName>> {
 }
 
 /// How many a generation says are retained: any number, if that is lost.
-fn retained_in(folder: &Path) -> Result<usize> {
+pub(crate) fn retained_in(folder: &Path) -> Result<usize> {
     let count = sys::link_or_text(&folder.join(RETAINED))?.and_then(|target| target.to_str()?.parse().ok());
     Ok(count.filter(|count| *count > 0).unwrap_or(usize::MAX))
 }

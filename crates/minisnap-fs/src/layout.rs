@@ -4,6 +4,7 @@
 //! DIR/snapshot.json -> snapshots/current/snapshot.json
 //! DIR/snapshot.seq  -> snapshots/current/snapshot.seq
 //! DIR/snapshots/current -> NAME                      the commit record; `none` before the first commit
+//! DIR/snapshots/last-commit -> NAME                  what was committed last; not synced, and needed only if `current` is moved by hand
 //! DIR/snapshots/NAME/snapshot.json                   a generation
 //!                    snapshot.seq
 //!                    parent   -> ../NAME             what was current before it; absent in the first
@@ -32,6 +33,7 @@ use minisnap_core::{
 use std::{
     io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 /// The version of the layout that this crate writes, and the highest that it understands.
@@ -40,6 +42,7 @@ pub(crate) const FORMAT_VERSION: u64 = 1;
 pub(crate) const SNAPSHOTS: &str = "snapshots";
 /// The commit record, in `snapshots`.
 pub(crate) const CURRENT: &str = "current";
+pub(crate) const LAST_COMMIT: &str = "last-commit";
 pub(crate) const FORMAT: &str = "format";
 pub(crate) const LOCK: &str = ".lock";
 pub(crate) const NEXT: &str = ".next";
@@ -71,7 +74,7 @@ const BARE_PAIR: &str = "adoptedplainpair";
 /// A generation's name, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct GenerationName {
-    text: String,
+    text: Arc<str>,
     pub(crate) seq: u64,
     pub(crate) digest: Digest,
 }
@@ -88,7 +91,7 @@ impl GenerationName {
     }
 
     fn with_random(seq: u64, digest: Digest, random: &str) -> Self {
-        Self { text: format!("{seq:020}-{digest}-{random}"), seq, digest }
+        Self { text: format!("{seq:020}-{digest}-{random}").into(), seq, digest }
     }
 
     /// Takes a name apart; `None` if it isn't of the grammar. A name that comes from outside goes through here before it
@@ -123,7 +126,7 @@ impl GenerationName {
     }
 
     pub(crate) fn to_generation(&self) -> Generation {
-        Generation::new(self.text.clone(), self.seq).with_digest(self.digest)
+        Generation::new(&*self.text, self.seq).with_digest(self.digest)
     }
 }
 

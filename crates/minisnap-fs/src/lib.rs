@@ -32,6 +32,7 @@
 
 mod backend;
 mod bare_pair;
+mod cache;
 mod caller;
 mod commit;
 #[cfg(test)]
@@ -54,6 +55,7 @@ mod history;
 #[cfg(target_os = "linux")]
 mod holder;
 mod inside;
+mod inventory;
 mod layout;
 mod links;
 mod lock;

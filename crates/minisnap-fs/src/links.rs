@@ -82,6 +82,7 @@ pub(crate) fn texts(store: &StoreDir, history: &History) -> Result<Vec<(PathBuf,
         Ok(())
     };
     add(store.format(), is_count)?;
+    add(store.last_commit(), is_name)?;
     for (index, name) in history.retained.iter().enumerate() {
         let folder = store.generation(name);
         if index + 1 < history.retained.len() {
@@ -134,6 +135,10 @@ fn problem(path: &Path, found: Corruption) -> Problem {
 
 fn is_parent(target: &str) -> bool {
     GenerationName::parse_parent(Path::new(target)).is_some()
+}
+
+fn is_name(target: &str) -> bool {
+    GenerationName::parse(target).is_some()
 }
 
 fn is_count(target: &str) -> bool {

@@ -2,13 +2,21 @@
 
 use crate::{
     inside,
-    layout::{CommitRecord, FORMAT_VERSION, seq_of_other_format},
+    layout::{CommitRecord, FORMAT_VERSION, GenerationName, seq_of_other_format},
     public_names::AtName,
     store_dir::StoreDir,
     sys::{self, Entry},
 };
 use minisnap_core::{Corruption, ExternalChange, MiniSnapError, Result};
 use std::path::Path;
+
+/// The generation that the commit record names. One call, for what is read again under `.lock`: there the rest is judged.
+pub(crate) fn peek(store: &StoreDir) -> Option<GenerationName> {
+    match sys::entry(&store.current()) {
+        Ok(Entry::Link(target)) => target.to_str().and_then(GenerationName::parse),
+        _ => None,
+    }
+}
 
 /// Reads the commit record: two calls of `readlink`.
 ///

@@ -7,7 +7,7 @@ use crate::{
     store_dir::StoreDir,
     sys::{self, Entry},
 };
-use minisnap_core::{MiniSnapError, Result};
+use minisnap_core::{MiniSnapError, Result, events};
 use std::path::Path;
 
 /// The error of a commit of `name` over `previous` whose outcome isn't known.
@@ -39,8 +39,7 @@ pub(crate) fn swap(
     stage.check_still_there()?;
     lock.check_still_the_stores()?;
     let (next, current, snapshots) = (stage.store().next(), stage.store().current(), stage.store().snapshots());
-    sys::remove(&next)?;
-    stage.store().link(Path::new(name.as_str()), &next)?;
+    stage.store().link_anew(Path::new(name.as_str()), &next)?;
     // Opened before, so that nothing but the sync itself can fail after the rename.
     let folder = sys::open_folder(&snapshots)?;
     stage.keep();
@@ -54,7 +53,15 @@ pub(crate) fn swap(
         stage.discard();
         return Err(error);
     }
-    sys::sync(&folder, &snapshots).map_err(unknown)
+    let synced = sys::sync(&folder, &snapshots);
+    note(stage.store(), name);
+    synced.map_err(unknown)
+}
+
+/// Notes what was committed last. Not synced: if it is lost, and somebody moves the record back by hand, what was committed later can't be
+/// told from garbage.
+pub(crate) fn note(store: &StoreDir, name: &GenerationName) {
+    events::best_effort("note the last commit", store.replace_link(name.as_str(), &store.last_commit()));
 }
 
 /// Makes the commit record durable as it is. It is placed anew: if the sync of the old one failed, a

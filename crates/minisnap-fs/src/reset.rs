@@ -18,7 +18,7 @@ use crate::{
     history::History,
     layout::{FORMAT_VERSION, GenerationName, MARK, PARENT},
     lock::StoreLock,
-    settle,
+    replace_record, settle,
     store_dir::{StoreDir, aside, move_aside},
     sys,
 };
@@ -55,6 +55,7 @@ pub(crate) fn reset(store: &StoreDir, generation: &Generation, caller: &CallerWa
     lock.check_still_the_stores()?;
     make_way(store, &name)?;
     garbage::renew(store, &lock, &history)?;
+    replace_record::note(store, &name);
     // 5.
     events::best_effort("put the links back", settle::settle(store, &lock));
     let cleaned = garbage::clean(store, &lock, &history, RecordSync::Done);

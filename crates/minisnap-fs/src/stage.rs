@@ -10,7 +10,7 @@ use crate::{
     sys,
 };
 use minisnap_core::{
-    Digester, MiniSnapError, Result, events,
+    Digester, Generation, MiniSnapError, Result, events,
     format::{CHUNK, SEQ_NAME, seq_text},
 };
 use std::{
@@ -160,6 +160,11 @@ impl Stage {
         sys::sync_folder(&self.store.snapshots())
     }
 
+    /// The generation that it becomes.
+    pub(crate) fn describe(&self, name: &GenerationName) -> Result<Generation> {
+        generation::describe(name, &sys::metadata_of(self.json.file(), self.json.path())?, self.json.path())
+    }
+
     /// Makes sure, at the last moment, that it wasn't removed: then the commit record would point to nothing.
     ///
     /// # Errors
@@ -198,7 +203,12 @@ impl Stage {
 impl Drop for Stage {
     fn drop(&mut self) {
         if !self.kept && self.json.is_owned() {
-            events::best_effort("remove a stage", generation::remove(&self.path));
+            let removed = generation::remove(&self.path);
+            if removed.is_err() {
+                // What is left is garbage.
+                self.store.cache.clear();
+            }
+            events::best_effort("remove a stage", removed);
         }
     }
 }

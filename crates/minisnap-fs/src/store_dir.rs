@@ -1,8 +1,11 @@
 //! A store's folder: the paths in it, what each operation has to know of it, and how something is made in it.
 
 use crate::{
+    cache::Cache,
     found_corrupt::FoundCorrupt,
-    layout::{CURRENT, FORMAT, GenerationName, LOCK, NEXT, NEXT_PUBLIC, SETTLING, SNAPSHOTS, new_path_aside},
+    layout::{
+        CURRENT, FORMAT, GenerationName, LAST_COMMIT, LOCK, NEXT, NEXT_PUBLIC, SETTLING, SNAPSHOTS, new_path_aside,
+    },
     sys::{self, Owner},
 };
 use minisnap_core::{
@@ -11,6 +14,7 @@ use minisnap_core::{
 };
 use std::{
     fs::File,
+    io,
     path::{Path, PathBuf},
     sync::OnceLock,
     time::Duration,
@@ -23,6 +27,7 @@ pub(crate) struct StoreDir {
     /// How long to wait for the lock.
     pub(crate) busy_timeout: Duration,
     pub(crate) found_corrupt: FoundCorrupt,
+    pub(crate) cache: Cache,
     /// See [`owner`](Self::owner).
     owner: OnceLock<Option<Owner>>,
 }
@@ -30,8 +35,8 @@ pub(crate) struct StoreDir {
 /// For another operation, which looks anew whose the store is.
 impl Clone for StoreDir {
     fn clone(&self) -> Self {
-        let (path, found_corrupt) = (self.path.clone(), self.found_corrupt.clone());
-        Self { path, busy_timeout: self.busy_timeout, found_corrupt, owner: OnceLock::new() }
+        let (path, found_corrupt, cache) = (self.path.clone(), self.found_corrupt.clone(), self.cache.clone());
+        Self { path, busy_timeout: self.busy_timeout, found_corrupt, cache, owner: OnceLock::new() }
     }
 }
 
@@ -48,7 +53,8 @@ pub(crate) struct PublicName {
 impl StoreDir {
     /// `path` should be absolute, so that it stays the same folder when the program changes its working directory.
     pub(crate) fn new(path: PathBuf, busy_timeout: Duration) -> Self {
-        Self { path, busy_timeout, found_corrupt: FoundCorrupt::default(), owner: OnceLock::new() }
+        let (found_corrupt, cache) = (FoundCorrupt::default(), Cache::default());
+        Self { path, busy_timeout, found_corrupt, cache, owner: OnceLock::new() }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -70,6 +76,10 @@ impl StoreDir {
 
     pub(crate) fn current(&self) -> PathBuf {
         self.snapshots().join(CURRENT)
+    }
+
+    pub(crate) fn last_commit(&self) -> PathBuf {
+        self.snapshots().join(LAST_COMMIT)
     }
 
     pub(crate) fn format(&self) -> PathBuf {
@@ -190,9 +200,19 @@ impl StoreDir {
     /// Places a link in one step over whatever stands at `path`, which is below `snapshots`.
     pub(crate) fn replace_link(&self, target: &str, path: &Path) -> Result<()> {
         let next = self.next();
-        sys::remove(&next)?;
-        self.link(Path::new(target), &next)?;
+        self.link_anew(Path::new(target), &next)?;
         sys::rename(&next, path)
+    }
+
+    /// Makes a link where a killed writer may have left one.
+    pub(crate) fn link_anew(&self, target: &Path, path: &Path) -> Result<()> {
+        match self.link(target, path) {
+            Err(error) if sys::kind(&error) == Some(io::ErrorKind::AlreadyExists) => {
+                sys::remove(path)?;
+                self.link(target, path)
+            }
+            linked => linked,
+        }
     }
 
     fn give(&self, file: &File, path: &Path) -> Result<()> {

@@ -22,7 +22,7 @@ impl StoreUnderTest for Folder {
 
     async fn garbage(&self) -> Vec<String> {
         let history = self.open().await.history().await.expect("a history");
-        let mut known = vec!["snapshot.json", "snapshot.seq", "snapshots", "current", "format", ".lock"];
+        let mut known = vec!["snapshot.json", "snapshot.seq", "snapshots", "current", "format", "last-commit", ".lock"];
         known.extend(history.iter().map(|generation| generation.name()));
         let mut found = Vec::new();
         for folder in ["state", "state/snapshots"] {

@@ -92,6 +92,33 @@ impl Identity {
     }
 }
 
+/// What changes when a name in a folder does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FolderState {
+    inode: u64,
+    links: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl FolderState {
+    /// That of the folder that a path leads to; `None` if there is none.
+    pub(crate) fn of(path: &Path) -> Result<Option<Self>> {
+        Ok(metadata_behind(path)?.map(|found| Self {
+            inode: found.ino(),
+            links: found.nlink(),
+            modified: (found.mtime(), found.mtime_nsec()),
+            changed: (found.ctime(), found.ctime_nsec()),
+        }))
+    }
+
+    /// How many folders are in it, if its link count tells: `..` of each is a link to it.
+    pub(crate) fn folders(&self) -> Option<usize> {
+        let without_own_name_and_dot = self.links.checked_sub(2)?;
+        without_own_name_and_dot.try_into().ok()
+    }
+}
+
 /// The path without links and `..`.
 pub(crate) fn canonical(path: &Path) -> Result<PathBuf> {
     tell("resolve", path, || fs::canonicalize(path))
@@ -99,13 +126,23 @@ pub(crate) fn canonical(path: &Path) -> Result<PathBuf> {
 
 /// The names in a folder, those that are no text left out; none if there is no folder.
 pub(crate) fn names_in(folder: &Path) -> Result<Vec<String>> {
-    let Some(entries) = or_missing("list", folder, || fs::read_dir(folder))? else { return Ok(Vec::new()) };
     let mut names = Vec::new();
-    for entry in entries {
-        let name = tell("list", folder, || entry)?.file_name();
-        names.extend(name.into_string().ok());
-    }
+    list(folder, |name, _| names.push(name))?;
     Ok(names)
+}
+
+/// Calls `each` with every name in a folder and whether a folder is there; those that are no text are left out.
+pub(crate) fn list(folder: &Path, mut each: impl FnMut(String, bool)) -> Result<()> {
+    let Some(entries) = or_missing("list", folder, || fs::read_dir(folder))? else { return Ok(()) };
+    for entry in entries {
+        let entry = tell("list", folder, || entry)?;
+        // The listing tells the type, on nearly every file system without another call.
+        let is_folder = entry.file_type().is_ok_and(|found| found.is_dir());
+        if let Ok(name) = entry.file_name().into_string() {
+            each(name, is_folder);
+        }
+    }
+    Ok(())
 }
 
 /// Opens a file to read, never following a link nor waiting for a named pipe; `None` if there is no regular file.

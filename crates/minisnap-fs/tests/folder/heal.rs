@@ -106,6 +106,7 @@ async fn commit_counts_intact_ones_only_when_an_older_is_corrupt() {
     let folder = Folder::with_snapshots(&[1, 2, 3]).await;
     let path = file(&folder, 2, "snapshot.json").await;
     fs::write(&path, "").unwrap();
+    let folder = reopened(folder);
     assert_eq!(committed(&folder, 4).await, [4, 3, 2, 1]);
     assert_eq!(committed(&folder, 5).await, [5, 4, 3], "it is the oldest, and not counted");
     assert_moved_aside(&folder, &path, Some("")).await;
@@ -113,7 +114,19 @@ async fn commit_counts_intact_ones_only_when_an_older_is_corrupt() {
     let folder = Folder::with_snapshots(&[1, 2]).await;
     let path = file(&folder, 1, "snapshot.json").await;
     fs::write(&path, "").unwrap();
+    let folder = reopened(folder);
     assert_eq!(committed(&folder, 3).await, [3, 2]);
+    assert_moved_aside(&folder, &path, Some("")).await;
+}
+
+/// A handle looks at a generation once, and again when it would expire: it isn't deleted then.
+#[tokio::test]
+async fn corrupt_one_is_moved_aside_when_it_would_expire() {
+    let folder = Folder::with_snapshots(&[1, 2, 3]).await;
+    let path = file(&folder, 2, "snapshot.json").await;
+    fs::write(&path, "").unwrap();
+    assert_eq!(committed(&folder, 4).await, [4, 3, 2]);
+    assert_eq!(committed(&folder, 5).await, [5, 4, 3]);
     assert_moved_aside(&folder, &path, Some("")).await;
 }
 
@@ -172,8 +185,10 @@ async fn corrupt_one_is_moved_aside_by_the_next_writer() {
     let name = path.parent().unwrap();
     std::os::unix::fs::symlink("snapshot.json", name.join("corrupt")).unwrap();
     let second = file(&folder, 2, "").await;
-    fs::remove_file(folder.path("snapshots/current")).unwrap();
-    std::os::unix::fs::symlink(second.file_name().unwrap(), folder.path("snapshots/current")).unwrap();
+    for record in ["snapshots/current", "snapshots/last-commit"] {
+        fs::remove_file(folder.path(record)).unwrap();
+        std::os::unix::fs::symlink(second.file_name().unwrap(), folder.path(record)).unwrap();
+    }
     let folder = reopened(folder);
     drop(folder.backend.stage(4).await.unwrap());
     assert_moved_aside(&folder, &path, Some("[")).await;

@@ -13,6 +13,7 @@ mod modes;
 mod next_link;
 mod other_disk;
 mod plain;
+mod remembered;
 mod reset;
 mod shape;
 mod stated_format;
@@ -116,7 +117,7 @@ impl Folder {
         let names = fs::read_dir(self.path("snapshots")).expect("the folder");
         let names = names.map(|entry| entry.expect("an entry").file_name().into_string().expect("text"));
         names
-            .filter(|name| !["current", "format", ".lock"].contains(&name.as_str()))
+            .filter(|name| !["current", "format", "last-commit", ".lock"].contains(&name.as_str()))
             .filter(|name| history.iter().all(|generation| generation.name() != name))
             .collect()
     }

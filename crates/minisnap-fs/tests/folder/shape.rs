@@ -174,7 +174,7 @@ async fn what_expired_is_gone_when_a_commit_answers() {
         folder.publish_keeping(seq, 2, Precondition::Always).await.unwrap();
         // At once, without asking the store: that would take its time.
         let names = fs::read_dir(folder.path("snapshots")).unwrap().count();
-        assert_eq!(names, if seq == 1 { 4 } else { 5 }, "after {seq}");
+        assert_eq!(names, if seq == 1 { 5 } else { 6 }, "after {seq}");
     }
 }
 

@@ -302,7 +302,7 @@ fn is_ours(path: &Path, dir: &Path) -> bool {
     let names: Vec<_> = within.iter().map(|name| name.to_str().unwrap_or_default()).collect();
     match names[..] {
         ["snapshot.json" | "snapshot.seq"] => true,
-        [".snapshot.next"] | ["snapshots", "current" | "format" | ".next" | ".settling"] => true,
+        [".snapshot.next"] | ["snapshots", "current" | "format" | "last-commit" | ".next" | ".settling"] => true,
         ["snapshots", name] => is_generation_or_stage(name),
         ["snapshots", name, "snapshot.json" | "snapshot.seq" | "parent" | "retained"] => is_generation_or_stage(name),
         _ => false,

@@ -1,0 +1,95 @@
+//! The retained generations as a writer needs them: the history, and a look at each. The handle remembers them.
+//!
+//! 1. To follow the history and look at each generation takes calls for each of them; to find garbage, `snapshots` is listed. After a
+//!    collection and after a commit a writer knows all that. It remembers it, with the state of `snapshots`: its times and its link count.
+//! 2. What is remembered holds as long as three things are as they were, which are read each time: that state, the commit record, and how
+//!    many the current generation retains. So a generation that was moved away is noticed, and so is another writer.
+//! 3. Garbage may also appear without a change of the folder: the stage of a writer that is killed. So the folder is listed
+//!    again, unless its link count proves that it holds no folders but the known ones. On ext4 and XFS that counts the folders in a folder;
+//!    on Btrfs it doesn't, and each create lists the folder.
+//! 4. If anything changed, the history is followed anew. Looks at generations are kept: writers never change those. A commit looks at
+//!    the newest again (`healing.rs`).
+
+use crate::{
+    cache::{Retained, Seen},
+    generation,
+    history::{self, History},
+    layout::GenerationName,
+    store_dir::StoreDir,
+    sys::{self, FolderState},
+};
+use minisnap_core::{Digest, Generation, Result, format::SEQ_NAME};
+use std::{collections::HashMap, path::Path, sync::Arc};
+
+/// The retained generations, each looked at.
+#[derive(Debug)]
+pub(crate) struct Inventory {
+    pub(crate) history: History,
+    pub(crate) retained: Vec<Arc<Retained>>,
+    /// How many folders there are besides, none of them garbage. `None` if that isn't known.
+    pub(crate) others: Option<usize>,
+    /// There certainly is no garbage.
+    pub(crate) is_tidy: bool,
+}
+
+impl Inventory {
+    /// The inventory where the commit record says that `current` is: as it is remembered, if that holds, and else as it is found.
+    pub(crate) fn load(store: &StoreDir, current: Option<&GenerationName>) -> Result<Self> {
+        let seen = store.cache.get();
+        if let (Some(seen), Some(current)) = (&seen, current)
+            && seen.retained.first().is_some_and(|newest| newest.name == *current)
+            && FolderState::of(&store.snapshots())? == Some(seen.state)
+            && history::retained_in(&store.generation(current))? == seen.retained.len()
+        {
+            let history = History::whole(seen.retained.iter().map(|retained| retained.name.clone()).collect());
+            let (retained, others) = (seen.retained.clone(), seen.others);
+            return Ok(Self { history, retained, others, is_tidy: seen.is_proven });
+        }
+        let history = History::from(store, current)?;
+        let known = seen.iter().flat_map(|seen| &seen.retained).map(|retained| (&retained.name, retained));
+        let known: HashMap<_, _> = known.collect();
+        let look_unless_known = |name| match known.get(name) {
+            Some(known) => Ok(Arc::clone(known)),
+            None => look(store, name).map(Arc::new),
+        };
+        let retained = history.retained.iter().map(look_unless_known).collect::<Result<_>>()?;
+        Ok(Self { history, retained, others: None, is_tidy: false })
+    }
+
+    /// Remembers it, as of now. `stages` of this writer are there.
+    pub(crate) fn remember(&self, store: &StoreDir, stages: usize) -> Result<()> {
+        let Some(state) = FolderState::of(&store.snapshots())?.filter(|_| self.history.is_whole()) else {
+            store.cache.clear();
+            return Ok(());
+        };
+        let folders = self.others.map(|others| self.retained.len() + others + stages);
+        let is_proven = folders.is_some() && state.folders() == folders;
+        store.cache.set(Seen { retained: self.retained.clone(), others: self.others, state, is_proven });
+        Ok(())
+    }
+}
+
+/// Looks at a generation, without reading its JSON.
+pub(crate) fn look(store: &StoreDir, name: &GenerationName) -> Result<Retained> {
+    let (name, generation) = (name.clone(), name.to_generation());
+    let Some(folder) = store.folder_of(&name)? else {
+        return Ok(Retained { name, generation, is_corrupt: false, is_there: false });
+    };
+    let generation = history::describe_in(&folder, &name)?;
+    let is_corrupt = is_visibly_corrupt(&folder, &name, &generation);
+    Ok(Retained { name, generation, is_corrupt, is_there: true })
+}
+
+/// Whether it shows without reading the JSON. What can't be looked at isn't called corrupt.
+fn is_visibly_corrupt(folder: &Path, name: &GenerationName, generation: &Generation) -> bool {
+    let is_empty = |size| size == 0 && name.digest != Digest::of(b"");
+    if generation.size().is_none_or(is_empty) {
+        return true;
+    }
+    let path = folder.join(SEQ_NAME);
+    match sys::open(&path) {
+        Ok(Some(file)) => generation::check_seq(&file, &path, name).is_ok_and(|found| found.is_some()),
+        Ok(None) => true,
+        Err(_) => false,
+    }
+}
