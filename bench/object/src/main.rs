@@ -72,7 +72,7 @@ async fn all_small() -> Result<Vec<Figure>> {
     for (milliseconds, repeat) in LATENCIES {
         let server = S3Server::start_with_latency(Conditions::Atomic, Duration::from_millis(milliseconds));
         let circumstance = format!("{milliseconds} ms of latency");
-        let case = Case { workload: Registry::NAME.into(), bytes: SMALL, circumstance };
+        let case = Case { disk: String::new(), workload: Registry::NAME.into(), bytes: SMALL, circumstance };
         let times = in_turns(&server, server.endpoint(), &state, repeat, &case).await?;
         for (side, name) in [0, 1].into_iter().zip(SIDES) {
             figures.extend(times[side].figures(&case, name));
@@ -96,7 +96,7 @@ async fn one_large<S: Workload>(rate: u64, rounds: usize) -> Result<Vec<Figure>>
     let server = S3Server::start_with_latency(Conditions::Atomic, LATENCY_OF_LARGE);
     let limit = Limit::start(server.endpoint(), rate << 20)?;
     let circumstance = format!("{} ms of latency, {rate} MiB/s a connection", LATENCY_OF_LARGE.as_millis());
-    let case = Case { workload: S::NAME.into(), bytes: LARGE, circumstance };
+    let case = Case { disk: String::new(), workload: S::NAME.into(), bytes: LARGE, circumstance };
     let times = in_turns(&server, limit.endpoint(), &state, rounds, &case).await?;
     Ok(times.iter().zip(SIDES).flat_map(|(times, name)| times.figures(&case, name)).collect())
 }

@@ -20,6 +20,9 @@ pub struct Figure {
 /// What has a table of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Case {
+    /// The disk's name: `ext4, 2 ms a flush`. Empty where no disk is a part of it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub disk: String,
     pub workload: String,
     /// Of its JSON, about.
     pub bytes: usize,

@@ -66,9 +66,9 @@ mod tests {
     use super::*;
     use crate::figure::{Case, Unit};
 
-    fn figure(contender: &str, value: f64) -> Figure {
+    fn figure(disk: &str, contender: &str, value: f64) -> Figure {
         Figure {
-            case: Case { workload: "registry".into(), bytes: 1024, circumstance: String::new() },
+            case: Case { disk: disk.into(), workload: "registry".into(), bytes: 1024, circumstance: String::new() },
             contender: contender.into(),
             operation: "create".into(),
             unit: Unit::Seconds,
@@ -80,8 +80,18 @@ mod tests {
     #[test]
     fn what_is_measured_again_takes_the_place_of_what_was_and_the_rest_stays() {
         let mut results = Results::default();
-        results.merge([figure("a", 1.0), figure("b", 2.0)]);
-        results.merge([figure("a", 3.0), figure("c", 4.0)]);
-        assert_eq!(results.figures, [figure("b", 2.0), figure("a", 3.0), figure("c", 4.0)]);
+        results.merge([figure("xfs", "a", 1.0), figure("xfs", "b", 2.0), figure("ext4", "a", 5.0)]);
+        results.merge([figure("xfs", "a", 3.0), figure("xfs", "c", 4.0)]);
+        let expected =
+            [figure("xfs", "b", 2.0), figure("ext4", "a", 5.0), figure("xfs", "a", 3.0), figure("xfs", "c", 4.0)];
+        assert_eq!(results.figures, expected);
+    }
+
+    #[test]
+    fn figures_without_a_disk_are_read_and_stay_without_one() {
+        // As they were written before there were several disks.
+        let old = r#"{"workload":"text","bytes":1024,"circumstance":""}"#;
+        let case: Case = serde_json::from_str(old).expect("a case");
+        assert_eq!((case.disk.as_str(), serde_json::to_string(&case).expect("JSON").as_str()), ("", old));
     }
 }

@@ -5,15 +5,17 @@ use crate::{
     sizes,
 };
 
-/// All of them: in the order in which circumstances and workloads are found, and of growing sizes.
+/// All of them: in the order in which disks, circumstances and workloads are found, and of growing sizes.
 #[must_use]
 pub fn all(figures: &[Figure]) -> String {
     let mut cases = distinct(figures.iter().map(|figure| &figure.case));
     let found = cases.clone();
+    let first = |is_like: &dyn Fn(&Case) -> bool| found.iter().position(|other| is_like(other));
     cases.sort_by_key(|case| {
-        let circumstance = found.iter().position(|other| other.circumstance == case.circumstance);
-        let workload = found.iter().position(|other| other.workload == case.workload);
-        (circumstance, workload, case.bytes)
+        let disk = first(&|other| other.disk == case.disk);
+        let circumstance = first(&|other| other.circumstance == case.circumstance);
+        let workload = first(&|other| other.workload == case.workload);
+        (disk, circumstance, workload, case.bytes)
     });
     cases.into_iter().map(|case| one(figures, case)).collect()
 }
@@ -56,18 +58,18 @@ pub fn one(figures: &[Figure], case: &Case) -> String {
 }
 
 fn title(case: &Case) -> String {
-    let Case { workload, bytes, circumstance } = case;
-    match circumstance.as_str() {
-        "" => format!("{workload}, {}", sizes::name(*bytes)),
-        special => format!("{workload}, {}, {special}", sizes::name(*bytes)),
-    }
+    let Case { disk, workload, bytes, circumstance } = case;
+    let disk = if disk.is_empty() { String::new() } else { format!("{disk}: ") };
+    let special = if circumstance.is_empty() { String::new() } else { format!(", {circumstance}") };
+    format!("{disk}{workload}, {}{special}", sizes::name(*bytes))
 }
 
 fn has_ratio(unit: Unit) -> bool {
     matches!(unit, Unit::Seconds | Unit::PerSecond)
 }
 
-fn show(value: f64, unit: Unit) -> String {
+/// A value in the form that suits its unit.
+pub(crate) fn show(value: f64, unit: Unit) -> String {
     match unit {
         Unit::Seconds | Unit::Lateness => time(value),
         Unit::Bytes => format!("{:.1} MiB", value / f64::from(1 << 20)),
@@ -86,7 +88,8 @@ pub fn time(seconds: f64) -> String {
     }
 }
 
-fn distinct<T: PartialEq>(items: impl Iterator<Item = T>) -> Vec<T> {
+/// Each of them once, in the order in which they are found.
+pub(crate) fn distinct<T: PartialEq>(items: impl Iterator<Item = T>) -> Vec<T> {
     let mut distinct = Vec::new();
     for item in items {
         if !distinct.contains(&item) {
@@ -102,7 +105,8 @@ mod tests {
 
     #[test]
     fn a_table_has_ratios_to_the_first_and_says_why_something_is_missing() {
-        let case = Case { workload: "text".into(), bytes: 2 << 20, circumstance: "8 writers".into() };
+        let case =
+            Case { disk: "xfs".into(), workload: "text".into(), bytes: 2 << 20, circumstance: "8 writers".into() };
         let figure = |contender: &str, values: &[f64], note: Option<&str>| Figure {
             case: case.clone(),
             contender: contender.into(),
@@ -113,7 +117,7 @@ mod tests {
         };
         let figures =
             [figure("a", &[0.002, 9.0, 0.001], None), figure("b", &[0.001], None), figure("c", &[], Some("can't"))];
-        let expected = "\n| text, 2MiB, 8 writers | create | ratio |\n|---|---:|---:|\n\
+        let expected = "\n| xfs: text, 2MiB, 8 writers | create | ratio |\n|---|---:|---:|\n\
                         | a | 2.00 ms | 1.00 |\n| b | 1.00 ms | 0.50 |\n| c | can't |  |\n";
         assert_eq!(all(&figures), expected);
     }

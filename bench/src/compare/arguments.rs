@@ -2,28 +2,37 @@
 
 use crate::job::Job;
 use shared::{
-    Result, sizes,
+    Result,
+    disk::DiskOptions,
+    figure::Figure,
+    sizes,
     workload::{Floats, Registry, Text, Workload},
 };
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
 
 pub const WORKLOADS: [&str; 3] = [Registry::NAME, Floats::NAME, Text::NAME];
 
-const USAGE: &str = "\
+fn usage() -> String {
+    format!(
+        "\
 usage: compare [JOB | WORKLOAD | SIZE]... [OPTION]...
 
-JOB       alone, writers, reader, history
+JOB       alone, writers, reader, history, loaded
 WORKLOAD  registry, floats, text
 SIZE      1KiB, 64KiB, 1MiB, 64MiB, 512MiB, or another
-All that docs/performance.md shows, unless some are named.
+All that docs/performance.md shows of one disk, unless some are named.
 
+{}
 --json FILE       add the figures to those in FILE, in the place of older ones of the same cells
---from FILE       don't measure: print, and draw, what is in FILE
---plots FOLDER    draw what was measured, with --json all that is in FILE, as FOLDER/performance-*.svg
---slow-fsync MS   with each fsync slower by so many milliseconds (Linux); 1KiB alone unless sizes are named
+--from FILE       don't measure: print, and draw, what is in FILE; with names, only of them
+--summary         with --from: a table over all disks for each operation, workload and size
+--plots FOLDER    draw what was measured, with --json all that is in FILE, as FOLDER/performance-*.svg, of the disk that
+                  --disk names, or else of the first
 
-MINISNAP_BENCH_ROUNDS   how many rounds, in place of the number that suits a size
-MINISNAP_BENCH_FOLDER   on which disk, in place of that of the temporary folder";
+MINISNAP_BENCH_ROUNDS   how many rounds, in place of the number that suits a size",
+        DiskOptions::USAGE
+    )
+}
 
 #[derive(Debug, Default)]
 pub struct Arguments {
@@ -33,7 +42,8 @@ pub struct Arguments {
     pub json: Option<PathBuf>,
     pub from: Option<PathBuf>,
     pub plots: Option<PathBuf>,
-    pub slow_fsync: Option<Duration>,
+    pub summary: bool,
+    pub disk: DiskOptions,
 }
 
 impl Arguments {
@@ -41,16 +51,29 @@ impl Arguments {
         let mut parsed = Self::default();
         let mut rest = arguments.iter().copied();
         while let Some(argument) = rest.next() {
-            let mut value = || rest.next().ok_or_else(|| format!("{argument} needs a value\n\n{USAGE}"));
+            let mut value = || rest.next().ok_or_else(|| format!("{argument} needs a value\n\n{}", usage()));
             match argument {
                 "--json" => parsed.json = Some(value()?.into()),
                 "--from" => parsed.from = Some(value()?.into()),
                 "--plots" => parsed.plots = Some(value()?.into()),
-                "--slow-fsync" => parsed.slow_fsync = Some(Duration::from_millis(value()?.parse()?)),
+                "--summary" => parsed.summary = true,
+                option if parsed.disk.take(option, || Ok(value()?.into()))? => {}
                 other => parsed.name(other)?,
             }
         }
+        if parsed.summary && parsed.from.is_none() {
+            return Err(format!("--summary is of what was measured before: it needs --from\n\n{}", usage()).into());
+        }
         Ok(parsed)
+    }
+
+    /// Whether a stored figure is of what is named; if nothing is, it is.
+    pub fn are_about(&self, figure: &Figure) -> bool {
+        let case = &figure.case;
+        let is_of_job = |job: &Job| job.circumstance() == case.circumstance;
+        (self.jobs.is_empty() || self.jobs.iter().any(is_of_job))
+            && (self.workloads.is_empty() || self.workloads.contains(&&*case.workload))
+            && (self.sizes.is_empty() || self.sizes.contains(&case.bytes))
     }
 
     fn name(&mut self, name: &str) -> Result<()> {
@@ -59,7 +82,7 @@ impl Arguments {
         } else if let Some(job) = Job::ALL.into_iter().find(|job| job.name() == name) {
             self.jobs.push(job);
         } else {
-            self.sizes.push(sizes::parse(name).map_err(|_| format!("unknown: {name:?}\n\n{USAGE}"))?);
+            self.sizes.push(sizes::parse(name).map_err(|_| format!("unknown: {name:?}\n\n{}", usage()))?);
         }
         Ok(())
     }

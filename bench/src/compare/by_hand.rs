@@ -5,11 +5,16 @@ use minisnap::{ErrorContext, Operation};
 use serde::Serialize;
 use std::{
     fs::{self, File},
-    io::{self, Write},
+    io::{self, ErrorKind, Write},
     os::unix::fs::symlink,
     path::Path,
-    thread,
 };
+
+/// What is in a generation's folder.
+const JSON: &str = "snapshot.json";
+const SEQ: &str = "snapshot.seq";
+const PARENT: &str = "parent";
+const RETAINED: &str = "retained";
 
 /// The bare calls for one file: encode, write, sync, rename, sync the folder. No pair, no seal, no history.
 pub fn replace_file(path: &Path, state: &impl Serialize) -> Result<()> {
@@ -20,37 +25,72 @@ pub fn replace_file(path: &Path, state: &impl Serialize) -> Result<()> {
     Ok(())
 }
 
-/// The calls of minisnap's own protocol: a stage, two files and two links, a rename, a round of syncs, the swap, a sync, and
-/// the one before the last removed.
+/// The calls of minisnap's own protocol, one after the other, with the expiry of the one before the last:
+///
+/// 1. Stage a folder with both files and two links.
+/// 2. Rename it to its final name.
+/// 3. Sync the files, the folder, and the folder that it is in.
+/// 4. Commit: replace the link `current`, and sync its folder.
+/// 5. Remove the generation that has expired.
 pub fn commit(folder: &Path, state: &impl Serialize, seq: u64) -> Result<()> {
     let snapshots = folder.join("snapshots");
     let current = snapshots.join("current");
     let before = fs::read_link(&current).ok();
+    // 1.
     let stage = snapshots.join("stage");
     fs::create_dir(&stage)?;
-    let json = write_json(&stage.join("snapshot.json"), state)?;
-    let mut seq_file = File::create(stage.join("snapshot.seq"))?;
+    let json = write_json(&stage.join(JSON), state)?;
+    let mut seq_file = File::create(stage.join(SEQ))?;
     writeln!(seq_file, "{seq}")?;
     if let Some(before) = &before {
-        symlink(Path::new("..").join(before), stage.join("parent"))?;
+        symlink(Path::new("..").join(before), stage.join(PARENT))?;
     }
-    symlink("2", stage.join("retained"))?;
+    symlink("2", stage.join(RETAINED))?;
+    // 2.
     let name = format!("{seq:020}-0000000000000000-0000000000000000");
     let generation = snapshots.join(&name);
     fs::rename(&stage, &generation)?;
-    thread::scope(|scope| {
-        let others =
-            [scope.spawn(|| seq_file.sync_all()), scope.spawn(|| sync(&generation)), scope.spawn(|| sync(&snapshots))];
-        json.sync_all()?;
-        others.into_iter().try_for_each(|other| other.join().unwrap_or_else(|_| unreachable!("it doesn't panic")))
-    })?;
-    symlink(&name, snapshots.join("next"))?;
-    fs::rename(snapshots.join("next"), &current)?;
+    // 3.
+    json.sync_all()?;
+    seq_file.sync_all()?;
+    sync(&generation)?;
     sync(&snapshots)?;
-    if let Some(parent) = before.and_then(|before| fs::read_link(snapshots.join(before).join("parent")).ok()) {
-        fs::remove_dir_all(generation.join(parent))?;
+    // 4.
+    let next = snapshots.join("next");
+    symlink(&name, &next)?;
+    fs::rename(&next, &current)?;
+    sync(&snapshots)?;
+    // 5.
+    if let Some(parent) = before.and_then(|before| fs::read_link(snapshots.join(before).join(PARENT)).ok()) {
+        remove(&generation.join(parent))?;
     }
     Ok(())
+}
+
+/// Reads what was committed last. The path leads through `current`, and before its end is reached the generation may have
+/// expired: then there is a newer one.
+pub fn read(folder: &Path) -> io::Result<Vec<u8>> {
+    const ATTEMPTS: usize = 100;
+    let path = folder.join("snapshots/current").join(JSON);
+    for _ in 1..ATTEMPTS {
+        match fs::read(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            read => return read,
+        }
+    }
+    fs::read(&path)
+}
+
+/// Removes a generation without a listing of it: its files are known.
+fn remove(generation: &Path) -> io::Result<()> {
+    for name in [JSON, SEQ, PARENT, RETAINED] {
+        match fs::remove_file(generation.join(name)) {
+            // The first one has no parent.
+            Err(error) if name == PARENT && error.kind() == ErrorKind::NotFound => {}
+            removed => removed?,
+        }
+    }
+    fs::remove_dir(generation)
 }
 
 /// With the fastest way to write pretty JSON that there is here: minisnap's own.

@@ -2,7 +2,7 @@
 
 use crate::{Result, by_hand};
 use minisnap::SnapStore;
-use shared::workload::Workload;
+use shared::{summary::MULTI_THREAD, workload::Workload};
 use std::{
     fs,
     io::BufWriter,
@@ -10,18 +10,28 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use tokio::runtime::Runtime;
+use tokio::runtime::{Builder, Runtime, RuntimeFlavor};
 
-pub const NAMES: [&str; 8] =
-    ["minisnap", "minisnap-owned", "0.1.3", "atomic-write-file", "redb", "sqlite", "one file", "protocol"];
+pub const NAMES: [&str; 10] = [
+    "minisnap",
+    "minisnap, multi-thread",
+    "minisnap-owned",
+    "0.1.3",
+    "0.1.3, multi-thread",
+    "atomic-write-file",
+    "redb",
+    "sqlite",
+    "one file",
+    "protocol",
+];
 
 pub enum Contender {
     /// This.
-    Minisnap(Runtime, SnapStore),
+    Minisnap(Arc<Runtime>, SnapStore),
     /// This, with `create_owned`.
-    Owned(Runtime, SnapStore),
+    Owned(Arc<Runtime>, SnapStore),
     /// The published crate of the same name.
-    Old(Runtime, minisnap_013::SnapStore<minisnap_013::JsonCodec>),
+    Old(Arc<Runtime>, minisnap_013::SnapStore<minisnap_013::JsonCodec>),
     AtomicWriteFile(PathBuf),
     Redb(Arc<redb::Database>),
     /// A connection, and where the database is.
@@ -37,10 +47,15 @@ const TABLE: redb::TableDefinition<&str, &[u8]> = redb::TableDefinition::new("sn
 impl Contender {
     pub fn open(name: &str, folder: &Path) -> Result<Self> {
         let file = folder.join("snapshot.json");
+        // Like a program whose `main` is `#[tokio::main]`: it awaits there, on a thread that is none of the runtime's workers.
+        let (name, flavour) = match name.strip_suffix(MULTI_THREAD) {
+            Some(name) => (name, RuntimeFlavor::MultiThread),
+            None => (name, RuntimeFlavor::CurrentThread),
+        };
         Ok(match name {
-            "minisnap" => Self::Minisnap(runtime()?, SnapStore::new(folder)),
-            "minisnap-owned" => Self::Owned(runtime()?, SnapStore::new(folder)),
-            "0.1.3" => Self::Old(runtime()?, minisnap_013::SnapStore::new(folder, minisnap_013::JsonCodec)),
+            "minisnap" => Self::Minisnap(runtime(flavour)?, SnapStore::new(folder)),
+            "minisnap-owned" => Self::Owned(runtime(flavour)?, SnapStore::new(folder)),
+            "0.1.3" => Self::Old(runtime(flavour)?, minisnap_013::SnapStore::new(folder, minisnap_013::JsonCodec)),
             "atomic-write-file" => Self::AtomicWriteFile(file),
             "redb" => Self::Redb(Arc::new(redb::Database::create(folder.join("snapshot.redb"))?)),
             "sqlite" => sqlite(folder.join("snapshot.sqlite"))?,
@@ -67,9 +82,9 @@ impl Contender {
     /// The same store, for another thread that writes to it.
     pub fn writer(&self) -> Result<Self> {
         Ok(match self {
-            Self::Minisnap(_, store) => Self::Minisnap(runtime()?, store.clone()),
-            Self::Owned(_, store) => Self::Owned(runtime()?, store.clone()),
-            Self::Old(_, store) => Self::Old(runtime()?, store.clone()),
+            Self::Minisnap(runtime, store) => Self::Minisnap(another(runtime)?, store.clone()),
+            Self::Owned(runtime, store) => Self::Owned(another(runtime)?, store.clone()),
+            Self::Old(runtime, store) => Self::Old(another(runtime)?, store.clone()),
             Self::AtomicWriteFile(path) => Self::AtomicWriteFile(path.clone()),
             Self::Redb(database) => Self::Redb(Arc::clone(database)),
             Self::Sqlite(connection, path) => Self::Sqlite(Arc::clone(connection), path.clone()),
@@ -125,15 +140,24 @@ impl Contender {
                     connection.query_row("select json from snapshot where id = 1", (), |row| row.get(0))?;
                 serde_json::from_slice(&json)?
             }
-            Self::Protocol(folder) => {
-                serde_json::from_slice(&fs::read(folder.join("snapshots/current/snapshot.json"))?)?
-            }
+            Self::Protocol(folder) => serde_json::from_slice(&by_hand::read(folder)?)?,
         })
     }
 }
 
-fn runtime() -> Result<Runtime> {
-    Ok(tokio::runtime::Builder::new_current_thread().build()?)
+fn runtime(flavour: RuntimeFlavor) -> Result<Arc<Runtime>> {
+    Ok(Arc::new(match flavour {
+        RuntimeFlavor::MultiThread => Builder::new_multi_thread().build()?,
+        _ => Builder::new_current_thread().build()?,
+    }))
+}
+
+/// For another thread: the same one, if it has threads for many, or else one of its own.
+fn another(of: &Arc<Runtime>) -> Result<Arc<Runtime>> {
+    match of.handle().runtime_flavor() {
+        RuntimeFlavor::MultiThread => Ok(Arc::clone(of)),
+        other => runtime(other),
+    }
 }
 
 fn sqlite(path: PathBuf) -> Result<Contender> {

@@ -3,6 +3,7 @@
 mod alone;
 mod floor;
 mod history;
+mod loaded;
 mod reader;
 mod writers;
 
@@ -24,10 +25,12 @@ pub enum Job {
     Reader,
     /// Many generations are retained.
     History,
+    /// Creates while another process takes the processor.
+    Loaded,
 }
 
 impl Job {
-    pub const ALL: [Self; 4] = [Self::Alone, Self::Writers, Self::Reader, Self::History];
+    pub const ALL: [Self; 5] = [Self::Alone, Self::Writers, Self::Reader, Self::History, Self::Loaded];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -35,6 +38,7 @@ impl Job {
             Self::Writers => "writers",
             Self::Reader => "reader",
             Self::History => "history",
+            Self::Loaded => "loaded",
         }
     }
 
@@ -45,13 +49,14 @@ impl Job {
             Self::Writers => writers::CIRCUMSTANCE,
             Self::Reader => reader::CIRCUMSTANCE,
             Self::History => history::CIRCUMSTANCE,
+            Self::Loaded => loaded::CIRCUMSTANCE,
         }
     }
 
     /// The first of what it measures, where it is said if it can't be done.
     pub fn operation(self) -> &'static str {
         match self {
-            Self::Alone | Self::History => "create",
+            Self::Alone | Self::History | Self::Loaded => "create",
             Self::Writers => writers::CREATES,
             Self::Reader => "restore",
         }
@@ -65,11 +70,12 @@ impl Job {
     }
 
     /// Who can do it, or should be told that they can't. What they are compared with is first.
-    pub fn contenders(self) -> &'static [&'static str] {
+    pub fn contenders(self) -> Vec<&'static str> {
         match self {
-            Self::Alone => &floor::AND_ALL,
-            Self::Writers | Self::Reader => &contender::NAMES,
-            Self::History => &history::NAMES,
+            Self::Alone => [&contender::NAMES[..], &[floor::NAME]].concat(),
+            Self::Writers | Self::Reader => contender::NAMES.into(),
+            Self::History => history::NAMES.into(),
+            Self::Loaded => loaded::NAMES.into(),
         }
     }
 
@@ -80,6 +86,7 @@ impl Job {
             Self::Writers => writers::take::<S>(turn, folder),
             Self::Reader => reader::take::<S>(turn, folder),
             Self::History => history::take::<S>(turn, folder),
+            Self::Loaded => loaded::take::<S>(turn, folder),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Saving and restoring a state, beside what one would use instead: `docs/performance.md`.
 //!
 //! ```console
-//! $ cargo run --release --manifest-path bench/Cargo.toml --bin compare                # from the root: all of it
-//! $ cargo run --release --manifest-path bench/Cargo.toml --bin compare -- 1MiB registry
+//! $ cargo run --release --manifest-path bench/Cargo.toml --bin compare -- --folder DIR               # from the root: all of it
+//! $ cargo run --release --manifest-path bench/Cargo.toml --bin compare -- --folder DIR 1MiB registry
 //! ```
 //!
 //! 1. For each case, let each contender take a turn in a process of its own, and so on, in rounds: what disturbs the
@@ -16,75 +16,82 @@ mod arguments;
 mod by_hand;
 mod contender;
 mod job;
+mod load;
 mod memory;
 mod plan;
 mod plots;
-mod slow_fsync;
 mod turn;
 
 use arguments::Arguments;
 use plan::Plan;
 use shared::{
     Result,
+    disk::Disk,
     figure::{Case, Figure},
     progress,
     results::{self, Results},
-    table,
+    summary, table,
 };
-use std::{env, process::ExitCode, time::Duration};
+use std::{env, process::ExitCode};
 use turn::Turn;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    let done = match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+    shared::end(match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [turn::TURN, turn, folder] => turn::take_and_tell(turn, folder.as_ref()),
+        [load::SPIN, threads] => load::spin(threads),
         arguments => Arguments::parse(arguments).and_then(run),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
-    }
+    })
 }
 
 fn run(arguments: Arguments) -> Result<()> {
     if let Some(file) = &arguments.from {
-        let stored = Results::load(file)?.figures;
-        print!("{}", table::all(&stored));
-        return arguments.plots.map_or(Ok(()), |folder| plots::draw(&folder, &stored));
+        return show(&arguments, Results::load(file)?.figures);
     }
+    let plans = plan::of(&arguments);
+    let Arguments { json, plots, disk, .. } = arguments;
+    let disk = disk.find()?;
     let mut all = Vec::new();
-    for plan in plan::of(&arguments) {
+    for plan in plans {
         // 1.
-        let figures = measure(&plan, arguments.slow_fsync)?;
+        let figures = measure(&plan, &disk)?;
         // 2.
         print!("{}", table::all(&figures));
         // 3.
-        if let Some(file) = &arguments.json {
+        if let Some(file) = &json {
             results::add(file, figures.clone())?;
         }
         all.extend(figures);
     }
-    if let Some(folder) = arguments.plots {
-        let stored = arguments.json.map(|file| Results::load(&file)).transpose()?;
-        plots::draw(&folder, &stored.map_or(all, |stored| stored.figures))?;
+    if let Some(folder) = plots {
+        let stored = json.map(|file| Results::load(&file)).transpose()?;
+        plots::draw(&folder, &stored.map_or(all, |stored| stored.figures), Some(&disk.name))?;
     }
     Ok(())
 }
 
-fn measure(plan: &Plan, slow_fsync: Option<Duration>) -> Result<Vec<Figure>> {
-    let circumstance = match slow_fsync {
-        Some(delay) => format!("each fsync {} ms slower", delay.as_millis()),
-        None => plan.job.circumstance().into(),
+/// Prints, and draws, what was measured before.
+fn show(arguments: &Arguments, mut stored: Vec<Figure>) -> Result<()> {
+    stored.retain(|figure| arguments.are_about(figure));
+    print!("{}", if arguments.summary { summary::all(&stored) } else { table::all(&stored) });
+    let disk = arguments.disk.name();
+    arguments.plots.as_ref().map_or(Ok(()), |folder| plots::draw(folder, &stored, disk))
+}
+
+fn measure(plan: &Plan, disk: &Disk) -> Result<Vec<Figure>> {
+    let case = Case {
+        disk: disk.name.clone(),
+        workload: plan.workload.into(),
+        bytes: plan.bytes,
+        circumstance: plan.job.circumstance().into(),
     };
-    let case = Case { workload: plan.workload.into(), bytes: plan.bytes, circumstance };
+    let contenders = plan.contenders();
     let mut figures = Vec::new();
     for round in 1..=plan.rounds {
-        for contender in plan.job.contenders() {
+        for contender in &contenders {
             progress::show(&format!(
-                "{}, {}: round {round} of {}, {contender}",
+                "{}, {}, {}: round {round} of {}, {contender}",
+                disk.name,
                 plan.workload,
                 plan.size(),
                 plan.rounds
@@ -95,7 +102,7 @@ fn measure(plan: &Plan, slow_fsync: Option<Duration>) -> Result<Vec<Figure>> {
                 workload: plan.workload.into(),
                 bytes: plan.bytes,
             };
-            match turn.in_a_process(slow_fsync)? {
+            match turn.in_a_process(&disk.folder)? {
                 Ok(measured) => {
                     measured.into_iter().for_each(|measured| measured.add_to(&mut figures, &case, contender));
                 }
@@ -105,6 +112,6 @@ fn measure(plan: &Plan, slow_fsync: Option<Duration>) -> Result<Vec<Figure>> {
     }
     progress::clear();
     // In the order of the contenders, also if one of them failed at first.
-    figures.sort_by_key(|figure| plan.job.contenders().iter().position(|name| *name == figure.contender));
+    figures.sort_by_key(|figure| contenders.iter().position(|name| *name == figure.contender));
     Ok(figures)
 }

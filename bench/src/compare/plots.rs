@@ -6,6 +6,7 @@ use shared::{
     figure::Figure,
     plot::{self, Axis, BLACK, BLUE, GREEN, GREY, Line, ORANGE, PURPLE, Plot, RGBColor, SKY, VERMILION},
     sizes,
+    summary::MULTI_THREAD,
     workload::{Registry, Workload},
 };
 use std::{fs, path::Path};
@@ -19,11 +20,13 @@ const PLOTS: [(&str, &str, &str); 3] = [
 /// What takes less is drawn as this much, since there is no zero on the axis.
 const LEAST_BYTES: f64 = 65536.0;
 
-/// Draws what there is of it.
-pub fn draw(folder: &Path, figures: &[Figure]) -> Result<()> {
+/// Draws what there is of it on one disk, the first if none is named.
+pub fn draw(folder: &Path, figures: &[Figure], disk: Option<&str>) -> Result<()> {
     fs::create_dir_all(folder)?;
+    let first = figures.iter().find(|figure| is_drawn(figure)).map(|figure| &*figure.case.disk);
+    let disk = disk.or(first).unwrap_or_default();
     for (file, operation, description) in PLOTS {
-        let lines = lines(figures, operation);
+        let lines = lines(figures, disk, operation);
         if lines.is_empty() {
             eprintln!("{file} isn't drawn: nothing was measured of it");
             continue;
@@ -45,11 +48,17 @@ pub fn draw(folder: &Path, figures: &[Figure]) -> Result<()> {
     Ok(())
 }
 
-fn lines(figures: &[Figure], operation: &str) -> Vec<Line> {
-    let alone = |figure: &&Figure| {
-        figure.operation == operation && figure.case.workload == Registry::NAME && figure.case.circumstance.is_empty()
-    };
+fn is_drawn(figure: &Figure) -> bool {
+    figure.case.workload == Registry::NAME && figure.case.circumstance.is_empty()
+}
+
+fn lines(figures: &[Figure], disk: &str, operation: &str) -> Vec<Line> {
+    let alone = |figure: &&Figure| figure.operation == operation && figure.case.disk == disk && is_drawn(figure);
     let line = |name: &&str| {
+        // On the other kind of runtime a line would lie on this one.
+        if name.ends_with(MULTI_THREAD) {
+            return None;
+        }
         let of_it = figures.iter().filter(alone).filter(|figure| figure.contender == *name);
         let mut points: Vec<_> = of_it
             .filter_map(|figure| {

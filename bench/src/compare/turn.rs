@@ -1,6 +1,6 @@
 //! One contender's turn, in a process of its own, so that its memory is its own, too.
 
-use crate::{job::Job, slow_fsync};
+use crate::job::Job;
 use serde::{Deserialize, Serialize};
 use shared::{
     Result,
@@ -8,12 +8,7 @@ use shared::{
     progress,
     workload::{Floats, Registry, Text, Workload},
 };
-use std::{
-    env,
-    path::{Path, PathBuf},
-    process::Command,
-    time::Duration,
-};
+use std::{env, path::Path, process::Command};
 
 /// What a process is called with that is to take a turn.
 pub const TURN: &str = "--turn";
@@ -65,14 +60,10 @@ pub fn add_failure(figures: &mut Vec<Figure>, case: &Case, turn: &Turn, why: Str
 }
 
 impl Turn {
-    /// Lets a process take it; what is wrong with the contender is the inner error, in a line.
-    pub fn in_a_process(&self, slow_fsync: Option<Duration>) -> Result<Result<Vec<Measured>, String>> {
-        let parent = env::var_os("MINISNAP_BENCH_FOLDER").map_or_else(env::temp_dir, PathBuf::from);
+    /// Lets a process take it, in a new folder in `parent`; what is wrong with the contender is the inner error, in a line.
+    pub fn in_a_process(&self, parent: &Path) -> Result<Result<Vec<Measured>, String>> {
         let folder = tempfile::tempdir_in(parent)?;
         let mut command = Command::new(env::current_exe()?);
-        if let Some(delay) = slow_fsync {
-            slow_fsync::preload(&mut command, delay)?;
-        }
         let output = command.arg(TURN).arg(serde_json::to_string(self)?).arg(folder.path()).output()?;
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
@@ -88,7 +79,6 @@ impl Turn {
 /// Takes a turn in this process.
 pub fn take_and_tell(turn: &str, folder: &Path) -> Result<()> {
     let turn: Turn = serde_json::from_str(turn)?;
-    slow_fsync::check(folder)?;
     let measured = match &*turn.workload {
         Registry::NAME => turn.job.take::<Registry>(&turn, folder),
         Floats::NAME => turn.job.take::<Floats>(&turn, folder),

@@ -1,26 +1,28 @@
 //! How late other tasks are while a large state is created on the same runtime: `docs/performance.md`.
 //!
 //! ```console
-//! $ cargo run --release --manifest-path bench/Cargo.toml --bin ticker                            # from the root
-//! $ cargo run --release --manifest-path bench/Cargo.toml --bin ticker -- 64MiB --json FILE
+//! $ cargo run --release --manifest-path bench/Cargo.toml --bin ticker -- --folder DIR                  # from the root
+//! $ cargo run --release --manifest-path bench/Cargo.toml --bin ticker -- --folder DIR 64MiB --json FILE
 //! ```
 //!
 //! A runtime with two workers, and on it a task that wants to run each millisecond. Beside it, in turns: nothing;
 //! `create_owned`, which serializes on the blocking pool; and `create`, which serializes on a worker. Tokio's timers have a
 //! resolution of a millisecond, so the lateness with nothing beside it is what the others are to be compared with.
 //!
-//! `MINISNAP_BENCH_ROUNDS` says how often, `MINISNAP_BENCH_FOLDER` on which disk.
+//! `MINISNAP_BENCH_ROUNDS` says how often, and the options of `shared::disk` on which disk.
 
 use minisnap::SnapStore;
 use shared::{
     Result,
+    disk::{Disk, DiskOptions},
     figure::{Case, Figure, Unit, quantile},
     progress, results, sizes, table,
     workload::{Registry, Workload},
 };
 use std::{
     env,
-    path::{Path, PathBuf},
+    path::PathBuf,
+    process::ExitCode,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -45,23 +47,32 @@ enum Beside {
     Create,
 }
 
-fn main() -> Result<()> {
-    let (mut bytes, mut json) = (BYTES, None);
+fn main() -> ExitCode {
+    shared::end(run_as_told())
+}
+
+fn run_as_told() -> Result<()> {
+    let (mut bytes, mut json, mut disk) = (BYTES, None, DiskOptions::default());
     let mut arguments = env::args().skip(1);
     while let Some(argument) = arguments.next() {
+        let mut value = || arguments.next().ok_or_else(|| format!("{argument} needs a value\n\n{}", usage()).into());
         match argument.as_str() {
-            "--json" => json = Some(PathBuf::from(arguments.next().ok_or("--json needs a file")?)),
-            size => bytes = sizes::parse(size).map_err(|_| "usage: ticker [SIZE] [--json FILE]")?,
+            "--json" => json = Some(PathBuf::from(value()?)),
+            option if disk.take(option, value)? => {}
+            size => bytes = sizes::parse(size).map_err(|_| format!("unknown: {size:?}\n\n{}", usage()))?,
         }
     }
     let rounds = env::var("MINISNAP_BENCH_ROUNDS").map_or(Ok(ROUNDS), |rounds| rounds.parse())?;
-    let parent = env::var_os("MINISNAP_BENCH_FOLDER").map_or_else(env::temp_dir, PathBuf::from);
-    let figures = measure(bytes, rounds, &parent)?;
+    let figures = measure(bytes, rounds, disk.find()?)?;
     print!("{}", table::all(&figures));
     json.map_or(Ok(()), |file| results::add(&file, figures))
 }
 
-fn measure(bytes: usize, rounds: usize, parent: &Path) -> Result<Vec<Figure>> {
+fn usage() -> String {
+    format!("usage: ticker [SIZE] [--json FILE] [OPTION]...\n\n{}", DiskOptions::USAGE)
+}
+
+fn measure(bytes: usize, rounds: usize, disk: Disk) -> Result<Vec<Figure>> {
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_time().build()?;
     let state = Arc::new(Registry::of_size(bytes));
     let mut lateness = BESIDE.map(|_| Vec::new());
@@ -69,13 +80,18 @@ fn measure(bytes: usize, rounds: usize, parent: &Path) -> Result<Vec<Figure>> {
         for (beside, lateness) in BESIDE.into_iter().zip(&mut lateness) {
             progress::show(&format!("round {round} of {rounds}, {}", beside.name()));
             // A folder of its own: nothing of another round is retired in this one.
-            let folder = tempfile::tempdir_in(parent)?;
+            let folder = tempfile::tempdir_in(&disk.folder)?;
             let store = SnapStore::new(folder.path());
             lateness.extend(runtime.block_on(run(store, Arc::clone(&state), beside))?);
         }
     }
     progress::clear();
-    let case = Case { workload: Registry::NAME.into(), bytes, circumstance: "a ticker of 1 ms beside".into() };
+    let case = Case {
+        disk: disk.name,
+        workload: Registry::NAME.into(),
+        bytes,
+        circumstance: "a ticker of 1 ms beside".into(),
+    };
     Ok(BESIDE.into_iter().zip(lateness).flat_map(|(beside, lateness)| figures(&case, beside, lateness)).collect())
 }
 

@@ -68,12 +68,12 @@ fn tidy(store: &StoreDir, lock: &StoreLock, current: Option<&GenerationName>) ->
 
 /// The rest of step 2, and steps 3 to 7.
 pub(crate) fn commit(mut stage: Stage, options: &CommitOptions, caller: &CallerWatch) -> Result<Committed> {
-    let (store, retain) = (stage.store().clone(), options.retain());
+    let (store, retain) = (stage.store().for_next_step(), options.retain());
     // 2.
     let expected = record::peek(&store);
     let foreseen = Inventory::load(&store, expected.as_ref())?;
     let mut base = Base::over(&store, &foreseen, retain)?;
-    let modes = Modes::after(&store, expected.as_ref())?;
+    let modes = base.modes;
     stage.complete(base.parent.as_ref(), base.retained(), modes)?;
     // 3.
     let name = stage.move_to_new_name()?;

@@ -327,18 +327,19 @@ async fn a_reader_whose_calls_fail_says_so_and_never_that_there_is_nothing() {
 
 #[tokio::test]
 async fn after_an_unknown_outcome_the_record_is_placed_anew_before_anything_is_removed() {
-    let store = Store::ready_for(Deed::Next).await;
     // The last call but those of the clean-up: the sync after the record was replaced.
     let mut pass = 0;
-    loop {
+    let store = loop {
+        let store = Store::ready_for(Deed::Next).await;
         store.plan(pass, libc::EIO, true);
         let done = store.commit(9).await;
         let failed = store.unplan();
+        assert!(!failed.is_empty(), "no sync of the record");
         if matches!(done, Err(MiniSnapError::OutcomeUnknown { .. })) && failed[0].starts_with("sync ") {
-            break;
+            break store;
         }
         pass += 1;
-    }
+    };
     use std::os::unix::fs::MetadataExt;
     let placed = || fs::symlink_metadata(store.path("snapshots/current")).unwrap().ino();
     let before = placed();

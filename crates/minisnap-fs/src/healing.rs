@@ -18,6 +18,7 @@ use crate::{
     history::{self, History},
     inventory::{self, Inventory},
     layout::{GenerationName, MARK},
+    modes::Modes,
     store_dir::StoreDir,
     sys::{self, Entry},
 };
@@ -48,6 +49,8 @@ pub(crate) fn is_marked(folder: &Path) -> Result<bool> {
 #[derive(Debug)]
 pub(crate) struct Base {
     pub(crate) parent: Option<GenerationName>,
+    /// Those of the current generation.
+    pub(crate) modes: Modes,
     /// The older ones that stay retained, as far as they can be found, newest first.
     older: Vec<Arc<Retained>>,
     /// How many older ones stay retained.
@@ -60,7 +63,7 @@ impl Base {
     /// Step 1. `retain` intact ones are to be retained, the new one included.
     pub(crate) fn over(store: &StoreDir, inventory: &Inventory, retain: NonZeroUsize) -> Result<Self> {
         let (history, is_whole) = (&inventory.history, inventory.history.is_whole());
-        let mut all = judge(store, inventory, retain)?;
+        let (mut all, modes) = judge(store, inventory, retain)?;
         let corrupt_first = all.iter().take_while(|retained| retained.is_corrupt).count();
         let mut older = all.split_off(corrupt_first);
         let parent = match (older.first(), all.last()) {
@@ -78,7 +81,7 @@ impl Base {
         let expiring = older.split_off(count.min(older.len()));
         let left_out = all.into_iter().chain(expiring).filter(|retained| retained.is_corrupt);
         let left_out = left_out.map(|retained| retained.name.clone()).collect();
-        Ok(Self { parent, older, count, left_out })
+        Ok(Self { parent, modes, older, count, left_out })
     }
 
     /// How many are retained once the new one is.
@@ -109,18 +112,20 @@ impl Base {
 
 /// The retained generations, newest first, and which are corrupt. The newest is looked at again, and so is what would expire: it would be
 /// deleted. If one of them is corrupt, or this handle has found one, all are looked at.
-fn judge(store: &StoreDir, inventory: &Inventory, retain: NonZeroUsize) -> Result<Vec<Arc<Retained>>> {
+fn judge(store: &StoreDir, inventory: &Inventory, retain: NonZeroUsize) -> Result<(Vec<Arc<Retained>>, Modes)> {
     let found_corrupt = store.found_corrupt.all();
-    let mut all = inventory.retained.clone();
-    for (index, retained) in all.iter_mut().enumerate() {
-        if index == 0 || index + 1 >= retain.get() {
-            *retained = Arc::new(inventory::look(store, &retained.name)?);
-        }
+    let (mut all, mut modes) = (inventory.retained.clone(), Modes::default());
+    if let Some(newest) = all.first_mut() {
+        let (looked_at, of_newest) = inventory::look_with_modes(store, &newest.name)?;
+        (*newest, modes) = (Arc::new(looked_at), of_newest);
+    }
+    for retained in all.iter_mut().skip(1.max(retain.get() - 1)) {
+        *retained = Arc::new(inventory::look(store, &retained.name)?);
     }
     if all.iter().any(|retained| retained.is_corrupt || found_corrupt.contains(&retained.name)) {
-        return inspect_all(store, &inventory.history);
+        all = inspect_all(store, &inventory.history)?;
     }
-    Ok(all)
+    Ok((all, modes))
 }
 
 /// Looks at each generation of a history, and reads those that this handle has found corrupt: an operator may have brought them back. What

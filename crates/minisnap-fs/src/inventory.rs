@@ -15,11 +15,15 @@ use crate::{
     generation,
     history::{self, History},
     layout::GenerationName,
+    modes::Modes,
     store_dir::StoreDir,
     sys::{self, FolderState},
 };
-use minisnap_core::{Digest, Generation, Result, format::SEQ_NAME};
-use std::{collections::HashMap, path::Path, sync::Arc};
+use minisnap_core::{
+    Digest, Result,
+    format::{JSON_NAME, SEQ_NAME},
+};
+use std::{collections::HashMap, fs::Metadata, sync::Arc};
 
 /// The retained generations, each looked at.
 #[derive(Debug)]
@@ -71,25 +75,32 @@ impl Inventory {
 
 /// Looks at a generation, without reading its JSON.
 pub(crate) fn look(store: &StoreDir, name: &GenerationName) -> Result<Retained> {
-    let (name, generation) = (name.clone(), name.to_generation());
-    let Some(folder) = store.folder_of(&name)? else {
-        return Ok(Retained { name, generation, is_corrupt: false, is_there: false });
-    };
-    let generation = history::describe_in(&folder, &name)?;
-    let is_corrupt = is_visibly_corrupt(&folder, &name, &generation);
-    Ok(Retained { name, generation, is_corrupt, is_there: true })
+    look_with_modes(store, name).map(|(retained, _)| retained)
 }
 
-/// Whether it shows without reading the JSON. What can't be looked at isn't called corrupt.
-fn is_visibly_corrupt(folder: &Path, name: &GenerationName, generation: &Generation) -> bool {
+/// The same, with the modes that its folder and files have.
+pub(crate) fn look_with_modes(store: &StoreDir, name: &GenerationName) -> Result<(Retained, Modes)> {
+    let (path, generation) = (store.generation(name), name.to_generation());
+    let Some(folder) = sys::metadata(&path)?.filter(Metadata::is_dir) else {
+        let retained = Retained { name: name.clone(), generation, is_corrupt: false, is_there: false };
+        return Ok((retained, Modes::default()));
+    };
+    let (json_path, seq_path) = (path.join(JSON_NAME), path.join(SEQ_NAME));
+    let json = sys::metadata(&json_path)?.filter(Metadata::is_file);
+    let seq = sys::open_and_look(&seq_path);
+    let generation = match &json {
+        Some(json) => generation::describe(name, json, &json_path)?,
+        None => generation,
+    };
     let is_empty = |size| size == 0 && name.digest != Digest::of(b"");
-    if generation.size().is_none_or(is_empty) {
-        return true;
-    }
-    let path = folder.join(SEQ_NAME);
-    match sys::open(&path) {
-        Ok(Some(file)) => generation::check_seq(&file, &path, name).is_ok_and(|found| found.is_some()),
+    let is_corrupt = match &seq {
+        _ if generation.size().is_none_or(is_empty) => true,
+        Ok(Some((seq, _))) => generation::check_seq(seq, &seq_path, name).is_ok_and(|found| found.is_some()),
         Ok(None) => true,
+        // What can't be looked at isn't called corrupt.
         Err(_) => false,
-    }
+    };
+    let seq = seq.ok().flatten().map(|(_, metadata)| metadata);
+    let modes = Modes::of(Some(&folder), json.as_ref(), seq.as_ref());
+    Ok((Retained { name: name.clone(), generation, is_corrupt, is_there: true }, modes))
 }

@@ -18,6 +18,7 @@ use std::{
 #[derive(Debug)]
 pub(crate) struct StoreLock {
     file: File,
+    identity: Identity,
     path: PathBuf,
     process: Process,
 }
@@ -34,12 +35,13 @@ impl StoreLock {
         let mut file = store.open_or_create(&path)?;
         loop {
             if sys::try_lock(&file, &path)? {
-                let lock = Self { file, path: path.clone(), process: Process::this() };
+                let identity = Identity::of(&sys::metadata_of(&file, &path)?);
+                let lock = Self { file, identity, path: path.clone(), process: Process::this() };
                 if caller.is_gone() {
                     return Err(busy("the caller is gone"));
                 }
                 // The file may have been removed while this waited: then others lock a new one.
-                if is_at(&lock.file, &path)? {
+                if is_at(&lock.identity, &path)? {
                     return Ok(lock);
                 }
                 drop(lock);
@@ -63,7 +65,7 @@ impl StoreLock {
     ///
     /// `Busy` if the file was removed: then others may hold a new one.
     pub(crate) fn check_still_the_stores(&self) -> Result<()> {
-        if is_at(&self.file, &self.path)? {
+        if is_at(&self.identity, &self.path)? {
             return Ok(());
         }
         Err(busy(&self.path, Duration::ZERO, "another program removed the lock file while it was held"))
@@ -94,10 +96,9 @@ impl Drop for StoreLock {
     }
 }
 
-/// Whether an open file is still the one at `path`.
-fn is_at(file: &File, path: &Path) -> Result<bool> {
-    let own = Identity::of(&sys::metadata_of(file, path)?);
-    Ok(sys::metadata(path)?.is_some_and(|found| Identity::of(&found).is_same_file(&own)))
+/// Whether a file is still the one at `path`.
+fn is_at(file: &Identity, path: &Path) -> Result<bool> {
+    Ok(sys::metadata(path)?.is_some_and(|found| Identity::of(&found).is_same_file(file)))
 }
 
 /// The process that made something, and may undo it. A forked child has the same open files: if it unlocked or removed what
@@ -156,7 +157,7 @@ impl WriterLock {
 
     /// Whether the file is still where this put it.
     pub(crate) fn is_still_there(&self) -> Result<bool> {
-        is_at(&self.file, &self.path)
+        is_at(&Identity::of(&sys::metadata_of(&self.file, &self.path)?), &self.path)
     }
 
     /// The file was renamed along with its folder.

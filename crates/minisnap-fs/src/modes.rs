@@ -8,7 +8,7 @@ use minisnap_core::{
 use std::{
     fs::{File, Metadata},
     os::unix::fs::MetadataExt,
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 /// Of a file that is to get the mode of another, until it has it.
@@ -31,13 +31,21 @@ impl Modes {
     pub(crate) fn after(store: &StoreDir, before: Option<&GenerationName>) -> Result<Self> {
         let Some(before) = before else { return Ok(Self::default()) };
         let path = store.generation(before);
-        let folder = mode_of(sys::metadata(&path)?.filter(Metadata::is_dir).as_ref());
-        Ok(Self { folder, ..Self::of_files([path.join(JSON_NAME), path.join(SEQ_NAME)])? })
+        let folder = sys::metadata(&path)?.filter(Metadata::is_dir);
+        let (json, seq) = (file_at(&path.join(JSON_NAME))?, file_at(&path.join(SEQ_NAME))?);
+        Ok(Self::of(folder.as_ref(), json.as_ref(), seq.as_ref()))
+    }
+
+    /// As those of a folder and the files in it. If one of these is gone, or no file, it gets the mode of the other.
+    pub(crate) fn of(folder: Option<&Metadata>, json: Option<&Metadata>, seq: Option<&Metadata>) -> Self {
+        let (json, seq) = (mode_of(json), mode_of(seq));
+        Self { json: json.or(seq), seq: seq.or(json), folder: mode_of(folder) }
     }
 
     /// As those of a bare pair.
     pub(crate) fn after_bare_pair(store: &StoreDir) -> Result<Self> {
-        Self::of_files(store.public_names().map(|name| name.path))
+        let [json, seq] = store.public_names().map(|name| file_at(&name.path));
+        Ok(Self::of(None, json?.as_ref(), seq?.as_ref()))
     }
 
     /// As those of the generation before, and no wider than those of the files that stand at the two names.
@@ -48,12 +56,6 @@ impl Modes {
             (before, changed) => before.or(changed),
         };
         Ok(Self { json: both(before.json, changed.json), seq: both(before.seq, changed.seq), folder: before.folder })
-    }
-
-    /// If one is gone, or no file, it gets the mode of the other.
-    fn of_files([json, seq]: [PathBuf; 2]) -> Result<Self> {
-        let (json, seq) = (mode_at(&json)?, mode_at(&seq)?);
-        Ok(Self { json: json.or(seq), seq: seq.or(json), folder: None })
     }
 
     /// Gives a complete generation its modes, the folder last: until then nobody else gets at its files. `seq` was made with what
@@ -83,10 +85,10 @@ fn folder_by_umask((folder, folder_path): Open<'_>, (file, file_path): Open<'_>)
 /// An open file or folder, and where it is.
 pub(crate) type Open<'a> = (&'a File, &'a Path);
 
-fn mode_at(path: &Path) -> Result<Option<u32>> {
+fn file_at(path: &Path) -> Result<Option<Metadata>> {
     match sys::metadata(path) {
         // What came in a file's place, or in the folder's, says nothing.
-        Ok(found) => Ok(mode_of(found.filter(Metadata::is_file).as_ref())),
+        Ok(found) => Ok(found.filter(Metadata::is_file)),
         Err(error) if sys::is_below_a_file(&error) => Ok(None),
         Err(error) => Err(error),
     }

@@ -41,7 +41,7 @@ pub(crate) fn swap(
     let (next, current, snapshots) = (stage.store().next(), stage.store().current(), stage.store().snapshots());
     stage.store().link_anew(Path::new(name.as_str()), &next)?;
     // Opened before, so that nothing but the sync itself can fail after the rename.
-    let folder = sys::open_folder(&snapshots)?;
+    let folder = stage.open_snapshots()?;
     stage.keep();
     if let Err(error) = sys::rename(&next, &current) {
         // A rename that answers with an error hasn't happened, unless the disk itself failed.

@@ -51,6 +51,11 @@ pub(crate) struct PublicName {
 }
 
 impl StoreDir {
+    /// For another step of the same operation, which doesn't look again whose the store is.
+    pub(crate) fn for_next_step(&self) -> Self {
+        Self { owner: self.owner.clone(), ..self.clone() }
+    }
+
     /// `path` should be absolute, so that it stays the same folder when the program changes its working directory.
     pub(crate) fn new(path: PathBuf, busy_timeout: Duration) -> Self {
         let (found_corrupt, cache) = (FoundCorrupt::default(), Cache::default());

@@ -3,7 +3,7 @@
 use super::check;
 use crate::{
     contender::Contender,
-    memory, slow_fsync,
+    memory,
     turn::{Measured, Turn},
 };
 use shared::{
@@ -11,36 +11,42 @@ use shared::{
     figure::{Unit, median_seconds},
     workload::Workload,
 };
-use std::{path::Path, sync::Arc, time::Instant};
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 pub fn take<S: Workload>(turn: &Turn, folder: &Path) -> Result<Vec<Measured>> {
     let state = Arc::new(S::of_size(turn.bytes));
-    let repeat = repeats(turn.bytes);
+    let most = most_repeats(turn.bytes);
     let contender = Contender::open(&turn.contender, folder)?;
     // The first three are something else: folders to make, nothing to retire yet.
-    let warm = if repeat > 1 { 3 } else { 1 };
+    let warm = if most > 1 { 3 } else { 1 };
     let mut seq = 0;
-    let before = memory::begin_watching()?;
-    let mut creates = Vec::new();
-    for round in 0..warm + repeat {
+    let mut create = || {
         seq += 1;
         let begun = Instant::now();
-        contender.create(&state, seq)?;
-        if round >= warm {
-            creates.push(begun.elapsed());
-        }
+        contender.create(&state, seq).map(|()| begun.elapsed())
+    };
+    let before = memory::begin_watching()?;
+    for _ in 0..warm {
+        create()?;
     }
+    let creates = repeat(most, create)?;
     // How much more it took at its peak, while creating, than the state itself.
     let memory = memory::peak()?.saturating_sub(before);
-    let mut restores = Vec::new();
-    for round in 0..=repeat {
+    let restore = || {
         let begun = Instant::now();
         let restored: S = contender.restore()?;
-        if round > 0 {
-            restores.push(begun.elapsed());
-        }
-        check(turn, &restored, &state)?;
+        let took = begun.elapsed();
+        check(turn, &restored, &state).map(|()| took)
+    };
+    // The first one of many fills caches. A large one takes its time in memory that is fresh each time.
+    if most > 1 {
+        restore()?;
     }
+    let restores = repeat(most, restore)?;
     Ok(vec![
         Measured::seconds("create", median_seconds(&creates)),
         Measured::seconds("restore", median_seconds(&restores)),
@@ -48,8 +54,18 @@ pub fn take<S: Workload>(turn: &Turn, folder: &Path) -> Result<Vec<Measured>> {
     ])
 }
 
-/// How often in one turn: for about as long, whatever the size.
-pub fn repeats(bytes: usize) -> usize {
-    let most = if slow_fsync::is_on() { 21 } else { 101 };
-    ((64 << 20) / bytes).clamp(1, most) | 1
+/// How often in one turn at most: for about as long, whatever the size.
+pub fn most_repeats(bytes: usize) -> usize {
+    ((64 << 20) / bytes).clamp(1, 101) | 1
+}
+
+/// How long each took, of at most so many: on a slow disk fewer are enough. An odd number, so that one is the median.
+pub fn repeat(most: usize, mut act: impl FnMut() -> Result<Duration>) -> Result<Vec<Duration>> {
+    const ENOUGH: (Duration, usize) = (Duration::from_millis(400), 21);
+    let (begun, mut times) = (Instant::now(), Vec::new());
+    while times.len() < most && (begun.elapsed() < ENOUGH.0 || times.len() < ENOUGH.1 || times.len().is_multiple_of(2))
+    {
+        times.push(act()?);
+    }
+    Ok(times)
 }

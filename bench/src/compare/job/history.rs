@@ -1,4 +1,5 @@
-//! What a long history costs: a create of one more, a restore, and the history itself. Only minisnap has one.
+//! What a long history costs: a create of one more, a restore, and the history itself, by a handle that has created before;
+//! and a create by a fresh one, as by a program that has just started. Only minisnap has a history.
 
 use super::check;
 use crate::turn::{Measured, Turn};
@@ -22,14 +23,20 @@ pub fn take<S: Workload>(turn: &Turn, folder: &Path) -> Result<Vec<Measured>> {
     let mut seq = 0;
     let mut create = || {
         seq += 1;
-        runtime.block_on(store.create(&state, seq)).map(|published| published.retained().len())
+        runtime.block_on(store.create(&state, seq)).map(|committed| committed.retained().len())
     };
     while create()? < retain {}
     let creates = times(|| Ok(create().map(drop)?))?;
     let restores = times(|| check(turn, &runtime.block_on(store.restore::<S>())?.0, &state))?;
+    let cold_creates = times(|| {
+        seq += 1;
+        let fresh = SnapStore::new(folder).retain(retain);
+        Ok(runtime.block_on(fresh.create(&state, seq)).map(drop)?)
+    })?;
     let histories = times(|| look_back(&runtime, &store, retain))?;
     Ok(vec![
         Measured::seconds("create", median_seconds(&creates)),
+        Measured::seconds("create by a fresh handle", median_seconds(&cold_creates)),
         Measured::seconds("restore", median_seconds(&restores)),
         Measured::seconds("history", median_seconds(&histories)),
     ])

@@ -147,6 +147,11 @@ pub(crate) fn list(folder: &Path, mut each: impl FnMut(String, bool)) -> Result<
 
 /// Opens a file to read, never following a link nor waiting for a named pipe; `None` if there is no regular file.
 pub(crate) fn open(path: &Path) -> Result<Option<File>> {
+    Ok(open_and_look(path)?.map(|(file, _)| file))
+}
+
+/// The same, with what the system knows of the file.
+pub(crate) fn open_and_look(path: &Path) -> Result<Option<(File, Metadata)>> {
     let mut options = OpenOptions::new();
     options.read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
     let file = match attempt("open", path, || options.open(path)) {
@@ -156,7 +161,8 @@ pub(crate) fn open(path: &Path) -> Result<Option<File>> {
         Err(error) if matches!(error.raw_os_error(), Some(libc::ELOOP | libc::ENXIO)) => return Ok(None),
         Err(source) => return Err(error("open", path, source)),
     };
-    Ok(metadata_of(&file, path)?.is_file().then_some(file))
+    let metadata = metadata_of(&file, path)?;
+    Ok(metadata.is_file().then_some((file, metadata)))
 }
 
 /// Opens a folder, to sync it.

@@ -1,0 +1,104 @@
+//! Figures of several disks in one table of Markdown: a row for each contender, and for each disk its median and its ratio.
+
+use crate::{
+    figure::{Case, Figure, Unit},
+    sizes,
+    table::{distinct, show},
+};
+
+/// What ratios are to.
+const BASE: &str = "0.1.3";
+/// At the end of the name of a contender that runs on a multi-threaded runtime.
+pub const MULTI_THREAD: &str = ", multi-thread";
+
+/// A table for each operation, workload and size without a special circumstance. Ratios are to 0.1.3 on the same disk and the
+/// same kind of runtime.
+#[must_use]
+pub fn all(figures: &[Figure]) -> String {
+    let is_shown = |figure: &&Figure| {
+        let Case { disk, circumstance, .. } = &figure.case;
+        figure.unit == Unit::Seconds && !disk.is_empty() && circumstance.is_empty()
+    };
+    let figures: Vec<_> = figures.iter().filter(is_shown).collect();
+    let mut tables =
+        distinct(figures.iter().map(|figure| (&*figure.operation, &*figure.case.workload, figure.case.bytes)));
+    let found = tables.clone();
+    tables.sort_by_key(|(operation, workload, bytes)| {
+        let operation = found.iter().position(|other| other.0 == *operation);
+        let workload = found.iter().position(|other| other.1 == *workload);
+        (operation, workload, *bytes)
+    });
+    tables.into_iter().map(|(operation, workload, bytes)| one(&figures, operation, workload, bytes)).collect()
+}
+
+/// The table of one operation, after an empty line.
+fn one(figures: &[&Figure], operation: &str, workload: &str, bytes: usize) -> String {
+    let is_of_it = |figure: &&&Figure| {
+        figure.operation == operation && figure.case.workload == workload && figure.case.bytes == bytes
+    };
+    let figures: Vec<_> = figures.iter().filter(is_of_it).collect();
+    let disks = distinct(figures.iter().map(|figure| &*figure.case.disk));
+    let contenders = distinct(figures.iter().map(|figure| &*figure.contender));
+    let median = |disk: &str, contender: &str| {
+        figures.iter().find(|figure| figure.case.disk == disk && figure.contender == contender)?.median()
+    };
+    let header: String = disks.iter().map(|disk| format!(" | {disk} | ratio")).collect();
+    let mut table = format!("\n| {operation}, {workload}, {}{header} |\n", sizes::name(bytes));
+    table += &format!("|---{}|\n", "|---:|---:".repeat(disks.len()));
+    for contender in contenders {
+        table += &format!("| {contender}");
+        for disk in &disks {
+            let value = median(disk, contender);
+            let ratio = value.zip(median(disk, base_of(contender))).map(|(value, base)| format!("{:.2}", value / base));
+            let value = value.map_or("—".into(), |value| show(value, Unit::Seconds));
+            table += &format!(" | {value} | {}", ratio.unwrap_or_default());
+        }
+        table += " |\n";
+    }
+    table
+}
+
+/// Like with like.
+fn base_of(contender: &str) -> &'static str {
+    const MULTI_THREAD_BASE: &str = "0.1.3, multi-thread";
+    if contender.ends_with(MULTI_THREAD) { MULTI_THREAD_BASE } else { BASE }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn summary_has_a_column_for_each_disk_and_ratios_to_013() {
+        let figure = |disk: &str, contender: &str, seconds: f64, circumstance: &str| Figure {
+            case: Case {
+                disk: disk.into(),
+                workload: "registry".into(),
+                bytes: 1 << 10,
+                circumstance: circumstance.into(),
+            },
+            contender: contender.into(),
+            operation: "create".into(),
+            unit: Unit::Seconds,
+            values: vec![seconds],
+            note: None,
+        };
+        let figures = [
+            // Neither of these two belongs into it.
+            figure("ext4", "0.1.3", 0.009, "8 writers"),
+            figure("", "put and get", 0.009, ""),
+            figure("ext4", "minisnap", 0.003, ""),
+            figure("ext4", "minisnap, multi-thread", 0.004, ""),
+            figure("ext4", "0.1.3", 0.002, ""),
+            figure("ext4", "0.1.3, multi-thread", 0.004, ""),
+            figure("xfs", "minisnap", 0.001, ""),
+            figure("xfs", "0.1.3", 0.002, ""),
+        ];
+        let expected = "\n| create, registry, 1KiB | ext4 | ratio | xfs | ratio |\n|---|---:|---:|---:|---:|\n\
+                        | minisnap | 3.00 ms | 1.50 | 1.00 ms | 0.50 |\n\
+                        | minisnap, multi-thread | 4.00 ms | 1.00 | — |  |\n\
+                        | 0.1.3 | 2.00 ms | 1.00 | 2.00 ms | 1.00 |\n\
+                        | 0.1.3, multi-thread | 4.00 ms | 1.00 | — |  |\n";
+        assert_eq!(all(&figures), expected);
+    }
+}
