@@ -4,9 +4,9 @@ use crate::Result;
 use minisnap::{ErrorContext, Operation};
 use serde::Serialize;
 use std::{
-    fs::{self, File},
+    fs::{self, File, Permissions},
     io::{self, ErrorKind, Write},
-    os::unix::fs::symlink,
+    os::unix::fs::{PermissionsExt, symlink},
     path::Path,
 };
 
@@ -25,12 +25,12 @@ pub fn replace_file(path: &Path, state: &impl Serialize) -> Result<()> {
     Ok(())
 }
 
-/// The calls of minisnap's own protocol, one after the other, with the expiry of the one before the last:
+/// The calls by which minisnap's own protocol changes the disk, one after the other, with the expiry of the one before the last:
 ///
-/// 1. Stage a folder with both files and two links.
+/// 1. Stage a folder with both files and two links, and give them their modes.
 /// 2. Rename it to its final name.
-/// 3. Sync the files, the folder, and the folder that it is in.
-/// 4. Commit: replace the link `current`, and sync its folder.
+/// 3. Have the system begin with the smaller file. Sync the files, the folder, and the folder that it is in.
+/// 4. Commit: replace the link `current`, sync its folder, and note the commit.
 /// 5. Remove the generation that has expired.
 pub fn commit(folder: &Path, state: &impl Serialize, seq: u64) -> Result<()> {
     let snapshots = folder.join("snapshots");
@@ -39,6 +39,7 @@ pub fn commit(folder: &Path, state: &impl Serialize, seq: u64) -> Result<()> {
     // 1.
     let stage = snapshots.join("stage");
     fs::create_dir(&stage)?;
+    let stage_folder = File::open(&stage)?;
     let json = write_json(&stage.join(JSON), state)?;
     let mut seq_file = File::create(stage.join(SEQ))?;
     writeln!(seq_file, "{seq}")?;
@@ -46,20 +47,27 @@ pub fn commit(folder: &Path, state: &impl Serialize, seq: u64) -> Result<()> {
         symlink(Path::new("..").join(before), stage.join(PARENT))?;
     }
     symlink("2", stage.join(RETAINED))?;
+    for (file, mode) in [(&seq_file, 0o644), (&json, 0o644), (&stage_folder, 0o755)] {
+        file.set_permissions(Permissions::from_mode(mode))?;
+    }
     // 2.
     let name = format!("{seq:020}-0000000000000000-0000000000000000");
     let generation = snapshots.join(&name);
     fs::rename(&stage, &generation)?;
     // 3.
+    begin_writing_back(&seq_file);
     json.sync_all()?;
     seq_file.sync_all()?;
-    sync(&generation)?;
-    sync(&snapshots)?;
+    stage_folder.sync_all()?;
+    let snapshots_folder = File::open(&snapshots)?;
+    snapshots_folder.sync_all()?;
     // 4.
     let next = snapshots.join("next");
     symlink(&name, &next)?;
     fs::rename(&next, &current)?;
-    sync(&snapshots)?;
+    snapshots_folder.sync_all()?;
+    symlink(&name, &next)?;
+    fs::rename(&next, snapshots.join("last-commit"))?;
     // 5.
     if let Some(parent) = before.and_then(|before| fs::read_link(snapshots.join(before).join(PARENT)).ok()) {
         remove(&generation.join(parent))?;
@@ -91,6 +99,19 @@ fn remove(generation: &Path) -> io::Result<()> {
         }
     }
     fs::remove_dir(generation)
+}
+
+/// Where the system can be told so.
+fn begin_writing_back(file: &File) {
+    #[cfg(target_os = "linux")]
+    {
+        use std::os::fd::AsRawFd;
+        // SAFETY: it is given no memory, and the file is open as long as it is borrowed.
+        #[allow(unsafe_code)]
+        let _ = unsafe { libc::sync_file_range(file.as_raw_fd(), 0, 0, libc::SYNC_FILE_RANGE_WRITE) };
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = file;
 }
 
 /// With the fastest way to write pretty JSON that there is here: minisnap's own.
