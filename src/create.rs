@@ -47,8 +47,8 @@ impl<B: SnapshotBackend> SnapStore<B> {
     ///
     /// # Blocking
     ///
-    /// The state is serialized by the task that awaits, in one go, and over a folder that task writes the file, too: no other
-    /// task of its thread runs meanwhile. That takes about as long as `serde_json::to_writer_pretty` to a file (some
+    /// The state is serialized by the task that awaits, in one go: no other task of its thread runs meanwhile. Over a folder that
+    /// task writes the file, too, if it has more than 256 KiB or the handle hasn't created before. That takes about as long as `serde_json::to_writer_pretty` to a file (some
     /// milliseconds for a MiB), and where the system makes writers wait for a slow disk, as long as the disk. Over an object
     /// store, what was written waits in memory until then. A cancelled create removes its files on the thread that drops it. For a
     /// large state, use [`create_owned`](Self::create_owned).

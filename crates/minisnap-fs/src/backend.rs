@@ -25,6 +25,9 @@ use std::{
 /// Any number of handles, in any number of processes, may share a folder. See the crate's documentation for what the
 /// folder looks like, and [`SnapshotBackend`] for what is promised. Must be used within a Tokio runtime, of either
 /// flavour: blocking work is done on its blocking pool.
+///
+/// Keep a handle, or clones of it: it remembers the retained generations between its commits. A snapshot of up to 256 KiB that
+/// follows another one of its own stays in memory until its commit, which then also has the errors that staging may have.
 #[derive(Debug, Clone)]
 pub struct FsBackend {
     dir: PathBuf,
