@@ -12,7 +12,7 @@ const BASE: &str = "0.1.3";
 pub const MULTI_THREAD: &str = ", multi-thread";
 
 /// A table for each operation, workload and size without a special circumstance. Ratios are to 0.1.3 on the same disk and the
-/// same kind of runtime.
+/// same kind of runtime; where that has no part, to the first contender.
 #[must_use]
 pub fn all(figures: &[Figure]) -> String {
     let is_shown = |figure: &&Figure| {
@@ -45,11 +45,12 @@ fn one(figures: &[&Figure], operation: &str, workload: &str, bytes: usize) -> St
     let header: String = disks.iter().map(|disk| format!(" | {disk} | ratio")).collect();
     let mut table = format!("\n| {operation}, {workload}, {}{header} |\n", sizes::name(bytes));
     table += &format!("|---{}|\n", "|---:|---:".repeat(disks.len()));
-    for contender in contenders {
+    for contender in &contenders {
         table += &format!("| {contender}");
         for disk in &disks {
             let value = median(disk, contender);
-            let ratio = value.zip(median(disk, base_of(contender))).map(|(value, base)| format!("{:.2}", value / base));
+            let base = if contenders.contains(&BASE) { base_of(contender) } else { contenders[0] };
+            let ratio = value.zip(median(disk, base)).map(|(value, base)| format!("{:.2}", value / base));
             let value = value.map_or("—".into(), |value| show(value, Unit::Seconds));
             table += &format!(" | {value} | {}", ratio.unwrap_or_default());
         }

@@ -17,7 +17,7 @@ fn usage() -> String {
         "\
 usage: compare [JOB | WORKLOAD | SIZE]... [OPTION]...
 
-JOB       alone, writers, reader, history, loaded
+JOB       alone, writers, reader, history, loaded, syncs
 WORKLOAD  registry, floats, text
 SIZE      1KiB, 64KiB, 1MiB, 64MiB, 512MiB, or another
 All that docs/performance.md shows of one disk, unless some are named.

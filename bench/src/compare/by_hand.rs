@@ -8,6 +8,7 @@ use std::{
     io::{self, ErrorKind, Write},
     os::unix::fs::{PermissionsExt, symlink},
     path::Path,
+    thread,
 };
 
 /// What is in a generation's folder.
@@ -25,6 +26,21 @@ pub fn replace_file(path: &Path, state: &impl Serialize) -> Result<()> {
     Ok(())
 }
 
+/// In which order step 3 of [`commit`] makes its syncs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Syncs {
+    /// As minisnap does.
+    InOrder,
+    /// The same, but the system isn't told to begin with the smaller file.
+    WithoutHint,
+    /// First what has the names, then the files.
+    FoldersFirst,
+    /// All four, each on a thread of its own.
+    InParallel,
+    /// One of all that the file system holds, also of other programs: nothing to ship, but a floor.
+    FileSystem,
+}
+
 /// The calls by which minisnap's own protocol changes the disk, one after the other, with the expiry of the one before the last:
 ///
 /// 1. Stage a folder with both files and two links, and give them their modes.
@@ -32,7 +48,7 @@ pub fn replace_file(path: &Path, state: &impl Serialize) -> Result<()> {
 /// 3. Have the system begin with the smaller file. Sync the files, the folder, and the folder that it is in.
 /// 4. Commit: replace the link `current`, sync its folder, and note the commit.
 /// 5. Remove the generation that has expired.
-pub fn commit(folder: &Path, state: &impl Serialize, seq: u64) -> Result<()> {
+pub fn commit(folder: &Path, state: &impl Serialize, seq: u64, syncs: Syncs) -> Result<()> {
     let snapshots = folder.join("snapshots");
     let current = snapshots.join("current");
     let before = fs::read_link(&current).ok();
@@ -55,12 +71,8 @@ pub fn commit(folder: &Path, state: &impl Serialize, seq: u64) -> Result<()> {
     let generation = snapshots.join(&name);
     fs::rename(&stage, &generation)?;
     // 3.
-    begin_writing_back(&seq_file);
-    json.sync_all()?;
-    seq_file.sync_all()?;
-    stage_folder.sync_all()?;
     let snapshots_folder = File::open(&snapshots)?;
-    snapshots_folder.sync_all()?;
+    make(syncs, [&json, &seq_file, &stage_folder, &snapshots_folder])?;
     // 4.
     let next = snapshots.join("next");
     symlink(&name, &next)?;
@@ -73,6 +85,25 @@ pub fn commit(folder: &Path, state: &impl Serialize, seq: u64) -> Result<()> {
         remove(&generation.join(parent))?;
     }
     Ok(())
+}
+
+fn make(syncs: Syncs, files: [&File; 4]) -> io::Result<()> {
+    let [_, seq, _, snapshots] = files;
+    match syncs {
+        Syncs::InOrder => {
+            begin_writing_back(seq);
+            files.iter().try_for_each(|file| file.sync_all())
+        }
+        Syncs::WithoutHint => files.iter().try_for_each(|file| file.sync_all()),
+        Syncs::FoldersFirst => files.iter().rev().try_for_each(|file| file.sync_all()),
+        Syncs::InParallel => thread::scope(|scope| {
+            let threads = files.map(|file| scope.spawn(|| file.sync_all()));
+            threads
+                .into_iter()
+                .try_for_each(|thread| thread.join().unwrap_or_else(|_| unreachable!("it doesn't panic")))
+        }),
+        Syncs::FileSystem => sync_file_system(snapshots),
+    }
 }
 
 /// Reads what was committed last. The path leads through `current`, and before its end is reached the generation may have
@@ -112,6 +143,20 @@ fn begin_writing_back(file: &File) {
     }
     #[cfg(not(target_os = "linux"))]
     let _ = file;
+}
+
+#[cfg(target_os = "linux")]
+fn sync_file_system(file: &File) -> io::Result<()> {
+    use std::os::fd::AsRawFd;
+    // SAFETY: it is given no memory, and the file is open as long as it is borrowed.
+    #[allow(unsafe_code)]
+    let synced = unsafe { libc::syncfs(file.as_raw_fd()) };
+    if synced == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn sync_file_system(_file: &File) -> io::Result<()> {
+    Err(ErrorKind::Unsupported.into())
 }
 
 /// With the fastest way to write pretty JSON that there is here: minisnap's own.

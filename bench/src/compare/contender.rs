@@ -1,6 +1,9 @@
 //! What people would use instead, and the floors: each saves a state and gives it back.
 
-use crate::{Result, by_hand};
+use crate::{
+    Result,
+    by_hand::{self, Syncs},
+};
 use minisnap::SnapStore;
 use shared::{summary::MULTI_THREAD, workload::Workload};
 use std::{
@@ -119,7 +122,7 @@ impl Contender {
                 connection.execute("insert or replace into snapshot values (1, ?1, ?2)", (seq as i64, json))?;
             }
             Self::OneFile(path) => by_hand::replace_file(path, &**state)?,
-            Self::Protocol(folder) => by_hand::commit(folder, &**state, seq)?,
+            Self::Protocol(folder) => by_hand::commit(folder, &**state, seq, Syncs::InOrder)?,
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ mod floor;
 mod history;
 mod loaded;
 mod reader;
+mod syncs;
 mod writers;
 
 use crate::{
@@ -27,10 +28,12 @@ pub enum Job {
     History,
     /// Creates while another process takes the processor.
     Loaded,
+    /// Commits by hand, with their syncs in different orders.
+    Syncs,
 }
 
 impl Job {
-    pub const ALL: [Self; 5] = [Self::Alone, Self::Writers, Self::Reader, Self::History, Self::Loaded];
+    pub const ALL: [Self; 6] = [Self::Alone, Self::Writers, Self::Reader, Self::History, Self::Loaded, Self::Syncs];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -39,13 +42,14 @@ impl Job {
             Self::Reader => "reader",
             Self::History => "history",
             Self::Loaded => "loaded",
+            Self::Syncs => "syncs",
         }
     }
 
     /// What is special, in the title of its table.
     pub fn circumstance(self) -> &'static str {
         match self {
-            Self::Alone => "",
+            Self::Alone | Self::Syncs => "",
             Self::Writers => writers::CIRCUMSTANCE,
             Self::Reader => reader::CIRCUMSTANCE,
             Self::History => history::CIRCUMSTANCE,
@@ -59,6 +63,7 @@ impl Job {
             Self::Alone | Self::History | Self::Loaded => "create",
             Self::Writers => writers::CREATES,
             Self::Reader => "restore",
+            Self::Syncs => syncs::COMMIT,
         }
     }
 
@@ -76,6 +81,7 @@ impl Job {
             Self::Writers | Self::Reader => contender::NAMES.into(),
             Self::History => history::NAMES.into(),
             Self::Loaded => loaded::NAMES.into(),
+            Self::Syncs => syncs::ORDERS.map(|(name, _)| name).into(),
         }
     }
 
@@ -87,6 +93,7 @@ impl Job {
             Self::Reader => reader::take::<S>(turn, folder),
             Self::History => history::take::<S>(turn, folder),
             Self::Loaded => loaded::take::<S>(turn, folder),
+            Self::Syncs => syncs::take::<S>(turn, folder),
         }
     }
 }

@@ -60,7 +60,7 @@ fn is_shown(job: Job, workload: &str, bytes: usize) -> bool {
     match job {
         Job::Alone => registry || [1 << 20, 64 << 20].contains(&bytes),
         Job::Writers | Job::Reader => registry && [1 << 10, 1 << 20].contains(&bytes),
-        Job::History | Job::Loaded => registry && bytes == 1 << 10,
+        Job::History | Job::Loaded | Job::Syncs => registry && bytes == 1 << 10,
     }
 }
 

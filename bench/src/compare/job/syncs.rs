@@ -1,0 +1,39 @@
+//! What the order of a commit's syncs costs: minisnap's protocol by hand, on one disk after the other.
+
+use super::alone::{most_repeats, repeat};
+use crate::{
+    by_hand::{self, Syncs},
+    turn::{Measured, Turn},
+};
+use shared::{Result, figure::median_seconds, workload::Workload};
+use std::{fs, path::Path, time::Instant};
+
+pub const COMMIT: &str = "commit by hand";
+/// What the others are compared with is first.
+pub const ORDERS: [(&str, Syncs); 5] = [
+    ("files, folder, `snapshots`", Syncs::InOrder),
+    ("the same, without the hint", Syncs::WithoutHint),
+    ("folders first", Syncs::FoldersFirst),
+    ("in parallel", Syncs::InParallel),
+    ("`syncfs`", Syncs::FileSystem),
+];
+/// Folders to make, and nothing that has expired yet.
+const WARM: usize = 3;
+
+pub fn take<S: Workload>(turn: &Turn, folder: &Path) -> Result<Vec<Measured>> {
+    let state = S::of_size(turn.bytes);
+    let order = ORDERS.iter().find(|(name, _)| *name == turn.contender);
+    let &(_, order) = order.ok_or_else(|| format!("no order {:?}", turn.contender))?;
+    fs::create_dir_all(folder.join("snapshots"))?;
+    let mut seq = 0;
+    let mut commit = || {
+        seq += 1;
+        let begun = Instant::now();
+        by_hand::commit(folder, &state, seq, order).map(|()| begun.elapsed())
+    };
+    for _ in 0..WARM {
+        commit()?;
+    }
+    let commits = repeat(most_repeats(turn.bytes), commit)?;
+    Ok(vec![Measured::seconds(COMMIT, median_seconds(&commits))])
+}
