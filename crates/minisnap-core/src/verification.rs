@@ -17,7 +17,8 @@ pub struct Verification {
     /// Generations that are intact, and may never have been committed: their writer may have been killed before its commit,
     /// newest first. Only an explicit choice may take one.
     pub unconfirmed: Vec<Generation>,
-    /// Locations of corrupt generations that a later commit moved aside, and of what going back from a lost store moved aside. They
+    /// Locations of corrupt generations that a later commit moved aside, of what going back from a lost store moved aside, and
+    /// of what was committed after the current one, where somebody moved the commit record back by hand. They
     /// belong to the operator: nothing removes them.
     pub moved_aside: Vec<String>,
     /// How many expired generations a [collection](crate::SnapshotBackend::collect_garbage) would remove.

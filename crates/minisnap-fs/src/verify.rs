@@ -38,7 +38,7 @@ pub(crate) fn verify(store: &StoreDir) -> Result<Verification> {
         checked => checked?,
     };
     verified.problems.extend(wrong);
-    verified.moved_aside = moved_aside(store)?;
+    verified.moved_aside.extend(moved_aside(store)?);
     Ok(verified)
 }
 
@@ -85,6 +85,9 @@ fn check(store: &StoreDir, history: &History) -> Result<Verification> {
     let count = or_forbidden(garbage::count(store, history), &mut problems)?;
     verified.problems = links.into_iter().chain(problems).collect();
     (verified.expired, verified.orphans) = (count.expired, count.orphans);
+    // Still where they were: the next commit moves them aside.
+    let detached = or_forbidden(history.detached(store), &mut verified.problems)?;
+    verified.moved_aside = detached.iter().map(|name| store.generation(name).display().to_string()).collect();
     let current = verified.generations.first().and_then(|current| current.problem.as_ref());
     if current.is_some_and(|problem| problem.found == Corruption::ContainerMissing) {
         // And with it what leads to the older ones.
