@@ -213,8 +213,8 @@ async fn an_owned_create_that_is_cancelled_stops_serializing() {
     store.create(&1, 1).await.unwrap();
     assert_eq!(
         std::fs::read_dir(folder.path().join("snapshots")).unwrap().count(),
-        4,
-        "the generation, current, format, .lock"
+        5,
+        "the generation, current, last-commit, format, .lock"
     );
 }
 

@@ -35,9 +35,9 @@ pub(super) enum Deed {
 }
 
 /// The seq that the deeds publish which publish one.
-const NEW: u64 = 9;
+pub(super) const NEW: u64 = 9;
 /// The last seq published before them.
-const OLD: u64 = 2;
+pub(super) const OLD: u64 = 2;
 
 impl Deed {
     pub(super) const ALL: [Self; 10] = [
@@ -107,7 +107,11 @@ impl Deed {
     }
 
     pub(super) async fn commit(self, dir: &Path, seq: u64) -> Result<()> {
-        let (store, state) = (self.store(dir), self.text(seq));
+        self.commit_by(&self.store(dir), seq).await
+    }
+
+    pub(super) async fn commit_by(self, store: &SnapStore<FsBackend>, seq: u64) -> Result<()> {
+        let state = self.text(seq);
         match self {
             Self::Owned => store.create_owned(Arc::new(state), seq).await.map(drop),
             _ => store.create(&state, seq).await.map(drop),
@@ -118,7 +122,7 @@ impl Deed {
         if matches!(self, Self::Retiring) { 1 } else { 2 }
     }
 
-    fn store(self, dir: &Path) -> SnapStore {
+    pub(super) fn store(self, dir: &Path) -> SnapStore<FsBackend> {
         SnapStore::new(dir).retain(self.keep())
     }
 
@@ -202,5 +206,5 @@ fn leave_debris(dir: &Path) {
         symlink("2", folder.join("retained")).expect("a link");
     }
     symlink(current, snapshots.join(".next")).expect("a link");
-    assert_eq!(names(&snapshots).len(), 8, "with current, format, .lock and two generations");
+    assert_eq!(names(&snapshots).len(), 9, "with current, last-commit, format, .lock and two generations");
 }

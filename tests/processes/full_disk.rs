@@ -87,12 +87,15 @@ async fn a_disk_that_fills_up_before_the_publish_leaves_the_old_pair_and_no_trac
     let disk = Disk::with_room(ROOM_KIB);
     let dir = disk.path().join("state");
     let store = SnapStore::new(&dir);
-    for published in [None, Some(1)] {
+    for (published, on_disk) in [(None, true), (Some(1), true), (Some(1), false)] {
         if let Some(seq) = published {
             store.create(&Whole::new(seq, 100), seq).await.expect("a snapshot");
         }
-        let mut staged = store.backend().stage(2).await.expect("a stage");
+        // A handle that has committed before stages in memory.
+        let backend = if on_disk { SnapStore::new(&dir) } else { store.clone() };
+        let mut staged = backend.backend().stage(2).await.expect("a stage");
         staged.write_all(b"{}").expect("room for two bytes");
+        assert_eq!(stages(&dir).len(), usize::from(on_disk));
         let ballast = disk.fill();
         let error = staged.commit(CommitOptions::new(NonZeroUsize::MIN)).await.expect_err("there is no room");
         assert_is_full(error, &dir);

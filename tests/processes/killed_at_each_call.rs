@@ -8,13 +8,13 @@
 mod leftovers;
 
 use super::{
-    deeds::Deed,
+    deeds::{Deed, NEW, OLD},
     found::{State, go_on, one_of},
     tracer::{self, Traced},
 };
 use crate::{
     folders::names,
-    peers::{self, Job, Start},
+    peers::{self, Job, Peer, Start},
     whole::mix,
 };
 use minisnap::SnapStore;
@@ -46,6 +46,12 @@ fn a_second_publish() {
 #[test]
 fn a_publish_that_retires() {
     at_each_call_of(Deed::Retiring, || peers::of(a_publish_that_retires));
+}
+
+/// By a handle that remembers what it saw, and stages in memory.
+#[test]
+fn a_publish_that_retires_by_a_warm_handle() {
+    at_each_call_by(Handle::Warm, Deed::Retiring, || peers::of(a_publish_that_retires_by_a_warm_handle));
 }
 
 #[test]
@@ -104,14 +110,26 @@ fn the_call_it_is_killed_at_is_not_done() {
     }
 }
 
+/// The handle of the one that is killed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Handle {
+    Fresh,
+    /// It has committed the old pair.
+    Warm,
+}
+
 fn at_each_call_of(deed: Deed, peer: impl Fn() -> Start) {
+    at_each_call_by(Handle::Fresh, deed, peer);
+}
+
+fn at_each_call_by(handle: Handle, deed: Deed, peer: impl Fn() -> Start) {
     if let Some(job) = peers::job() {
         return play(&job);
     }
     let runtime = Builder::new_current_thread().build().expect("a runtime");
     runtime.block_on(async {
         let begun = Instant::now();
-        let mut series = Series { deed, peer, kills: 0, hit: BTreeMap::new(), found: BTreeMap::new() };
+        let mut series = Series { deed, handle, peer, kills: 0, hit: BTreeMap::new(), found: BTreeMap::new() };
         let calls = series.kill_at_each_call().await;
         let next = series.kill_whoever_goes_on(calls).await;
         series.report(begun, calls, next);
@@ -120,11 +138,18 @@ fn at_each_call_of(deed: Deed, peer: impl Fn() -> Start) {
 
 /// The peer: gets ready, goes, and answers when all is done.
 fn play(job: &Job) {
-    let runtime = runtime(job.arg("deed"));
+    let (deed, dir): (Deed, _) = (job.arg("deed"), job.dir());
+    let runtime = runtime(deed);
+    let warm = (job.role() == "deed by a warm handle").then(|| deed.store(&dir));
+    if let Some(store) = &warm {
+        runtime.block_on(deed.commit_by(store, OLD)).expect("a snapshot");
+    }
     job.say("ready");
     assert_eq!(job.hear(), "go");
     runtime.block_on(async {
-        let (deed, dir): (Deed, _) = (job.arg("deed"), job.dir());
+        if let Some(store) = warm {
+            return deed.commit_by(&store, NEW).await.expect("to do it");
+        }
         match job.role() {
             "next" => {
                 deed.mend(&dir).await.expect("to mend it");
@@ -148,6 +173,7 @@ fn runtime(deed: Deed) -> Runtime {
 /// All kills of one deed.
 struct Series<P> {
     deed: Deed,
+    handle: Handle,
     peer: P,
     kills: usize,
     /// How many kills there were at each kind of call.
@@ -162,8 +188,9 @@ impl<P: Fn() -> Start> Series<P> {
         for calls in 0.. {
             let folder = folder_in_memory();
             let dir = self.deed.prepare(folder.path()).await;
+            let peer = self.start(self.role(), &dir);
             let before = history(&dir).await;
-            let traced = self.run("deed", &dir, calls);
+            let traced = self.run(peer, calls);
             let states = self.deed.states();
             let from = if matches!(traced, Traced::Done { .. }) { states.len() - 1 } else { 0 };
             let found = one_of(&states[from..], &dir).await;
@@ -187,12 +214,12 @@ impl<P: Fn() -> Start> Series<P> {
         for kill in 0..=count {
             let folder = folder_in_memory();
             let dir = self.deed.prepare(folder.path()).await;
-            self.run("deed", &dir, first);
+            self.run(self.start(self.role(), &dir), first);
             let mut states = self.deed.states();
             let found = one_of(&states, &dir).await;
             states.push(State { name: "the next pair", ..self.deed.pair(NEXT) });
             states.drain(..states.iter().position(|state| *state == found).expect("one of them"));
-            if let Traced::Done { calls } = self.run("next", &dir, second) {
+            if let Traced::Done { calls } = self.run(self.start("next", &dir), second) {
                 most = most.max(calls);
                 states.drain(..states.len() - 1);
             }
@@ -205,11 +232,23 @@ impl<P: Fn() -> Start> Series<P> {
         most
     }
 
-    /// Runs a peer up to a call.
-    fn run(&mut self, role: &str, dir: &Path, calls: usize) -> Traced {
+    fn role(&self) -> &'static str {
+        match self.handle {
+            Handle::Fresh => "deed",
+            Handle::Warm => "deed by a warm handle",
+        }
+    }
+
+    /// A peer that is ready.
+    fn start(&self, role: &str, dir: &Path) -> Peer {
         let start = (self.peer)().role(role).arg("deed", format!("{:?}", self.deed)).dir(dir);
-        let mut peer = tracer::without_calls_by_chance(start).start();
+        let peer = tracer::without_calls_by_chance(start).start();
         assert_eq!(peer.hear(), "ready");
+        peer
+    }
+
+    /// Runs a peer up to a call.
+    fn run(&mut self, mut peer: Peer, calls: usize) -> Traced {
         let traced = tracer::run(&mut peer, calls);
         let said = peer.kill();
         match traced {
@@ -224,9 +263,9 @@ impl<P: Fn() -> Start> Series<P> {
     }
 
     fn report(&self, begun: Instant, calls: usize, next: usize) {
-        let Self { deed, kills, hit, found, .. } = self;
+        let Self { deed, handle, kills, hit, found, .. } = self;
         println!(
-            "{deed:?}: {calls} calls, {kills} kills in {:.1?} (whoever went on made up to {next} calls); killed at {hit:?}; \
+            "{deed:?} ({handle:?}): {calls} calls, {kills} kills in {:.1?} (whoever went on made up to {next} calls); killed at {hit:?}; \
              found {found:?}",
             begun.elapsed()
         );

@@ -101,7 +101,7 @@ async fn a_writer_killed_before_its_commit_leaves_no_generation() {
     assert_eq!(whole::restore(&store).await, 1);
     writer.kill();
     lock.unlock().expect("to let go");
-    assert_eq!(names(&folder.path().join("snapshots")).len(), 5, "with two generations, one of them unpublished");
+    assert_eq!(names(&folder.path().join("snapshots")).len(), 6, "with two generations, one of them unpublished");
     assert_eq!(whole::restore_history(&store).await.len(), 1);
 
     store.create(&Whole::new(2, 100), 2).await.expect("a snapshot");

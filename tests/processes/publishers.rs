@@ -164,5 +164,5 @@ fn of_many_processes_that_expect_the_same_snapshot_exactly_one_creates() {
     for writer in writers {
         writer.finish();
     }
-    assert_eq!(names(&folder.path().join("snapshots")).len(), KEEP + 3, "with current, format and .lock");
+    assert_eq!(names(&folder.path().join("snapshots")).len(), KEEP + 4, "with current, last-commit, format and .lock");
 }

@@ -6,7 +6,8 @@ use super::{
 };
 use crate::whole::Whole;
 use minisnap::{
-    Committed, Generation, MiniSnapError, Precondition, Result, SnapStore, SnapshotBackend, backend::CommitOptions,
+    Committed, Generation, MiniSnapError, Precondition, Result, SnapStore, SnapshotBackend,
+    backend::{CommitOptions, format::CHUNK},
 };
 use std::{collections::VecDeque, io::Write, num::NonZeroUsize, sync::Arc, thread, time::Duration};
 
@@ -111,12 +112,14 @@ impl<B: SnapshotBackend + Clone> Actor<B> {
         })
     }
 
-    /// What was begun and thought better of. Nobody is told: whoever meets it has found something wrong.
+    /// What was begun and thought better of. Nobody is told: whoever meets it has found something wrong. One that is larger than a chunk
+    /// is on the disk, whatever its handle remembers.
     async fn drop_a_stage(&mut self) {
         let (_, seq) = self.log.number(self.dice.below(1 << 20));
         let staged = self.store.backend().stage(seq).await;
         if let Ok(mut staged) = staged {
-            let _ = staged.write_all(b"\"half");
+            let length = if self.dice.chance(30) { CHUNK + 1 } else { 5 };
+            let _ = staged.write_all(&vec![b' '; length]);
             self.pause(2_000).await;
         }
     }

@@ -1,16 +1,17 @@
 //! The backend's face: the trait, and how its blocking work gets off the runtime.
 
 use crate::{
-    caller::{Caller, CallerWatch},
-    commit, diagnosis, expire,
+    blocking::blocking,
+    caller::CallerWatch,
+    commit, expire,
     read::{self, Opened},
-    stage::Stage,
+    staged::Staged,
     store_dir::StoreDir,
     verify,
 };
 use minisnap_core::{
-    Bytes, ChunkStream, Collected, CommitOptions, Committed, ErrorContext, Generation, MiniSnapError, Operation,
-    Result, SnapshotBackend, StagedSnapshot, Verification, async_trait, run_blocking,
+    Bytes, ChunkStream, Collected, ErrorContext, Generation, MiniSnapError, Operation, Result, SnapshotBackend,
+    StagedSnapshot, Verification, async_trait,
 };
 use std::{
     io,
@@ -104,25 +105,6 @@ impl FsBackend {
     }
 }
 
-/// Runs `work` on the runtime's blocking pool, all of an operation in one go. If the future is dropped, the work is told
-/// that its caller is gone, and its result is dropped when it comes.
-///
-/// Here the errors leave: they learn which operation failed, and what of the store is intact.
-async fn blocking<T: Send + 'static>(
-    at: ErrorContext,
-    store: StoreDir,
-    work: impl FnOnce(&StoreDir, &CallerWatch) -> Result<T> + Send + 'static,
-) -> Result<T> {
-    let (caller, operation) = (Caller::default(), at.operation());
-    let watch = caller.watch();
-    let done = run_blocking(move || {
-        #[cfg(test)]
-        let _operation = crate::crash_tests::during(operation);
-        work(&store, &watch).map_err(|error| diagnosis::complete(&store, error).during(operation))
-    });
-    done.await.unwrap_or_else(|source| Err(MiniSnapError::Io { at, action: "run on the blocking pool", source }))
-}
-
 #[async_trait]
 impl SnapshotBackend for FsBackend {
     fn location(&self) -> &str {
@@ -151,8 +133,12 @@ impl SnapshotBackend for FsBackend {
     }
 
     async fn stage(&self, seq: u64) -> Result<Box<dyn StagedSnapshot>> {
+        let (location, store) = (self.location.clone(), self.store.clone());
+        if self.unresolved.is_none() && Staged::will_be_small(&store) {
+            return Ok(Box::new(Staged::in_memory(location, store, seq)));
+        }
         let stage = self.blocking(Operation::Stage, move |store, caller| commit::begin(store, seq, caller)).await?;
-        Ok(Box::new(FsStaged { location: self.location.clone(), stage }))
+        Ok(Box::new(Staged::on_disk(location, store, stage)))
     }
 
     async fn read_chunks(&self, generation: &Generation) -> Result<ChunkStream> {
@@ -177,49 +163,5 @@ impl SnapshotBackend for FsBackend {
 
     async fn collect_garbage(&self) -> Result<Collected> {
         self.blocking(Operation::CollectGarbage, commit::collect_garbage).await
-    }
-}
-
-#[derive(Debug)]
-struct FsStaged {
-    location: String,
-    stage: Stage,
-}
-
-impl FsStaged {
-    /// The rest of the stage's life, as a part of this operation.
-    async fn finish<T: Send + 'static>(
-        self,
-        operation: Operation,
-        work: impl FnOnce(Stage, &CallerWatch) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        let (at, store) = (ErrorContext::new(operation, self.location), self.stage.store().clone());
-        blocking(at, store, move |_, caller| work(self.stage, caller)).await
-    }
-}
-
-impl io::Write for FsStaged {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.stage.write(bytes).map_err(|error| io::Error::from(error.during(Operation::Write)))
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-#[async_trait]
-impl StagedSnapshot for FsStaged {
-    async fn drain(&mut self) -> Result<()> {
-        // Every write has gone to the system already.
-        Ok(())
-    }
-
-    async fn commit(self: Box<Self>, options: CommitOptions) -> Result<Committed> {
-        self.finish(Operation::Commit, move |stage, caller| commit::commit(stage, &options, caller)).await
-    }
-
-    async fn discard(self: Box<Self>) -> Result<()> {
-        self.finish(Operation::Discard, |stage, _| stage.remove()).await
     }
 }

@@ -6,9 +6,12 @@ mod cancelled;
 mod expire;
 mod give_up;
 mod heal;
+mod lost_write;
 pub(crate) mod meanwhile;
 mod modes;
+mod outcome_unknown;
 mod readers;
+mod remembered;
 mod reset;
 mod verify;
 
@@ -99,6 +102,17 @@ fn lasting_or_not() -> Vec<(i32, bool)> {
     ERRORS.map(|error| [(error, true), (error, false)]).concat()
 }
 
+/// With which handle a store is used.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Handle {
+    /// It has committed before and remembers what it saw: a small snapshot stays in memory until its commit.
+    Warm,
+    /// It remembers nothing: a stage is on the disk at once.
+    Fresh,
+}
+
+const HANDLES: [Handle; 2] = [Handle::Warm, Handle::Fresh];
+
 struct Store {
     folder: TempDir,
     backend: FsBackend,
@@ -133,6 +147,19 @@ impl Store {
             _ => {}
         }
         store
+    }
+
+    /// The same with another handle, if that is wanted. After [`ready_for`](Self::ready_for), it is warm where two were committed.
+    fn using(mut self, handle: Handle) -> Self {
+        if handle == Handle::Fresh {
+            self.backend = self.fresh();
+        }
+        self
+    }
+
+    /// A handle whose stage is on the disk at once, since it remembers nothing.
+    fn fresh(&self) -> FsBackend {
+        FsBackend::new(self.path(""))
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -203,13 +230,14 @@ fn pairs(deed: Deed) -> (Pair, Pair) {
 
 /// Does `deed` with the disk failing after `pass` calls. Returns whether it failed at all, and whether the outcome was
 /// unknown.
-async fn fail(deed: Deed, pass: usize, error: i32, once: bool) -> (bool, bool) {
-    let store = Store::ready_for(deed).await;
+async fn fail(deed: Deed, handle: Handle, pass: usize, error: i32, once: bool) -> (bool, bool) {
+    let store = Store::ready_for(deed).await.using(handle);
     store.plan(pass, error, once);
     let done = store.act(deed).await;
     let failed = store.unplan();
-    let context =
-        format!("{deed:?}, error {error} after {pass} calls (once: {once}), failed: {failed:?}, told: {done:?}");
+    let context = format!(
+        "{deed:?} ({handle:?}), error {error} after {pass} calls (once: {once}), failed: {failed:?}, told: {done:?}"
+    );
     let (old, new) = pairs(deed);
     let found = store.restore().await;
     match &done {
@@ -257,13 +285,13 @@ async fn fail(deed: Deed, pass: usize, error: i32, once: bool) -> (bool, bool) {
     (!failed.is_empty(), matches!(done, Err(MiniSnapError::OutcomeUnknown { .. })))
 }
 
-/// Every call of `deed` fails once with every error, and with two of them all calls from each on.
-async fn fail_every_call(deed: Deed) {
+/// Every call of `deed` by such a handle fails once with every error, and with two of them all calls from each on.
+async fn fail_every_call(deed: Deed, handle: Handle) {
     let plans = lasting_where_it_can();
     let (mut calls, mut unknown) = (0, 0);
     for (error, once) in plans {
         for pass in 0.. {
-            let (failed, outcome_unknown) = fail(deed, pass, error, once).await;
+            let (failed, outcome_unknown) = fail(deed, handle, pass, error, once).await;
             if !failed {
                 break;
             }
@@ -271,30 +299,35 @@ async fn fail_every_call(deed: Deed) {
             unknown += usize::from(outcome_unknown);
         }
     }
-    println!("{deed:?}: {calls} calls failed, {unknown} of them with an unknown outcome");
+    println!("{deed:?} ({handle:?}): {calls} calls failed, {unknown} of them with an unknown outcome");
     assert!(calls > 100, "the plan doesn't reach the disk");
     assert!(unknown > 0, "no failure was in the very step that publishes");
 }
 
 #[tokio::test]
 async fn whichever_call_of_a_first_publish_fails_the_error_tells_the_truth() {
-    fail_every_call(Deed::First).await;
+    fail_every_call(Deed::First, Handle::Fresh).await;
 }
 
 #[tokio::test]
 async fn whichever_call_of_a_publish_that_retires_fails_the_error_tells_the_truth() {
-    fail_every_call(Deed::Next).await;
+    fail_every_call(Deed::Next, Handle::Fresh).await;
+}
+
+#[tokio::test]
+async fn error_tells_the_truth_when_any_call_of_a_warm_handle_fails() {
+    fail_every_call(Deed::Next, Handle::Warm).await;
 }
 
 #[tokio::test]
 async fn whichever_call_of_an_adoption_fails_the_error_tells_the_truth() {
-    fail_every_call(Deed::Adoption).await;
+    fail_every_call(Deed::Adoption, Handle::Fresh).await;
 }
 
 #[tokio::test]
 async fn whichever_call_of_a_reseal_fails_the_error_tells_the_truth() {
-    fail_every_call(Deed::Reseal).await;
-    fail_every_call(Deed::ResealInPlace).await;
+    fail_every_call(Deed::Reseal, Handle::Warm).await;
+    fail_every_call(Deed::ResealInPlace, Handle::Warm).await;
 }
 
 #[tokio::test]
@@ -323,40 +356,4 @@ async fn a_reader_whose_calls_fail_says_so_and_never_that_there_is_nothing() {
             }
         }
     }
-}
-
-#[tokio::test]
-async fn after_an_unknown_outcome_the_record_is_placed_anew_before_anything_is_removed() {
-    // The last call but those of the clean-up: the sync after the record was replaced.
-    let mut pass = 0;
-    let store = loop {
-        let store = Store::ready_for(Deed::Next).await;
-        store.plan(pass, libc::EIO, true);
-        let done = store.commit(9).await;
-        let failed = store.unplan();
-        assert!(!failed.is_empty(), "no sync of the record");
-        if matches!(done, Err(MiniSnapError::OutcomeUnknown { .. })) && failed[0].starts_with("sync ") {
-            break store;
-        }
-        pass += 1;
-    };
-    use std::os::unix::fs::MetadataExt;
-    let placed = || fs::symlink_metadata(store.path("snapshots/current")).unwrap().ino();
-    let before = placed();
-    drop(store.backend.stage(10).await.unwrap());
-    assert_ne!(placed(), before, "a second sync of what failed to sync may say that all is well");
-    assert_eq!(store.garbage().await, BTreeSet::new());
-}
-
-#[tokio::test]
-async fn a_stage_that_lost_a_write_is_not_published_by_a_writer_who_overlooked_it() {
-    let store = Store::ready_for(Deed::Next).await;
-    let mut stage = store.backend.stage(9).await.unwrap();
-    store.plan(0, libc::ENOSPC, true);
-    assert_eq!(stage.write(b"[1,").unwrap_err().kind(), io::ErrorKind::StorageFull);
-    store.unplan();
-    stage.write_all(b"2]").unwrap();
-    let error = stage.commit(CommitOptions::new(NonZeroUsize::MIN)).await.unwrap_err();
-    assert!(std::error::Error::source(&error).unwrap().to_string().contains("would have a hole"), "{error:?}");
-    assert_eq!(store.restore().await.unwrap(), Some(("[2]".into(), 2)));
 }

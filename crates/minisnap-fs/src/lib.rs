@@ -32,6 +32,7 @@
 
 mod backend;
 mod bare_pair;
+mod blocking;
 mod cache;
 mod caller;
 mod commit;
@@ -69,6 +70,7 @@ mod replace_record;
 mod reset;
 mod settle;
 mod stage;
+mod staged;
 mod store_dir;
 mod sys;
 mod verify;

@@ -206,7 +206,10 @@ impl StoreDir {
     pub(crate) fn replace_link(&self, target: &str, path: &Path) -> Result<()> {
         let next = self.next();
         self.link_anew(Path::new(target), &next)?;
-        sys::rename(&next, path)
+        // A folder stands there, for example.
+        sys::rename(&next, path).inspect_err(|_| {
+            events::best_effort("remove a link", sys::remove(&next));
+        })
     }
 
     /// Makes a link where a killed writer may have left one.

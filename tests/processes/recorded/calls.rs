@@ -234,6 +234,8 @@ const WITHOUT_EFFECT: &[c_long] = &[
     libc::SYS_readv,
     libc::SYS_statfs,
     libc::SYS_statx,
+    // It only begins what a sync ends.
+    libc::SYS_sync_file_range,
     libc::SYS_uname,
     #[cfg(target_arch = "x86_64")]
     libc::SYS_access,

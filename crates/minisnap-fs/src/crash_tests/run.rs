@@ -31,6 +31,8 @@ pub(super) struct Run {
     recording: Recording,
     /// A power loss before this step isn't looked at.
     from: usize,
+    /// The handle that does everything, if it is one; else each operation has a fresh one.
+    handle: Option<FsBackend>,
 }
 
 impl Run {
@@ -43,7 +45,7 @@ impl Run {
         let machine = scratch();
         fs::remove_dir(machine.path()).and_then(|()| tree.write_to(machine.path())).expect("lay out the disk");
         let recording = Recording::start(machine.path(), numbers);
-        Self { machine, dir, start: tree, first_expect: expect.clone(), expect, recording, from: 0 }
+        Self { machine, dir, start: tree, first_expect: expect.clone(), expect, recording, from: 0, handle: None }
     }
 
     /// The whole disk.
@@ -55,8 +57,19 @@ impl Run {
         self.machine.path().join(self.dir)
     }
 
+    /// From here on one handle does everything: it remembers what it saw, and stages in memory. Not after a kill.
+    pub(super) fn by_one_handle(mut self) -> Self {
+        self.handle = Some(FsBackend::new(self.path()));
+        self
+    }
+
     pub(super) fn backend(&self) -> FsBackend {
-        FsBackend::new(self.path())
+        self.handle.clone().unwrap_or_else(|| FsBackend::new(self.path()))
+    }
+
+    /// Whether nothing was done that changes the disk since [`let_time_pass`](Self::let_time_pass).
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.recording.steps().is_empty()
     }
 
     /// What may be found now.

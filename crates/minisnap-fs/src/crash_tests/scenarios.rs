@@ -40,6 +40,7 @@ cases! {
     expiry expiry_of_an_unsynced_commit expiry_while_another_is_staged killed_in_an_expiry
     expiry_killed_before_a_commit_that_retains_more stale_after_a_kill stale_while_another_is_killed healing killed_in_a_healing giving_up
     killed_while_giving_up going_back killed_while_going_back links_put_back killed_while_links_are_put_back
+    one_handle killed_with_one_handle
     power_loss_in_the_first_publish_after_a_power_loss power_loss_in_an_adoption_after_a_power_loss
     ; slow: two_adopters_at_each_step
 }
@@ -411,6 +412,22 @@ fn killed_while_links_are_put_back() -> Vec<Trace> {
     let next = |run: Run| run.revert_external_changes().commit(3, 2);
     let starts = [one_name_is_missing(), one_name_is_text()];
     starts.into_iter().flat_map(|run| killed(run.revert_external_changes().end(), next)).collect()
+}
+
+/// Two were committed by the handle that does the rest.
+fn two_by_one_handle() -> Run {
+    let run = empty().by_one_handle().commit(1, 2).commit(2, 2).let_time_pass().stage(3);
+    assert!(run.is_at_rest(), "a small stage of such a handle is in memory");
+    run
+}
+
+/// The third makes the first expire, and after `expire` what the handle remembers is out of date.
+fn one_handle() -> Vec<Trace> {
+    vec![two_by_one_handle().commit(3, 2).expire(1).commit(4, 2).end()]
+}
+
+fn killed_with_one_handle() -> Vec<Trace> {
+    killed(two_by_one_handle().commit(3, 2).end(), |run| run.commit(4, 2))
 }
 
 /// The way on after an unknown outcome: who is told that it is stale takes that for a success.

@@ -46,19 +46,21 @@ fn lock_is_refused_when_cancelled_before_it_is_taken_again() {
 /// the first one goes on. Each operation that takes the lock is in the place of the first.
 #[test]
 fn cancelled_writer_never_overtakes_an_acknowledged_one() {
-    for first in ["create", "stage", "expire", "reseal", "set aside", "sweep"] {
+    for first in ["create", "create in memory", "stage", "expire", "reseal", "set aside", "sweep"] {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let store = runtime.block_on(async {
             let deed = if matches!(first, "reseal" | "set aside") { Deed::Reseal } else { Deed::Next };
             let Store { folder, backend } = Store::ready_for(deed).await;
+            let fresh = FsBackend::new(folder.path().join("state"));
             let stage = match first {
-                "create" => {
-                    let mut stage = backend.stage(8).await.unwrap();
-                    stage.write_all(b"[8]").unwrap();
-                    Some(stage)
-                }
+                "create" => Some(fresh.stage(8).await.unwrap()),
+                "create in memory" => Some(backend.stage(8).await.unwrap()),
                 _ => None,
             };
+            let stage = stage.map(|mut stage| {
+                stage.write_all(b"[8]").unwrap();
+                stage
+            });
             let (tell, hear) = mpsc::channel();
             let (go_on, wait) = mpsc::channel();
             let _at_the_lock = Meanwhile::before_the_call(folder.path(), is_of_the_store_lock, move || {
@@ -68,11 +70,11 @@ fn cancelled_writer_never_overtakes_an_acknowledged_one() {
             let (cancelled, mut stage) = (backend.clone(), stage);
             let mut call: std::pin::Pin<Box<dyn Future<Output = Result<()>>>> = Box::pin(async move {
                 match first {
-                    "create" => {
+                    "create" | "create in memory" => {
                         let stage = stage.take().expect("it is polled to its end once");
                         stage.commit(CommitOptions::new(NonZeroUsize::MIN)).await.map(drop)
                     }
-                    "stage" => cancelled.stage(8).await.map(drop),
+                    "stage" => fresh.stage(8).await.map(drop),
                     "expire" => cancelled.expire(NonZeroUsize::MIN).await.map(drop),
                     "reseal" => cancelled.accept_external_changes().await.map(drop),
                     "set aside" => cancelled.revert_external_changes().await.map(drop),

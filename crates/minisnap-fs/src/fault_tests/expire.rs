@@ -56,11 +56,15 @@ async fn expire_keeps_all_or_one_when_any_call_fails() {
 /// A commit that was linked to a longer history than is retained when it takes the lock.
 #[test]
 fn commit_is_whole_when_the_retention_is_reduced_at_any_call() {
+    HANDLES.into_iter().for_each(reduce_at_any_call_of_a_commit);
+}
+
+fn reduce_at_any_call_of_a_commit(handle: Handle) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let mut reduced = 0;
     for call in 0.. {
         let is_done = runtime.block_on(async {
-            let store = Store::ready_for(Deed::Next).await;
+            let store = Store::ready_for(Deed::Next).await.using(handle);
             let other = store.backend.clone().with_busy_timeout(std::time::Duration::ZERO);
             let (tell, hear) = std::sync::mpsc::channel();
             let meanwhile = Meanwhile::before_call(call, store.folder.path(), move || {
@@ -74,7 +78,7 @@ fn commit_is_whole_when_the_retention_is_reduced_at_any_call() {
             let is_done = meanwhile.is_done();
             drop(meanwhile);
             let expired = hear.try_recv();
-            let context = format!("before call {call}: {expired:?}");
+            let context = format!("{handle:?}, before call {call}: {expired:?}");
             let expected: &[u64] = match expired {
                 Ok(Ok(_)) => &[9, 2],
                 _ => &[9, 2, 1],
@@ -91,22 +95,28 @@ fn commit_is_whole_when_the_retention_is_reduced_at_any_call() {
             break;
         }
     }
-    assert!(reduced > 20, "{reduced}");
+    assert!(reduced > 20, "{handle:?}: {reduced}");
 }
 
 /// What it names is durable: a sync that fails is the error.
 #[tokio::test]
 async fn stale_is_not_returned_when_its_sync_fails() {
+    for handle in HANDLES {
+        stale_with_any_call_failing(handle).await;
+    }
+}
+
+async fn stale_with_any_call_failing(handle: Handle) {
     let mut refused = 0;
     for pass in 0.. {
-        let store = Store::ready_for(Deed::Next).await;
+        let store = Store::ready_for(Deed::Next).await.using(handle);
         use std::os::unix::fs::MetadataExt;
         let placed = || fs::symlink_metadata(store.path("snapshots/current")).unwrap().ino();
         let before = placed();
         store.plan(pass, libc::EIO, true);
         let done = commit_if_newer(&store, 2).await;
         let failed = store.unplan();
-        let context = format!("{failed:?}: {done:?}");
+        let context = format!("{handle:?}, {failed:?}: {done:?}");
         if let Err(MiniSnapError::Stale { .. }) = done {
             refused += 1;
             assert!(!failed.iter().any(|call| call.starts_with("sync")), "{context}");

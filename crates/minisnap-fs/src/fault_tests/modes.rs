@@ -27,15 +27,17 @@ fn too_wide(snapshots: &Path, allowed: [u32; 2]) -> Option<String> {
 /// At no instant more than in the end: an open file stays readable for those who opened it.
 #[tokio::test]
 async fn files_are_never_wider_than_in_the_end_at_any_call() {
-    for (deed, allowed) in [
-        (Deed::Next, [0o600, 0o640]),
-        (Deed::Next, [0o640, 0o600]),
-        (Deed::Adoption, [0o600, 0o640]),
-        (Deed::Adoption, [0o640, 0o600]),
-        (Deed::Reseal, [0o600, 0o600]),
-        (Deed::ResealInPlace, [0o600, 0o600]),
+    for (deed, handle, allowed) in [
+        (Deed::Next, Handle::Warm, [0o600, 0o640]),
+        (Deed::Next, Handle::Warm, [0o640, 0o600]),
+        (Deed::Next, Handle::Fresh, [0o600, 0o640]),
+        (Deed::Next, Handle::Fresh, [0o640, 0o600]),
+        (Deed::Adoption, Handle::Fresh, [0o600, 0o640]),
+        (Deed::Adoption, Handle::Fresh, [0o640, 0o600]),
+        (Deed::Reseal, Handle::Warm, [0o600, 0o600]),
+        (Deed::ResealInPlace, Handle::Warm, [0o600, 0o600]),
     ] {
-        let store = Store::ready_for(deed).await;
+        let store = Store::ready_for(deed).await.using(handle);
         for (name, mode) in ["snapshot.json", "snapshot.seq"].into_iter().zip(allowed) {
             fs::set_permissions(store.path(name), fs::Permissions::from_mode(mode)).unwrap();
         }

@@ -217,7 +217,7 @@ async fn an_adopted_generation_is_no_debris_when_its_commit_record_is_lost() {
 #[tokio::test]
 async fn a_generation_that_is_removed_before_its_commit_is_not_published() {
     let folder = Folder::with_snapshots(&[1]).await;
-    let mut stage = folder.backend.stage(2).await.unwrap();
+    let mut stage = folder.fresh().stage(2).await.unwrap();
     stage.write_all(b"[2]").unwrap();
     let lock = fs::File::open(folder.path("snapshots/.lock")).unwrap();
     lock.lock().unwrap();

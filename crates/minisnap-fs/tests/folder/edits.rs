@@ -4,7 +4,7 @@ use super::*;
 use minisnap_core::{Digest, ExternalChange};
 
 /// What `sed -i` and most editors do: a new file takes the name.
-fn replace(folder: &Folder, name: &str, content: &str) {
+pub(crate) fn replace(folder: &Folder, name: &str, content: &str) {
     folder.write("new file", content);
     fs::rename(folder.path("new file"), folder.path(name)).unwrap();
 }

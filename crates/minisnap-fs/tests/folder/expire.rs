@@ -78,7 +78,8 @@ async fn collection_counts_what_expired_and_what_is_orphaned() {
     assert_eq!(folder.backend.collect_garbage().await.unwrap(), Collected::new(2, 2));
     assert_eq!(folder.garbage().await, [""; 0]);
     assert_eq!(folder.backend.collect_garbage().await.unwrap(), Collected::default());
-    let stage = folder.backend.stage(4).await.unwrap();
+    let stage = folder.fresh().stage(4).await.unwrap();
+    assert_eq!(folder.garbage().await.len(), 1, "it is on the disk");
     assert_eq!(folder.backend.collect_garbage().await.unwrap(), Collected::default(), "its writer lives");
     stage.discard().await.unwrap();
     assert_eq!(folder.garbage().await, [""; 0]);
@@ -87,7 +88,7 @@ async fn collection_counts_what_expired_and_what_is_orphaned() {
 #[tokio::test]
 async fn discard_fails_when_the_stage_cannot_be_removed() {
     let folder = Folder::with_snapshots(&[1]).await;
-    let stage = folder.backend.stage(2).await.unwrap();
+    let stage = folder.fresh().stage(2).await.unwrap();
     let name = folder.garbage().await.pop().expect("a stage");
     folder.write(&format!("snapshots/{name}/notes.txt"), "mine");
     let error = stage.discard().await.unwrap_err();

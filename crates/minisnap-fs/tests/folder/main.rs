@@ -16,6 +16,7 @@ mod plain;
 mod remembered;
 mod reset;
 mod shape;
+mod small;
 mod stated_format;
 mod text_links;
 mod verify;
@@ -45,6 +46,11 @@ impl Folder {
         let guard = TempDir::new().expect("a temporary folder");
         let backend = FsBackend::new(guard.path());
         Self { guard, backend }
+    }
+
+    /// A handle that remembers nothing: its stage is on the disk at once, and that of one that has committed may be in memory.
+    fn fresh(&self) -> FsBackend {
+        FsBackend::new(self.backend.dir())
     }
 
     /// With snapshots of these seqs, published in this order; see [`json_of`].

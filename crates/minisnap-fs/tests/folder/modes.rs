@@ -68,7 +68,7 @@ async fn chmod_lasts_over_creates() {
 #[tokio::test(flavor = "multi_thread")]
 async fn chmod_lasts_when_a_commit_waits_for_the_lock() {
     let folder = Folder::with_snapshots(&[1]).await;
-    let mut staged = folder.backend.stage(2).await.unwrap();
+    let mut staged = folder.fresh().stage(2).await.unwrap();
     staged.write_all(b"[2]").unwrap();
     let other = fs::File::open(folder.path("snapshots/.lock")).unwrap();
     other.lock().unwrap();

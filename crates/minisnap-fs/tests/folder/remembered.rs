@@ -2,10 +2,11 @@
 //! folder.
 
 use crate::{Folder, json_of};
-use minisnap_core::{CommitOptions, Generation, Precondition, SnapshotBackend};
+use minisnap_core::{CommitOptions, Generation, Precondition, SnapshotBackend, format::CHUNK};
 use minisnap_fs::FsBackend;
 use std::{
     fs::{self, File},
+    io::Write,
     num::NonZeroUsize,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
@@ -21,17 +22,23 @@ fn stage_of_a_living_writer(folder: &Folder) -> (PathBuf, File) {
     (stage, json)
 }
 
-/// The death of a writer changes nothing in the folder. It was listed when the writer lived, whether by a stage or by a commit.
+/// The death of a writer changes nothing in the folder. It was listed when the writer lived, whether by a stage or by a commit, of
+/// a stage in memory or on the disk.
 #[tokio::test]
 async fn stage_is_removed_when_its_writer_died_after_a_commit() {
-    for began_before in ["the stage", "the commit"] {
+    for began_before in ["the stage", "the commit", "the commit of a stage on the disk"] {
         let folder = Folder::with_snapshots(&[1, 2, 3, 4]).await;
         let (stage, json) = if began_before == "the stage" {
             let made = stage_of_a_living_writer(&folder);
             folder.commit(5).await.unwrap();
             made
         } else {
-            let staged = folder.backend.stage(5).await.unwrap();
+            let on_disk = began_before.ends_with("disk");
+            let mut staged = folder.backend.stage(5).await.unwrap();
+            if on_disk {
+                staged.write_all(&vec![b' '; CHUNK + 1]).unwrap();
+            }
+            assert_eq!(folder.garbage().await.len(), usize::from(on_disk));
             let made = stage_of_a_living_writer(&folder);
             staged.commit(CommitOptions::new(NonZeroUsize::MIN)).await.unwrap();
             made
@@ -106,7 +113,8 @@ async fn newer_ones_stay_when_the_record_was_moved_back_by_hand() {
             if reopened {
                 folder.backend = FsBackend::new(folder.path(""));
             }
-            drop(folder.backend.stage(6).await.unwrap());
+            // By a handle that looks; the folder's own remembers how it was.
+            drop(folder.fresh().stage(6).await.unwrap());
             folder.backend.collect_garbage().await.unwrap();
             assert!(folder.backend.verify().await.unwrap().orphans == 0);
             let path = |index: usize| folder.path("snapshots").join(history[index].name());
@@ -147,4 +155,15 @@ async fn expired_ones_are_removed_when_no_commit_was_noted() {
         FsBackend::new(folder.path("")).collect_garbage().await.unwrap();
         assert_eq!(folder.garbage().await, [""; 0], "{noted}");
     }
+}
+
+/// A folder is in the place of the note: the commit is acknowledged, and its link isn't left over.
+#[tokio::test]
+async fn no_link_is_left_when_a_commit_cannot_be_noted() {
+    let folder = Folder::with_snapshots(&[1, 2, 3]).await;
+    fs::remove_file(folder.path("snapshots/last-commit")).unwrap();
+    fs::create_dir(folder.path("snapshots/last-commit")).unwrap();
+    folder.commit(4).await.unwrap();
+    assert_eq!(folder.garbage().await, [""; 0]);
+    assert_eq!(folder.history().await, [4, 3, 2]);
 }

@@ -108,7 +108,7 @@ async fn a_lock_file_that_is_removed_or_held_elsewhere_is_noticed() {
 
     let lock = fs::File::open(folder.path("snapshots/.lock")).unwrap();
     lock.lock().unwrap();
-    let impatient = folder.backend.clone().with_busy_timeout(Duration::from_millis(50));
+    let impatient = folder.fresh().with_busy_timeout(Duration::from_millis(50));
     let error = impatient.stage(3).await.map(drop).unwrap_err();
     assert!(matches!(error, MiniSnapError::Busy { .. }), "{error}");
     assert!(error.to_string().contains("snapshots/.lock"), "{error}");
@@ -125,7 +125,7 @@ async fn a_writer_that_waited_for_a_removed_lock_file_takes_the_new_one() {
     let folder = Folder::with_snapshots(&[1]).await;
     let held = fs::File::open(folder.path("snapshots/.lock")).unwrap();
     held.lock().unwrap();
-    let backend = folder.backend.clone();
+    let backend = folder.fresh();
     let waiting = tokio::spawn(async move { backend.stage(2).await.map(drop) });
     tokio::time::sleep(Duration::from_millis(50)).await;
     // The file it waits for is no longer the store's lock when it gets it: another writer holds the new one.
@@ -143,7 +143,7 @@ async fn a_writer_that_waited_for_a_removed_lock_file_takes_the_new_one() {
 #[tokio::test]
 async fn a_stage_that_somebody_removed_is_not_published() {
     let folder = Folder::with_snapshots(&[1]).await;
-    let mut stage = folder.backend.stage(2).await.unwrap();
+    let mut stage = folder.fresh().stage(2).await.unwrap();
     stage.write_all(b"[").unwrap();
     let staged = fs::read_dir(folder.path("snapshots")).unwrap().map(|entry| entry.unwrap().path());
     let staged = staged.into_iter().find(|path| path.to_string_lossy().contains(".stage-")).expect("a stage");
@@ -161,7 +161,7 @@ async fn a_dead_writers_stage_is_removed_and_the_commit_record_not_touched() {
     fs::create_dir(&dead).unwrap();
     let record = || fs::symlink_metadata(folder.path("snapshots/current")).unwrap().ino();
     let before = record();
-    drop(folder.backend.stage(2).await.unwrap());
+    drop(folder.fresh().stage(2).await.unwrap());
     assert!(!dead.exists());
     assert_eq!(record(), before, "only what was perhaps retired without a sync makes it placed anew");
 }
@@ -180,29 +180,34 @@ async fn what_expired_is_gone_when_a_commit_answers() {
 
 #[test]
 fn a_publish_whose_runtime_shuts_down_never_commits_later() {
-    let folder = Folder::new();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    runtime.block_on(folder.commit(1)).unwrap();
-    let lock = fs::File::open(folder.path("snapshots/.lock")).unwrap();
-    let mut stage = runtime.block_on(folder.backend.stage(2)).unwrap();
-    stage.write_all(b"[2]").unwrap();
-    lock.lock().unwrap();
-    let (dropped, is_dropped) = mpsc::channel::<()>();
-    runtime.spawn(async move {
-        let _told = dropped;
-        stage.commit(CommitOptions::new(NonZeroUsize::MIN)).await
-    });
-    std::thread::sleep(Duration::from_millis(50));
-    runtime.shutdown_background();
-    // Which doesn't wait until the runtime's other threads have dropped what they had.
-    is_dropped.recv().unwrap_err();
-    lock.unlock().unwrap();
-    // What waited for the lock has the time to take it now.
-    std::thread::sleep(Duration::from_millis(200));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    assert_eq!(runtime.block_on(folder.restore()).unwrap(), pair_of(1));
-    runtime.block_on(folder.commit(3)).unwrap();
-    assert_eq!(runtime.block_on(folder.garbage()), [""; 0]);
+    for on_disk in [false, true] {
+        let folder = Folder::new();
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        runtime.block_on(folder.commit(1)).unwrap();
+        runtime.block_on(folder.commit(2)).unwrap();
+        let lock = fs::File::open(folder.path("snapshots/.lock")).unwrap();
+        let backend = if on_disk { folder.fresh() } else { folder.backend.clone() };
+        let mut stage = runtime.block_on(backend.stage(3)).unwrap();
+        stage.write_all(b"[3]").unwrap();
+        assert_eq!(runtime.block_on(folder.garbage()).len(), usize::from(on_disk));
+        lock.lock().unwrap();
+        let (dropped, is_dropped) = mpsc::channel::<()>();
+        runtime.spawn(async move {
+            let _told = dropped;
+            stage.commit(CommitOptions::new(NonZeroUsize::MIN)).await
+        });
+        std::thread::sleep(Duration::from_millis(50));
+        runtime.shutdown_background();
+        // Which doesn't wait until the runtime's other threads have dropped what they had.
+        is_dropped.recv().unwrap_err();
+        lock.unlock().unwrap();
+        // What waited for the lock has the time to take it now.
+        std::thread::sleep(Duration::from_millis(200));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        assert_eq!(runtime.block_on(folder.restore()).unwrap(), pair_of(2));
+        runtime.block_on(folder.commit(4)).unwrap();
+        assert_eq!(runtime.block_on(folder.garbage()), [""; 0]);
+    }
 }
 
 #[test]

@@ -22,7 +22,8 @@ async fn errors_of(folder: &Folder, read: &Generation) -> Vec<MiniSnapError> {
         backend.read(read).await.map(drop).unwrap_err(),
         backend.read_chunks(read).await.map(drop).unwrap_err(),
         backend.read_committed(read).await.map(drop).unwrap_err(),
-        backend.stage(9).await.map(drop).unwrap_err(),
+        folder.fresh().stage(9).await.map(drop).unwrap_err(),
+        folder.commit(9).await.map(drop).unwrap_err(),
         backend.accept_external_changes().await.map(drop).unwrap_err(),
         backend.accept_external_changes_if(9, Digest::of(b"")).await.map(drop).unwrap_err(),
         backend.revert_external_changes().await.map(drop).unwrap_err(),
@@ -65,18 +66,23 @@ async fn newer_format_is_refused_and_nothing_is_changed() {
 /// The store was taken over by a later version while a stage was being written.
 #[tokio::test]
 async fn commit_is_refused_when_the_format_became_newer() {
-    let folder = Folder::with_snapshots(&[1, 2]).await;
-    let mut stage = folder.backend.stage(3).await.unwrap();
-    stage.write_all(b"[3]").unwrap();
-    let mut before = folder.listing();
-    folder.state_format("2", true);
-    let error = stage.commit(CommitOptions::new(NonZeroUsize::MIN)).await.unwrap_err();
-    assert!(matches!(error, MiniSnapError::NewerFormat { found: 2, .. }), "{error:?}");
-    let mut after = folder.listing();
-    let is_others = |path: &Path| !path.ends_with("format") && !path.ends_with("snapshots");
-    after.retain(|path, _| is_others(path));
-    before.retain(|path, _| is_others(path) && !path.to_string_lossy().contains(".stage-"));
-    assert_eq!(after, before, "nothing but its own stage is gone");
+    let is_stage = |path: &Path| path.to_string_lossy().contains(".stage-");
+    for on_disk in [false, true] {
+        let folder = Folder::with_snapshots(&[1, 2]).await;
+        let backend = if on_disk { folder.fresh() } else { folder.backend.clone() };
+        let mut stage = backend.stage(3).await.unwrap();
+        stage.write_all(b"[3]").unwrap();
+        let mut before = folder.listing();
+        assert_eq!(before.keys().any(|path| is_stage(path)), on_disk);
+        folder.state_format("2", true);
+        let error = stage.commit(CommitOptions::new(NonZeroUsize::MIN)).await.unwrap_err();
+        assert!(matches!(error, MiniSnapError::NewerFormat { found: 2, .. }), "{error:?}");
+        let mut after = folder.listing();
+        let is_others = |path: &Path| !path.ends_with("format") && !path.ends_with("snapshots");
+        after.retain(|path, _| is_others(path));
+        before.retain(|path, _| is_others(path) && !is_stage(path));
+        assert_eq!(after, before, "nothing but its own stage is gone");
+    }
 }
 
 /// A store from before versions were stated, byte for byte as it was written.

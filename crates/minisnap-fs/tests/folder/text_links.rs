@@ -38,7 +38,8 @@ fn make_text(folder: &Path, which: &dyn Fn(&Path) -> bool, end: &str) {
 async fn refused(folder: &Folder) -> MiniSnapError {
     let before = folder.listing();
     let errors = [
-        folder.backend.stage(9).await.map(drop).unwrap_err(),
+        folder.fresh().stage(9).await.map(drop).unwrap_err(),
+        folder.commit(9).await.map(drop).unwrap_err(),
         folder.backend.accept_external_changes().await.map(drop).unwrap_err(),
         folder.restore().await.map(drop).unwrap_err(),
     ];

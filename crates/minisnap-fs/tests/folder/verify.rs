@@ -37,7 +37,7 @@ async fn verify_finds_nothing_wrong_when_nothing_is() {
     assert_eq!(seqs(&found), [(4, true), (3, true), (2, true)]);
     assert_eq!(found.generations[0].generation.size(), Some(json_of(4).len() as u64));
     assert_eq!((found.expired, found.orphans, found.moved_aside.len()), (0, 0, 0));
-    drop(folder.backend.stage(5).await.unwrap());
+    drop(folder.fresh().stage(5).await.unwrap());
     assert!(verified(&folder).await.is_intact());
 }
 
@@ -177,7 +177,7 @@ async fn verify_reports_links_of_a_generation_when_wrong_or_text() {
 #[tokio::test]
 async fn verify_counts_what_a_collection_removes() {
     let folder = Folder::with_snapshots(&[1, 2, 3]).await;
-    let living = folder.backend.stage(4).await.unwrap();
+    let living = folder.fresh().stage(4).await.unwrap();
     let retained = folder.in_current("retained");
     fs::remove_file(&retained).unwrap();
     symlink("1", &retained).unwrap();

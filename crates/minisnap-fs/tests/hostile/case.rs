@@ -114,6 +114,8 @@ pub(crate) enum Slot {
     Seq,
     Snapshots,
     Current,
+    /// The note of what was committed last.
+    LastCommit,
     Lock,
     Next,
     Settling,

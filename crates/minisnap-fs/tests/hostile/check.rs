@@ -71,7 +71,7 @@ impl Reading {
 impl<'a> Store<'a> {
     fn new(sandbox: &'a Sandbox, dir: PathBuf) -> Self {
         // Nobody else is here, so whoever waits for the lock, waits in vain.
-        let backend = FsBackend::new(&dir).with_busy_timeout(Duration::from_millis(20));
+        let backend = fresh(&dir);
         Self { sandbox, dir, backend }
     }
 
@@ -121,7 +121,8 @@ impl<'a> Store<'a> {
         let mut loses_nothing = true;
         let mut published = None;
         match deed {
-            Deed::Stage => drop(self.told(Operation::Stage, self.backend.stage(1).await)),
+            // By a handle that remembers nothing: its stage is on the disk.
+            Deed::Stage => drop(self.told(Operation::Stage, fresh(self.backend.dir()).stage(1).await)),
             Deed::Sweep => drop(self.told(Operation::CollectGarbage, self.backend.collect_garbage().await)),
             Deed::Reseal => {
                 published = self
@@ -316,4 +317,8 @@ fn is_generation_or_stage(name: &str) -> bool {
         Some(random) => is_random(random),
         None => name.len() == 54 && name.bytes().take(20).all(|byte| byte.is_ascii_digit()) && is_random(&name[38..]),
     }
+}
+
+fn fresh(dir: &Path) -> FsBackend {
+    FsBackend::new(dir).with_busy_timeout(Duration::from_millis(20))
 }

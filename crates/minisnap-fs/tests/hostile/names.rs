@@ -38,6 +38,7 @@ pub(crate) fn within(slot: Slot) -> PathBuf {
         Slot::Seq => "snapshot.seq".into(),
         Slot::Snapshots => snapshots.into(),
         Slot::Current => snapshots.join("current"),
+        Slot::LastCommit => snapshots.join("last-commit"),
         Slot::Lock => snapshots.join(".lock"),
         Slot::Next => snapshots.join(".next"),
         Slot::Settling => snapshots.join(".settling"),

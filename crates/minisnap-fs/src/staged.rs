@@ -1,0 +1,132 @@
+//! A snapshot that is being written, as the caller of `stage` has it.
+//!
+//! A small one stays in memory until its commit: then all work on the disk is done in one go, and off the runtime's threads. Whether it
+//! is small is foreseen from the current one. If it grows larger all the same, its stage is made by the write that is too much.
+
+use crate::{
+    blocking::blocking,
+    caller::{Caller, CallerWatch},
+    commit, diagnosis,
+    stage::Stage,
+    store_dir::StoreDir,
+    sys,
+};
+use minisnap_core::{
+    CommitOptions, Committed, ErrorContext, MiniSnapError, Operation, Result, StagedSnapshot, async_trait,
+    format::CHUNK,
+};
+use std::io;
+
+/// A snapshot that is being written.
+#[derive(Debug)]
+pub(crate) struct Staged {
+    location: String,
+    store: StoreDir,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    InMemory {
+        seq: u64,
+        json: Vec<u8>,
+    },
+    OnDisk(Box<Stage>),
+    /// Its stage couldn't be made when it was needed: what was to be written then is missing.
+    Failed,
+}
+
+impl Staged {
+    /// Whether the next snapshot probably fits into a chunk: as the current one does, if this handle knows that.
+    pub(crate) fn will_be_small(store: &StoreDir) -> bool {
+        let size = store.cache.get().and_then(|seen| seen.retained.first()?.generation.size());
+        size.is_some_and(|size| size <= CHUNK as u64)
+    }
+
+    pub(crate) fn in_memory(location: String, store: StoreDir, seq: u64) -> Self {
+        Self { location, store, state: State::InMemory { seq, json: Vec::new() } }
+    }
+
+    pub(crate) fn on_disk(location: String, store: StoreDir, stage: Stage) -> Self {
+        Self { location, store, state: State::OnDisk(Box::new(stage)) }
+    }
+
+    /// The stage of one that turns out not to be small, with what was written so far. It is made where it is written to: the caller is
+    /// in the middle of serializing, and can't await.
+    fn stage(&mut self) -> Result<&mut Stage> {
+        if let State::InMemory { seq, json } = &self.state {
+            let caller = Caller::default();
+            let made = begin(&self.store, *seq, json, &caller.watch());
+            self.state = State::Failed;
+            let made = made.map_err(|error| diagnosis::complete(&self.store, error))?;
+            self.state = State::OnDisk(Box::new(made));
+        }
+        match &mut self.state {
+            State::OnDisk(stage) => Ok(stage),
+            State::InMemory { .. } | State::Failed => Err(has_hole(&self.store)),
+        }
+    }
+}
+
+impl io::Write for Staged {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let State::InMemory { json, .. } = &mut self.state
+            && json.len() + bytes.len() <= CHUNK
+        {
+            json.extend_from_slice(bytes);
+            return Ok(bytes.len());
+        }
+        let written = self.stage().and_then(|stage| stage.write(bytes));
+        written.map_err(|error| io::Error::from(error.during(Operation::Write)))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl StagedSnapshot for Staged {
+    async fn drain(&mut self) -> Result<()> {
+        // Every write but the first few has gone to the system already.
+        Ok(())
+    }
+
+    async fn commit(self: Box<Self>, options: CommitOptions) -> Result<Committed> {
+        let Self { location, store, state } = *self;
+        let at = ErrorContext::new(Operation::Commit, location);
+        let work = move |store: &StoreDir, caller: &_| {
+            let stage = match state {
+                State::InMemory { seq, json } => begin(store, seq, &json, caller)?,
+                State::OnDisk(stage) => *stage,
+                State::Failed => return Err(has_hole(store)),
+            };
+            commit::commit(stage, &options, caller)
+        };
+        blocking(at, store, work).await
+    }
+
+    async fn discard(self: Box<Self>) -> Result<()> {
+        let Self { location, store, state } = *self;
+        match state {
+            State::InMemory { .. } | State::Failed => Ok(()),
+            State::OnDisk(stage) => {
+                let at = ErrorContext::new(Operation::Discard, location);
+                blocking(at, store, move |_, _| stage.remove()).await
+            }
+        }
+    }
+}
+
+/// The stage of one that was in memory.
+fn begin(store: &StoreDir, seq: u64, json: &[u8], caller: &CallerWatch) -> Result<Stage> {
+    let mut stage = commit::begin(store, seq, caller)?;
+    stage.write_all(json)?;
+    Ok(stage)
+}
+
+/// The error of a snapshot that lacks what couldn't be written.
+fn has_hole(store: &StoreDir) -> MiniSnapError {
+    let error = io::Error::other("an earlier write to it failed, and the snapshot would have a hole");
+    sys::error("commit", &store.snapshots(), error)
+}

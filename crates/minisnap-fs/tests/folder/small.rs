@@ -1,0 +1,133 @@
+//! A small snapshot of a handle that has committed before: it stays in memory until its commit.
+
+use super::*;
+use crate::edits::replace;
+use minisnap_core::{Digest, Operation, StagedSnapshot, format::CHUNK};
+use std::time::{Duration, Instant};
+
+/// A stage of a folder whose handle knows that the current snapshot is small.
+async fn staged(folder: &Folder, backend: &FsBackend) -> Box<dyn StagedSnapshot> {
+    let before = folder.listing();
+    let mut stage = backend.stage(4).await.unwrap();
+    stage.write_all(json_of(4).as_bytes()).unwrap();
+    stage.drain().await.unwrap();
+    assert_eq!(folder.listing(), before, "nothing is on the disk");
+    stage
+}
+
+async fn commit(stage: Box<dyn StagedSnapshot>) -> Result<Committed> {
+    stage.commit(CommitOptions::new(NonZeroUsize::new(3).unwrap())).await
+}
+
+#[tokio::test]
+async fn small_stage_leaves_the_folder_untouched_until_its_commit() {
+    let folder = Folder::with_snapshots(&[1, 2, 3]).await;
+    let before = folder.listing();
+    drop(staged(&folder, &folder.backend).await);
+    assert_eq!(folder.listing(), before, "after a drop");
+    staged(&folder, &folder.backend).await.discard().await.unwrap();
+    assert_eq!(folder.listing(), before, "after a discard");
+
+    commit(staged(&folder, &folder.backend).await).await.unwrap();
+    assert_eq!(folder.restore().await.unwrap(), pair_of(4));
+    assert_eq!((folder.history().await, folder.garbage().await.len()), (vec![4, 3, 2], 0));
+}
+
+/// In pieces of an odd size, in one write, and to the last byte that stays in memory.
+#[tokio::test]
+async fn snapshot_is_whole_when_it_outgrows_memory() {
+    for (size, piece) in [(CHUNK, 7919), (CHUNK + 1, CHUNK + 1), (CHUNK + 1, CHUNK), (3 * CHUNK + 5, 7919)] {
+        let context = format!("{size} bytes in pieces of {piece}");
+        let folder = Folder::with_snapshots(&[1, 2, 3]).await;
+        let json: Vec<u8> = (b'a'..=b'w').cycle().take(size).collect();
+        let mut stage = folder.backend.stage(4).await.unwrap();
+        for piece in json.chunks(piece) {
+            stage.write_all(piece).unwrap();
+        }
+        let json_of_stage = |name: &String| folder.path("snapshots").join(name).join("snapshot.json");
+        let size_of_stage = |name| fs::metadata(json_of_stage(name)).unwrap().len();
+        let sizes: Vec<_> = folder.garbage().await.iter().map(size_of_stage).collect();
+        assert_eq!(sizes, if size > CHUNK { vec![size as u64] } else { vec![] }, "{context}: memory is bounded");
+
+        let committed = commit(stage).await.unwrap();
+        assert_eq!(committed.generation().digest(), Some(Digest::of(&json)), "{context}");
+        assert_eq!(committed.generation().size(), Some(size as u64), "{context}");
+        assert!(folder.backend.read(committed.generation()).await.unwrap() == json, "{context}");
+        assert!(folder.backend.verify().await.unwrap().is_intact(), "{context}");
+        assert_eq!(folder.garbage().await, [""; 0], "{context}");
+
+        let next = folder.backend.stage(5).await.unwrap();
+        assert_eq!(folder.garbage().await.len(), usize::from(size > CHUNK), "{context}: the next one is foreseen");
+        drop(next);
+    }
+}
+
+#[tokio::test]
+async fn commit_from_memory_is_busy_when_the_lock_is_held() {
+    const TIMEOUT: Duration = Duration::from_millis(100);
+    let folder = Folder::with_snapshots(&[1, 2, 3]).await;
+    let lock = fs::File::open(folder.path("snapshots/.lock")).unwrap();
+    lock.lock().unwrap();
+    let before = folder.listing();
+    let stage = staged(&folder, &folder.backend.clone().with_busy_timeout(TIMEOUT)).await;
+    let begun = Instant::now();
+    let error = commit(stage).await.unwrap_err();
+    // Long enough for a busy machine, and far below the default.
+    assert!((TIMEOUT..Duration::from_secs(5)).contains(&begun.elapsed()), "{:?}", begun.elapsed());
+    assert!(matches!(error, MiniSnapError::Busy { .. }), "{error}");
+    assert_eq!(error.at().operation(), Operation::Commit);
+    assert_eq!(folder.listing(), before);
+    lock.unlock().unwrap();
+    folder.commit(5).await.unwrap();
+}
+
+/// An editor replaces the JSON after the stage. A full disk: `processes/full_disk.rs`, and `fault_tests.rs`.
+#[tokio::test]
+async fn commit_from_memory_reports_an_external_change() {
+    let folder = Folder::with_snapshots(&[1, 2, 3]).await;
+    let stage = staged(&folder, &folder.backend).await;
+    replace(&folder, "snapshot.json", "[9]");
+    let error = commit(stage).await.unwrap_err();
+    assert!(matches!(error, MiniSnapError::ExternalChange { .. }), "{error}");
+    assert_eq!(error.at().operation(), Operation::Commit);
+    assert_eq!(folder.cat("snapshot.json").as_deref(), Some("[9]"), "the edit stays");
+    folder.backend.revert_external_changes().await.unwrap();
+    assert_eq!(folder.restore().await.unwrap(), pair_of(3));
+    assert_eq!((folder.history().await, folder.garbage().await.len()), (vec![3, 2, 1], 0));
+}
+
+fn outgrow(stage: &mut Box<dyn StagedSnapshot>) -> MiniSnapError {
+    let error = stage.write_all(&vec![b' '; CHUNK]).unwrap_err();
+    MiniSnapError::from_write(error, || unreachable!("it has its place"))
+}
+
+/// A writer that overlooks the error doesn't commit what is left.
+#[tokio::test]
+async fn write_is_busy_when_it_outgrows_memory_under_a_held_lock() {
+    let folder = Folder::with_snapshots(&[1, 2, 3]).await;
+    let lock = fs::File::open(folder.path("snapshots/.lock")).unwrap();
+    lock.lock().unwrap();
+    let before = folder.listing();
+    let mut stage = staged(&folder, &folder.backend.clone().with_busy_timeout(Duration::from_millis(50))).await;
+    let error = outgrow(&mut stage);
+    assert!(matches!(error, MiniSnapError::Busy { .. }), "{error}");
+    assert_eq!(error.at().operation(), Operation::Write);
+    lock.unlock().unwrap();
+    stage.write_all(b" ").unwrap_err();
+    let error = commit(stage).await.unwrap_err();
+    assert!(causes(&error).contains("would have a hole"), "{error:?}");
+    assert_eq!(folder.listing(), before);
+}
+
+#[tokio::test]
+async fn write_that_outgrows_memory_says_what_is_intact() {
+    let folder = Folder::with_snapshots(&[1, 2, 3]).await;
+    let mut stage = staged(&folder, &folder.backend).await;
+    let record = folder.path("snapshots/current");
+    let current = fs::read_link(&record).unwrap();
+    fs::remove_file(&record).unwrap();
+    fs::write(&record, current.to_str().unwrap()).unwrap();
+    let error = outgrow(&mut stage);
+    let MiniSnapError::Corrupt { intact, .. } = &error else { panic!("{error:?}") };
+    assert_eq!(intact.iter().map(Generation::seq).collect::<Vec<_>>(), [3, 2, 1]);
+}
