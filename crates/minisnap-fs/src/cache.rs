@@ -20,7 +20,7 @@ pub(crate) struct Retained {
 #[derive(Debug)]
 pub(crate) struct Seen {
     /// The whole history, newest first.
-    pub(crate) retained: Vec<Arc<Retained>>,
+    pub(crate) retained: Arc<Vec<Arc<Retained>>>,
     /// How many folders there are in `snapshots` besides those and one's own stage, none of them garbage; `None` if not known.
     pub(crate) others: Option<usize>,
     /// `snapshots` as it was then.

@@ -37,16 +37,22 @@ use crate::{
     sys,
 };
 use minisnap_core::{Collected, CommitOptions, Committed, MiniSnapError, Result, events};
+use std::time::Duration;
 
 /// Steps 1 and 2, as far as an empty stage.
 pub(crate) fn begin(store: &StoreDir, seq: u64, caller: &CallerWatch) -> Result<Stage> {
+    begin_within(store, seq, caller, store.busy_timeout)
+}
+
+/// The same, waiting so long for the lock.
+pub(crate) fn begin_within(store: &StoreDir, seq: u64, caller: &CallerWatch, timeout: Duration) -> Result<Stage> {
     // 1.
     if record::read(store)?.current().is_none() {
         store.create_folders()?;
         store.sync_with_ancestors()?;
     }
     // 2.
-    let lock = StoreLock::acquire(store, caller)?;
+    let lock = StoreLock::acquire_within(store, caller, timeout)?;
     let current = settle::settle(store, &lock)?;
     // Best effort: on a full disk, the next call fails.
     let inventory = events::best_effort("remove garbage", tidy(store, &lock, current.as_ref()));
@@ -61,7 +67,7 @@ pub(crate) fn begin(store: &StoreDir, seq: u64, caller: &CallerWatch) -> Result<
 fn tidy(store: &StoreDir, lock: &StoreLock, current: Option<&GenerationName>) -> Result<Inventory> {
     let mut inventory = Inventory::load(store, current)?;
     if !inventory.is_tidy {
-        inventory.others = garbage::clean(store, lock, &inventory.history, RecordSync::Unknown)?.others;
+        inventory.others = garbage::clean(store, lock, &inventory.history(), RecordSync::Unknown)?.others;
     }
     Ok(inventory)
 }
@@ -91,7 +97,7 @@ pub(crate) fn commit(mut stage: Stage, options: &CommitOptions, caller: &CallerW
     }
     holds?;
     let before = Inventory::load(&store, current.as_ref())?;
-    if before.history != foreseen.history {
+    if !before.is_same_as(&foreseen) {
         base = Base::over(&store, &before, retain)?;
         stage.relink(base.parent.as_ref(), base.retained())?;
     }
@@ -102,7 +108,7 @@ pub(crate) fn commit(mut stage: Stage, options: &CommitOptions, caller: &CallerW
     base.mark_left_out(&store)?;
     if before.others.is_none() {
         // Somebody may have moved the record back: what was committed after it is moved aside, too.
-        before.history.detached(&store)?.iter().try_for_each(|name| healing::mark(&store, name))?;
+        before.history().detached(&store)?.iter().try_for_each(|name| healing::mark(&store, name))?;
     }
     // 6.
     let committed = base.committed(stage.describe(&name)?);
@@ -117,18 +123,16 @@ pub(crate) fn commit(mut stage: Stage, options: &CommitOptions, caller: &CallerW
 }
 /// Step 7. If nothing else is in the folder, what expired is known, and the folder isn't listed.
 fn remove_expired(store: &StoreDir, lock: &StoreLock, before: &Inventory, base: &Base, newest: Retained) -> Result<()> {
-    let history = if let Some(after) = base.inventory_after(before, &newest) {
-        garbage::remove_expired(store, lock, &before.history.retained[after.retained.len() - 1..])?;
-        after.remember(store, 0)?;
-        after.history
-    } else {
-        store.cache.clear();
-        let history = History::from(store, Some(&newest.name))?;
-        garbage::clean(store, lock, &history, RecordSync::Done)?;
-        history
-    };
-    store.found_corrupt.retain(&history.retained);
-    Ok(())
+    if let Some(after) = base.inventory_after(before, &newest) {
+        let expired = &before.retained[after.retained.len() - 1..];
+        garbage::remove_expired(store, lock, expired.iter().map(|expired| &expired.name))?;
+        store.found_corrupt.retain(|| after.history().retained);
+        return after.remember(store, 0);
+    }
+    store.cache.clear();
+    let history = History::from(store, Some(&newest.name))?;
+    store.found_corrupt.retain(|| history.retained.clone());
+    garbage::clean(store, lock, &history, RecordSync::Done).map(drop)
 }
 
 /// Removes orphans and expired generations. Returns how many this removed.

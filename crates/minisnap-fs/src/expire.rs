@@ -57,6 +57,6 @@ pub(crate) fn expire(store: &StoreDir, retain: NonZeroUsize, caller: &CallerWatc
     // 4.
     let cleaned = garbage::clean(store, &lock, &reduced, RecordSync::Done);
     events::best_effort("remove expired generations", cleaned);
-    store.found_corrupt.retain(&reduced.retained);
+    store.found_corrupt.retain(|| reduced.retained);
     Ok(expired.iter().map(|expired| expired.generation.clone()).collect())
 }

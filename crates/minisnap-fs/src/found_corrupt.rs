@@ -21,9 +21,13 @@ impl FoundCorrupt {
         }
     }
 
-    /// Forgets all but these.
-    pub(crate) fn retain(&self, retained: &[GenerationName]) {
-        self.names().retain(|name| retained.contains(name));
+    /// Forgets all but those of this history, which is asked for only if there are any.
+    pub(crate) fn retain(&self, retained: impl FnOnce() -> Vec<GenerationName>) {
+        let mut names = self.names();
+        if !names.is_empty() {
+            let retained = retained();
+            names.retain(|name| retained.contains(name));
+        }
     }
 
     pub(crate) fn all(&self) -> HashSet<GenerationName> {

@@ -23,7 +23,7 @@ use crate::{
     sys::{self, Entry},
 };
 use minisnap_core::{Committed, Generation, Result, format::JSON_NAME};
-use std::{iter, num::NonZeroUsize, path::Path, sync::Arc};
+use std::{num::NonZeroUsize, path::Path, sync::Arc};
 
 /// How many of the newest to retain, so that `intact` intact ones are among them, and the oldest is intact.
 pub(crate) fn reach(newest_first: &[Arc<Retained>], intact: usize) -> usize {
@@ -62,7 +62,7 @@ pub(crate) struct Base {
 impl Base {
     /// Step 1. `retain` intact ones are to be retained, the new one included.
     pub(crate) fn over(store: &StoreDir, inventory: &Inventory, retain: NonZeroUsize) -> Result<Self> {
-        let (history, is_whole) = (&inventory.history, inventory.history.is_whole());
+        let is_whole = inventory.is_whole();
         let (mut all, modes) = judge(store, inventory, retain)?;
         let corrupt_first = all.iter().take_while(|retained| retained.is_corrupt).count();
         let mut older = all.split_off(corrupt_first);
@@ -76,7 +76,7 @@ impl Base {
         } else {
             // What is missing can't be told from what is intact.
             let corrupt = older.iter().filter(|retained| retained.is_corrupt).count();
-            history.count_without(corrupt_first).min(retain.get().saturating_add(corrupt) - 1)
+            inventory.history().count_without(corrupt_first).min(retain.get().saturating_add(corrupt) - 1)
         };
         let expiring = older.split_off(count.min(older.len()));
         let left_out = all.into_iter().chain(expiring).filter(|retained| retained.is_corrupt);
@@ -103,10 +103,8 @@ impl Base {
 
     /// The inventory after a commit over `before`, this base. `None` if it isn't known what else there is.
     pub(crate) fn inventory_after(&self, before: &Inventory, newest: &Retained) -> Option<Inventory> {
-        let others = before.others.filter(|_| before.history.is_whole() && self.left_out.is_empty())?;
-        let retained: Vec<_> = iter::once(Arc::new(newest.clone())).chain(self.older.iter().cloned()).collect();
-        let history = History::whole(retained.iter().map(|retained| retained.name.clone()).collect());
-        Some(Inventory { history, retained, others: Some(others), is_tidy: false })
+        let others = before.others.filter(|_| before.is_whole() && self.left_out.is_empty())?;
+        Some(Inventory::whole(newest.clone(), &self.older, others))
     }
 }
 
@@ -114,7 +112,7 @@ impl Base {
 /// deleted. If one of them is corrupt, or this handle has found one, all are looked at.
 fn judge(store: &StoreDir, inventory: &Inventory, retain: NonZeroUsize) -> Result<(Vec<Arc<Retained>>, Modes)> {
     let found_corrupt = store.found_corrupt.all();
-    let (mut all, mut modes) = (inventory.retained.clone(), Modes::default());
+    let (mut all, mut modes) = (Vec::clone(&inventory.retained), Modes::default());
     if let Some(newest) = all.first_mut() {
         let (looked_at, of_newest) = inventory::look_with_modes(store, &newest.name)?;
         (*newest, modes) = (Arc::new(looked_at), of_newest);
@@ -123,7 +121,7 @@ fn judge(store: &StoreDir, inventory: &Inventory, retain: NonZeroUsize) -> Resul
         *retained = Arc::new(inventory::look(store, &retained.name)?);
     }
     if all.iter().any(|retained| retained.is_corrupt || found_corrupt.contains(&retained.name)) {
-        all = inspect_all(store, &inventory.history)?;
+        all = inspect_all(store, &inventory.history())?;
     }
     Ok((all, modes))
 }

@@ -16,7 +16,7 @@ use std::{
 };
 
 /// The retained generations, newest first.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct History {
     pub(crate) retained: Vec<GenerationName>,
     /// How many the newest one says there are. Where that is lost, any number: as if infinitely many.
@@ -46,6 +46,11 @@ impl History {
     /// One without a gap.
     pub(crate) fn whole(retained: Vec<GenerationName>) -> Self {
         let count = retained.len();
+        Self { retained, count }
+    }
+
+    /// One of which so many are retained.
+    pub(crate) fn of(retained: Vec<GenerationName>, count: usize) -> Self {
         Self { retained, count }
     }
 

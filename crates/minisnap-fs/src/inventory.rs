@@ -23,13 +23,15 @@ use minisnap_core::{
     Digest, Result,
     format::{JSON_NAME, SEQ_NAME},
 };
-use std::{collections::HashMap, fs::Metadata, sync::Arc};
+use std::{collections::HashMap, fs::Metadata, iter, sync::Arc};
 
-/// The retained generations, each looked at.
+/// The retained generations, each looked at. What is remembered is shared, so that it isn't copied with each use.
 #[derive(Debug)]
 pub(crate) struct Inventory {
-    pub(crate) history: History,
-    pub(crate) retained: Vec<Arc<Retained>>,
+    /// Newest first, as far as they can be found.
+    pub(crate) retained: Arc<Vec<Arc<Retained>>>,
+    /// How many are retained, those out of reach included.
+    count: usize,
     /// How many folders there are besides, none of them garbage. `None` if that isn't known.
     pub(crate) others: Option<usize>,
     /// There certainly is no garbage.
@@ -45,30 +47,51 @@ impl Inventory {
             && FolderState::of(&store.snapshots())? == Some(seen.state)
             && history::retained_in(&store.generation(current))? == seen.retained.len()
         {
-            let history = History::whole(seen.retained.iter().map(|retained| retained.name.clone()).collect());
-            let (retained, others) = (seen.retained.clone(), seen.others);
-            return Ok(Self { history, retained, others, is_tidy: seen.is_proven });
+            let retained = Arc::clone(&seen.retained);
+            return Ok(Self { count: retained.len(), retained, others: seen.others, is_tidy: seen.is_proven });
         }
         let history = History::from(store, current)?;
-        let known = seen.iter().flat_map(|seen| &seen.retained).map(|retained| (&retained.name, retained));
+        let known = seen.iter().flat_map(|seen| &*seen.retained).map(|retained| (&retained.name, retained));
         let known: HashMap<_, _> = known.collect();
         let look_unless_known = |name| match known.get(name) {
             Some(known) => Ok(Arc::clone(known)),
             None => look(store, name).map(Arc::new),
         };
         let retained = history.retained.iter().map(look_unless_known).collect::<Result<_>>()?;
-        Ok(Self { history, retained, others: None, is_tidy: false })
+        Ok(Self { retained: Arc::new(retained), count: history.count(), others: None, is_tidy: false })
+    }
+
+    /// The one after a commit over `older`, of a history without a gap.
+    pub(crate) fn whole(newest: Retained, older: &[Arc<Retained>], others: usize) -> Self {
+        let retained: Vec<_> = iter::once(Arc::new(newest)).chain(older.iter().cloned()).collect();
+        Self { count: retained.len(), retained: Arc::new(retained), others: Some(others), is_tidy: false }
+    }
+
+    pub(crate) fn history(&self) -> History {
+        History::of(self.retained.iter().map(|retained| retained.name.clone()).collect(), self.count)
+    }
+
+    /// Whether no generation is out of reach.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.retained.len() == self.count
+    }
+
+    /// Whether the same are retained.
+    pub(crate) fn is_same_as(&self, other: &Self) -> bool {
+        let names =
+            |inventory: &Self| inventory.retained.iter().map(|retained| retained.name.clone()).collect::<Vec<_>>();
+        self.count == other.count && (Arc::ptr_eq(&self.retained, &other.retained) || names(self) == names(other))
     }
 
     /// Remembers it, as of now. `stages` of this writer are there.
     pub(crate) fn remember(&self, store: &StoreDir, stages: usize) -> Result<()> {
-        let Some(state) = FolderState::of(&store.snapshots())?.filter(|_| self.history.is_whole()) else {
+        let Some(state) = FolderState::of(&store.snapshots())?.filter(|_| self.is_whole()) else {
             store.cache.clear();
             return Ok(());
         };
         let folders = self.others.map(|others| self.retained.len() + others + stages);
         let is_proven = folders.is_some() && state.folders() == folders;
-        store.cache.set(Seen { retained: self.retained.clone(), others: self.others, state, is_proven });
+        store.cache.set(Seen { retained: Arc::clone(&self.retained), others: self.others, state, is_proven });
         Ok(())
     }
 }

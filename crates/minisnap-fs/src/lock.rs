@@ -26,6 +26,11 @@ pub(crate) struct StoreLock {
 impl StoreLock {
     /// Takes the lock, waiting as long as the store says. A cancelled caller never acquires it, so it changes nothing any more.
     pub(crate) fn acquire(store: &StoreDir, caller: &CallerWatch) -> Result<Self> {
+        Self::acquire_within(store, caller, store.busy_timeout)
+    }
+
+    /// The same, waiting so long.
+    pub(crate) fn acquire_within(store: &StoreDir, caller: &CallerWatch, timeout: Duration) -> Result<Self> {
         const SHORTEST_PAUSE: Duration = Duration::from_micros(50);
         const LONGEST_PAUSE: Duration = Duration::from_millis(2);
         let path = store.lock();
@@ -50,7 +55,7 @@ impl StoreLock {
             if caller.is_gone() {
                 return Err(busy("the caller is gone"));
             }
-            if start.elapsed() >= store.busy_timeout {
+            if start.elapsed() >= timeout {
                 return Err(busy(&held_by_another(&file)));
             }
             // Polling, because a blocked `flock` has no deadline and can't be called off.

@@ -1,7 +1,8 @@
 //! A snapshot that is being written, as the caller of `stage` has it.
 //!
 //! A small one stays in memory until its commit: then all work on the disk is done in one go, and off the runtime's threads. Whether it
-//! is small is foreseen from the current one. If it grows larger all the same, its stage is made by the write that is too much.
+//! is small is foreseen from the current one. If it grows larger all the same, its stage is made by the write that is too much, unless
+//! another writer has the lock just then: a write doesn't wait for others.
 
 use crate::{
     blocking::blocking,
@@ -15,7 +16,7 @@ use minisnap_core::{
     CommitOptions, Committed, ErrorContext, MiniSnapError, Operation, Result, StagedSnapshot, async_trait,
     format::CHUNK,
 };
-use std::io;
+use std::{io, time::Duration};
 
 /// A snapshot that is being written.
 #[derive(Debug)]
@@ -51,33 +52,36 @@ impl Staged {
         Self { location, store, state: State::OnDisk(Box::new(stage)) }
     }
 
-    /// The stage of one that turns out not to be small, with what was written so far. It is made where it is written to: the caller is
-    /// in the middle of serializing, and can't await.
-    fn stage(&mut self) -> Result<&mut Stage> {
-        if let State::InMemory { seq, json } = &self.state {
-            let caller = Caller::default();
-            let made = begin(&self.store, *seq, json, &caller.watch());
-            self.state = State::Failed;
-            let made = made.map_err(|error| diagnosis::complete(&self.store, error))?;
-            self.state = State::OnDisk(Box::new(made));
-        }
-        match &mut self.state {
-            State::OnDisk(stage) => Ok(stage),
-            State::InMemory { .. } | State::Failed => Err(has_hole(&self.store)),
-        }
+    /// Makes the stage of one that turns out not to be small, with what was written so far. It is made where it is written to: the
+    /// caller is in the middle of serializing, and can't await. If another writer has the lock, it stays in memory for now.
+    fn move_to_disk(&mut self) -> Result<()> {
+        let State::InMemory { seq, json } = &self.state else { return Ok(()) };
+        let caller = Caller::default();
+        let made = match begin(&self.store, *seq, json, &caller.watch(), Duration::ZERO) {
+            Err(MiniSnapError::Busy { .. }) => return Ok(()),
+            made => made,
+        };
+        self.state = State::Failed;
+        let made = made.map_err(|error| diagnosis::complete(&self.store, error))?;
+        self.state = State::OnDisk(Box::new(made));
+        Ok(())
     }
 }
 
 impl io::Write for Staged {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if let State::InMemory { json, .. } = &mut self.state
-            && json.len() + bytes.len() <= CHUNK
-        {
-            json.extend_from_slice(bytes);
-            return Ok(bytes.len());
+        let of_write = |error: MiniSnapError| io::Error::from(error.during(Operation::Write));
+        if matches!(&self.state, State::InMemory { json, .. } if json.len() + bytes.len() > CHUNK) {
+            self.move_to_disk().map_err(of_write)?;
         }
-        let written = self.stage().and_then(|stage| stage.write(bytes));
-        written.map_err(|error| io::Error::from(error.during(Operation::Write)))
+        match &mut self.state {
+            State::InMemory { json, .. } => {
+                json.extend_from_slice(bytes);
+                Ok(bytes.len())
+            }
+            State::OnDisk(stage) => stage.write(bytes).map_err(of_write),
+            State::Failed => Err(of_write(has_hole(&self.store))),
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -97,7 +101,7 @@ impl StagedSnapshot for Staged {
         let at = ErrorContext::new(Operation::Commit, location);
         let work = move |store: &StoreDir, caller: &_| {
             let stage = match state {
-                State::InMemory { seq, json } => begin(store, seq, &json, caller)?,
+                State::InMemory { seq, json } => begin(store, seq, &json, caller, store.busy_timeout)?,
                 State::OnDisk(stage) => *stage,
                 State::Failed => return Err(has_hole(store)),
             };
@@ -119,8 +123,8 @@ impl StagedSnapshot for Staged {
 }
 
 /// The stage of one that was in memory.
-fn begin(store: &StoreDir, seq: u64, json: &[u8], caller: &CallerWatch) -> Result<Stage> {
-    let mut stage = commit::begin(store, seq, caller)?;
+fn begin(store: &StoreDir, seq: u64, json: &[u8], caller: &CallerWatch, timeout: Duration) -> Result<Stage> {
+    let mut stage = commit::begin_within(store, seq, caller, timeout)?;
     stage.write_all(json)?;
     Ok(stage)
 }

@@ -101,22 +101,45 @@ fn outgrow(stage: &mut Box<dyn StagedSnapshot>) -> MiniSnapError {
     MiniSnapError::from_write(error, || unreachable!("it has its place"))
 }
 
+/// A write doesn't wait on its caller's thread: what outgrows memory stays there until the lock is free, or until its commit.
+#[tokio::test]
+async fn write_does_not_wait_when_it_outgrows_memory_under_a_lock() {
+    for is_released in [false, true] {
+        let folder = Folder::with_snapshots(&[1, 2, 3]).await;
+        let lock = fs::File::open(folder.path("snapshots/.lock")).unwrap();
+        lock.lock().unwrap();
+        let before = folder.listing();
+        let mut stage = staged(&folder, &folder.backend.clone().with_busy_timeout(Duration::from_secs(600))).await;
+        stage.write_all(&vec![b' '; CHUNK]).unwrap();
+        assert_eq!(folder.listing(), before);
+        if is_released {
+            lock.unlock().unwrap();
+            stage.write_all(b" ").unwrap();
+            assert_eq!(folder.garbage().await.len(), 1, "it is on the disk now");
+        }
+        lock.unlock().unwrap();
+        let committed = commit(stage).await.unwrap();
+        let json = format!("{}{}", json_of(4), " ".repeat(CHUNK + usize::from(is_released)));
+        assert!(folder.backend.read(committed.generation()).await.unwrap() == json, "{is_released}");
+        assert_eq!((folder.history().await, folder.garbage().await.len()), (vec![4, 3, 2], 0));
+    }
+}
+
 /// A writer that overlooks the error doesn't commit what is left.
 #[tokio::test]
-async fn write_is_busy_when_it_outgrows_memory_under_a_held_lock() {
+async fn commit_is_refused_when_a_write_could_not_outgrow_memory() {
     let folder = Folder::with_snapshots(&[1, 2, 3]).await;
-    let lock = fs::File::open(folder.path("snapshots/.lock")).unwrap();
-    lock.lock().unwrap();
-    let before = folder.listing();
-    let mut stage = staged(&folder, &folder.backend.clone().with_busy_timeout(Duration::from_millis(50))).await;
+    let mut stage = staged(&folder, &folder.backend).await;
+    let text = folder.cat("snapshot.json").unwrap();
+    replace(&folder, "snapshot.json", "[9]");
     let error = outgrow(&mut stage);
-    assert!(matches!(error, MiniSnapError::Busy { .. }), "{error}");
+    assert!(matches!(error, MiniSnapError::ExternalChange { .. }), "{error}");
     assert_eq!(error.at().operation(), Operation::Write);
-    lock.unlock().unwrap();
+    replace(&folder, "snapshot.json", &text);
     stage.write_all(b" ").unwrap_err();
     let error = commit(stage).await.unwrap_err();
     assert!(causes(&error).contains("would have a hole"), "{error:?}");
-    assert_eq!(folder.listing(), before);
+    assert_eq!(folder.restore().await.unwrap(), pair_of(3));
 }
 
 #[tokio::test]
