@@ -11,7 +11,7 @@ use crate::{
 };
 use minisnap_core::{
     Digester, Generation, MiniSnapError, Result, events,
-    format::{CHUNK, SEQ_NAME, seq_text},
+    format::{SEQ_NAME, seq_text},
 };
 use std::{
     fs::File,
@@ -32,8 +32,6 @@ pub(crate) struct Stage {
     /// `snapshots`, once it is synced.
     snapshots: Option<File>,
     digester: Digester,
-    /// How many were written to the JSON.
-    bytes: u64,
     /// A write failed: the JSON has a hole.
     failed: bool,
     kept: bool,
@@ -63,7 +61,6 @@ impl Stage {
             seq_file: None,
             snapshots: None,
             digester,
-            bytes: 0,
             failed: false,
             kept: false,
         })
@@ -83,11 +80,6 @@ impl Stage {
             self.failed |= sys::kind(error) != Some(io::ErrorKind::Interrupted);
         })?;
         self.digester.update(&bytes[..written]);
-        if written >= CHUNK {
-            // More is to come.
-            sys::begin_writing_back(self.json.file(), self.bytes, written);
-        }
-        self.bytes += written as u64;
         Ok(written)
     }
 
@@ -95,7 +87,6 @@ impl Stage {
     pub(crate) fn write_all(&mut self, bytes: &[u8]) -> Result<()> {
         sys::write_all(self.json.file(), self.json.path(), bytes)?;
         self.digester.update(bytes);
-        self.bytes += bytes.len() as u64;
         Ok(())
     }
 
@@ -164,7 +155,7 @@ impl Stage {
         let seq_path = self.path.join(SEQ_NAME);
         if let Some(seq) = &self.seq_file {
             // Both files get their blocks in the same transaction of the journal: else `snapshot.seq` costs another.
-            sys::begin_writing_back(seq, 0, seq_text(self.seq).len());
+            sys::begin_writing_back(seq);
         }
         sys::sync(self.json.file(), self.json.path())?;
         if let Some(seq) = &self.seq_file {
