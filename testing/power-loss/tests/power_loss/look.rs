@@ -121,7 +121,7 @@ async fn publish_next(disk: &Disk, dir: &Path, found: &History, ledger: &mut Led
 fn check_no_debris(dir: &Path, retained: &History) -> Check<()> {
     let retained = retained.0.iter().map(String::as_str);
     check_names(dir, [JSON_NAME, SEQ_NAME, "snapshots"].into_iter())?;
-    check_names(&dir.join("snapshots"), [".lock", "current", "format"].into_iter().chain(retained))
+    check_names(&dir.join("snapshots"), [".lock", "current", "format", "last-commit"].into_iter().chain(retained))
 }
 
 fn check_names<'a>(folder: &Path, expected: impl Iterator<Item = &'a str>) -> Check<()> {
