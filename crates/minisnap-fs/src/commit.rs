@@ -106,10 +106,7 @@ pub(crate) fn commit(mut stage: Stage, options: &CommitOptions, caller: &CallerW
         stage.change_modes(modes_now)?;
     }
     base.mark_left_out(&store)?;
-    if before.others.is_none() {
-        // Somebody may have moved the record back: what was committed after it is moved aside, too.
-        before.history().detached(&store)?.iter().try_for_each(|name| healing::mark(&store, name))?;
-    }
+    healing::mark_detached(&store, &lock, &before.history())?;
     // 6.
     let committed = base.committed(stage.describe(&name)?);
     let unknown = replace_record::outcome_unknown(&store, &name, current.as_ref());

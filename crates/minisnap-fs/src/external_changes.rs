@@ -61,6 +61,7 @@ pub(crate) fn accept(
     check_json(&json).map_err(|source| MiniSnapError::Serde { at, generation: None, source })?;
     // 3.
     let mut before = History::from(store, Some(&current))?;
+    healing::mark_detached(store, &lock, &before)?;
     let parent = if current_is_intact {
         Some(current.clone())
     } else {

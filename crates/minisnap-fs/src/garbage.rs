@@ -105,6 +105,8 @@ struct Sorted {
     others: usize,
     /// Generations are there that were committed after the current one.
     has_detached: bool,
+    /// How many generations of the history there are.
+    retained: usize,
     has_next: bool,
 }
 
@@ -117,6 +119,7 @@ impl Sorted {
             let generation = GenerationName::parse(&name);
             let is_retained = generation.as_ref().is_some_and(|name| retained.contains(name));
             let is_expired = |name| history.is_whole() && !detached.contains(&name);
+            sorted.retained += usize::from(is_retained && is_folder);
             if is_stage(&name) || !is_retained && generation.is_some_and(is_expired) {
                 sorted.garbage.push(name);
             } else if is_folder && !is_retained {
@@ -125,6 +128,12 @@ impl Sorted {
                 sorted.has_next = true;
             }
         })?;
+        if sorted.retained < history.retained.len() {
+            // One was moved away since the history was followed: as if it had a gap.
+            sorted.garbage.retain(|name| is_stage(name));
+            sorted.has_detached = true;
+            store.cache.clear();
+        }
         Ok(sorted)
     }
 }

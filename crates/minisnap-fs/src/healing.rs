@@ -18,6 +18,7 @@ use crate::{
     history::{self, History},
     inventory::{self, Inventory},
     layout::{GenerationName, MARK},
+    lock::{StoreLock, is_writer_gone},
     modes::Modes,
     store_dir::StoreDir,
     sys::{self, Entry},
@@ -39,6 +40,18 @@ pub(crate) fn mark(store: &StoreDir, name: &GenerationName) -> Result<()> {
     }
     // The writer that made it may have been killed before the sync.
     sys::sync_folder(&folder)
+}
+
+/// The same for what was committed after the current one, before something is committed over that: it is moved aside then.
+pub(crate) fn mark_detached(store: &StoreDir, _lock: &StoreLock, history: &History) -> Result<()> {
+    for name in history.detached(store)? {
+        let folder = store.folder_of(&name)?;
+        // One of a living writer will be committed, or not.
+        if folder.is_some_and(|folder| is_writer_gone(&folder)) {
+            mark(store, &name)?;
+        }
+    }
+    Ok(())
 }
 
 pub(crate) fn is_marked(folder: &Path) -> Result<bool> {

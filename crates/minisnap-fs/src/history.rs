@@ -142,26 +142,35 @@ impl History {
         Ok(expired)
     }
 
-    /// The generations that were committed after the current one: somebody moved the commit record back by hand. Only the link
-    /// `last-commit` leads to them. They are no garbage.
+    /// The generations that were, or may have been, committed after the current one: somebody moved the commit record back by hand.
+    /// They are no garbage. Only the link `last-commit` leads to them.
+    ///
+    /// 1. If that names a retained generation, nothing was moved. Nor if it names an expired one: its writer was killed before it noted
+    ///    the commit that made it expire.
+    /// 2. Else those from there back to the history.
+    /// 3. If the history isn't reached, one of them is missing, and it can't be known which there are: all that are neither retained nor
+    ///    expired.
     pub(crate) fn detached(&self, store: &StoreDir) -> Result<Vec<GenerationName>> {
-        let last = sys::link_or_text(&store.last_commit())?;
-        let mut next = last.and_then(|last| GenerationName::parse(last.to_str()?));
-        let mut newer = Vec::new();
-        while let Some(name) = next {
-            if self.contains(&name) || newer.contains(&name) {
-                break;
+        // 1.
+        let last = sys::link_or_text(&store.last_commit())?.and_then(|last| GenerationName::parse(last.to_str()?));
+        let Some(last) = last.filter(|last| !self.contains(last)) else { return Ok(Vec::new()) };
+        let expired = self.expired(store)?;
+        if expired.contains(&last) {
+            return Ok(Vec::new());
+        }
+        // 2.
+        let (mut next, mut newer) = (Some(last), Vec::new());
+        while let Some(name) = next.filter(|name| !newer.contains(name)) {
+            if self.contains(&name) {
+                return Ok(newer);
             }
-            let Some(folder) = store.folder_of(&name)? else { break };
+            next = parent_of(store, &name)?;
             newer.push(name);
-            next = parent_in(&folder)?;
         }
-        if !newer.is_empty() {
-            // Older ones: their writer was killed before it noted the commit that made them expire.
-            let expired = self.expired(store)?;
-            newer.retain(|name| !expired.contains(name));
-        }
-        Ok(newer)
+        // 3.
+        let mut unlisted = store.generations()?;
+        unlisted.retain(|name| !self.contains(name) && !expired.contains(name));
+        Ok(unlisted)
     }
 
     /// The generations, with the size and time of their files.

@@ -54,8 +54,8 @@ impl Inventory {
         let known = seen.iter().flat_map(|seen| &*seen.retained).map(|retained| (&retained.name, retained));
         let known: HashMap<_, _> = known.collect();
         let look_unless_known = |name| match known.get(name) {
-            Some(known) => Ok(Arc::clone(known)),
-            None => look(store, name).map(Arc::new),
+            Some(known) if known.is_there && !known.is_corrupt => Ok(Arc::clone(known)),
+            _ => look(store, name).map(Arc::new),
         };
         let retained = history.retained.iter().map(look_unless_known).collect::<Result<_>>()?;
         Ok(Self { retained: Arc::new(retained), count: history.count(), others: None, is_tidy: false })
@@ -90,6 +90,11 @@ impl Inventory {
             return Ok(());
         };
         let folders = self.others.map(|others| self.retained.len() + others + stages);
+        if state.folders().is_some_and(|found| found > 0 && folders.is_some_and(|folders| found < folders)) {
+            // One is missing: somebody moved it away meanwhile.
+            store.cache.clear();
+            return Ok(());
+        }
         let is_proven = folders.is_some() && state.folders() == folders;
         store.cache.set(Seen { retained: Arc::clone(&self.retained), others: self.others, state, is_proven });
         Ok(())

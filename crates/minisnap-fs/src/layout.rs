@@ -4,7 +4,7 @@
 //! DIR/snapshot.json -> snapshots/current/snapshot.json
 //! DIR/snapshot.seq  -> snapshots/current/snapshot.seq
 //! DIR/snapshots/current -> NAME                      the commit record; `none` before the first commit
-//! DIR/snapshots/last-commit -> NAME                  what was committed last; not synced, and needed only if `current` is moved by hand
+//! DIR/snapshots/last-commit -> NAME                  what was committed last: needed only if `current` is moved by hand
 //! DIR/snapshots/NAME/snapshot.json                   a generation
 //!                    snapshot.seq
 //!                    parent   -> ../NAME             what was current before it; absent in the first

@@ -41,7 +41,7 @@ pub(crate) fn swap(
     let (next, current, snapshots) = (stage.store().next(), stage.store().current(), stage.store().snapshots());
     stage.store().link_anew(Path::new(name.as_str()), &next)?;
     // Opened before, so that nothing but the sync itself can fail after the rename.
-    let folder = stage.open_snapshots()?;
+    let folder = sys::open_folder(&snapshots)?;
     stage.keep();
     if let Err(error) = sys::rename(&next, &current) {
         // A rename that answers with an error hasn't happened, unless the disk itself failed.
@@ -53,13 +53,12 @@ pub(crate) fn swap(
         stage.discard();
         return Err(error);
     }
-    let synced = sys::sync(&folder, &snapshots);
+    // Before the sync, so that it is as durable as the commit.
     note(stage.store(), name);
-    synced.map_err(unknown)
+    sys::sync(&folder, &snapshots).map_err(unknown)
 }
 
-/// Notes what was committed last. Not synced: if it is lost, and somebody moves the record back by hand, what was committed later can't be
-/// told from garbage.
+/// Notes what was committed last. Best effort: it is needed only if somebody moves the record back by hand.
 pub(crate) fn note(store: &StoreDir, name: &GenerationName) {
     events::best_effort("note the last commit", store.replace_link(name.as_str(), &store.last_commit()));
 }

@@ -29,8 +29,6 @@ pub(crate) struct Stage {
     json: WriterLock,
     /// `snapshot.seq`, once it is written.
     seq_file: Option<File>,
-    /// `snapshots`, once it is synced.
-    snapshots: Option<File>,
     digester: Digester,
     /// A write failed: the JSON has a hole.
     failed: bool,
@@ -52,18 +50,7 @@ impl Stage {
             events::best_effort("remove a stage", generation::remove(&path));
         })?;
         let (store, digester) = (store.for_next_step(), Digester::new());
-        Ok(Self {
-            store,
-            seq,
-            path,
-            folder,
-            json,
-            seq_file: None,
-            snapshots: None,
-            digester,
-            failed: false,
-            kept: false,
-        })
+        Ok(Self { store, seq, path, folder, json, seq_file: None, digester, failed: false, kept: false })
     }
 
     pub(crate) fn seq(&self) -> u64 {
@@ -127,7 +114,7 @@ impl Stage {
     }
 
     /// Gives it other modes than [`complete`](Self::complete), durably.
-    pub(crate) fn change_modes(&mut self, modes: Modes) -> Result<()> {
+    pub(crate) fn change_modes(&self, modes: Modes) -> Result<()> {
         self.set_modes(modes)?;
         self.sync()
     }
@@ -151,7 +138,7 @@ impl Stage {
 
     /// Makes all of it durable, its name included: the files, then what names them. In this order a journal has committed the
     /// names with the first file, and the other syncs find little left to do (`docs/performance.md`).
-    pub(crate) fn sync(&mut self) -> Result<()> {
+    pub(crate) fn sync(&self) -> Result<()> {
         let seq_path = self.path.join(SEQ_NAME);
         if let Some(seq) = &self.seq_file {
             // Both files get their blocks in the same transaction of the journal: else `snapshot.seq` costs another.
@@ -162,16 +149,7 @@ impl Stage {
             sys::sync(seq, &seq_path)?;
         }
         sys::sync(&self.folder, &self.path)?;
-        let path = self.store.snapshots();
-        let snapshots = sys::open_folder(&path)?;
-        sys::sync(&snapshots, &path)?;
-        self.snapshots = Some(snapshots);
-        Ok(())
-    }
-
-    /// The open folder `snapshots`.
-    pub(crate) fn open_snapshots(&mut self) -> Result<File> {
-        self.snapshots.take().map_or_else(|| sys::open_folder(&self.store.snapshots()), Ok)
+        sys::sync_folder(&self.store.snapshots())
     }
 
     /// The generation that it becomes.

@@ -16,7 +16,7 @@ use minisnap_core::{
     CommitOptions, Committed, ErrorContext, MiniSnapError, Operation, Result, StagedSnapshot, async_trait,
     format::CHUNK,
 };
-use std::{io, time::Duration};
+use std::{io, mem, time::Duration};
 
 /// A snapshot that is being written.
 #[derive(Debug)]
@@ -92,7 +92,14 @@ impl io::Write for Staged {
 #[async_trait]
 impl StagedSnapshot for Staged {
     async fn drain(&mut self) -> Result<()> {
-        // Every write but the first few has gone to the system already.
+        if !matches!(&self.state, State::InMemory { json, .. } if json.len() > CHUNK) {
+            return Ok(());
+        }
+        // Another writer had the lock when it outgrew memory: here, it can be waited for.
+        let State::InMemory { seq, json } = mem::replace(&mut self.state, State::Failed) else { return Ok(()) };
+        let at = ErrorContext::new(Operation::Write, self.location.clone());
+        let work = move |store: &StoreDir, caller: &_| begin(store, seq, &json, caller, store.busy_timeout);
+        self.state = State::OnDisk(Box::new(blocking(at, self.store.clone(), work).await?));
         Ok(())
     }
 

@@ -88,7 +88,14 @@ fn purpose(trace: &Trace, index: usize) -> Option<Sync> {
         _ => false,
     };
     let after_dir = index > 0 && matches!(event(index - 1), Some(Event::Sync(path)) if is_dir(path));
-    let done_before = (0..index).rev().map(event).find(|event| !matches!(event, Some(Event::Sync(_)))).flatten();
+    // The note of the commit comes between its record and the sync of both.
+    let is_note = |event: &Event| match event {
+        Event::Link(_, link) => link.ends_with("/.next"),
+        Event::Rename(_, to) => to.ends_with("/last-commit"),
+        _ => false,
+    };
+    let is_change = |event: &&Event| !matches!(event, Event::Sync(_)) && !is_note(event);
+    let done_before = (0..index).rev().filter_map(event).find(is_change);
     Some(match (name, done_before) {
         (_, Some(Event::Rename(_, to))) if *operation == Operation::GiveUp => {
             if split(to).1.starts_with("snapshots.aside-") { Sync::GivenUp } else { Sync::NamesGivenUp }

@@ -167,3 +167,43 @@ async fn no_link_is_left_when_a_commit_cannot_be_noted() {
     assert_eq!(folder.garbage().await, [""; 0]);
     assert_eq!(folder.history().await, [4, 3, 2]);
 }
+
+/// And then, what is current is committed over by way of an edit, or one of the newer ones is missing: which there were can't be known.
+#[tokio::test]
+async fn newer_ones_stay_when_the_way_back_to_them_is_lost() {
+    for lost in ["nothing", "the newest", "one between", "a parent link"] {
+        for way in ["commit", "accept", "collect_garbage"] {
+            let folder = Folder::with_snapshots(&[3, 4, 5]).await;
+            let history = folder.backend.history().await.unwrap();
+            let path = |index: usize| folder.path("snapshots").join(history[index].name());
+            match lost {
+                "the newest" => fs::rename(path(0), folder.path("lost")).unwrap(),
+                "one between" => fs::rename(path(1), folder.path("lost")).unwrap(),
+                "a parent link" => fs::remove_file(path(0).join("parent")).unwrap(),
+                _ => {}
+            }
+            move_record(&folder, history[2].name());
+            let fresh = Folder { backend: FsBackend::new(folder.path("")), guard: folder.guard };
+            match way {
+                "commit" => drop(fresh.commit(6).await.unwrap()),
+                "accept" => {
+                    fs::write(fresh.path("edited"), "[6]").unwrap();
+                    fs::rename(fresh.path("edited"), fresh.path("snapshot.json")).unwrap();
+                    fresh.backend.accept_external_changes().await.unwrap().expect("an edit");
+                }
+                _ => {}
+            }
+            fresh.backend.collect_garbage().await.unwrap();
+            for generation in history[..2].iter().filter(|generation| {
+                !(lost == "the newest" && generation.seq() == 5 || lost == "one between" && generation.seq() == 4)
+            }) {
+                let ending = if way == "collect_garbage" { "" } else { ".corrupt" };
+                let json = fresh.path(format!("snapshots/{}{ending}/snapshot.json", generation.name()));
+                assert_eq!(fs::read_to_string(json).unwrap(), json_of(generation.seq()), "{lost}, {way}");
+            }
+            let verified = fresh.backend.verify().await.unwrap();
+            assert_eq!(verified.orphans, 0, "{lost}, {way}: {verified:?}");
+            assert!(!verified.moved_aside.is_empty(), "{lost}, {way}: {verified:?}");
+        }
+    }
+}
