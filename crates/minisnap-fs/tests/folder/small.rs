@@ -125,6 +125,27 @@ async fn write_does_not_wait_when_it_outgrows_memory_under_a_lock() {
     }
 }
 
+/// It can wait for the lock, as a write can't: so memory is bounded for those who drain.
+#[tokio::test]
+async fn drain_brings_to_the_disk_what_outgrew_memory() {
+    let folder = Folder::with_snapshots(&[1, 2, 3]).await;
+    let lock = fs::File::open(folder.path("snapshots/.lock")).unwrap();
+    lock.lock().unwrap();
+    let mut stage = staged(&folder, &folder.backend).await;
+    stage.write_all(&vec![b' '; CHUNK]).unwrap();
+    assert_eq!(folder.garbage().await.len(), 0);
+    let releasing = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(50));
+        lock.unlock().unwrap();
+    });
+    stage.drain().await.unwrap();
+    releasing.join().unwrap();
+    assert_eq!(folder.garbage().await.len(), 1);
+    let committed = commit(stage).await.unwrap();
+    let json = format!("{}{}", json_of(4), " ".repeat(CHUNK));
+    assert!(folder.backend.read(committed.generation()).await.unwrap() == json);
+}
+
 /// A writer that overlooks the error doesn't commit what is left.
 #[tokio::test]
 async fn commit_is_refused_when_a_write_could_not_outgrow_memory() {
