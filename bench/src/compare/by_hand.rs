@@ -17,7 +17,7 @@ const SEQ: &str = "snapshot.seq";
 const PARENT: &str = "parent";
 const RETAINED: &str = "retained";
 
-/// The bare calls for one file: encode, write, sync, rename, sync the folder. No pair, no seal, no history.
+/// The bare calls for one file: encode, write, sync, rename, sync the folder. No pair, no digest, no history.
 pub fn replace_file(path: &Path, state: &impl Serialize) -> Result<()> {
     let new = path.with_extension("new");
     write_json(&new, state)?.sync_all()?;
@@ -46,7 +46,7 @@ pub enum Syncs {
 /// 1. Stage a folder with both files and two links, and give them their modes.
 /// 2. Rename it to its final name.
 /// 3. Have the system begin with the smaller file. Sync the files, the folder, and the folder that it is in.
-/// 4. Commit: replace the link `current`, sync its folder, and note the commit.
+/// 4. Commit: replace the link `current`, note the commit, and sync their folder.
 /// 5. Remove the generation that has expired.
 pub fn commit(folder: &Path, state: &impl Serialize, seq: u64, syncs: Syncs) -> Result<()> {
     let snapshots = folder.join("snapshots");
@@ -77,9 +77,9 @@ pub fn commit(folder: &Path, state: &impl Serialize, seq: u64, syncs: Syncs) -> 
     let next = snapshots.join("next");
     symlink(&name, &next)?;
     fs::rename(&next, &current)?;
-    snapshots_folder.sync_all()?;
     symlink(&name, &next)?;
     fs::rename(&next, snapshots.join("last-commit"))?;
+    snapshots_folder.sync_all()?;
     // 5.
     if let Some(parent) = before.and_then(|before| fs::read_link(snapshots.join(before).join(PARENT)).ok()) {
         remove(&generation.join(parent))?;

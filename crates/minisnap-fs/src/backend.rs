@@ -137,7 +137,9 @@ impl SnapshotBackend for FsBackend {
         if self.unresolved.is_none() && Staged::will_be_small(&store) {
             return Ok(Box::new(Staged::in_memory(location, store, seq)));
         }
-        let stage = self.blocking(Operation::Stage, move |store, caller| commit::begin(store, seq, caller)).await?;
+        let stage = self
+            .blocking(Operation::Stage, move |store, caller| commit::begin(store, seq, caller, store.busy_timeout))
+            .await?;
         Ok(Box::new(Staged::on_disk(location, store, stage)))
     }
 

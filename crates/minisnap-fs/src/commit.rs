@@ -4,7 +4,8 @@
 //!    mount point, also those that exist: another process may have made them and been killed before its sync.
 //! 2. Under `.lock`: settle what stands at the two names (`settle.rs`); remove stages and generations that aren't retained
 //!    and whose writer is gone, here, so that a full disk can recover (generations only once the commit record is synced:
-//!    its writer may have been killed before that); make a fresh stage, locked for as long as its writer lives.
+//!    its writer may have been killed before that), unless there certainly are none (`inventory.rs`); make a fresh stage, locked
+//!    for as long as its writer lives.
 //!    Then, unlocked, the JSON is written to it, digested on the way; and at last `snapshot.seq`, and the links to the
 //!    history as it is now.
 //! 3. Rename the stage to its final name. Nothing points to it yet.
@@ -12,9 +13,9 @@
 //! 5. Take `.lock`. If the caller is gone, discard. Settle the names and read the commit record again; evaluate the
 //!    precondition (failed: discard; if it is stale, make the commit record durable first); if the history isn't what step 2
 //!    linked to, or less of it is retained, link again and sync the folder; if the modes were changed since, take those. Mark
-//!    corrupt generations that are left out (`healing.rs`).
+//!    corrupt generations that are left out (`healing.rs`), and those that were committed after the current one (`history.rs`).
 //! 6. See that the generation and the lock are still where they were put (else `StageLost`, or `Busy`); replace the commit
-//!    record and sync `snapshots`.
+//!    record, note the commit, and sync `snapshots`.
 //! 7. Still locked, move what is marked aside, and remove every other generation that isn't retained and whose
 //!    writer is gone. Let go of the generation's lock, then of `.lock`.
 //!
@@ -39,13 +40,8 @@ use crate::{
 use minisnap_core::{Collected, CommitOptions, Committed, MiniSnapError, Result, events};
 use std::time::Duration;
 
-/// Steps 1 and 2, as far as an empty stage.
-pub(crate) fn begin(store: &StoreDir, seq: u64, caller: &CallerWatch) -> Result<Stage> {
-    begin_within(store, seq, caller, store.busy_timeout)
-}
-
-/// The same, waiting so long for the lock.
-pub(crate) fn begin_within(store: &StoreDir, seq: u64, caller: &CallerWatch, timeout: Duration) -> Result<Stage> {
+/// Steps 1 and 2, as far as an empty stage. Waits so long for the lock.
+pub(crate) fn begin(store: &StoreDir, seq: u64, caller: &CallerWatch, timeout: Duration) -> Result<Stage> {
     // 1.
     if record::read(store)?.current().is_none() {
         store.create_folders()?;
@@ -118,6 +114,7 @@ pub(crate) fn commit(mut stage: Stage, options: &CommitOptions, caller: &CallerW
     drop(lock);
     Ok(committed)
 }
+
 /// Step 7. If nothing else is in the folder, what expired is known, and the folder isn't listed.
 fn remove_expired(store: &StoreDir, lock: &StoreLock, before: &Inventory, base: &Base, newest: Retained) -> Result<()> {
     if let Some(after) = base.inventory_after(before, &newest) {

@@ -3,7 +3,8 @@
 //! 1. To follow the history and look at each generation takes calls for each of them; to find garbage, `snapshots` is listed. After a
 //!    collection and after a commit a writer knows all that. It remembers it, with the state of `snapshots`: its times and its link count.
 //! 2. What is remembered holds as long as three things are as they were, which are read each time: that state, the commit record, and how
-//!    many the current generation retains. So a generation that was moved away is noticed, and so is another writer.
+//!    many the current generation retains. So it is noticed when another writer commits, or somebody moves a generation away;
+//!    `docs/design.md` has the exceptions ("What a handle remembers").
 //! 3. Garbage may also appear without a change of the folder: the stage of a writer that is killed. So the folder is listed
 //!    again, unless its link count proves that it holds no folders but the known ones. On ext4 and XFS that counts the folders in a folder;
 //!    on Btrfs it doesn't, and each create lists the folder.
@@ -67,8 +68,12 @@ impl Inventory {
         Self { count: retained.len(), retained: Arc::new(retained), others: Some(others), is_tidy: false }
     }
 
+    fn names(&self) -> impl Iterator<Item = &GenerationName> {
+        self.retained.iter().map(|retained| &retained.name)
+    }
+
     pub(crate) fn history(&self) -> History {
-        History::of(self.retained.iter().map(|retained| retained.name.clone()).collect(), self.count)
+        History::of(self.names().cloned().collect(), self.count)
     }
 
     /// Whether no generation is out of reach.
@@ -78,9 +83,7 @@ impl Inventory {
 
     /// Whether the same are retained.
     pub(crate) fn is_same_as(&self, other: &Self) -> bool {
-        let names =
-            |inventory: &Self| inventory.retained.iter().map(|retained| retained.name.clone()).collect::<Vec<_>>();
-        self.count == other.count && (Arc::ptr_eq(&self.retained, &other.retained) || names(self) == names(other))
+        self.count == other.count && self.names().eq(other.names())
     }
 
     /// Remembers it, as of now. `stages` of this writer are there.

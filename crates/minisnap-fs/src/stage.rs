@@ -80,8 +80,7 @@ impl Stage {
     /// Completes the folder: `snapshot.seq`, the links to the history it will stand on, and who may read it.
     pub(crate) fn complete(&mut self, parent: Option<&GenerationName>, retained: usize, modes: Modes) -> Result<()> {
         if self.failed {
-            let error = io::Error::other("an earlier write to it failed, and the snapshot would have a hole");
-            return Err(sys::error("commit", self.json.path(), error));
+            return Err(has_hole(self.json.path()));
         }
         let path = self.path.join(SEQ_NAME);
         let seq = self.store.create_file(&path, DEFAULT_FILE)?;
@@ -190,6 +189,12 @@ impl Stage {
     pub(crate) fn discard(&mut self) {
         self.kept = false;
     }
+}
+
+/// The error of a snapshot that lacks what couldn't be written.
+pub(crate) fn has_hole(path: &Path) -> MiniSnapError {
+    let error = io::Error::other("an earlier write to it failed, and the snapshot would have a hole");
+    sys::error("commit", path, error)
 }
 
 impl Drop for Stage {

@@ -1,6 +1,6 @@
 //! A snapshot that is being written, as the caller of `stage` has it.
 //!
-//! A small one stays in memory until its commit: then all work on the disk is done in one go, and off the runtime's threads. Whether it
+//! A small one stays in memory until its commit: then one call on the blocking pool does all work on the disk. Whether it
 //! is small is foreseen from the current one. If it grows larger all the same, its stage is made by the write that is too much, unless
 //! another writer has the lock just then: a write doesn't wait for others.
 
@@ -8,9 +8,8 @@ use crate::{
     blocking::blocking,
     caller::{Caller, CallerWatch},
     commit, diagnosis,
-    stage::Stage,
+    stage::{Stage, has_hole},
     store_dir::StoreDir,
-    sys,
 };
 use minisnap_core::{
     CommitOptions, Committed, ErrorContext, MiniSnapError, Operation, Result, StagedSnapshot, async_trait,
@@ -80,7 +79,7 @@ impl io::Write for Staged {
                 Ok(bytes.len())
             }
             State::OnDisk(stage) => stage.write(bytes).map_err(of_write),
-            State::Failed => Err(of_write(has_hole(&self.store))),
+            State::Failed => Err(of_write(has_hole(&self.store.snapshots()))),
         }
     }
 
@@ -110,7 +109,7 @@ impl StagedSnapshot for Staged {
             let stage = match state {
                 State::InMemory { seq, json } => begin(store, seq, &json, caller, store.busy_timeout)?,
                 State::OnDisk(stage) => *stage,
-                State::Failed => return Err(has_hole(store)),
+                State::Failed => return Err(has_hole(&store.snapshots())),
             };
             commit::commit(stage, &options, caller)
         };
@@ -131,13 +130,7 @@ impl StagedSnapshot for Staged {
 
 /// The stage of one that was in memory.
 fn begin(store: &StoreDir, seq: u64, json: &[u8], caller: &CallerWatch, timeout: Duration) -> Result<Stage> {
-    let mut stage = commit::begin_within(store, seq, caller, timeout)?;
+    let mut stage = commit::begin(store, seq, caller, timeout)?;
     stage.write_all(json)?;
     Ok(stage)
-}
-
-/// The error of a snapshot that lacks what couldn't be written.
-fn has_hole(store: &StoreDir) -> MiniSnapError {
-    let error = io::Error::other("an earlier write to it failed, and the snapshot would have a hole");
-    sys::error("commit", &store.snapshots(), error)
 }
