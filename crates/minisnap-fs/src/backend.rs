@@ -1,11 +1,11 @@
-//! The backend's face: the trait, and how its blocking work gets off the runtime.
+//! `FsBackend`: its construction, and its implementation of `SnapshotBackend`.
 
 use crate::{
     blocking::blocking,
     caller::CallerWatch,
     commit, expire,
     read::{self, Opened},
-    staged::Staged,
+    staged_snapshot::StagedInFolder,
     store_dir::StoreDir,
     verify,
 };
@@ -23,35 +23,69 @@ use std::{
 
 /// Snapshots in a folder of a local POSIX file system.
 ///
-/// Any number of handles, in any number of processes, may share a folder. See the crate's documentation for what the
-/// folder looks like, and [`SnapshotBackend`] for what is promised. Must be used within a Tokio runtime, of either
-/// flavour: blocking work is done on its blocking pool.
+/// Any number of handles, in any number of processes, may share a folder. See the crate's documentation for the layout of the
+/// folder, and [`SnapshotBackend`] for the guarantees. Use it within a Tokio runtime of either flavor: blocking work runs on the
+/// runtime's blocking pool.
 ///
-/// Keep a handle, or clones of it: it remembers the retained generations between its commits. A snapshot of up to 256 KiB that
-/// follows another one of its own stays in memory until its commit, which then also has the errors that staging may have.
+/// Hold on to a handle, or to clones of it: it caches the retained generations between its commits. If the current snapshot has
+/// at most 256 KiB and this handle has cached it, the next one is staged in memory. Its commit then also returns the errors of
+/// staging.
+///
+/// # Examples
+///
+/// ```
+/// use minisnap_core::{CommitOptions, SnapshotBackend};
+/// use minisnap_fs::FsBackend;
+/// use std::{io::Write, num::NonZeroUsize};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// let backend = FsBackend::new(dir.path());
+/// let mut staged = backend.stage(10).await?;
+/// staged.write_all(b"{\"visits\": 42}")?;
+/// staged.commit(CommitOptions::new(NonZeroUsize::MIN)).await?;
+///
+/// let current = backend.current().await?.expect("a snapshot");
+/// assert_eq!(current.seq(), 10);
+/// assert_eq!(backend.read(&current).await?, "{\"visits\": 42}");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct FsBackend {
     dir: PathBuf,
     location: String,
     store: StoreDir,
-    /// Why the path could not be resolved when this was made: the same error from every operation, for ever. Else what comes
-    /// later would be in another folder than what came before.
+    /// Why `new` could not resolve the path. Every operation returns this error: a later attempt might resolve the path to
+    /// another folder.
     unresolved: Option<Arc<io::Error>>,
 }
 
 impl FsBackend {
-    /// The snapshots in `dir`. No I/O: the first commit makes the folder and its parents.
+    /// Creates a handle for the snapshots in `dir`. It does no I/O: the first commit creates the folder and its parents.
     ///
-    /// A relative path is resolved now, so that the folder stays the same if the program changes its working directory. If
-    /// that can't be done, because the working directory was removed, every operation returns an
-    /// [`Io`](MiniSnapError::Io) error.
-    /// The folder may hold other files, a log for example, and may be reached through a link. In it, the names
-    /// `snapshot.json`, `snapshot.seq`, `snapshots` and `.snapshot.next` belong to minisnap. `snapshots` may be a mount point, or
-    /// a link to another file system.
+    /// A relative path is resolved at once, so a later change of the working directory has no effect. If the working directory
+    /// was removed, the path can't be resolved, and every operation returns an [`Io`](MiniSnapError::Io) error.
     ///
-    /// The umask decides who may read the first generation. Each other generation takes the modes of the one before, so a
-    /// `chmod` of `snapshot.json` lasts; `chmod 700` on the folder closes all of it. What root makes there belongs to the owner
-    /// of `snapshots`, or of the folder if there is none yet; if it can't be given away, nothing is written.
+    /// The folder may hold other files, for example a log, and the path may contain links. The names `snapshot.json`,
+    /// `snapshot.seq`, `snapshots` and `.snapshot.next` in it belong to minisnap. `snapshots` may be a mount point, or a link to
+    /// another file system.
+    ///
+    /// # Permissions
+    ///
+    /// The umask decides the modes of the first generation. Each later generation gets the modes of the one before, so a `chmod`
+    /// of `snapshot.json` lasts. `chmod 700` on the folder protects everything in it.
+    ///
+    /// If root writes to another user's store, the new files belong to the owner of `snapshots`, or of the folder while there is no
+    /// `snapshots`. If root can't change their owner, nothing is written.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let backend = minisnap_fs::FsBackend::new("./state");
+    /// assert_eq!(backend.dir(), std::path::Path::new("./state"));
+    /// ```
     pub fn new(dir: impl AsRef<Path>) -> Self {
         let dir = dir.as_ref().to_path_buf();
         // An empty path is the working directory, as for `Path::join`.
@@ -65,25 +99,41 @@ impl FsBackend {
         Self { dir, location, store, unresolved }
     }
 
-    /// How long a writer waits for other writers, unless set.
+    /// How long a writer waits for other writers by default: 30 seconds.
     pub const DEFAULT_BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
-    /// Sets how long a writer waits for other writers, of any process, before it gives up with
-    /// [`Busy`](MiniSnapError::Busy). The lock is held for two or three disk syncs at a time. A writer that waits occupies a
-    /// thread of the runtime's blocking pool (512 unless set); readers need one, too.
+    /// Sets how long a writer waits for other writers, of any process, before it returns [`Busy`](MiniSnapError::Busy).
+    ///
+    /// A writer holds the lock for two or three disk syncs. A waiting writer occupies a thread of the runtime's blocking pool,
+    /// which has 512 threads by default. Readers need such a thread, too.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let backend = minisnap_fs::FsBackend::new("./state").with_busy_timeout(Duration::from_secs(5));
+    /// ```
     #[must_use]
     pub fn with_busy_timeout(mut self, timeout: Duration) -> Self {
         self.store.busy_timeout = timeout;
         self
     }
 
-    /// The folder, as it was given.
+    /// Returns the folder as it was passed to [`new`](Self::new).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let backend = minisnap_fs::FsBackend::new("./state");
+    /// println!("snapshots in {}", backend.dir().display());
+    /// ```
     #[must_use]
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// Does an operation, off the runtime.
+    /// Runs an operation on the blocking pool.
     pub(crate) async fn blocking<T: Send + 'static>(
         &self,
         operation: Operation,
@@ -115,7 +165,7 @@ impl SnapshotBackend for FsBackend {
         if self.unresolved.is_none() {
             match read::current_by_record(&self.store) {
                 Ok(Some(generation)) => return Ok(Some(generation)),
-                // To look for what is left takes long.
+                // To search for a bare pair or for intact generations takes long: on the blocking pool.
                 Ok(None) | Err(MiniSnapError::Corrupt { .. }) => {}
                 Err(error) => return Err(error.during(Operation::Current)),
             }
@@ -134,13 +184,13 @@ impl SnapshotBackend for FsBackend {
 
     async fn stage(&self, seq: u64) -> Result<Box<dyn StagedSnapshot>> {
         let (location, store) = (self.location.clone(), self.store.clone());
-        if self.unresolved.is_none() && Staged::will_be_small(&store) {
-            return Ok(Box::new(Staged::in_memory(location, store, seq)));
+        if self.unresolved.is_none() && StagedInFolder::is_expected_small(&store) {
+            return Ok(Box::new(StagedInFolder::in_memory(location, store, seq)));
         }
         let stage = self
             .blocking(Operation::Stage, move |store, caller| commit::begin(store, seq, caller, store.busy_timeout))
             .await?;
-        Ok(Box::new(Staged::on_disk(location, store, stage)))
+        Ok(Box::new(StagedInFolder::on_disk(location, store, stage)))
     }
 
     async fn read_chunks(&self, generation: &Generation) -> Result<ChunkStream> {
@@ -150,7 +200,7 @@ impl SnapshotBackend for FsBackend {
         Ok(match opened {
             Opened::BarePair(json) => ChunkStream::from_bytes(json.into()),
             Opened::Generation(json) => ChunkStream::unfold(*json, move |json| {
-                blocking(at.clone(), store.clone(), move |store, _| json.next_piece(store))
+                blocking(at.clone(), store.clone(), move |store, _| json.next_chunk(store))
             }),
         })
     }

@@ -1,4 +1,4 @@
-//! A bare pair: the two files alone, as version 0.1.1 wrote them, or as a backup brings them back that keeps no links.
+//! A bare pair: the two files without `snapshots`, as version 0.1.1 wrote them, or as a backup without links restores them.
 
 use crate::{
     generation::read_seq,
@@ -9,7 +9,7 @@ use crate::{
 use minisnap_core::{Digest, ExternalChange, Generation, MiniSnapError, Result};
 use std::path::Path;
 
-/// The pair, read.
+/// A bare pair that was read.
 #[derive(Debug)]
 pub(crate) struct BarePair {
     pub(crate) json: Vec<u8>,
@@ -18,14 +18,14 @@ pub(crate) struct BarePair {
 }
 
 impl BarePair {
-    /// Reads the pair; `None` if the files changed under the reader, or aren't both there any more: look again.
+    /// Reads the pair. `None` if a file changed or disappeared during the read: the caller retries.
     ///
-    /// Both are opened before either is read, and must still stand at their names afterwards: a program that replaces
-    /// them one after the other meanwhile is noticed.
+    /// Both files are opened before either is read, and both must be unchanged at their names afterwards. So a program that replaces
+    /// them one after the other is detected.
     ///
     /// # Errors
     ///
-    /// `InvalidSequence` if `snapshot.seq` holds no number.
+    /// `InvalidSequence` if `snapshot.seq` holds no sequence number.
     pub(crate) fn read(store: &StoreDir) -> Result<Option<Self>> {
         let [json, seq] = store.public_names().map(|name| name.path);
         let (Some(json_file), Some(seq_file)) = (sys::open(&json)?, sys::open(&seq)?) else { return Ok(None) };
@@ -40,12 +40,12 @@ impl BarePair {
         Ok(Some(Self { json: bytes, name, identities }))
     }
 
-    /// Whether the same files still stand at the names, unchanged.
+    /// Whether the same files are still at the names, unchanged.
     pub(crate) fn is_still_there(&self, store: &StoreDir) -> Result<bool> {
         still_there(store, &self.identities)
     }
 
-    /// The error for plain files that don't stand still.
+    /// The error for files that change during every attempt to read them.
     pub(crate) fn keeps_changing(store: &StoreDir) -> MiniSnapError {
         let [json, _] = store.public_names();
         MiniSnapError::ExternalChange { at: sys::at(&json.path), found: ExternalChange::KeepsChanging }
@@ -55,7 +55,7 @@ impl BarePair {
         self.name.to_generation().with_size(self.json.len() as u64)
     }
 
-    /// Makes a bare pair durable: the version that wrote it synced the files, but no folder.
+    /// Makes a bare pair durable: version 0.1.1 synced the files, but no folder.
     pub(crate) fn sync(store: &StoreDir) -> Result<()> {
         for name in store.public_names() {
             if let Some(file) = sys::open(&name.path)? {
@@ -78,16 +78,16 @@ mod tests {
     use std::{fs, time::Duration};
 
     #[test]
-    fn bare_pair_is_gone_when_one_file_was_changed() {
+    fn bare_pair_differs_when_one_file_was_changed() {
         for changed in ["snapshot.json", "snapshot.seq"] {
             let folder = tempfile::TempDir::new().expect("a temporary folder");
             let store = StoreDir::new(folder.path().into(), Duration::ZERO);
             for (name, content) in [("snapshot.json", "[7]"), ("snapshot.seq", "7")] {
-                fs::write(folder.path().join(name), content).expect("room for a few bytes");
+                fs::write(folder.path().join(name), content).expect("write");
             }
             let pair = BarePair::read(&store).expect("readable").expect("both files");
             assert!(pair.is_still_there(&store).expect("readable"));
-            fs::write(folder.path().join(changed), "8 ").expect("room for a few bytes");
+            fs::write(folder.path().join(changed), "8 ").expect("write");
             assert!(!pair.is_still_there(&store).expect("readable"), "{changed}");
         }
     }

@@ -1,16 +1,16 @@
-//! Getting blocking work off the runtime, and its errors out.
+//! Runs blocking work on the runtime's blocking pool, and completes its errors.
 
 use crate::{
     caller::{Caller, CallerWatch},
-    diagnosis,
+    intact,
     store_dir::StoreDir,
 };
 use minisnap_core::{ErrorContext, MiniSnapError, Result, run_blocking};
 
-/// Runs `work` on the runtime's blocking pool, all of an operation in one go. If the future is dropped, the work is told
-/// that its caller is gone, and its result is dropped when it comes.
+/// Runs `work`, all of an operation in one call, on the runtime's blocking pool. If the future is dropped, `work` detects by its
+/// `CallerWatch` that the caller was cancelled, and its result is dropped.
 ///
-/// Here the errors leave: they learn which operation failed, and what of the store is intact.
+/// Adds to each error which operation failed, and to `Corrupt` which generations are intact.
 pub(crate) async fn blocking<T: Send + 'static>(
     at: ErrorContext,
     store: StoreDir,
@@ -21,7 +21,7 @@ pub(crate) async fn blocking<T: Send + 'static>(
     let done = run_blocking(move || {
         #[cfg(test)]
         let _operation = crate::crash_tests::during(operation);
-        work(&store, &watch).map_err(|error| diagnosis::complete(&store, error).during(operation))
+        work(&store, &watch).map_err(|error| intact::add_to_error(&store, error).during(operation))
     });
     done.await.unwrap_or_else(|source| Err(MiniSnapError::Io { at, action: "run on the blocking pool", source }))
 }

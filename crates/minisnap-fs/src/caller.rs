@@ -1,8 +1,8 @@
-//! The caller of an operation, whose future may be dropped while the work goes on.
+//! Detects that the caller of an operation was cancelled: its future was dropped while the work runs.
 
 use std::sync::{Arc, Weak};
 
-/// The caller that awaits an operation. When its future is dropped, this is, and the work is told.
+/// Lives in the future that the caller awaits. Dropping the future drops it, which its [`CallerWatch`] detects.
 #[derive(Debug, Default)]
 pub(crate) struct Caller(Arc<()>);
 
@@ -12,12 +12,12 @@ impl Caller {
     }
 }
 
-/// The work's end of a [`Caller`].
+/// The work's side of a [`Caller`].
 #[derive(Debug, Clone)]
 pub(crate) struct CallerWatch(Weak<()>);
 
 impl CallerWatch {
-    pub(crate) fn is_gone(&self) -> bool {
+    pub(crate) fn is_cancelled(&self) -> bool {
         self.0.strong_count() == 0
     }
 }

@@ -1,38 +1,40 @@
-//! A create, from the first folder to the last lock let go. The steps and nothing else.
+//! The steps of a create, from the missing folders to the release of the locks.
 //!
-//! 1. Make the folders that are missing. As long as nothing was committed: sync the folder and every ancestor up to the
-//!    mount point, also those that exist: another process may have made them and been killed before its sync.
-//! 2. Under `.lock`: settle what stands at the two names (`settle.rs`); remove stages and generations that aren't retained
-//!    and whose writer is gone, here, so that a full disk can recover (generations only once the commit record is synced:
-//!    its writer may have been killed before that), unless there certainly are none (`inventory.rs`); make a fresh stage, locked
-//!    for as long as its writer lives.
-//!    Then, unlocked, the JSON is written to it, digested on the way; and at last `snapshot.seq`, and the links to the
-//!    history as it is now.
+//! 1. Create the missing folders. While nothing was committed, sync the folder and every ancestor up to the mount point, also
+//!    those that exist: another process may have created them, and been killed before its sync.
+//! 2. Take `.lock`. Prepare the two public links (`public_links.rs`). Collect garbage, unless there certainly is none
+//!    (`retained.rs`): before the new files are written, so that a full disk can recover. Create a stage, whose JSON stays locked
+//!    while its writer runs. Release `.lock`. Then write the JSON, which is digested on the way, `snapshot.seq`, and the links to
+//!    the present history.
 //! 3. Rename the stage to its final name. Nothing points to it yet.
 //! 4. Sync both files, their folder and `snapshots`.
-//! 5. Take `.lock`. If the caller is gone, discard. Settle the names and read the commit record again; evaluate the
-//!    precondition (failed: discard; if it is stale, make the commit record durable first); if the history isn't what step 2
-//!    linked to, or less of it is retained, link again and sync the folder; if the modes were changed since, take those. Mark
-//!    corrupt generations that are left out (`healing.rs`), and those that were committed after the current one (`history.rs`).
-//! 6. See that the generation and the lock are still where they were put (else `StageLost`, or `Busy`); replace the commit
-//!    record, note the commit, and sync `snapshots`.
-//! 7. Still locked, move what is marked aside, and remove every other generation that isn't retained and whose
-//!    writer is gone. Let go of the generation's lock, then of `.lock`.
+//! 5. Take `.lock`.
+//!    - If the caller was cancelled, discard the stage.
+//!    - Prepare the public links and read the commit record again. Evaluate the precondition. If it fails, discard the stage. If it
+//!      fails as stale, first make the commit record durable, since the error promises that.
+//!    - If the history has changed since step 2, replace the links to it and sync the folder. If the modes of the current
+//!      generation have changed, apply them.
+//!    - Mark the corrupt generations that this commit leaves out (`healing.rs`), and those that were committed after the current
+//!      one (`history.rs`).
+//! 6. Check that the generation is still in place (else `StageLost`), and the lock file (else `Busy`). Replace the commit record,
+//!    note the commit in `last-commit`, and sync `snapshots`.
+//! 7. Still under `.lock`, move the marked generations aside. Remove every other generation that isn't retained and that no
+//!    running writer has locked. Release the generation's lock, then `.lock`.
 //!
-//! Everything before step 6 leaves the old pair as it was. In step 6 the outcome may become unknown, and then nothing is
-//! removed. After it nothing fails: what can't be removed waits for the next commit.
+//! An error before step 6 leaves the old pair untouched. In step 6 the outcome may become unknown: then nothing is removed. No
+//! failure after step 6 is an error: the next commit removes what this one could not.
 
 use crate::{
-    cache::Retained,
+    cache::RetainedGeneration,
     caller::CallerWatch,
     garbage::{self, RecordSync},
-    healing::{self, Base},
+    healing::{self, CommitBase},
     history::History,
-    inventory::Inventory,
     layout::{CommitRecord, GenerationName},
     lock::StoreLock,
     modes::Modes,
-    record, replace_record, settle,
+    public_links, record, replace_record,
+    retained::RetainedGenerations,
     stage::Stage,
     store_dir::StoreDir,
     sys,
@@ -40,7 +42,7 @@ use crate::{
 use minisnap_core::{Collected, CommitOptions, Committed, MiniSnapError, Result, events};
 use std::time::Duration;
 
-/// Steps 1 and 2, as far as an empty stage. Waits so long for the lock.
+/// Step 1, and step 2 up to an empty stage. Waits at most `timeout` for the lock.
 pub(crate) fn begin(store: &StoreDir, seq: u64, caller: &CallerWatch, timeout: Duration) -> Result<Stage> {
     // 1.
     if record::read(store)?.current().is_none() {
@@ -49,23 +51,27 @@ pub(crate) fn begin(store: &StoreDir, seq: u64, caller: &CallerWatch, timeout: D
     }
     // 2.
     let lock = StoreLock::acquire_within(store, caller, timeout)?;
-    let current = settle::settle(store, &lock)?;
-    // Best effort: on a full disk, the next call fails.
-    let inventory = events::best_effort("remove garbage", tidy(store, &lock, current.as_ref()));
+    let current = public_links::ensure(store, &lock)?;
+    // Best effort: if the disk is full, the next call fails.
+    let retained = events::best_effort("collect garbage", collect_if_needed(store, &lock, current.as_ref()));
     let stage = Stage::create(store, seq, current.is_none())?;
-    if let Some(inventory) = inventory {
-        events::best_effort("look at the folder", inventory.remember(store, 1));
+    if let Some(retained) = retained {
+        events::best_effort("cache the retained generations", retained.update_cache(store, 1));
     }
     Ok(stage)
 }
 
-/// Removes garbage, unless there certainly is none.
-fn tidy(store: &StoreDir, lock: &StoreLock, current: Option<&GenerationName>) -> Result<Inventory> {
-    let mut inventory = Inventory::load(store, current)?;
-    if !inventory.is_tidy {
-        inventory.others = garbage::clean(store, lock, &inventory.history(), RecordSync::Unknown)?.others;
+/// Collects garbage, unless there certainly is none.
+fn collect_if_needed(
+    store: &StoreDir,
+    lock: &StoreLock,
+    current: Option<&GenerationName>,
+) -> Result<RetainedGenerations> {
+    let mut retained = RetainedGenerations::load(store, current)?;
+    if !retained.is_free_of_garbage {
+        retained.other_folders = garbage::collect(store, lock, &retained.history(), RecordSync::Unknown)?.other_folders;
     }
-    Ok(inventory)
+    Ok(retained)
 }
 
 /// The rest of step 2, and steps 3 to 7.
@@ -73,28 +79,28 @@ pub(crate) fn commit(mut stage: Stage, options: &CommitOptions, caller: &CallerW
     let (store, retain) = (stage.store().for_next_step(), options.retain());
     // 2.
     let expected = record::peek(&store);
-    let foreseen = Inventory::load(&store, expected.as_ref())?;
-    let mut base = Base::over(&store, &foreseen, retain)?;
+    let expected_retained = RetainedGenerations::load(&store, expected.as_ref())?;
+    let mut base = CommitBase::over(&store, &expected_retained, retain)?;
     let modes = base.modes;
     stage.complete(base.parent.as_ref(), base.retained(), modes)?;
     // 3.
     let name = stage.move_to_new_name()?;
-    events::best_effort("look at the folder", foreseen.remember(&store, 1));
+    events::best_effort("cache the retained generations", expected_retained.update_cache(&store, 1));
     // 4.
     stage.sync()?;
     // 5.
     let lock = StoreLock::acquire(&store, caller)?;
-    let current = settle::settle(&store, &lock)?;
+    let current = public_links::ensure(&store, &lock)?;
     let is_current = current.as_ref().map(GenerationName::to_generation);
     let holds = options.precondition().evaluate(stage.seq(), is_current.as_ref(), &sys::at(store.path()));
     if let Err(MiniSnapError::Stale { .. }) = &holds {
-        // Its writer may have been killed before its sync, or that failed; and the error says that it is durable.
-        replace_record::renew(&store, &lock, current.as_ref())?;
+        // The error promises that this generation is durable, but the sync of its writer may be missing or have failed.
+        replace_record::rewrite(&store, &lock, current.as_ref())?;
     }
     holds?;
-    let before = Inventory::load(&store, current.as_ref())?;
-    if !before.is_same_as(&foreseen) {
-        base = Base::over(&store, &before, retain)?;
+    let before = RetainedGenerations::load(&store, current.as_ref())?;
+    if !before.is_same_as(&expected_retained) {
+        base = CommitBase::over(&store, &before, retain)?;
         stage.relink(base.parent.as_ref(), base.retained())?;
     }
     let modes_now = Modes::after(&store, current.as_ref())?;
@@ -102,43 +108,50 @@ pub(crate) fn commit(mut stage: Stage, options: &CommitOptions, caller: &CallerW
         stage.change_modes(modes_now)?;
     }
     base.mark_left_out(&store)?;
-    healing::mark_detached(&store, &lock, &before.history())?;
+    healing::mark_newer(&store, &lock, &before.history())?;
     // 6.
     let committed = base.committed(stage.describe(&name)?);
     let unknown = replace_record::outcome_unknown(&store, &name, current.as_ref());
-    replace_record::swap(&lock, &mut stage, &name, unknown)?;
+    replace_record::replace(&lock, &mut stage, &name, unknown)?;
     // 7.
-    let newest = Retained { name, generation: committed.generation().clone(), is_corrupt: false, is_there: true };
+    let newest =
+        RetainedGeneration { name, generation: committed.generation().clone(), is_corrupt: false, exists: true };
     events::best_effort("remove expired generations", remove_expired(&store, &lock, &before, &base, newest));
     drop(stage);
     drop(lock);
     Ok(committed)
 }
 
-/// Step 7. If nothing else is in the folder, what expired is known, and the folder isn't listed.
-fn remove_expired(store: &StoreDir, lock: &StoreLock, before: &Inventory, base: &Base, newest: Retained) -> Result<()> {
-    if let Some(after) = base.inventory_after(before, &newest) {
+/// The removals of step 7. If the other folders in `snapshots` are known, it isn't listed again.
+fn remove_expired(
+    store: &StoreDir,
+    lock: &StoreLock,
+    before: &RetainedGenerations,
+    base: &CommitBase,
+    newest: RetainedGeneration,
+) -> Result<()> {
+    if let Some(after) = base.retained_after(before, &newest) {
         let expired = &before.retained[after.retained.len() - 1..];
         garbage::remove_expired(store, lock, expired.iter().map(|expired| &expired.name))?;
-        store.found_corrupt.retain(|| after.history().retained);
-        return after.remember(store, 0);
+        store.known_corrupt.retain(|| after.history().retained);
+        return after.update_cache(store, 0);
     }
     store.cache.clear();
     let history = History::from(store, Some(&newest.name))?;
-    store.found_corrupt.retain(|| history.retained.clone());
-    garbage::clean(store, lock, &history, RecordSync::Done).map(drop)
+    store.known_corrupt.retain(|| history.retained.clone());
+    garbage::collect(store, lock, &history, RecordSync::Done).map(drop)
 }
 
-/// Removes orphans and expired generations. Returns how many this removed.
+/// Collects garbage: orphans and expired generations. Returns how many of each were removed.
 pub(crate) fn collect_garbage(store: &StoreDir, caller: &CallerWatch) -> Result<Collected> {
     if record::read(store)? == CommitRecord::Absent {
-        // Nothing was ever staged here; a bare pair is left to the first commit.
+        // Nothing was ever staged here. The first commit migrates a bare pair.
         return Ok(Collected::default());
     }
     let lock = StoreLock::acquire(store, caller)?;
     let history = History::of_current(store)?;
-    // Known before the first is removed: then its link is gone.
-    let expired = events::best_effort("tell what expired from orphans", history.expired(store));
-    let cleaned = garbage::clean(store, &lock, &history, RecordSync::Unknown)?;
-    Ok(garbage::tally(&cleaned.removed, &expired.unwrap_or_default()))
+    // Before any is removed: the links of the removed ones lead to the others.
+    let expired = events::best_effort("list the expired generations", history.expired(store));
+    let collected = garbage::collect(store, &lock, &history, RecordSync::Unknown)?;
+    Ok(garbage::count_by_kind(&collected.removed, &expired.unwrap_or_default()))
 }

@@ -1,9 +1,9 @@
-//! What is current, and where it is: a generation, a bare pair, or nothing. And looking again while others write.
+//! Reads what is current: a generation, a bare pair, or nothing. Retries while writers change it.
 
 use crate::{
     bare_pair::BarePair,
     layout::{CommitRecord, GenerationName},
-    public_names::{self, AtName},
+    public_names::{self, PublicEntry},
     record,
     store_dir::StoreDir,
     sys,
@@ -21,11 +21,11 @@ pub(crate) enum Current {
     BarePair(BarePair),
 }
 
-/// Looks until a look finds something that stays as it is meanwhile. `None` from it: it changed, look again.
-pub(crate) fn until_settled<T>(store: &StoreDir, look: impl Fn() -> Result<Option<T>>) -> Result<T> {
-    const LOOKS: usize = 64;
-    for _ in 0..LOOKS {
-        if let Some(found) = look()? {
+/// Repeats a read until it returns `Some`. `None` means that a writer changed the store during the read.
+pub(crate) fn retry_until_stable<T>(store: &StoreDir, attempt: impl Fn() -> Result<Option<T>>) -> Result<T> {
+    const ATTEMPTS: usize = 64;
+    for _ in 0..ATTEMPTS {
+        if let Some(found) = attempt()? {
             return Ok(found);
         }
     }
@@ -35,50 +35,51 @@ pub(crate) fn until_settled<T>(store: &StoreDir, look: impl Fn() -> Result<Optio
     Err(MiniSnapError::Busy {
         at: sys::at(&store.current()),
         waited: Duration::ZERO,
-        reason: format!("the commit record moved {LOOKS} times while the store was being read"),
+        reason: format!("the commit record moved {ATTEMPTS} times while the store was being read"),
     })
 }
 
-/// Looks once for what is current. `None` if it changed meanwhile.
-pub(crate) fn look(store: &StoreDir) -> Result<Option<Current>> {
+/// Reads once what is current. `None` if it changed during the read.
+pub(crate) fn read_once(store: &StoreDir) -> Result<Option<Current>> {
     let record = match record::read(store)? {
         CommitRecord::Current(name) => return Ok(Some(Current::Generation(name))),
         record => record,
     };
-    // No generation: then what stands at the names is the snapshot, as long as the record doesn't change.
-    let found = public_names::look(store);
+    // There is no generation. The files at the public names are the snapshot, if the record doesn't change while they are read.
+    let found = public_names::read_entries(store);
     let pair = match found {
-        Ok([AtName::File, AtName::File]) => BarePair::read(store).transpose(),
+        Ok([PublicEntry::File, PublicEntry::File]) => BarePair::read(store).transpose(),
         _ => None,
     };
-    if record::read(store)? != record || found.as_ref().ok() != public_names::look(store).as_ref().ok() {
+    if record::read(store)? != record || found.as_ref().ok() != public_names::read_entries(store).as_ref().ok() {
         return Ok(None);
     }
     let found = found?;
-    // Also beside a bare pair: it isn't what was committed here.
-    let refused = record::refuse_lost(store, &record, &found);
+    // Also if there is a bare pair: it isn't the snapshot that was committed here.
+    let refused = record::reject_lost(store, &record, &found);
     if record::read(store)? != record {
-        // It was placed while this listed the generations.
+        // A writer created the record while this listed the generations.
         return Ok(None);
     }
     refused?;
-    if found == [AtName::File, AtName::File] {
+    if found == [PublicEntry::File, PublicEntry::File] {
         let pair = pair.transpose()?;
         if let Some(pair) = &pair {
-            record::refuse_other_format(store, Some(pair.name.seq))?;
+            record::reject_other_format(store, Some(pair.name.seq))?;
         }
         return Ok(pair.map(Current::BarePair));
     }
     match found {
-        [AtName::File, _] => Err(half(store, JSON_NAME, SEQ_NAME)),
-        [_, AtName::File] => Err(half(store, SEQ_NAME, JSON_NAME)),
+        [PublicEntry::File, _] => Err(half_pair(store, JSON_NAME, SEQ_NAME)),
+        [_, PublicEntry::File] => Err(half_pair(store, SEQ_NAME, JSON_NAME)),
         _ => Ok(Some(Current::Nothing)),
     }
 }
 
-/// What is current; `None` if the store is lost: nothing says what was committed last. Half a pair is nothing.
-pub(crate) fn unless_lost(store: &StoreDir) -> Result<Option<Current>> {
-    match until_settled(store, || look(store)) {
+/// Reads what is current. `None` if the store is lost: nothing tells which generation was committed last. One file of a bare pair
+/// counts as nothing.
+pub(crate) fn read_unless_lost(store: &StoreDir) -> Result<Option<Current>> {
+    match retry_until_stable(store, || read_once(store)) {
         Ok(current) => Ok(Some(current)),
         Err(MiniSnapError::NotFound { .. }) => Ok(Some(Current::Nothing)),
         Err(MiniSnapError::Corrupt { .. }) => Ok(None),
@@ -86,6 +87,6 @@ pub(crate) fn unless_lost(store: &StoreDir) -> Result<Option<Current>> {
     }
 }
 
-fn half(store: &StoreDir, there: &'static str, missing: &'static str) -> MiniSnapError {
+fn half_pair(store: &StoreDir, there: &'static str, missing: &'static str) -> MiniSnapError {
     MiniSnapError::NotFound { at: sys::at(store.path()), found: Absence::HalfPair { there, missing } }
 }

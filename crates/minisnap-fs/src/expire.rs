@@ -1,14 +1,15 @@
-//! Reducing the retention without a commit.
+//! Reduces the retention without a commit.
 //!
-//! 1. If nothing expires, change nothing. An earlier call may have been killed before its sync, so what says that nothing
-//!    expires is synced.
-//! 2. Take `.lock`. If the caller is gone, stop. Read the history again: one that isn't whole is refused, since what lies
-//!    beyond the gap may be all that is left. Corrupt generations aren't counted (`healing.rs`).
-//! 3. Replace the link `retained` in the current generation, in one step, and sync its folder. Then make the commit record
-//!    durable: its writer may have been killed before its sync, and after a power loss an older one would need what expires.
-//! 4. Remove the expired generations. What can't be removed waits for the next writer.
+//! 1. If nothing expires, change nothing. Sync the link `retained` on which that depends: an earlier call may have been killed before
+//!    its sync.
+//! 2. Take `.lock`. If the caller was cancelled, stop. Read the history again, and reject one with a gap: the generations before the
+//!    gap may be the only intact ones. Corrupt generations don't count (`healing.rs`).
+//! 3. Replace the link `retained` in the current generation, atomically, and sync the generation's folder. Then make the commit record
+//!    durable: the sync of its writer may be missing. After a power loss, an older record would need the expired generations.
+//! 4. Remove the expired generations. The next writer removes those that this call can't remove.
 //!
-//! A failure before the rename in step 3 leaves all retained; after it, all are retained or all expired, and nothing is removed.
+//! After a failure before the rename of step 3, all are retained. After a later failure, all are retained or all have expired, and
+//! nothing is removed.
 
 use crate::{
     caller::CallerWatch,
@@ -28,7 +29,7 @@ pub(crate) fn expire(store: &StoreDir, retain: NonZeroUsize, caller: &CallerWatc
     // 1.
     let history = History::of_current(store)?;
     let Some(newest) = history.newest() else { return Ok(Vec::new()) };
-    if history.is_whole() && history.count() <= retain && history::sync_retained(store, newest)? {
+    if history.is_complete() && history.count() <= retain && history::sync_retained(store, newest)? {
         return Ok(Vec::new());
     }
     // 2.
@@ -41,22 +42,22 @@ pub(crate) fn expire(store: &StoreDir, retain: NonZeroUsize, caller: &CallerWatc
         return Ok(Vec::new());
     }
     let mut all = healing::inspect_all(store, &history)?;
-    // The current one stays, intact or not.
-    let reach = healing::reach(&all, retain).max(1);
-    let expired = all.split_off(reach);
+    // The current generation stays, intact or not.
+    let span = healing::span(&all, retain).max(1);
+    let expired = all.split_off(span);
     if expired.is_empty() {
         return Ok(Vec::new());
     }
     // 3.
-    lock.check_still_the_stores()?;
+    lock.check_still_held()?;
     for corrupt in expired.iter().filter(|expired| expired.is_corrupt) {
         healing::mark(store, &corrupt.name)?;
     }
-    let reduced = history.reduced(reach);
-    garbage::renew(store, &lock, &reduced)?;
+    let reduced = history.reduced(span);
+    garbage::rewrite_retention(store, &lock, &reduced)?;
     // 4.
-    let cleaned = garbage::clean(store, &lock, &reduced, RecordSync::Done);
-    events::best_effort("remove expired generations", cleaned);
-    store.found_corrupt.retain(|| reduced.retained);
+    let collected = garbage::collect(store, &lock, &reduced, RecordSync::Done);
+    events::best_effort("remove expired generations", collected);
+    store.known_corrupt.retain(|| reduced.retained);
     Ok(expired.iter().map(|expired| expired.generation.clone()).collect())
 }

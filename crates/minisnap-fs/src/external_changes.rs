@@ -1,5 +1,4 @@
-//! External changes, an edit or what another program wrote: each is accepted as the newest snapshot, or moved aside, by a call of
-//! its own.
+//! External changes, by an editor or another program: one call accepts them as the newest snapshot, another reverts them.
 
 use crate::{
     caller::CallerWatch,
@@ -8,11 +7,12 @@ use crate::{
     healing,
     history::{self, History},
     layout::{CommitRecord, GenerationName},
-    links,
+    link_check,
     lock::StoreLock,
     modes::Modes,
-    public_names::{self, AtName},
-    record, replace_record, settle,
+    public_links,
+    public_names::{self, PublicEntry},
+    record, replace_record,
     stage::Stage,
     store_dir::{PublicName, StoreDir},
     sys::{self, Entry},
@@ -26,19 +26,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Commits what stands at the two names now, if it isn't what was committed last.
+/// Commits the content of the two public files, if it differs from the last committed snapshot.
 ///
-/// 1. Under `.lock`: read both files, each from its own name if a plain file stands there, else from the current
-///    generation. If they are not what was `agreed` to, refuse. If they are as committed, there is nothing to do.
-/// 2. The JSON must be JSON: a slip of the editor's is refused, and can be corrected.
-/// 3. Commit the two as a new generation. Its parent is the current generation, if that is as it was committed (then the
-///    edit was made to a copy, and the intact one stays in the history), else the parent of that (the edited one is
-///    replaced). One that is corrupt, and not what was read, is marked: there is no copy of it.
-/// 4. Place the links over plain files, which say the same now; remove an edited generation, of which there is a copy, and move
-///    a marked one aside.
+/// 1. Under `.lock`: read both files, each from its public name if there is a plain file, else from the current generation. If they
+///    aren't what was `reviewed`, return an error. If they are as committed, stop.
+/// 2. Check that the JSON is valid: a mistake in an edit is rejected, and can be corrected.
+/// 3. Commit the files as a new generation. If the current generation is intact, it becomes the parent. Else its parent becomes the
+///    parent, and the new generation replaces it. If the replaced generation isn't what was read, mark it: there is no copy of it.
+/// 4. Replace the plain files by links: their content is committed now. Remove an edited generation, and move a marked one aside.
 pub(crate) fn accept(
     store: &StoreDir,
-    agreed: Option<(u64, Digest)>,
+    reviewed: Option<(u64, Digest)>,
     caller: &CallerWatch,
 ) -> Result<Option<Committed>> {
     if record::read(store)?.current().is_none() {
@@ -49,19 +47,19 @@ pub(crate) fn accept(
     // 1.
     let Edit { json, seq, current_is_intact, current_is_read } = read_edit(store, &current)?;
     let (at, found) = (sys::at(&store.path().join(JSON_NAME)), (seq, Digest::of(&json)));
-    if agreed.is_some_and(|agreed| agreed != found) {
+    if reviewed.is_some_and(|reviewed| reviewed != found) {
         return Err(MiniSnapError::ExternalChange { at, found: ExternalChange::ChangedSince });
     }
     if found == (current.seq, current.digest) {
-        // As committed, though perhaps by way of plain files: an unfinished migration, or an edit that was undone.
-        settle::settle(store, &lock)?;
+        // There may be plain files with the committed content, after a killed migration, or an edit that was undone.
+        public_links::ensure(store, &lock)?;
         return Ok(None);
     }
     // 2.
     check_json(&json).map_err(|source| MiniSnapError::Serde { at, generation: None, source })?;
     // 3.
     let mut before = History::from(store, Some(&current))?;
-    healing::mark_detached(store, &lock, &before)?;
+    healing::mark_newer(store, &lock, &before)?;
     let parent = if current_is_intact {
         Some(current.clone())
     } else {
@@ -80,17 +78,17 @@ pub(crate) fn accept(
     let generation = history::describe(store, &name)?;
     let older = before.describe(store)?;
     let unknown = replace_record::outcome_unknown(store, &name, Some(&current));
-    replace_record::swap(&lock, &mut stage, &name, unknown)?;
+    replace_record::replace(&lock, &mut stage, &name, unknown)?;
     // 4.
-    events::best_effort("place the links", settle::settle(store, &lock));
-    let cleaned =
-        History::from(store, Some(&name)).and_then(|history| garbage::clean(store, &lock, &history, RecordSync::Done));
-    events::best_effort("remove garbage", cleaned);
+    events::best_effort("create the public links", public_links::ensure(store, &lock));
+    let collected = History::from(store, Some(&name))
+        .and_then(|history| garbage::collect(store, &lock, &history, RecordSync::Done));
+    events::best_effort("collect garbage", collected);
     Ok(Some(Committed::new(generation, &older, NonZeroUsize::MAX)))
 }
 
-/// Moves what isn't ours at the two names to names of its own, and puts all links back that are missing or became files
-/// with their text. Returns the new names.
+/// Moves external files at the public names aside, and restores all links that are missing or became files with their text. Returns the
+/// new paths.
 pub(crate) fn revert(store: &StoreDir, caller: &CallerWatch) -> Result<Vec<PathBuf>> {
     if read_or_text(store)? == CommitRecord::Absent {
         return Ok(Vec::new());
@@ -98,20 +96,20 @@ pub(crate) fn revert(store: &StoreDir, caller: &CallerWatch) -> Result<Vec<PathB
     let lock = StoreLock::acquire(store, caller)?;
     let record = read_or_text(store)?;
     if sys::entry(&store.current())? == Entry::File {
-        replace_record::renew(store, &lock, record.current())?;
+        replace_record::rewrite(store, &lock, record.current())?;
     }
-    for (path, text) in links::texts(store, &History::from(store, record.current())?)? {
-        // Not synced: readers understand either.
+    for (path, text) in link_check::texts(store, &History::from(store, record.current())?)? {
+        // Without a sync: readers understand both forms.
         store.replace_link(&text, &path)?;
     }
-    settle::put_links_back(store, &lock, &record)
+    public_links::restore(store, &lock, &record)
 }
 
-/// The commit record, also where it became a file with the text of its link: that says what the link said.
+/// The commit record, also if it became a file with the text of its link.
 fn read_or_text(store: &StoreDir) -> Result<CommitRecord> {
     match record::read(store) {
         Err(MiniSnapError::Corrupt { at, found: Corruption::LinkAsText { expected }, .. }) => {
-            let unreadable = || Corruption::RecordUnreadable { found: format!("it says {expected}") };
+            let unreadable = || Corruption::RecordUnreadable { found: format!("it contains {expected}") };
             CommitRecord::parse(&expected).ok_or_else(|| MiniSnapError::corrupt(at, unreadable()))
         }
         record => record,
@@ -122,18 +120,18 @@ struct Edit {
     json: Vec<u8>,
     seq: u64,
     current_is_intact: bool,
-    /// The JSON is that in the current generation.
+    /// The JSON was read from the current generation, and not from a plain file.
     current_is_read: bool,
 }
 
 fn read_edit(store: &StoreDir, current: &GenerationName) -> Result<Edit> {
     let [json_name, seq_name] = store.public_names();
-    let [json_found, seq_found] = public_names::look(store)?;
+    let [json_found, seq_found] = public_names::read_entries(store)?;
     let folder = store.generation(current);
     let folder_is_there = store.folder_of(current)?.is_some();
-    let path = |found, name: PublicName| if found == AtName::File { name.path } else { folder.join(name.file) };
+    let path = |found, name: PublicName| if found == PublicEntry::File { name.path } else { folder.join(name.file) };
     let (json_path, seq_path) = (path(json_found, json_name), path(seq_found, seq_name));
-    // By way of a link in the folder's place, another's files would be taken.
+    // If a link has replaced the folder, it would lead to files that aren't the store's.
     let open = |path: &Path| if path.starts_with(&folder) && !folder_is_there { Ok(None) } else { sys::open(path) };
     let (json, seq) = (open(&json_path)?, open(&seq_path)?);
     let (Some(json), Some(seq)) = (&json, &seq) else {

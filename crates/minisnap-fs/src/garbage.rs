@@ -1,13 +1,13 @@
-//! Removing what is not retained: expired generations and orphans. What is corrupt is moved aside.
+//! Garbage collection: removes expired generations and orphans. Corrupt generations are moved aside.
 //!
-//! What is to go is decided under `.lock`, and for good: what isn't retained by a durable commit record is never retained
-//! again by a writer. It goes under the same lock, before the call that decided it answers.
+//! A call decides under `.lock` which folders are garbage, and removes them under the same lock, before it returns. The decision is
+//! final: a generation that a durable commit record doesn't retain is never retained again.
 
 use crate::{
     generation, healing,
     history::History,
     layout::{GenerationName, NEXT, is_stage, moved_aside},
-    lock::{StoreLock, is_writer_gone, is_writer_seen},
+    lock::{StoreLock, has_no_writer, has_visible_writer},
     replace_record,
     store_dir::StoreDir,
     sys,
@@ -15,46 +15,52 @@ use crate::{
 use minisnap_core::{Collected, Result};
 use std::{collections::HashSet, path::Path};
 
-/// How far the commit record has come that says what is current.
+/// Whether the commit record is durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RecordSync {
     Done,
-    /// Its writer may have been killed before its sync: what it made expire may be current again after a power loss.
+    /// The sync of its writer may be missing: after a power loss, an older record may name a generation that has expired.
     Unknown,
 }
 
-/// What a collection did, and left.
+/// The result of a garbage collection.
 #[derive(Debug)]
-pub(crate) struct Cleaned {
-    /// The names of what was removed.
+pub(crate) struct Collection {
+    /// The names of the removed folders.
     pub(crate) removed: Vec<String>,
-    /// How many folders are left that aren't retained, and no garbage. `None` if there may be garbage.
-    pub(crate) others: Option<usize>,
+    /// How many folders remain that are neither retained nor garbage. `None` if garbage may remain.
+    pub(crate) other_folders: Option<usize>,
 }
 
-/// Removes every stage whose writer is gone, and every generation that isn't of the current `history` and whose writer is
-/// gone. What can't be removed is passed over; the first such error is returned.
+/// Removes the stages without a running writer, and the generations without a running writer that aren't in the current `history`.
+/// Continues after an error, and returns the first one.
 ///
-/// A history that isn't whole protects every generation: what lies beyond the gap may be all that is left of it. Generations that
-/// were committed after the current one are protected, too. Only names of the layout's grammar are touched, and of a folder only the
-/// files that are known. No generation is removed before the commit record that no longer retains it is durable.
-pub(crate) fn clean(store: &StoreDir, lock: &StoreLock, history: &History, mut sync: RecordSync) -> Result<Cleaned> {
-    let sorted = Sorted::besides(store, history)?;
+/// - A history with a gap protects every generation: those before the gap may be the only intact ones.
+/// - Generations that were committed after the current one are protected, too.
+/// - Only folders with a name of the layout's grammar are removed, and in them only the known files.
+/// - A generation is removed only after the commit record that no longer retains it is durable.
+pub(crate) fn collect(
+    store: &StoreDir,
+    lock: &StoreLock,
+    history: &History,
+    mut sync: RecordSync,
+) -> Result<Collection> {
+    let scan = GarbageScan::run(store, history)?;
     let (mut removed, mut left, mut result) = (Vec::new(), false, Ok(()));
     let mut moved = 0;
-    if sorted.has_next {
-        // Only the writer that holds the lock makes one, and that is this one.
+    if scan.has_next {
+        // A killed writer left it: only the writer that holds the lock creates one, and this writer has none now.
         result = sys::remove(&store.next());
     }
-    for name in sorted.garbage {
+    for name in scan.garbage {
         let folder = store.snapshots().join(&name);
-        if !is_writer_gone(&folder) {
+        if !has_no_writer(&folder) {
             left = true;
             continue;
         }
         let mut remove = || {
             if !is_stage(&name) && sync == RecordSync::Unknown {
-                renew(store, lock, history)?;
+                rewrite_retention(store, lock, history)?;
                 sync = RecordSync::Done;
             }
             remove_or_move_aside(&folder)
@@ -69,11 +75,11 @@ pub(crate) fn clean(store: &StoreDir, lock: &StoreLock, history: &History, mut s
             }
         }
     }
-    let others = (!left && !sorted.has_detached).then_some(sorted.others + moved);
-    result.map(|()| Cleaned { removed, others })
+    let other_folders = (!left && !scan.has_newer).then_some(scan.other_folders + moved);
+    result.map(|()| Collection { removed, other_folders })
 }
 
-/// Removes generations that were retained until the last commit, whose record is durable.
+/// Removes generations that the last commit made expire. Its commit record is durable.
 pub(crate) fn remove_expired<'a>(
     store: &StoreDir,
     _lock: &StoreLock,
@@ -85,7 +91,7 @@ pub(crate) fn remove_expired<'a>(
 enum Removal {
     Removed,
     MovedAside,
-    /// There is nothing, or a link, which leads outside.
+    /// There is no folder. A link to a folder isn't a part of the store.
     NoFolder,
 }
 
@@ -96,74 +102,74 @@ fn remove_or_move_aside(folder: &Path) -> Result<Removal> {
     Ok(if generation::remove(folder)? { Removal::Removed } else { Removal::NoFolder })
 }
 
-/// What is in `snapshots`, besides a history.
+/// The entries of `snapshots`, compared with a history.
 #[derive(Default)]
-struct Sorted {
-    /// Stages, and generations that aren't retained.
+struct GarbageScan {
+    /// The names of stages, and of generations that aren't retained.
     garbage: Vec<String>,
-    /// How many other folders there are.
-    others: usize,
-    /// Generations are there that were committed after the current one.
-    has_detached: bool,
-    /// How many generations of the history there are.
+    /// How many folders are neither retained nor garbage.
+    other_folders: usize,
+    /// There are generations that were committed after the current one.
+    has_newer: bool,
+    /// How many generations of the history exist.
     retained: usize,
     has_next: bool,
 }
 
-impl Sorted {
-    fn besides(store: &StoreDir, history: &History) -> Result<Self> {
-        let detached: HashSet<_> = history.detached(store)?.into_iter().collect();
+impl GarbageScan {
+    fn run(store: &StoreDir, history: &History) -> Result<Self> {
+        let newer: HashSet<_> = history.newer_than_current(store)?.into_iter().collect();
         let retained: HashSet<_> = history.retained.iter().collect();
-        let mut sorted = Self { has_detached: !detached.is_empty(), ..Self::default() };
+        let mut scan = Self { has_newer: !newer.is_empty(), ..Self::default() };
         sys::list(&store.snapshots(), |name, is_folder| {
             let generation = GenerationName::parse(&name);
             let is_retained = generation.as_ref().is_some_and(|name| retained.contains(name));
-            let is_expired = |name| history.is_whole() && !detached.contains(&name);
-            sorted.retained += usize::from(is_retained && is_folder);
+            let is_expired = |name| history.is_complete() && !newer.contains(&name);
+            scan.retained += usize::from(is_retained && is_folder);
             if is_stage(&name) || !is_retained && generation.is_some_and(is_expired) {
-                sorted.garbage.push(name);
+                scan.garbage.push(name);
             } else if is_folder && !is_retained {
-                sorted.others += 1;
+                scan.other_folders += 1;
             } else if name == NEXT {
-                sorted.has_next = true;
+                scan.has_next = true;
             }
         })?;
-        if sorted.retained < history.retained.len() {
-            // One was moved away since the history was followed: as if it had a gap.
-            sorted.garbage.retain(|name| is_stage(name));
-            sorted.has_detached = true;
+        if scan.retained < history.retained.len() {
+            // A generation was moved away since the history was followed. Treat the history as one with a gap.
+            scan.garbage.retain(|name| is_stage(name));
+            scan.has_newer = true;
             store.cache.clear();
         }
-        Ok(sorted)
+        Ok(scan)
     }
 }
 
-/// How many a collection would remove now. Takes no lock: a living writer's are left out as far as they are
-/// [seen](is_writer_seen).
+/// How many generations and orphans a collection would remove now. It takes no lock, and leaves out the folders of [visible
+/// writers](has_visible_writer).
 pub(crate) fn count(store: &StoreDir, history: &History) -> Result<Collected> {
     let expired = history.expired(store)?;
     let mut garbage = Vec::new();
-    for name in Sorted::besides(store, history)?.garbage {
+    for name in GarbageScan::run(store, history)?.garbage {
         let folder = store.snapshots().join(&name);
-        if sys::is_folder(&folder)? && !is_writer_seen(&folder)? {
+        if sys::is_folder(&folder)? && !has_visible_writer(&folder)? {
             garbage.push(name);
         }
     }
-    Ok(tally(&garbage, &expired))
+    Ok(count_by_kind(&garbage, &expired))
 }
 
-/// How many of these names are of generations that `expired`, and how many of what was never committed.
-pub(crate) fn tally(names: &[String], expired: &HashSet<GenerationName>) -> Collected {
+/// Counts the names of generations that `expired`, and the names of orphans.
+pub(crate) fn count_by_kind(names: &[String], expired: &HashSet<GenerationName>) -> Collected {
     let has_expired = |name: &&String| GenerationName::parse(name).is_some_and(|name| expired.contains(&name));
     let count = names.iter().filter(has_expired).count();
     Collected::new(count, names.len() - count)
 }
 
-/// Makes durable what says that others aren't retained: the number in the current generation, which a
-/// killed [`expire::expire`](crate::expire::expire) may have reduced, and the commit record.
-pub(crate) fn renew(store: &StoreDir, lock: &StoreLock, history: &History) -> Result<()> {
+/// Makes the retention durable: the link `retained` of the current generation, which a killed
+/// [`expire::expire`](crate::expire::expire) may have reduced, and the commit record.
+pub(crate) fn rewrite_retention(store: &StoreDir, lock: &StoreLock, history: &History) -> Result<()> {
     if let Some(newest) = history.newest() {
         replace_record::set_retained(store, lock, newest, history.count())?;
     }
-    replace_record::renew(store, lock, history.newest())
+    replace_record::rewrite(store, lock, history.newest())
 }

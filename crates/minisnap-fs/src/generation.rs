@@ -1,4 +1,4 @@
-//! A generation's folder: its two files opened, read in pieces and checked against its name; and its removal.
+//! A generation's folder: opens its two files, reads them in chunks, checks them against its name, and removes it.
 
 use crate::{
     layout::{GENERATION_ENTRIES, GenerationName},
@@ -14,66 +14,66 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The error for a corrupt generation, which this handle knows from now on.
+/// The error for a corrupt generation, which is added to those that this handle has found corrupt.
 pub(crate) fn corrupt(store: &StoreDir, name: &GenerationName, file: &str, found: Corruption) -> MiniSnapError {
-    store.found_corrupt.note(name, true);
+    store.known_corrupt.set(name, true);
     MiniSnapError::corrupt(sys::at(&store.generation(name).join(file)), found)
 }
 
 /// A generation with the size and time of its JSON.
 pub(crate) fn describe(name: &GenerationName, json: &Metadata, path: &Path) -> Result<Generation> {
-    let time = json.modified().map_err(|error| sys::error("look at", path, error))?;
+    let time = json.modified().map_err(|error| sys::error("read the metadata of", path, error))?;
     Ok(name.to_generation().with_size(json.len()).with_time(time))
 }
 
-/// The JSON of a generation, open: no writer can take it away any more.
+/// The open JSON of a generation. It can be read to its end also after the generation was removed.
 #[derive(Debug)]
 pub(crate) struct OpenJson {
     name: GenerationName,
     path: PathBuf,
     file: File,
-    /// Of what was read so far.
+    /// Of the bytes read so far, as `size`.
     digester: Digester,
     size: u64,
 }
 
 impl OpenJson {
-    /// The next piece; `None` at the end, if all pieces together are what was committed.
-    pub(crate) fn next_piece(mut self, store: &StoreDir) -> Result<Option<(Bytes, Self)>> {
-        let piece = self.noting(store, sys::read_next(&self.file, &self.path, CHUNK))?;
-        if piece.is_empty() {
-            return self.end(store).map(|()| None);
+    /// The next chunk; `None` at the end, if all the bytes match the digest.
+    pub(crate) fn next_chunk(mut self, store: &StoreDir) -> Result<Option<(Bytes, Self)>> {
+        let chunk = self.note_media_error(store, sys::read_next(&self.file, &self.path, CHUNK))?;
+        if chunk.is_empty() {
+            return self.check_digest(store).map(|()| None);
         }
-        self.take(&piece);
-        Ok(Some((piece.into(), self)))
+        self.update(&chunk);
+        Ok(Some((chunk.into(), self)))
     }
 
     pub(crate) fn read_all(mut self, store: &StoreDir) -> Result<Bytes> {
-        let bytes = self.noting(store, sys::read(&self.file, &self.path))?;
-        self.take(&bytes);
-        self.end(store).map(|()| bytes.into())
+        let bytes = self.note_media_error(store, sys::read(&self.file, &self.path))?;
+        self.update(&bytes);
+        self.check_digest(store).map(|()| bytes.into())
     }
 
-    /// What the medium has lost is as corrupt as what it has changed.
-    fn noting<T>(&self, store: &StoreDir, read: Result<T>) -> Result<T> {
+    /// Notes the generation as corrupt if the medium can't return its bytes.
+    fn note_media_error<T>(&self, store: &StoreDir, read: Result<T>) -> Result<T> {
         read.inspect_err(|error| {
-            if sys::is_of_the_medium(error) {
-                store.found_corrupt.note(&self.name, true);
+            if sys::is_media_error(error) {
+                store.known_corrupt.set(&self.name, true);
             }
         })
     }
 
-    fn take(&mut self, bytes: &[u8]) {
+    fn update(&mut self, bytes: &[u8]) {
         self.digester.update(bytes);
         self.size += bytes.len() as u64;
     }
 
-    /// All of it was read.
-    fn end(&self, store: &StoreDir) -> Result<()> {
+    /// Checks size and digest after the last chunk.
+    fn check_digest(&self, store: &StoreDir) -> Result<()> {
         if let Some(found) = Corruption::of_json(&self.name.to_generation(), self.size, self.digester.digest()) {
             return Err(corrupt(store, &self.name, JSON_NAME, found));
         }
-        store.found_corrupt.note(&self.name, false);
+        store.known_corrupt.set(&self.name, false);
         Ok(())
     }
 }
@@ -85,9 +85,9 @@ impl OpenJson {
 /// `Corrupt` if they aren't intact.
 pub(crate) fn check(store: &StoreDir, name: &GenerationName) -> Result<()> {
     let mut json = open(store, name)?;
-    // What no restore could hold isn't intact, and a sparse file can be longer than anybody waits.
+    // A file larger than memory can't be restored, and to read a sparse file of that size might take days.
     drop(sys::room_for(&json.file, &json.path)?);
-    while let Some((_, rest)) = json.next_piece(store)? {
+    while let Some((_, rest)) = json.next_chunk(store)? {
         *json = rest;
     }
     Ok(())
@@ -97,15 +97,15 @@ pub(crate) fn check(store: &StoreDir, name: &GenerationName) -> Result<()> {
 ///
 /// # Errors
 ///
-/// `Corrupt` if that shows without reading the JSON.
+/// `Corrupt` if the corruption can be detected without reading the JSON.
 pub(crate) fn open(store: &StoreDir, name: &GenerationName) -> Result<Box<OpenJson>> {
     let corrupt = |file, found| Err(corrupt(store, name, file, found));
     let Some(folder) = store.folder_of(name)? else {
-        // Where it would be, for a person who looks for it.
+        // With the path at which the JSON would be.
         return corrupt(JSON_NAME, Corruption::ContainerMissing);
     };
     let (path, seq_path) = (folder.join(JSON_NAME), folder.join(SEQ_NAME));
-    // Both are open before either is read: from here on no commit can take them away.
+    // Both are opened before either is read: from here on they can be read also after a commit removes them.
     let (file, seq) = (sys::open(&path)?, sys::open(&seq_path)?);
     let Some(file) = file else { return corrupt(JSON_NAME, Corruption::Missing) };
     let Some(seq) = seq else { return corrupt(SEQ_NAME, Corruption::Missing) };
@@ -115,7 +115,7 @@ pub(crate) fn open(store: &StoreDir, name: &GenerationName) -> Result<Box<OpenJs
     Ok(Box::new(OpenJson { name: name.clone(), path, file, digester: Digester::new(), size: 0 }))
 }
 
-/// What is wrong with the open `snapshot.seq` of a generation; `None` if it holds the seq of the name.
+/// Checks the open `snapshot.seq` of a generation; `None` if it holds the seq of the name.
 pub(crate) fn check_seq(file: &File, path: &Path, name: &GenerationName) -> Result<Option<Corruption>> {
     match read_seq(file, path) {
         Ok(seq) if seq == name.seq => Ok(None),
@@ -129,21 +129,21 @@ pub(crate) fn check_seq(file: &File, path: &Path, name: &GenerationName) -> Resu
 
 /// Reads the seq in an open `snapshot.seq`.
 pub(crate) fn read_seq(file: &File, path: &Path) -> Result<u64> {
-    // One byte more than allowed, so that too many are noticed.
+    // One byte more than allowed, so that a longer file is detected.
     let bytes = sys::read_next(file, path, MAX_SEQ_BYTES + 1)?;
     parse_seq(&bytes).map_err(|found| MiniSnapError::InvalidSequence { at: sys::at(path), found })
 }
 
-/// Removes a generation's or stage's folder, by the names known to be in it. A folder that holds anything else stays, with
-/// that, and a link to a folder stays as it is.
+/// Removes the folder of a generation or a stage: first the known files, then the folder. A folder that holds anything else stays, with
+/// those files, and is an error. A link to a folder stays.
 ///
-/// Returns whether there was one.
+/// Returns whether the folder existed.
 pub(crate) fn remove(folder: &Path) -> Result<bool> {
     if !sys::is_folder(folder)? {
-        // Nothing, or a link, which leads outside.
+        // No entry, or a link.
         return Ok(false);
     }
-    // The JSON last: as long as it is there, its lock tells other writers whose this is.
+    // The JSON is removed last: until then, other writers detect a running writer by its lock.
     GENERATION_ENTRIES.iter().rev().try_for_each(|entry| sys::remove(&folder.join(entry)))?;
     sys::remove_folder(folder).map(|()| true)
 }

@@ -1,34 +1,36 @@
-//! Committing over corruption: a corrupt generation takes no place in the retention, and is moved aside, never deleted.
+//! Commits over corruption: a corrupt generation doesn't count in the retention. It is moved aside, never deleted.
 //!
-//! Corrupt is what this handle has found to be so, if it still is, and what shows without reading the JSON: a file that is
-//! missing or no file, an empty JSON, another seq. One whose folder is missing is a gap in the history, which protects all.
-//! A handle looks at each generation once, and with each commit again at the newest and at those that would expire; so the cost doesn't
-//! grow with what is retained. If any of those is corrupt, it looks at all again.
+//! A generation counts as corrupt in two cases. This handle has found its JSON corrupt, and it still is. Or the corruption can be
+//! detected without reading the JSON: a file is missing or isn't a file, the JSON is empty, or the seq differs. A generation whose
+//! folder is missing is a gap in the history, which protects all generations.
 //!
-//! 1. The parent of the new generation is the newest intact one: corrupt ones before it are left out of the history. A corrupt
-//!    one between intact ones stays in the history, and isn't counted: to leave it out, an intact one would have to be linked
-//!    anew. It is left out once it is the oldest.
-//! 2. Before the commit, those that will be left out get a mark, which is synced. Until the commit they are retained as before.
-//! 3. After the commit they aren't retained any more, and the writer that removes what isn't retained moves what is marked aside in its
-//!    place. If this writer is killed before that, the next one does so.
+//! A handle checks each generation once. Each commit checks again the newest, and those that would expire, so its cost doesn't grow
+//! with the number of retained generations. If one of these is corrupt, the commit checks all.
+//!
+//! 1. The parent of the new generation is the newest intact one. Corrupt generations that are newer are left out of the history. A
+//!    corrupt one between intact ones stays in the history, and isn't counted: to leave it out, an intact generation would have to be
+//!    changed. It is left out once it is the oldest.
+//! 2. Before the commit, the generations that it leaves out get a mark, which is synced. Until the commit they stay retained.
+//! 3. After the commit they aren't retained. The removal of expired generations moves the marked ones aside. If this writer is killed
+//!    before that, the next writer moves them.
 
 use crate::{
-    cache::Retained,
+    cache::RetainedGeneration,
     generation,
     history::{self, History},
-    inventory::{self, Inventory},
-    layout::{GenerationName, MARK},
-    lock::{StoreLock, is_writer_gone},
+    layout::{CORRUPT_MARK, GenerationName},
+    lock::{StoreLock, has_no_writer},
     modes::Modes,
+    retained::{self, RetainedGenerations},
     store_dir::StoreDir,
     sys::{self, Entry},
 };
 use minisnap_core::{Committed, Generation, Result, format::JSON_NAME};
 use std::{num::NonZeroUsize, path::Path, sync::Arc};
 
-/// How many of the newest to retain, so that `intact` intact ones are among them, and the oldest is intact.
-pub(crate) fn reach(newest_first: &[Arc<Retained>], intact: usize) -> usize {
-    let is_intact = |retained: &(usize, &Arc<Retained>)| !retained.1.is_corrupt;
+/// How many of the newest generations to retain, so that `intact` of them are intact, and the oldest is intact.
+pub(crate) fn span(newest_first: &[Arc<RetainedGeneration>], intact: usize) -> usize {
+    let is_intact = |retained: &(usize, &Arc<RetainedGeneration>)| !retained.1.is_corrupt;
     newest_first.iter().enumerate().filter(is_intact).take(intact).last().map_or(0, |(index, _)| index + 1)
 }
 
@@ -36,18 +38,18 @@ pub(crate) fn reach(newest_first: &[Arc<Retained>], intact: usize) -> usize {
 pub(crate) fn mark(store: &StoreDir, name: &GenerationName) -> Result<()> {
     let folder = store.generation(name);
     if !is_marked(&folder)? {
-        store.link(Path::new(JSON_NAME), &folder.join(MARK))?;
+        store.link(Path::new(JSON_NAME), &folder.join(CORRUPT_MARK))?;
     }
-    // The writer that made it may have been killed before the sync.
+    // Also if the mark exists: its writer may have been killed before the sync.
     sys::sync_folder(&folder)
 }
 
-/// The same for what was committed after the current one, before something is committed over that: it is moved aside then.
-pub(crate) fn mark_detached(store: &StoreDir, _lock: &StoreLock, history: &History) -> Result<()> {
-    for name in history.detached(store)? {
+/// Marks the generations that were committed after the current one, before a commit over it. The commit moves them aside.
+pub(crate) fn mark_newer(store: &StoreDir, _lock: &StoreLock, history: &History) -> Result<()> {
+    for name in history.newer_than_current(store)? {
         let folder = store.folder_of(&name)?;
-        // One of a living writer will be committed, or not.
-        if folder.is_some_and(|folder| is_writer_gone(&folder)) {
+        // The generation of a running writer may still be committed.
+        if folder.is_some_and(|folder| has_no_writer(&folder)) {
             mark(store, &name)?;
         }
     }
@@ -55,41 +57,45 @@ pub(crate) fn mark_detached(store: &StoreDir, _lock: &StoreLock, history: &Histo
 }
 
 pub(crate) fn is_marked(folder: &Path) -> Result<bool> {
-    Ok(sys::entry(&folder.join(MARK))? != Entry::Missing)
+    Ok(sys::entry(&folder.join(CORRUPT_MARK))? != Entry::Missing)
 }
 
-/// What a new generation is committed over: the history without what is corrupt.
+/// The history that a new generation is committed over: the retained generations without the corrupt ones.
 #[derive(Debug)]
-pub(crate) struct Base {
+pub(crate) struct CommitBase {
     pub(crate) parent: Option<GenerationName>,
-    /// Those of the current generation.
+    /// The modes of the current generation.
     pub(crate) modes: Modes,
-    /// The older ones that stay retained, as far as they can be found, newest first.
-    older: Vec<Arc<Retained>>,
-    /// How many older ones stay retained.
+    /// The older generations that stay retained, as far as they can be found, newest first.
+    older: Vec<Arc<RetainedGeneration>>,
+    /// How many older generations stay retained.
     count: usize,
-    /// The corrupt ones that are left out.
+    /// The corrupt generations that are left out.
     left_out: Vec<GenerationName>,
 }
 
-impl Base {
-    /// Step 1. `retain` intact ones are to be retained, the new one included.
-    pub(crate) fn over(store: &StoreDir, inventory: &Inventory, retain: NonZeroUsize) -> Result<Self> {
-        let is_whole = inventory.is_whole();
-        let (mut all, modes) = judge(store, inventory, retain)?;
+impl CommitBase {
+    /// Step 1. `retain` counts the intact generations, the new one included.
+    pub(crate) fn over(
+        store: &StoreDir,
+        retained_generations: &RetainedGenerations,
+        retain: NonZeroUsize,
+    ) -> Result<Self> {
+        let is_complete = retained_generations.is_complete();
+        let (mut all, modes) = inspect_for_commit(store, retained_generations, retain)?;
         let corrupt_first = all.iter().take_while(|retained| retained.is_corrupt).count();
         let mut older = all.split_off(corrupt_first);
         let parent = match (older.first(), all.last()) {
             (Some(newest_intact), _) => Some(newest_intact.name.clone()),
-            (None, Some(oldest)) if !is_whole => history::parent_of(store, &oldest.name)?,
+            (None, Some(oldest)) if !is_complete => history::parent_of(store, &oldest.name)?,
             _ => None,
         };
-        let count = if is_whole {
-            reach(&older, retain.get() - 1)
+        let count = if is_complete {
+            span(&older, retain.get() - 1)
         } else {
-            // What is missing can't be told from what is intact.
+            // The generations that can't be found count as intact.
             let corrupt = older.iter().filter(|retained| retained.is_corrupt).count();
-            inventory.history().count_without(corrupt_first).min(retain.get().saturating_add(corrupt) - 1)
+            retained_generations.history().count_without(corrupt_first).min(retain.get().saturating_add(corrupt) - 1)
         };
         let expiring = older.split_off(count.min(older.len()));
         let left_out = all.into_iter().chain(expiring).filter(|retained| retained.is_corrupt);
@@ -97,7 +103,7 @@ impl Base {
         Ok(Self { parent, modes, older, count, left_out })
     }
 
-    /// How many are retained once the new one is.
+    /// How many are retained after the commit.
     pub(crate) fn retained(&self) -> usize {
         self.count.saturating_add(1)
     }
@@ -107,44 +113,53 @@ impl Base {
         self.left_out.iter().try_for_each(|name| mark(store, name))
     }
 
-    /// The result of a commit over it.
+    /// The result of the commit of `generation` over this history.
     pub(crate) fn committed(&self, generation: Generation) -> Committed {
-        let there = self.older.iter().filter(|older| older.is_there);
+        let there = self.older.iter().filter(|older| older.exists);
         let older: Vec<_> = there.map(|older| older.generation.clone()).collect();
         Committed::new(generation, &older, NonZeroUsize::MAX)
     }
 
-    /// The inventory after a commit over `before`, this base. `None` if it isn't known what else there is.
-    pub(crate) fn inventory_after(&self, before: &Inventory, newest: &Retained) -> Option<Inventory> {
-        let others = before.others.filter(|_| before.is_whole() && self.left_out.is_empty())?;
-        Some(Inventory::whole(newest.clone(), &self.older, others))
+    /// The generations retained after the commit, or `None` if the other folders aren't known.
+    pub(crate) fn retained_after(
+        &self,
+        before: &RetainedGenerations,
+        newest: &RetainedGeneration,
+    ) -> Option<RetainedGenerations> {
+        let other_folders = before.other_folders.filter(|_| before.is_complete() && self.left_out.is_empty())?;
+        Some(RetainedGenerations::complete(newest.clone(), &self.older, other_folders))
     }
 }
 
-/// The retained generations, newest first, and which are corrupt. The newest is looked at again, and so is what would expire: it would be
-/// deleted. If one of them is corrupt, or this handle has found one, all are looked at.
-fn judge(store: &StoreDir, inventory: &Inventory, retain: NonZeroUsize) -> Result<(Vec<Arc<Retained>>, Modes)> {
-    let found_corrupt = store.found_corrupt.all();
-    let (mut all, mut modes) = (Vec::clone(&inventory.retained), Modes::default());
+/// Checks the retained generations before a commit, and returns them newest first, with the modes of the newest. It checks again the
+/// newest, and those that would expire, since they would be deleted. If one of these is corrupt, or this handle has found a corrupt
+/// one, it checks all.
+fn inspect_for_commit(
+    store: &StoreDir,
+    retained_generations: &RetainedGenerations,
+    retain: NonZeroUsize,
+) -> Result<(Vec<Arc<RetainedGeneration>>, Modes)> {
+    let known_corrupt = store.known_corrupt.all();
+    let (mut all, mut modes) = (Vec::clone(&retained_generations.retained), Modes::default());
     if let Some(newest) = all.first_mut() {
-        let (looked_at, of_newest) = inventory::look_with_modes(store, &newest.name)?;
-        (*newest, modes) = (Arc::new(looked_at), of_newest);
+        let (inspected, its_modes) = retained::inspect_with_modes(store, &newest.name)?;
+        (*newest, modes) = (Arc::new(inspected), its_modes);
     }
     for retained in all.iter_mut().skip(1.max(retain.get() - 1)) {
-        *retained = Arc::new(inventory::look(store, &retained.name)?);
+        *retained = Arc::new(retained::inspect(store, &retained.name)?);
     }
-    if all.iter().any(|retained| retained.is_corrupt || found_corrupt.contains(&retained.name)) {
-        all = inspect_all(store, &inventory.history())?;
+    if all.iter().any(|retained| retained.is_corrupt || known_corrupt.contains(&retained.name)) {
+        all = inspect_all(store, &retained_generations.history())?;
     }
     Ok((all, modes))
 }
 
-/// Looks at each generation of a history, and reads those that this handle has found corrupt: an operator may have brought them back. What
-/// can't be read still is corrupt: then it is moved aside, and else an intact one might expire in its favour.
-pub(crate) fn inspect_all(store: &StoreDir, history: &History) -> Result<Vec<Arc<Retained>>> {
+/// Checks each generation of a history. It reads those that this handle has found corrupt: an operator may have restored them. One
+/// that can't be read counts as corrupt, and is moved aside: else an intact generation might expire in place of it.
+pub(crate) fn inspect_all(store: &StoreDir, history: &History) -> Result<Vec<Arc<RetainedGeneration>>> {
     let inspect = |name| {
-        let mut found = inventory::look(store, name)?;
-        if found.is_there && !found.is_corrupt && store.found_corrupt.contains(name) {
+        let mut found = retained::inspect(store, name)?;
+        if found.exists && !found.is_corrupt && store.known_corrupt.contains(name) {
             found.is_corrupt = generation::check(store, name).is_err();
         }
         Ok(Arc::new(found))

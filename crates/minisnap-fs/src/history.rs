@@ -1,4 +1,4 @@
-//! The retained generations: from the current one back along the links `parent`, as many as its link `retained` says.
+//! The retained generations: from the current one back along the links `parent`, as many as the number in its link `retained`.
 
 use crate::{
     generation,
@@ -19,12 +19,12 @@ use std::{
 #[derive(Debug, Clone, Default)]
 pub(crate) struct History {
     pub(crate) retained: Vec<GenerationName>,
-    /// How many the newest one says there are. Where that is lost, any number: as if infinitely many.
+    /// How many the newest one retains, by its link. `usize::MAX` if the link is lost: then no generation expires.
     count: usize,
 }
 
 impl History {
-    /// Follows the parent links from `current`, as far as they reach and as many as it retains.
+    /// Follows the parent links from `current`, as far as they lead, and as many as it retains.
     pub(crate) fn from(store: &StoreDir, current: Option<&GenerationName>) -> Result<Self> {
         let Some(current) = current else { return Ok(Self::default()) };
         let mut retained = vec![current.clone()];
@@ -43,18 +43,18 @@ impl History {
         Ok(Self { retained, count })
     }
 
-    /// One without a gap.
-    pub(crate) fn whole(retained: Vec<GenerationName>) -> Self {
+    /// A history without a gap.
+    pub(crate) fn complete(retained: Vec<GenerationName>) -> Self {
         let count = retained.len();
         Self { retained, count }
     }
 
-    /// One of which so many are retained.
+    /// A history of `count` generations, of which `retained` were found.
     pub(crate) fn of(retained: Vec<GenerationName>, count: usize) -> Self {
         Self { retained, count }
     }
 
-    /// The history of what the commit record says now; empty if nothing was committed.
+    /// The history of the generation that the commit record names. Empty if nothing was committed.
     pub(crate) fn of_current(store: &StoreDir) -> Result<Self> {
         Self::from(store, record::read(store)?.current())
     }
@@ -67,26 +67,26 @@ impl History {
         self.retained.contains(name)
     }
 
-    /// How many are retained, those out of reach included.
+    /// How many are retained, those that can't be found included.
     pub(crate) fn count(&self) -> usize {
         self.count
     }
 
-    /// How many are retained besides the `newest` so many, those out of reach included.
+    /// How many are retained in addition to the `newest` ones, those that can't be found included.
     pub(crate) fn count_without(&self, newest: usize) -> usize {
         if self.count == usize::MAX { self.count } else { self.count.saturating_sub(newest) }
     }
 
-    /// Whether all that should be retained was found. If not, a folder was moved or lost, and what its parent link would
-    /// have led to can't be told from orphans.
-    pub(crate) fn is_whole(&self) -> bool {
+    /// Whether every retained generation was found. If not, a folder was moved or lost, and the generations before it can't be
+    /// distinguished from orphans.
+    pub(crate) fn is_complete(&self) -> bool {
         self.retained.len() == self.count
     }
 
-    /// Where the history ends too early, and what is wrong there. `None` if it is whole.
+    /// Where the history has a gap, and which. `None` if it is complete.
     pub(crate) fn gap(&self, store: &StoreDir) -> Option<(PathBuf, Corruption)> {
         let (newest, oldest) = (self.newest()?, self.retained.last()?);
-        if self.is_whole() {
+        if self.is_complete() {
             return None;
         }
         let found = self.retained.len() as u64;
@@ -100,9 +100,9 @@ impl History {
         })
     }
 
-    /// Whether the commit record, and the number that are retained, are still what this was read from.
+    /// Whether the commit record and the number of retained generations are unchanged since this was read.
     pub(crate) fn is_up_to_date(&self, store: &StoreDir) -> Result<bool> {
-        // A generation's history is what it was committed over. Only how many of it are retained may have been reduced since.
+        // A generation's parents never change. Only the number that it retains may be reduced.
         Ok(match (self.newest(), record::read(store)?.current()) {
             (newest, current) if current != newest => false,
             (Some(newest), _) => {
@@ -112,14 +112,14 @@ impl History {
         })
     }
 
-    /// The newest `retain` of it.
+    /// The history of the newest `retain` generations.
     pub(crate) fn reduced(mut self, retain: usize) -> Self {
         self.retained.truncate(retain);
         self.count = self.count.min(retain);
         self
     }
 
-    /// Leaves the newest out.
+    /// Removes the newest.
     pub(crate) fn skip_newest(&mut self) {
         if !self.retained.is_empty() {
             self.retained.remove(0);
@@ -127,11 +127,11 @@ impl History {
         }
     }
 
-    /// The expired generations that are still there: those before the oldest retained one, as far as their links reach. Other
-    /// generations were never committed.
+    /// The expired generations that still exist: those before the oldest retained one, as far as their parent links lead. Any other
+    /// generation that isn't retained was never committed.
     pub(crate) fn expired(&self, store: &StoreDir) -> Result<HashSet<GenerationName>> {
         let mut expired = HashSet::new();
-        let Some(oldest) = self.retained.last().filter(|_| self.is_whole()) else { return Ok(expired) };
+        let Some(oldest) = self.retained.last().filter(|_| self.is_complete()) else { return Ok(expired) };
         let mut next = parent_of(store, oldest)?;
         while let Some(name) = next.filter(|name| !self.contains(name)) {
             next = parent_of(store, &name)?;
@@ -142,15 +142,15 @@ impl History {
         Ok(expired)
     }
 
-    /// The generations that were, or may have been, committed after the current one: somebody moved the commit record back by hand.
-    /// They are no garbage. Only the link `last-commit` leads to them.
+    /// The generations that were, or may have been, committed after the current one. They exist if an operator moved the commit record
+    /// back by hand. They aren't garbage. Only the link `last-commit` leads to them.
     ///
-    /// 1. If that names a retained generation, nothing was moved. Nor if it names an expired one: its writer was killed before it noted
-    ///    the commit that made it expire.
-    /// 2. Else those from there back to the history.
-    /// 3. If the history isn't reached, one of them is missing, and it can't be known which there are: all that are neither retained nor
+    /// 1. If `last-commit` names a retained generation, the record wasn't moved. Neither was it if `last-commit` names an expired
+    ///    generation: then the writer of the next commit was killed before it updated `last-commit`.
+    /// 2. Else they are the generations from `last-commit` back to the history.
+    /// 3. If the parent links don't lead to the history, one of them is missing. Then return all generations that are neither retained nor
     ///    expired.
-    pub(crate) fn detached(&self, store: &StoreDir) -> Result<Vec<GenerationName>> {
+    pub(crate) fn newer_than_current(&self, store: &StoreDir) -> Result<Vec<GenerationName>> {
         // 1.
         let last = sys::link_or_text(&store.last_commit())?.and_then(|last| GenerationName::parse(last.to_str()?));
         let Some(last) = last.filter(|last| !self.contains(last)) else { return Ok(Vec::new()) };
@@ -179,7 +179,7 @@ impl History {
     }
 }
 
-/// A generation with the size and time of its JSON, as far as the file is there.
+/// A generation, with the size and time of its JSON if the file exists.
 pub(crate) fn describe(store: &StoreDir, name: &GenerationName) -> Result<Generation> {
     match store.folder_of(name)? {
         Some(folder) => describe_in(&folder, name),
@@ -195,7 +195,7 @@ pub(crate) fn describe_in(folder: &Path, name: &GenerationName) -> Result<Genera
     }
 }
 
-/// The parent a generation names, whether or not it is still there.
+/// The parent that a generation names. It may not exist any more.
 pub(crate) fn parent_of(store: &StoreDir, name: &GenerationName) -> Result<Option<GenerationName>> {
     store.folder_of(name)?.map_or(Ok(None), |folder| parent_in(&folder))
 }
@@ -204,13 +204,13 @@ fn parent_in(folder: &Path) -> Result<Option<GenerationName>> {
     Ok(sys::link_or_text(&folder.join(PARENT))?.and_then(|target| GenerationName::parse_parent(&target)))
 }
 
-/// How many a generation says are retained: any number, if that is lost.
+/// How many generations a generation retains, by its link. `usize::MAX` if the link is lost.
 pub(crate) fn retained_in(folder: &Path) -> Result<usize> {
     let count = sys::link_or_text(&folder.join(RETAINED))?.and_then(|target| target.to_str()?.parse().ok());
     Ok(count.filter(|count| *count > 0).unwrap_or(usize::MAX))
 }
 
-/// Makes durable how many a generation says are retained, without write access. `false` if its folder is gone.
+/// Makes the link `retained` of a generation durable, without write access. `false` if its folder is missing.
 pub(crate) fn sync_retained(store: &StoreDir, name: &GenerationName) -> Result<bool> {
     let Some(folder) = store.folder_of(name)? else { return Ok(false) };
     match sys::sync_folder_to_read(&folder) {

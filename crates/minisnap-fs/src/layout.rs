@@ -1,29 +1,29 @@
-//! Every name on disk: what a store's folder holds, and the grammar of each name in it.
+//! Every name on disk: the content of a store's folder, and the grammar of each name.
 //!
 //! ```text
 //! DIR/snapshot.json -> snapshots/current/snapshot.json
 //! DIR/snapshot.seq  -> snapshots/current/snapshot.seq
 //! DIR/snapshots/current -> NAME                      the commit record; `none` before the first commit
-//! DIR/snapshots/last-commit -> NAME                  what was committed last: needed only if `current` is moved by hand
+//! DIR/snapshots/last-commit -> NAME                  the last commit: needed only if `current` is moved by hand
 //! DIR/snapshots/NAME/snapshot.json                   a generation
 //!                    snapshot.seq
-//!                    parent   -> ../NAME             what was current before it; absent in the first
-//!                    retained -> 2                   how many of the history are retained since it was committed
-//!                    corrupt  -> snapshot.json       it is corrupt, and to be moved aside once it isn't retained
-//! DIR/snapshots/NAME.corrupt/                        a corrupt generation that was moved aside: nothing touches it any more
-//! DIR/snapshot.json.aside-RANDOM                     what another program wrote at one of the two names, moved aside
-//! DIR/snapshots/current.aside-RANDOM/                what stood in the place of `current`, or of `format` or a `parent`
-//! DIR/snapshots.aside-RANDOM/                        a store that was given up; in `snapshots`, where that is a mount point
-//! DIR/snapshots/.stage-RANDOM/                       a generation being written
-//! DIR/snapshots/format -> 1                          the version of this layout; where it is missing, the first
-//! DIR/snapshots/.next                                a link that is about to be renamed to its place in `snapshots`
-//! DIR/.snapshot.next                                 the same for the two names: `snapshots` may be on another file system
-//! DIR/snapshots/.settling                            the two names were changed, and DIR may not be synced since
-//! DIR/snapshots/.lock                                held while the commit record is replaced
+//!                    parent   -> ../NAME             the generation that was current before; absent in the first
+//!                    retained -> 2                   how many generations are retained, this one included
+//!                    corrupt  -> snapshot.json       a mark: it is corrupt, and is moved aside once it isn't retained
+//! DIR/snapshots/NAME.corrupt/                        a corrupt generation that was moved aside: the store never touches it again
+//! DIR/snapshot.json.aside-RANDOM                     an external file at a public name, moved aside
+//! DIR/snapshots/current.aside-RANDOM/                a folder in place of `current`, `format` or a `parent`, moved aside
+//! DIR/snapshots.aside-RANDOM/                        a lost store, moved aside; in `snapshots` if that is a mount point
+//! DIR/snapshots/.stage-RANDOM/                       a generation that is being written
+//! DIR/snapshots/format -> 1                          the version of this layout; without it, the first
+//! DIR/snapshots/.next                                a link before it is renamed to its name in `snapshots`
+//! DIR/.snapshot.next                                 the same for the public names: `snapshots` may be on another file system
+//! DIR/snapshots/.settling                            the public names were changed, and DIR may not have been synced since
+//! DIR/snapshots/.lock                                locked while the commit record is replaced
 //! ```
 //!
-//! `NAME` is `[0-9]{20}-[0-9a-f]{16}-[a-z0-9]{16}`: the seq, the digest of the JSON, and a random part. It is 54 bytes, so
-//! that a link to it stays under 60 and most file systems keep it in the inode.
+//! `NAME` is `[0-9]{20}-[0-9a-f]{16}-[a-z0-9]{16}`: the seq, the digest of the JSON, and a random part. It has 54 bytes: a link to it
+//! stays under 60 bytes, which most file systems store in the inode.
 
 use minisnap_core::{
     Digest, Generation,
@@ -36,7 +36,7 @@ use std::{
     sync::Arc,
 };
 
-/// The version of the layout that this crate writes, and the highest that it understands.
+/// The version of the layout that this crate writes, and the highest that it can read.
 pub(crate) const FORMAT_VERSION: u64 = 1;
 
 pub(crate) const SNAPSHOTS: &str = "snapshots";
@@ -47,31 +47,32 @@ pub(crate) const FORMAT: &str = "format";
 pub(crate) const LOCK: &str = ".lock";
 pub(crate) const NEXT: &str = ".next";
 pub(crate) const NEXT_PUBLIC: &str = ".snapshot.next";
-/// Unlike `.next`, only ever removed after the folder was synced.
-pub(crate) const SETTLING: &str = ".settling";
+/// Unlike `.next`, it is removed only after the store's folder was synced.
+pub(crate) const LINKS_PENDING: &str = ".settling";
 
-/// What the commit record says before the first commit. That it says so, instead of not being there, lets a reader tell
-/// a store that is empty from one whose commit record was lost.
+/// The target of the commit record before the first commit. It lets a reader distinguish an empty store from one whose commit record was
+/// lost.
 pub(crate) const NOTHING_COMMITTED: &str = "none";
 
 pub(crate) const PARENT: &str = "parent";
 pub(crate) const RETAINED: &str = "retained";
-/// In a corrupt generation that is to be moved aside: not removed with its files.
-pub(crate) const MARK: &str = "corrupt";
-/// The files and links of a generation, and all that is ever removed from its folder.
+/// Marks a corrupt generation, which is moved aside in place of being removed.
+pub(crate) const CORRUPT_MARK: &str = "corrupt";
+/// The files and links of a generation. Nothing else is ever removed from its folder.
 pub(crate) const GENERATION_ENTRIES: [&str; 4] = [JSON_NAME, SEQ_NAME, PARENT, RETAINED];
 
 const RANDOM_LENGTH: usize = 16;
 const STAGE_PREFIX: &str = ".stage-";
-/// After the name of a corrupt generation that was moved aside.
+/// The suffix of a corrupt generation that was moved aside.
 const MOVED_ASIDE: &str = ".corrupt";
-/// After the name of what else was moved aside.
+/// The suffix, without its random part, of everything else that was moved aside.
 const ASIDE: &str = ".aside-";
 
-/// The random part of the name of a bare pair: its generation is called the same before and after the migration.
-const BARE_PAIR: &str = "adoptedplainpair";
+/// The random part of the name of a bare pair, so that its generation has the same name before and after the migration. The text is
+/// fixed: stores have such names.
+pub(crate) const BARE_PAIR: &str = "adoptedplainpair";
 
-/// A generation's name, taken apart.
+/// A parsed name of a generation.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct GenerationName {
     text: Arc<str>,
@@ -80,7 +81,7 @@ pub(crate) struct GenerationName {
 }
 
 impl GenerationName {
-    /// A name for a new generation, used once.
+    /// A unique name for a new generation.
     pub(crate) fn new(seq: u64, digest: Digest) -> io::Result<Self> {
         Ok(Self::with_random(seq, digest, &new_suffix()?))
     }
@@ -94,8 +95,8 @@ impl GenerationName {
         Self { text: format!("{seq:020}-{digest}-{random}").into(), seq, digest }
     }
 
-    /// Takes a name apart; `None` if it isn't of the grammar. A name that comes from outside goes through here before it
-    /// becomes a part of a path.
+    /// Parses a name; `None` if it doesn't follow the grammar. Every name from a caller or the disk is parsed before it becomes a
+    /// part of a path.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split('-');
         let (seq, digest, random) = (parts.next()?, parts.next()?, parts.next()?);
@@ -111,12 +112,12 @@ impl GenerationName {
         self.text.ends_with(BARE_PAIR)
     }
 
-    /// Reads what a `parent` link says.
+    /// Parses the target of a `parent` link.
     pub(crate) fn parse_parent(target: &Path) -> Option<Self> {
         Self::parse(target.to_str()?.strip_prefix("../")?)
     }
 
-    /// What a `parent` link to it says.
+    /// The target of a `parent` link to it.
     pub(crate) fn parent_target(&self) -> PathBuf {
         PathBuf::from(format!("../{}", self.text))
     }
@@ -130,10 +131,10 @@ impl GenerationName {
     }
 }
 
-/// What the commit record says.
+/// The content of the commit record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum CommitRecord {
-    /// There is none: no stage was ever begun here, or it was lost.
+    /// There is no record: no writer ever staged here, or the record was lost.
     Absent,
     /// Nothing was committed yet.
     Nothing,
@@ -142,7 +143,7 @@ pub(crate) enum CommitRecord {
 }
 
 impl CommitRecord {
-    /// Reads what a commit record says, if it is of the grammar.
+    /// Parses the target of a commit record; `None` if it doesn't follow the grammar.
     pub(crate) fn parse(target: impl AsRef<Path>) -> Option<Self> {
         let target = target.as_ref();
         if target == Path::new(NOTHING_COMMITTED) {
@@ -159,12 +160,12 @@ impl CommitRecord {
     }
 }
 
-/// A name for a new stage, used once.
+/// A unique name for a new stage.
 pub(crate) fn new_stage_name() -> io::Result<String> {
     Ok(format!("{STAGE_PREFIX}{}", new_suffix()?))
 }
 
-/// A path beside `path` that nothing has yet: for what is moved aside.
+/// An unused path in the same folder as `path`, to move it aside.
 pub(crate) fn new_path_aside(path: &Path) -> io::Result<PathBuf> {
     Ok(with_ending(path, &format!("{ASIDE}{}", new_suffix()?)))
 }
@@ -178,12 +179,12 @@ pub(crate) fn is_stage(name: &str) -> bool {
     name.strip_prefix(STAGE_PREFIX).is_some_and(is_random_part)
 }
 
-/// Whether a name in `snapshots` is that of a generation or a stage: what writers make.
+/// Whether a name in `snapshots` is that of a generation or a stage.
 pub(crate) fn is_generation_or_stage(name: &str) -> bool {
     is_stage(name) || GenerationName::parse(name).is_some()
 }
 
-/// Where a corrupt generation is moved: a name outside of the grammar, so that nothing touches it any more.
+/// The new path of a corrupt generation. Its name doesn't follow the grammar, so that the store never touches it again.
 pub(crate) fn moved_aside(generation: &Path) -> PathBuf {
     with_ending(generation, MOVED_ASIDE)
 }
@@ -199,14 +200,14 @@ pub(crate) fn is_moved_aside(name: &str) -> bool {
     name.strip_suffix(MOVED_ASIDE).is_some_and(|name| GenerationName::parse(name).is_some())
 }
 
-/// Whether a name in `snapshots` is that of a folder that stood in a link's place, and was moved aside.
+/// Whether a name in `snapshots` is that of a folder that was in place of a link, and was moved aside.
 pub(crate) fn is_aside(name: &str) -> bool {
     name.split_once(ASIDE)
         .is_some_and(|(link, suffix)| [CURRENT, FORMAT, PARENT].contains(&link) && is_random_part(suffix))
 }
 
-/// The seq in a name in the store's folder, if it is that of a snapshot of version 0.1.3: `snapshot_`, 20 digits, and the format,
-/// if it has an ending.
+/// The seq in the name of a snapshot of version 0.1.3: `snapshot_`, 20 digits, and optionally the format as an extension. `None` for any
+/// other name.
 pub(crate) fn seq_of_other_format(name: &str) -> Option<u64> {
     let seq = name.strip_prefix("snapshot_")?.split('.').next()?;
     let is_seq = seq.len() == 20 && seq.bytes().all(|byte| byte.is_ascii_digit());

@@ -1,7 +1,7 @@
 //! Local POSIX file systems as a backend of minisnap.
 //!
 //! ```text
-//! DIR/snapshot.json -> snapshots/current/snapshot.json     so that `cat` and `jq` just work
+//! DIR/snapshot.json -> snapshots/current/snapshot.json     for people, `cat` and `jq`
 //! DIR/snapshot.seq  -> snapshots/current/snapshot.seq
 //! DIR/snapshots/current -> 00000000000000000010-9f86d081884c7d65-4k0q8w1z7m3x5r2t
 //! DIR/snapshots/00000000000000000010-9f86d081884c7d65-4k0q8w1z7m3x5r2t/snapshot.json
@@ -10,24 +10,27 @@
 //!                                                                      retained -> 2
 //! ```
 //!
-//! No file system replaces two names together. So there is one *commit record*, the link `current`, and replacing it is the
-//! commit. Everything that it points to is durable before. The commit record is durable before the commit returns `Ok`.
+//! No file system replaces two names atomically. So there is one *commit record*, the link `current`, and replacing it is the
+//! commit. The snapshot is durable before the commit record points to it. The commit record is durable before the commit returns
+//! `Ok`.
 //!
-//! What it stands on: renames that are atomic, `fsync` that is honest, symbolic links, and `flock`. ext4, XFS, Btrfs and
-//! APFS have them; FAT and exFAT have no links and are refused; network file systems are outside the promise.
+//! # Requirements
+//!
+//! Atomic renames, an `fsync` that makes data durable, symbolic links, and `flock`. ext4, XFS, Btrfs and APFS have them. FAT and
+//! exFAT have no symbolic links: writers return [`Unsupported`](minisnap_core::MiniSnapError::Unsupported). Network file
+//! systems aren't supported.
 //!
 //! # Signals
 //!
-//! What a signal does is up to the program; this crate installs no handlers. A write beyond the limit of a file's size
-//! (`ulimit -f`, `LimitFSIZE=` of systemd) raises SIGXFSZ, whose default ends the process, and leaves a stage that the next
-//! writer removes. Rust ignores SIGPIPE for a program, but not this one. A program that ignores SIGXFSZ, or handles it (for
-//! example by `tokio::signal::unix::signal`), gets an [`Io`](minisnap_core::MiniSnapError::Io) error with EFBIG in place of it, and
-//! the old snapshot stays.
-//!
-//! Where to read on: `layout.rs` has every name on disk, `commit.rs` the numbered steps, `read.rs` the other side, and
-//! only `sys/` touches the disk.
+//! This crate installs no signal handlers. A write beyond the file size limit (`ulimit -f`, `LimitFSIZE=` of systemd) raises SIGXFSZ,
+//! which ends the process by default. The next writer removes its stage. If the program ignores or handles SIGXFSZ (for example
+//! by `tokio::signal::unix::signal`), the operation returns an [`Io`](minisnap_core::MiniSnapError::Io) error with EFBIG, and the
+//! old snapshot stays.
 
-// Elsewhere the crate is empty, so that a program which only names other backends compiles.
+// For maintainers: `layout.rs` has every name on disk, `commit.rs` the steps of a commit, `read.rs` the reads. Only `sys/` accesses
+// the disk.
+
+// On other platforms the crate is empty, so that a program compiles which only uses other backends.
 #![cfg(unix)]
 
 mod backend;
@@ -39,38 +42,38 @@ mod commit;
 #[cfg(test)]
 mod crash_tests;
 mod current;
-mod diagnosis;
 mod expire;
 mod external_changes;
 #[cfg(test)]
 mod fault_tests;
-mod found_corrupt;
+mod folder_operations;
 #[cfg(any(fuzzing, test))]
 #[doc(hidden)]
 pub mod fuzzing;
 mod garbage;
 mod generation;
-mod give_up;
+mod give_up_lost_store;
 mod healing;
 mod history;
-#[cfg(target_os = "linux")]
-mod holder;
-mod inside;
-mod inventory;
+mod intact;
+mod known_corrupt;
 mod layout;
-mod links;
+mod link_check;
 mod lock;
+#[cfg(target_os = "linux")]
+mod lock_holder;
 mod modes;
-mod operations;
+mod nested_path;
 mod permissions;
+mod public_links;
 mod public_names;
 mod read;
 mod record;
 mod replace_record;
 mod reset;
-mod settle;
+mod retained;
 mod stage;
-mod staged;
+mod staged_snapshot;
 mod store_dir;
 mod sys;
 mod verify;

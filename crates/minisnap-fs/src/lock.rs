@@ -1,5 +1,5 @@
-//! The two locks: `.lock`, held while the commit record is replaced, and that on a stage's JSON, held as long as its writer
-//! lives. Both are the system's (`flock`), so a writer that dies lets go of them. Readers take none.
+//! The two locks: `.lock`, held while the commit record is replaced, and the lock on a stage's JSON, held while its writer runs.
+//! Both are `flock` locks, which the system releases when the process ends. Readers take none.
 
 use crate::{
     caller::CallerWatch,
@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// `.lock`, held. Only its holder changes what is current.
+/// `.lock`, held. Only its holder replaces the commit record.
 #[derive(Debug)]
 pub(crate) struct StoreLock {
     file: File,
@@ -24,12 +24,12 @@ pub(crate) struct StoreLock {
 }
 
 impl StoreLock {
-    /// Takes the lock, waiting as long as the store says. A cancelled caller never acquires it, so it changes nothing any more.
+    /// Acquires the lock, waiting at most the store's timeout. A cancelled caller never acquires it, so it changes nothing any more.
     pub(crate) fn acquire(store: &StoreDir, caller: &CallerWatch) -> Result<Self> {
         Self::acquire_within(store, caller, store.busy_timeout)
     }
 
-    /// The same, waiting so long.
+    /// The same, waiting at most `timeout`.
     pub(crate) fn acquire_within(store: &StoreDir, caller: &CallerWatch, timeout: Duration) -> Result<Self> {
         const SHORTEST_PAUSE: Duration = Duration::from_micros(50);
         const LONGEST_PAUSE: Duration = Duration::from_millis(2);
@@ -42,34 +42,34 @@ impl StoreLock {
             if sys::try_lock(&file, &path)? {
                 let identity = Identity::of(&sys::metadata_of(&file, &path)?);
                 let lock = Self { file, identity, path: path.clone(), process: Process::this() };
-                if caller.is_gone() {
-                    return Err(busy("the caller is gone"));
+                if caller.is_cancelled() {
+                    return Err(busy("the caller was cancelled"));
                 }
-                // The file may have been removed while this waited: then others lock a new one.
+                // If the file was removed during the wait, other writers lock a new one.
                 if is_at(&lock.identity, &path)? {
                     return Ok(lock);
                 }
                 drop(lock);
                 file = store.open_or_create(&path)?;
             }
-            if caller.is_gone() {
-                return Err(busy("the caller is gone"));
+            if caller.is_cancelled() {
+                return Err(busy("the caller was cancelled"));
             }
             if start.elapsed() >= timeout {
                 return Err(busy(&held_by_another(&file)));
             }
-            // Polling, because a blocked `flock` has no deadline and can't be called off.
+            // Polling, since a blocking `flock` has no timeout and can't be cancelled.
             thread::sleep(pause);
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
-    /// Makes sure that no other writer can hold the store's lock.
+    /// Checks that no other writer can hold the store's lock.
     ///
     /// # Errors
     ///
-    /// `Busy` if the file was removed: then others may hold a new one.
-    pub(crate) fn check_still_the_stores(&self) -> Result<()> {
+    /// `Busy` if the file was removed: then another writer may hold the lock on a new file.
+    pub(crate) fn check_still_held(&self) -> Result<()> {
         if is_at(&self.identity, &self.path)? {
             return Ok(());
         }
@@ -81,10 +81,10 @@ fn busy(path: &Path, waited: Duration, reason: &str) -> MiniSnapError {
     MiniSnapError::Busy { at: sys::at(path), waited, reason: reason.into() }
 }
 
-/// Says who holds the lock, where the system tells.
+/// The reason of `Busy`: names the process that holds the lock, if it can be found.
 fn held_by_another(file: &File) -> String {
     #[cfg(target_os = "linux")]
-    let holder = crate::holder::of(file);
+    let holder = crate::lock_holder::describe(file);
     #[cfg(not(target_os = "linux"))]
     let holder: Option<String> = None;
     match holder {
@@ -106,8 +106,8 @@ fn is_at(file: &Identity, path: &Path) -> Result<bool> {
     Ok(sys::metadata(path)?.is_some_and(|found| Identity::of(&found).is_same_file(file)))
 }
 
-/// The process that made something, and may undo it. A forked child has the same open files: if it unlocked or removed what
-/// it inherited, it would do so under its living parent.
+/// The process that acquired a lock. Only this process releases it: a forked child inherits the open file, and would release the
+/// lock of its running parent.
 #[derive(Debug, Clone, Copy)]
 struct Process(u32);
 
@@ -116,9 +116,9 @@ impl Process {
         Self(std::process::id())
     }
 
-    /// One that no process is.
+    /// The id of no process.
     #[cfg(test)]
-    fn nobody() -> Self {
+    fn none() -> Self {
         Self(0)
     }
 
@@ -127,7 +127,7 @@ impl Process {
     }
 }
 
-/// A stage's or generation's JSON, locked for as long as its writer lives.
+/// The JSON of a stage or generation, locked while its writer runs.
 #[derive(Debug)]
 pub(crate) struct WriterLock {
     file: File,
@@ -136,7 +136,8 @@ pub(crate) struct WriterLock {
 }
 
 impl WriterLock {
-    /// Creates the JSON in a new `folder` and locks it. Under the [`StoreLock`], so that nobody sees it unlocked.
+    /// Creates the JSON in a new `folder` and locks it. The caller holds the [`StoreLock`], so that no garbage collection finds the
+    /// file unlocked.
     pub(crate) fn create(store: &StoreDir, folder: &Path, mode: u32) -> Result<Self> {
         let path = folder.join(JSON_NAME);
         let file = store.create_file(&path, mode)?;
@@ -155,17 +156,17 @@ impl WriterLock {
         &self.path
     }
 
-    /// Whether the process that made it is this one, and not a forked child of it.
+    /// Whether this process acquired the lock. False in a forked child.
     pub(crate) fn is_owned(&self) -> bool {
         self.process.is_this()
     }
 
-    /// Whether the file is still where this put it.
+    /// Whether the file is still at its path.
     pub(crate) fn is_still_there(&self) -> Result<bool> {
         is_at(&Identity::of(&sys::metadata_of(&self.file, &self.path)?), &self.path)
     }
 
-    /// The file was renamed along with its folder.
+    /// Notes that the file was renamed along with its folder.
     pub(crate) fn moved_to(&mut self, folder: &Path) {
         self.path = folder.join(JSON_NAME);
     }
@@ -179,32 +180,32 @@ impl Drop for WriterLock {
     }
 }
 
-/// Whether the writer of a stage or generation is gone: nobody has locked its JSON, or there is none. To be asked under the
-/// [`StoreLock`]. In doubt, its writer lives.
-pub(crate) fn is_writer_gone(folder: &Path) -> bool {
+/// Whether a stage or generation has no running writer: its JSON isn't locked, or doesn't exist. If that can't be determined, the
+/// writer counts as running. The caller holds the [`StoreLock`].
+pub(crate) fn has_no_writer(folder: &Path) -> bool {
     let path = folder.join(JSON_NAME);
     match sys::open(&path) {
         Ok(None) => true,
         Ok(Some(file)) => {
-            let is_gone = sys::try_lock(&file, &path).unwrap_or(false);
-            if is_gone {
-                // Closing it isn't enough: a child that was forked meanwhile has it open, too.
+            let is_unlocked = sys::try_lock(&file, &path).unwrap_or(false);
+            if is_unlocked {
+                // To close it isn't enough: a child that was just forked has it open, too.
                 sys::unlock(&file);
             }
-            is_gone
+            is_unlocked
         }
         Err(_) => false,
     }
 }
 
-/// Whether the writer of a stage or generation lives, as far as that can be seen without a lock. To try the lock takes it for a
-/// moment, and a writer that tries meanwhile would take this reader for a living writer.
+/// Whether a running writer of a stage or generation is visible in `/proc`. A reader must not use `try_lock`: it would hold the lock for
+/// a moment, and a garbage collection would take the reader for a running writer.
 ///
-/// `false` where the system doesn't tell: it isn't Linux, `/proc` isn't mounted, or the writer is in another namespace.
-pub(crate) fn is_writer_seen(folder: &Path) -> Result<bool> {
+/// `false` if this can't be determined: the system isn't Linux, `/proc` isn't mounted, or the writer is in another namespace.
+pub(crate) fn has_visible_writer(folder: &Path) -> Result<bool> {
     let Some(file) = sys::open(&folder.join(JSON_NAME))? else { return Ok(false) };
     #[cfg(target_os = "linux")]
-    let is_locked = crate::holder::is_locked(&file);
+    let is_locked = crate::lock_holder::is_locked(&file);
     #[cfg(not(target_os = "linux"))]
     let is_locked = drop(file) != ();
     Ok(is_locked)
@@ -216,13 +217,13 @@ mod tests {
     use crate::caller::Caller;
     use tempfile::TempDir;
 
-    /// A folder with both locks taken, and the open files as a forked child would have them.
+    /// A folder with both locks held, and copies of the open files, as a forked child has them.
     fn locked() -> (TempDir, StoreLock, WriterLock, [File; 2]) {
         let folder = TempDir::new().expect("a temporary folder");
         let dir = store_of(&folder);
         dir.create_folders().expect("a folder");
-        let store = store_lock(&folder).expect("nobody has it yet");
-        let writer = WriterLock::create(&dir, folder.path(), 0o666).expect("nobody has it yet");
+        let store = store_lock(&folder).expect("it is free");
+        let writer = WriterLock::create(&dir, folder.path(), 0o666).expect("it is free");
         let inherited = [&store.file, &writer.file].map(|file| file.try_clone().expect("another handle"));
         (folder, store, writer, inherited)
     }
@@ -236,31 +237,31 @@ mod tests {
         StoreLock::acquire(&store_of(folder), &caller.watch())
     }
 
-    fn writer_is_gone(folder: &TempDir) -> bool {
+    fn is_without_writer(folder: &TempDir) -> bool {
         assert!(folder.path().join(JSON_NAME).exists());
-        is_writer_gone(folder.path())
+        has_no_writer(folder.path())
     }
 
     #[test]
     fn lock_is_released_when_a_forked_child_inherited_it() {
         let (folder, store, writer, _inherited) = locked();
         assert!(store_lock(&folder).is_err());
-        assert!(!writer_is_gone(&folder));
+        assert!(!is_without_writer(&folder));
         drop((store, writer));
-        drop(store_lock(&folder).expect("it was let go"));
-        assert!(writer_is_gone(&folder));
-        assert!(writer_is_gone(&folder), "who asked let go of it");
+        drop(store_lock(&folder).expect("it was released"));
+        assert!(is_without_writer(&folder));
+        assert!(is_without_writer(&folder), "the check released the lock");
     }
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn living_writer_is_seen_without_taking_its_lock() {
+    fn running_writer_is_visible_without_taking_its_lock() {
         let (folder, _store, writer, inherited) = locked();
-        let is_seen = || is_writer_seen(folder.path()).expect("it can be looked at");
-        assert!(is_seen());
+        let is_visible = || has_visible_writer(folder.path()).expect("it can be read");
+        assert!(is_visible());
         drop((writer, inherited));
-        assert!(!is_seen());
-        assert!(writer_is_gone(&folder));
+        assert!(!is_visible());
+        assert!(is_without_writer(&folder));
     }
 
     #[cfg(target_os = "linux")]
@@ -271,16 +272,19 @@ mod tests {
         let error = store_lock(&folder).expect_err("it is held").to_string();
         assert!(error.contains(&holder), "{error}");
         drop((store, inherited));
-        assert_eq!(crate::holder::of(&File::open(folder.path().join("snapshots/.lock")).expect("the lock")), None);
+        assert_eq!(
+            crate::lock_holder::describe(&File::open(folder.path().join("snapshots/.lock")).expect("the lock")),
+            None
+        );
     }
 
     #[test]
-    fn lock_stays_when_a_forked_child_drops_it() {
+    fn lock_stays_held_when_a_forked_child_drops_it() {
         let (folder, mut store, mut writer, _parents) = locked();
-        (store.process, writer.process) = (Process::nobody(), Process::nobody());
+        (store.process, writer.process) = (Process::none(), Process::none());
         assert!(!writer.is_owned());
         drop((store, writer));
         assert!(store_lock(&folder).is_err());
-        assert!(!writer_is_gone(&folder));
+        assert!(!is_without_writer(&folder));
     }
 }

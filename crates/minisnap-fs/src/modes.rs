@@ -1,4 +1,4 @@
-//! Who may read a generation: a new one takes the modes of the one before, so that a `chmod` lasts.
+//! The modes of a generation's files: a new generation gets those of the one before, so that a `chmod` lasts.
 
 use crate::{layout::GenerationName, store_dir::StoreDir, sys};
 use minisnap_core::{
@@ -11,14 +11,14 @@ use std::{
     path::Path,
 };
 
-/// Of a file that is to get the mode of another, until it has it.
+/// The mode of a new file until it gets its final mode.
 pub(crate) const PRIVATE_FILE: u32 = 0o600;
-/// Of a folder that isn't complete: what is in it shows to nobody else, whatever its own mode.
+/// The mode of an incomplete folder: no other user can open the files in it, regardless of their modes.
 pub(crate) const PRIVATE_FOLDER: u32 = 0o700;
-/// What the umask leaves of it.
+/// The mode of a new file, less the umask.
 pub(crate) const DEFAULT_FILE: u32 = 0o666;
 
-/// The modes that a generation is to have; `None` where there is nothing to follow.
+/// The final modes of a generation. `None` stands for what the umask leaves.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Modes {
     json: Option<u32>,
@@ -27,7 +27,7 @@ pub(crate) struct Modes {
 }
 
 impl Modes {
-    /// As those of the generation before; of the first, what the umask leaves.
+    /// The modes of the generation `before`. For the first generation, what the umask leaves.
     pub(crate) fn after(store: &StoreDir, before: Option<&GenerationName>) -> Result<Self> {
         let Some(before) = before else { return Ok(Self::default()) };
         let path = store.generation(before);
@@ -36,19 +36,19 @@ impl Modes {
         Ok(Self::of(folder.as_ref(), json.as_ref(), seq.as_ref()))
     }
 
-    /// As those of a folder and the files in it. If one of these is gone, or no file, it gets the mode of the other.
+    /// The modes of a folder and the files in it. A file that is missing, or isn't a file, gets the mode of the other.
     pub(crate) fn of(folder: Option<&Metadata>, json: Option<&Metadata>, seq: Option<&Metadata>) -> Self {
         let (json, seq) = (mode_of(json), mode_of(seq));
         Self { json: json.or(seq), seq: seq.or(json), folder: mode_of(folder) }
     }
 
-    /// As those of a bare pair.
+    /// The modes of a bare pair.
     pub(crate) fn after_bare_pair(store: &StoreDir) -> Result<Self> {
         let [json, seq] = store.public_names().map(|name| file_at(&name.path));
         Ok(Self::of(None, json?.as_ref(), seq?.as_ref()))
     }
 
-    /// As those of the generation before, and no wider than those of the files that stand at the two names.
+    /// The modes of the generation before, restricted to the modes of the external files.
     pub(crate) fn after_external_change(store: &StoreDir, before: &GenerationName) -> Result<Self> {
         let (before, changed) = (Self::after(store, Some(before))?, Self::after_bare_pair(store)?);
         let both = |before: Option<u32>, changed: Option<u32>| match (before, changed) {
@@ -58,8 +58,8 @@ impl Modes {
         Ok(Self { json: both(before.json, changed.json), seq: both(before.seq, changed.seq), folder: before.folder })
     }
 
-    /// Gives a complete generation its modes, the folder last: until then nobody else gets at its files. `seq` was made with what
-    /// the umask leaves.
+    /// Sets the modes of a complete generation. The folder comes last: until then no other user can open its files. `seq` was created
+    /// with what the umask leaves.
     pub(crate) fn set(&self, folder: Open<'_>, json: Open<'_>, seq: Open<'_>) -> Result<()> {
         let of_folder = match self.folder {
             Some(mode) => mode,
@@ -74,27 +74,28 @@ impl Modes {
     }
 }
 
-/// The mode of a folder as the umask leaves it, by that of a file: a user who may read that may enter. `snapshots` says nothing
-/// about it: as a mount point, it may be open to all. A group that is handed down to what is made in a folder stays so.
+/// The mode of a folder as the umask leaves it, derived from a file: a user who may read the file may enter the folder. The mode of
+/// `snapshots` isn't used: a mount point may be open to all. The setgid bit, and so an inherited group, stays.
 fn folder_by_umask((folder, folder_path): Open<'_>, (file, file_path): Open<'_>) -> Result<u32> {
     let of_file = sys::metadata_of(file, file_path)?.mode();
-    let handed_down = sys::metadata_of(folder, folder_path)?.mode() & 0o7000;
-    Ok(handed_down | PRIVATE_FOLDER | (of_file & 0o666) | ((of_file & 0o444) >> 2))
+    let inherited = sys::metadata_of(folder, folder_path)?.mode() & 0o7000;
+    Ok(inherited | PRIVATE_FOLDER | (of_file & 0o666) | ((of_file & 0o444) >> 2))
 }
 
-/// An open file or folder, and where it is.
+/// An open file or folder, and its path.
 pub(crate) type Open<'a> = (&'a File, &'a Path);
 
 fn file_at(path: &Path) -> Result<Option<Metadata>> {
     match sys::metadata(path) {
-        // What came in a file's place, or in the folder's, says nothing.
+        // An entry that replaced the file or the folder has no meaningful mode.
         Ok(found) => Ok(found.filter(Metadata::is_file)),
         Err(error) if sys::is_below_a_file(&error) => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-/// Its mode, but for its owner, who must be able to go on with it. A file that is made now is no program of its owner's.
+/// The mode that a new file or folder takes from `found`. Its owner always gets the rights that a writer needs. A new file isn't
+/// setuid or setgid.
 fn mode_of(found: Option<&Metadata>) -> Option<u32> {
     found.map(|found| match found.is_dir() {
         true => (found.mode() & 0o7777) | PRIVATE_FOLDER,

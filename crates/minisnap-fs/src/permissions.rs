@@ -1,4 +1,4 @@
-//! What the owner of a store can't use or remove, because another user made it: judged from owner and mode.
+//! Finds files that the owner of a store can't use or remove, since another user created them. It compares owner and mode.
 
 use crate::{
     layout::is_generation_or_stage,
@@ -12,19 +12,19 @@ use minisnap_core::{
 use std::{fs::Metadata, os::unix::fs::MetadataExt, path::PathBuf};
 
 const READ: u32 = 0o4;
-/// To read, make and remove what is in a folder.
+/// To list a folder, and to create and remove files in it.
 const ALL: u32 = 0o7;
 
-/// Everything in `snapshots` that its owner can't use.
+/// The entries of `snapshots` that its owner can't use.
 pub(crate) fn problems(store: &StoreDir) -> Result<Vec<Problem>> {
-    let Some(snapshots) = sys::metadata_behind(&store.snapshots())? else { return Ok(Vec::new()) };
+    let Some(snapshots) = sys::target_metadata(&store.snapshots())? else { return Ok(Vec::new()) };
     let owner = Owner::of(&snapshots);
     if owner.user == 0 {
         return Ok(Vec::new());
     }
     let mut problems = Vec::new();
     for (path, needed) in entries(store)? {
-        // What this process may not even look at is told with its folder.
+        // A file whose metadata this process may not read is reported with its folder.
         if let Ok(Some(found)) = sys::metadata(&path)
             && !may(owner, &found, needed)
         {
@@ -36,7 +36,7 @@ pub(crate) fn problems(store: &StoreDir) -> Result<Vec<Problem>> {
     Ok(problems)
 }
 
-/// What a writer needs, with what it needs to do with it.
+/// The entries that a writer uses, with the rights that it needs.
 fn entries(store: &StoreDir) -> Result<Vec<(PathBuf, u32)>> {
     let mut entries = vec![(store.lock(), READ)];
     for name in sys::names_in(&store.snapshots())? {

@@ -1,12 +1,12 @@
-//! Reading: no lock, no write access, no change, whatever is found.
+//! Reads: they take no lock, need no write access, and change nothing.
 //!
-//! The commit record is read once and both files are opened by the generation's own path, never through the link: two
-//! opens through a link that moves in between would find two generations. If the files are gone, a commit expired them,
-//! and the record has moved on; if it hasn't, they are missing.
+//! A reader reads the commit record once, and opens both files by the generation's own path. Through the link `current`, the two opens
+//! might lead to two generations. If the files are missing, the reader reads the record again. If it has changed, a commit has
+//! expired them. If not, they are lost.
 
 use crate::{
     bare_pair::BarePair,
-    current::{self, Current, until_settled},
+    current::{self, Current, retry_until_stable},
     generation::{self, OpenJson},
     history::{self, History},
     layout::GenerationName,
@@ -16,23 +16,23 @@ use crate::{
 };
 use minisnap_core::{Bytes, Corruption, Generation, MiniSnapError, Result, format::JSON_NAME};
 
-/// The current generation, where a commit record tells. `None`: look for a bare pair.
+/// The current generation by the commit record. `None` if the record names none: there may be a bare pair.
 pub(crate) fn current_by_record(store: &StoreDir) -> Result<Option<Generation>> {
     Ok(record::read(store)?.current().map(GenerationName::to_generation))
 }
 
-/// The current generation, also if it is a bare pair.
+/// The current generation, which may be a bare pair.
 pub(crate) fn current(store: &StoreDir) -> Result<Option<Generation>> {
-    Ok(match until_settled(store, || current::look(store))? {
+    Ok(match retry_until_stable(store, || current::read_once(store))? {
         Current::Nothing => None,
         Current::Generation(name) => Some(name.to_generation()),
         Current::BarePair(pair) => Some(pair.describe()),
     })
 }
 
-/// The retained generations, made durable: their writer may have crashed before its last sync.
+/// The retained generations, which it makes durable: their writer may have crashed before its last sync.
 pub(crate) fn history(store: &StoreDir) -> Result<Vec<Generation>> {
-    until_settled(store, || match current::look(store)? {
+    retry_until_stable(store, || match current::read_once(store)? {
         None => Ok(None),
         Some(Current::Nothing) => Ok(Some(Vec::new())),
         Some(Current::BarePair(pair)) => {
@@ -43,15 +43,15 @@ pub(crate) fn history(store: &StoreDir) -> Result<Vec<Generation>> {
             let history = History::from(store, Some(&name))?;
             let generations = history.describe(store)?;
             sys::sync_folder_to_read(&store.snapshots())?;
-            // How many are retained may have been reduced by a writer that was killed before its sync.
+            // A writer that reduced the retention may have been killed before its sync.
             let is_synced = history::sync_retained(store, &name)?;
             if store.folder_of(&name)?.is_none() && record::read(store)?.current() == Some(&name) {
-                // What leads to the older ones is gone with it.
+                // The links to the older generations are lost with the folder.
                 return Err(generation::corrupt(store, &name, JSON_NAME, Corruption::ContainerMissing));
             }
-            // One that isn't whole was either overtaken by a writer that expired its end, or has a gap for good.
-            let is_settled = history.is_whole() && is_synced || history.is_up_to_date(store)?;
-            Ok(is_settled.then_some(generations))
+            // A history is incomplete if a writer expired its end during the read, or if it has a permanent gap.
+            let is_stable = history.is_complete() && is_synced || history.is_up_to_date(store)?;
+            Ok(is_stable.then_some(generations))
         }
     })
 }
@@ -64,7 +64,7 @@ pub(crate) fn read(store: &StoreDir, generation: &Generation) -> Result<Bytes> {
     }
 }
 
-/// The same, whatever stands at the two names.
+/// The same, also if external files are at the public names.
 pub(crate) fn read_committed(store: &StoreDir, generation: &Generation) -> Result<Bytes> {
     let name = store.name_of(generation)?;
     if !History::of_current(store)?.contains(&name) {
@@ -73,7 +73,7 @@ pub(crate) fn read_committed(store: &StoreDir, generation: &Generation) -> Resul
     generation::open(store, &name)?.read_all(store)
 }
 
-/// A snapshot that is read to its end, whatever becomes of its name meanwhile.
+/// An open snapshot, which can be read to its end also after it has expired.
 #[derive(Debug)]
 pub(crate) enum Opened {
     BarePair(Vec<u8>),
@@ -83,8 +83,8 @@ pub(crate) enum Opened {
 /// Opens both files of a retained generation, and checks the seq.
 pub(crate) fn open(store: &StoreDir, generation: &Generation) -> Result<Opened> {
     let name = store.name_of(generation)?;
-    until_settled(store, || {
-        let current = match current::look(store)? {
+    retry_until_stable(store, || {
+        let current = match current::read_once(store)? {
             None => return Ok(None),
             Some(Current::BarePair(pair)) if pair.name == name => return Ok(Some(Opened::BarePair(pair.json))),
             Some(Current::BarePair(_) | Current::Nothing) => return Err(store.expired(generation)),
@@ -105,10 +105,10 @@ pub(crate) fn open(store: &StoreDir, generation: &Generation) -> Result<Opened> 
                 | MiniSnapError::Corrupt { .. }
                 | MiniSnapError::ExternalChange { .. }),
             ) => {
-                // If the record has moved on, or fewer are retained, a writer was faster.
+                // If the record has changed, or fewer are retained, a writer has changed the store during the read.
                 let history = History::of_current(store)?;
-                let is_gone = matches!(error, MiniSnapError::Corrupt { .. }) && !history.contains(&name);
-                if is_gone || history.newest() != Some(&current) { Ok(None) } else { Err(error) }
+                let has_expired = matches!(error, MiniSnapError::Corrupt { .. }) && !history.contains(&name);
+                if has_expired || history.newest() != Some(&current) { Ok(None) } else { Err(error) }
             }
             Err(error) => Err(error),
         }

@@ -1,16 +1,17 @@
-//! Reading the commit record, and refusing a store whose record was lost.
+//! Reads the commit record, and rejects a store whose record was lost.
 
 use crate::{
-    inside,
     layout::{CommitRecord, FORMAT_VERSION, GenerationName, seq_of_other_format},
-    public_names::AtName,
+    nested_path,
+    public_names::PublicEntry,
     store_dir::StoreDir,
     sys::{self, Entry},
 };
 use minisnap_core::{Corruption, ExternalChange, MiniSnapError, Result};
 use std::path::Path;
 
-/// The generation that the commit record names. One call, for what is read again under `.lock`: there the rest is judged.
+/// The generation that the commit record names, by one system call and without checks. The caller reads the record again under
+/// `.lock`, with checks.
 pub(crate) fn peek(store: &StoreDir) -> Option<GenerationName> {
     match sys::entry(&store.current()) {
         Ok(Entry::Link(target)) => target.to_str().and_then(GenerationName::parse),
@@ -18,24 +19,24 @@ pub(crate) fn peek(store: &StoreDir) -> Option<GenerationName> {
     }
 }
 
-/// Reads the commit record: two calls of `readlink`.
+/// Reads the commit record, by two calls of `readlink`.
 ///
 /// # Errors
 ///
-/// `Corrupt` if it is none of ours, `NewerFormat` if the store is a later version's; `InsideStore` if there is none and the folder
-/// is a part of another store.
+/// `Corrupt` if the record isn't readable. `NewerFormat` if a later version wrote the store. `InsideStore` if there is no record, and
+/// the folder is a part of another store.
 pub(crate) fn read(store: &StoreDir) -> Result<CommitRecord> {
     let path = store.current();
     let entry = match sys::entry(&path) {
-        Err(error) if sys::is_below_a_file(&error) => return inside::refuse(store.path()).and(Err(error)),
+        Err(error) if sys::is_below_a_file(&error) => return nested_path::reject(store.path()).and(Err(error)),
         entry => entry?,
     };
-    // After it: a later version states its format before it places a record of its own.
+    // After the record was read: a later version writes its format before its first record.
     check_format(store)?;
     let found = match entry {
         Entry::Missing => {
-            sys::refuse_dangling_links(&path)?;
-            return inside::refuse(store.path()).map(|()| CommitRecord::Absent);
+            sys::reject_dangling_links(&path)?;
+            return nested_path::reject(store.path()).map(|()| CommitRecord::Absent);
         }
         Entry::Link(target) => match CommitRecord::parse(&target) {
             Some(record) => return Ok(record),
@@ -55,7 +56,7 @@ fn corrupt(path: &Path, found: Corruption) -> MiniSnapError {
     MiniSnapError::corrupt(sys::at(path), found)
 }
 
-/// Refuses a store that a later version wrote. One that doesn't state its format is of the first.
+/// Rejects a store that a later version wrote. A store without a format has the first.
 fn check_format(store: &StoreDir) -> Result<()> {
     let path = store.format();
     let version = match sys::entry(&path)? {
@@ -69,7 +70,7 @@ fn check_format(store: &StoreDir) -> Result<()> {
             Err(MiniSnapError::NewerFormat { at: sys::at(&path), found, supported: FORMAT_VERSION })
         }
         Some(1..) => Ok(()),
-        // What it says is for a version that understands it.
+        // Only the version that wrote it can interpret it.
         Some(0) | None => {
             let found = match version {
                 Some(version) => format!("the version of the format is given as {version:?}"),
@@ -80,27 +81,28 @@ fn check_format(store: &StoreDir) -> Result<()> {
     }
 }
 
-/// Refuses a store without a commit record that has generations, or our links at the two names: the record says `none`,
-/// durably, before the first of either is made. So it was lost, and what the store held may be all there is.
+/// Rejects a store without a commit record that has generations or public links. A writer makes the record `none` durable before
+/// it creates either, so this record was lost, and the generations may be the only copy.
 ///
-/// Files of version 0.1.3 are refused, too; beside a bare pair, by [its seq](refuse_other_format), once it is read.
-pub(crate) fn refuse_lost(store: &StoreDir, record: &CommitRecord, found: &[AtName; 2]) -> Result<()> {
+/// It also rejects files of version 0.1.3, unless there is a bare pair: then the caller compares [its seq](reject_other_format)
+/// with theirs.
+pub(crate) fn reject_lost(store: &StoreDir, record: &CommitRecord, found: &[PublicEntry; 2]) -> Result<()> {
     if *record != CommitRecord::Absent {
         return Ok(());
     }
-    let is_bare_pair = *found == [AtName::File, AtName::File];
+    let is_bare_pair = *found == [PublicEntry::File, PublicEntry::File];
     if !is_bare_pair {
-        refuse_other_format(store, None)?;
+        reject_other_format(store, None)?;
     }
     let mut generations = store.generations()?;
     if is_bare_pair {
-        // A migration that was cut short leaves one, of which the bare pair is still there.
+        // A killed migration leaves a generation that is a copy of the bare pair.
         generations.retain(|name| !name.is_of_bare_pair());
     }
     generations.sort_by_key(|name| name.seq);
     let lost = if !generations.is_empty() {
         Corruption::RecordMissing { generations: generations.iter().map(|name| name.as_str().to_owned()).collect() }
-    } else if found.contains(&AtName::Ours) {
+    } else if found.contains(&PublicEntry::OurLink) {
         Corruption::DanglingLinks
     } else {
         return Ok(());
@@ -108,9 +110,9 @@ pub(crate) fn refuse_lost(store: &StoreDir, record: &CommitRecord, found: &[AtNa
     Err(corrupt(&store.current(), lost))
 }
 
-/// Refuses a folder in which a file of version 0.1.3 is newer than a bare pair with this seq, or where there is no bare pair: that
-/// version wrote one file a snapshot, and went on where an older one had been.
-pub(crate) fn refuse_other_format(store: &StoreDir, seq: Option<u64>) -> Result<()> {
+/// Rejects a folder with a file of version 0.1.3 that is newer than `seq`, the seq of a bare pair. With `None`, there is no bare pair,
+/// and any such file is rejected. Version 0.1.3 wrote one file per snapshot, also to folders that had a bare pair.
+pub(crate) fn reject_other_format(store: &StoreDir, seq: Option<u64>) -> Result<()> {
     let names = sys::names_in(store.path())?;
     match names.into_iter().find(|name| seq_of_other_format(name) > seq) {
         None => Ok(()),
@@ -128,13 +130,13 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn record_is_no_dangling_link_when_placed_meanwhile() {
+    fn record_is_no_dangling_link_when_placed_concurrently() {
         let folder = tempfile::TempDir::new().unwrap();
         let store = StoreDir::new(folder.path().into(), Duration::ZERO);
         store.create_folders().unwrap();
-        // A reader has found no record; and before it looks for the reason:
+        // A reader has found no record. Before it looks for the reason, a writer creates the record.
         store.link(Path::new(NOTHING_COMMITTED), &store.current()).unwrap();
-        sys::refuse_dangling_links(&store.current()).unwrap();
+        sys::reject_dangling_links(&store.current()).unwrap();
     }
 
     #[test]

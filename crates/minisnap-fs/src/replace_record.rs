@@ -1,4 +1,4 @@
-//! The one step that commits: replacing the commit record. And what makes durable what others may have placed without a sync.
+//! Replaces the commit record: the atomic step of a commit. Also makes links durable that another writer may not have synced.
 
 use crate::{
     layout::{GenerationName, NOTHING_COMMITTED, RETAINED},
@@ -10,7 +10,7 @@ use crate::{
 use minisnap_core::{MiniSnapError, Result, events};
 use std::path::Path;
 
-/// The error of a commit of `name` over `previous` whose outcome isn't known.
+/// Returns what converts an error to the `OutcomeUnknown` of a commit of `name` over `previous`.
 pub(crate) fn outcome_unknown(
     store: &StoreDir,
     name: &GenerationName,
@@ -24,55 +24,56 @@ pub(crate) fn outcome_unknown(
     }
 }
 
-/// Points the commit record to `name`, durably. `stage`, which is synced, is kept from here on unless the record certainly
-/// didn't change.
+/// Points the commit record to `name`, durably. The stage is synced before. From then on it isn't removed on drop, unless the
+/// record certainly didn't change.
 ///
 /// # Errors
 ///
-/// What `unknown` makes of the cause, if the record may have changed, or not durably. After any other, it certainly didn't change.
-pub(crate) fn swap(
+/// The cause converted by `unknown`, if the record may have changed, or isn't durable. After any other error, the record certainly
+/// didn't change.
+pub(crate) fn replace(
     lock: &StoreLock,
     stage: &mut Stage,
     name: &GenerationName,
     unknown: impl Fn(MiniSnapError) -> MiniSnapError,
 ) -> Result<()> {
     stage.check_still_there()?;
-    lock.check_still_the_stores()?;
+    lock.check_still_held()?;
     let (next, current, snapshots) = (stage.store().next(), stage.store().current(), stage.store().snapshots());
     stage.store().link_anew(Path::new(name.as_str()), &next)?;
-    // Opened before, so that nothing but the sync itself can fail after the rename.
+    // Opened before the rename: after it, only the sync can fail.
     let folder = sys::open_folder(&snapshots)?;
-    stage.keep();
+    stage.keep_on_drop();
     if let Err(error) = sys::rename(&next, &current) {
-        // A rename that answers with an error hasn't happened, unless the disk itself failed.
+        // A rename that returns an error hasn't happened, unless the disk failed.
         let disk_failed = sys::code(&error) == Some(libc::EIO);
         let unchanged = sys::entry(&current).is_ok_and(|entry| entry != Entry::Link(name.as_str().into()));
         if disk_failed || !unchanged {
             return Err(unknown(error));
         }
-        stage.discard();
+        stage.remove_on_drop();
         return Err(error);
     }
-    // Before the sync, so that it is as durable as the commit.
-    note(stage.store(), name);
+    // Before the sync, which then makes both links durable.
+    note_last_commit(stage.store(), name);
     sys::sync(&folder, &snapshots).map_err(unknown)
 }
 
-/// Notes what was committed last. Best effort: it is needed only if somebody moves the record back by hand.
-pub(crate) fn note(store: &StoreDir, name: &GenerationName) {
+/// Notes the last commit in `last-commit`. Best effort: it is needed only if an operator moves the record back by hand.
+pub(crate) fn note_last_commit(store: &StoreDir, name: &GenerationName) {
     events::best_effort("note the last commit", store.replace_link(name.as_str(), &store.last_commit()));
 }
 
-/// Makes the commit record durable as it is. It is placed anew: if the sync of the old one failed, a
-/// second sync of the same link may say that all is well.
-pub(crate) fn renew(store: &StoreDir, _lock: &StoreLock, current: Option<&GenerationName>) -> Result<()> {
+/// Makes the present commit record durable. It creates the link again: if a sync of the old link failed, a second sync of it may
+/// return success although the link isn't durable.
+pub(crate) fn rewrite(store: &StoreDir, _lock: &StoreLock, current: Option<&GenerationName>) -> Result<()> {
     let target = current.map_or(NOTHING_COMMITTED, GenerationName::as_str);
     store.replace_link(target, &store.current())?;
     sys::sync_folder(&store.snapshots())
 }
 
-/// Makes a generation say, durably, how many of its history are retained. The link is placed anew also where it says so
-/// already, for the same reason.
+/// Sets the link `retained` of a generation, durably. It creates the link again also if the number doesn't change, for the same
+/// reason as [`rewrite`].
 pub(crate) fn set_retained(store: &StoreDir, _lock: &StoreLock, name: &GenerationName, retained: usize) -> Result<()> {
     let folder = store.generation(name);
     store.replace_link(&retained.to_string(), &folder.join(RETAINED))?;
@@ -96,8 +97,8 @@ mod tests {
         let mut stage = Stage::create(&store, 1, true).unwrap();
         let name = GenerationName::new(1, Digest::of(b"")).unwrap();
         sys::remove(&store.lock()).unwrap();
-        let swapped = swap(&lock, &mut stage, &name, |_| panic!("it is known"));
-        assert!(matches!(swapped, Err(MiniSnapError::Busy { .. })));
+        let replaced = replace(&lock, &mut stage, &name, |_| panic!("the outcome is known"));
+        assert!(matches!(replaced, Err(MiniSnapError::Busy { .. })));
         assert_eq!(sys::entry(&store.current()).unwrap(), Entry::Missing);
     }
 }

@@ -1,31 +1,31 @@
-//! Going back to a generation of a store whose commit record is lost, or leads to a folder that is gone. Nothing is removed. Never
-//! by itself: it is one named call, with a named generation.
+//! Resets a lost store to a generation. A store is lost if its commit record is lost, or names a missing folder. Nothing is deleted.
+//! Only an explicit call does this, for a generation that the caller names.
 //!
-//! 1. Take `.lock`. A store that can be read is left alone.
-//! 2. The generation must be intact.
-//! 3. Mark every generation that isn't in its history, durably: so that it is moved aside, and not removed.
-//! 4. Move what stands in the commit record's place aside, if it is a folder; have the generation say how many of its history are
-//!    there, durably; place the commit record, durably. That is the commit.
-//! 5. Put the links back at the two names, and move aside what is marked.
+//! 1. Take `.lock`. If the store isn't lost, stop.
+//! 2. Check that the generation is intact.
+//! 3. Mark every generation that isn't in its history, durably: so it will be moved aside, and not removed.
+//! 4. Move aside a folder that is in place of the commit record. Set the generation's link `retained` to the number of generations
+//!    that were found, durably. Create the commit record, durably: this commits the reset.
+//! 5. Restore the public links, and move the marked generations aside.
 //!
-//! Cut short before the rename of step 4, the store is lost as before; the same call again does the rest.
+//! If the call is interrupted before the rename of step 4, the store stays lost. The next call completes the reset.
 
 use crate::{
     caller::CallerWatch,
-    current::{Current, unless_lost},
+    current::{Current, read_unless_lost},
     garbage::{self, RecordSync},
     generation, healing,
     history::History,
-    layout::{FORMAT_VERSION, GenerationName, MARK, PARENT},
+    layout::{CORRUPT_MARK, FORMAT_VERSION, GenerationName, PARENT},
     lock::StoreLock,
-    replace_record, settle,
-    store_dir::{StoreDir, aside, move_aside},
+    public_links, replace_record,
+    store_dir::{StoreDir, move_aside, path_aside},
     sys,
 };
 use minisnap_core::{Committed, Generation, Result, events};
 use std::num::NonZeroUsize;
 
-/// Makes an intact generation the current one again. `None` if the store isn't lost.
+/// Makes an intact generation the current one. `None` if the store isn't lost.
 pub(crate) fn reset(store: &StoreDir, generation: &Generation, caller: &CallerWatch) -> Result<Option<Committed>> {
     let name = store.name_of(generation)?;
     if store.folder_of(&name)?.is_none() {
@@ -33,7 +33,7 @@ pub(crate) fn reset(store: &StoreDir, generation: &Generation, caller: &CallerWa
     }
     // 1.
     if !is_lost(store)? {
-        // Nothing is made here: the store may be a later version's.
+        // Before the lock: a store of a later version must stay unchanged.
         return Ok(None);
     }
     let lock = StoreLock::acquire(store, caller)?;
@@ -43,48 +43,48 @@ pub(crate) fn reset(store: &StoreDir, generation: &Generation, caller: &CallerWa
     // 2.
     generation::check(store, &name)?;
     // 3.
-    let history = History::whole(History::from(store, Some(&name))?.retained);
+    let history = History::complete(History::from(store, Some(&name))?.retained);
     for other in store.generations()? {
         if history.contains(&other) {
-            sys::remove(&store.generation(&other).join(MARK))?;
+            sys::remove(&store.generation(&other).join(CORRUPT_MARK))?;
         } else if store.folder_of(&other)?.is_some() {
             healing::mark(store, &other)?;
         }
     }
     // 4.
-    lock.check_still_the_stores()?;
-    make_way(store, &name)?;
-    garbage::renew(store, &lock, &history)?;
-    replace_record::note(store, &name);
+    lock.check_still_held()?;
+    move_folders_aside(store, &name)?;
+    garbage::rewrite_retention(store, &lock, &history)?;
+    replace_record::note_last_commit(store, &name);
     // 5.
-    events::best_effort("put the links back", settle::settle(store, &lock));
-    let cleaned = garbage::clean(store, &lock, &history, RecordSync::Done);
-    events::best_effort("move aside what isn't retained", cleaned);
+    events::best_effort("restore the public links", public_links::ensure(store, &lock));
+    let collected = garbage::collect(store, &lock, &history, RecordSync::Done);
+    events::best_effort("move other generations aside", collected);
     let mut generations = history.describe(store)?;
     let newest = generations.remove(0);
     Ok(Some(Committed::new(newest, &generations, NonZeroUsize::MAX)))
 }
 
-/// Whether it can't be known what is current, or that is gone.
+/// Whether the commit record is lost, or names a missing folder.
 fn is_lost(store: &StoreDir) -> Result<bool> {
-    Ok(match unless_lost(store)? {
+    Ok(match read_unless_lost(store)? {
         Some(Current::Generation(current)) => store.folder_of(&current)?.is_none(),
         Some(Current::Nothing | Current::BarePair(_)) => false,
         None => true,
     })
 }
 
-/// Moves aside what a link can't be renamed over, and says which version the format has.
-fn make_way(store: &StoreDir, generation: &GenerationName) -> Result<()> {
+/// Moves folders aside that are in place of links, since a rename can't replace them. Then writes the format.
+fn move_folders_aside(store: &StoreDir, generation: &GenerationName) -> Result<()> {
     for path in [store.current(), store.format()] {
         if sys::is_folder(&path)? {
             move_aside(&path)?;
         }
     }
-    // As a folder, it would have the generation stay for ever, once it has expired.
+    // A folder in place of `parent` would prevent the removal of the generation once it has expired.
     let parent = store.generation(generation).join(PARENT);
     if sys::is_folder(&parent)? {
-        sys::rename(&parent, &aside(&store.snapshots().join(PARENT))?)?;
+        sys::rename(&parent, &path_aside(&store.snapshots().join(PARENT))?)?;
     }
     store.replace_link(&FORMAT_VERSION.to_string(), &store.format())
 }

@@ -1,5 +1,5 @@
-//! A generation on its way: the folder a writer fills, moves to its final name and makes durable. What is made here is
-//! removed again on drop, until [`Stage::keep`] says that a commit record may point to it.
+//! A stage: the folder that a writer fills, moves to its final name and makes durable. Dropping it removes the folder, until
+//! [`Stage::keep_on_drop`]: then a commit record may point to it.
 
 use crate::{
     generation,
@@ -19,7 +19,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A stage, under its own lock.
+/// A stage, locked by its writer.
 #[derive(Debug)]
 pub(crate) struct Stage {
     store: StoreDir,
@@ -30,27 +30,27 @@ pub(crate) struct Stage {
     /// `snapshot.seq`, once it is written.
     seq_file: Option<File>,
     digester: Digester,
-    /// A write failed: the JSON has a hole.
+    /// A write failed, so the JSON is incomplete.
     failed: bool,
-    kept: bool,
+    keep_on_drop: bool,
 }
 
 impl Stage {
-    /// Makes the folder and in it `snapshot.json`, locked. Under the store's lock, so that no collection meets it half
-    /// made. The umask decides who may read the first generation of a store.
+    /// Creates the folder, and `snapshot.json` in it, locked. The caller holds the store's lock, so that no garbage collection finds
+    /// the file unlocked. The umask decides the modes of a store's first generation.
     pub(crate) fn create(store: &StoreDir, seq: u64, is_first: bool) -> Result<Self> {
         let snapshots = store.snapshots();
         let name = new_stage_name().map_err(|error| sys::error("name a stage in", &snapshots, error))?;
         let path = snapshots.join(name);
-        let made = store.create_folder(&path, PRIVATE_FOLDER).and_then(|folder| {
+        let created = store.create_folder(&path, PRIVATE_FOLDER).and_then(|folder| {
             let mode = if is_first { DEFAULT_FILE } else { PRIVATE_FILE };
             Ok((folder, WriterLock::create(store, &path, mode)?))
         });
-        let (folder, json) = made.inspect_err(|_| {
+        let (folder, json) = created.inspect_err(|_| {
             events::best_effort("remove a stage", generation::remove(&path));
         })?;
         let (store, digester) = (store.for_next_step(), Digester::new());
-        Ok(Self { store, seq, path, folder, json, seq_file: None, digester, failed: false, kept: false })
+        Ok(Self { store, seq, path, folder, json, seq_file: None, digester, failed: false, keep_on_drop: false })
     }
 
     pub(crate) fn seq(&self) -> u64 {
@@ -77,10 +77,10 @@ impl Stage {
         Ok(())
     }
 
-    /// Completes the folder: `snapshot.seq`, the links to the history it will stand on, and who may read it.
+    /// Completes the folder: `snapshot.seq`, the links to the history, and the modes.
     pub(crate) fn complete(&mut self, parent: Option<&GenerationName>, retained: usize, modes: Modes) -> Result<()> {
         if self.failed {
-            return Err(has_hole(self.json.path()));
+            return Err(missing_bytes(self.json.path()));
         }
         let path = self.path.join(SEQ_NAME);
         let seq = self.store.create_file(&path, DEFAULT_FILE)?;
@@ -90,7 +90,7 @@ impl Stage {
         self.set_modes(modes)
     }
 
-    /// Gives a complete stage its modes.
+    /// Sets the modes of a complete stage.
     fn set_modes(&self, modes: Modes) -> Result<()> {
         let Some(seq) = &self.seq_file else { return Ok(()) };
         let seq = (seq, &*self.path.join(SEQ_NAME));
@@ -104,7 +104,7 @@ impl Stage {
         self.store.link(Path::new(&retained.to_string()), &self.path.join(RETAINED))
     }
 
-    /// Links it to another history than that of [`complete`](Self::complete), durably.
+    /// Replaces the links that [`complete`](Self::complete) created by links to another history, durably.
     pub(crate) fn relink(&self, parent: Option<&GenerationName>, retained: usize) -> Result<()> {
         sys::remove(&self.path.join(PARENT))?;
         sys::remove(&self.path.join(RETAINED))?;
@@ -112,13 +112,13 @@ impl Stage {
         sys::sync(&self.folder, &self.path)
     }
 
-    /// Gives it other modes than [`complete`](Self::complete), durably.
+    /// Replaces the modes that [`complete`](Self::complete) set, durably.
     pub(crate) fn change_modes(&self, modes: Modes) -> Result<()> {
         self.set_modes(modes)?;
         self.sync()
     }
 
-    /// Moves it to a name of its own, used once, to which nothing points yet.
+    /// Moves it to a new, unique name. Nothing points to it yet.
     pub(crate) fn move_to_new_name(&mut self) -> Result<GenerationName> {
         let name = GenerationName::new(self.seq, self.digester.digest())
             .map_err(|error| sys::error("name a generation in", &self.store.snapshots(), error))?;
@@ -126,7 +126,7 @@ impl Stage {
         Ok(name)
     }
 
-    /// Moves it to its final name, to which nothing points yet.
+    /// Moves it to its final name. Nothing points to it yet.
     pub(crate) fn move_to(&mut self, name: &GenerationName) -> Result<()> {
         let path = self.store.generation(name);
         sys::rename(&self.path, &path)?;
@@ -135,12 +135,12 @@ impl Stage {
         Ok(())
     }
 
-    /// Makes all of it durable, its name included: the files, then what names them. In this order a journal has committed the
-    /// names with the first file, and the other syncs find little left to do (`docs/performance.md`).
+    /// Makes it durable: the files, then the folders that name them. In this order, the first sync commits the journal with all
+    /// the names, and the later syncs have little to write (`docs/performance.md`).
     pub(crate) fn sync(&self) -> Result<()> {
         let seq_path = self.path.join(SEQ_NAME);
         if let Some(seq) = &self.seq_file {
-            // Both files get their blocks in the same transaction of the journal: else `snapshot.seq` costs another.
+            // Then both files get their blocks in the same transaction of the journal: `snapshot.seq` needs no other.
             sys::begin_writing_back(seq);
         }
         sys::sync(self.json.file(), self.json.path())?;
@@ -151,16 +151,16 @@ impl Stage {
         sys::sync_folder(&self.store.snapshots())
     }
 
-    /// The generation that it becomes.
+    /// The generation that the stage becomes.
     pub(crate) fn describe(&self, name: &GenerationName) -> Result<Generation> {
         generation::describe(name, &sys::metadata_of(self.json.file(), self.json.path())?, self.json.path())
     }
 
-    /// Makes sure, at the last moment, that it wasn't removed: then the commit record would point to nothing.
+    /// Checks right before the commit that the stage is in place: else the commit record would point to nothing.
     ///
     /// # Errors
     ///
-    /// `StageLost` if it was.
+    /// `StageLost` if another program removed or replaced it.
     pub(crate) fn check_still_there(&self) -> Result<()> {
         if self.json.is_still_there()? {
             return Ok(());
@@ -171,38 +171,38 @@ impl Stage {
         })
     }
 
-    /// Removes it, and tells how that went.
+    /// Removes the folder, and returns an error that dropping could only log.
     pub(crate) fn remove(mut self) -> Result<()> {
         if self.json.is_owned() {
             generation::remove(&self.path)?;
-            self.kept = true;
+            self.keep_on_drop = true;
         }
         Ok(())
     }
 
-    /// From here on it is never removed by this writer: the commit is on its way.
-    pub(crate) fn keep(&mut self) {
-        self.kept = true;
+    /// From now on this writer doesn't remove the folder: the commit may happen.
+    pub(crate) fn keep_on_drop(&mut self) {
+        self.keep_on_drop = true;
     }
 
-    /// The commit certainly didn't happen: it is removed on drop after all.
-    pub(crate) fn discard(&mut self) {
-        self.kept = false;
+    /// The commit certainly didn't happen: dropping removes the folder again.
+    pub(crate) fn remove_on_drop(&mut self) {
+        self.keep_on_drop = false;
     }
 }
 
-/// The error of a snapshot that lacks what couldn't be written.
-pub(crate) fn has_hole(path: &Path) -> MiniSnapError {
+/// The error of a commit after a failed write.
+pub(crate) fn missing_bytes(path: &Path) -> MiniSnapError {
     let error = io::Error::other("an earlier write to it failed, and the snapshot would have a hole");
     sys::error("commit", path, error)
 }
 
 impl Drop for Stage {
     fn drop(&mut self) {
-        if !self.kept && self.json.is_owned() {
+        if !self.keep_on_drop && self.json.is_owned() {
             let removed = generation::remove(&self.path);
             if removed.is_err() {
-                // What is left is garbage.
+                // Its remains are garbage, which the cache doesn't know.
                 self.store.cache.clear();
             }
             events::best_effort("remove a stage", removed);

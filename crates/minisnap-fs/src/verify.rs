@@ -1,23 +1,23 @@
-//! Checking a whole store: reads everything that is retained, takes no lock, changes nothing.
+//! Verifies a store: it reads every retained generation, takes no lock, and changes nothing.
 //!
-//! What is wrong is a part of the result. An error says only that something can't be looked at.
+//! Problems are a part of the result. An error means only that a part of the store can't be read.
 
 use crate::{
-    current::{self, Current, until_settled},
-    diagnosis::{self, Intact},
+    current::{self, Current, retry_until_stable},
     garbage, generation,
     history::{self, History},
+    intact::{self, IntactGenerations},
     layout::{GenerationName, is_aside, is_moved_aside},
-    links, permissions,
+    link_check, permissions,
     store_dir::StoreDir,
     sys,
 };
 use minisnap_core::{Corruption, MiniSnapError, Problem, Result, Verification, VerifiedGeneration, format::JSON_NAME};
 use std::io;
 
-/// Checks until what was checked is what is retained: a writer may expire a generation under this reader.
+/// Repeats the checks until the retained generations don't change during them: a writer may expire a generation at any time.
 pub(crate) fn verify(store: &StoreDir) -> Result<Verification> {
-    let checked = until_settled(store, || {
+    let checked = retry_until_stable(store, || {
         let history = match History::of_current(store) {
             Ok(history) => history,
             Err(error) => return without_record(store, error).map(Some),
@@ -26,23 +26,23 @@ pub(crate) fn verify(store: &StoreDir) -> Result<Verification> {
             return without_generations(store);
         }
         let verified = check(store, &history)?;
-        let is_settled = verified.is_intact() || history.is_up_to_date(store).unwrap_or(false);
-        Ok(is_settled.then_some(verified))
+        let is_stable = verified.is_intact() || history.is_up_to_date(store).unwrap_or(false);
+        Ok(is_stable.then_some(verified))
     });
-    let mut wrong = Vec::new();
-    let owners = or_forbidden(permissions::problems(store), &mut wrong)?;
-    wrong.extend(owners);
+    let mut of_owners = Vec::new();
+    let found = or_forbidden(permissions::problems(store), &mut of_owners)?;
+    of_owners.extend(found);
     let mut verified = match checked {
-        // It is told who made what this process may not look at.
-        Err(error) if is_denied(&error) && !wrong.is_empty() => Verification::default(),
+        // The problems name the owners of the files that this process may not read.
+        Err(error) if is_denied(&error) && !of_owners.is_empty() => Verification::default(),
         checked => checked?,
     };
-    verified.problems.extend(wrong);
+    verified.problems.extend(of_owners);
     verified.moved_aside.extend(moved_aside(store)?);
     Ok(verified)
 }
 
-/// A store whose commit record is lost: of its generations, those are listed that are intact.
+/// A store whose commit record is lost: the result lists its intact generations.
 fn without_record(store: &StoreDir, error: MiniSnapError) -> Result<Verification> {
     let problem = error.try_into()?;
     let mut verified = Verification::default();
@@ -51,9 +51,9 @@ fn without_record(store: &StoreDir, error: MiniSnapError) -> Result<Verification
     Ok(verified)
 }
 
-/// An empty store, a bare pair, or what is left of a store. `None` if there is a generation by now.
+/// A store without a current generation: empty, a bare pair, or lost. `None` if a generation was committed since.
 fn without_generations(store: &StoreDir) -> Result<Option<Verification>> {
-    let mut verified = match current::look(store) {
+    let mut verified = match current::read_once(store) {
         Ok(None | Some(Current::Generation(_))) => return Ok(None),
         Ok(Some(Current::Nothing)) => Verification::default(),
         Ok(Some(Current::BarePair(pair))) => Verification::new(vec![VerifiedGeneration::intact(pair.describe())]),
@@ -69,47 +69,47 @@ fn check(store: &StoreDir, history: &History) -> Result<Verification> {
         let describe = || history::describe(store, name);
         generations.push(match problem(store, name)? {
             None => VerifiedGeneration::intact(describe()?),
-            // What may not be looked at may be intact: it is never moved aside.
+            // A generation that this process may not read may be intact, so it isn't noted as corrupt.
             Some(problem @ Problem { found: Corruption::Forbidden { .. }, .. }) => {
                 VerifiedGeneration::corrupt(name.to_generation(), problem)
             }
             Some(problem) => {
-                store.found_corrupt.note(name, true);
+                store.known_corrupt.set(name, true);
                 VerifiedGeneration::corrupt(describe()?, problem)
             }
         });
     }
     let mut verified = Verification::new(generations);
     let mut problems = Vec::new();
-    let links = or_forbidden(links::problems(store, history), &mut problems)?;
+    let links = or_forbidden(link_check::problems(store, history), &mut problems)?;
     let count = or_forbidden(garbage::count(store, history), &mut problems)?;
     verified.problems = links.into_iter().chain(problems).collect();
     (verified.expired, verified.orphans) = (count.expired, count.orphans);
-    // Still where they were: the next commit moves them aside.
-    let detached = or_forbidden(history.detached(store), &mut verified.problems)?;
+    // They are still in place: the next commit moves them aside.
+    let detached = or_forbidden(history.newer_than_current(store), &mut verified.problems)?;
     verified.moved_aside = detached.iter().map(|name| store.generation(name).display().to_string()).collect();
     let current = verified.generations.first().and_then(|current| current.problem.as_ref());
     if current.is_some_and(|problem| problem.found == Corruption::ContainerMissing) {
-        // And with it what leads to the older ones.
+        // The links to the older generations are lost with the folder.
         add_intact(store, &mut verified);
     }
     Ok(verified)
 }
 
-/// Adds what is intact where no history leads to it.
+/// Adds the intact generations that no history leads to.
 fn add_intact(store: &StoreDir, verified: &mut Verification) {
-    let Intact { committed, unconfirmed } = diagnosis::find(store);
+    let IntactGenerations { committed, unconfirmed } = intact::find(store);
     verified.generations.extend(committed.into_iter().map(VerifiedGeneration::intact));
     verified.unconfirmed = unconfirmed;
 }
 
-/// What is wrong with a generation.
+/// The problem of a generation; `None` if it is intact.
 fn problem(store: &StoreDir, name: &GenerationName) -> Result<Option<Problem>> {
     let Err(error) = generation::check(store, name) else { return Ok(None) };
     let found = match sys::kind(&error) {
         Some(io::ErrorKind::PermissionDenied) => Corruption::Forbidden { reason: reason(&error) },
-        // What is too large for the memory that there is can't be restored either.
-        kind if sys::is_of_the_medium(&error) || kind == Some(io::ErrorKind::OutOfMemory) => {
+        // A file that is too large for the memory can't be restored either.
+        kind if sys::is_media_error(&error) || kind == Some(io::ErrorKind::OutOfMemory) => {
             Corruption::Unreadable { reason: reason(&error) }
         }
         _ => return error.try_into().map(Some),
@@ -117,12 +117,12 @@ fn problem(store: &StoreDir, name: &GenerationName) -> Result<Option<Problem>> {
     Ok(Some(Problem::new(store.generation(name).join(JSON_NAME).display().to_string(), found)))
 }
 
-/// What the system said.
+/// The system's error message.
 fn reason(error: &MiniSnapError) -> String {
     std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
 }
 
-/// Nothing where this process may not look, and the problem that this is.
+/// If this process may not read something, adds that to the problems, and returns the default.
 fn or_forbidden<T: Default>(found: Result<T>, problems: &mut Vec<Problem>) -> Result<T> {
     match found {
         Err(error) if is_denied(&error) => {
@@ -138,7 +138,7 @@ fn is_denied(error: &MiniSnapError) -> bool {
     sys::kind(error) == Some(io::ErrorKind::PermissionDenied)
 }
 
-/// The corrupt generations that were moved aside, and the folders that stood in the place of links, by path.
+/// The paths of the corrupt generations that were moved aside, and of the folders that were in place of links.
 fn moved_aside(store: &StoreDir) -> Result<Vec<String>> {
     let mut names = sys::names_in(&store.snapshots())?;
     names.retain(|name| is_moved_aside(name) || is_aside(name));

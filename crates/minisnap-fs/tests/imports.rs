@@ -1,5 +1,4 @@
-//! The files of this crate depend on each other in one direction: as in the picture in `docs/design.md`, where each imports only
-//! from rows below its own.
+//! Checks that the picture of this crate's files in `docs/design.md` is accurate: each file imports only from rows below its own.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,18 +6,18 @@ use std::{
     path::Path,
 };
 
-/// The rows of the picture, from the top, each with its modules.
+/// The rows of the picture from the top, each with its modules.
 fn rows(design: &str) -> Vec<BTreeSet<String>> {
     let (_, after) = design.split_once("### The files of the crate\n").expect("the heading");
     let picture = after.split("```").nth(1).expect("the picture");
     let modules = |line: &str| {
-        let (modules, _) = line.split_once("  │").expect("modules, a bar, and words about them");
+        let (modules, _) = line.split_once("  │").expect("modules, a bar, and a description");
         modules.split_whitespace().map(str::to_owned).collect()
     };
     picture.lines().skip(1).filter(|line| !line.is_empty()).map(modules).collect()
 }
 
-/// The product's modules, with those that each imports from.
+/// The modules of the crate without its tests, each with the modules that it imports from.
 fn imports(source: &Path) -> BTreeMap<String, BTreeSet<String>> {
     let mut imports: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
     let mut todo = vec![(source.to_path_buf(), None)];
@@ -42,7 +41,7 @@ fn imports(source: &Path) -> BTreeMap<String, BTreeSet<String>> {
     imports
 }
 
-/// What comes after `crate::` in a file: a path's first part, or each of a list's.
+/// The modules after each `crate::` in a source file: the first part of a path, or of each path in a list.
 fn modules_in(source: &str) -> impl Iterator<Item = String> {
     let without_comments: String = source.lines().map(|line| line.split("//").next().unwrap_or_default()).collect();
     let mut modules = Vec::new();
@@ -75,20 +74,23 @@ fn each_file_imports_only_from_rows_below_its_own() {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     let rows = rows(&fs::read_to_string(package.join("../../docs/design.md")).expect("the page"));
     let imports = imports(&package.join("src"));
-    let drawn: Vec<_> = rows.iter().flatten().collect();
-    assert_eq!(drawn.iter().collect::<BTreeSet<_>>().len(), drawn.len(), "drawn twice");
+    let listed: Vec<_> = rows.iter().flatten().collect();
+    assert_eq!(listed.iter().collect::<BTreeSet<_>>().len(), listed.len(), "listed twice");
     assert_eq!(
-        drawn.into_iter().collect::<BTreeSet<_>>(),
+        listed.into_iter().collect::<BTreeSet<_>>(),
         imports.keys().collect(),
-        "each file is drawn, and no other"
+        "the picture has exactly the files of the crate"
     );
-    let row = |module: &str| rows.iter().position(|row| row.contains(module)).expect("it is drawn");
+    let row = |module: &str| rows.iter().position(|row| row.contains(module)).expect("it is in the picture");
     for (module, others) in &imports {
         for other in others {
             assert!(row(module) < row(other), "{module}.rs imports from {other}.rs, which isn't below it");
         }
     }
-    assert!(imports["commit"].contains("settle") && imports["sys"].is_empty(), "nothing was read: {imports:?}");
+    assert!(
+        imports["commit"].contains("public_links") && imports["sys"].is_empty(),
+        "the imports were not read: {imports:?}"
+    );
 }
 
 #[test]

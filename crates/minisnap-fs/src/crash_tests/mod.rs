@@ -1,30 +1,33 @@
-//! Power loss at every point: what `sys/` does is recorded, every state that POSIX allows the disk to be in afterwards
-//! is worked out and laid out in a folder, and there the store must read, with nothing lost that was acknowledged, and
-//! take the next publish.
+//! Simulated power losses at every point.
 //!
-//! - `recorder.rs`: the other end of the seam in `sys/change.rs`.
-//! - `expect.rs`: what may be found afterwards, and the check.
-//! - `open_files.rs`: which file an open one is, whatever its path is said to be.
-//! - `run.rs`: programs that use a store, are recorded, and may be killed at any point.
-//! - `history.rs`: `history`, while somebody else publishes.
-//! - `scenarios.rs`: the cases.
-//! - `sensitivity.rs`: leave out any one sync, and a case must fail. A sync that nothing misses is either needless or not
-//!   tested.
+//! 1. The tests record every change that `sys/` makes on the disk.
+//! 2. `minisnap-crash-model` computes every state that POSIX allows after a power loss. It documents its assumptions about the file
+//!    system.
+//! 3. The tests write each state to a folder, and check that the store can be read, that nothing acknowledged is lost, and that the next
+//!    commit succeeds.
+//!
+//! - `recorder.rs`: records the changes that `sys/write.rs` reports.
+//! - `open_files.rs`: finds the real path of an open file.
+//! - `expected.rs`: the expected histories after a power loss, and the check.
+//! - `run.rs`, `run_operations.rs`: a machine whose programs use a store and are recorded.
+//! - `trace.rs`: the recorded steps, with kills and power losses at each of them.
+//! - `concurrent_writer.rs`: `history` and a stale commit, while another writer commits.
+//! - `scenarios.rs` and its folder: the cases.
+//! - `sensitivity.rs`: omits one sync at a time, and checks that a case then fails. Else that sync is either needless or not tested.
 //!
 //! ```text
 //! cargo test -p minisnap-fs --lib crash_tests -- --include-ignored --nocapture
 //! ```
-//!
-//! What may be on the disk is worked out by `minisnap-crash-model`, and what it assumes of the file system is written down
-//! there.
 
-mod expect;
-mod history;
+mod concurrent_writer;
+mod expected;
 mod open_files;
 mod recorder;
 mod run;
+mod run_operations;
 mod scenarios;
 mod sensitivity;
+mod trace;
 
 pub(crate) use minisnap_crash_model::Event;
 pub(crate) use recorder::{during, record, record_of_open};

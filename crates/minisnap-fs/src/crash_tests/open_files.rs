@@ -1,5 +1,5 @@
-//! Which file an open one is: by the file itself, and not by the path that a call is told. A write or a sync of another file
-//! than its path says does nothing for that path, and a power loss then shows it.
+//! Finds the real path of an open file, by its device and inode. A call that writes to or syncs another file than its path argument
+//! names is then recorded for that other file, so that the tests detect such a mistake.
 
 use std::{
     fs::{self, File, Metadata},
@@ -7,13 +7,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Where an open file is: at `said`, if that is so, else at the first path under `root` that it is found at. `None` if it isn't
-/// there, or has no name any more: then what is done with it makes no difference to `root`.
-pub(super) fn path_of(file: &File, said: &Path, root: &Path) -> Option<PathBuf> {
+/// The path of an open file: `named`, if the file is there, else the first path under `root` that leads to it. `None` if the file isn't
+/// under `root` or was deleted: then calls on it have no effect on `root`.
+pub(super) fn path_of(file: &File, named: &Path, root: &Path) -> Option<PathBuf> {
     let own = id(&file.metadata().expect("it is open"));
     let is_it = |path: &Path| fs::symlink_metadata(path).is_ok_and(|found| id(&found) == own);
-    if is_it(said) {
-        return Some(said.into());
+    if is_it(named) {
+        return Some(named.into());
     }
     let mut todo = vec![root.to_path_buf()];
     while let Some(path) = todo.pop() {
@@ -21,7 +21,7 @@ pub(super) fn path_of(file: &File, said: &Path, root: &Path) -> Option<PathBuf> 
             return Some(path);
         }
         if !path.is_symlink() {
-            // What isn't a folder has nothing in it.
+            // Of a file, `read_dir` fails, and nothing is added.
             todo.extend(fs::read_dir(&path).into_iter().flatten().flatten().map(|entry| entry.path()));
         }
     }
@@ -40,16 +40,17 @@ mod tests {
     };
     use crate::sys;
 
-    /// As by a writer that mixes up its open files.
+    /// A writer that confuses its open files.
     #[test]
     fn open_file_is_recorded_as_itself_when_its_path_is_wrong() {
         let folder = tempfile::TempDir::new().expect("a temporary folder");
-        let root = folder.path().canonicalize().expect("it is there");
+        let root = folder.path().canonicalize().expect("it exists");
         let recording = Recording::start(&root, 0);
-        let [a, b, gone, below] = ["a", "b", "gone", "below"].map(|name| root.join(name));
-        let [file_a, file_b, file_gone] = [&a, &b, &gone].map(|path| sys::create_file(path, 0o666).expect("a file"));
+        let [a, b, deleted, below] = ["a", "b", "deleted", "below"].map(|name| root.join(name));
+        let [file_a, file_b, file_deleted] =
+            [&a, &b, &deleted].map(|path| sys::create_file(path, 0o666).expect("a file"));
         sys::create_folder(&below, 0o777).expect("a folder");
-        sys::remove(&gone).expect("to remove it");
+        sys::remove(&deleted).expect("to remove it");
         let before = recording.steps().len();
         sys::write_all(&file_a, &b, b"a").expect("to write");
         sys::write(&file_b, &a, b"b").expect("to write");
@@ -58,7 +59,7 @@ mod tests {
         sys::sync(&sys::open_folder(&below).expect("a folder"), &root).expect("to sync");
         sys::rename(&a, &below.join("a")).expect("to rename");
         sys::sync(&file_a, &a).expect("to sync");
-        sys::sync(&file_gone, &a).expect("to sync");
+        sys::sync(&file_deleted, &a).expect("to sync");
         recording.end();
         let did = |step: &Step| match step {
             Step::Did(_, event) => event.clone(),

@@ -1,6 +1,7 @@
-//! The other end of the seam in `sys/change.rs`: what took effect on the disk, in order.
+//! Records the changes that took effect on the disk, in order, as `sys/write.rs` reports them.
 
-use super::{expect::Expect, open_files};
+use super::{expected::Expected, open_files};
+use crate::layout::BARE_PAIR;
 use minisnap_core::Operation;
 use minisnap_crash_model::Event;
 use std::{
@@ -17,24 +18,24 @@ use std::{
 #[derive(Debug, Clone)]
 pub(super) enum Step {
     Did(Operation, Event),
-    /// From here on this is what may be found.
-    Expect(Arc<Expect>),
+    /// From here on this is expected.
+    Expect(Arc<Expected>),
 }
 
-static RECORDINGS: Mutex<Vec<Arc<Tape>>> = Mutex::new(Vec::new());
+static RECORDINGS: Mutex<Vec<Arc<EventLog>>> = Mutex::new(Vec::new());
 
-struct Tape {
+struct EventLog {
     root: PathBuf,
     names: Mutex<Names>,
     steps: Mutex<Vec<Step>>,
     interruption: Mutex<Option<Interruption>>,
 }
 
-/// After how many more changes of the disk to do what.
+/// An action, and after how many more changes of the disk it runs.
 type Interruption = (usize, Box<dyn FnOnce() + Send>);
 
-/// A copy: what is done between two calls makes calls itself, on another thread.
-fn recordings() -> Vec<Arc<Tape>> {
+/// A copy, since an interruption makes system calls itself, on another thread.
+fn recordings() -> Vec<Arc<EventLog>> {
     lock(&RECORDINGS).clone()
 }
 
@@ -42,7 +43,7 @@ thread_local! {
     static OPERATION: Cell<Operation> = const { Cell::new(Operation::Write) };
 }
 
-/// What is done on this thread is a part of `operation`, until this is dropped.
+/// System calls on this thread belong to `operation` until this is dropped.
 pub(crate) fn during(operation: Operation) -> impl Drop {
     struct Before(Operation);
     impl Drop for Before {
@@ -53,56 +54,56 @@ pub(crate) fn during(operation: Operation) -> impl Drop {
     Before(OPERATION.replace(operation))
 }
 
-/// Records an event in the recording whose root it is under, if any. Called by `sys/change.rs`, on whichever thread that is.
+/// Records an event in the recording whose root contains its path, if any. Called by `sys/write.rs` on the thread of the system call.
 pub(crate) fn record(event: Event<&Path>) {
-    for tape in recordings() {
-        tape.record(&event);
+    for log in recordings() {
+        log.record(&event);
     }
 }
 
-/// The same for a write to an open file, or its sync: of the file that it is, wherever that is.
+/// The same for a write to an open file or its sync, with the real path of the file.
 pub(crate) fn record_of_open(file: &File, event: Event<&Path>) {
-    for tape in recordings() {
-        let path = |path: &Path| open_files::path_of(file, path, &tape.root);
+    for log in recordings() {
+        let path = |path: &Path| open_files::path_of(file, path, &log.root);
         match &event {
-            Event::Write(said, bytes) => {
-                path(said).iter().for_each(|path| tape.record(&Event::Write(path, bytes.clone())));
+            Event::Write(named, bytes) => {
+                path(named).iter().for_each(|path| log.record(&Event::Write(path, bytes.clone())));
             }
-            Event::Sync(said) => path(said).iter().for_each(|path| tape.record(&Event::Sync(path))),
-            other => unreachable!("{other:?} is not done to an open file"),
+            Event::Sync(named) => path(named).iter().for_each(|path| log.record(&Event::Sync(path))),
+            other => unreachable!("{other:?} is no event of an open file"),
         }
     }
 }
 
-/// What happens under a folder, from `start` to `end`.
+/// The recording of the changes under a folder, from `start` to `end`.
 #[derive(Clone)]
-pub(super) struct Recording(Arc<Tape>);
+pub(super) struct Recording(Arc<EventLog>);
 
 impl Recording {
     /// `root` must be a canonical path. `numbers` were given to names already: see [`Names`].
     pub(super) fn start(root: &Path, numbers: usize) -> Self {
         let names = Mutex::new(Names { next: numbers, ..Names::default() });
-        let tape = Tape { root: root.into(), names, steps: Mutex::default(), interruption: Mutex::default() };
-        let tape = Arc::new(tape);
-        lock(&RECORDINGS).push(tape.clone());
-        Self(tape)
+        let log = EventLog { root: root.into(), names, steps: Mutex::default(), interruption: Mutex::default() };
+        let log = Arc::new(log);
+        lock(&RECORDINGS).push(log.clone());
+        Self(log)
     }
 
-    /// Does something between two calls of a program: after the `after`th from now on that changes the disk.
+    /// Runs `act` between two system calls of a program: after the `after`th change of the disk from now on.
     pub(super) fn interrupt(&self, after: usize, act: impl FnOnce() + Send + 'static) {
         *lock(&self.0.interruption) = Some((after, Box::new(act)));
     }
 
     pub(super) fn end(&self) {
-        lock(&RECORDINGS).retain(|tape| !Arc::ptr_eq(tape, &self.0));
+        lock(&RECORDINGS).retain(|log| !Arc::ptr_eq(log, &self.0));
     }
 
     pub(super) fn push(&self, step: Step) {
         lock(&self.0.steps).push(step);
     }
 
-    /// Forgets all but the first `length` steps.
-    pub(super) fn cut(&self, length: usize) {
+    /// Removes all but the first `length` steps.
+    pub(super) fn truncate(&self, length: usize) {
         lock(&self.0.steps).truncate(length);
     }
 
@@ -114,17 +115,17 @@ impl Recording {
         lock(&self.0.names).next
     }
 
-    pub(super) fn tame(&self, text: &str) -> String {
-        lock(&self.0.names).tame(text)
+    pub(super) fn normalize(&self, text: &str) -> String {
+        lock(&self.0.names).normalize(text)
     }
 }
 
-impl Tape {
+impl EventLog {
     fn record(&self, event: &Event<&Path>) {
         let Some(event) = self.localize(event) else { return };
         lock(&self.steps).push(Step::Did(OPERATION.get(), event.clone()));
         if matches!(event, Event::Sync(_)) {
-            // Some of these are made side by side, in any order.
+            // Syncs don't count: they change nothing that the interrupting writer can read.
             return;
         }
         let now = lock(&self.interruption).take_if(|(after, _)| {
@@ -132,7 +133,7 @@ impl Tape {
             *after == 0
         });
         if let Some((_, act)) = now {
-            // This one may be in the middle of a runtime.
+            // On another thread: this one may be inside a runtime.
             thread::spawn(act).join().unwrap_or_else(|panic| panic::resume_unwind(panic));
         }
     }
@@ -140,7 +141,7 @@ impl Tape {
     /// The event with paths relative to the root; `None` if it isn't under it.
     fn localize(&self, event: &Event<&Path>) -> Option<Event> {
         let mut names = lock(&self.names);
-        let mut local = |path: &Path| Some(names.tame(path.strip_prefix(&self.root).ok()?.to_str()?));
+        let mut local = |path: &Path| Some(names.normalize(path.strip_prefix(&self.root).ok()?.to_str()?));
         Some(match event {
             Event::CreateFolders(path) => Event::CreateFolders(local(path)?),
             Event::CreateFolder(path) => Event::CreateFolder(local(path)?),
@@ -149,7 +150,7 @@ impl Tape {
             Event::SetLength(path, length) => Event::SetLength(local(path)?, *length),
             Event::Link(target, path) => {
                 let path = local(path)?;
-                Event::Link(names.tame(target.to_str()?), path)
+                Event::Link(names.normalize(target.to_str()?), path)
             }
             Event::Rename(from, to) => Event::Rename(local(from)?, local(to)?),
             Event::Remove(path) => Event::Remove(local(path)?),
@@ -158,7 +159,7 @@ impl Tape {
     }
 }
 
-/// Gives random parts of names a number instead, so that equal states of different runs are equal.
+/// Replaces the random parts of names by numbers, so that equal states of different runs compare equal.
 #[derive(Debug, Default)]
 struct Names {
     numbered: HashMap<String, String>,
@@ -166,31 +167,29 @@ struct Names {
 }
 
 impl Names {
-    fn tame(&mut self, path: &str) -> String {
-        path.split('/').map(|name| self.tame_name(name)).collect::<Vec<_>>().join("/")
+    fn normalize(&mut self, path: &str) -> String {
+        path.split('/').map(|name| self.normalize_name(name)).collect::<Vec<_>>().join("/")
     }
 
-    fn tame_name(&mut self, name: &str) -> String {
+    fn normalize_name(&mut self, name: &str) -> String {
         if let Some(generation) = name.strip_suffix(".corrupt") {
-            return format!("{}.corrupt", self.tame_name(generation));
+            return format!("{}.corrupt", self.normalize_name(generation));
         }
         match name.rsplit_once('-') {
-            Some((start, random))
-                if random.len() == 16 && random != "adoptedplainpair" && !random.starts_with(TAME) =>
-            {
+            Some((start, random)) if random.len() == 16 && random != BARE_PAIR && !random.starts_with(NORMALIZED) => {
                 let next = &mut self.next;
-                let tame = self.numbered.entry(random.into()).or_insert_with(|| {
+                let normalize = self.numbered.entry(random.into()).or_insert_with(|| {
                     *next += 1;
-                    format!("{TAME}{next:010}")
+                    format!("{NORMALIZED}{next:010}")
                 });
-                format!("{start}-{tame}")
+                format!("{start}-{normalize}")
             }
             _ => name.into(),
         }
     }
 }
 
-const TAME: &str = "random";
+const NORMALIZED: &str = "random";
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

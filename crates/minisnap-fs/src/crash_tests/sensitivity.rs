@@ -1,62 +1,69 @@
-//! Leave out any one sync, and a power loss must do harm in one of the cases: so each is needed, and each is tested.
+//! Omits one sync at a time, and checks that a power loss then causes a violation in one of the cases. So each sync is needed, and each
+//! is tested.
 
 use super::{
     recorder::Step,
-    run::{Seen, Trace},
     scenarios::ALL,
+    trace::{CheckedStates, Trace},
 };
-use crate::layout::is_stage;
+use crate::layout::{BARE_PAIR, LINKS_PENDING, is_stage};
 use minisnap_core::Operation;
 use minisnap_crash_model::Event;
 
-/// What a sync is for.
+/// The purpose of a sync.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sync {
     Json,
     Seq,
     Generation,
-    /// `snapshots`, with the generation's name in it.
-    BeforeSwap,
-    /// `snapshots`, with the commit record.
-    AfterSwap,
-    /// The generation's folder, with links to another history.
+    /// `snapshots`, for the generation's name.
+    BeforeRecord,
+    /// `snapshots`, for the commit record.
+    AfterRecord,
+    /// The generation's folder, for the links to another history.
     Relinked,
-    /// The store's folder, with `snapshots` and with a plain pair in it, and those above.
+    /// The store's folder, for `snapshots` and a bare pair.
     Dir,
+    /// The ancestors of the store's folder.
     Ancestors,
-    /// A plain pair's files.
-    PlainPair,
-    /// The store's folder and `snapshots`, before and after links are placed.
+    /// The files of a bare pair.
+    BarePair,
+    /// The store's folder, before the public links are created.
     DirBeforeLinks,
+    /// `snapshots`, before the public links are created.
     SnapshotsBeforeLinks,
+    /// The store's folder, after the public links were created.
     DirAfterLinks,
-    /// `snapshots`, before what its commit record doesn't retain is removed.
+    /// `snapshots`, before generations are removed that its commit record doesn't retain.
     BeforeRemoving,
+    /// `snapshots`, by `history`.
     History,
-    /// The current generation's folder, with the number of the retained ones: reduced, made durable again before what another
-    /// reduced is removed, and for a reader.
+    /// The current generation's folder, by `expire`, for the reduced number of retained generations.
     Retained,
+    /// The same, before generations are removed that another call has made expire.
     RetainedAgain,
+    /// The same, by `history`.
     RetainedOfHistory,
-    /// `snapshots`, with a commit record that refuses another commit.
+    /// `snapshots`, for a commit record by which a commit is stale.
     Stale,
-    /// A corrupt generation's folder, with the mark that it isn't to be removed.
+    /// A corrupt generation's folder, for the mark.
     Marked,
-    /// The store's folder, with what stood at the two names moved aside, and with `snapshots`.
-    NamesGivenUp,
-    GivenUp,
+    /// The store's folder, after the public files of a lost store were moved aside.
+    PublicFilesGivenUp,
+    /// The store's folder, after `snapshots` of a lost store was moved aside.
+    SnapshotsGivenUp,
 }
 
 const EACH: [Sync; 21] = [
     Sync::Json,
     Sync::Seq,
     Sync::Generation,
-    Sync::BeforeSwap,
-    Sync::AfterSwap,
+    Sync::BeforeRecord,
+    Sync::AfterRecord,
     Sync::Relinked,
     Sync::Dir,
     Sync::Ancestors,
-    Sync::PlainPair,
+    Sync::BarePair,
     Sync::DirBeforeLinks,
     Sync::SnapshotsBeforeLinks,
     Sync::DirAfterLinks,
@@ -67,11 +74,11 @@ const EACH: [Sync; 21] = [
     Sync::RetainedOfHistory,
     Sync::Stale,
     Sync::Marked,
-    Sync::NamesGivenUp,
-    Sync::GivenUp,
+    Sync::PublicFilesGivenUp,
+    Sync::SnapshotsGivenUp,
 ];
 
-/// What the sync at `index` is for, by its path and by what was done before and after it. `None` if it is no sync.
+/// The purpose of the sync at `index`, by its path and by the steps before and after it. `None` if the step isn't a sync.
 fn purpose(trace: &Trace, index: usize) -> Option<Sync> {
     let event = |index: usize| match trace.steps.get(index) {
         Some(Step::Did(_, event)) => Some(event),
@@ -81,26 +88,26 @@ fn purpose(trace: &Trace, index: usize) -> Option<Sync> {
     let is_dir = |path: &str| path == trace.dir;
     let is_snapshots = |path: &str| path.strip_suffix("/snapshots").is_some_and(is_dir);
     let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
-    // Whether links are placed after this sync of `snapshots`.
+    // Whether links are created after this sync of `snapshots`.
     let before_links = |index| match event(index + 1) {
-        Some(Event::CreateFile(path)) => path.ends_with("/.settling"),
+        Some(Event::CreateFile(path)) => split(path).1 == LINKS_PENDING,
         Some(Event::Link(target, _)) => target.starts_with("snapshots/"),
         _ => false,
     };
     let after_dir = index > 0 && matches!(event(index - 1), Some(Event::Sync(path)) if is_dir(path));
-    // The note of the commit comes between its record and the sync of both.
-    let is_note = |event: &Event| match event {
+    // `last-commit` is updated between the rename of the commit record and the sync of both.
+    let is_of_last_commit = |event: &Event| match event {
         Event::Link(_, link) => link.ends_with("/.next"),
         Event::Rename(_, to) => to.ends_with("/last-commit"),
         _ => false,
     };
-    let is_change = |event: &&Event| !matches!(event, Event::Sync(_)) && !is_note(event);
+    let is_change = |event: &&Event| !matches!(event, Event::Sync(_)) && !is_of_last_commit(event);
     let done_before = (0..index).rev().filter_map(event).find(is_change);
     Some(match (name, done_before) {
         (_, Some(Event::Rename(_, to))) if *operation == Operation::GiveUp => {
-            if split(to).1.starts_with("snapshots.aside-") { Sync::GivenUp } else { Sync::NamesGivenUp }
+            if split(to).1.starts_with("snapshots.aside-") { Sync::SnapshotsGivenUp } else { Sync::PublicFilesGivenUp }
         }
-        ("snapshot.json" | "snapshot.seq", _) if is_dir(folder) => Sync::PlainPair,
+        ("snapshot.json" | "snapshot.seq", _) if is_dir(folder) => Sync::BarePair,
         ("snapshot.json", _) => Sync::Json,
         ("snapshot.seq", _) => Sync::Seq,
         (_, Some(Event::Link(_, link))) if is_snapshots(folder) && link.ends_with("/corrupt") => Sync::Marked,
@@ -111,7 +118,7 @@ fn purpose(trace: &Trace, index: usize) -> Option<Sync> {
         _ if is_snapshots(folder) => Sync::Generation,
         _ if is_snapshots(path) && *operation == Operation::History => Sync::History,
         _ if is_snapshots(path) && after_dir && before_links(index) => Sync::SnapshotsBeforeLinks,
-        (_, Some(Event::Rename(from, _))) if is_snapshots(path) && is_stage(split(from).1) => Sync::BeforeSwap,
+        (_, Some(Event::Rename(from, _))) if is_snapshots(path) && is_stage(split(from).1) => Sync::BeforeRecord,
         (_, Some(Event::Rename(_, to))) if is_snapshots(path) && to.ends_with("/current") => {
             let link_before = |index: usize| {
                 (0..index).rev().find_map(|index| match event(index) {
@@ -120,23 +127,23 @@ fn purpose(trace: &Trace, index: usize) -> Option<Sync> {
                 })
             };
             let pointed_to = link_before(index);
-            let publishes = matches!(operation, Operation::Commit | Operation::AcceptExternalChanges)
-                || pointed_to.is_some_and(|target| target.ends_with("-adoptedplainpair"));
-            // A commit that places a record which was there already refuses another.
+            let commits = matches!(operation, Operation::Commit | Operation::AcceptExternalChanges)
+                || pointed_to.is_some_and(|target| target.ends_with(BARE_PAIR));
+            // A writer that creates the same record again rejects a stale commit.
             let placements = (0..index).filter(|index| {
                 let places = matches!(event(*index), Some(Event::Rename(_, to)) if to.ends_with("/current"));
                 places && link_before(*index) == pointed_to
             });
-            match publishes {
+            match commits {
                 false => Sync::BeforeRemoving,
                 true if *operation == Operation::Commit && placements.count() > 1 => Sync::Stale,
-                true => Sync::AfterSwap,
+                true => Sync::AfterRecord,
             }
         }
         _ if is_snapshots(path) => Sync::BeforeRemoving,
         _ if is_dir(path) => match event(index + 1) {
             Some(Event::Sync(next)) if is_snapshots(next) && before_links(index + 1) => Sync::DirBeforeLinks,
-            Some(Event::Remove(next)) if next.ends_with("/.settling") => Sync::DirAfterLinks,
+            Some(Event::Remove(next)) if split(next).1 == LINKS_PENDING => Sync::DirAfterLinks,
             _ => Sync::Dir,
         },
         _ => Sync::Ancestors,
@@ -151,25 +158,26 @@ fn split(path: &str) -> (&str, &str) {
 #[ignore = "tens of seconds: run with --ignored, as .ci/run does"]
 fn each_sync_is_needed() {
     let cases: Vec<_> = ALL.iter().map(|(name, traces)| (*name, traces())).collect();
-    let mut seen = Seen::default();
-    let mut needless = Vec::new();
+    let mut checked_states = CheckedStates::default();
+    let mut unneeded = Vec::new();
     for sync in EACH {
-        let harm = cases.iter().find_map(|(name, traces)| {
+        let violation_found = cases.iter().find_map(|(name, traces)| {
             let of_this = |trace: &Trace, index| purpose(trace, index) == Some(sync);
-            let mut concerned = traces.iter().filter(|trace| (0..trace.steps.len()).any(|index| of_this(trace, index)));
-            concerned.find_map(|trace| {
-                let violation = trace.cut_power_without(|index| of_this(trace, index), &mut seen).err()?;
+            let mut with_this = traces.iter().filter(|trace| (0..trace.steps.len()).any(|index| of_this(trace, index)));
+            with_this.find_map(|trace| {
+                let violation =
+                    trace.check_power_losses_without(|index| of_this(trace, index), &mut checked_states).err()?;
                 Some((*name, violation))
             })
         });
-        match harm {
+        match violation_found {
             Some((name, violation)) => {
                 let what = violation.split("\n\n").nth(1).and_then(|text| text.lines().next()).unwrap_or_default();
                 println!("without {sync:?}, {name}: {}", what.chars().take(110).collect::<String>());
             }
-            None => needless.push(sync),
+            None => unneeded.push(sync),
         }
     }
-    println!("{} states", seen.count());
-    assert_eq!(needless, [], "no harm was found without these");
+    println!("{} states", checked_states.count());
+    assert_eq!(unneeded, [], "no case fails without these syncs");
 }

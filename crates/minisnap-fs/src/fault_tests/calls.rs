@@ -1,43 +1,50 @@
-//! One call to the disk fails, and which it was decides what is said; and calls that are not made.
+//! The error that is returned when one particular call fails, and calls that an operation doesn't make.
 
-use super::{meanwhile::Meanwhile, *};
+use super::{interleave::Interleaved, *};
 use minisnap_core::Operation;
 use std::{os::unix::fs::MetadataExt, sync::Arc, time::Duration};
 
-/// The store after a publish by such a handle in which the first call that `is_it`, as in `make the link PATH`, failed with this error, and
-/// no other call did; and what was told.
-async fn publish_failing(deed: Deed, handle: Handle, is_it: impl Fn(&str) -> bool, error: i32) -> (Store, Result<()>) {
+/// Commits with a fault in one call: the first that `is_it` selects by its text, such as `create the link PATH`. Returns the store, and
+/// the result of the commit.
+async fn commit_with_fault(
+    action: Action,
+    handle: Handle,
+    is_it: impl Fn(&str) -> bool,
+    error: i32,
+) -> (Store, Result<()>) {
     for pass in 0.. {
-        let store = Store::ready_for(deed).await.using(handle);
-        store.plan(pass, error, true);
+        let store = Store::prepared_for(action).await.using(handle);
+        store.inject_fault(pass, error, true);
         let done = store.commit(9).await;
-        if is_it(store.unplan().first().expect("there is such a call")) {
+        if is_it(store.end_fault().first().expect("there is such a call")) {
             return (store, done);
         }
     }
-    unreachable!("a publish makes no endless number of calls")
+    unreachable!("a commit makes a finite number of calls")
 }
 
 #[tokio::test]
-async fn a_place_without_links_is_told_apart_from_a_disk_that_fails() {
-    let is_link = |call: &str| call.starts_with("make the link");
-    let link_fails = |error| publish_failing(Deed::First, Handle::Fresh, is_link, error);
+async fn missing_link_support_is_unsupported_and_not_an_io_error() {
+    let is_link = |call: &str| call.starts_with("create the link");
+    let link_fails = |error| commit_with_fault(Action::FirstCommit, Handle::Fresh, is_link, error);
     for error in [libc::EPERM, libc::EOPNOTSUPP, libc::ENOSYS] {
-        let told = link_fails(error).await.1.unwrap_err();
-        assert!(matches!(told, MiniSnapError::Unsupported { .. }), "{told}");
-        let help = told.help().expect("advice");
-        assert!(help.contains("FAT and exFAT"), "it says where there are none: {help}");
+        let returned = link_fails(error).await.1.unwrap_err();
+        assert!(matches!(returned, MiniSnapError::Unsupported { .. }), "{returned}");
+        let help = returned.help().expect("advice");
+        assert!(help.contains("FAT and exFAT"), "it names file systems without links: {help}");
     }
     for error in ERRORS {
-        let told = link_fails(error).await.1.unwrap_err();
-        assert!(matches!(&told, MiniSnapError::Io { source, .. } if source.raw_os_error() == Some(error)), "{told}");
+        let returned = link_fails(error).await.1.unwrap_err();
+        let is_it = matches!(&returned, MiniSnapError::Io { source, .. } if source.raw_os_error() == Some(error));
+        assert!(is_it, "{returned}");
     }
 }
 
 #[tokio::test]
-async fn a_folder_on_the_way_that_may_not_be_opened_needs_no_sync_and_one_that_fails_is_an_error() {
+async fn ancestor_needs_no_sync_only_when_it_may_not_be_opened() {
     for error in ERRORS {
-        let fails = |made| publish_failing(Deed::First, Handle::Fresh, move |call| call.starts_with(made), error);
+        let fails =
+            |start| commit_with_fault(Action::FirstCommit, Handle::Fresh, move |call| call.starts_with(start), error);
         let (_, opened) = fails("open the folder").await;
         assert_eq!(opened.is_ok(), error == libc::EACCES, "{error}: {opened:?}");
         let (_, synced) = fails("sync the folder").await;
@@ -46,81 +53,82 @@ async fn a_folder_on_the_way_that_may_not_be_opened_needs_no_sync_and_one_that_f
 }
 
 #[tokio::test]
-async fn a_commit_record_that_was_not_replaced_is_known_unless_the_disk_itself_failed() {
+async fn failed_record_rename_is_known_unless_the_disk_failed() {
     let replaces = |call: &str| call.starts_with("rename") && call.ends_with("/snapshots/current");
     for (error, handle) in ERRORS.into_iter().flat_map(|error| HANDLES.map(|handle| (error, handle))) {
-        let (store, told) = publish_failing(Deed::Next, handle, replaces, error).await;
-        let told = told.unwrap_err();
-        assert_eq!(told.outcome_known(), error != libc::EIO, "{error}: {told}");
-        if told.outcome_known() {
+        let (store, returned) = commit_with_fault(Action::ExpiringCommit, handle, replaces, error).await;
+        let returned = returned.unwrap_err();
+        assert_eq!(returned.outcome_known(), error != libc::EIO, "{error}: {returned}");
+        if returned.outcome_known() {
             assert_eq!(store.garbage().await, BTreeSet::from([".next".into()]), "{error}: the generation is removed");
         }
     }
 }
 
-/// What stays in memory until its commit is staged and written by that.
+/// A snapshot that stays in memory is staged and written by its commit.
 #[tokio::test]
-async fn an_error_says_in_which_operation_it_happened() {
+async fn error_names_the_operation_that_failed() {
     for (call, of_a_fresh_handle) in [
         ("create the folder", Operation::Stage),
         ("write", Operation::Write),
         ("sync ", Operation::Commit),
-        ("make the link", Operation::Commit),
+        ("create the link", Operation::Commit),
     ] {
         for (handle, operation) in [(Handle::Fresh, of_a_fresh_handle), (Handle::Warm, Operation::Commit)] {
-            let (_, told) = publish_failing(Deed::Next, handle, |made| made.starts_with(call), libc::EIO).await;
-            assert_eq!(told.unwrap_err().at().operation(), operation, "{call}, {handle:?}");
+            let is_it = |found: &str| found.starts_with(call);
+            let (_, returned) = commit_with_fault(Action::ExpiringCommit, handle, is_it, libc::EIO).await;
+            assert_eq!(returned.unwrap_err().at().operation(), operation, "{call}, {handle:?}");
         }
     }
 }
 
 #[tokio::test]
-async fn a_commit_record_that_cannot_be_read_is_an_error_and_not_read_again() {
+async fn unreadable_record_is_an_error_without_a_retry() {
     for error in ERRORS {
-        let store = Store::ready_for(Deed::Next).await;
-        store.plan(0, error, true);
+        let store = Store::prepared_for(Action::ExpiringCommit).await;
+        store.inject_fault(0, error, true);
         let current = store.backend.current().await;
-        assert_eq!(store.unplan().len(), 1);
+        assert_eq!(store.end_fault().len(), 1);
         assert!(matches!(current, Err(MiniSnapError::Io { .. })), "{error}: {current:?}");
     }
 }
 
 #[tokio::test]
-async fn what_is_not_retained_is_answered_at_once() {
-    let store = Store::ready_for(Deed::Next).await;
+async fn read_of_an_expired_generation_fails_without_retries() {
+    let store = Store::prepared_for(Action::ExpiringCommit).await;
     let old = store.backend.history().await.unwrap().pop().expect("two generations");
     store.commit(3).await.unwrap();
-    store.plan(30, libc::EIO, false);
+    store.inject_fault(30, libc::EIO, false);
     let read = store.backend.read(&old).await;
-    store.unplan();
+    store.end_fault();
     assert!(matches!(read, Err(MiniSnapError::Expired { .. })), "{read:?}");
 }
 
 #[tokio::test]
-async fn a_writer_that_waits_for_others_asks_less_and_less_often() {
-    let store = Store::ready_for(Deed::Next).await;
+async fn waiting_writer_backs_off_while_the_lock_is_held() {
+    let store = Store::prepared_for(Action::ExpiringCommit).await;
     let lock = fs::File::open(store.path("snapshots/.lock")).unwrap();
     lock.lock().unwrap();
     let timeout = Duration::from_millis(200);
     let warm = store.backend.clone().with_busy_timeout(timeout).stage(3).await.unwrap();
-    // Every 2 ms at last. One that makes so many calls in that time is stopped by an error of the disk.
-    store.plan(200, libc::EIO, true);
+    // The longest pause is 2 ms. A writer without backoff makes more calls, and gets this error.
+    store.inject_fault(200, libc::EIO, true);
     let stage = store.fresh().with_busy_timeout(timeout).stage(3).await.map(drop);
-    store.unplan();
-    store.plan(200, libc::EIO, true);
+    store.end_fault();
+    store.inject_fault(200, libc::EIO, true);
     let commit = warm.commit(CommitOptions::new(NonZeroUsize::MIN)).await.map(drop);
-    store.unplan();
+    store.end_fault();
     for waited in [stage, commit] {
         assert!(matches!(waited, Err(MiniSnapError::Busy { .. })), "{waited:?}");
     }
 }
 
-/// The link count of `snapshots` proves that there is no garbage. Where a file system doesn't count folders, each create lists it.
+/// The link count of `snapshots` proves that there is no garbage. On a file system that doesn't count folders, each create lists it.
 #[tokio::test]
 async fn create_makes_as_many_calls_when_more_are_retained() {
-    let mut made = Vec::new();
+    let mut counted = Vec::new();
     for retain in [3, 60] {
-        let store = Store::ready_for(Deed::First).await;
+        let store = Store::prepared_for(Action::FirstCommit).await;
         let options = CommitOptions::new(NonZeroUsize::new(retain).unwrap());
         let create = async |seq| {
             let mut stage = store.backend.stage(seq).await.unwrap();
@@ -141,11 +149,11 @@ async fn create_makes_as_many_calls_when_more_are_retained() {
             lock(&seen).push(action.into());
             false
         };
-        let counting = Meanwhile::before_the_call(store.folder.path(), count, || {});
+        let counting = Interleaved::before_matching_call(store.folder.path(), count, || {});
         create(100).await;
         drop(counting);
-        made.push(std::mem::take(&mut *lock(&calls)));
+        counted.push(std::mem::take(&mut *lock(&calls)));
     }
-    assert!(made[0].len() > 30, "{} calls", made[0].len());
-    assert_eq!(made[0], made[1]);
+    assert!(counted[0].len() > 30, "{} calls", counted[0].len());
+    assert_eq!(counted[0], counted[1]);
 }

@@ -1,56 +1,56 @@
-//! A create whose caller is cancelled at the last moment at which that still counts.
+//! A writer whose caller is cancelled right before it acquires the lock: it changes nothing.
 
-use super::{meanwhile::Meanwhile, *};
+use super::{interleave::Interleaved, *};
 use crate::{caller::Caller, lock::StoreLock, store_dir::StoreDir};
 use std::{sync::mpsc, time::Duration};
 
-fn is_of_the_store_lock(action: &str, path: &Path) -> bool {
+fn is_store_lock(action: &str, path: &Path) -> bool {
     action == "lock" && path.ends_with("snapshots/.lock")
 }
 
-/// The caller is asked for once the lock is held, and not before: in between, it may be cancelled.
+/// The writer checks for the cancellation after it has acquired the lock. A check before that would miss a later cancellation.
 #[test]
 fn lock_is_refused_when_cancelled_right_before_it_is_taken() {
-    let folder = folder_in_memory();
+    let folder = test_dir();
     let store = StoreDir::new(folder.path().into(), Duration::from_secs(20));
     store.create_folders().unwrap();
     let caller = Caller::default();
     let watch = caller.watch();
-    let cancelled = Meanwhile::before_the_call(folder.path(), is_of_the_store_lock, move || drop(caller));
+    let cancelled = Interleaved::before_matching_call(folder.path(), is_store_lock, move || drop(caller));
     let refused = StoreLock::acquire(&store, &watch);
     assert!(cancelled.is_done());
     assert!(matches!(refused, Err(MiniSnapError::Busy { .. })), "{refused:?}");
     let caller = Caller::default();
     let at_once = StoreDir::new(folder.path().into(), Duration::ZERO);
-    drop(StoreLock::acquire(&at_once, &caller.watch()).expect("it was let go of again"));
+    drop(StoreLock::acquire(&at_once, &caller.watch()).expect("it was released"));
 }
 
-/// Somebody removed the lock's file meanwhile, so that it is made and taken again: the caller is asked for again, too.
+/// Another program removes the lock file, so the writer creates and locks a new one: it checks for the cancellation again, too.
 #[test]
 fn lock_is_refused_when_cancelled_before_it_is_taken_again() {
-    let folder = folder_in_memory();
+    let folder = test_dir();
     let store = StoreDir::new(folder.path().into(), Duration::from_secs(20));
     store.create_folders().unwrap();
     let caller = Caller::default();
     let (watch, path) = (caller.watch(), store.lock());
     let removed =
-        Meanwhile::before_the_call(folder.path(), is_of_the_store_lock, move || fs::remove_file(path).unwrap());
-    // The first plan has the first such call, and this one the second.
-    let cancelled = Meanwhile::before_the_call(folder.path(), is_of_the_store_lock, move || drop(caller));
+        Interleaved::before_matching_call(folder.path(), is_store_lock, move || fs::remove_file(path).unwrap());
+    // The first `Interleaved` matches the first such call, and this one the second.
+    let cancelled = Interleaved::before_matching_call(folder.path(), is_store_lock, move || drop(caller));
     let refused = StoreLock::acquire(&store, &watch);
     assert!(removed.is_done() && cancelled.is_done());
     assert!(matches!(refused, Err(MiniSnapError::Busy { .. })), "{refused:?}");
 }
 
-/// The whole story: a create is about to take the lock, its caller is cancelled, another create is acknowledged, and then
-/// the first one goes on. Each operation that takes the lock is in the place of the first.
+/// A create is about to acquire the lock. Its caller is cancelled, another create is acknowledged, and then the first one continues. The
+/// test repeats this with each operation that takes the lock in place of the first create.
 #[test]
 fn cancelled_writer_never_overtakes_an_acknowledged_one() {
-    for first in ["create", "create in memory", "stage", "expire", "reseal", "set aside", "sweep"] {
+    for first in ["create", "create in memory", "stage", "expire", "accept", "revert", "collect garbage"] {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let store = runtime.block_on(async {
-            let deed = if matches!(first, "reseal" | "set aside") { Deed::Reseal } else { Deed::Next };
-            let Store { folder, backend } = Store::ready_for(deed).await;
+            let action = if matches!(first, "accept" | "revert") { Action::Accept } else { Action::ExpiringCommit };
+            let Store { folder, backend } = Store::prepared_for(action).await;
             let fresh = FsBackend::new(folder.path().join("state"));
             let stage = match first {
                 "create" => Some(fresh.stage(8).await.unwrap()),
@@ -61,10 +61,10 @@ fn cancelled_writer_never_overtakes_an_acknowledged_one() {
                 stage.write_all(b"[8]").unwrap();
                 stage
             });
-            let (tell, hear) = mpsc::channel();
+            let (notify, at_lock) = mpsc::channel();
             let (go_on, wait) = mpsc::channel();
-            let _at_the_lock = Meanwhile::before_the_call(folder.path(), is_of_the_store_lock, move || {
-                tell.send(()).unwrap();
+            let _at_the_lock = Interleaved::before_matching_call(folder.path(), is_store_lock, move || {
+                notify.send(()).unwrap();
                 wait.recv().unwrap();
             });
             let (cancelled, mut stage) = (backend.clone(), stage);
@@ -76,18 +76,18 @@ fn cancelled_writer_never_overtakes_an_acknowledged_one() {
                     }
                     "stage" => fresh.stage(8).await.map(drop),
                     "expire" => cancelled.expire(NonZeroUsize::MIN).await.map(drop),
-                    "reseal" => cancelled.accept_external_changes().await.map(drop),
-                    "set aside" => cancelled.revert_external_changes().await.map(drop),
+                    "accept" => cancelled.accept_external_changes().await.map(drop),
+                    "revert" => cancelled.revert_external_changes().await.map(drop),
                     _ => cancelled.collect_garbage().await.map(drop),
                 }
             });
             // It runs on the blocking pool from its first poll on.
             let begun = tokio::time::timeout(Duration::ZERO, &mut call).await;
             assert!(begun.is_err(), "{first}: it waits at the lock");
-            tokio::task::spawn_blocking(move || hear.recv()).await.unwrap().expect("it comes to the lock");
+            tokio::task::spawn_blocking(move || at_lock.recv()).await.unwrap().expect("it reaches the lock");
             drop(call);
             let store = Store { folder, backend };
-            if matches!(deed, Deed::Reseal) {
+            if matches!(action, Action::Accept) {
                 store.backend.revert_external_changes().await.unwrap();
                 fs::write(store.path("new file"), "[7]").unwrap();
                 fs::rename(store.path("new file"), store.path("snapshot.json")).unwrap();
@@ -97,16 +97,13 @@ fn cancelled_writer_never_overtakes_an_acknowledged_one() {
             go_on.send(()).unwrap();
             store
         });
-        // With what the first one still does.
+        // Waits for the first writer to end.
         drop(runtime);
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
-            if matches!(first, "reseal" | "set aside") {
+            if matches!(first, "accept" | "revert") {
                 assert_eq!(fs::read_to_string(store.path("snapshot.json")).unwrap(), "[7]", "{first}");
-                assert!(
-                    !store.path("snapshot.json").is_symlink(),
-                    "{first}: what was written since stays in its place"
-                );
+                assert!(!store.path("snapshot.json").is_symlink(), "{first}: the later file stays in place");
             } else {
                 assert_eq!(store.restore().await.unwrap(), Some(("[9]".into(), 9)), "{first}");
                 assert_eq!(store.backend.history().await.unwrap().len(), 2, "{first}");

@@ -1,19 +1,20 @@
-//! Reducing the retention, and refusing what is stale, while calls to the disk fail or others write.
+//! `expire`, and a commit that is rejected as stale, while system calls fail or another writer commits.
 
-use super::{meanwhile::Meanwhile, *};
+use super::{interleave::Interleaved, *};
 use minisnap_core::Precondition;
 
-/// Whichever call fails: all are retained or all expired, what is current stays, and a second call does the rest.
+/// After any failure, all are retained or all have expired, the current generation is unchanged, and a second call completes the
+/// first.
 #[tokio::test]
-async fn expire_keeps_all_or_one_when_any_call_fails() {
+async fn expire_retains_all_or_one_when_any_call_fails() {
     let mut calls = 0;
-    for (error, once) in lasting_where_it_can() {
+    for (error, once) in single_and_some_lasting_faults() {
         for pass in 0.. {
-            let store = Store::ready_for(Deed::Next).await;
+            let store = Store::prepared_for(Action::ExpiringCommit).await;
             let current = store.backend.current().await.unwrap();
-            store.plan(pass, error, once);
+            store.inject_fault(pass, error, once);
             let done = store.backend.expire(NonZeroUsize::MIN).await;
-            let failed = store.unplan();
+            let failed = store.end_fault();
             if failed.is_empty() {
                 break;
             }
@@ -50,12 +51,12 @@ async fn expire_keeps_all_or_one_when_any_call_fails() {
         }
     }
     println!("{calls} calls failed");
-    assert!(calls > 100, "the plan doesn't reach the disk");
+    assert!(calls > 100, "too few calls failed");
 }
 
-/// A commit that was linked to a longer history than is retained when it takes the lock.
+/// The stage was linked to more generations than are retained when the commit takes the lock.
 #[test]
-fn commit_is_whole_when_the_retention_is_reduced_at_any_call() {
+fn commit_is_complete_when_retention_is_reduced_at_any_call() {
     HANDLES.into_iter().for_each(reduce_at_any_call_of_a_commit);
 }
 
@@ -64,20 +65,20 @@ fn reduce_at_any_call_of_a_commit(handle: Handle) {
     let mut reduced = 0;
     for call in 0.. {
         let is_done = runtime.block_on(async {
-            let store = Store::ready_for(Deed::Next).await.using(handle);
+            let store = Store::prepared_for(Action::ExpiringCommit).await.using(handle);
             let other = store.backend.clone().with_busy_timeout(std::time::Duration::ZERO);
-            let (tell, hear) = std::sync::mpsc::channel();
-            let meanwhile = Meanwhile::before_call(call, store.folder.path(), move || {
+            let (send, receive) = std::sync::mpsc::channel();
+            let interleaved = Interleaved::before_nth_call(call, store.folder.path(), move || {
                 let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-                tell.send(runtime.block_on(other.expire(NonZeroUsize::MIN))).unwrap();
+                send.send(runtime.block_on(other.expire(NonZeroUsize::MIN))).unwrap();
             });
             let mut stage = store.backend.stage(9).await.unwrap();
             stage.write_all(b"[9]").unwrap();
             let retain = NonZeroUsize::new(5).unwrap();
             let committed = stage.commit(CommitOptions::new(retain)).await.unwrap();
-            let is_done = meanwhile.is_done();
-            drop(meanwhile);
-            let expired = hear.try_recv();
+            let is_done = interleaved.is_done();
+            drop(interleaved);
+            let expired = receive.try_recv();
             let context = format!("{handle:?}, before call {call}: {expired:?}");
             let expected: &[u64] = match expired {
                 Ok(Ok(_)) => &[9, 2],
@@ -85,8 +86,8 @@ fn reduce_at_any_call_of_a_commit(handle: Handle) {
             };
             reduced += usize::from(expected == [9, 2]);
             assert_eq!(store.seqs().await, expected, "{context}");
-            let told: Vec<_> = committed.retained().iter().map(Generation::seq).collect();
-            assert_eq!(told, expected, "{context}");
+            let returned: Vec<_> = committed.retained().iter().map(Generation::seq).collect();
+            assert_eq!(returned, expected, "{context}");
             store.commit(10).await.unwrap();
             assert_eq!(store.garbage().await, BTreeSet::new(), "it isn't taken for a gap: {context}");
             is_done
@@ -98,7 +99,7 @@ fn reduce_at_any_call_of_a_commit(handle: Handle) {
     assert!(reduced > 20, "{handle:?}: {reduced}");
 }
 
-/// What it names is durable: a sync that fails is the error.
+/// A `Stale` error promises that the current generation is durable. If its sync fails, that is the error.
 #[tokio::test]
 async fn stale_is_not_returned_when_its_sync_fails() {
     for handle in HANDLES {
@@ -109,18 +110,22 @@ async fn stale_is_not_returned_when_its_sync_fails() {
 async fn stale_with_any_call_failing(handle: Handle) {
     let mut refused = 0;
     for pass in 0.. {
-        let store = Store::ready_for(Deed::Next).await.using(handle);
+        let store = Store::prepared_for(Action::ExpiringCommit).await.using(handle);
         use std::os::unix::fs::MetadataExt;
         let placed = || fs::symlink_metadata(store.path("snapshots/current")).unwrap().ino();
         let before = placed();
-        store.plan(pass, libc::EIO, true);
+        store.inject_fault(pass, libc::EIO, true);
         let done = commit_if_newer(&store, 2).await;
-        let failed = store.unplan();
+        let failed = store.end_fault();
         let context = format!("{handle:?}, {failed:?}: {done:?}");
         if let Err(MiniSnapError::Stale { .. }) = done {
             refused += 1;
             assert!(!failed.iter().any(|call| call.starts_with("sync")), "{context}");
-            assert_ne!(placed(), before, "a second sync of what failed to sync may say that all is well: {context}");
+            assert_ne!(
+                placed(),
+                before,
+                "a second sync of the same link may return success after a failure: {context}"
+            );
         }
         assert_eq!(store.restore().await.unwrap(), Some(("[2]".into(), 2)), "{context}");
         if failed.is_empty() {
@@ -132,7 +137,9 @@ async fn stale_with_any_call_failing(handle: Handle) {
 
 async fn commit_if_newer(store: &Store, seq: u64) -> Result<()> {
     let mut stage = store.backend.stage(seq).await?;
-    stage.write_all(b"[]").map_err(|error| MiniSnapError::from_write(error, || unreachable!("it has its place")))?;
+    stage
+        .write_all(b"[]")
+        .map_err(|error| MiniSnapError::from_write(error, || unreachable!("the error has its context")))?;
     let options = CommitOptions::new(NonZeroUsize::MIN).with_precondition(Precondition::IfNewer);
     stage.commit(options).await.map(drop)
 }

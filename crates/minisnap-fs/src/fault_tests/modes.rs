@@ -1,9 +1,9 @@
-//! Who may read what a writer has not finished: watched at every call.
+//! The modes of the files that a writer creates, checked before every system call.
 
-use super::{meanwhile::Meanwhile, *};
+use super::{interleave::Interleaved, *};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
-/// Of a file in `snapshots`: what its folder lets its group and others do with it.
+/// The mode bits of a file for its group and for others, as far as its folder lets them reach the file.
 fn reachable(file: &Path) -> Option<u32> {
     let folder = fs::symlink_metadata(file.parent()?).ok()?.mode();
     let file = fs::symlink_metadata(file).ok()?.mode();
@@ -11,7 +11,7 @@ fn reachable(file: &Path) -> Option<u32> {
     Some(file & (guard[0] | guard[1]))
 }
 
-/// The first file in `snapshots` that others can do more with than is allowed.
+/// The first file in `snapshots` with wider access than allowed.
 fn too_wide(snapshots: &Path, allowed: [u32; 2]) -> Option<String> {
     let folders = fs::read_dir(snapshots).into_iter().flatten().flatten();
     folders.map(|folder| folder.path()).find_map(|folder| {
@@ -24,24 +24,24 @@ fn too_wide(snapshots: &Path, allowed: [u32; 2]) -> Option<String> {
     })
 }
 
-/// At no instant more than in the end: an open file stays readable for those who opened it.
+/// A file's access is never wider than its final mode, not even for a moment: a process that has opened the file can read it later.
 #[tokio::test]
-async fn files_are_never_wider_than_in_the_end_at_any_call() {
-    for (deed, handle, allowed) in [
-        (Deed::Next, Handle::Warm, [0o600, 0o640]),
-        (Deed::Next, Handle::Warm, [0o640, 0o600]),
-        (Deed::Next, Handle::Fresh, [0o600, 0o640]),
-        (Deed::Next, Handle::Fresh, [0o640, 0o600]),
-        (Deed::Adoption, Handle::Fresh, [0o600, 0o640]),
-        (Deed::Adoption, Handle::Fresh, [0o640, 0o600]),
-        (Deed::Reseal, Handle::Warm, [0o600, 0o600]),
-        (Deed::ResealInPlace, Handle::Warm, [0o600, 0o600]),
+async fn file_modes_are_never_wider_than_the_final_ones() {
+    for (action, handle, allowed) in [
+        (Action::ExpiringCommit, Handle::Warm, [0o600, 0o640]),
+        (Action::ExpiringCommit, Handle::Warm, [0o640, 0o600]),
+        (Action::ExpiringCommit, Handle::Fresh, [0o600, 0o640]),
+        (Action::ExpiringCommit, Handle::Fresh, [0o640, 0o600]),
+        (Action::Migration, Handle::Fresh, [0o600, 0o640]),
+        (Action::Migration, Handle::Fresh, [0o640, 0o600]),
+        (Action::Accept, Handle::Warm, [0o600, 0o600]),
+        (Action::AcceptInPlace, Handle::Warm, [0o600, 0o600]),
     ] {
-        let store = Store::ready_for(deed).await.using(handle);
+        let store = Store::prepared_for(action).await.using(handle);
         for (name, mode) in ["snapshot.json", "snapshot.seq"].into_iter().zip(allowed) {
             fs::set_permissions(store.path(name), fs::Permissions::from_mode(mode)).unwrap();
         }
-        // Generations before that one are as they were made.
+        // Older generations are private.
         for entry in fs::read_dir(store.path("snapshots")).into_iter().flatten().flatten() {
             for name in ["snapshot.json", "snapshot.seq"] {
                 let _ = fs::set_permissions(entry.path().join(name), fs::Permissions::from_mode(0o600));
@@ -57,12 +57,12 @@ async fn files_are_never_wider_than_in_the_end_at_any_call() {
             }
             false
         };
-        let watching = Meanwhile::before_the_call(store.folder.path(), watch, || {});
-        store.act(deed).await.unwrap();
+        let watching = Interleaved::before_matching_call(store.folder.path(), watch, || {});
+        store.run(action).await.unwrap();
         drop(watching);
         let (calls, wide) = std::mem::take(&mut *lock(&found));
-        assert!(calls > 30, "{deed:?}: {calls} calls");
-        assert_eq!(wide, None, "{deed:?}, {allowed:?}");
-        assert_eq!(too_wide(&store.path("snapshots"), allowed), None, "{deed:?}");
+        assert!(calls > 30, "{action:?}: {calls} calls");
+        assert_eq!(wide, None, "{action:?}, {allowed:?}");
+        assert_eq!(too_wide(&store.path("snapshots"), allowed), None, "{action:?}");
     }
 }

@@ -1,24 +1,24 @@
-//! A reader, or the adoption of a bare pair, and at each of its calls to the disk somebody else who changes what it looks at:
-//! the answer is what was there before or after, never a mixture, and never an error about a moment in between.
+//! A read, or the migration of a bare pair, while another process changes the store before any of its system calls. The result is the
+//! state before or after the change, never a mixture, and never an error about a state in between.
 
-use super::{meanwhile::Meanwhile, *};
+use super::{interleave::Interleaved, *};
 
-/// What others do meanwhile.
+/// The change by another process.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Change {
     /// An old version of the program replaces the bare pair, one file after the other.
     Replaced,
-    /// The same, in place: the files stay the same ones.
+    /// An old version rewrites the files of the bare pair in place.
     Rewritten,
     /// An old version saves for the first time.
     Appeared,
     /// A create migrates the bare pair and retains it.
     Migrated,
-    /// A create migrates the bare pair, and retains nothing but itself.
+    /// A create migrates the bare pair, and retains only its own generation.
     MigratedAndExpired,
     /// The first create in an empty store.
     First,
-    /// A create that retains nothing but itself, where there was one with two.
+    /// A create that retains only its own generation, in a store with two.
     Expired,
     /// The retention is reduced to one.
     Reduced,
@@ -37,10 +37,10 @@ const CHANGES: [Change; 8] = [
 
 impl Change {
     async fn store(self) -> Store {
-        let store = Store::ready_for(match self {
-            Self::Replaced | Self::Rewritten | Self::Migrated | Self::MigratedAndExpired => Deed::Adoption,
-            Self::First | Self::Appeared => Deed::First,
-            Self::Expired | Self::Reduced => Deed::Next,
+        let store = Store::prepared_for(match self {
+            Self::Replaced | Self::Rewritten | Self::Migrated | Self::MigratedAndExpired => Action::Migration,
+            Self::First | Self::Appeared => Action::FirstCommit,
+            Self::Expired | Self::Reduced => Action::ExpiringCommit,
         })
         .await;
         if self == Self::Reduced {
@@ -51,7 +51,7 @@ impl Change {
         store
     }
 
-    /// Seqs of the history before it and after it.
+    /// The seqs of the history before the change and after it.
     fn histories(self) -> [&'static [u64]; 2] {
         match self {
             Self::Replaced | Self::Rewritten => [&[2], &[30]],
@@ -63,7 +63,7 @@ impl Change {
         }
     }
 
-    fn make(self, dir: &Path) {
+    fn apply(self, dir: &Path) {
         let retain = NonZeroUsize::new(if self == Self::Migrated { 2 } else { 1 }).expect("not zero");
         match self {
             Self::Replaced | Self::Appeared => {
@@ -86,10 +86,10 @@ impl Change {
     }
 }
 
-/// Of another length than what was there, as a clock may stand still for some milliseconds.
+/// Its length differs from the old JSON's: a file's time may stay equal for some milliseconds.
 const JSON: &str = "[30]";
 
-/// As version 0.1.1 did.
+/// Replaces a file as version 0.1.1 did.
 fn replace(dir: &Path, name: &str, text: &str) {
     let new = dir.join("new file");
     fs::write(&new, text).unwrap();
@@ -100,31 +100,32 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
 
-/// Does `act` with a change at each of its calls in turn, and hands what it gave to `check`. Returns how many calls there are.
+/// Runs `act` once for each of its system calls, with the change before that call, and passes the result to `check`. Returns the number
+/// of calls.
 fn at_each_call<T>(change: Change, act: impl AsyncFn(&Store, &Pair) -> T, check: impl Fn(&Store, &str, T)) -> usize {
     for call in 0.. {
         let done = block_on(async {
             let store = change.store().await;
             let before = store.restore().await.unwrap();
             let dir = store.path("");
-            let meanwhile = Meanwhile::before_call(call, store.folder.path(), move || change.make(&dir));
+            let interleaved = Interleaved::before_nth_call(call, store.folder.path(), move || change.apply(&dir));
             let found = act(&store, &before).await;
-            let is_done = meanwhile.is_done();
+            let is_done = interleaved.is_done();
             is_done.then(|| check(&store, &format!("{change:?} before call {call}"), found))
         });
         if done.is_none() {
             return call;
         }
     }
-    unreachable!("no reader makes an endless number of calls")
+    unreachable!("a reader makes a finite number of calls")
 }
 
 fn json_of(seq: u64) -> String {
     format!("[{seq}]")
 }
 
-/// Whether it is the pair of its seq, by its digest.
-fn is_whole(generation: &Generation) -> bool {
+/// Whether a generation's digest is that of the JSON with its seq.
+fn is_complete(generation: &Generation) -> bool {
     generation.digest() == Some(minisnap_core::Digest::of(json_of(generation.seq()).as_bytes()))
 }
 
@@ -136,7 +137,7 @@ fn current_is_old_or_new_when_it_changes_at_any_call() {
             async |store, _| store.backend.current().await,
             |_, context, current| {
                 let current = current.unwrap_or_else(|error| panic!("{context}: {error}"));
-                assert!(current.iter().all(is_whole), "{context}: {current:?}");
+                assert!(current.iter().all(is_complete), "{context}: {current:?}");
                 let seq = current.map(|generation| generation.seq());
                 assert!(change.histories().iter().any(|seqs| seqs.first() == seq.as_ref()), "{context}: {seq:?}");
             },
@@ -153,7 +154,7 @@ fn history_is_old_or_new_when_it_changes_at_any_call() {
             async |store, _| store.backend.history().await,
             |_, context, history| {
                 let history = history.unwrap_or_else(|error| panic!("{context}: {error}"));
-                assert!(history.iter().all(is_whole), "{context}: {history:?}");
+                assert!(history.iter().all(is_complete), "{context}: {history:?}");
                 let seqs: Vec<_> = history.iter().map(Generation::seq).collect();
                 assert!(change.histories().contains(&&*seqs), "{context}: {seqs:?}");
             },
@@ -163,7 +164,7 @@ fn history_is_old_or_new_when_it_changes_at_any_call() {
 }
 
 #[test]
-fn verify_finds_nothing_wrong_when_it_changes_at_any_call() {
+fn verify_reports_no_problem_when_it_changes_at_any_call() {
     for change in CHANGES {
         let calls = at_each_call(
             change,
@@ -180,12 +181,12 @@ fn verify_finds_nothing_wrong_when_it_changes_at_any_call() {
 }
 
 #[test]
-fn read_is_whole_or_retired_when_it_changes_at_any_call() {
+fn read_is_complete_or_expired_when_it_changes_at_any_call() {
     for change in CHANGES.into_iter().filter(|change| !change.histories()[0].is_empty()) {
         let generation = block_on(async { change.store().await.backend.current().await }).unwrap();
         let calls = at_each_call(
             change,
-            // Of the same pair, in another folder: a bare pair is named by what is in it, others are looked up.
+            // Each call has a new store. A bare pair has the same name in each; the name of a generation is looked up.
             async |store, _| {
                 if let Some(generation) =
                     generation.as_ref().filter(|_| !matches!(change, Change::Expired | Change::Reduced))
@@ -209,8 +210,7 @@ fn read_is_whole_or_retired_when_it_changes_at_any_call() {
     }
 }
 
-/// What is restored is found by two calls of the trait: both see the pair of before, or both that of after, or the second one
-/// says that the first is out of date.
+/// A restore makes two calls of the trait. Both return the old pair, or both the new pair, or the second call returns `Expired`.
 #[test]
 fn restore_is_old_or_new_when_it_changes_at_any_call() {
     for change in CHANGES {
@@ -226,33 +226,33 @@ fn restore_is_old_or_new_when_it_changes_at_any_call() {
     }
 }
 
-/// A bare pair of which one file, or the other, or both are replaced or rewritten, and what it is then.
+/// A change of a bare pair: one file or both are replaced or rewritten. With the content after it.
 type Rewrite = (&'static str, fn(&Path), [&'static str; 2]);
 
 const REWRITES: [Rewrite; 4] = [
-    ("both replaced", |dir| Change::Replaced.make(dir), [JSON, "30"]),
-    ("both rewritten", |dir| Change::Rewritten.make(dir), [JSON, "30"]),
+    ("both replaced", |dir| Change::Replaced.apply(dir), [JSON, "30"]),
+    ("both rewritten", |dir| Change::Rewritten.apply(dir), [JSON, "30"]),
     ("the JSON replaced", |dir| replace(dir, "snapshot.json", JSON), [JSON, "2"]),
     ("the seq replaced", |dir| replace(dir, "snapshot.seq", "30"), ["[2]", "30"]),
 ];
 
-/// What an old version wrote before the last look at the bare pair is what is migrated. After that, up to the commit, it is
-/// reported, and stays. Later it can't be told from a file that this version is just replacing by a link: the two versions
-/// can't share a folder.
+/// A change by an old version before the migration's last check of the bare pair is migrated. A change between that check and the commit
+/// is reported, and stays. After the commit, a change can't be distinguished from a file that the migration is replacing by a link: the
+/// two versions can't share a folder.
 #[test]
 fn migration_takes_the_last_pair_when_it_changes_at_any_call() {
-    for (rewrite, make, pair) in REWRITES {
+    for (rewrite, apply, pair) in REWRITES {
         let (mut migrated, mut reported) = (0, 0);
         for call in 0.. {
-            let store = block_on(Store::ready_for(Deed::Adoption));
+            let store = block_on(Store::prepared_for(Action::Migration));
             let (dir, current) = (store.path(""), store.path("snapshots/current"));
-            let (tell, hear) = std::sync::mpsc::channel();
-            let _meanwhile = Meanwhile::before_call(call, store.folder.path(), move || {
-                tell.send(current.is_symlink()).unwrap();
-                make(&dir);
+            let (send, receive) = std::sync::mpsc::channel();
+            let _interleaved = Interleaved::before_nth_call(call, store.folder.path(), move || {
+                send.send(current.is_symlink()).unwrap();
+                apply(&dir);
             });
             let staged = block_on(store.backend.stage(40)).map(drop);
-            if hear.try_recv().expect("a migration has a commit") {
+            if receive.try_recv().expect("a migration has a commit") {
                 break;
             }
             let context = format!("{rewrite} before call {call}: {staged:?}");
@@ -262,7 +262,7 @@ fn migration_takes_the_last_pair_when_it_changes_at_any_call() {
                 (Ok(()), restored) => {
                     let expected = (pair[0].to_owned(), pair[1].parse().unwrap());
                     assert_eq!(restored.unwrap(), Some(expected), "{context}");
-                    assert_eq!(reported, 0, "{context}: later than one that was too late");
+                    assert_eq!(reported, 0, "{context}: migrated although an earlier change was reported");
                     migrated += 1;
                 }
                 (Err(MiniSnapError::ExternalChange { .. }), Err(MiniSnapError::ExternalChange { .. })) => reported += 1,
@@ -271,25 +271,25 @@ fn migration_takes_the_last_pair_when_it_changes_at_any_call() {
         }
         println!("{rewrite}: {migrated} migrated, {reported} reported");
         assert!(migrated > 20, "{rewrite}: {migrated}");
-        assert!(reported <= CALLS_OF_A_COMMIT, "{rewrite}: {reported} came before the last look");
+        assert!(reported <= CALLS_OF_A_COMMIT, "{rewrite}: {reported} were reported before the last check");
     }
 }
 
-/// Those after the last look at the JSON, up to the rename: the look at the seq, and those of `commit.rs`.
+/// The calls from the last check of the bare pair to the rename of the commit record.
 const CALLS_OF_A_COMMIT: usize = 9;
 
-/// `history` makes durable what it tells of: what took the bare pair's place before that is what it tells of.
+/// `history` syncs the bare pair before it returns it. If the pair changes before the sync, `history` returns the new one.
 #[test]
 fn history_returns_the_bare_pair_that_it_synced() {
-    for (rewrite, make, pair) in REWRITES {
-        let store = block_on(Store::ready_for(Deed::Adoption));
+    for (rewrite, apply, pair) in REWRITES {
+        let store = block_on(Store::prepared_for(Action::Migration));
         let dir = store.path("");
         let is_sync = |action: &str, path: &Path| action == "sync" && path.ends_with("snapshot.json");
-        let meanwhile = Meanwhile::before_the_call(store.folder.path(), is_sync, move || make(&dir));
+        let interleaved = Interleaved::before_matching_call(store.folder.path(), is_sync, move || apply(&dir));
         let history = block_on(store.backend.history()).unwrap();
-        assert!(meanwhile.is_done());
-        let told: Vec<_> = history.iter().map(|found| (found.seq().to_string(), found.digest())).collect();
+        assert!(interleaved.is_done());
+        let returned: Vec<_> = history.iter().map(|found| (found.seq().to_string(), found.digest())).collect();
         let synced = (pair[1].to_owned(), Some(minisnap_core::Digest::of(pair[0].as_bytes())));
-        assert_eq!(told, [synced], "{rewrite}");
+        assert_eq!(returned, [synced], "{rewrite}");
     }
 }

@@ -1,21 +1,21 @@
-//! A check of the store whose calls to the disk fail.
+//! `verify` while system calls fail.
 
 use super::*;
 use minisnap_core::Corruption;
 
-/// What it could not look at, it doesn't call intact.
+/// A generation that can't be read is never reported as intact.
 #[tokio::test]
-async fn verify_never_says_intact_when_a_call_fails() {
-    let store = Store::ready_for(Deed::Next).await;
+async fn verify_never_reports_intact_when_a_call_fails() {
+    let store = Store::prepared_for(Action::ExpiringCommit).await;
     let orphan = store.path("snapshots/.stage-4k0q8w1z7m3x5r2t");
     fs::create_dir(&orphan).unwrap();
     fs::write(orphan.join("snapshot.json"), "[").unwrap();
     let (mut calls, mut unreadable) = (0, 0);
-    for (error, once) in lasting_or_not() {
+    for (error, once) in single_and_lasting_faults() {
         for pass in 0.. {
-            store.plan(pass, error, once);
+            store.inject_fault(pass, error, once);
             let verified = store.backend.verify().await;
-            let failed = store.unplan();
+            let failed = store.end_fault();
             if failed.is_empty() {
                 break;
             }
@@ -23,7 +23,7 @@ async fn verify_never_says_intact_when_a_call_fails() {
             let context = format!("error {error} after {pass} calls (once: {once}): {failed:?}: {verified:?}");
             match verified {
                 Ok(verified) => {
-                    // An orphan that it may not open takes nothing away from what is intact.
+                    // An orphan that may not be opened doesn't make the store corrupt.
                     let is_of_the_orphan = error == libc::EACCES && failed[0].contains("/.stage-");
                     assert!(!verified.is_intact() || is_of_the_orphan, "{context}");
                     for problem in verified.generations.iter().filter_map(|found| found.problem.as_ref()) {

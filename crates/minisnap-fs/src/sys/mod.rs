@@ -1,33 +1,33 @@
-//! The system calls, and nothing else: the only files that touch the disk. Each call is here once and gives its path to its
-//! error; what a call is good for is decided elsewhere.
+//! The system calls: only these files access the disk. Each call adds its path to its error. Other files decide when to make a
+//! call.
 //!
-//! - `look.rs`: what is at a path, and what is in a file.
-//! - `change.rs`: making, writing, renaming, removing, syncing and locking.
-//! - `owner.rs`: whose it is.
+//! - `read.rs`: reads entries, metadata, folders and files.
+//! - `write.rs`: creates, writes, renames, removes, syncs and locks.
+//! - `owner.rs`: changes owners.
 
-mod change;
-mod look;
 mod owner;
+mod read;
+mod write;
 
-pub(crate) use change::*;
-pub(crate) use look::*;
 pub(crate) use owner::*;
+pub(crate) use read::*;
+pub(crate) use write::*;
 
 use minisnap_core::{ErrorContext, MiniSnapError, Operation, Result};
 use std::{io, path::Path};
 
-/// The context of an error at `path`. Its operation is that of the call that it leaves: `backend.rs` puts it in.
+/// The context of an error at `path`. `blocking.rs` replaces the operation by that of the public call.
 pub(crate) fn at(path: &Path) -> ErrorContext {
     ErrorContext::new(Operation::Open, path.display().to_string())
 }
 
-/// The error of a call, with what it was good for.
+/// The error of a system call, with the action that failed.
 pub(crate) fn error(action: &'static str, path: &Path, source: io::Error) -> MiniSnapError {
     MiniSnapError::Io { at: at(path), action, source }
 }
 
-/// Whether an error says that the medium lost what it should hold, and not that this process may not look at it.
-pub(crate) fn is_of_the_medium(error: &MiniSnapError) -> bool {
+/// Whether an error means that the storage medium is corrupt, and not, for example, that this process may not read the file.
+pub(crate) fn is_media_error(error: &MiniSnapError) -> bool {
     #[cfg(target_os = "linux")]
     let corrupt_metadata = Some(libc::EUCLEAN);
     #[cfg(not(target_os = "linux"))]
@@ -36,7 +36,7 @@ pub(crate) fn is_of_the_medium(error: &MiniSnapError) -> bool {
     matches!(code, Some(libc::EIO | libc::EBADMSG)) || code.is_some() && code == corrupt_metadata
 }
 
-/// Whether what was to be looked at can't be there, since what should be its folder is a file.
+/// Whether an error means that the path can't exist, since one of its ancestors is a file.
 pub(crate) fn is_below_a_file(error: &MiniSnapError) -> bool {
     kind(error) == Some(io::ErrorKind::NotADirectory)
 }
@@ -49,7 +49,7 @@ pub(crate) fn kind(error: &MiniSnapError) -> Option<io::ErrorKind> {
     }
 }
 
-/// The number of the system's error.
+/// The `errno` of the system's error.
 pub(crate) fn code(error: &MiniSnapError) -> Option<i32> {
     match error {
         MiniSnapError::Io { source, .. } => source.raw_os_error(),
@@ -57,21 +57,25 @@ pub(crate) fn code(error: &MiniSnapError) -> Option<i32> {
     }
 }
 
-/// Makes a call, and says in its error what it was good for, and where.
-fn tell<T>(action: &'static str, path: &Path, call: impl FnOnce() -> io::Result<T>) -> Result<T> {
-    attempt(action, path, call).map_err(|source| error(action, path, source))
+/// Makes a system call, and adds the action and the path to its error.
+fn call_at<T>(action: &'static str, path: &Path, call: impl FnOnce() -> io::Result<T>) -> Result<T> {
+    try_call(action, path, call).map_err(|source| error(action, path, source))
 }
 
 /// The same, with `None` if there is nothing at `path`.
-fn or_missing<T>(action: &'static str, path: &Path, call: impl FnOnce() -> io::Result<T>) -> Result<Option<T>> {
-    match attempt(action, path, call) {
+fn call_unless_missing<T>(
+    action: &'static str,
+    path: &Path,
+    call: impl FnOnce() -> io::Result<T>,
+) -> Result<Option<T>> {
+    match try_call(action, path, call) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         result => result.map(Some).map_err(|source| error(action, path, source)),
     }
 }
 
-/// Makes a call. Every call is made here, so that a test can have any of them fail.
-fn attempt<T>(action: &'static str, path: &Path, call: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+/// Makes a system call. All calls go through here, so that a test can let any of them fail.
+fn try_call<T>(action: &'static str, path: &Path, call: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     #[cfg(test)]
     crate::fault_tests::before(action, path)?;
     #[cfg(not(test))]

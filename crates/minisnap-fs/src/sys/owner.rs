@@ -1,7 +1,7 @@
-//! Giving what root makes to the owner of a store: by descriptor, so that an owner who moves names around meanwhile is given
-//! nothing that root has elsewhere.
+//! Changes the owner of new files that root creates in another user's store. It uses descriptors, not paths: else that user could
+//! replace a path by a link, and become the owner of one of root's files.
 
-use super::tell;
+use super::call_at;
 use minisnap_core::Result;
 use std::{
     fs::{File, Metadata, OpenOptions},
@@ -21,27 +21,28 @@ impl Owner {
         Self { user: metadata.uid(), group: metadata.gid() }
     }
 
-    /// The user and group of what this process makes.
+    /// The user and group of the files that this process creates.
     pub(crate) fn of_this_process() -> Self {
-        // SAFETY: these are given nothing and can't fail (geteuid(2), getegid(2)).
+        // SAFETY: the calls take no arguments and can't fail (geteuid(2), getegid(2)).
         #[allow(unsafe_code)]
         let (user, group) = unsafe { (libc::geteuid(), libc::getegid()) };
         Self { user, group }
     }
 }
 
-/// Gives away a file or folder that this process has made, and has open.
-pub(crate) fn give(file: &File, path: &Path, owner: Owner) -> Result<()> {
-    tell("give to the store's owner", path, || fchown(file, Some(owner.user), Some(owner.group)))
+/// Changes the owner of an open file or folder that this process has created.
+pub(crate) fn change_owner(file: &File, path: &Path, owner: Owner) -> Result<()> {
+    call_at("give to the store's owner", path, || fchown(file, Some(owner.user), Some(owner.group)))
 }
 
-/// Gives away a link that this process has made. What took its place meanwhile stays whose it is, unless it is a link, too.
-pub(crate) fn give_link(path: &Path, owner: Owner) -> Result<()> {
-    tell("give to the store's owner", path, || give_link_at(path, owner))
+/// Changes the owner of a link that this process has created. If the path has been replaced by anything but another link, that keeps
+/// its owner.
+pub(crate) fn change_link_owner(path: &Path, owner: Owner) -> Result<()> {
+    call_at("give to the store's owner", path, || chown_link(path, owner))
 }
 
 #[cfg(target_os = "linux")]
-fn give_link_at(path: &Path, owner: Owner) -> std::io::Result<()> {
+fn chown_link(path: &Path, owner: Owner) -> std::io::Result<()> {
     use std::{io, os::fd::AsRawFd};
     let link = OpenOptions::new().read(true).custom_flags(libc::O_PATH | libc::O_NOFOLLOW).open(path)?;
     if !link.metadata()?.is_symlink() {
@@ -55,7 +56,7 @@ fn give_link_at(path: &Path, owner: Owner) -> std::io::Result<()> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn give_link_at(path: &Path, owner: Owner) -> std::io::Result<()> {
+fn chown_link(path: &Path, owner: Owner) -> std::io::Result<()> {
     std::os::unix::fs::lchown(path, Some(owner.user), Some(owner.group))
 }
 
@@ -64,20 +65,20 @@ mod tests {
     use super::*;
     use std::{fs, os::unix::fs::symlink};
 
-    /// These calls are unsafe code, so this one also runs under a sanitizer: `scripts/sanitize`.
+    /// These calls are unsafe code, so this test also runs under a sanitizer: `scripts/sanitize`.
     #[test]
-    fn link_is_given_away_and_nothing_else_when_it_is_replaced() {
+    fn owner_changes_only_for_a_link_when_it_is_replaced() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let (file, link) = (folder.path().join("file"), folder.path().join("link"));
         fs::write(&file, "content").expect("a file");
         symlink("file", &link).expect("a link");
         let own = Owner::of_this_process();
-        // Only root can give something to another.
+        // Only root can change an owner.
         let other = if own.user == 0 { Owner { user: 1234, group: 5678 } } else { own };
-        give_link(&link, other).expect("it is this process's own");
-        let owner = |path| Owner::of(&fs::symlink_metadata(path).expect("it is there"));
+        change_link_owner(&link, other).expect("this process owns it");
+        let owner = |path| Owner::of(&fs::symlink_metadata(path).expect("it exists"));
         assert_eq!((owner(&link), owner(&file)), (other, own));
-        give_link(&file, other).expect_err("it is no link");
+        change_link_owner(&file, other).expect_err("it isn't a link");
         assert_eq!(owner(&file), own);
     }
 }

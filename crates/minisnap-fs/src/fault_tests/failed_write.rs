@@ -1,24 +1,25 @@
-//! A stage that lost a write.
+//! A staged snapshot with a failed write, whose error the caller ignored.
 
 use super::*;
 use minisnap_core::format::CHUNK;
 
-/// On the disk it is the write itself that fails; in memory, any call of the making of the stage that it outgrows memory for.
+/// For a stage on the disk, the write itself fails. For a snapshot in memory, a call that creates the stage fails, when the snapshot
+/// outgrows memory.
 #[tokio::test]
-async fn a_stage_that_lost_a_write_is_not_published_by_a_writer_who_overlooked_it() {
+async fn commit_fails_when_an_ignored_write_error_left_a_gap() {
     let mut failed_to_outgrow = 0;
     for handle in HANDLES {
         for pass in 0.. {
-            let store = Store::ready_for(Deed::Next).await.using(handle);
+            let store = Store::prepared_for(Action::ExpiringCommit).await.using(handle);
             let mut stage = store.backend.stage(9).await.unwrap();
             let first = match handle {
                 Handle::Warm => vec![b' '; CHUNK],
                 Handle::Fresh => Vec::new(),
             };
             stage.write_all(&first).unwrap();
-            store.plan(pass, libc::ENOSPC, true);
+            store.inject_fault(pass, libc::ENOSPC, true);
             let written = stage.write(b"[1,");
-            if store.unplan().is_empty() {
+            if store.end_fault().is_empty() {
                 break;
             }
             let Err(error) = written else { continue };

@@ -1,5 +1,5 @@
-//! The links of a store whose commit record can be read: a reader goes by the record and doesn't need all of them, but
-//! `cat DIR/snapshot.json` does, and so does a person who goes back from one generation to its parent.
+//! Checks the links of a store whose commit record can be read. The library's readers don't need all of them, but
+//! `cat DIR/snapshot.json` does, and so does an operator who follows a generation's link to its parent.
 
 use crate::{
     history::History,
@@ -11,19 +11,19 @@ use crate::{
 use minisnap_core::{Corruption, MiniSnapError, Problem, Result};
 use std::path::{Path, PathBuf};
 
-/// What is wrong with the links, and a history that ends too early.
+/// The problems of the links, with a gap in the history.
 pub(crate) fn problems(store: &StoreDir, history: &History) -> Result<Vec<Problem>> {
     let mut problems = broken_in(store, history)?;
     problems.extend(of_gap(store, history)?);
     Ok(problems)
 }
 
-/// What is wrong with the links of what is current.
+/// The problems of the links of the current history, with files that could be links.
 pub(crate) fn broken(store: &StoreDir) -> Result<Vec<Problem>> {
     match History::of_current(store) {
         Ok(history) => {
             let mut problems = broken_in(store, &history)?;
-            let same = files_that_say_the_same(store, &problems)?;
+            let same = files_with_current_content(store, &problems)?;
             problems.extend(same);
             Ok(problems)
         }
@@ -34,9 +34,9 @@ pub(crate) fn broken(store: &StoreDir) -> Result<Vec<Problem>> {
     }
 }
 
-/// Whether a writer was ever here.
+/// Whether a writer has ever used the folder.
 pub(crate) fn is_store(store: &StoreDir) -> bool {
-    [store.current(), store.lock()].iter().any(|ours| sys::entry(ours).is_ok_and(|found| found != Entry::Missing))
+    [store.current(), store.lock()].iter().any(|path| sys::entry(path).is_ok_and(|found| found != Entry::Missing))
 }
 
 fn broken_in(store: &StoreDir, history: &History) -> Result<Vec<Problem>> {
@@ -50,9 +50,9 @@ fn broken_in(store: &StoreDir, history: &History) -> Result<Vec<Problem>> {
     Ok(problems)
 }
 
-/// Files in place of the two links that say what these would show: those of which `others` says nothing. That is nothing wrong, as in the middle of a migration: the next
-/// commit makes links of them, and so does a person who asks for it.
-fn files_that_say_the_same(store: &StoreDir, others: &[Problem]) -> Result<Vec<Problem>> {
+/// Files in place of the public links that have the content of the current generation, and aren't among `others`. They are valid, as in
+/// the middle of a migration. The next commit replaces them by links, and so does `revert_external_changes`.
+fn files_with_current_content(store: &StoreDir, others: &[Problem]) -> Result<Vec<Problem>> {
     let mut same = Vec::new();
     for name in store.public_names() {
         let expected = name.target.display().to_string();
@@ -64,13 +64,12 @@ fn files_that_say_the_same(store: &StoreDir, others: &[Problem]) -> Result<Vec<P
     Ok(same)
 }
 
-/// Where the history of what is current ends too early, if it does.
+/// The gap in the current history, if there is one.
 pub(crate) fn gap(store: &StoreDir) -> Result<Option<Problem>> {
     of_gap(store, &History::of_current(store)?)
 }
 
-/// The links of the retained generations that became files with their text, and what they say. Readers understand them, and
-/// so does the next commit; but they stay what they are.
+/// The links that became files with their text, and the text. Readers and writers understand such files, and don't replace them.
 pub(crate) fn texts(store: &StoreDir, history: &History) -> Result<Vec<(PathBuf, String)>> {
     let mut texts = Vec::new();
     let mut add = |path: PathBuf, is_ours: fn(&str) -> bool| -> Result<()> {
@@ -86,7 +85,7 @@ pub(crate) fn texts(store: &StoreDir, history: &History) -> Result<Vec<(PathBuf,
     for (index, name) in history.retained.iter().enumerate() {
         let folder = store.generation(name);
         if index + 1 < history.retained.len() {
-            // What the oldest was committed over has expired.
+            // The parent of the oldest has expired.
             add(folder.join(PARENT), is_parent)?;
         }
         add(folder.join(RETAINED), is_count)?;
@@ -94,7 +93,7 @@ pub(crate) fn texts(store: &StoreDir, history: &History) -> Result<Vec<(PathBuf,
     Ok(texts)
 }
 
-/// One of the two names that people open.
+/// The problem of one of the public links.
 fn of_name(name: &PublicName, history: &History) -> Result<Option<Problem>> {
     let expected = name.target.display().to_string();
     let Some(current) = history.newest() else {
@@ -114,18 +113,18 @@ fn of_name(name: &PublicName, history: &History) -> Result<Option<Problem>> {
     Ok(Some(problem(&name.path, Corruption::WrongLink { expected, found })))
 }
 
-/// A history that ends too early.
+/// The gap in a history, as a problem.
 fn of_gap(store: &StoreDir, history: &History) -> Result<Option<Problem>> {
     let Some((path, gap)) = history.gap(store) else { return Ok(None) };
     let (is_ours, expected): (fn(&str) -> bool, _) =
         if path.ends_with(PARENT) { (is_parent, "a generation") } else { (is_count, "a number") };
-    let wrong = match sys::entry(&path)? {
+    let invalid = match sys::entry(&path)? {
         Entry::Link(target) if target.to_str().is_some_and(is_ours) => None,
         Entry::Link(target) => Some(Some(target.display().to_string())),
         Entry::Folder | Entry::Other => Some(None),
         Entry::Missing | Entry::File => None,
     };
-    let found = wrong.map_or(gap, |found| Corruption::WrongLink { expected: expected.into(), found });
+    let found = invalid.map_or(gap, |found| Corruption::WrongLink { expected: expected.into(), found });
     Ok(Some(problem(&path, found)))
 }
 

@@ -1,5 +1,5 @@
-//! Something that others do right before one call to the disk: the seam by which a test puts two writers, or a writer and a
-//! reader, in any order.
+//! Runs an operation of another process right before one system call. So a test can interleave two writers, or a writer and a reader, in
+//! any order.
 
 use super::lock;
 use std::{
@@ -12,10 +12,10 @@ use std::{
     thread,
 };
 
-/// What others do, once.
+/// The interleaved operation, which runs once.
 type Act = Box<dyn FnOnce() + Send>;
 
-/// Whether it is this call, made to do what, and where.
+/// Selects the system call by its action and path.
 type Choice = Box<dyn FnMut(&str, &Path) -> bool + Send>;
 
 struct Plan {
@@ -27,7 +27,7 @@ struct Plan {
 
 static PLANS: Mutex<Vec<Plan>> = Mutex::new(Vec::new());
 
-/// Does what is planned for this call. Called for every call, on the thread that makes it.
+/// Runs the operation that is interleaved before this system call, if any. Called on the thread that makes the call.
 pub(super) fn before(action: &str, path: &Path) {
     let now = {
         let mut plans = lock(&PLANS);
@@ -35,19 +35,19 @@ pub(super) fn before(action: &str, path: &Path) {
         plans.iter_mut().position(is_now).map(|now| plans.remove(now))
     };
     if let Some(Plan { act, done, .. }) = now {
-        // This thread may be in the middle of a runtime.
+        // On another thread: this one may be inside a runtime.
         thread::spawn(act).join().unwrap_or_else(|panic| panic::resume_unwind(panic));
         done.fetch_add(1, SeqCst);
     }
 }
 
-/// What others are to do, as long as this isn't dropped.
+/// An operation that runs before a system call, unless this is dropped earlier.
 #[must_use]
-pub(crate) struct Meanwhile(Arc<AtomicUsize>);
+pub(crate) struct Interleaved(Arc<AtomicUsize>);
 
-impl Meanwhile {
-    /// `act` is done right before the first call under `root` of which `is_now` says so, and only then.
-    pub(crate) fn before_the_call(
+impl Interleaved {
+    /// Runs `act` right before the first call under `root` for which `is_now` returns true.
+    pub(crate) fn before_matching_call(
         root: &Path,
         is_now: impl FnMut(&str, &Path) -> bool + Send + 'static,
         act: impl FnOnce() + Send + 'static,
@@ -58,10 +58,10 @@ impl Meanwhile {
         Self(done)
     }
 
-    /// The same, by the number of the call, from 0 on.
-    pub(crate) fn before_call(number: usize, root: &Path, act: impl FnOnce() + Send + 'static) -> Self {
+    /// Runs `act` right before the call with this number, counted from 0.
+    pub(crate) fn before_nth_call(number: usize, root: &Path, act: impl FnOnce() + Send + 'static) -> Self {
         let mut calls = 0..number;
-        Self::before_the_call(root, move |_, _| calls.next().is_none(), act)
+        Self::before_matching_call(root, move |_, _| calls.next().is_none(), act)
     }
 
     pub(crate) fn is_done(&self) -> bool {
@@ -69,7 +69,7 @@ impl Meanwhile {
     }
 }
 
-impl Drop for Meanwhile {
+impl Drop for Interleaved {
     fn drop(&mut self) {
         lock(&PLANS).retain(|plan| !Arc::ptr_eq(&plan.done, &self.0));
     }

@@ -1,6 +1,6 @@
-//! Looking at the disk, and reading from it.
+//! The system calls that read: entries, metadata, folders, files.
 
-use super::{attempt, error, or_missing, tell};
+use super::{call_at, call_unless_missing, error, try_call};
 use minisnap_core::Result;
 use std::{
     fs::{self, File, Metadata, OpenOptions},
@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What stands at a path, itself and not what it points to.
+/// The entry at a path. A link isn't followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Entry {
     Missing,
@@ -22,10 +22,10 @@ pub(crate) enum Entry {
 
 pub(crate) fn entry(path: &Path) -> Result<Entry> {
     loop {
-        match attempt("read the link", path, || fs::read_link(path)) {
+        match try_call("read the link", path, || fs::read_link(path)) {
             Ok(target) => return Ok(Entry::Link(target)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Entry::Missing),
-            // Something is there, and it is no link.
+            // The entry isn't a link.
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => {}
             Err(source) => return Err(error("read the link", path, source)),
         }
@@ -38,36 +38,36 @@ pub(crate) fn entry(path: &Path) -> Result<Entry> {
         } else if !kind.is_symlink() {
             return Ok(Entry::Other);
         }
-        // A link took its place in between: look again.
+        // A link has replaced the entry between the two calls: retry.
     }
 }
 
-/// What the system knows of what stands at a path, itself and not what it points to.
+/// The metadata of the entry at a path. A link isn't followed.
 pub(crate) fn metadata(path: &Path) -> Result<Option<Metadata>> {
-    or_missing("look at", path, || fs::symlink_metadata(path))
+    call_unless_missing("read the metadata of", path, || fs::symlink_metadata(path))
 }
 
-/// What the system knows of an open file.
+/// The metadata of an open file.
 pub(crate) fn metadata_of(file: &File, path: &Path) -> Result<Metadata> {
-    tell("look at", path, || file.metadata())
+    call_at("read the metadata of", path, || file.metadata())
 }
 
-/// What the system knows of where a path leads to.
-pub(crate) fn metadata_behind(path: &Path) -> Result<Option<Metadata>> {
-    or_missing("look at", path, || fs::metadata(path))
+/// The metadata of the file at a path. Links are followed.
+pub(crate) fn target_metadata(path: &Path) -> Result<Option<Metadata>> {
+    call_unless_missing("read the metadata of", path, || fs::metadata(path))
 }
 
-/// The device a folder is on, following links.
+/// The device that a folder is on. Links are followed.
 pub(crate) fn device(path: &Path) -> Result<u64> {
-    tell("look at", path, || fs::metadata(path)).map(|metadata| metadata.dev())
+    call_at("read the metadata of", path, || fs::metadata(path)).map(|metadata| metadata.dev())
 }
 
-/// Whether there is a folder at a path, and not a link to one. Asks once, where [`entry`] asks twice.
+/// Whether the entry at a path is a folder, and not a link to one. One system call, where [`entry`] makes two.
 pub(crate) fn is_folder(path: &Path) -> Result<bool> {
     Ok(metadata(path)?.is_some_and(|metadata| metadata.is_dir()))
 }
 
-/// What changes when another file takes a name, or the file is written to.
+/// Identifies a file and its content: it changes if another file takes the name, or if the file is written to.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
     device: u64,
@@ -86,13 +86,13 @@ impl Identity {
         }
     }
 
-    /// Whether it is the same file, though it may have been written to.
+    /// Whether it is the same file, which may have been written to.
     pub(crate) fn is_same_file(&self, other: &Self) -> bool {
         (self.device, self.inode) == (other.device, other.inode)
     }
 }
 
-/// What changes when a name in a folder does.
+/// The state of a folder: it changes if an entry is added, removed or renamed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FolderState {
     inode: u64,
@@ -102,9 +102,9 @@ pub(crate) struct FolderState {
 }
 
 impl FolderState {
-    /// That of the folder that a path leads to; `None` if there is none.
+    /// The state of the folder at a path, or `None` if there is none. Links are followed.
     pub(crate) fn of(path: &Path) -> Result<Option<Self>> {
-        Ok(metadata_behind(path)?.map(|found| Self {
+        Ok(target_metadata(path)?.map(|found| Self {
             inode: found.ino(),
             links: found.nlink(),
             modified: (found.mtime(), found.mtime_nsec()),
@@ -112,7 +112,7 @@ impl FolderState {
         }))
     }
 
-    /// How many folders are in it, if its link count tells: `..` of each is a link to it.
+    /// The number of folders in it by its link count, on file systems where `..` of each folder counts as a link.
     pub(crate) fn folders(&self) -> Option<usize> {
         let without_own_name_and_dot = self.links.checked_sub(2)?;
         without_own_name_and_dot.try_into().ok()
@@ -121,22 +121,22 @@ impl FolderState {
 
 /// The path without links and `..`.
 pub(crate) fn canonical(path: &Path) -> Result<PathBuf> {
-    tell("resolve", path, || fs::canonicalize(path))
+    call_at("resolve", path, || fs::canonicalize(path))
 }
 
-/// The names in a folder, those that are no text left out; none if there is no folder.
+/// The names in a folder that are valid UTF-8. Empty if there is no folder.
 pub(crate) fn names_in(folder: &Path) -> Result<Vec<String>> {
     let mut names = Vec::new();
     list(folder, |name, _| names.push(name))?;
     Ok(names)
 }
 
-/// Calls `each` with every name in a folder and whether a folder is there; those that are no text are left out.
+/// Calls `each` with every name in a folder that is valid UTF-8, and whether it is a folder.
 pub(crate) fn list(folder: &Path, mut each: impl FnMut(String, bool)) -> Result<()> {
-    let Some(entries) = or_missing("list", folder, || fs::read_dir(folder))? else { return Ok(()) };
+    let Some(entries) = call_unless_missing("list", folder, || fs::read_dir(folder))? else { return Ok(()) };
     for entry in entries {
-        let entry = tell("list", folder, || entry)?;
-        // The listing tells the type, on nearly every file system without another call.
+        let entry = call_at("list", folder, || entry)?;
+        // On nearly every file system, the listing includes the type, without another system call.
         let is_folder = entry.file_type().is_ok_and(|found| found.is_dir());
         if let Ok(name) = entry.file_name().into_string() {
             each(name, is_folder);
@@ -145,19 +145,19 @@ pub(crate) fn list(folder: &Path, mut each: impl FnMut(String, bool)) -> Result<
     Ok(())
 }
 
-/// Opens a file to read, never following a link nor waiting for a named pipe; `None` if there is no regular file.
+/// Opens a regular file for reading, or returns `None` if the entry isn't one. It never follows a link, and never waits for a named pipe.
 pub(crate) fn open(path: &Path) -> Result<Option<File>> {
-    Ok(open_and_look(path)?.map(|(file, _)| file))
+    Ok(open_with_metadata(path)?.map(|(file, _)| file))
 }
 
-/// The same, with what the system knows of the file.
-pub(crate) fn open_and_look(path: &Path) -> Result<Option<(File, Metadata)>> {
+/// The same, with the file's metadata.
+pub(crate) fn open_with_metadata(path: &Path) -> Result<Option<(File, Metadata)>> {
     let mut options = OpenOptions::new();
     options.read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
-    let file = match attempt("open", path, || options.open(path)) {
+    let file = match try_call("open", path, || options.open(path)) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        // A link, and a socket.
+        // ELOOP for a link, ENXIO for a socket.
         Err(error) if matches!(error.raw_os_error(), Some(libc::ELOOP | libc::ENXIO)) => return Ok(None),
         Err(source) => return Err(error("open", path, source)),
     };
@@ -167,43 +167,43 @@ pub(crate) fn open_and_look(path: &Path) -> Result<Option<(File, Metadata)>> {
 
 /// Opens a folder, to sync it.
 pub(crate) fn open_folder(path: &Path) -> Result<File> {
-    tell("open the folder", path, || File::open(path))
+    call_at("open the folder", path, || File::open(path))
 }
 
-/// Opens a folder that this process has made, and no link that took its place.
+/// Opens a folder that this process has created. Fails if a link has replaced it.
 pub(crate) fn open_own_folder(path: &Path) -> Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).custom_flags(libc::O_NOFOLLOW | libc::O_DIRECTORY);
-    tell("open the folder", path, || options.open(path))
+    call_at("open the folder", path, || options.open(path))
 }
 
 /// All bytes of a file.
 pub(crate) fn read(mut file: &File, path: &Path) -> Result<Vec<u8>> {
     let mut bytes = room_for(file, path)?;
-    tell("read", path, || file.read_to_end(&mut bytes))?;
+    call_at("read", path, || file.read_to_end(&mut bytes))?;
     Ok(bytes)
 }
 
-/// Room for all bytes of a file, none of it used yet. A file that claims to be larger than memory, as a sparse one may, is
-/// an error, and neither an abort nor read for ever.
+/// An empty buffer with the capacity of a file's size. A file larger than memory, as a sparse file may be, is an error: reading it would
+/// abort the process, or never end.
 pub(crate) fn room_for(file: &File, path: &Path) -> Result<Vec<u8>> {
     let size = metadata_of(file, path)?.len();
     let mut bytes = Vec::new();
-    tell("read", path, || Ok(bytes.try_reserve_exact(usize::try_from(size).unwrap_or(usize::MAX))?))?;
+    call_at("read", path, || Ok(bytes.try_reserve_exact(usize::try_from(size).unwrap_or(usize::MAX))?))?;
     Ok(bytes)
 }
 
-/// The next `limit` bytes of an open file, or as many as there are.
+/// The next `limit` bytes of an open file, or fewer at its end.
 pub(crate) fn read_next(file: &File, path: &Path, limit: usize) -> Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(limit);
-    tell("read", path, || file.take(limit as u64).read_to_end(&mut bytes))?;
+    call_at("read", path, || file.take(limit as u64).read_to_end(&mut bytes))?;
     Ok(bytes)
 }
 
-/// The text in a short file, less a line break at its end: what unpacking a zip, or git with `core.symlinks=false`, makes of a
-/// link. It says where the link led, and is never taken for the snapshot.
+/// The text in a short file, without a line break at its end. Unpacking a zip archive, or git with `core.symlinks=false`, turns a link
+/// into a file with its target as text. Such a file is never taken for the snapshot.
 pub(crate) fn link_text(path: &Path) -> Result<Option<String>> {
-    /// Longer than what any link of ours says.
+    /// Longer than the target of any link of the store.
     const LONGEST: usize = 128;
 
     let Some(file) = open(path)? else { return Ok(None) };
@@ -211,7 +211,7 @@ pub(crate) fn link_text(path: &Path) -> Result<Option<String>> {
     Ok(text.map(|text| text.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
-/// What a link says, also where it became a file with its text.
+/// The target of a link, also if it became a file with its text.
 pub(crate) fn link_or_text(path: &Path) -> Result<Option<PathBuf>> {
     match entry(path)? {
         Entry::Link(target) => Ok(Some(target)),
@@ -220,15 +220,16 @@ pub(crate) fn link_or_text(path: &Path) -> Result<Option<PathBuf>> {
     }
 }
 
-/// Refuses a link to nothing on the way to `missing`: it may lead to a disk that isn't mounted, and that is no empty store.
-pub(crate) fn refuse_dangling_links(missing: &Path) -> Result<()> {
-    // Not itself: `current -> none` leads to nothing on purpose, and another writer may have placed it by now.
+/// Rejects a path with a dangling link among its ancestors: the link may lead to a disk that isn't mounted, so the store can't be
+/// assumed to be empty.
+pub(crate) fn reject_dangling_links(missing: &Path) -> Result<()> {
+    // Not `missing` itself: `current -> none` dangles on purpose, and another writer may have just created it.
     for folder in missing.ancestors().skip(1) {
         match entry(folder)? {
             Entry::Missing => {}
-            Entry::Link(target) if metadata_behind(folder)?.is_none() => {
+            Entry::Link(target) if target_metadata(folder)?.is_none() => {
                 let found =
-                    format!("it is a link to {}, where there is nothing: is a disk not mounted?", target.display());
+                    format!("it is a link to {}, which doesn't exist: is a disk not mounted?", target.display());
                 return Err(error("open the folder", folder, io::Error::new(io::ErrorKind::NotFound, found)));
             }
             _ => break,
@@ -242,8 +243,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn folders_of_one_device_are_told_from_those_of_another() {
-        let device = |path: &str| device(Path::new(path)).expect("it is there");
+    fn device_differs_between_file_systems() {
+        let device = |path: &str| device(Path::new(path)).expect("it exists");
         assert_eq!(device(env!("CARGO_MANIFEST_DIR")), device(concat!(env!("CARGO_MANIFEST_DIR"), "/src")));
         assert_ne!(device("/"), device("/dev"), "a file system of its own");
     }

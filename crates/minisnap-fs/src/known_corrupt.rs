@@ -1,4 +1,4 @@
-//! The generations that a handle has found corrupt.
+//! The generations that a handle has found corrupt by reading them.
 
 use crate::layout::GenerationName;
 use std::{
@@ -8,11 +8,11 @@ use std::{
 
 /// The generations that a handle, or a clone of it, has found corrupt.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct FoundCorrupt(Arc<Mutex<HashSet<GenerationName>>>);
+pub(crate) struct KnownCorrupt(Arc<Mutex<HashSet<GenerationName>>>);
 
-impl FoundCorrupt {
-    /// Remembers what a look at a generation found.
-    pub(crate) fn note(&self, name: &GenerationName, is_corrupt: bool) {
+impl KnownCorrupt {
+    /// Adds or removes a generation, after it was read.
+    pub(crate) fn set(&self, name: &GenerationName, is_corrupt: bool) {
         let mut names = self.names();
         if is_corrupt {
             names.insert(name.clone());
@@ -21,7 +21,7 @@ impl FoundCorrupt {
         }
     }
 
-    /// Forgets all but those of this history, which is asked for only if there are any.
+    /// Removes all but the `retained` ones, which are computed only if there are any.
     pub(crate) fn retain(&self, retained: impl FnOnce() -> Vec<GenerationName>) {
         let mut names = self.names();
         if !names.is_empty() {

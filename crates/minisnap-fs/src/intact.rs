@@ -1,8 +1,7 @@
-//! What is left of a store in which something is corrupt: which generations are intact, and which of those were certainly
-//! committed.
+//! Finds the intact generations of a corrupt store, and which of them were certainly committed.
 //!
-//! A generation was committed if the commit record says so, or if another one names it as its parent: that one was written over
-//! it. Any other was moved to its name before a commit that may never have happened.
+//! A generation was certainly committed if the commit record leads to it, or if another generation names it as its parent. Any other was
+//! moved to its final name before a commit that may never have happened.
 
 use crate::{
     generation,
@@ -16,24 +15,24 @@ use std::{cmp::Reverse, collections::HashSet};
 
 /// The intact generations of a store, newest first.
 #[derive(Debug, Default)]
-pub(crate) struct Intact {
+pub(crate) struct IntactGenerations {
     pub(crate) committed: Vec<Generation>,
     pub(crate) unconfirmed: Vec<Generation>,
 }
 
-/// The same error, with what is intact around what is corrupt.
-pub(crate) fn complete(store: &StoreDir, error: MiniSnapError) -> MiniSnapError {
+/// Adds the intact generations to a `Corrupt` error.
+pub(crate) fn add_to_error(store: &StoreDir, error: MiniSnapError) -> MiniSnapError {
     match error {
         MiniSnapError::Corrupt { at, found, intact, unconfirmed } if intact.is_empty() && unconfirmed.is_empty() => {
-            let Intact { committed: intact, unconfirmed } = find(store);
+            let IntactGenerations { committed: intact, unconfirmed } = find(store);
             MiniSnapError::Corrupt { at, found, intact, unconfirmed }
         }
         error => error,
     }
 }
 
-/// What is intact. What can't be looked at isn't.
-pub(crate) fn find(store: &StoreDir) -> Intact {
+/// Finds the intact generations. One that can't be read isn't intact.
+pub(crate) fn find(store: &StoreDir) -> IntactGenerations {
     let record = sys::link_or_text(&store.current()).unwrap_or_default().and_then(CommitRecord::parse);
     let (committed, unconfirmed) = match record {
         Some(CommitRecord::Nothing) => (Vec::new(), Vec::new()),
@@ -46,12 +45,12 @@ pub(crate) fn find(store: &StoreDir) -> Intact {
         let intact = names.into_iter().filter(|name| generation::check(store, name).is_ok());
         intact.map(|name| history::describe(store, &name).unwrap_or_else(|_| name.to_generation())).collect()
     };
-    Intact { committed: intact(committed), unconfirmed: intact(unconfirmed) }
+    IntactGenerations { committed: intact(committed), unconfirmed: intact(unconfirmed) }
 }
 
-/// All generations that are there, newest first: those that are another's parent, and those that aren't. From each that is no
-/// other's parent, the most recently written first, back along the parents: after a rollback, the newest isn't the one with the
-/// highest seq.
+/// All generations in the store, newest first: those that are a parent, and those that aren't. The order begins with the
+/// generations that are no parent, the most recently written first, and follows from each its parents. The highest seq doesn't
+/// tell the newest: a rollback commits a lower one.
 fn by_parents(store: &StoreDir) -> Result<(Vec<GenerationName>, Vec<GenerationName>)> {
     let mut found = store.generations()?;
     let parent = |name: &GenerationName| history::parent_of(store, name).unwrap_or_default();

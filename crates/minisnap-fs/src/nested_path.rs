@@ -1,5 +1,6 @@
-//! Paths that lead into another store: to its folder `snapshots`, a generation, or `snapshots/current`. Tab completion and
-//! `dirname $(realpath snapshot.json)` lead there. A generation looks like a bare pair there, and would be replaced by links.
+//! Detects paths that lead into another store: to its folder `snapshots`, to a generation, or to `snapshots/current`. Users get such
+//! paths from tab completion, or from `dirname $(realpath snapshot.json)`. There, a generation looks like a bare pair, and a migration
+//! would replace its files by links.
 
 use crate::{
     layout::{CURRENT, CommitRecord, SNAPSHOTS},
@@ -14,21 +15,21 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-/// Refuses a store's folder `dir` if it is, or lies below, a folder in which another store has its generations. To be asked
-/// where `dir` has no commit record of its own: a whole store that is there already stays one.
+/// Rejects a store's folder `dir` that is, or is below, a folder in which another store has its generations. The caller checks that
+/// `dir` has no commit record of its own: a complete store at such a path stays usable.
 ///
-/// The path is judged as it was given and with all links followed: only the first shows a `snapshots` that is a link itself.
+/// The path is checked as given, and with all links resolved. Only the given path reveals a `snapshots` that is a link.
 ///
 /// # Errors
 ///
-/// `InsideStore`; `Io` if it can't be looked at.
-pub(crate) fn refuse(dir: &Path) -> Result<()> {
+/// `InsideStore`. `Io` if the path can't be read.
+pub(crate) fn reject(dir: &Path) -> Result<()> {
     let given = without_dots(dir)?;
     let real = canonical(&given)?;
     let folders = given.ancestors().chain(real.ancestors().filter(|folder| !given.starts_with(folder)));
     for folder in folders {
         if has_generations(folder)? {
-            // A link of another name may lead to a `snapshots`.
+            // A link with another name may lead to a folder `snapshots`.
             let real = canonical(folder)?;
             let snapshots = [folder, &real].into_iter().find(|folder| is_named_snapshots(folder));
             let store = snapshots.and_then(Path::parent).map(|store| store.display().to_string());
@@ -38,24 +39,24 @@ pub(crate) fn refuse(dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Whether a path is one of a store's files, by whatever links it leads there: one of the two names, with the other or a store
-/// beside it, or anything in its folder `snapshots`.
+/// Whether a path, with links resolved, is a part of a store: a public name, if the folder has the other one or a store, or any path in a
+/// store's folder `snapshots`.
 pub(crate) fn is_part_of_store(path: &Path) -> bool {
     let Ok(path) = std::path::absolute(path).map_err(drop).and_then(|path| canonical(&path).map_err(drop)) else {
         return false;
     };
     let Some(folder) = path.parent() else { return false };
-    let is_there = |path: PathBuf| sys::metadata(&path).is_ok_and(|found| found.is_some());
+    let exists = |path: PathBuf| sys::metadata(&path).is_ok_and(|found| found.is_some());
     let names = [JSON_NAME, SEQ_NAME];
     let is_public = path.file_name().is_some_and(|name| names.iter().any(|public| name == *public));
-    let is_beside_a_store = is_there(folder.join(SNAPSHOTS).join(CURRENT))
-        || names.iter().any(|public| path.file_name() != Some(public.as_ref()) && is_there(folder.join(public)));
-    is_public && is_beside_a_store
-        || folder.ancestors().any(|above| is_named_snapshots(above) && is_there(above.join(CURRENT)))
+    let is_in_a_store = exists(folder.join(SNAPSHOTS).join(CURRENT))
+        || names.iter().any(|public| path.file_name() != Some(public.as_ref()) && exists(folder.join(public)));
+    is_public && is_in_a_store
+        || folder.ancestors().any(|ancestor| is_named_snapshots(ancestor) && exists(ancestor.join(CURRENT)))
 }
 
-/// Whether a store has its generations in a folder: the commit record is there. A folder of another name may be where
-/// `snapshots` is a link to; there, only the name of a generation is taken for a commit record.
+/// Whether a folder has the generations of a store: it has a commit record. A folder with another name than `snapshots` may be the
+/// target of a link `snapshots`. In such a folder, only the name of a generation counts as a commit record.
 fn has_generations(folder: &Path) -> Result<bool> {
     let path = folder.join(CURRENT);
     let record = match sys::entry(&path) {
@@ -76,7 +77,7 @@ fn is_named_snapshots(folder: &Path) -> bool {
     folder.file_name().is_some_and(|name| name == SNAPSHOTS)
 }
 
-/// The path up to its last `..` as the system resolves it, the rest as it is.
+/// Resolves the path up to its last `..` as the system does, and leaves the rest unchanged.
 fn without_dots(path: &Path) -> Result<PathBuf> {
     let components: Vec<_> = path.components().collect();
     let Some(last) = components.iter().rposition(|component| *component == Component::ParentDir) else {
@@ -86,7 +87,7 @@ fn without_dots(path: &Path) -> Result<PathBuf> {
     Ok(canonical(&resolved.iter().collect::<PathBuf>())?.join(rest.iter().collect::<PathBuf>()))
 }
 
-/// The path without links and `..`, as far as it exists, and the rest as it would be made.
+/// Resolves links and `..` as far as the path exists, and appends the rest as it would be created.
 fn canonical(path: &Path) -> Result<PathBuf> {
     for folder in path.ancestors() {
         let mut real = match sys::canonical(folder) {

@@ -1,21 +1,21 @@
-//! Committing over a corrupt generation, while calls to the disk fail.
+//! A commit over a corrupt generation while system calls fail.
 
 use super::*;
 
-/// Whichever call fails: what is intact is retained, and what is corrupt is in its place or aside.
+/// After any failure, the intact generation is retained, and the corrupt one is in place or moved aside.
 #[tokio::test]
 async fn commit_loses_nothing_when_a_call_fails_over_corruption() {
     let mut calls = 0;
-    for (error, once) in lasting_where_it_can() {
+    for (error, once) in single_and_some_lasting_faults() {
         for pass in 0.. {
-            let store = Store::ready_for(Deed::Next).await;
+            let store = Store::prepared_for(Action::ExpiringCommit).await;
             let corrupt = store.backend.current().await.unwrap().expect("a snapshot");
             let corrupt = store.path("snapshots").join(corrupt.name());
             fs::write(corrupt.join("snapshot.json"), "[").unwrap();
             store.restore().await.unwrap_err();
-            store.plan(pass, error, once);
+            store.inject_fault(pass, error, once);
             let done = store.commit(9).await;
-            let failed = store.unplan();
+            let failed = store.end_fault();
             if failed.is_empty() {
                 break;
             }

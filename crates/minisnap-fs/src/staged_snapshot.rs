@@ -1,14 +1,14 @@
-//! A snapshot that is being written, as the caller of `stage` has it.
+//! The implementation of `StagedSnapshot`: a snapshot that is being written, in memory or on the disk.
 //!
-//! A small one stays in memory until its commit: then one call on the blocking pool does all work on the disk. Whether it
-//! is small is foreseen from the current one. If it grows larger all the same, its stage is made by the write that is too much, unless
-//! another writer has the lock just then: a write doesn't wait for others.
+//! A small snapshot stays in memory until its commit: then one call on the blocking pool does all the work on the disk. A snapshot
+//! is expected to be small if the current one is. If it grows larger, the write that exceeds the limit creates the stage. If
+//! another writer holds the lock then, the snapshot stays in memory until the next write or `drain`: a write never waits.
 
 use crate::{
     blocking::blocking,
     caller::{Caller, CallerWatch},
-    commit, diagnosis,
-    stage::{Stage, has_hole},
+    commit, intact,
+    stage::{Stage, missing_bytes},
     store_dir::StoreDir,
 };
 use minisnap_core::{
@@ -19,7 +19,7 @@ use std::{io, mem, time::Duration};
 
 /// A snapshot that is being written.
 #[derive(Debug)]
-pub(crate) struct Staged {
+pub(crate) struct StagedInFolder {
     location: String,
     store: StoreDir,
     state: State,
@@ -32,13 +32,13 @@ enum State {
         json: Vec<u8>,
     },
     OnDisk(Box<Stage>),
-    /// Its stage couldn't be made when it was needed: what was to be written then is missing.
+    /// The stage couldn't be created when it was needed, so bytes are missing.
     Failed,
 }
 
-impl Staged {
-    /// Whether the next snapshot probably fits into a chunk: as the current one does, if this handle knows that.
-    pub(crate) fn will_be_small(store: &StoreDir) -> bool {
+impl StagedInFolder {
+    /// Whether this handle has cached the current snapshot, and it fits into one chunk: then the next one probably does, too.
+    pub(crate) fn is_expected_small(store: &StoreDir) -> bool {
         let size = store.cache.get().and_then(|seen| seen.retained.first()?.generation.size());
         size.is_some_and(|size| size <= CHUNK as u64)
     }
@@ -51,23 +51,23 @@ impl Staged {
         Self { location, store, state: State::OnDisk(Box::new(stage)) }
     }
 
-    /// Makes the stage of one that turns out not to be small, with what was written so far. It is made where it is written to: the
-    /// caller is in the middle of serializing, and can't await. If another writer has the lock, it stays in memory for now.
+    /// Creates the stage of a snapshot that outgrew memory, with the bytes so far. It runs on the caller's thread: the caller is
+    /// serializing, and can't await. If another writer holds the lock, the snapshot stays in memory for now.
     fn move_to_disk(&mut self) -> Result<()> {
         let State::InMemory { seq, json } = &self.state else { return Ok(()) };
         let caller = Caller::default();
-        let made = match begin(&self.store, *seq, json, &caller.watch(), Duration::ZERO) {
+        let created = match begin(&self.store, *seq, json, &caller.watch(), Duration::ZERO) {
             Err(MiniSnapError::Busy { .. }) => return Ok(()),
-            made => made,
+            created => created,
         };
         self.state = State::Failed;
-        let made = made.map_err(|error| diagnosis::complete(&self.store, error))?;
-        self.state = State::OnDisk(Box::new(made));
+        let created = created.map_err(|error| intact::add_to_error(&self.store, error))?;
+        self.state = State::OnDisk(Box::new(created));
         Ok(())
     }
 }
 
-impl io::Write for Staged {
+impl io::Write for StagedInFolder {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let of_write = |error: MiniSnapError| io::Error::from(error.during(Operation::Write));
         if matches!(&self.state, State::InMemory { json, .. } if json.len() + bytes.len() > CHUNK) {
@@ -79,7 +79,7 @@ impl io::Write for Staged {
                 Ok(bytes.len())
             }
             State::OnDisk(stage) => stage.write(bytes).map_err(of_write),
-            State::Failed => Err(of_write(has_hole(&self.store.snapshots()))),
+            State::Failed => Err(of_write(missing_bytes(&self.store.snapshots()))),
         }
     }
 
@@ -89,12 +89,12 @@ impl io::Write for Staged {
 }
 
 #[async_trait]
-impl StagedSnapshot for Staged {
+impl StagedSnapshot for StagedInFolder {
     async fn drain(&mut self) -> Result<()> {
         if !matches!(&self.state, State::InMemory { json, .. } if json.len() > CHUNK) {
             return Ok(());
         }
-        // Another writer had the lock when it outgrew memory: here, it can be waited for.
+        // Another writer held the lock when the snapshot outgrew memory. Here the caller can wait for it.
         let State::InMemory { seq, json } = mem::replace(&mut self.state, State::Failed) else { return Ok(()) };
         let at = ErrorContext::new(Operation::Write, self.location.clone());
         let work = move |store: &StoreDir, caller: &_| begin(store, seq, &json, caller, store.busy_timeout);
@@ -109,7 +109,7 @@ impl StagedSnapshot for Staged {
             let stage = match state {
                 State::InMemory { seq, json } => begin(store, seq, &json, caller, store.busy_timeout)?,
                 State::OnDisk(stage) => *stage,
-                State::Failed => return Err(has_hole(&store.snapshots())),
+                State::Failed => return Err(missing_bytes(&store.snapshots())),
             };
             commit::commit(stage, &options, caller)
         };
@@ -128,7 +128,7 @@ impl StagedSnapshot for Staged {
     }
 }
 
-/// The stage of one that was in memory.
+/// Creates the stage of a snapshot that was in memory.
 fn begin(store: &StoreDir, seq: u64, json: &[u8], caller: &CallerWatch, timeout: Duration) -> Result<Stage> {
     let mut stage = commit::begin(store, seq, caller, timeout)?;
     stage.write_all(json)?;

@@ -1,29 +1,28 @@
-//! Giving up a store whose commit record is lost: all of it is moved aside, and nothing is removed. Never by itself: it is one
-//! named call.
+//! Moves a lost store aside, so that the folder is an empty store. Nothing is deleted. Only an explicit call does this.
 //!
-//! 1. Take `.lock`, which is made where it is missing. A store that can be read by then is left alone.
-//! 2. Move aside what stands at the two names, and sync the folder: plain files must not be left alone there by a power loss,
-//!    since they would be a bare pair, and the snapshot.
-//! 3. Move `snapshots` aside, with the lock in it, and sync the folder. A mount point stays: what is in it is moved to a folder in
-//!    it.
+//! 1. Take `.lock`, which is created if it is missing. If the store can be read by then, stop.
+//! 2. Move the two public files aside, and sync the folder. This comes first: after a power loss, plain files without `snapshots` would
+//!    be a bare pair, and so the snapshot.
+//! 3. Move `snapshots` aside, with the lock in it, and sync the folder. If `snapshots` is a mount point, it can't be renamed: move its
+//!    content to a folder in it.
 //!
-//! Cut short at any point, the store is lost as before, or empty; the same call again does the rest.
+//! A call that is interrupted leaves the store lost or empty. The next call completes it.
 
 use crate::{
     caller::CallerWatch,
-    current::unless_lost,
-    layout::{CURRENT, FORMAT, NEXT, SETTLING, SNAPSHOTS, is_generation_or_stage, is_moved_aside},
+    current::read_unless_lost,
+    layout::{CURRENT, FORMAT, LINKS_PENDING, NEXT, SNAPSHOTS, is_generation_or_stage, is_moved_aside},
     lock::StoreLock,
     modes::PRIVATE_FOLDER,
-    store_dir::{StoreDir, aside, move_aside},
+    store_dir::{StoreDir, move_aside, path_aside},
     sys::{self, Entry},
 };
 use minisnap_core::Result;
 use std::{io, path::PathBuf};
 
-/// Moves a lost store aside, and returns the new paths. None if it can be read.
+/// Moves a lost store aside, and returns the new paths. Returns none, and changes nothing, if the store can be read.
 pub(crate) fn give_up(store: &StoreDir, caller: &CallerWatch) -> Result<Vec<PathBuf>> {
-    if unless_lost(store)?.is_some() {
+    if read_unless_lost(store)?.is_some() {
         return Ok(Vec::new());
     }
     // 1.
@@ -31,12 +30,12 @@ pub(crate) fn give_up(store: &StoreDir, caller: &CallerWatch) -> Result<Vec<Path
     let has_snapshots = sys::entry(&snapshots)? != Entry::Missing;
     store.create_folders()?;
     let lock = StoreLock::acquire(store, caller);
-    // Where another call moved the folder away meanwhile, there is no lock to take, and nothing to do.
-    if unless_lost(store)?.is_some() {
+    // Before the error of the lock: if another call has moved the folder, there is no lock, and nothing to do.
+    if read_unless_lost(store)?.is_some() {
         return Ok(Vec::new());
     }
     let lock = lock?;
-    lock.check_still_the_stores()?;
+    lock.check_still_held()?;
     // 2.
     let mut moved = Vec::new();
     for name in store.public_names() {
@@ -57,15 +56,15 @@ pub(crate) fn give_up(store: &StoreDir, caller: &CallerWatch) -> Result<Vec<Path
     Ok(moved)
 }
 
-/// Moves all that is in a `snapshots` that can't be renamed, since it is a mount point, to a folder in it.
+/// Moves the content of `snapshots`, a mount point that can't be renamed, to a folder in it.
 fn move_contents_aside(store: &StoreDir) -> Result<PathBuf> {
     let snapshots = store.snapshots();
-    let aside = aside(&snapshots.join(SNAPSHOTS))?;
+    let aside = path_aside(&snapshots.join(SNAPSHOTS))?;
     drop(store.create_folder(&aside, PRIVATE_FOLDER)?);
-    // The lock stays: it is held by this writer, until all is moved. And what isn't the store's, such as `lost+found`.
+    // The lock stays, since this writer holds it. So does what isn't the store's, such as `lost+found`.
     let mut names = sys::names_in(&snapshots)?;
     names.retain(|name| LINKS.contains(&&**name) || is_generation_or_stage(name) || is_moved_aside(name));
-    // What says which generation is current comes last: until then, the store is lost as before.
+    // The commit record and the format come last: until then, the store is lost as before.
     names.sort_by_key(|name| LINKS.iter().position(|last| name == last));
     for name in names {
         sys::rename(&snapshots.join(&name), &aside.join(&name))?;
@@ -75,4 +74,4 @@ fn move_contents_aside(store: &StoreDir) -> Result<PathBuf> {
     Ok(aside)
 }
 
-const LINKS: [&str; 4] = [SETTLING, NEXT, CURRENT, FORMAT];
+const LINKS: [&str; 4] = [LINKS_PENDING, NEXT, CURRENT, FORMAT];

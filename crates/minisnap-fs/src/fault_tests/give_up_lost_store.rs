@@ -1,19 +1,19 @@
-//! Giving up a lost store, while calls to the disk fail.
+//! `give_up_lost_store` while system calls fail.
 
 use super::*;
 
-/// Whichever call fails, once or with all that follow: nothing is lost, and the same call again does the rest.
+/// After any failure, of one call or of all from there on, nothing is lost, and a second call completes the first.
 #[tokio::test]
-async fn give_up_goes_on_when_any_call_failed() {
+async fn give_up_completes_on_retry_when_any_call_failed() {
     let mut calls = 0;
-    for (error, once) in lasting_or_not() {
+    for (error, once) in single_and_lasting_faults() {
         for pass in 0.. {
-            let store = Store::ready_for(Deed::Reseal).await;
+            let store = Store::prepared_for(Action::Accept).await;
             fs::remove_file(store.path("snapshots/current")).unwrap();
             fs::write(store.path("snapshots/current"), "?").unwrap();
-            store.plan(pass, error, once);
+            store.inject_fault(pass, error, once);
             let given_up = store.backend.give_up_lost_store().await;
-            let failed = store.unplan();
+            let failed = store.end_fault();
             if failed.is_empty() {
                 break;
             }
