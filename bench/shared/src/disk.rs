@@ -1,8 +1,7 @@
-//! On which disk something is measured: the folder that is used, the name in the tables, and the refusal of what is nobody's
-//! disk.
+//! The disk of a benchmark: its folder, its name in the tables, and the rejection of disks that aren't representative.
 //!
-//! What a flush costs is most of what a small create costs, and it differs between file systems. In memory it costs nothing,
-//! and on an ext4 without a journal about half of what it costs with one.
+//! A small create takes about as long as its flushes, whose duration depends on the file system. In memory they take no time,
+//! and on an ext4 without a journal about half as long as with one.
 
 use crate::Result;
 use std::{
@@ -13,7 +12,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What a program that measures is told of its disk.
+/// The command line options of a benchmark that select its disk.
 #[derive(Debug, Default)]
 pub struct DiskOptions {
     folder: Option<PathBuf>,
@@ -21,7 +20,7 @@ pub struct DiskOptions {
     any: bool,
 }
 
-/// A folder to measure in, and the name of its disk in the tables.
+/// A folder for the benchmark, and the name of its disk in the tables.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Disk {
     pub folder: PathBuf,
@@ -29,13 +28,13 @@ pub struct Disk {
 }
 
 impl DiskOptions {
-    /// The part of a usage text that is about them.
+    /// The usage text of these options.
     pub const USAGE: &str = "\
---folder DIR      in which folder to measure, in place of the temporary one; bench/disks makes some
---disk NAME       the disk's name in the tables, in place of the type of its file system
---any-disk        also on tmpfs and on ext4 without a journal, whose figures say nothing about other disks";
+--folder DIR      the folder for the files (default: the temporary folder); bench/disks creates disks
+--disk NAME       the disk's name in the tables (default: the type of its file system)
+--any-disk        allow tmpfs and ext4 without a journal, whose figures aren't representative";
 
-    /// Takes an option of the command line, with its value from `value`. False if it is none of these.
+    /// Parses an option, with its value from `value`. Returns false for another option.
     ///
     /// # Errors
     ///
@@ -50,25 +49,25 @@ impl DiskOptions {
         Ok(true)
     }
 
-    /// The name that was given.
+    /// The name from the command line.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
 
-    /// The disk that they mean.
+    /// The disk of these options.
     ///
     /// # Errors
     ///
-    /// When there is no such folder, or it is on what is nobody's disk and that isn't asked for.
+    /// If the folder is missing, or on a disk that isn't representative without `--any-disk`.
     pub fn find(self) -> Result<Disk> {
         let folder = self.folder.unwrap_or_else(env::temp_dir);
         let folder = folder.canonicalize().map_err(|error| format!("{}: {error}", folder.display()))?;
         let mount = Mount::of(&fs::read("/proc/self/mountinfo")?, &folder).ok_or("/proc/self/mountinfo has no root")?;
         if let Some(reason) = mount.reason_against().filter(|_| !self.any) {
             return Err(format!(
-                "{} is on {reason}, whose figures say nothing about other disks\n\
-                 help: `bench/disks up FOLDER` makes disks to measure on; `--any-disk` measures here all the same",
+                "{} is on {reason}, whose figures aren't representative\n\
+                 help: create disks with `bench/disks up FOLDER`, or measure here with `--any-disk`",
                 folder.display()
             )
             .into());
@@ -77,17 +76,17 @@ impl DiskOptions {
     }
 }
 
-/// Where a folder's file system comes from.
+/// The mounted file system of a folder.
 #[derive(Debug, PartialEq, Eq)]
 struct Mount {
-    /// Its type: `ext4`.
+    /// The type: `ext4`.
     file_system: String,
-    /// Of its device: `254:0`.
+    /// The device number: `254:0`.
     number: String,
 }
 
 impl Mount {
-    /// The one a path is on, among those of a `mountinfo` (proc(5)): of the longest folder that leads to the path, the last.
+    /// The mount of a path, from the text of `mountinfo` (proc(5)): the last one at the longest mount point that is a prefix.
     fn of(mountinfo: &[u8], path: &Path) -> Option<Self> {
         let parse = |line: &[u8]| {
             let fields: Vec<_> = line.split(|byte| *byte == b' ').collect();
@@ -101,16 +100,16 @@ impl Mount {
         leading.max_by_key(|(point, _)| point.as_os_str().len()).map(|(_, mount)| mount)
     }
 
-    /// What is wrong with it, if it is nobody's disk.
+    /// Why the disk isn't representative, if so.
     fn reason_against(&self) -> Option<&'static str> {
         match self.file_system.as_str() {
             "tmpfs" | "ramfs" => Some("a file system in memory"),
-            "ext4" => (!self.has_journal()).then_some("an ext4 of which no journal can be found"),
+            "ext4" => (!self.has_journal()).then_some("an ext4 without a journal"),
             _ => None,
         }
     }
 
-    /// Whether this ext4 has one: it has a mode for data then.
+    /// Whether this ext4 has a journal: then it has a `data=` mode.
     fn has_journal(&self) -> bool {
         let device = fs::canonicalize(Path::new("/sys/dev/block").join(&self.number));
         let options = device.ok().and_then(|device| {
@@ -121,7 +120,7 @@ impl Mount {
     }
 }
 
-/// A path of a `mountinfo`, where spaces and the like are octal numbers: `\040`.
+/// Decodes a path of `mountinfo`, in which spaces and similar characters are octal numbers: `\040`.
 fn unescape(field: &[u8]) -> PathBuf {
     let (mut bytes, mut rest) = (Vec::new(), field);
     while let Some((&first, after)) = rest.split_first() {
@@ -145,14 +144,14 @@ mod tests {
 ";
 
     #[test]
-    fn mount_is_the_last_of_the_longest_that_lead_to_a_path() {
+    fn mount_is_the_last_at_the_longest_prefix_of_a_path() {
         let mount = |file_system: &str, number: &str| {
             Some(Mount { file_system: file_system.to_owned(), number: number.to_owned() })
         };
         for (path, expected) in [
             ("/", mount("ext4", "254:0")),
             ("/diskson", mount("ext4", "254:0")),
-            // The tmpfs below it can't be seen any more.
+            // The Btrfs hides the tmpfs below.
             ("/disks/other", mount("btrfs", "7:1")),
             ("/disks/a b/state", mount("xfs", "7:0")),
         ] {
@@ -162,14 +161,14 @@ mod tests {
     }
 
     #[test]
-    fn memory_and_ext4_without_a_journal_are_refused() {
-        // A device that isn't there, so that it has no journal either.
+    fn memory_and_ext4_without_a_journal_are_rejected() {
+        // A missing device, so no journal is found.
         let reason =
             |file_system: &str| Mount { file_system: file_system.into(), number: "0:0".into() }.reason_against();
         for memory in ["tmpfs", "ramfs"] {
             assert_eq!(reason(memory), Some("a file system in memory"));
         }
-        assert_eq!(reason("ext4"), Some("an ext4 of which no journal can be found"));
+        assert_eq!(reason("ext4"), Some("an ext4 without a journal"));
         for other in ["xfs", "btrfs"] {
             assert_eq!(reason(other), None);
         }

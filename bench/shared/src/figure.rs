@@ -1,32 +1,32 @@
-//! One thing that was measured: a cell of a table, a point of a plot.
+//! A measured quantity: a cell of a table, a point of a plot.
 
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// What was measured where, once in each round.
+/// A quantity with its values, one of each round.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Figure {
     pub case: Case,
     pub contender: String,
-    /// What was measured, as it stands over its column: `create`.
+    /// The measured operation, which is the header of its column: `create`.
     pub operation: String,
     pub unit: Unit,
-    /// One of each round; none if it couldn't be done, and then the note says why.
+    /// One value of each round. Empty if the contender can't do it; then `note` is the reason.
     pub values: Vec<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }
 
-/// What has a table of its own.
+/// The circumstances of a measurement. Each case has its own table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Case {
-    /// The disk's name: `ext4, 2 ms a flush`. Empty where no disk is a part of it.
+    /// The disk's name: `ext4, 2 ms a flush`. Empty if no disk is involved.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub disk: String,
     pub workload: String,
-    /// Of its JSON, about.
+    /// The approximate size of the JSON.
     pub bytes: usize,
-    /// What is special: `8 writers`. Empty if nothing is.
+    /// A special circumstance: `8 writers`. Empty for none.
     pub circumstance: String,
 }
 
@@ -34,11 +34,11 @@ pub struct Case {
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
     Seconds,
-    /// In seconds, too, but ratios of it say nothing.
+    /// Seconds, without ratios.
     Lateness,
     Bytes,
     PerSecond,
-    /// How many times as long as something that the operation names.
+    /// A multiple of a duration that the operation's name states.
     Times,
 }
 
@@ -48,28 +48,28 @@ impl Figure {
         (!self.values.is_empty()).then(|| median(self.values.clone()))
     }
 
-    /// Whether `other` is of the same cell.
+    /// Whether `other` belongs to the same cell.
     #[must_use]
-    pub fn is_of_the_same(&self, other: &Self) -> bool {
+    pub fn is_same_cell(&self, other: &Self) -> bool {
         (&self.case, &self.contender, &self.operation) == (&other.case, &other.contender, &other.operation)
     }
 }
 
-/// The one in the middle; of an even number, the larger one of the two.
+/// The median; for an even number of values, the larger of the two in the middle.
 ///
 /// # Panics
 ///
-/// If there is none.
+/// If there are no values.
 #[must_use]
 pub fn median(values: Vec<f64>) -> f64 {
     quantile(values, 0.5)
 }
 
-/// The value that this part of the others is below.
+/// The quantile of the values; `part` is between 0 and 1.
 ///
 /// # Panics
 ///
-/// If there is none.
+/// If there are no values.
 pub fn quantile(mut values: Vec<f64>, part: f64) -> f64 {
     values.sort_unstable_by(f64::total_cmp);
     values[((values.len() as f64 * part) as usize).min(values.len() - 1)]
@@ -79,7 +79,7 @@ pub fn quantile(mut values: Vec<f64>, part: f64) -> f64 {
 ///
 /// # Panics
 ///
-/// If there is none.
+/// If there are no values.
 pub fn median_seconds(times: &[Duration]) -> f64 {
     median(times.iter().map(Duration::as_secs_f64).collect())
 }
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_median_is_the_one_in_the_middle_and_the_last_quantile_the_largest() {
+    fn median_and_quantiles_are_exact_values() {
         assert_eq!(median(vec![3.0, 1.0, 2.0]), 2.0);
         assert_eq!(median(vec![1.0, 2.0]), 2.0);
         let thousand: Vec<_> = (0..1000).map(f64::from).collect();

@@ -1,5 +1,5 @@
-//! What the measurements have in common: what is saved ([`workload`]) and on which disk ([`disk`]), what came out ([`figure`],
-//! [`results`]), and how it is shown ([`progress`], [`table`], [`summary`], [`plot`]).
+//! Shared by all benchmarks: the saved states ([`workload`]), the disk ([`disk`]), the figures ([`figure`], [`results`]), and
+//! their output ([`progress`], [`table`], [`summary`], [`plot`]).
 
 pub mod disk;
 pub mod figure;
@@ -14,10 +14,10 @@ pub mod workload;
 
 use std::process::ExitCode;
 
-/// Whatever goes wrong ends the program, or is told in the table.
+/// An error ends the program, or is printed in the table.
 pub type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;
 
-/// How a program ends: with a line about what went wrong, if something did.
+/// Prints an error, and returns the exit code.
 #[must_use]
 pub fn end(done: Result<()>) -> ExitCode {
     match done {

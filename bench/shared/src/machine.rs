@@ -1,8 +1,8 @@
-//! On what it was measured (proc(5)).
+//! The machine on which a benchmark runs (proc(5)).
 
 use std::{fs, thread};
 
-/// In a line; what can't be found out is left out.
+/// Describes the machine in one line, without unknown properties.
 #[must_use]
 pub fn describe() -> String {
     let field = |file: &str, name: &str| -> Option<String> {

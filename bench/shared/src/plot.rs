@@ -1,10 +1,10 @@
-//! Lines over a plane whose axes are both logarithmic.
+//! Line plots with two logarithmic axes, as SVG.
 
 use crate::Result;
 use plotters::prelude::*;
 use std::{fs, ops::Range, path::Path};
 
-/// Told apart by everybody, also by those who don't see all colours (Okabe and Ito).
+// Distinguishable also with colour blindness (Okabe and Ito).
 pub const BLUE: RGBColor = RGBColor(0, 114, 178);
 pub const VERMILION: RGBColor = RGBColor(213, 94, 0);
 pub const GREEN: RGBColor = RGBColor(0, 158, 115);
@@ -27,7 +27,7 @@ pub struct Plot<'a> {
 pub struct Axis<'a> {
     pub description: &'a str,
     pub range: Range<f64>,
-    /// Its labels are powers of it.
+    /// The labels are powers of this base.
     pub base: f64,
     pub label: fn(f64) -> String,
 }
@@ -39,18 +39,18 @@ pub struct Line {
     pub points: Vec<(f64, f64)>,
 }
 
-/// The range of these values with some room around them, for an axis.
+/// The range of an axis for these values, with margins.
 pub fn range(values: impl Iterator<Item = f64>) -> Range<f64> {
     let (least, most) =
         values.fold((f64::MAX, f64::MIN_POSITIVE), |(least, most), value| (least.min(value), most.max(value)));
     least.min(most) * 0.6..most * 1.7
 }
 
-/// Writes it to `path` as SVG.
+/// Writes the plot to `path` as SVG.
 ///
 /// # Errors
 ///
-/// When it can't be drawn or written.
+/// If the plot can't be drawn or written.
 pub fn draw(path: &Path, plot: &Plot) -> Result<()> {
     let mut svg = String::new();
     {
@@ -78,7 +78,7 @@ pub fn draw(path: &Path, plot: &Plot) -> Result<()> {
                 true => chart.draw_series(DashedLineSeries::new(points.clone(), 8, 6, style))?,
                 false => chart.draw_series(LineSeries::new(points.clone(), style))?,
             };
-            // Three dashes; without gaps, they are a line.
+            // Three dashes; without gaps, they form a line.
             let length = if *dashed { 8 } else { 13 };
             drawn.label(name).legend(move |at| {
                 let dash = |from| PathElement::new([(from, 0), (from + length, 0)], style);

@@ -1,4 +1,4 @@
-//! What is being done, on the last line of a terminal. Elsewhere nothing is shown.
+//! Shows the progress on the last line of a terminal. Prints nothing if stderr isn't a terminal.
 
 use std::io::{IsTerminal, stderr};
 
@@ -8,7 +8,7 @@ pub fn show(what: &str) {
     }
 }
 
-/// Makes room for something else.
+/// Clears the line.
 pub fn clear() {
     show("");
 }

@@ -1,4 +1,4 @@
-//! What came out of one run or of several, as JSON in a file.
+//! The figures of one or several runs, in a JSON file.
 
 use crate::{Result, figure::Figure, machine};
 use serde::{Deserialize, Serialize};
@@ -6,17 +6,17 @@ use std::{fs, io::ErrorKind, path::Path};
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Results {
-    /// On what the newest was measured.
+    /// The machine of the newest figures.
     pub machine: String,
     pub figures: Vec<Figure>,
 }
 
 impl Results {
-    /// What is in the file; nothing, if there is none yet.
+    /// Loads the file. A missing file is empty.
     ///
     /// # Errors
     ///
-    /// When it can't be read.
+    /// If the file can't be read or parsed.
     pub fn load(path: &Path) -> Result<Self> {
         match fs::read(path) {
             Ok(json) => serde_json::from_slice(&json).map_err(|error| format!("{}: {error}", path.display()).into()),
@@ -25,12 +25,12 @@ impl Results {
         }
     }
 
-    /// Adds new ones, in the place of all that was measured before of the same contenders in the same cases.
+    /// Adds new figures. They replace all older figures of the same contenders in the same cases.
     pub fn merge(&mut self, new: impl IntoIterator<Item = Figure>) {
         let new: Vec<_> = new.into_iter().collect();
-        let of_whom = |figure: &Figure| (figure.case.clone(), figure.contender.clone());
-        let measured: Vec<_> = new.iter().map(of_whom).collect();
-        self.figures.retain(|old| !measured.contains(&of_whom(old)));
+        let key = |figure: &Figure| (figure.case.clone(), figure.contender.clone());
+        let measured: Vec<_> = new.iter().map(key).collect();
+        self.figures.retain(|old| !measured.contains(&key(old)));
         self.figures.extend(new);
         self.machine = machine::describe();
     }
@@ -39,7 +39,7 @@ impl Results {
     ///
     /// # Errors
     ///
-    /// When it can't be written.
+    /// If the file can't be written.
     pub fn save(&self, path: &Path) -> Result<()> {
         let mut json = serde_json::to_vec_pretty(self)?;
         json.push(b'\n');
@@ -50,11 +50,11 @@ impl Results {
     }
 }
 
-/// Adds what was measured to a file, at once, so that a run that is cut short leaves what it has.
+/// Adds figures to a file immediately, so that an interrupted run preserves them.
 ///
 /// # Errors
 ///
-/// When the file can't be read or written.
+/// If the file can't be read or written.
 pub fn add(path: &Path, new: impl IntoIterator<Item = Figure>) -> Result<()> {
     let mut results = Results::load(path)?;
     results.merge(new);
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_measured_again_takes_the_place_of_what_was_and_the_rest_stays() {
+    fn merge_replaces_older_figures_of_the_same_contender() {
         let mut results = Results::default();
         results.merge([figure("xfs", "a", 1.0), figure("xfs", "b", 2.0), figure("ext4", "a", 5.0)]);
         results.merge([figure("xfs", "a", 3.0), figure("xfs", "c", 4.0)]);
@@ -88,8 +88,8 @@ mod tests {
     }
 
     #[test]
-    fn figures_without_a_disk_are_read_and_stay_without_one() {
-        // As they were written before there were several disks.
+    fn figure_without_a_disk_round_trips() {
+        // The format before several disks were measured.
         let old = r#"{"workload":"text","bytes":1024,"circumstance":""}"#;
         let case: Case = serde_json::from_str(old).expect("a case");
         assert_eq!((case.disk.as_str(), serde_json::to_string(&case).expect("JSON").as_str()), ("", old));

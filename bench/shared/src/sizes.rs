@@ -1,11 +1,11 @@
-//! The sizes that are measured, and their names.
+//! The measured sizes and their names.
 
 use crate::Result;
 
 pub const SIZES: [(&str, usize); 5] =
     [("1KiB", 1 << 10), ("64KiB", 64 << 10), ("1MiB", 1 << 20), ("64MiB", 64 << 20), ("512MiB", 512 << 20)];
 
-/// The name of a size, also of one that isn't in the list.
+/// The name of any size.
 #[must_use]
 pub fn name(bytes: usize) -> String {
     match bytes {
@@ -15,13 +15,13 @@ pub fn name(bytes: usize) -> String {
     }
 }
 
-/// Any whole number of KiB or MiB.
+/// Parses a whole number of KiB or MiB.
 ///
 /// # Errors
 ///
-/// If it is none.
+/// If the text has another form.
 pub fn parse(name: &str) -> Result<usize> {
-    let unknown = || format!("no size: {name:?} (they look like 64KiB and 1MiB)");
+    let unknown = || format!("not a size: {name:?} (examples: 64KiB, 1MiB)");
     let (number, shift) = match (name.strip_suffix("KiB"), name.strip_suffix("MiB")) {
         (Some(number), _) => (number, 10),
         (_, Some(number)) => (number, 20),
@@ -40,12 +40,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_size_has_the_name_it_is_parsed_from() {
+    fn size_round_trips_through_its_name() {
         for (size, bytes) in SIZES {
             assert_eq!((name(bytes).as_str(), parse(size).expect("a size")), (size, bytes));
         }
-        for wrong in ["", "1", "KiB", "0KiB", "-1MiB", "1GiB"] {
-            assert!(parse(wrong).is_err(), "{wrong}");
+        for invalid in ["", "1", "KiB", "0KiB", "-1MiB", "1GiB"] {
+            assert!(parse(invalid).is_err(), "{invalid}");
         }
     }
 }

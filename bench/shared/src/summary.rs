@@ -1,4 +1,4 @@
-//! Figures of several disks in one table of Markdown: a row for each contender, and for each disk its median and its ratio.
+//! Figures of several disks in one Markdown table: a row for each contender, with the median and the ratio on each disk.
 
 use crate::{
     figure::{Case, Figure, Unit},
@@ -6,13 +6,13 @@ use crate::{
     table::{distinct, show},
 };
 
-/// What ratios are to.
+/// The contender to which ratios refer.
 const BASE: &str = "0.1.3";
-/// At the end of the name of a contender that runs on a multi-threaded runtime.
+/// The suffix of a contender that runs on a multi-threaded runtime.
 pub const MULTI_THREAD: &str = ", multi-thread";
 
-/// A table for each operation, workload and size without a special circumstance. Ratios are to 0.1.3 on the same disk and the
-/// same kind of runtime; where that has no part, to the first contender.
+/// A table for each operation, workload and size without a special circumstance. Ratios refer to 0.1.3 on the same disk and
+/// the same kind of runtime, or to the first contender if 0.1.3 has no figures.
 #[must_use]
 pub fn all(figures: &[Figure]) -> String {
     let is_shown = |figure: &&Figure| {
@@ -31,7 +31,7 @@ pub fn all(figures: &[Figure]) -> String {
     tables.into_iter().map(|(operation, workload, bytes)| one(&figures, operation, workload, bytes)).collect()
 }
 
-/// The table of one operation, after an empty line.
+/// An empty line and the table of one operation.
 fn one(figures: &[&Figure], operation: &str, workload: &str, bytes: usize) -> String {
     let is_of_it = |figure: &&&Figure| {
         figure.operation == operation && figure.case.workload == workload && figure.case.bytes == bytes
@@ -59,7 +59,7 @@ fn one(figures: &[&Figure], operation: &str, workload: &str, bytes: usize) -> St
     table
 }
 
-/// Like with like.
+/// 0.1.3 on the same kind of runtime.
 fn base_of(contender: &str) -> &'static str {
     const MULTI_THREAD_BASE: &str = "0.1.3, multi-thread";
     if contender.ends_with(MULTI_THREAD) { MULTI_THREAD_BASE } else { BASE }
@@ -85,7 +85,7 @@ mod tests {
             note: None,
         };
         let figures = [
-            // Neither of these two belongs into it.
+            // The summary excludes these two.
             figure("ext4", "0.1.3", 0.009, "8 writers"),
             figure("", "put and get", 0.009, ""),
             figure("ext4", "minisnap", 0.003, ""),

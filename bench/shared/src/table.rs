@@ -1,11 +1,11 @@
-//! Figures as tables of Markdown: one for each case, a row for each contender, a column for each operation.
+//! Figures as Markdown tables: one for each case, with a row for each contender, and a column for each operation.
 
 use crate::{
     figure::{Case, Figure, Unit},
     sizes,
 };
 
-/// All of them: in the order in which disks, circumstances and workloads are found, and of growing sizes.
+/// The tables of all cases: in the order in which disks, circumstances and workloads occur, then by size.
 #[must_use]
 pub fn all(figures: &[Figure]) -> String {
     let mut cases = distinct(figures.iter().map(|figure| &figure.case));
@@ -20,7 +20,7 @@ pub fn all(figures: &[Figure]) -> String {
     cases.into_iter().map(|case| one(figures, case)).collect()
 }
 
-/// The table of one case, after an empty line. Beside what has a ratio is its ratio to the first contender's.
+/// An empty line and the table of one case. Values have a column with their ratio to the first contender's, if it is useful.
 #[must_use]
 pub fn one(figures: &[Figure], case: &Case) -> String {
     let figures: Vec<_> = figures.iter().filter(|figure| figure.case == *case).collect();
@@ -68,7 +68,7 @@ fn has_ratio(unit: Unit) -> bool {
     matches!(unit, Unit::Seconds | Unit::PerSecond)
 }
 
-/// A value in the form that suits its unit.
+/// Formats a value by its unit.
 pub(crate) fn show(value: f64, unit: Unit) -> String {
     match unit {
         Unit::Seconds | Unit::Lateness => time(value),
@@ -78,7 +78,7 @@ pub(crate) fn show(value: f64, unit: Unit) -> String {
     }
 }
 
-/// A time in the unit that suits it.
+/// Formats a time with a suitable unit.
 #[must_use]
 pub fn time(seconds: f64) -> String {
     match seconds {
@@ -88,7 +88,7 @@ pub fn time(seconds: f64) -> String {
     }
 }
 
-/// Each of them once, in the order in which they are found.
+/// The distinct items, in their order.
 pub(crate) fn distinct<T: PartialEq>(items: impl Iterator<Item = T>) -> Vec<T> {
     let mut distinct = Vec::new();
     for item in items {
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_table_has_ratios_to_the_first_and_says_why_something_is_missing() {
+    fn table_has_ratios_to_the_first_and_reasons_for_gaps() {
         let case =
             Case { disk: "xfs".into(), workload: "text".into(), bytes: 2 << 20, circumstance: "8 writers".into() };
         let figure = |contender: &str, values: &[f64], note: Option<&str>| Figure {

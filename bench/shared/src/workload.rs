@@ -1,16 +1,16 @@
-//! What is saved: states of any size, as JSON.
+//! The saved states: of any size, as JSON.
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::collections::BTreeMap;
 
-/// A state that can be made about as large as one likes.
+/// A state of a configurable size.
 pub trait Workload: Serialize + DeserializeOwned + Clone + PartialEq + Send + Sync + 'static {
     const NAME: &'static str;
 
-    /// One of so many of what it is made of.
+    /// Creates a state of this many elements.
     fn make(units: usize) -> Self;
 
-    /// One whose pretty JSON has about `bytes` bytes.
+    /// Creates a state whose pretty JSON has about `bytes` bytes.
     #[must_use]
     fn of_size(bytes: usize) -> Self {
         let (few, many) = (json_bytes(&Self::make(1)), json_bytes(&Self::make(101)));
@@ -61,7 +61,7 @@ impl Workload for Registry {
     }
 }
 
-/// Measurements: most of it numbers with a point.
+/// A series of measurements: floating-point numbers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Floats {
     series: Vec<f64>,

@@ -1,5 +1,4 @@
-//! A FUSE file system with one file, `disk`: an image file, each of whose flushes takes longer. `bench/disks` makes a loop
-//! device of it.
+//! A FUSE file system with one file, `disk`: an image whose flushes take longer. `bench/disks` creates a loop device on it.
 //!
 //! ```console
 //! # slow-flush IMAGE MILLISECONDS FOLDER
@@ -9,12 +8,12 @@
 //!
 //! It models a disk with a volatile write cache, such as an SSD without power loss protection, or one behind a network:
 //!
-//! - A write is answered as soon as the cache has it: here the page cache of the image's file system.
-//! - A flush is answered when all that was written before is durable. First the image is synced, as by a loop device on the
-//!   image itself. Then the answer is held back, so that a flush takes longer by as much.
-//! - The server answers other requests while it holds back a flush: several threads take them from one queue. The loop device
-//!   above makes its requests one after the other, so a flush through it delays what comes behind it. A file system that waits
-//!   for a flush has little to request, and its own page cache answers most reads.
+//! - A write returns when the data is in the cache: here the page cache of the image's file system.
+//! - A flush returns when all previous writes are durable. The server syncs the image, as a loop device on the image does, and
+//!   then waits for the given time.
+//! - The server handles other requests during that wait: several threads read from one queue. The loop device above sends its
+//!   requests one after the other, so a flush delays its next requests. A file system that waits for a flush has few requests,
+//!   and its page cache serves most reads.
 //!
 //! The kernel caches nothing of the file (`FOPEN_DIRECT_IO`), so each write of the loop device is one request of up to 1 MiB.
 
@@ -35,12 +34,12 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
-/// The one file's name.
+/// The name of the file.
 const FILE_NAME: &str = "disk";
 const FILE: INodeNo = INodeNo(2);
-/// Attributes never change.
-const FOR_GOOD: Duration = Duration::from_secs(1 << 30);
-/// One that is asleep in a flush, and others that read and write.
+/// How long the kernel may cache the attributes, which never change.
+const CACHE_TIME: Duration = Duration::from_secs(1 << 30);
+/// One thread may sleep in a flush, while the others read and write.
 const THREADS: usize = 4;
 
 fn main() -> ExitCode {
@@ -53,7 +52,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Until the file system is unmounted.
+/// Serves the file system until it is unmounted.
 fn serve() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [image, milliseconds, folder] = &arguments[..] else {
@@ -75,12 +74,12 @@ fn serve() -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// What the kernel talks to.
+/// The FUSE file system.
 struct SlowFlush {
     image: File,
-    /// Of the image, in bytes.
+    /// The size of the image, in bytes.
     size: u64,
-    /// By which a flush takes longer.
+    /// The additional duration of a flush.
     delay: Duration,
 }
 
@@ -111,14 +110,14 @@ impl SlowFlush {
 impl Filesystem for SlowFlush {
     fn lookup(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
         if parent == INodeNo::ROOT && name == FILE_NAME {
-            reply.entry(&FOR_GOOD, &self.attributes(FILE), Generation(0));
+            reply.entry(&CACHE_TIME, &self.attributes(FILE), Generation(0));
         } else {
             reply.error(Errno::ENOENT);
         }
     }
 
     fn getattr(&self, _: &Request, inode: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
-        reply.attr(&FOR_GOOD, &self.attributes(inode));
+        reply.attr(&CACHE_TIME, &self.attributes(inode));
     }
 
     fn open(&self, _: &Request, _: INodeNo, _: OpenFlags, reply: ReplyOpen) {
@@ -161,7 +160,7 @@ impl Filesystem for SlowFlush {
         }
     }
 
-    /// The device was asked to discard, or to write zeros: the image remains sparse.
+    /// Handles a discard, or a write of zeros. The image stays sparse.
     fn fallocate(
         &self,
         _: &Request,
@@ -179,7 +178,7 @@ impl Filesystem for SlowFlush {
         }
     }
 
-    /// The device was flushed.
+    /// Handles a flush of the device.
     fn fsync(&self, _: &Request, _: INodeNo, _: FileHandle, _: bool, reply: ReplyEmpty) {
         let synced = self.image.sync_all();
         thread::sleep(self.delay);
@@ -189,13 +188,13 @@ impl Filesystem for SlowFlush {
         }
     }
 
-    /// A file descriptor was closed, which means nothing to a disk.
+    /// Handles the close of a file descriptor. A disk does nothing then.
     fn flush(&self, _: &Request, _: INodeNo, _: FileHandle, _: LockOwner, reply: ReplyEmpty) {
         reply.ok();
     }
 }
 
-/// Fewer bytes than asked for only at the end of the file.
+/// Reads `bytes.len()` bytes, or fewer at the end of the file.
 fn read_up_to(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
     let mut length = 0;
     while length < bytes.len() {

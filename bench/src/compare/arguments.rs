@@ -1,4 +1,4 @@
-//! What the program is told.
+//! The command line arguments.
 
 use crate::job::Job;
 use shared::{
@@ -20,16 +20,16 @@ usage: compare [JOB | WORKLOAD | SIZE]... [OPTION]...
 JOB       alone, writers, reader, history, loaded, syncs
 WORKLOAD  registry, floats, text
 SIZE      1KiB, 64KiB, 1MiB, 64MiB, 512MiB, or another
-All that docs/performance.md shows of one disk, unless some are named.
+Without names: everything that docs/performance.md shows of one disk.
 
 {}
---json FILE       add the figures to those in FILE, in the place of older ones of the same cells
---from FILE       don't measure: print, and draw, what is in FILE; with names, only of them
+--json FILE       add the figures to FILE; they replace older ones of the same cells
+--from FILE       don't measure: print and plot the figures in FILE, or those of the given names
 --summary         with --from: a table over all disks for each operation, workload and size
---plots FOLDER    draw what was measured, with --json all that is in FILE, as FOLDER/performance-*.svg, of the disk that
-                  --disk names, or else of the first
+--plots FOLDER    plot the figures, with --json all in FILE, as FOLDER/performance-*.svg; of the disk --disk, or of the
+                  first one
 
-MINISNAP_BENCH_ROUNDS   how many rounds, in place of the number that suits a size",
+MINISNAP_BENCH_ROUNDS   the number of rounds (default: depends on the size)",
         DiskOptions::USAGE
     )
 }
@@ -62,13 +62,13 @@ impl Arguments {
             }
         }
         if parsed.summary && parsed.from.is_none() {
-            return Err(format!("--summary is of what was measured before: it needs --from\n\n{}", usage()).into());
+            return Err(format!("--summary needs --from\n\n{}", usage()).into());
         }
         Ok(parsed)
     }
 
-    /// Whether a stored figure is of what is named; if nothing is, it is.
-    pub fn are_about(&self, figure: &Figure) -> bool {
+    /// Whether the arguments select a stored figure. Without names they select all.
+    pub fn select(&self, figure: &Figure) -> bool {
         let case = &figure.case;
         let is_of_job = |job: &Job| job.circumstance() == case.circumstance;
         (self.jobs.is_empty() || self.jobs.iter().any(is_of_job))

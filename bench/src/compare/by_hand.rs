@@ -1,4 +1,4 @@
-//! The floors: the bare system calls, and nothing else.
+//! The lower bounds: bare system calls without a library.
 
 use crate::Result;
 use minisnap::{ErrorContext, Operation};
@@ -11,13 +11,13 @@ use std::{
     thread,
 };
 
-/// What is in a generation's folder.
+// The files of a generation.
 const JSON: &str = "snapshot.json";
 const SEQ: &str = "snapshot.seq";
 const PARENT: &str = "parent";
 const RETAINED: &str = "retained";
 
-/// The bare calls for one file: encode, write, sync, rename, sync the folder. No pair, no digest, no history.
+/// Replaces one file: encode, write, sync, rename, sync the folder. No pair, no digest, no history.
 pub fn replace_file(path: &Path, state: &impl Serialize) -> Result<()> {
     let new = path.with_extension("new");
     write_json(&new, state)?.sync_all()?;
@@ -26,28 +26,28 @@ pub fn replace_file(path: &Path, state: &impl Serialize) -> Result<()> {
     Ok(())
 }
 
-/// In which order step 3 of [`commit`] makes its syncs.
+/// The order of the syncs in step 3 of [`commit`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Syncs {
-    /// As minisnap does.
+    /// The order of minisnap.
     InOrder,
-    /// The same, but the system isn't told to begin with the smaller file.
-    WithoutHint,
-    /// First what has the names, then the files.
+    /// The same, without the early write-back of the smaller file.
+    WithoutEarlyWriteBack,
+    /// First the folders, then the files.
     FoldersFirst,
-    /// All four, each on a thread of its own.
+    /// Each of the four on its own thread.
     InParallel,
-    /// One of all that the file system holds, also of other programs: nothing to ship, but a floor.
+    /// One sync of the whole file system, with the data of other programs: a lower bound, not an option for minisnap.
     FileSystem,
 }
 
-/// The calls by which minisnap's own protocol changes the disk, one after the other, with the expiry of the one before the last:
+/// The system calls of minisnap's commit with a retention of two:
 ///
-/// 1. Stage a folder with both files and two links, and give them their modes.
+/// 1. Stage a folder with both files and two links, and set their modes.
 /// 2. Rename it to its final name.
-/// 3. Have the system begin with the smaller file. Sync the files, the folder, and the folder that it is in.
-/// 4. Commit: replace the link `current`, note the commit, and sync their folder.
-/// 5. Remove the generation that has expired.
+/// 3. Start the write-back of the smaller file. Sync the files, their folder, and `snapshots`.
+/// 4. Commit: replace the links `current` and `last-commit`, and sync `snapshots`.
+/// 5. Remove the expired generation.
 pub fn commit(folder: &Path, state: &impl Serialize, seq: u64, syncs: Syncs) -> Result<()> {
     let snapshots = folder.join("snapshots");
     let current = snapshots.join("current");
@@ -72,7 +72,7 @@ pub fn commit(folder: &Path, state: &impl Serialize, seq: u64, syncs: Syncs) -> 
     fs::rename(&stage, &generation)?;
     // 3.
     let snapshots_folder = File::open(&snapshots)?;
-    make(syncs, [&json, &seq_file, &stage_folder, &snapshots_folder])?;
+    sync_all(syncs, [&json, &seq_file, &stage_folder, &snapshots_folder])?;
     // 4.
     let next = snapshots.join("next");
     symlink(&name, &next)?;
@@ -87,27 +87,26 @@ pub fn commit(folder: &Path, state: &impl Serialize, seq: u64, syncs: Syncs) -> 
     Ok(())
 }
 
-fn make(syncs: Syncs, files: [&File; 4]) -> io::Result<()> {
+fn sync_all(syncs: Syncs, files: [&File; 4]) -> io::Result<()> {
     let [_, seq, _, snapshots] = files;
     match syncs {
         Syncs::InOrder => {
-            begin_writing_back(seq);
+            start_write_back(seq);
             files.iter().try_for_each(|file| file.sync_all())
         }
-        Syncs::WithoutHint => files.iter().try_for_each(|file| file.sync_all()),
+        Syncs::WithoutEarlyWriteBack => files.iter().try_for_each(|file| file.sync_all()),
         Syncs::FoldersFirst => files.iter().rev().try_for_each(|file| file.sync_all()),
         Syncs::InParallel => thread::scope(|scope| {
             let threads = files.map(|file| scope.spawn(|| file.sync_all()));
             threads
                 .into_iter()
-                .try_for_each(|thread| thread.join().unwrap_or_else(|_| unreachable!("it doesn't panic")))
+                .try_for_each(|thread| thread.join().unwrap_or_else(|_| unreachable!("a sync doesn't panic")))
         }),
         Syncs::FileSystem => sync_file_system(snapshots),
     }
 }
 
-/// Reads what was committed last. The path leads through `current`, and before its end is reached the generation may have
-/// expired: then there is a newer one.
+/// Reads the current generation. If it expires between the lookup of `current` and the open, there is a newer one: retry.
 pub fn read(folder: &Path) -> io::Result<Vec<u8>> {
     const ATTEMPTS: usize = 100;
     let path = folder.join("snapshots/current").join(JSON);
@@ -120,11 +119,11 @@ pub fn read(folder: &Path) -> io::Result<Vec<u8>> {
     fs::read(&path)
 }
 
-/// Removes a generation without a listing of it: its files are known.
+/// Removes a generation by the known names of its files, without a listing.
 fn remove(generation: &Path) -> io::Result<()> {
     for name in [JSON, SEQ, PARENT, RETAINED] {
         match fs::remove_file(generation.join(name)) {
-            // The first one has no parent.
+            // The first generation has no parent.
             Err(error) if name == PARENT && error.kind() == ErrorKind::NotFound => {}
             removed => removed?,
         }
@@ -132,12 +131,12 @@ fn remove(generation: &Path) -> io::Result<()> {
     fs::remove_dir(generation)
 }
 
-/// Where the system can be told so.
-fn begin_writing_back(file: &File) {
+/// Starts the write-back without waiting for it, where the system supports that.
+fn start_write_back(file: &File) {
     #[cfg(target_os = "linux")]
     {
         use std::os::fd::AsRawFd;
-        // SAFETY: it is given no memory, and the file is open as long as it is borrowed.
+        // SAFETY: the call takes no pointer, and the file stays open while it is borrowed.
         #[allow(unsafe_code)]
         let _ = unsafe { libc::sync_file_range(file.as_raw_fd(), 0, 0, libc::SYNC_FILE_RANGE_WRITE) };
     }
@@ -148,7 +147,7 @@ fn begin_writing_back(file: &File) {
 #[cfg(target_os = "linux")]
 fn sync_file_system(file: &File) -> io::Result<()> {
     use std::os::fd::AsRawFd;
-    // SAFETY: it is given no memory, and the file is open as long as it is borrowed.
+    // SAFETY: the call takes no pointer, and the file stays open while it is borrowed.
     #[allow(unsafe_code)]
     let synced = unsafe { libc::syncfs(file.as_raw_fd()) };
     if synced == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
@@ -159,7 +158,7 @@ fn sync_file_system(_file: &File) -> io::Result<()> {
     Err(ErrorKind::Unsupported.into())
 }
 
-/// With the fastest way to write pretty JSON that there is here: minisnap's own.
+/// Writes pretty JSON with minisnap's own writer, the fastest one available.
 fn write_json(path: &Path, state: &impl Serialize) -> Result<File> {
     let file = File::create(path)?;
     let at = || ErrorContext::new(Operation::Write, path.display().to_string());

@@ -1,4 +1,4 @@
-//! What people would use instead, and the floors: each saves a state and gives it back.
+//! The contenders: minisnap, its alternatives, and the lower bounds. Each saves and restores a state.
 
 use crate::{
     Result,
@@ -29,19 +29,19 @@ pub const NAMES: [&str; 10] = [
 ];
 
 pub enum Contender {
-    /// This.
+    /// This crate.
     Minisnap(Arc<Runtime>, SnapStore),
-    /// This, with `create_owned`.
+    /// This crate with `create_owned`.
     Owned(Arc<Runtime>, SnapStore),
-    /// The published crate of the same name.
+    /// The released version 0.1.3.
     Old(Arc<Runtime>, minisnap_013::SnapStore<minisnap_013::JsonCodec>),
     AtomicWriteFile(PathBuf),
     Redb(Arc<redb::Database>),
-    /// A connection, and where the database is.
+    /// A connection, and the path of the database.
     Sqlite(Arc<Mutex<rusqlite::Connection>>, PathBuf),
-    /// The bare calls for one file.
+    /// The bare system calls for one file.
     OneFile(PathBuf),
-    /// The calls of minisnap's own protocol.
+    /// The bare system calls of minisnap's commit.
     Protocol(PathBuf),
 }
 
@@ -50,7 +50,7 @@ const TABLE: redb::TableDefinition<&str, &[u8]> = redb::TableDefinition::new("sn
 impl Contender {
     pub fn open(name: &str, folder: &Path) -> Result<Self> {
         let file = folder.join("snapshot.json");
-        // Like a program whose `main` is `#[tokio::main]`: it awaits there, on a thread that is none of the runtime's workers.
+        // As a program with `#[tokio::main]`: it awaits on a thread that isn't a worker of the runtime.
         let (name, flavour) = match name.strip_suffix(MULTI_THREAD) {
             Some(name) => (name, RuntimeFlavor::MultiThread),
             None => (name, RuntimeFlavor::CurrentThread),
@@ -71,8 +71,8 @@ impl Contender {
         })
     }
 
-    /// The same store, for another thread that reads it. SQLite's readers have connections of their own: that is what its
-    /// write-ahead log is for.
+    /// The same store for a reader on another thread. With its write-ahead log, SQLite's readers have connections of their
+    /// own.
     pub fn reader(&self) -> Result<Self> {
         Ok(match self {
             Self::Sqlite(_, path) => sqlite(path.clone())?,
@@ -82,12 +82,12 @@ impl Contender {
         })
     }
 
-    /// The same store, for another thread that writes to it.
+    /// The same store for a writer on another thread.
     pub fn writer(&self) -> Result<Self> {
         Ok(match self {
-            Self::Minisnap(runtime, store) => Self::Minisnap(another(runtime)?, store.clone()),
-            Self::Owned(runtime, store) => Self::Owned(another(runtime)?, store.clone()),
-            Self::Old(runtime, store) => Self::Old(another(runtime)?, store.clone()),
+            Self::Minisnap(runtime, store) => Self::Minisnap(for_another_thread(runtime)?, store.clone()),
+            Self::Owned(runtime, store) => Self::Owned(for_another_thread(runtime)?, store.clone()),
+            Self::Old(runtime, store) => Self::Old(for_another_thread(runtime)?, store.clone()),
             Self::AtomicWriteFile(path) => Self::AtomicWriteFile(path.clone()),
             Self::Redb(database) => Self::Redb(Arc::clone(database)),
             Self::Sqlite(connection, path) => Self::Sqlite(Arc::clone(connection), path.clone()),
@@ -95,7 +95,7 @@ impl Contender {
         })
     }
 
-    /// Saves a state. The clone that 0.1.3 takes by value is a part of its price.
+    /// Saves a state. 0.1.3 takes it by value, so its figures include the clone.
     pub fn create<S: Workload>(&self, state: &Arc<S>, seq: u64) -> Result<()> {
         match self {
             Self::Minisnap(runtime, store) => drop(runtime.block_on(store.create(&**state, seq))?),
@@ -135,7 +135,7 @@ impl Contender {
             Self::Redb(database) => {
                 use redb::ReadableDatabase;
                 let table = database.begin_read()?.open_table(TABLE)?;
-                serde_json::from_slice(table.get("json")?.ok_or("nothing there")?.value())?
+                serde_json::from_slice(table.get("json")?.ok_or("no snapshot")?.value())?
             }
             Self::Sqlite(connection, _) => {
                 let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
@@ -155,8 +155,8 @@ fn runtime(flavour: RuntimeFlavor) -> Result<Arc<Runtime>> {
     }))
 }
 
-/// For another thread: the same one, if it has threads for many, or else one of its own.
-fn another(of: &Arc<Runtime>) -> Result<Arc<Runtime>> {
+/// A runtime for another thread: the same one if it is multi-threaded, otherwise a new one.
+fn for_another_thread(of: &Arc<Runtime>) -> Result<Arc<Runtime>> {
     match of.handle().runtime_flavor() {
         RuntimeFlavor::MultiThread => Ok(Arc::clone(of)),
         other => runtime(other),

@@ -1,4 +1,4 @@
-//! What a contender does in its turn. Each kind is a module of its own.
+//! The jobs that a contender runs in its turn, each in a module of its own.
 
 mod alone;
 mod floor;
@@ -18,15 +18,15 @@ use std::path::Path;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Job {
-    /// Creates and restores, and nobody else does anything.
+    /// Creates and restores without other work.
     Alone,
     /// Creates of many threads.
     Writers,
-    /// Restores while a thread creates.
+    /// Restores with a concurrent writer.
     Reader,
     /// Many generations are retained.
     History,
-    /// Creates while another process takes the processor.
+    /// Creates while another process uses the processor.
     Loaded,
     /// Commits by hand, with their syncs in different orders.
     Syncs,
@@ -46,7 +46,7 @@ impl Job {
         }
     }
 
-    /// What is special, in the title of its table.
+    /// The special circumstance in the title of its table.
     pub fn circumstance(self) -> &'static str {
         match self {
             Self::Alone | Self::Syncs => "",
@@ -57,7 +57,7 @@ impl Job {
         }
     }
 
-    /// The first of what it measures, where it is said if it can't be done.
+    /// The first measured operation, whose cell has the reason if a contender can't do the job.
     pub fn operation(self) -> &'static str {
         match self {
             Self::Alone | Self::History | Self::Loaded => "create",
@@ -74,7 +74,7 @@ impl Job {
         }
     }
 
-    /// Who can do it, or should be told that they can't. What they are compared with is first.
+    /// The contenders in the table, also those that can't do the job. The first is the base of the ratios.
     pub fn contenders(self) -> Vec<&'static str> {
         match self {
             Self::Alone => [&contender::NAMES[..], &[floor::NAME]].concat(),
@@ -98,7 +98,7 @@ impl Job {
     }
 }
 
-/// Whether what was restored is what was saved.
+/// Checks that the restored state equals the saved state.
 fn check<S: PartialEq>(turn: &Turn, restored: &S, state: &S) -> Result<()> {
-    if restored == state { Ok(()) } else { Err(format!("{} gave back another state", turn.contender).into()) }
+    if restored == state { Ok(()) } else { Err(format!("{} restored another state", turn.contender).into()) }
 }

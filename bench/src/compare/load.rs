@@ -1,4 +1,4 @@
-//! A process that takes the processor from others.
+//! A process that uses the processor, as load for a benchmark.
 
 use shared::Result;
 use std::{
@@ -9,19 +9,19 @@ use std::{
     thread,
 };
 
-/// What a process is called with that is to spin.
+/// The argument that makes this program spin.
 pub const SPIN: &str = "--spin";
 
-/// It goes on until this is dropped.
+/// The running process. Dropping it ends the process.
 pub struct Load(Child);
 
 impl Load {
-    /// Starts a process with so many threads that spin, and waits until they are there.
+    /// Starts a process with this many spinning threads, and waits until they run.
     pub fn start(threads: usize) -> Result<Self> {
         let mut command = Command::new(env::current_exe()?);
         command.arg(SPIN).arg(threads.to_string()).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut load = Self(command.spawn()?);
-        let mut ready = load.0.stdout.take().ok_or("it has no output")?;
+        let mut ready = load.0.stdout.take().ok_or("the process has no stdout")?;
         ready.read_exact(&mut [0])?;
         Ok(load)
     }
@@ -29,14 +29,13 @@ impl Load {
 
 impl Drop for Load {
     fn drop(&mut self) {
-        // Both fail only if it has ended already.
+        // Both fail only if the process has already ended.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// Spins in this process until nobody holds the other end of its input, so that it doesn't outlive the process that
-/// started it.
+/// Spins until stdin is closed, so that the process doesn't outlive its parent.
 pub fn spin(threads: &str) -> Result<()> {
     for _ in 0..threads.parse::<usize>()? {
         thread::spawn(|| {

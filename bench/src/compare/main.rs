@@ -1,16 +1,16 @@
-//! Saving and restoring a state, beside what one would use instead: `docs/performance.md`.
+//! Compares saving and restoring a state with minisnap and with its alternatives: `docs/performance.md`.
 //!
 //! ```console
-//! $ cargo run --release --manifest-path bench/Cargo.toml --bin compare -- --folder DIR               # from the root: all of it
+//! $ cargo run --release --manifest-path bench/Cargo.toml --bin compare -- --folder DIR               # everything
 //! $ cargo run --release --manifest-path bench/Cargo.toml --bin compare -- --folder DIR 1MiB registry
 //! ```
 //!
-//! 1. For each case, let each contender take a turn in a process of its own, and so on, in rounds: what disturbs the
-//!    machine for a while disturbs them all.
-//! 2. Take the medians over the rounds, and print them, with the ratios to minisnap's.
-//! 3. Add them to a file, and draw what is in it.
+//! 1. For each case, run rounds in which each contender takes a turn in its own process. So a disturbance of the machine
+//!    affects all contenders.
+//! 2. Print the medians over the rounds, with their ratios to minisnap's.
+//! 3. Add them to a file, and plot the file.
 //!
-//! What else it can be told is in `arguments.rs`.
+//! `arguments.rs` has all options.
 
 mod arguments;
 mod by_hand;
@@ -38,7 +38,7 @@ use turn::Turn;
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     shared::end(match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [turn::TURN, turn, folder] => turn::take_and_tell(turn, folder.as_ref()),
+        [turn::TURN, turn, folder] => turn::take_and_print(turn, folder.as_ref()),
         [load::SPIN, threads] => load::spin(threads),
         arguments => Arguments::parse(arguments).and_then(run),
     })
@@ -70,9 +70,9 @@ fn run(arguments: Arguments) -> Result<()> {
     Ok(())
 }
 
-/// Prints, and draws, what was measured before.
+/// Prints and plots stored figures.
 fn show(arguments: &Arguments, mut stored: Vec<Figure>) -> Result<()> {
-    stored.retain(|figure| arguments.are_about(figure));
+    stored.retain(|figure| arguments.select(figure));
     print!("{}", if arguments.summary { summary::all(&stored) } else { table::all(&stored) });
     let disk = arguments.disk.name();
     arguments.plots.as_ref().map_or(Ok(()), |folder| plots::draw(folder, &stored, disk))
@@ -102,16 +102,16 @@ fn measure(plan: &Plan, disk: &Disk) -> Result<Vec<Figure>> {
                 workload: plan.workload.into(),
                 bytes: plan.bytes,
             };
-            match turn.in_a_process(&disk.folder)? {
+            match turn.run_in_process(&disk.folder)? {
                 Ok(measured) => {
                     measured.into_iter().for_each(|measured| measured.add_to(&mut figures, &case, contender));
                 }
-                Err(why) => turn::add_failure(&mut figures, &case, &turn, why),
+                Err(reason) => turn::add_failure(&mut figures, &case, &turn, reason),
             }
         }
     }
     progress::clear();
-    // In the order of the contenders, also if one of them failed at first.
+    // In the order of the contenders, also if one failed in the first round.
     figures.sort_by_key(|figure| contenders.iter().position(|name| *name == figure.contender));
     Ok(figures)
 }

@@ -1,15 +1,15 @@
-//! How much memory this process has (proc(5), `clear_refs` and `status`).
+//! The memory of this process (proc(5), `clear_refs` and `status`).
 
 use shared::Result;
 use std::fs;
 
-/// Lets the peak begin anew, and returns what there is now, in bytes.
-pub fn begin_watching() -> Result<u64> {
+/// Resets the peak, and returns the current memory, in bytes.
+pub fn reset_peak() -> Result<u64> {
     fs::write("/proc/self/clear_refs", "5")?;
     status("VmRSS:")
 }
 
-/// The most there was since, in bytes.
+/// The peak since the reset, in bytes.
 pub fn peak() -> Result<u64> {
     status("VmHWM:")
 }

@@ -1,4 +1,4 @@
-//! What is measured, and how often.
+//! The cases to measure, and their number of rounds.
 
 use crate::{
     arguments::{Arguments, WORKLOADS},
@@ -23,7 +23,7 @@ impl Plan {
         sizes::name(self.bytes)
     }
 
-    /// Which kind of runtime it is matters as long as a hop between its threads is a part of what a call takes, so large
+    /// The kind of runtime matters only for small states, where a switch between threads takes a part of the time. So large
     /// states are measured on one kind only.
     pub fn contenders(&self) -> Vec<&'static str> {
         let is_measured = |name: &&str| self.bytes <= 1 << 20 || !name.ends_with(MULTI_THREAD);
@@ -31,7 +31,7 @@ impl Plan {
     }
 }
 
-/// All that the arguments ask for, each case once. A dimension of which nothing is named has what the documentation shows.
+/// The cases that the arguments select. A dimension without names has the values that the documentation shows.
 pub fn of(arguments: &Arguments) -> Vec<Plan> {
     let jobs = or_all(&arguments.jobs, &Job::ALL);
     let workloads = or_all(&arguments.workloads, &WORKLOADS);
@@ -54,7 +54,7 @@ fn or_all<T: Copy>(named: &[T], all: &[T]) -> Vec<T> {
     if named.is_empty() { all.into() } else { named.into() }
 }
 
-/// Whether the documentation shows it.
+/// Whether the documentation shows the case.
 fn is_shown(job: Job, workload: &str, bytes: usize) -> bool {
     let registry = workload == Registry::NAME;
     match job {
@@ -64,7 +64,7 @@ fn is_shown(job: Job, workload: &str, bytes: usize) -> bool {
     }
 }
 
-/// Odd, so that one is the median; and few of what takes long.
+/// An odd number, so that one value is the median; fewer for slow cases.
 fn rounds(job: Job, workload: &str, bytes: usize) -> usize {
     let set = env::var("MINISNAP_BENCH_ROUNDS").ok().and_then(|rounds| rounds.parse().ok());
     set.filter(|rounds| *rounds > 0).unwrap_or(match (job, workload, bytes) {

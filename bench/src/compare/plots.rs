@@ -1,4 +1,4 @@
-//! The plots of `docs/performance.md`: what grows with the size, and how.
+//! The plots of `docs/performance.md`: time and memory by size.
 
 use crate::job::Job;
 use shared::{
@@ -11,16 +11,16 @@ use shared::{
 };
 use std::{fs, path::Path};
 
-/// By which name, of which operation, over which axis.
+/// The file name, the operation, and the label of the y axis.
 const PLOTS: [(&str, &str, &str); 3] = [
     ("performance-create.svg", "create", "time to create"),
     ("performance-restore.svg", "restore", "time to restore"),
     ("performance-memory.svg", "memory above the state", "memory above the state"),
 ];
-/// What takes less is drawn as this much, since there is no zero on the axis.
+/// Smaller values are drawn as this value, since a logarithmic axis has no zero.
 const LEAST_BYTES: f64 = 65536.0;
 
-/// Draws what there is of it on one disk, the first if none is named.
+/// Draws the plots of one disk: the given one, or the first.
 pub fn draw(folder: &Path, figures: &[Figure], disk: Option<&str>) -> Result<()> {
     fs::create_dir_all(folder)?;
     let first = figures.iter().find(|figure| is_drawn(figure)).map(|figure| &*figure.case.disk);
@@ -28,7 +28,7 @@ pub fn draw(folder: &Path, figures: &[Figure], disk: Option<&str>) -> Result<()>
     for (file, operation, description) in PLOTS {
         let lines = lines(figures, disk, operation);
         if lines.is_empty() {
-            eprintln!("{file} isn't drawn: nothing was measured of it");
+            eprintln!("{file} isn't drawn: there are no figures for it");
             continue;
         }
         let points = || lines.iter().flat_map(|line: &Line| &line.points);
@@ -55,7 +55,7 @@ fn is_drawn(figure: &Figure) -> bool {
 fn lines(figures: &[Figure], disk: &str, operation: &str) -> Vec<Line> {
     let alone = |figure: &&Figure| figure.operation == operation && figure.case.disk == disk && is_drawn(figure);
     let line = |name: &&str| {
-        // On the other kind of runtime a line would lie on this one.
+        // The line of the other kind of runtime would overlap.
         if name.ends_with(MULTI_THREAD) {
             return None;
         }
@@ -74,7 +74,7 @@ fn lines(figures: &[Figure], disk: &str, operation: &str) -> Vec<Line> {
     Job::Alone.contenders().iter().filter_map(line).collect()
 }
 
-/// A power of ten of seconds.
+/// Formats a power of ten of seconds.
 fn whole_time(seconds: f64) -> String {
     match seconds {
         _ if seconds < 0.9e-3 => format!("{:.0} µs", seconds * 1e6),
@@ -83,7 +83,7 @@ fn whole_time(seconds: f64) -> String {
     }
 }
 
-/// Floors are dark and dashed.
+/// Lower bounds are dark and dashed.
 fn style(contender: &str) -> (RGBColor, bool) {
     match contender {
         "minisnap" => (BLUE, false),

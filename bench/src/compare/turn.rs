@@ -1,4 +1,4 @@
-//! One contender's turn, in a process of its own, so that its memory is its own, too.
+//! One contender's turn, in its own process, so that its memory is measured separately.
 
 use crate::job::Job;
 use serde::{Deserialize, Serialize};
@@ -10,10 +10,10 @@ use shared::{
 };
 use std::{env, path::Path, process::Command};
 
-/// What a process is called with that is to take a turn.
+/// The argument that makes this program take a turn.
 pub const TURN: &str = "--turn";
 
-/// Who does what with what.
+/// The job, the contender and the workload of a turn.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Turn {
     pub job: Job,
@@ -22,7 +22,7 @@ pub struct Turn {
     pub bytes: usize,
 }
 
-/// What came out.
+/// A measured value.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Measured {
     pub operation: String,
@@ -35,49 +35,49 @@ impl Measured {
         Self { operation: operation.into(), unit: Unit::Seconds, value }
     }
 
-    /// Adds it as the newest value of its figure.
+    /// Adds the value to its figure.
     pub fn add_to(self, figures: &mut Vec<Figure>, case: &Case, contender: &str) {
         let Self { operation, unit, value } = self;
         let contender = contender.to_owned();
         let new = Figure { case: case.clone(), contender, operation, unit, values: vec![value], note: None };
-        match figures.iter_mut().find(|figure| figure.is_of_the_same(&new)) {
+        match figures.iter_mut().find(|figure| figure.is_same_cell(&new)) {
             Some(figure) => figure.values.push(value),
             None => figures.push(new),
         }
     }
 }
 
-/// Writes down that a contender couldn't do its job, and why.
-pub fn add_failure(figures: &mut Vec<Figure>, case: &Case, turn: &Turn, why: String) {
+/// Records the reason why a contender can't do its job.
+pub fn add_failure(figures: &mut Vec<Figure>, case: &Case, turn: &Turn, reason: String) {
     let operation = turn.job.operation();
     let contender = turn.contender.clone();
-    let (unit, note) = (turn.job.unit(), Some(why));
+    let (unit, note) = (turn.job.unit(), Some(reason));
     let new = Figure { case: case.clone(), contender, operation: operation.into(), unit, values: Vec::new(), note };
-    match figures.iter_mut().find(|figure| figure.is_of_the_same(&new)) {
+    match figures.iter_mut().find(|figure| figure.is_same_cell(&new)) {
         Some(figure) => figure.note = new.note,
         None => figures.push(new),
     }
 }
 
 impl Turn {
-    /// Lets a process take it, in a new folder in `parent`; what is wrong with the contender is the inner error, in a line.
-    pub fn in_a_process(&self, parent: &Path) -> Result<Result<Vec<Measured>, String>> {
+    /// Runs the turn in a new process, in a new folder in `parent`. The inner error is one line: why the contender failed.
+    pub fn run_in_process(&self, parent: &Path) -> Result<Result<Vec<Measured>, String>> {
         let folder = tempfile::tempdir_in(parent)?;
         let mut command = Command::new(env::current_exe()?);
         let output = command.arg(TURN).arg(serde_json::to_string(self)?).arg(folder.path()).output()?;
         if !output.status.success() {
-            let said = String::from_utf8_lossy(&output.stderr);
-            let why = said.lines().next().map_or_else(|| output.status.to_string(), |line| line.replace('|', "/"));
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            let reason = stderr.lines().next().map_or_else(|| output.status.to_string(), |line| line.replace('|', "/"));
             progress::clear();
-            eprintln!("{}, {}: {}", self.contender, self.job.name(), said.trim());
-            return Ok(Err(why));
+            eprintln!("{}, {}: {}", self.contender, self.job.name(), stderr.trim());
+            return Ok(Err(reason));
         }
         Ok(Ok(serde_json::from_slice(&output.stdout)?))
     }
 }
 
-/// Takes a turn in this process.
-pub fn take_and_tell(turn: &str, folder: &Path) -> Result<()> {
+/// Takes a turn in this process, and prints the values as JSON.
+pub fn take_and_print(turn: &str, folder: &Path) -> Result<()> {
     let turn: Turn = serde_json::from_str(turn)?;
     let measured = match &*turn.workload {
         Registry::NAME => turn.job.take::<Registry>(&turn, folder),

@@ -1,12 +1,12 @@
-//! The two examples, as something that can be measured.
+//! The two measured examples.
 
 use serde::{Serialize, de::DeserializeOwned};
 use std::fmt::Debug;
 
-#[allow(dead_code, reason = "it is a program of its own")]
+#[allow(dead_code, reason = "the example is a program with its own main")]
 #[path = "../../../examples/component_registry.rs"]
 mod component_registry;
-#[allow(dead_code, reason = "it is a program of its own")]
+#[allow(dead_code, reason = "the example is a program with its own main")]
 #[path = "../../../examples/message_queue.rs"]
 mod message_queue;
 
@@ -16,7 +16,7 @@ pub trait Domain {
     type State: Default + PartialEq + Serialize + DeserializeOwned + Send + Sync + Debug;
     type Change: Serialize + DeserializeOwned + Send + Sync + 'static;
 
-    /// The change of this number.
+    /// The change with this number.
     fn change(number: u64) -> Self::Change;
 
     fn apply(change: &Self::Change, state: &mut Self::State);
@@ -54,8 +54,8 @@ impl Domain for MessageQueue {
     }
 }
 
-/// The state that these changes make, one after the other, of an empty one.
-pub fn made_by<D: Domain>(numbers: impl IntoIterator<Item = u64>) -> D::State {
+/// The state after these changes, beginning with the empty state.
+pub fn state_after<D: Domain>(numbers: impl IntoIterator<Item = u64>) -> D::State {
     let mut state = D::State::default();
     numbers.into_iter().for_each(|number| D::apply(&D::change(number), &mut state));
     state

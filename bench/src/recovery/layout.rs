@@ -1,4 +1,4 @@
-//! What is on the disk when a program starts.
+//! The files on the disk when a program starts.
 
 use crate::{Result, domain::Domain};
 use minisnap::SnapStore;
@@ -7,32 +7,37 @@ use std::{fs, path::Path};
 
 pub const JOURNAL: &str = "journal.jsonl";
 
-/// How much there is of what.
+/// The number of changes and the sizes of the files.
 pub struct Layout {
     pub mutations: u64,
-    /// The whole log, in bytes.
+    /// The size of the complete log, in bytes.
     pub log: u64,
-    /// The newest snapshot, in bytes.
+    /// The size of the newest snapshot, in bytes.
     pub snapshot: u64,
-    /// How many changes are after it.
+    /// The number of changes after the snapshot.
     pub tail: u64,
 }
 
-/// A snapshot after so many changes: 10 000, or a tenth if that is less.
-fn every(mutations: u64) -> u64 {
+/// The number of changes between two snapshots: 10 000, or a tenth of all changes if that is less.
+fn snapshot_interval(mutations: u64) -> u64 {
     (mutations / 10).min(10_000)
 }
 
-/// Lays out `whole`, with all changes in the log, and `cut`, as it is half-way between two checkpoints: with two snapshots,
-/// as by default, and the log cut behind the older one.
-pub async fn lay_out<D: Domain>(whole: &Path, cut: &Path, mutations: u64) -> Result<Layout> {
-    let tail = every(mutations) / 2;
-    append_all::<D>(&whole.join(JOURNAL), mutations).await?;
-    fs::create_dir(cut)?;
-    fs::copy(whole.join(JOURNAL), cut.join(JOURNAL))?;
-    save::<D>(cut, [mutations - tail - every(mutations), mutations - tail]).await?;
+/// Creates the folder `complete` with all changes in the log, and the folder `truncated` as it is halfway between two
+/// checkpoints: with two snapshots, the default, and a log that begins after the older one.
+pub async fn create<D: Domain>(complete: &Path, truncated: &Path, mutations: u64) -> Result<Layout> {
+    let tail = snapshot_interval(mutations) / 2;
+    append_all::<D>(&complete.join(JOURNAL), mutations).await?;
+    fs::create_dir(truncated)?;
+    fs::copy(complete.join(JOURNAL), truncated.join(JOURNAL))?;
+    save::<D>(truncated, [mutations - tail - snapshot_interval(mutations), mutations - tail]).await?;
     let size = |path: &Path| fs::metadata(path).map(|metadata| metadata.len());
-    Ok(Layout { mutations, log: size(&whole.join(JOURNAL))?, snapshot: size(&cut.join("snapshot.json"))?, tail })
+    Ok(Layout {
+        mutations,
+        log: size(&complete.join(JOURNAL))?,
+        snapshot: size(&truncated.join("snapshot.json"))?,
+        tail,
+    })
 }
 
 async fn append_all<D: Domain>(path: &Path, mutations: u64) -> Result<()> {
@@ -43,7 +48,7 @@ async fn append_all<D: Domain>(path: &Path, mutations: u64) -> Result<()> {
     Ok(())
 }
 
-/// Makes checkpoints after the changes of these numbers.
+/// Makes checkpoints after the changes with these numbers.
 async fn save<D: Domain>(folder: &Path, seqs: [u64; 2]) -> Result<()> {
     let snapshots = SnapStore::new(folder);
     let mut journal = Journal::<D::Change>::open(folder.join(JOURNAL)).await?;
@@ -53,6 +58,6 @@ async fn save<D: Domain>(folder: &Path, seqs: [u64; 2]) -> Result<()> {
         made = seq;
         checkpoint(&snapshots, &mut journal, &state, seq).await?;
     }
-    assert_eq!(journal.first(), seqs[0] + 1, "the log is cut behind the older snapshot");
+    assert_eq!(journal.first(), seqs[0] + 1, "the log begins after the older snapshot");
     Ok(())
 }

@@ -1,19 +1,19 @@
-//! How long it takes to recover, from the log alone and from a snapshot with the log's tail: `docs/recovery.md`.
+//! Measures a recovery from the log alone, and from a snapshot with the tail of the log: `docs/recovery.md`.
 //!
 //! ```console
 //! $ cargo run --release --manifest-path bench/Cargo.toml --bin recovery              # from the root
-//! $ cargo run --release --manifest-path bench/Cargo.toml --bin recovery -- FOLDER    # to have its files there
+//! $ cargo run --release --manifest-path bench/Cargo.toml --bin recovery -- FOLDER    # with its files in FOLDER
 //! ```
 //!
-//! FOLDER should be in memory, as it is unless given: the logs are made by a million appends each, which a disk would sync.
+//! FOLDER should be in memory, as the default is: each log takes a million appends, and a disk would sync each of them.
 //!
 //! Prints the tables, and writes `docs/recovery.svg`. For each number of changes of each example:
 //!
-//! 1. Lay out two folders: one with the whole log, one with two snapshots and the log cut behind the older one.
-//! 2. Check that both give the state that the changes give when they are simply made.
-//! 3. Recover from one and from the other, in turn, each time in a new process, and take the medians.
+//! 1. Create two folders: one with the complete log, one with two snapshots and a log that begins after the older one.
+//! 2. Check that both give the expected state.
+//! 3. Recover from each in turns, each time in a new process, and take the medians.
 
-#![allow(clippy::duplicate_mod, reason = "both examples have the state manager in them")]
+#![allow(clippy::duplicate_mod, reason = "both examples contain the state manager")]
 
 mod domain;
 mod layout;
@@ -33,11 +33,11 @@ use std::{
 };
 
 const MUTATIONS: [u64; 4] = [1_000, 10_000, 100_000, 1_000_000];
-/// Of each kind; odd, so that one is the median.
+/// The runs of each kind; an odd number, so that one is the median.
 const RUNS: usize = 9;
 const PLOT: &str = "docs/recovery.svg";
 
-/// What came out for a number of changes.
+/// The result for a number of changes.
 struct Measured {
     layout: Layout,
     log_alone: Duration,
@@ -56,8 +56,7 @@ async fn main() -> Result<()> {
     }
 }
 
-/// Where files are in memory, so that neither laying them out nor reading them waits for a disk; where there is no such
-/// place, it does.
+/// A folder in memory, or the temporary folder if the system has none. In memory, no operation waits for a disk.
 fn memory() -> PathBuf {
     let memory = Path::new("/dev/shm");
     if memory.is_dir() { memory.into() } else { env::temp_dir() }
@@ -82,17 +81,17 @@ async fn measure_all<D: Domain>(parent: &Path) -> Result<Vec<Measured>> {
 }
 
 async fn measure<D: Domain>(folder: &Path, mutations: u64) -> Result<Measured> {
-    let (whole, cut) = (folder.join("whole"), folder.join("cut"));
+    let (complete, truncated) = (folder.join("complete"), folder.join("truncated"));
     // 1.
-    let layout = layout::lay_out::<D>(&whole, &cut, mutations).await?;
+    let layout = layout::create::<D>(&complete, &truncated, mutations).await?;
     // 2.
-    check::<D>(&whole, mutations, None).await?;
-    check::<D>(&cut, mutations, Some(mutations - layout.tail)).await?;
+    check::<D>(&complete, mutations, None).await?;
+    check::<D>(&truncated, mutations, Some(mutations - layout.tail)).await?;
     // 3.
     let (mut log_alone, mut with_snapshot) = (Vec::new(), Vec::new());
     for _ in 0..RUNS {
-        log_alone.push(run_alone::<D>(&whole)?);
-        with_snapshot.push(run_alone::<D>(&cut)?);
+        log_alone.push(run_in_process::<D>(&complete)?);
+        with_snapshot.push(run_in_process::<D>(&truncated)?);
     }
     Ok(Measured { layout, log_alone: median(log_alone), with_snapshot: median(with_snapshot) })
 }
@@ -101,15 +100,15 @@ async fn check<D: Domain>(folder: &Path, mutations: u64, snapshot: Option<u64>) 
     let recovered = recover::<D>(folder).await?;
     let found = (recovered.seq, recovered.snapshot, recovered.replayed);
     if found != (mutations, snapshot, mutations - snapshot.unwrap_or(0)) {
-        return Err(format!("{}: change, snapshot and replayed are {found:?}", folder.display()).into());
+        return Err(format!("{}: seq, snapshot and replayed records are {found:?}", folder.display()).into());
     }
-    if recovered.state != domain::made_by::<D>(1..=mutations) {
-        return Err(format!("{}: this isn't what the changes give", folder.display()).into());
+    if recovered.state != domain::state_after::<D>(1..=mutations) {
+        return Err(format!("{}: the recovered state differs from the expected", folder.display()).into());
     }
     Ok(())
 }
 
-/// What a program does when it starts.
+/// Recovers as a program does at its start.
 async fn recover<D: Domain>(folder: &Path) -> Result<Recovered<D::State>> {
     let journal = Journal::<D::Change>::open(folder.join(layout::JOURNAL)).await?;
     let empty = D::State::default();
@@ -119,8 +118,8 @@ async fn recover<D: Domain>(folder: &Path) -> Result<Recovered<D::State>> {
 
 const ONE_RUN: &str = "one-run";
 
-/// Recovers in a process of its own, which has as little memory at hand as one that starts.
-fn run_alone<D: Domain>(folder: &Path) -> Result<Duration> {
+/// Recovers in a new process, whose caches and allocator are as empty as at a program's start.
+fn run_in_process<D: Domain>(folder: &Path) -> Result<Duration> {
     let output = Command::new(env::current_exe()?).args([ONE_RUN, D::NAME]).arg(folder).output()?;
     if !output.status.success() {
         return Err(String::from_utf8_lossy(&output.stderr).into());

@@ -1,15 +1,15 @@
-//! How late other tasks are while a large state is created on the same runtime: `docs/performance.md`.
+//! Measures how late other tasks run during the create of a large state on the same runtime: `docs/performance.md`.
 //!
 //! ```console
 //! $ cargo run --release --manifest-path bench/Cargo.toml --bin ticker -- --folder DIR                  # from the root
 //! $ cargo run --release --manifest-path bench/Cargo.toml --bin ticker -- --folder DIR 64MiB --json FILE
 //! ```
 //!
-//! A runtime with two workers, and on it a task that wants to run each millisecond. Beside it, in turns: nothing;
-//! `create_owned`, which serializes on the blocking pool; and `create`, which serializes on a worker. Tokio's timers have a
-//! resolution of a millisecond, so the lateness with nothing beside it is what the others are to be compared with.
+//! A runtime with two workers runs a task every millisecond. Concurrently, in turns: nothing; `create_owned`, which serializes
+//! on the blocking pool; and `create`, which serializes on a worker. Tokio's timers have a resolution of a millisecond, so the
+//! lateness without concurrent work is the base of the comparison.
 //!
-//! `MINISNAP_BENCH_ROUNDS` says how often, and the options of `shared::disk` on which disk.
+//! `MINISNAP_BENCH_ROUNDS` is the number of rounds; the options of `shared::disk` select the disk.
 
 use minisnap::SnapStore;
 use shared::{
@@ -37,21 +37,22 @@ use tokio::{
 const BYTES: usize = 512 << 20;
 const ROUNDS: usize = 5;
 const TICK: Duration = Duration::from_millis(1);
-const BESIDE: [Beside; 3] = [Beside::Nothing, Beside::CreateOwned, Beside::Create];
+const CONCURRENT_WORK: [ConcurrentWork; 3] =
+    [ConcurrentWork::Nothing, ConcurrentWork::CreateOwned, ConcurrentWork::Create];
 
-/// What is done beside the ticker.
+/// The concurrent work.
 #[derive(Clone, Copy)]
-enum Beside {
+enum ConcurrentWork {
     Nothing,
     CreateOwned,
     Create,
 }
 
 fn main() -> ExitCode {
-    shared::end(run_as_told())
+    shared::end(run_with_arguments())
 }
 
-fn run_as_told() -> Result<()> {
+fn run_with_arguments() -> Result<()> {
     let (mut bytes, mut json, mut disk) = (BYTES, None, DiskOptions::default());
     let mut arguments = env::args().skip(1);
     while let Some(argument) = arguments.next() {
@@ -75,36 +76,32 @@ fn usage() -> String {
 fn measure(bytes: usize, rounds: usize, disk: Disk) -> Result<Vec<Figure>> {
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_time().build()?;
     let state = Arc::new(Registry::of_size(bytes));
-    let mut lateness = BESIDE.map(|_| Vec::new());
+    let mut lateness = CONCURRENT_WORK.map(|_| Vec::new());
     for round in 1..=rounds {
-        for (beside, lateness) in BESIDE.into_iter().zip(&mut lateness) {
-            progress::show(&format!("round {round} of {rounds}, {}", beside.name()));
-            // A folder of its own: nothing of another round is retired in this one.
+        for (work, lateness) in CONCURRENT_WORK.into_iter().zip(&mut lateness) {
+            progress::show(&format!("round {round} of {rounds}, {}", work.name()));
+            // A new folder, so that no generation of another round expires.
             let folder = tempfile::tempdir_in(&disk.folder)?;
             let store = SnapStore::new(folder.path());
-            lateness.extend(runtime.block_on(run(store, Arc::clone(&state), beside))?);
+            lateness.extend(runtime.block_on(run(store, Arc::clone(&state), work))?);
         }
     }
     progress::clear();
-    let case = Case {
-        disk: disk.name,
-        workload: Registry::NAME.into(),
-        bytes,
-        circumstance: "a ticker of 1 ms beside".into(),
-    };
-    Ok(BESIDE.into_iter().zip(lateness).flat_map(|(beside, lateness)| figures(&case, beside, lateness)).collect())
+    let case =
+        Case { disk: disk.name, workload: Registry::NAME.into(), bytes, circumstance: "a task every 1 ms".into() };
+    Ok(CONCURRENT_WORK.into_iter().zip(lateness).flat_map(|(work, lateness)| figures(&case, work, lateness)).collect())
 }
 
-/// How late the ticker was, each time, in seconds.
-async fn run(store: SnapStore, state: Arc<Registry>, beside: Beside) -> Result<Vec<f64>> {
+/// The lateness of each tick, in seconds.
+async fn run(store: SnapStore, state: Arc<Registry>, work: ConcurrentWork) -> Result<Vec<f64>> {
     let stop = Arc::new(AtomicBool::new(false));
     let ticker = tokio::spawn(tick_until(Arc::clone(&stop)));
-    // On a worker, like everything a program spawns. `block_on` has a thread of its own.
+    // On a worker, as a spawned task. `block_on` would run on another thread.
     let done = tokio::spawn(async move {
-        match beside {
-            Beside::Nothing => sleep(Duration::from_secs(1)).await,
-            Beside::CreateOwned => drop(store.create_owned(state, 1).await?),
-            Beside::Create => drop(store.create(&*state, 1).await?),
+        match work {
+            ConcurrentWork::Nothing => sleep(Duration::from_secs(1)).await,
+            ConcurrentWork::CreateOwned => drop(store.create_owned(state, 1).await?),
+            ConcurrentWork::Create => drop(store.create(&*state, 1).await?),
         }
         Ok::<_, minisnap::MiniSnapError>(())
     });
@@ -119,16 +116,16 @@ async fn tick_until(stop: Arc<AtomicBool>) -> Vec<f64> {
         sleep_until(next).await;
         let now = Instant::now();
         lateness.push((now - next).as_secs_f64());
-        // What was missed is missed.
+        // Missed ticks are skipped.
         next = (next + TICK).max(now);
     }
     lateness
 }
 
-fn figures(case: &Case, beside: Beside, lateness: Vec<f64>) -> [Figure; 3] {
+fn figures(case: &Case, work: ConcurrentWork, lateness: Vec<f64>) -> [Figure; 3] {
     let figure = |operation: &str, value| Figure {
         case: case.clone(),
-        contender: beside.name().into(),
+        contender: work.name().into(),
         operation: operation.into(),
         unit: Unit::Lateness,
         values: vec![value],
@@ -141,7 +138,7 @@ fn figures(case: &Case, beside: Beside, lateness: Vec<f64>) -> [Figure; 3] {
     ]
 }
 
-impl Beside {
+impl ConcurrentWork {
     fn name(self) -> &'static str {
         match self {
             Self::Nothing => "nothing",

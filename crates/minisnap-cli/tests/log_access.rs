@@ -79,7 +79,7 @@ fn cut_is_refused_when_the_owner_cannot_be_kept() {
         place.prepare(&mut command);
         command.uid(OTHER).gid(OTHER).args(["log", "cut", "journal"]).args(cut).stdin(Stdio::null());
         let said = Ran::of(command.output().expect("this is root")).fails(9);
-        assert!(said.contains("give to the journal's owner"), "{said}");
+        assert!(said.contains("set the owner of"), "{said}");
         let after = (fs::read(&journal).expect("a journal"), fs::read_dir(place.path(".")).expect("a folder").count());
         assert_eq!((after == before, access(&journal)), (true, (0, 0, 0o666)), "nothing was written");
     }

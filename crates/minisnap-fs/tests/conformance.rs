@@ -1,4 +1,4 @@
-//! The file system backend, held to the contract of every backend.
+//! The conformance suite on the file system backend.
 
 use minisnap_core::{
     SnapshotBackend, async_trait,

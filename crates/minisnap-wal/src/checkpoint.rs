@@ -1,43 +1,71 @@
-//! Checkpoints: save a snapshot, and cut the log to what no retained snapshot holds.
+//! Checkpoints: commit a snapshot, then truncate the log.
 //!
-//! 1. Create the snapshot. On any error, also an unknown outcome, nothing more is done.
-//! 2. Look up the retained snapshots in the durable history. The smallest of their numbers is how far the log may go: so a
-//!    fall-back to any of them still finds the log after it.
-//! 3. Truncate the log that far.
+//! 1. Create the snapshot. On any error, also an unknown outcome, stop here.
+//! 2. Read the durable history. The truncation point is the smallest seq of the retained snapshots, so that each of them can
+//!    still be recovered with the log after it.
+//! 3. Truncate the log through that point.
 //!
-//! The order is all there is to it: whatever is cut in step 3 was durable in a snapshot before, and a crash between two
-//! steps leaves a log that is longer than it need be.
+//! Each record that step 3 removes is durable in all retained snapshots. A crash between two steps leaves a longer log, which
+//! the next checkpoint truncates.
 
 use crate::{Log, Result, WalError, log::check_end};
 use minisnap::{Committed, SnapStore, SnapshotBackend};
 use serde::Serialize;
 
-/// What a checkpoint did.
+/// The result of a [`checkpoint`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Checkpoint {
     /// The committed snapshot, and the retained ones.
     pub committed: Committed,
-    /// The log was truncated through this sequence number: no retained snapshot needs those records.
+    /// The log was truncated through this sequence number, inclusive. No retained snapshot needs those records.
     pub truncated_through: u64,
 }
 
-/// Commits `state` as a snapshot, with `seq` the sequence number of the last change in it. When that is durable, truncates the
-/// log as far as no retained snapshot needs it.
+/// Commits `state` as a snapshot, then truncates the log through [`truncation_point`](SnapStore::truncation_point).
 ///
-/// For a large state, or while others append: [`create_owned`](SnapStore::create_owned) on a copy of the state, which takes
-/// its time, and then [`compact`].
+/// `seq` is the sequence number of the last change in `state`. Call this after a number of changes, or when the log has grown
+/// by as many bytes as the last snapshot has.
+///
+/// For a large state, or to append during the save, pass a copy of the state to [`create_owned`](SnapStore::create_owned),
+/// then call [`compact`].
 ///
 /// # Errors
 ///
-/// - [`Beyond`](WalError::Beyond): the log ends before `seq`, so this can't be its state. Nothing was done.
-/// - [`Snapshot`](WalError::Snapshot): it wasn't saved, or it can't be known. Nothing was truncated.
-/// - [`NotCompacted`](WalError::NotCompacted): it was saved, and the log was not truncated.
+/// - [`Beyond`](WalError::Beyond): the log ends before `seq`, so `state` isn't a state of this log. Nothing was changed.
+/// - [`Snapshot`](WalError::Snapshot): the snapshot wasn't committed, or its outcome is unknown. The log was not truncated.
+/// - [`NotCompacted`](WalError::NotCompacted): the snapshot was committed, but the log was not truncated.
 ///
-/// # On cancel
+/// # Cancel safety
 ///
-/// Each step is done, or not done: the log is never cut before the snapshot is durable. If the future is dropped in the
-/// middle of truncating, a [`Journal`](crate::Journal) refuses everything afterwards: open it again, and recover.
+/// The log is never truncated before the snapshot is durable. If the future is dropped during the truncation, a
+/// [`Journal`](crate::Journal) rejects further operations: open it again, then recover.
+///
+/// # Examples
+///
+/// ```
+/// use minisnap::SnapStore;
+/// use minisnap_wal::{Journal, Log, checkpoint};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let tmp = tempfile::tempdir()?;
+/// # let folder = tmp.path();
+/// let store = SnapStore::new(folder.join("state")).retain(2);
+/// let mut journal = Journal::<u64>::open(folder.join("journal.jsonl")).await?;
+/// let mut sum = 0;
+/// for number in 1..=6 {
+///     let seq = journal.append(&number).await?;
+///     sum += number;
+///     if seq % 2 == 0 {
+///         checkpoint(&store, &mut journal, &sum, seq).await?;
+///     }
+/// }
+/// // Two snapshots are retained, 4 and 6. The older one needs the records from 5 on.
+/// assert_eq!(journal.first(), 5);
+/// # Ok(())
+/// # }
+/// ```
 pub async fn checkpoint<S, B, L>(store: &SnapStore<B>, log: &mut L, state: &S, seq: u64) -> Result<Checkpoint>
 where
     S: Serialize + Sync + ?Sized,
@@ -53,19 +81,47 @@ where
     }
 }
 
-/// Truncates the log up to the smallest seq among the retained snapshots, and says which that is; `None` if there is no
-/// snapshot, and so nothing to truncate.
+/// Truncates the log through the smallest seq of the retained snapshots, and returns that seq.
 ///
-/// Not after a create whose outcome isn't known: create again first. (The history is made durable before it is told, but a
-/// disk that failed to do so once may say the second time that all is well.)
+/// Without a snapshot it changes nothing and returns `None`. Use it after [`create_owned`](SnapStore::create_owned), or when a
+/// [`checkpoint`] returned [`NotCompacted`](WalError::NotCompacted).
 ///
-/// To go back to an older state: commit that, and [split off](crate::Journal::split_off_after) what comes after it. That
-/// would be replayed onto the older state otherwise.
+/// After a create whose outcome is unknown, create again first. A disk whose sync failed once may report success the second
+/// time although nothing was written, so the history alone is no proof that the snapshot is durable.
 ///
 /// # Errors
 ///
-/// When the durable history can't be looked up, or the log can't be truncated: then it holds what it held, or less by what
-/// isn't needed. [`Beyond`](WalError::Beyond) if all retained snapshots are ahead of the log.
+/// - [`Snapshot`](WalError::Snapshot): the history can't be read.
+/// - [`Beyond`](WalError::Beyond): all retained snapshots are ahead of the log.
+/// - The errors of [`Log::truncate`]. No record that a retained snapshot needs is lost.
+///
+/// # Cancel safety
+///
+/// If the future is dropped during the truncation, a [`Journal`](crate::Journal) rejects further operations: open it again,
+/// then recover. No record that a retained snapshot needs is lost.
+///
+/// # Examples
+///
+/// ```
+/// use minisnap::SnapStore;
+/// use minisnap_wal::{Journal, Log, compact};
+/// use std::sync::Arc;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let tmp = tempfile::tempdir()?;
+/// # let folder = tmp.path();
+/// let store = SnapStore::new(folder.join("state")).retain(1);
+/// let mut journal = Journal::<u64>::open(folder.join("journal.jsonl")).await?;
+/// for number in 1..=3 {
+///     journal.append(&number).await?;
+/// }
+/// store.create_owned(Arc::new(vec![1, 2]), 2).await?;
+/// assert_eq!(compact(&store, &mut journal).await?, Some(2));
+/// assert_eq!((journal.first(), journal.last()), (3, 3));
+/// # Ok(())
+/// # }
+/// ```
 pub async fn compact<B, L>(store: &SnapStore<B>, log: &mut L) -> Result<Option<u64>>
 where
     B: SnapshotBackend,

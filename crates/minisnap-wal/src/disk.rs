@@ -1,5 +1,4 @@
-//! The only file that touches the disk, but for reading the bytes of open files. Every call is here once, and gives its path
-//! to its errors.
+//! Every file operation of this crate, except reads from open files. Each error names the action and the path.
 
 use crate::{Result, WalError};
 use std::{
@@ -13,16 +12,16 @@ pub(crate) fn error(action: &'static str, path: &Path, source: io::Error) -> Wal
     WalError::Io { action, path: path.into(), source }
 }
 
-/// Makes a call, and says in its error what it was good for, and where. Every call is made here, so that a test can have any
-/// of them fail.
-fn tell<T>(action: &'static str, path: &Path, call: impl FnOnce() -> io::Result<T>) -> Result<T> {
+/// Makes a system call and adds the action and the path to its error. Tests inject their faults here.
+fn call<T>(action: &'static str, path: &Path, system_call: impl FnOnce() -> io::Result<T>) -> Result<T> {
     #[cfg(test)]
     crate::fault_tests::before(action, path).map_err(|source| error(action, path, source))?;
-    call().map_err(|source| error(action, path, source))
+    system_call().map_err(|source| error(action, path, source))
 }
 
-/// The path from the root on, so that a later change of the working directory makes it no other. It fails where the working
-/// directory is gone: that says nothing about the file, and so is never of the kind of a missing one.
+/// The absolute path, so that a later change of the working directory doesn't change its meaning.
+///
+/// Without a working directory this fails. The error isn't of the kind `NotFound`: the file itself may exist.
 pub(crate) fn absolute(path: &Path) -> Result<PathBuf> {
     std::path::absolute(path).map_err(|source| {
         let found = format!("the working directory can't be found: {source}");
@@ -30,74 +29,75 @@ pub(crate) fn absolute(path: &Path) -> Result<PathBuf> {
     })
 }
 
-/// The path of what is there, with all links in it followed.
+/// The path with all links in it followed. The file must exist.
 pub(crate) fn resolve(path: &Path) -> Result<PathBuf> {
-    tell("resolve", path, || fs::canonicalize(path))
+    call("resolve", path, || fs::canonicalize(path))
 }
 
-/// The folder a file is in; that of a bare name is the working directory.
+/// The folder of a file. For a name without a folder, that is the working directory.
 pub(crate) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Makes a folder and those above it that are missing, and says which it made, the outermost first. After an error it has
-/// made none.
+/// Creates a folder with its missing ancestors, and returns those that it created, outermost first. After an error, none of
+/// them is left.
 pub(crate) fn create_folders(path: &Path) -> Result<Vec<PathBuf>> {
-    let mut made = Vec::new();
-    match tell("create the folder", path, || create_missing(path, &mut made)) {
-        Ok(()) => Ok(made),
+    let mut created = Vec::new();
+    match call("create the folder", path, || create_missing(path, &mut created)) {
+        Ok(()) => Ok(created),
         Err(error) => {
-            remove_empty_folders(&made);
+            remove_empty_folders(&created);
             Err(error)
         }
     }
 }
 
-fn create_missing(path: &Path, made: &mut Vec<PathBuf>) -> io::Result<()> {
-    // Absolute: a later change of the working directory must not make it another folder.
+fn create_missing(path: &Path, created: &mut Vec<PathBuf>) -> io::Result<()> {
+    // The list has absolute paths: they stay valid when the working directory changes.
     let mut create = |path: &Path| -> io::Result<()> {
         fs::create_dir(path)?;
-        made.push(std::path::absolute(path)?);
+        created.push(std::path::absolute(path)?);
         let folder = OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_DIRECTORY).open(path)?;
-        give_to_owner_of_folder(&folder, path)
+        inherit_owner(&folder, path)
     };
-    let created = match (path.is_dir(), path.parent()) {
+    let result = match (path.is_dir(), path.parent()) {
         (true, _) => return Ok(()),
         (false, None) => create(path),
         (false, Some(above)) => match create(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                create_missing(above, made)?;
-                return create_missing(path, made);
+                create_missing(above, created)?;
+                return create_missing(path, created);
             }
-            created => created,
+            result => result,
         },
     };
-    match created {
-        // Another process was faster.
+    match result {
+        // Another process created it concurrently.
         Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
-        created => created,
+        result => result,
     }
 }
 
-/// Removes folders, given with the outermost first, as far as nothing is in them. Best effort.
+/// Removes the empty ones of these folders, innermost first; the slice has the outermost first. Best effort.
 pub(crate) fn remove_empty_folders(folders: &[PathBuf]) {
     for folder in folders.iter().rev() {
-        if tell("remove the folder", folder, || fs::remove_dir(folder)).is_err() {
+        if call("remove the folder", folder, || fs::remove_dir(folder)).is_err() {
             return;
         }
     }
 }
 
-/// The names in a folder, those that are no text left out.
+/// The names in a folder that are UTF-8.
 pub(crate) fn names_in(folder: &Path) -> Result<Vec<String>> {
-    let entries = tell("list", folder, || fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>())?;
+    let entries = call("list", folder, || fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>())?;
     Ok(entries.into_iter().filter_map(|entry| entry.file_name().into_string().ok()).collect())
 }
 
-/// Opens a file to append to, or makes it, and says whether it was missing; never waits for a named pipe, which has to be
-/// told from a file then.
+/// Opens a file for appending and creates it if it is missing. Returns also whether it was missing.
+///
+/// Opening a named pipe doesn't block. The caller has to reject it with [`check_regular`].
 pub(crate) fn open_to_append(path: &Path) -> Result<(File, bool)> {
-    tell("open", path, || {
+    call("open", path, || {
         let mut options = OpenOptions::new();
         options.read(true).append(true).custom_flags(libc::O_NONBLOCK);
         match options.open(path) {
@@ -105,70 +105,72 @@ pub(crate) fn open_to_append(path: &Path) -> Result<(File, bool)> {
             opened => return Ok((opened?, false)),
         }
         match options.clone().create_new(true).open(path) {
-            // Another process was faster, or it is a link to a file that isn't there yet.
+            // Another process created it concurrently, or it is a link to a missing file.
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok((options.create(true).open(path)?, true)),
-            made => {
-                let made = made?;
-                give_to_owner_of_folder(&made, path).inspect_err(|_| drop(fs::remove_file(path)))?;
-                Ok((made, true))
+            created => {
+                let created = created?;
+                inherit_owner(&created, path).inspect_err(|_| drop(fs::remove_file(path)))?;
+                Ok((created, true))
             }
         }
     })
 }
 
-/// What root makes belongs to the owner of the folder that it is in, so that their program can go on with it.
-fn give_to_owner_of_folder(made: &File, path: &Path) -> io::Result<()> {
-    // SAFETY: it is given nothing and can't fail (geteuid(2)).
+/// Gives a file that root created to the owner of its folder, so that the owner's program can use it.
+fn inherit_owner(created: &File, path: &Path) -> io::Result<()> {
+    // SAFETY: the call has no arguments and can't fail (geteuid(2)).
     #[allow(unsafe_code)]
     let is_root = unsafe { libc::geteuid() } == 0;
     if !is_root {
         return Ok(());
     }
     let folder = fs::metadata(folder_of(path))?;
-    give(made, &folder)
+    set_owner(created, &folder)
 }
 
-/// Gives an open file or folder the owner and group of another, unless it has them.
-fn give(made: &File, like: &fs::Metadata) -> io::Result<()> {
-    let found = made.metadata()?;
+/// Sets the owner and group of an open file or folder to those of `like`, unless they are equal.
+fn set_owner(created: &File, like: &fs::Metadata) -> io::Result<()> {
+    let found = created.metadata()?;
     if (found.uid(), found.gid()) == (like.uid(), like.gid()) {
         return Ok(());
     }
-    fchown(made, Some(like.uid()), Some(like.gid()))
+    fchown(created, Some(like.uid()), Some(like.gid()))
 }
 
 pub(crate) fn open_to_read(path: &Path) -> Result<File> {
-    let file = tell("open", path, || OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path))?;
+    let file = call("open", path, || OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path))?;
     check_regular(&file, path)?;
     Ok(file)
 }
 
 pub(crate) fn check_regular(file: &File, path: &Path) -> Result<()> {
-    if tell("look at", path, || file.metadata())?.is_file() {
+    if call("read the metadata of", path, || file.metadata())?.is_file() {
         return Ok(());
     }
-    Err(WalError::NotAJournal { path: path.into(), found: "it is no regular file".into() })
+    Err(WalError::NotAJournal { path: path.into(), found: "it isn't a regular file".into() })
 }
 
-/// Makes a file to append to, where nothing may be, with the owner, group and mode of `like`. If this process may not give them,
-/// it is an error, and what was made is for the caller to remove. At no time may anybody read it who may not read `like`.
+/// Creates a file for appending, with the owner, group and mode of `like`. The path must be free.
+///
+/// At no time can a user read it who can't read `like`. If this process may not set the owner or the mode, the call fails, and
+/// the caller has to remove the file.
 pub(crate) fn create_new(path: &Path, like: &Path) -> Result<File> {
-    let like = tell("look at", like, || fs::metadata(like))?;
+    let like = call("read the metadata of", like, || fs::metadata(like))?;
     let mut options = OpenOptions::new();
     options.read(true).append(true).create_new(true).mode(0o600);
-    let file = tell("create", path, || options.open(path))?;
-    tell("give to the journal's owner", path, || give(&file, &like))?;
+    let file = call("create", path, || options.open(path))?;
+    call("set the owner of", path, || set_owner(&file, &like))?;
     let mode = Permissions::from_mode(like.mode() & 0o7777);
-    tell("set the mode of", path, || file.set_permissions(mode.clone()))?;
+    call("set the mode of", path, || file.set_permissions(mode.clone()))?;
     Ok(file)
 }
 
 pub(crate) fn length(file: &File, path: &Path) -> Result<u64> {
-    Ok(tell("look at", path, || file.metadata())?.len())
+    Ok(call("read the metadata of", path, || file.metadata())?.len())
 }
 
-/// Opens a file to read if there is one.
-pub(crate) fn open_if_there(path: &Path) -> Result<Option<File>> {
+/// Opens a file for reading; `None` if it is missing.
+pub(crate) fn open_if_exists(path: &Path) -> Result<Option<File>> {
     match open_to_read(path) {
         Ok(file) => Ok(Some(file)),
         Err(error) if error.is_not_found() => Ok(None),
@@ -176,41 +178,41 @@ pub(crate) fn open_if_there(path: &Path) -> Result<Option<File>> {
     }
 }
 
-/// Makes an empty file if the name is free, and says whether it was.
+/// Creates an empty file if the name is free, and returns whether it was.
 pub(crate) fn reserve(path: &Path) -> Result<bool> {
-    tell("create", path, || match OpenOptions::new().write(true).create_new(true).open(path) {
+    call("create", path, || match OpenOptions::new().write(true).create_new(true).open(path) {
         Ok(_) => Ok(true),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
         Err(error) => Err(error),
     })
 }
 
-/// Whether an open file is the one at `path`.
+/// Whether `path` leads to this open file.
 pub(crate) fn is_at(file: &File, path: &Path) -> Result<bool> {
-    let own = tell("look at", path, || file.metadata())?;
-    match tell("look at", path, || fs::metadata(path)) {
+    let own = call("read the metadata of", path, || file.metadata())?;
+    match call("read the metadata of", path, || fs::metadata(path)) {
         Ok(found) => Ok((found.dev(), found.ino()) == (own.dev(), own.ino())),
         Err(error) if error.is_not_found() => Ok(false),
         Err(error) => Err(error),
     }
 }
 
-/// Takes the lock on an open file, or says `false` if another open file has it.
+/// Locks an open file. Returns `false` if another open file holds the lock.
 pub(crate) fn try_lock(file: &File, path: &Path) -> Result<bool> {
-    tell("lock", path, || match file.try_lock() {
+    call("lock", path, || match file.try_lock() {
         Ok(()) => Ok(true),
         Err(TryLockError::WouldBlock) => Ok(false),
         Err(TryLockError::Error(error)) => Err(error),
     })
 }
 
-/// The process that has a file locked, where the system tells. Best effort.
+/// The process that holds the lock of a file, where the system reports it. Best effort.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn lock_holder(_: &Path) -> Option<u32> {
     None
 }
 
-/// The process that has a file locked, by `/proc/locks`. Best effort.
+/// The process that holds the lock of a file, by `/proc/locks`. Best effort.
 #[cfg(target_os = "linux")]
 pub(crate) fn lock_holder(path: &Path) -> Option<u32> {
     let file = fs::metadata(path).ok()?;
@@ -223,57 +225,60 @@ pub(crate) fn lock_holder(path: &Path) -> Option<u32> {
     })
 }
 
-/// Lets go of the lock, also for a forked child that inherited the open file and would keep it when it is only closed.
+/// Releases the lock. Closing the file isn't enough: a forked child that inherited it would still hold the lock.
 pub(crate) fn unlock(file: &File) {
-    // It can only fail on a file that isn't open, and then there is nothing to let go of.
+    // The call fails only for a file that isn't open.
     let _ = file.unlock();
 }
 
 pub(crate) fn write(mut file: &File, path: &Path, bytes: &[u8]) -> Result<()> {
-    tell("write to", path, || file.write_all(bytes))
+    call("write to", path, || file.write_all(bytes))
 }
 
-/// Writes the bytes from `from` to `to` once more, in their place.
-pub(crate) fn write_again(file: &File, path: &Path, from: u64, to: u64) -> Result<()> {
+/// Rewrites the bytes from `from` to `to` in place.
+pub(crate) fn rewrite_range(file: &File, path: &Path, from: u64, to: u64) -> Result<()> {
     let mut bytes = vec![0; usize::try_from(to.saturating_sub(from)).unwrap_or(usize::MAX)];
-    tell("read", path, || file.read_exact_at(&mut bytes, from))?;
-    // Not the one to append to: with that, the system would append.
-    tell("write to", path, || OpenOptions::new().write(true).open(path)?.write_all_at(&bytes, from))
+    call("read", path, || file.read_exact_at(&mut bytes, from))?;
+    // A second handle: with `O_APPEND`, positioned writes append on Linux.
+    call("write to", path, || OpenOptions::new().write(true).open(path)?.write_all_at(&bytes, from))
 }
 
-pub(crate) fn cut(file: &File, path: &Path, length: u64) -> Result<()> {
-    tell("cut", path, || file.set_len(length))
+pub(crate) fn set_length(file: &File, path: &Path, length: u64) -> Result<()> {
+    call("truncate", path, || file.set_len(length))
 }
 
 pub(crate) fn rename(from: &Path, to: &Path) -> Result<()> {
-    tell("replace", to, || fs::rename(from, to))
+    call("replace", to, || fs::rename(from, to))
 }
 
-/// Removes a file; none there is as good.
+/// Removes a file. A missing file is no error.
 pub(crate) fn remove(path: &Path) -> Result<()> {
-    match tell("remove", path, || fs::remove_file(path)) {
+    match call("remove", path, || fs::remove_file(path)) {
         Err(error) if error.is_not_found() => Ok(()),
         removed => removed,
     }
 }
 
-// A sync that failed is never tried again on the same file: the system may have dropped what it could not write, and would
-// say that all is well (https://lwn.net/Articles/752063/).
+// A failed sync is never retried on the same file. The system may have dropped the unwritten pages, and the second sync would
+// succeed (https://lwn.net/Articles/752063/).
 
-/// Makes a file's bytes durable, and its length.
+/// Makes the bytes and the length of a file durable.
 pub(crate) fn sync(file: &File, path: &Path) -> Result<()> {
-    tell("sync", path, || file.sync_data())
+    call("sync", path, || file.sync_data())
 }
 
 /// Makes the names in a folder durable.
 pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
-    tell("sync the folder", folder, || File::open(folder)?.sync_all())
+    call("sync the folder", folder, || File::open(folder)?.sync_all())
 }
 
-/// Syncs a folder and those above it, up to the mount point, or until one may not be opened: whoever made that one has more
-/// rights than this process, and is not in the middle of making this log.
+/// Syncs a folder and its ancestors up to the mount point.
+///
+/// An ancestor that this process may not open ends the walk without an error: another user created it, so no process that
+/// could have created this log did.
 pub(crate) fn sync_with_ancestors(folder: &Path) -> Result<()> {
-    let device = |folder: &Path| tell("look at", folder, || fs::metadata(folder)).map(|metadata| metadata.dev());
+    let device =
+        |folder: &Path| call("read the metadata of", folder, || fs::metadata(folder)).map(|metadata| metadata.dev());
     let own = device(folder)?;
     sync_folder(folder)?;
     for ancestor in folder.ancestors().skip(1) {

@@ -1,4 +1,4 @@
-//! What can go wrong with a log, or between a log and its snapshots.
+//! The errors of a log, of recovery and of checkpoints.
 
 use minisnap::{Committed, MiniSnapError};
 use std::{borrow::Cow, error::Error, io, path::PathBuf};
@@ -6,87 +6,112 @@ use std::{borrow::Cow, error::Error, io, path::PathBuf};
 /// A result with [`WalError`].
 pub type Result<T, E = WalError> = std::result::Result<T, E>;
 
-/// Everything that can go wrong. Match on the kind to decide what to do; print it to tell a person.
+/// The error of every operation of this crate.
+///
+/// Match on the variant to decide what a program does. `Display` is one line for a person, [`help`](Self::help) is the advice,
+/// and [`source`](Error::source) is the cause.
+///
+/// # Examples
+///
+/// ```
+/// use minisnap::SnapStore;
+/// use minisnap_wal::{Journal, WalError, recover};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let tmp = tempfile::tempdir()?;
+/// # let folder = tmp.path();
+/// let store = SnapStore::new(folder.join("state"));
+/// store.create(&5, 7).await?;
+/// let journal = Journal::<u64>::open(folder.join("journal.jsonl")).await?; // empty: its snapshot is ahead
+/// let error = recover(&store, &journal, 0, |sum, _seq, number| *sum += number).await.unwrap_err();
+/// assert!(matches!(error, WalError::Beyond { last: 0, seq: 7, .. }));
+/// assert!(error.help().is_some_and(|help| help.contains("begin_after")));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WalError {
-    /// The store of the snapshots failed. Nothing was truncated.
+    /// The snapshot store failed. The log was not truncated.
     #[error(transparent)]
     Snapshot(#[from] MiniSnapError),
 
-    /// Records are missing between what was restored and the log: it was cut too far, or is another log.
+    /// Records between the restored state and the first record of the log are missing: the log was truncated too far, or it
+    /// belongs to another store.
     #[error(
-        "{location}: changes {from} to {to} are missing: the restored state ends with seq {}, and the log goes on with seq {}",
+        "{location}: changes {from} to {to} are missing: the restored state ends at seq {}, and the log continues at seq {}",
         from.saturating_sub(1), to.saturating_add(1)
     )]
     Gap {
         /// The log.
         location: String,
-        /// The first change that is missing.
+        /// The sequence number of the first missing change.
         from: u64,
-        /// The last change that is missing.
+        /// The sequence number of the last missing change.
         to: u64,
     },
 
-    /// The log ends before a sequence number that it was asked for: one of its snapshots is ahead of it, so records that were
-    /// acknowledged are missing, or it is another log.
+    /// The log ends before the requested sequence number. A snapshot that is ahead of its log means that acknowledged records
+    /// are lost, or that the log belongs to another store.
     #[error(
-        "{location}: the log ends with seq {last}, and seq {seq} was asked for: it isn't the log of these snapshots, or its \
-         end is lost"
+        "{location}: the log ends at seq {last}, before the requested seq {seq}: its end is lost, or it belongs to other \
+         snapshots"
     )]
     Beyond {
         /// The log.
         location: String,
         /// The sequence number of the last record in it.
         last: u64,
-        /// The sequence number that was asked for.
+        /// The requested sequence number.
         seq: u64,
     },
 
-    /// The newest snapshot is corrupt, and no older snapshot, nor the log alone, gives the newest state.
+    /// The current snapshot is corrupt, and neither an older snapshot with the log nor the log alone gives the newest state.
     #[error(
-        "the newest snapshot ({}) is corrupt, and there is nothing older to fall back to: {because}",
+        "the current snapshot ({}) is corrupt, and no older one can replace it: {because}",
         corrupt.at().location()
     )]
     NoFallBack {
-        /// What is wrong with the newest one.
+        /// The error of the current snapshot.
         #[source]
         corrupt: Box<MiniSnapError>,
-        /// Why the older ones were of no use.
+        /// Why an older snapshot can't replace it.
         because: String,
     },
 
-    /// The snapshot is durable, and the log was not truncated. Nothing is lost, and the next compaction makes up for it.
-    #[error("the snapshot of seq {} is safe, but the log was not compacted", committed.generation().seq())]
+    /// The snapshot is durable, but the log was not truncated. No data is lost; the next compaction truncates the log.
+    #[error("the snapshot of seq {} is durable, but the log was not truncated", committed.generation().seq())]
     NotCompacted {
-        /// What was committed.
+        /// The commit.
         committed: Box<Committed>,
         /// Why the log wasn't truncated.
         source: Box<WalError>,
     },
 
-    /// A file operation failed. The log holds what it held before.
+    /// A file operation failed. The records of the log are unchanged.
     #[error("cannot {action} {}", path.display())]
     Io {
-        /// What was tried.
+        /// The operation, as a verb.
         action: &'static str,
-        /// On which path.
+        /// The path.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
 
-    /// It can't be known whether the last record is in the log. The log takes no more: open it again and recover.
-    #[error("{location}: it can't be known whether the last record was appended")]
+    /// It is unknown whether the last record is in the log. This handle rejects further operations: open the log again and
+    /// recover.
+    #[error("{location}: it is unknown whether the last record was appended")]
     OutcomeUnknown {
         /// The log.
         location: String,
-        /// What hid the outcome.
+        /// The error that left the outcome unknown.
         source: Box<dyn Error + Send + Sync>,
     },
 
-    /// An earlier operation failed or was dropped half-way, so this handle doesn't know what is in the log any more.
-    #[error("{location}: an earlier operation on this log failed or was cancelled, so it isn't known what is in it")]
+    /// An earlier operation on this handle failed or was cancelled partway, so the handle doesn't know what the log holds.
+    #[error("{location}: an earlier operation failed or was cancelled, so the content of the log is unknown")]
     Interrupted {
         /// The log.
         location: String,
@@ -97,61 +122,61 @@ pub enum WalError {
     Locked {
         /// The log.
         location: String,
-        /// The process that has it open, where the system tells.
+        /// The process that has it open, where the system reports it.
         holder: Option<u32>,
     },
 
     /// The file isn't a journal that this version can read.
-    #[error("{}: this is no journal that can be read: {found}", path.display())]
+    #[error("{}: not a readable journal: {found}", path.display())]
     NotAJournal {
         /// The file.
         path: PathBuf,
-        /// What it is instead.
+        /// What was found instead.
         found: String,
     },
 
-    /// The oldest files of a rotated journal are missing, so that the sequence numbers of the records are unknown.
+    /// The oldest files of a rotated journal are missing, so the sequence numbers of its records are unknown.
     #[error(
-        "{}: it is the oldest file, and not the first: the sequence numbers of the records are lost with the first",
+        "{}: the files before it are missing, so the sequence numbers of its records are unknown",
         path.display()
     )]
     OldestLost {
-        /// The oldest file that is there.
+        /// The oldest file that exists.
         path: PathBuf,
     },
 
-    /// A line of the journal can't be read. Lines before it can.
+    /// A line of the journal isn't a valid record. The lines before it are.
     #[error("{}, line {line}: the record can't be read", path.display())]
     Corrupt {
         /// The file.
         path: PathBuf,
-        /// Counted from 1; the header is line 1.
+        /// The line number from 1; the header is line 1.
         line: u64,
-        /// What is wrong with it.
+        /// Why the line isn't a valid record.
         source: Box<dyn Error + Send + Sync>,
     },
 
-    /// The record can't be written so that it could be read back. Nothing was appended.
+    /// The record doesn't round-trip through its JSON. Nothing was appended.
     #[error("{}: the record doesn't round-trip through the log, so it was not appended", path.display())]
     Unreplayable {
         /// The log.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Why the record doesn't round-trip.
         source: Box<dyn Error + Send + Sync>,
     },
 
-    /// Any other failure, of another implementation of [`Log`](crate::Log).
+    /// Any other failure, mostly of another implementation of [`Log`](crate::Log).
     #[error("{location}: the log failed")]
     Log {
         /// The log.
         location: String,
-        /// What it said.
+        /// The cause.
         source: Box<dyn Error + Send + Sync>,
     },
 }
 
 impl WalError {
-    /// What a person can do about it: a sentence without a full stop. `None` where `Display` and the cause say it all.
+    /// What a person can do about the error: a sentence without a full stop. `None` where `Display` and the cause suffice.
     #[must_use]
     pub fn help(&self) -> Option<Cow<'_, str>> {
         let advice = match self {
@@ -159,44 +184,65 @@ impl WalError {
             Self::Gap { to, .. } => {
                 return Some(
                     format!(
-                        "bring back the older log, or a snapshot with a seq of {to} or more; to go on without these changes, \
-                         create such a snapshot"
+                        "restore a backup of the log, or a snapshot with a seq of {to} or more; to give these changes up, \
+                         create a snapshot with such a seq"
                     )
                     .into(),
                 );
             }
             Self::Beyond { .. } => {
-                "bring the log back; or, if the snapshot is all there is, begin a new log after it (`Journal::begin_after`)"
+                "restore a backup of the log; if there is none, begin a new log after the snapshot (`Journal::begin_after`)"
             }
-            Self::NoFallBack { .. } => "bring back an intact snapshot, or the log that an older one needs",
-            Self::NotCompacted { .. } => "nothing is lost: the next checkpoint compacts the log",
-            Self::OutcomeUnknown { .. } | Self::Interrupted { .. } => "open the log again, and recover",
+            Self::NoFallBack { .. } => {
+                "restore a backup of the snapshot, or the part of the log that an older snapshot needs"
+            }
+            Self::NotCompacted { .. } => "nothing is lost: the next checkpoint truncates the log",
+            Self::OutcomeUnknown { .. } | Self::Interrupted { .. } => "open the log again, then recover",
             Self::Locked { holder: Some(process), .. } => {
-                return Some(format!("a log has one writer at a time: stop process {process}").into());
+                return Some(format!("stop process {process}: a log has one writer at a time").into());
             }
             Self::Locked { holder: None, .. } => {
-                "a log has one writer at a time: find its process with `fuser` on this path, and stop it"
+                "find the process with `fuser` on this path, and stop it: a log has one writer at a time"
             }
             Self::OldestLost { .. } => {
-                "bring back the older files: `ministore` removes them when there are more than `max_segments`"
+                "restore the older files from a backup: `ministore` removes them when there are more than `max_segments`"
             }
             Self::Corrupt { line, .. } => {
                 return Some(
                     format!(
-                        "if a newer version of the program wrote it, run that; if the disk is at fault, bring back a copy; to \
-                         go on without this record and all after it, stop the program, remove their lines \
-                         (`sed -i '{line},$d'`), and all later files of this journal"
+                        "if a newer version of the program wrote the record, run that version; otherwise restore a backup of \
+                         the file; to give up this record and all after it, stop the program, remove their lines \
+                         (`sed -i '{line},$d'`), and remove all later files of this journal"
                     )
                     .into(),
                 );
             }
-            Self::Io { .. } | Self::NotAJournal { .. } | Self::Unreplayable { .. } | Self::Log { .. } => return None,
+            Self::NotAJournal { .. } => {
+                "check the path; if another program replaced the file, open the journal again, then recover; to begin a new \
+                 journal, choose a path without one"
+            }
+            Self::Io { .. } | Self::Unreplayable { .. } | Self::Log { .. } => return None,
         };
         Some(advice.into())
     }
 
-    /// Whether the operation may succeed when it is retried later, without any repair. After
-    /// [`NotCompacted`](Self::NotCompacted), retry with [`compact`](crate::compact): the snapshot is committed.
+    /// Whether a retry may succeed later, without any repair.
+    ///
+    /// After [`NotCompacted`](Self::NotCompacted), retry with [`compact`](crate::compact): the snapshot is already committed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use minisnap_wal::Journal;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// let error = Journal::<u64>::open(folder.path().join("journal.1")).await.unwrap_err(); // the name of a rotated file
+    /// assert!(!error.is_transient());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn is_transient(&self) -> bool {
         use io::ErrorKind::{Interrupted, ResourceBusy, TimedOut, WouldBlock};
@@ -208,7 +254,22 @@ impl WalError {
         }
     }
 
-    /// Whether a file operation failed because a file, or a folder on the way to it, is missing.
+    /// Whether a file operation failed because a file, or a folder in its path, is missing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use minisnap_wal::Journal;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("journal.jsonl");
+    /// let error = Journal::<u64>::inspect(&path).await.unwrap_err();
+    /// assert!(error.is_not_found());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
@@ -239,7 +300,7 @@ mod tests {
         MiniSnapError::Busy { at, waited: Duration::ZERO, reason: "locked".into() }.into()
     }
 
-    // A program that retries what is transient has to retry the compaction, too.
+    // A program that retries transient errors has to retry the compaction, too.
     #[test]
     fn error_is_transient_when_its_cause_is() {
         use io::ErrorKind::{Interrupted, ResourceBusy, StorageFull, TimedOut, WouldBlock};
@@ -249,8 +310,8 @@ mod tests {
         }
         assert!(busy().is_transient() && not_compacted(busy()).is_transient());
         let locked = || WalError::Locked { location: "journal.jsonl".into(), holder: None };
-        for lasting in [io(StorageFull), locked(), not_compacted(io(StorageFull)), not_compacted(locked())] {
-            assert!(!lasting.is_transient(), "{lasting}");
+        for permanent in [io(StorageFull), locked(), not_compacted(io(StorageFull)), not_compacted(locked())] {
+            assert!(!permanent.is_transient(), "{permanent}");
         }
     }
 }

@@ -1,21 +1,23 @@
-//! Recovery from a snapshot and a write-ahead log, and compaction that never truncates the log too far, on top of [`minisnap`].
+//! Recovery from a snapshot and a write-ahead log, and checkpoints that truncate the log, on top of [`minisnap`].
 //!
-//! | to | call |
+//! | task | call |
 //! |---|---|
-//! | start: the newest snapshot, and the changes after it | [`recover`], [`recover_or_fall_back`] |
+//! | start a program: restore the snapshot, replay the log | [`recover`], [`recover_or_fall_back`] |
 //! | commit a snapshot and truncate the log | [`checkpoint`] |
-//! | truncate the log to what the retained snapshots don't hold | [`compact`] |
-//! | log to a file, in the format of `ministore` | [`Journal`] |
+//! | truncate the log without a new snapshot | [`compact`] |
+//! | write a log to a file, in the format of `ministore` | [`Journal`] |
 //! | go back to an older state on purpose | [`Journal::split_off_after`] |
-//! | look at a journal without opening it to write | [`Journal::inspect`] |
+//! | inspect a journal while another process writes to it | [`Journal::inspect`] |
 //! | use another log | implement [`Log`] |
 //!
-//! What holds, also after a crash between any two steps:
+//! Three guarantees hold, also after a crash between any two steps:
 //!
-//! - No change that was acknowledged by [`Log::append`] is lost, and none is applied twice.
-//! - The log is truncated only through what is durable in the *oldest* retained snapshot: each of them, with the log, gives the
-//!   newest state.
-//! - A change that is missing between snapshot and log is an error that says which, and never passed over.
+//! - The recovered state contains each change that [`Log::append`] acknowledged exactly once.
+//! - The log is truncated only through the seq of the *oldest* retained snapshot. So each retained snapshot, with the log,
+//!   gives the newest state.
+//! - If changes between the snapshot and the log are missing, recovery fails. The error has their range.
+//!
+//! # Examples
 //!
 //! ```
 //! use minisnap::SnapStore;
@@ -29,8 +31,8 @@
 //! let mut journal = Journal::<u64>::open(folder.join("journal.jsonl")).await?;
 //! let mut sum = 0;
 //! for number in 1..=10 {
-//!     let seq = journal.append(&number).await?; // durable,
-//!     sum += number; // so it counts
+//!     let seq = journal.append(&number).await?; // durable
+//!     sum += number; // apply a change only after its append
 //!     if seq == 7 {
 //!         checkpoint(&store, &mut journal, &sum, seq).await?;
 //!     }
@@ -48,6 +50,11 @@
 
 #[cfg(not(unix))]
 compile_error!("minisnap-wal needs a POSIX file system");
+
+/// The README's code, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 mod checkpoint;
 mod disk;

@@ -1,11 +1,11 @@
-//! Recovery: the newest snapshot, and the tail of the log after it.
+//! Recovery: restore a snapshot, then replay the records of the log after it.
 //!
-//! 1. Restore the current snapshot; if there is none, begin with the empty state, of number 0. If it is corrupt, that is the
-//!    answer, or, on request, the next older one that is intact is restored, as long as the log reaches on to the
-//!    corrupt one. One with a higher number than any that came after it is passed over: somebody went back from that, and
-//!    the log goes another way.
-//! 2. Check that the log reaches from there to its end: a record that is missing is an error, never passed over.
-//! 3. Replay what comes after, and check that each record is the next one.
+//! 1. Restore the current snapshot. Without a snapshot, begin with the empty state and seq 0. If the current snapshot is
+//!    corrupt, return that error, or, in [`recover_or_fall_back`], restore the next older intact generation. The log must
+//!    reach the seq of the corrupt snapshot. A generation with a higher seq than a later one is skipped: the program went back
+//!    from it, and the log continues from the later one.
+//! 2. Check that the log holds all records after the restored seq.
+//! 3. Replay those records, and check that their sequence numbers are consecutive.
 
 use crate::{
     Log, Result, WalError,
@@ -14,33 +14,63 @@ use crate::{
 use minisnap::{MiniSnapError, SnapStore, SnapshotBackend};
 use serde::de::DeserializeOwned;
 
-/// A recovered state, and what it was recovered from.
+/// A recovered state and its source: the result of [`recover`] and [`recover_or_fall_back`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Recovered<S> {
     /// The state after the last change in the log.
     pub state: S,
-    /// The sequence number of that change; 0 if there never was one.
+    /// The sequence number of that change; 0 without any change.
     pub seq: u64,
-    /// The seq of the snapshot that was restored, if one was.
+    /// The seq of the restored snapshot; `None` if the recovery began with the empty state.
     pub snapshot: Option<u64>,
-    /// How many records were replayed after it.
+    /// The number of replayed records.
     pub replayed: u64,
-    /// The errors of the newer snapshots that are corrupt, if this fell back to an older one.
+    /// The errors of the corrupt newer snapshots, if the recovery fell back to an older one. Report them to an operator.
     pub corrupt: Vec<MiniSnapError>,
 }
 
-/// Restores the current snapshot and replays the log after it. Where there is no snapshot, it begins with `empty`.
+/// Restores the current snapshot and replays the log after it.
 ///
-/// `apply` gets the state, a record's sequence number and the record. It has to take every record that was ever appended: decide
-/// whether a change is allowed before it is appended, or no start will succeed. Reads only, so that dropping the future
-/// changes nothing.
+/// Call it at the start of a program. Without a snapshot, the recovery begins with `empty` and replays the whole log.
+///
+/// `apply` receives the state, a record's sequence number and the record. It can't reject a record, so check whether a change
+/// is allowed before you append it.
 ///
 /// # Errors
 ///
-/// - [`Snapshot`](WalError::Snapshot): there is a snapshot, and it can't be restored. See [`recover_or_fall_back`].
-/// - [`Gap`](WalError::Gap), [`Beyond`](WalError::Beyond): the log doesn't fit the snapshot.
-/// - [`Corrupt`](WalError::Corrupt) and others of the log's.
+/// - [`Snapshot`](WalError::Snapshot): the current snapshot can't be restored. See [`recover_or_fall_back`].
+/// - [`Gap`](WalError::Gap): records between the snapshot and the log are missing. The error has their range.
+/// - [`Beyond`](WalError::Beyond): the log ends before the snapshot.
+/// - The errors of [`Log::replay`].
+///
+/// # Cancel safety
+///
+/// Reads only: dropping the future changes neither the store nor the log.
+///
+/// # Examples
+///
+/// ```
+/// use minisnap::SnapStore;
+/// use minisnap_wal::{Journal, Log, recover};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let tmp = tempfile::tempdir()?;
+/// # let folder = tmp.path();
+/// let store = SnapStore::new(folder.join("state"));
+/// let mut journal = Journal::<u64>::open(folder.join("journal.jsonl")).await?;
+/// for number in [10, 20, 30] {
+///     journal.append(&number).await?;
+/// }
+/// store.create(&30, 2).await?; // the sum of the first two
+///
+/// let recovered = recover(&store, &journal, 0, |sum, _seq, number| *sum += number).await?;
+/// assert_eq!((recovered.state, recovered.seq), (60, 3));
+/// assert_eq!((recovered.snapshot, recovered.replayed), (Some(2), 1));
+/// # Ok(())
+/// # }
+/// ```
 pub async fn recover<S, B, L>(
     store: &SnapStore<B>,
     log: &L,
@@ -55,19 +85,54 @@ where
     Start::with(store.try_restore().await?, empty).replay(log, apply).await
 }
 
-/// Like [`recover`], but if the current snapshot is corrupt, falls back to an older intact snapshot, or to the log alone, as
-/// long as the log reaches back to it. [`Recovered::corrupt`] lists the errors: report them to an operator.
+/// Like [`recover`], but falls back to an older snapshot, or to the log alone, if the current snapshot is corrupt.
 ///
-/// The corrupt snapshot stays current until the next [`checkpoint`](crate::checkpoint) commits over it. It doesn't count
-/// towards the retention and is moved aside, never deleted. So it doesn't make the snapshot of the fall-back expire.
+/// The result is the same newest state: the log has to reach back to the older snapshot. [`Recovered::corrupt`] lists the
+/// errors of the corrupt snapshots: report them to an operator.
 ///
-/// If the commit record itself is corrupt, it isn't known which snapshot is current. There is no fall-back then: that error
-/// is returned.
+/// The corrupt snapshot stays current until the next [`checkpoint`](crate::checkpoint) commits a new one. It doesn't count
+/// towards the retention, so the fall-back's snapshot doesn't expire. It is moved aside, never deleted.
+///
+/// If the commit record itself is corrupt, it is unknown which snapshot is current. Then there is no fall-back, and the error
+/// of the store is returned.
 ///
 /// # Errors
 ///
-/// [`NoFallBack`](WalError::NoFallBack) if the current snapshot is corrupt and no older one fits the log; else those of
-/// [`recover`].
+/// - [`NoFallBack`](WalError::NoFallBack): the current snapshot is corrupt, and the log doesn't reach back to an older intact
+///   one.
+/// - The errors of [`recover`].
+///
+/// # Cancel safety
+///
+/// Reads only: dropping the future changes neither the store nor the log.
+///
+/// # Examples
+///
+/// ```
+/// use minisnap::SnapStore;
+/// use minisnap_wal::{Journal, Log, recover_or_fall_back};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let tmp = tempfile::tempdir()?;
+/// # let folder = tmp.path();
+/// let store = SnapStore::new(folder.join("state"));
+/// let mut journal = Journal::<u64>::open(folder.join("journal.jsonl")).await?;
+/// for number in [10, 20, 30] {
+///     journal.append(&number).await?;
+/// }
+/// store.create(&10, 1).await?;
+/// let current = store.create(&30, 2).await?;
+/// // The disk corrupts the current snapshot.
+/// let generation = folder.join("state/snapshots").join(current.generation().name());
+/// std::fs::write(generation.join("snapshot.json"), "3")?;
+///
+/// let recovered = recover_or_fall_back(&store, &journal, 0, |sum, _seq, number| *sum += number).await?;
+/// assert_eq!((recovered.state, recovered.snapshot, recovered.replayed), (60, Some(1), 2));
+/// assert_eq!(recovered.corrupt.len(), 1);
+/// # Ok(())
+/// # }
+/// ```
 pub async fn recover_or_fall_back<S, B, L>(
     store: &SnapStore<B>,
     log: &L,
@@ -87,7 +152,7 @@ where
     start.replay(log, apply).await
 }
 
-/// What a recovery begins with.
+/// The state from which the replay starts.
 struct Start<S> {
     state: S,
     snapshot: Option<u64>,
@@ -110,7 +175,7 @@ impl<S: Send> Start<S> {
         // 2.
         check_reach(log, begin)?;
         // 3.
-        // What is appended from here on is no concern of this.
+        // Records that are appended from here on aren't part of this recovery.
         let (mut seq, mut unexpected, last) = (begin, None, log.last());
         log.replay(begin, &mut |number, record| {
             if unexpected.is_none() && number.checked_sub(1) == Some(seq) {
@@ -124,7 +189,7 @@ impl<S: Send> Start<S> {
         match unexpected {
             Some(number) if number > seq => Err(gap(log, seq, number)),
             Some(number) => {
-                let source = format!("it gave record {number} out after record {seq}").into();
+                let source = format!("the log returned record {number} after record {seq}").into();
                 Err(WalError::Log { location: log.location().into(), source })
             }
             None if seq < last => Err(WalError::Gap { location: log.location().into(), from: seq + 1, to: last }),
@@ -133,7 +198,7 @@ impl<S: Send> Start<S> {
     }
 }
 
-/// An older snapshot in the place of the current one, which is corrupt: see step 1.
+/// Restores an older generation instead of the corrupt current one: see step 1.
 async fn fall_back<S, B, L>(store: &SnapStore<B>, log: &L, empty: S, newest: MiniSnapError) -> Result<Start<S>>
 where
     S: DeserializeOwned,
@@ -144,7 +209,8 @@ where
     let Some(current) = history.first() else { return Err(newest.into()) };
     let mut lowest = current.seq();
     let mut corrupt = vec![newest];
-    // What was acknowledged up to the corrupt one has to be in the log, or it is lost, and its numbers would be given again.
+    // All changes through the corrupt snapshot must be in the log. Otherwise acknowledged changes are lost, and the next
+    // appends would reuse their sequence numbers.
     if let Err(because) = check_end(log, lowest) {
         return Err(no_fall_back(corrupt, &because));
     }

@@ -21,7 +21,7 @@ pub fn take<S: Workload>(turn: &Turn, folder: &Path) -> Result<Vec<Measured>> {
     let state = Arc::new(S::of_size(turn.bytes));
     let most = most_repeats(turn.bytes);
     let contender = Contender::open(&turn.contender, folder)?;
-    // The first three are something else: folders to make, nothing to retire yet.
+    // The first creates differ: they make folders, and no generation expires.
     let warm = if most > 1 { 3 } else { 1 };
     let mut seq = 0;
     let mut create = || {
@@ -29,12 +29,12 @@ pub fn take<S: Workload>(turn: &Turn, folder: &Path) -> Result<Vec<Measured>> {
         let begun = Instant::now();
         contender.create(&state, seq).map(|()| begun.elapsed())
     };
-    let before = memory::begin_watching()?;
+    let before = memory::reset_peak()?;
     for _ in 0..warm {
         create()?;
     }
     let creates = repeat(most, create)?;
-    // How much more it took at its peak, while creating, than the state itself.
+    // The peak during the creates, above the memory with the state.
     let memory = memory::peak()?.saturating_sub(before);
     let restore = || {
         let begun = Instant::now();
@@ -42,7 +42,7 @@ pub fn take<S: Workload>(turn: &Turn, folder: &Path) -> Result<Vec<Measured>> {
         let took = begun.elapsed();
         check(turn, &restored, &state).map(|()| took)
     };
-    // The first one of many fills caches. A large one takes its time in memory that is fresh each time.
+    // The first restore fills caches. Large states aren't repeated, and their time is in new memory each time.
     if most > 1 {
         restore()?;
     }
@@ -54,18 +54,18 @@ pub fn take<S: Workload>(turn: &Turn, folder: &Path) -> Result<Vec<Measured>> {
     ])
 }
 
-/// How often in one turn at most: for about as long, whatever the size.
+/// The maximum number of repeats in a turn: fewer for larger states.
 pub fn most_repeats(bytes: usize) -> usize {
     ((64 << 20) / bytes).clamp(1, 101) | 1
 }
 
-/// How long each took, of at most so many: on a slow disk fewer are enough. An odd number, so that one is the median.
-pub fn repeat(most: usize, mut act: impl FnMut() -> Result<Duration>) -> Result<Vec<Duration>> {
+/// The times of at most `most` calls, fewer on a slow disk. An odd number, so that one of them is the median.
+pub fn repeat(most: usize, mut action: impl FnMut() -> Result<Duration>) -> Result<Vec<Duration>> {
     const ENOUGH: (Duration, usize) = (Duration::from_millis(400), 21);
     let (begun, mut times) = (Instant::now(), Vec::new());
     while times.len() < most && (begun.elapsed() < ENOUGH.0 || times.len() < ENOUGH.1 || times.len().is_multiple_of(2))
     {
-        times.push(act()?);
+        times.push(action()?);
     }
     Ok(times)
 }

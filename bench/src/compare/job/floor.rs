@@ -1,4 +1,4 @@
-//! What a restore can't be faster than: reading the file, and `from_slice` on bytes that are in memory already.
+//! The lower bound of a restore: reading the file, and `from_slice` on bytes in memory.
 
 use super::{alone::most_repeats, check};
 use crate::turn::{Measured, Turn};
@@ -17,7 +17,7 @@ pub fn take<S: Workload>(turn: &Turn, folder: &Path) -> Result<Vec<Measured>> {
     let warm = usize::from(repeat > 1);
     for round in 0..warm + repeat {
         let begun = Instant::now();
-        // With what it takes to give its memory back, as in a restore.
+        // Including the release of the memory, as in a restore.
         drop(black_box(fs::read(&path)?));
         let read = begun.elapsed();
         let begun = Instant::now();

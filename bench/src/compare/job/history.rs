@@ -1,5 +1,5 @@
-//! What a long history costs: a create of one more, a restore, and the history itself, by a handle that has created before;
-//! and a create by a fresh one, as by a program that has just started. Only minisnap has a history.
+//! The cost of a long history: a create, a restore and `history` with a handle that has created before; and a create with a
+//! new handle, as after a start. Only minisnap has a history.
 
 use super::check;
 use crate::turn::{Measured, Turn};
@@ -11,7 +11,7 @@ use std::{
 };
 use tokio::runtime::{Builder, Runtime};
 
-pub const CIRCUMSTANCE: &str = "how many are retained";
+pub const CIRCUMSTANCE: &str = "by retained generations";
 pub const NAMES: [&str; 3] = ["2", "100", "1000"];
 const REPEAT: usize = 21;
 
@@ -30,31 +30,31 @@ pub fn take<S: Workload>(turn: &Turn, folder: &Path) -> Result<Vec<Measured>> {
     let restores = times(|| check(turn, &runtime.block_on(store.restore::<S>())?.0, &state))?;
     let cold_creates = times(|| {
         seq += 1;
-        let fresh = SnapStore::new(folder).retain(retain);
-        Ok(runtime.block_on(fresh.create(&state, seq)).map(drop)?)
+        let new = SnapStore::new(folder).retain(retain);
+        Ok(runtime.block_on(new.create(&state, seq)).map(drop)?)
     })?;
-    let histories = times(|| look_back(&runtime, &store, retain))?;
+    let histories = times(|| check_history(&runtime, &store, retain))?;
     Ok(vec![
         Measured::seconds("create", median_seconds(&creates)),
-        Measured::seconds("create by a fresh handle", median_seconds(&cold_creates)),
+        Measured::seconds("create by a new handle", median_seconds(&cold_creates)),
         Measured::seconds("restore", median_seconds(&restores)),
         Measured::seconds("history", median_seconds(&histories)),
     ])
 }
 
-fn look_back(runtime: &Runtime, store: &SnapStore, retain: usize) -> Result<()> {
+fn check_history(runtime: &Runtime, store: &SnapStore, retain: usize) -> Result<()> {
     match runtime.block_on(store.history())?.len() {
         found if found == retain => Ok(()),
-        found => Err(format!("the history has {found} and not {retain}").into()),
+        found => Err(format!("the history has {found} generations instead of {retain}").into()),
     }
 }
 
-/// How long it takes, again and again, after the first.
-fn times(mut act: impl FnMut() -> Result<()>) -> Result<Vec<Duration>> {
-    act()?;
+/// The times of repeated calls, without the first.
+fn times(mut action: impl FnMut() -> Result<()>) -> Result<Vec<Duration>> {
+    action()?;
     let time = |_| {
         let begun = Instant::now();
-        act().map(|()| begun.elapsed())
+        action().map(|()| begun.elapsed())
     };
     (0..REPEAT).map(time).collect()
 }

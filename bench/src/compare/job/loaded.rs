@@ -1,4 +1,4 @@
-//! Creates while another process takes the processor. What is done on other threads waits for its turn there.
+//! Creates while another process uses the processor, so that work on other threads waits for its time slice.
 
 use crate::{
     contender::Contender,
@@ -8,11 +8,11 @@ use crate::{
 use shared::{Result, figure::median_seconds, workload::Workload};
 use std::{path::Path, sync::Arc, thread, time::Instant};
 
-pub const CIRCUMSTANCE: &str = "6 threads a core spin beside it";
-/// What the others are compared with is first.
+pub const CIRCUMSTANCE: &str = "6 busy threads per core";
+/// The first is the base of the ratios.
 pub const NAMES: [&str; 5] = ["0.1.3", "0.1.3, multi-thread", "minisnap", "minisnap, multi-thread", "one file"];
 const THREADS_A_CORE: usize = 6;
-/// Folders to make, and nothing that has expired yet.
+/// The first creates make folders, and no generation expires.
 const WARM: u64 = 3;
 const REPEAT: u64 = 101;
 

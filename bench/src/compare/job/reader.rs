@@ -1,4 +1,4 @@
-//! Restores while a writer creates without a pause.
+//! Restores while a writer creates continuously.
 
 use super::check;
 use crate::{
@@ -20,8 +20,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub const CIRCUMSTANCE: &str = "a writer beside it";
-/// Until there were as many restores, too.
+pub const CIRCUMSTANCE: &str = "a concurrent writer";
+/// The minimum duration, and the minimum number of restores.
 const AT_LEAST: (Duration, usize) = (Duration::from_millis(700), 20);
 
 pub fn take<S: Workload>(turn: &Turn, folder: &Path) -> Result<Vec<Measured>> {
@@ -34,17 +34,17 @@ pub fn take<S: Workload>(turn: &Turn, folder: &Path) -> Result<Vec<Measured>> {
         let creating = scope.spawn(|| create_until(&stop, &writer, &state));
         let restores = restore_for_a_while(turn, &reader, &state);
         stop.store(true, Relaxed);
-        (restores, creating.join().unwrap_or_else(|_| Err("it panicked".into())))
+        (restores, creating.join().unwrap_or_else(|_| Err("a writer panicked".into())))
     });
     let restores = restores?;
     Ok(vec![
         Measured::seconds("restore", median(restores.clone())),
-        Measured::seconds("the slowest of a hundred", quantile(restores, 0.99)),
-        Measured { operation: "creates beside it".into(), unit: Unit::PerSecond, value: creates? },
+        Measured::seconds("99th percentile", quantile(restores, 0.99)),
+        Measured { operation: "concurrent creates".into(), unit: Unit::PerSecond, value: creates? },
     ])
 }
 
-/// How long each took, in seconds.
+/// The time of each restore, in seconds.
 fn restore_for_a_while<S: Workload>(turn: &Turn, reader: &Contender, state: &Arc<S>) -> Result<Vec<f64>> {
     let (begun, mut times) = (Instant::now(), Vec::new());
     while begun.elapsed() < AT_LEAST.0 || times.len() < AT_LEAST.1 {
@@ -56,7 +56,7 @@ fn restore_for_a_while<S: Workload>(turn: &Turn, reader: &Contender, state: &Arc
     Ok(times)
 }
 
-/// How many in a second.
+/// Creates until `stop`, and returns the creates per second.
 fn create_until<S: Workload>(stop: &AtomicBool, writer: &Contender, state: &Arc<S>) -> Result<f64> {
     let (begun, mut seq) = (Instant::now(), 1);
     while !stop.load(Relaxed) {

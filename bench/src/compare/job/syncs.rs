@@ -1,4 +1,4 @@
-//! What the order of a commit's syncs costs: minisnap's protocol by hand, on one disk after the other.
+//! The cost of the order of a commit's syncs, with bare system calls.
 
 use super::alone::{most_repeats, repeat};
 use crate::{
@@ -9,15 +9,15 @@ use shared::{Result, figure::median_seconds, workload::Workload};
 use std::{fs, path::Path, time::Instant};
 
 pub const COMMIT: &str = "commit by hand";
-/// What the others are compared with is first.
+/// The first is the base of the ratios.
 pub const ORDERS: [(&str, Syncs); 5] = [
     ("files, folder, `snapshots`", Syncs::InOrder),
-    ("the same, without the hint", Syncs::WithoutHint),
+    ("the same, without early write-back", Syncs::WithoutEarlyWriteBack),
     ("folders first", Syncs::FoldersFirst),
     ("in parallel", Syncs::InParallel),
     ("`syncfs`", Syncs::FileSystem),
 ];
-/// Folders to make, and nothing that has expired yet.
+/// The first commits make folders, and no generation expires.
 const WARM: usize = 3;
 
 pub fn take<S: Workload>(turn: &Turn, folder: &Path) -> Result<Vec<Measured>> {

@@ -1,4 +1,4 @@
-//! Creates of eight threads, in one process on one store.
+//! Concurrent creates of eight threads in one process, on one store.
 
 use super::check;
 use crate::{
@@ -18,7 +18,7 @@ use std::{
 };
 
 pub const CIRCUMSTANCE: &str = "8 writers";
-pub const CREATES: &str = "creates of all together";
+pub const CREATES: &str = "creates of all writers";
 const WRITERS: u64 = 8;
 
 pub fn take<S: Workload>(turn: &Turn, folder: &Path) -> Result<Vec<Measured>> {
@@ -36,8 +36,10 @@ pub fn take<S: Workload>(turn: &Turn, folder: &Path) -> Result<Vec<Measured>> {
             writers.iter().zip(1..).map(|(writer, number)| scope.spawn(move || write(writer, number))).collect();
         barrier.wait();
         let begun = Instant::now();
-        let times: Vec<_> =
-            threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Err("it panicked".into()))).collect();
+        let times: Vec<_> = threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|_| Err("a writer panicked".into())))
+            .collect();
         (begun.elapsed(), times)
     });
     let times = times.into_iter().collect::<Result<Vec<_>>>()?.concat();
@@ -45,11 +47,11 @@ pub fn take<S: Workload>(turn: &Turn, folder: &Path) -> Result<Vec<Measured>> {
     let slowest = quantile(times.iter().map(Duration::as_secs_f64).collect(), 1.0);
     Ok(vec![
         Measured { operation: CREATES.into(), unit: Unit::PerSecond, value: times.len() as f64 / took.as_secs_f64() },
-        Measured::seconds("the slowest one", slowest),
+        Measured::seconds("slowest create", slowest),
     ])
 }
 
-/// How long each took.
+/// The time of each create.
 fn create_in_a_row<S: Workload>(writer: &Contender, state: &Arc<S>, first: u64, repeat: u64) -> Result<Vec<Duration>> {
     let create = |seq| {
         let begun = Instant::now();
@@ -58,7 +60,7 @@ fn create_in_a_row<S: Workload>(writer: &Contender, state: &Arc<S>, first: u64, 
     (first..first + repeat).map(create).collect()
 }
 
-/// How often each of them.
+/// The number of creates of each thread.
 fn repeats(bytes: usize) -> u64 {
     ((8 << 20) / bytes).clamp(2, 50) as u64
 }

@@ -1,4 +1,4 @@
-//! Reducing the retention without a commit, what a collection counts, and reading in pieces.
+//! `expire`, the counts of `collect_garbage`, and `read_chunks`.
 
 use super::*;
 use minisnap_core::{Collected, Corruption};
@@ -8,12 +8,12 @@ fn retain(generations: usize) -> NonZeroUsize {
 }
 
 async fn seqs_expired(folder: &Folder, retained: usize) -> Vec<u64> {
-    let expired = folder.backend.expire(retain(retained)).await.expect("a history that is whole");
+    let expired = folder.backend.expire(retain(retained)).await.expect("a complete history");
     expired.iter().map(Generation::seq).collect()
 }
 
 #[tokio::test]
-async fn expire_returns_the_oldest_and_the_current_stays() {
+async fn expire_returns_the_oldest_and_retains_the_current() {
     let folder = Folder::with_snapshots(&[5, 1, 9]).await;
     let history = folder.backend.history().await.unwrap();
     let expired = folder.backend.expire(retain(1)).await.unwrap();
@@ -26,14 +26,14 @@ async fn expire_returns_the_oldest_and_the_current_stays() {
         let read = folder.backend.read(generation).await;
         assert!(matches!(read, Err(MiniSnapError::Expired { .. })), "{read:?}");
     }
-    // What expired doesn't come back.
+    // Expired generations don't reappear after a commit.
     folder.commit(10).await.unwrap();
     assert_eq!(folder.history().await, [10, 9]);
 }
 
 #[tokio::test]
 async fn expire_writes_nothing_when_nothing_expires() {
-    for folder in [Folder::new(), Folder::with_plain_pair("[1]", "7"), Folder::with_snapshots(&[1, 2]).await] {
+    for folder in [Folder::new(), Folder::with_bare_pair("[1]", "7"), Folder::with_snapshots(&[1, 2]).await] {
         let before = folder.listing();
         assert_eq!(seqs_expired(&folder, 2).await, [0; 0]);
         assert_eq!(folder.listing(), before);
@@ -44,7 +44,7 @@ async fn expire_writes_nothing_when_nothing_expires() {
 async fn expire_changes_nothing_when_the_history_has_a_gap() {
     let folder = Folder::with_snapshots(&[1, 2, 3]).await;
     let second = folder.backend.history().await.unwrap()[1].clone();
-    fs::rename(folder.path("snapshots").join(second.name()), folder.path("moved away")).unwrap();
+    fs::rename(folder.path("snapshots").join(second.name()), folder.path("moved")).unwrap();
     let before = folder.listing();
     let error = folder.backend.expire(retain(1)).await.unwrap_err();
     let gap = Corruption::HistoryGap { retained: Some(3), found: 1 };
@@ -54,7 +54,7 @@ async fn expire_changes_nothing_when_the_history_has_a_gap() {
 }
 
 #[tokio::test]
-async fn expire_makes_a_link_when_it_came_back_as_text() {
+async fn expire_makes_a_link_when_it_is_text() {
     let folder = Folder::with_snapshots(&[1, 2, 3]).await;
     let retained = folder.in_current("retained");
     fs::remove_file(&retained).unwrap();
@@ -64,9 +64,10 @@ async fn expire_makes_a_link_when_it_came_back_as_text() {
     assert_eq!(folder.history().await, [3, 2]);
 }
 
-/// As a writer leaves them that is killed: in the midst of writing, before its commit, and before it removed what expired.
+/// Garbage of three killed writers: one during its writes, one before its commit, and one before it deleted expired
+/// generations.
 #[tokio::test]
-async fn collection_counts_what_expired_and_what_is_orphaned() {
+async fn collection_counts_expired_generations_and_orphans() {
     let folder = Folder::with_snapshots(&[1, 2, 3]).await;
     let retained = folder.in_current("retained");
     fs::remove_file(&retained).unwrap();
@@ -79,8 +80,8 @@ async fn collection_counts_what_expired_and_what_is_orphaned() {
     assert_eq!(folder.garbage().await, [""; 0]);
     assert_eq!(folder.backend.collect_garbage().await.unwrap(), Collected::default());
     let stage = folder.fresh().stage(4).await.unwrap();
-    assert_eq!(folder.garbage().await.len(), 1, "it is on the disk");
-    assert_eq!(folder.backend.collect_garbage().await.unwrap(), Collected::default(), "its writer lives");
+    assert_eq!(folder.garbage().await.len(), 1, "the stage is on the disk");
+    assert_eq!(folder.backend.collect_garbage().await.unwrap(), Collected::default(), "its writer is running");
     stage.discard().await.unwrap();
     assert_eq!(folder.garbage().await, [""; 0]);
 }
@@ -90,7 +91,7 @@ async fn discard_fails_when_the_stage_cannot_be_removed() {
     let folder = Folder::with_snapshots(&[1]).await;
     let stage = folder.fresh().stage(2).await.unwrap();
     let name = folder.garbage().await.pop().expect("a stage");
-    folder.write(&format!("snapshots/{name}/notes.txt"), "mine");
+    folder.write(&format!("snapshots/{name}/notes.txt"), "unrelated");
     let error = stage.discard().await.unwrap_err();
     assert_eq!(error.at().operation(), minisnap_core::Operation::Discard);
     assert!(matches!(error, MiniSnapError::Io { .. }), "{error}");
@@ -123,7 +124,7 @@ async fn chunks_are_read_to_the_end_when_their_generation_expires() {
 }
 
 #[tokio::test]
-async fn chunks_end_with_an_error_when_the_digest_is_wrong() {
+async fn chunks_end_with_an_error_when_the_digest_differs() {
     let folder = Folder::with_snapshots(&[1]).await;
     let (generation, mut json) = large(&folder, 2).await;
     json[300_000] ^= 1;

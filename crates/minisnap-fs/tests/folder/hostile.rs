@@ -1,5 +1,5 @@
-//! Folders as somebody who means harm would leave them: what leads outside, never ends, or isn't a file. A few telling ones
-//! by name; `tests/hostile` has any number of them in any combination.
+//! Malicious folders: links that lead outside, endless files and special files, one at a time. `tests/hostile` generates
+//! combinations of them.
 
 use super::*;
 use minisnap_core::Digest;
@@ -8,7 +8,7 @@ use std::{
     process::Command,
 };
 
-/// Somebody else's store beside this one, whole and readable, with what would be its generation here.
+/// Another user's readable store next to this one, with a generation whose name would be valid here.
 struct Victim(TempDir, String);
 
 impl Victim {
@@ -43,7 +43,7 @@ fn from_root(path: &Path) -> PathBuf {
     Path::new(&"../".repeat(32)).join(path.strip_prefix("/").expect("an absolute path"))
 }
 
-/// What never ends: more than any memory.
+/// A sparse file that is larger than any memory.
 fn endless(path: &Path) {
     fs::File::create(path).unwrap().set_len(8 << 40).expect("a file system with sparse files");
 }
@@ -59,13 +59,13 @@ fn socket(path: &Path) {
 fn device(path: &Path) {
     let made = Command::new("mknod").arg(path).args(["c", "1", "5"]).output().unwrap();
     if !made.status.success() {
-        // Only root makes devices; a link to one is the next best.
+        // Only root can create devices; otherwise use a link to one.
         symlink("/dev/zero", path).unwrap();
     }
 }
 
 #[tokio::test]
-async fn a_commit_record_leads_to_no_generation_outside() {
+async fn record_is_not_followed_to_a_generation_outside() {
     let victim = Victim::new();
     let before = victim.listing();
     for target in [victim.generation(), from_root(&victim.generation()), Path::new("../..").join(&victim.1)] {
@@ -86,7 +86,7 @@ async fn a_commit_record_leads_to_no_generation_outside() {
 }
 
 #[tokio::test]
-async fn a_generation_that_is_a_link_is_none_though_all_it_leads_to_fits() {
+async fn generation_that_is_a_link_outside_is_rejected() {
     let victim = Victim::new();
     let before = victim.listing();
     let folder = Folder::with_snapshots(&[1, 2]).await;
@@ -96,14 +96,14 @@ async fn a_generation_that_is_a_link_is_none_though_all_it_leads_to_fits() {
     assert!(matches!(error, MiniSnapError::Corrupt { .. }), "{error}");
     let error = folder.backend.accept_external_changes().await.unwrap_err();
     assert!(matches!(error, MiniSnapError::NotFound { .. }), "{error}");
-    folder.publish_keeping(3, 1, Precondition::Always).await.unwrap();
+    folder.commit_retaining(3, 1, Precondition::Always).await.unwrap();
     assert_eq!(folder.restore().await.unwrap(), pair_of(3));
     assert_eq!(folder.history().await, [3]);
     assert_eq!(victim.listing(), before);
 }
 
 #[tokio::test]
-async fn a_generation_that_is_a_link_to_another_costs_no_readable_one() {
+async fn generation_that_is_a_link_to_another_loses_none() {
     let folder = Folder::with_snapshots(&[1, 2, 3]).await;
     let history = folder.backend.history().await.unwrap();
     relink(history[1].name(), &folder.path("snapshots").join(history[0].name()));
@@ -113,12 +113,12 @@ async fn a_generation_that_is_a_link_to_another_costs_no_readable_one() {
     folder.commit(4).await.unwrap();
     for (generation, seq) in history[1..].iter().zip([2, 1]) {
         let json = folder.path("snapshots").join(generation.name()).join("snapshot.json");
-        assert_eq!(fs::read_to_string(json).unwrap(), json_of(seq), "beyond the gap it may be all that is left");
+        assert_eq!(fs::read_to_string(json).unwrap(), json_of(seq), "a generation before the gap was removed");
     }
 }
 
 #[tokio::test]
-async fn a_parent_leads_to_no_generation_outside() {
+async fn parent_is_not_followed_to_a_generation_outside() {
     let victim = Victim::new();
     let before = victim.listing();
     let inside = Path::new("..").join(&victim.1);
@@ -129,14 +129,14 @@ async fn a_parent_leads_to_no_generation_outside() {
         assert_eq!(folder.history().await, [2], "{target:?}");
         let read = folder.backend.read(&Generation::new(victim.1.clone(), 666)).await;
         assert!(matches!(read, Err(MiniSnapError::Expired { .. })), "{read:?}");
-        folder.publish_keeping(3, 1, Precondition::Always).await.unwrap();
+        folder.commit_retaining(3, 1, Precondition::Always).await.unwrap();
         assert_eq!(folder.restore().await.unwrap(), pair_of(3));
     }
     assert_eq!(victim.listing(), before);
 }
 
 #[tokio::test]
-async fn what_is_no_file_or_never_ends_is_an_error_in_every_files_place() {
+async fn special_and_endless_files_are_errors() {
     for make in [fifo, socket, device, endless] {
         for name in ["snapshot.json", "snapshot.seq"] {
             let folder = Folder::with_snapshots(&[1, 2]).await;
@@ -147,22 +147,22 @@ async fn what_is_no_file_or_never_ends_is_an_error_in_every_files_place() {
             assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
             folder.backend.accept_external_changes().await.unwrap_err();
             let older = &folder.backend.history().await.unwrap()[1];
-            assert_eq!(folder.backend.read(older).await.unwrap(), json_of(1), "the older one is as good as ever");
+            assert_eq!(folder.backend.read(older).await.unwrap(), json_of(1), "the older generation is intact");
 
-            let folder = Folder::with_plain_pair("[1]", "7");
+            let folder = Folder::with_bare_pair("[1]", "7");
             fs::remove_file(folder.path(name)).unwrap();
             make(&folder.path(name));
             let before = fs::symlink_metadata(folder.path(name)).unwrap().ino();
             for error in [folder.restore().await.unwrap_err(), folder.commit(8).await.map(drop).unwrap_err()] {
                 assert!(error.to_string().contains(name), "{error}");
             }
-            assert_eq!(fs::symlink_metadata(folder.path(name)).unwrap().ino(), before, "it stays where it was");
+            assert_eq!(fs::symlink_metadata(folder.path(name)).unwrap().ino(), before, "the file was replaced");
         }
     }
 }
 
 #[tokio::test]
-async fn a_hole_of_some_size_is_read_and_told_from_what_was_published() {
+async fn sparse_file_is_read_and_reported_as_corrupt() {
     let folder = Folder::with_snapshots(&[1, 2]).await;
     let path = folder.in_current("snapshot.json");
     fs::File::create(&path).unwrap().set_len(64 << 20).unwrap();
@@ -172,7 +172,7 @@ async fn a_hole_of_some_size_is_read_and_told_from_what_was_published() {
 }
 
 #[tokio::test]
-async fn what_is_no_file_in_the_place_of_a_lock_or_a_mark_holds_nobody_up_for_ever() {
+async fn special_file_as_a_lock_or_mark_does_not_block() {
     for make in
         [fifo, socket, |path: &Path| fs::create_dir(path).unwrap(), |path: &Path| symlink("/dev/zero", path).unwrap()]
     {
@@ -181,8 +181,8 @@ async fn what_is_no_file_in_the_place_of_a_lock_or_a_mark_holds_nobody_up_for_ev
             let path = folder.path("snapshots").join(name);
             let _ = fs::remove_file(&path);
             make(&path);
-            let published = folder.commit(2).await;
-            match &published {
+            let committed = folder.commit(2).await;
+            match &committed {
                 Ok(_) => assert_eq!(folder.restore().await.unwrap(), pair_of(2)),
                 Err(error) => {
                     assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
@@ -194,7 +194,7 @@ async fn what_is_no_file_in_the_place_of_a_lock_or_a_mark_holds_nobody_up_for_ev
 }
 
 #[tokio::test]
-async fn links_that_lead_in_circles_are_errors() {
+async fn link_cycles_are_errors() {
     for name in ["snapshots/current", "snapshots", "snapshot.json"] {
         let folder = Folder::with_snapshots(&[1]).await;
         relink(folder.path(name), &folder.path(name));
@@ -218,7 +218,7 @@ async fn links_that_lead_in_circles_are_errors() {
 }
 
 #[tokio::test]
-async fn a_file_in_the_place_of_a_generation_is_damage_like_any_other() {
+async fn file_instead_of_a_generation_is_corrupt() {
     let folder = Folder::with_snapshots(&[1, 2]).await;
     let name = fs::read_link(folder.path("snapshots/current")).unwrap();
     fs::remove_dir_all(folder.path("snapshots").join(&name)).unwrap();

@@ -1,24 +1,27 @@
-//! What the folder may look like when a store is opened on it, and what becomes of it.
+//! States of a store's folder: valid, corrupt, changed by another program, or migrated; and what each operation does with
+//! them.
 
 #![allow(clippy::unwrap_used, reason = "a test's helpers may panic like the test")]
 
-mod damage;
-mod edits;
+mod bare_pair;
+mod cached_history;
+mod commit_over_corruption;
+mod corrupt_generation;
 mod expire;
-mod give_up;
-mod heal;
+mod external_changes;
+mod format_version;
+mod give_up_lost_store;
 mod hostile;
-mod inside;
+mod layout;
+mod lost_record;
 mod modes;
 mod next_link;
 mod other_disk;
-mod plain;
-mod remembered;
+mod path_inside_store;
 mod reset;
-mod shape;
-mod small;
-mod stated_format;
+mod staged_in_memory;
 mod text_links;
+mod unrelated_files;
 mod verify;
 
 use minisnap_core::{
@@ -35,7 +38,7 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// A folder for a store, removed when dropped.
+/// A temporary folder with a store.
 struct Folder {
     guard: TempDir,
     backend: FsBackend,
@@ -48,22 +51,22 @@ impl Folder {
         Self { guard, backend }
     }
 
-    /// A handle that remembers nothing: its stage is on the disk at once, and that of one that has committed may be in memory.
+    /// A new handle without cached state. It stages on the disk at once; a handle that has committed may stage in memory.
     fn fresh(&self) -> FsBackend {
         FsBackend::new(self.backend.dir())
     }
 
-    /// With snapshots of these seqs, published in this order; see [`json_of`].
+    /// A store with snapshots of these seqs, committed in this order; see [`json_of`].
     async fn with_snapshots(seqs: &[u64]) -> Self {
         let folder = Self::new();
         for seq in seqs {
-            folder.commit(*seq).await.expect("a publish into a folder in order");
+            folder.commit(*seq).await.expect("a commit");
         }
         folder
     }
 
-    /// With the plain pair that the first published version writes.
-    fn with_plain_pair(json: &str, seq: &str) -> Self {
+    /// A folder with a bare pair, as the first release writes it.
+    fn with_bare_pair(json: &str, seq: &str) -> Self {
         let folder = Self::new();
         folder.write("snapshot.json", json);
         folder.write("snapshot.seq", seq);
@@ -80,26 +83,26 @@ impl Folder {
     }
 
     fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
-        fs::write(self.path(name), bytes).expect("a file of the test's own");
+        fs::write(self.path(name), bytes).expect("to write a file");
     }
 
-    /// What `cat` shows.
+    /// The text of a file, if it exists.
     fn cat(&self, name: &str) -> Option<String> {
         fs::read_to_string(self.path(name)).ok()
     }
 
     async fn commit(&self, seq: u64) -> Result<Committed> {
-        self.publish_keeping(seq, 3, Precondition::Always).await
+        self.commit_retaining(seq, 3, Precondition::Always).await
     }
 
-    async fn publish_keeping(&self, seq: u64, retain: usize, when: Precondition) -> Result<Committed> {
+    async fn commit_retaining(&self, seq: u64, retain: usize, precondition: Precondition) -> Result<Committed> {
         let mut stage = self.backend.stage(seq).await?;
         stage.write_all(json_of(seq).as_bytes()).expect("room for a few bytes");
         let retain = NonZeroUsize::new(retain).expect("not zero");
-        stage.commit(CommitOptions::new(retain).with_precondition(when)).await
+        stage.commit(CommitOptions::new(retain).with_precondition(precondition)).await
     }
 
-    /// The current pair, as a restore finds it.
+    /// The current pair.
     async fn restore(&self) -> Result<Option<(String, u64)>> {
         let Some(generation) = self.backend.current().await? else { return Ok(None) };
         let json = self.backend.read(&generation).await?;
@@ -110,7 +113,7 @@ impl Folder {
         self.backend.history().await.expect("a history").iter().map(Generation::seq).collect()
     }
 
-    /// Everything in the folder: for each path its inode, times, and content. Equal listings mean that nothing was touched.
+    /// The inode, the mode, the times and the content of each path in the folder. Equal listings mean that nothing changed.
     fn listing(&self) -> BTreeMap<PathBuf, String> {
         let mut listing = BTreeMap::new();
         list(self.guard.path(), &mut listing);
@@ -129,7 +132,7 @@ impl Folder {
     }
 }
 
-/// What an error's causes say, one a line.
+/// The causes of an error, one a line.
 fn causes(error: &MiniSnapError) -> String {
     let first = std::error::Error::source(error);
     let all = std::iter::successors(first, |cause| cause.source());
@@ -151,7 +154,7 @@ fn pair_of(seq: u64) -> Option<(String, u64)> {
 fn list(folder: &Path, listing: &mut BTreeMap<PathBuf, String>) {
     for entry in fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();
-        let metadata = fs::symlink_metadata(&path).expect("it is there");
+        let metadata = fs::symlink_metadata(&path).expect("the file exists");
         let content = match metadata.file_type() {
             kind if kind.is_symlink() => format!("-> {}", fs::read_link(&path).expect("a link").display()),
             kind if kind.is_file() => fs::read(&path).expect("a file").escape_ascii().to_string(),
@@ -161,8 +164,8 @@ fn list(folder: &Path, listing: &mut BTreeMap<PathBuf, String>) {
             }
             _ => "something else".into(),
         };
-        let facts = (metadata.ino(), metadata.mode(), metadata.mtime(), metadata.mtime_nsec());
-        listing.insert(path, format!("{facts:?} {content}"));
+        let attributes = (metadata.ino(), metadata.mode(), metadata.mtime(), metadata.mtime_nsec());
+        listing.insert(path, format!("{attributes:?} {content}"));
     }
 }
 

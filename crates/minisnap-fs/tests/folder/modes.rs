@@ -1,4 +1,4 @@
-//! Who may read a generation: the first follows the umask, or the bare pair; each other takes the modes of the one before.
+//! File modes: the first generation follows the umask or the bare pair, each further one inherits the modes of the previous.
 
 use super::*;
 use std::os::unix::fs::PermissionsExt;
@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 const BOTH: [&str; 2] = ["snapshot.json", "snapshot.seq"];
 
 fn mode(path: &Path) -> u32 {
-    fs::symlink_metadata(path).expect("it is there").mode() & 0o7777
+    fs::symlink_metadata(path).expect("the file exists").mode() & 0o7777
 }
 
 fn set_mode(path: &Path, mode: u32) {
@@ -28,7 +28,7 @@ impl Folder {
         ["", BOTH[0], BOTH[1]].map(|name| mode(&self.in_current(name)))
     }
 
-    /// As an operator does it: through the link.
+    /// Changes the modes through the public links, as an operator does.
     fn chmod(&self, modes: [u32; 2]) {
         BOTH.iter().zip(modes).for_each(|(name, mode)| set_mode(&self.path(name), mode));
     }
@@ -37,13 +37,13 @@ impl Folder {
     fn replace(&self, name: &str, content: &str, mode: u32) {
         self.write("edited", content);
         set_mode(&self.path("edited"), mode);
-        fs::rename(self.path("edited"), self.path(name)).expect("to replace it");
+        fs::rename(self.path("edited"), self.path(name)).expect("to replace a file");
     }
 }
 
-/// What an operator makes private stays so, whatever the umask; and a folder keeps its group for what is made in it.
+/// Private files stay private under any umask. A setgid folder passes its group on.
 #[tokio::test]
-async fn chmod_lasts_over_creates() {
+async fn chmod_lasts_across_commits() {
     let folder = Folder::with_snapshots(&[1]).await;
     let (of_files, of_folders) = by_umask();
     assert_eq!(folder.modes(), [of_folders, of_files, of_files]);
@@ -61,10 +61,10 @@ async fn chmod_lasts_over_creates() {
     }
     folder.chmod([0o664, 0o664]);
     folder.commit(8).await.unwrap();
-    assert_eq!(folder.modes(), [0o750, 0o664, 0o664], "what an operator opens stays open");
+    assert_eq!(folder.modes(), [0o750, 0o664, 0o664], "the operator's wider mode is preserved");
 }
 
-/// The commit has read the modes and waits for another writer, while an operator makes private what is current.
+/// The commit has read the modes and waits for the lock. Then an operator makes the current generation private.
 #[tokio::test(flavor = "multi_thread")]
 async fn chmod_lasts_when_a_commit_waits_for_the_lock() {
     let folder = Folder::with_snapshots(&[1]).await;
@@ -86,23 +86,23 @@ async fn chmod_lasts_when_a_commit_waits_for_the_lock() {
     assert_eq!((folder.cat("snapshot.seq"), folder.modes()[1..].to_vec()), (seq_file(2), vec![0o600, 0o640]));
 }
 
-/// A create that goes back, and one that keeps nothing else.
+/// Commits to a lower seq, with a retention of one.
 #[tokio::test]
 async fn chmod_lasts_when_the_generation_before_expires() {
     let folder = Folder::with_snapshots(&[1]).await;
     folder.chmod([0o600, 0o600]);
     for seq in [5, 3, 4] {
-        folder.publish_keeping(seq, 1, Precondition::Always).await.unwrap();
+        folder.commit_retaining(seq, 1, Precondition::Always).await.unwrap();
         assert_eq!(folder.modes()[1..], [0o600, 0o600]);
     }
     assert_eq!(folder.history().await, [4]);
 }
 
-/// The first create of a bare pair made its JSON readable for everybody.
+/// Regression: the migration of a bare pair made its JSON readable by all users.
 #[tokio::test]
-async fn bare_pair_keeps_its_modes_when_migrated() {
+async fn bare_pair_preserves_its_modes_when_migrated() {
     for modes in [[0o600, 0o600], [0o600, 0o640], [0o440, 0o444]] {
-        let folder = Folder::with_plain_pair(&json_of(7), "7");
+        let folder = Folder::with_bare_pair(&json_of(7), "7");
         set_mode(folder.guard.path(), 0o755);
         folder.chmod(modes);
         folder.commit(8).await.unwrap();
@@ -114,16 +114,16 @@ async fn bare_pair_keeps_its_modes_when_migrated() {
     }
 }
 
-/// Nobody may read the new generation who could not read the one before, and what the editor wrote.
+/// A user may read the new generation only if they could read both the previous one and the editor's file.
 #[tokio::test]
-async fn accept_widens_nothing() {
+async fn accept_grants_no_wider_access() {
     for (before, edited, after) in
         [(0o600, 0o644, 0o600), (0o644, 0o600, 0o600), (0o640, 0o604, 0o600), (0o644, 0o644, 0o644)]
     {
         let folder = Folder::with_snapshots(&[1, 2]).await;
         folder.chmod([before, before]);
         BOTH.iter().for_each(|name| folder.replace(name, "9", edited));
-        folder.backend.accept_external_changes().await.unwrap().expect("there is a change");
+        folder.backend.accept_external_changes().await.unwrap().expect("a change");
         assert_eq!(folder.modes()[1..], [after, after], "{before:o} and {edited:o}");
         folder.commit(10).await.unwrap();
         assert_eq!(folder.modes()[1..], [after, after], "{before:o} and {edited:o}");
@@ -131,21 +131,21 @@ async fn accept_widens_nothing() {
 }
 
 #[tokio::test]
-async fn accept_keeps_modes_when_edited_in_place() {
+async fn accept_preserves_modes_when_edited_in_place() {
     let folder = Folder::with_snapshots(&[1, 2]).await;
     folder.chmod([0o600, 0o640]);
     folder.write("snapshot.json", "[9]");
-    folder.backend.accept_external_changes().await.unwrap().expect("there is a change");
+    folder.backend.accept_external_changes().await.unwrap().expect("a change");
     assert_eq!(folder.modes()[1..], [0o600, 0o640]);
 }
 
-/// A mount point, or what a container gives to a program, is often open to everybody: that says nothing about a snapshot.
+/// A mount point is often writable by all users. Its mode doesn't apply to a snapshot.
 #[tokio::test]
 async fn first_generation_is_not_open_when_snapshots_is() {
     let (of_files, of_folders) = by_umask();
     for of_snapshots in [0o1777, 0o777, 0o700] {
         for is_bare_pair in [false, true] {
-            let folder = if is_bare_pair { Folder::with_plain_pair(&json_of(1), "1") } else { Folder::new() };
+            let folder = if is_bare_pair { Folder::with_bare_pair(&json_of(1), "1") } else { Folder::new() };
             fs::create_dir(folder.path("snapshots")).unwrap();
             set_mode(&folder.path("snapshots"), of_snapshots);
             folder.commit(2).await.unwrap();
@@ -156,7 +156,7 @@ async fn first_generation_is_not_open_when_snapshots_is() {
 }
 
 #[tokio::test]
-async fn group_is_handed_down_when_snapshots_says_so() {
+async fn group_is_inherited_when_snapshots_has_setgid() {
     let folder = Folder::new();
     fs::create_dir(folder.path("snapshots")).unwrap();
     set_mode(&folder.path("snapshots"), 0o2775);
@@ -166,21 +166,21 @@ async fn group_is_handed_down_when_snapshots_says_so() {
     }
 }
 
-/// A generation that lost a file says by the other who may read it.
+/// If a generation lost one file, the mode of the other file applies to both.
 #[tokio::test]
-async fn mode_is_that_of_the_other_file_when_one_is_gone() {
-    for (lost, left) in [(0, 1), (1, 0)] {
+async fn mode_is_that_of_the_other_file_when_one_is_missing() {
+    for (lost, remaining) in [(0, 1), (1, 0)] {
         let folder = Folder::with_snapshots(&[1, 2]).await;
         folder.chmod([0o640, 0o640]);
         fs::remove_file(folder.in_current(BOTH[lost])).unwrap();
         folder.commit(3).await.unwrap();
-        assert_eq!(folder.modes()[1..], [0o640, 0o640], "with {} left", BOTH[left]);
+        assert_eq!(folder.modes()[1..], [0o640, 0o640], "with {}", BOTH[remaining]);
     }
 }
 
-/// A file that is made is no program that runs as its owner.
+/// A new file must not become a program that runs as its owner.
 #[tokio::test]
-async fn setuid_is_not_taken_over() {
+async fn setuid_is_not_inherited() {
     let folder = Folder::with_snapshots(&[1]).await;
     folder.chmod([0o6755, 0o644]);
     folder.commit(2).await.unwrap();

@@ -1,4 +1,4 @@
-//! `.snapshot.next`, the name under which the links at the two names are made before they are renamed.
+//! `.snapshot.next`, the name under which the public links are created before their rename.
 
 use super::*;
 use minisnap_core::ExternalChange;
@@ -6,13 +6,13 @@ use std::os::unix::fs::symlink;
 
 const NEXT: &str = ".snapshot.next";
 
-/// Puts something of a user's own there.
-fn take_the_name(folder: &Folder, what: &str) {
+/// Creates an unrelated file of a user at that name.
+fn occupy_name(folder: &Folder, what: &str) {
     let path = folder.path(NEXT);
     match what {
-        "file" => fs::write(path, "mine").unwrap(),
-        "link" => symlink("../mine", path).unwrap(),
-        // Of another file of the store.
+        "file" => fs::write(path, "unrelated").unwrap(),
+        "link" => symlink("../unrelated", path).unwrap(),
+        // A link to another file of the store.
         "link to snapshots" => symlink("snapshots/current", path).unwrap(),
         _ => fs::create_dir(path).unwrap(),
     }
@@ -20,15 +20,15 @@ fn take_the_name(folder: &Folder, what: &str) {
 
 const KINDS: [&str; 4] = ["file", "link", "link to snapshots", "folder"];
 
-/// A writer was killed before it renamed it.
+/// A writer was killed between the creation and the rename of the link.
 #[tokio::test]
-async fn link_of_a_killed_writer_is_removed_when_links_are_placed() {
+async fn link_of_a_killed_writer_is_removed_when_links_are_made() {
     for made in ["snapshot.json", "snapshot.seq"] {
         for missing in [&["snapshot.json"][..], &["snapshot.seq"], &["snapshot.json", "snapshot.seq"]] {
             let folder = Folder::with_snapshots(&[1]).await;
             symlink(Path::new("snapshots/current").join(made), folder.path(NEXT)).unwrap();
             folder.commit(2).await.unwrap();
-            assert_eq!(folder.restore().await.unwrap(), pair_of(2), "it is in nobody's way");
+            assert_eq!(folder.restore().await.unwrap(), pair_of(2), "the link doesn't prevent a commit");
             missing.iter().for_each(|name| fs::remove_file(folder.path(name)).unwrap());
             folder.commit(3).await.unwrap();
             assert_eq!((folder.cat("snapshot.json"), folder.cat("snapshot.seq")), (Some(json_of(3)), seq_file(3)));
@@ -38,30 +38,30 @@ async fn link_of_a_killed_writer_is_removed_when_links_are_placed() {
 }
 
 #[tokio::test]
-async fn users_own_is_left_alone_when_no_link_is_missing() {
+async fn unrelated_file_is_unchanged_when_no_link_is_missing() {
     for what in KINDS {
         let folder = Folder::with_snapshots(&[1]).await;
-        take_the_name(&folder, what);
-        let mine = folder.listing().remove(&folder.path(NEXT)).unwrap();
+        occupy_name(&folder, what);
+        let unrelated = folder.listing().remove(&folder.path(NEXT)).unwrap();
         folder.commit(2).await.unwrap();
         folder.write("snapshot.json", "[9]");
         folder.backend.accept_external_changes().await.unwrap().expect("a change");
         assert_eq!(folder.backend.revert_external_changes().await.unwrap(), [""; 0].map(PathBuf::from));
         folder.backend.expire(NonZeroUsize::MIN).await.unwrap();
         folder.backend.collect_garbage().await.unwrap();
-        assert_eq!(folder.listing().remove(&folder.path(NEXT)).unwrap(), mine, "{what}");
+        assert_eq!(folder.listing().remove(&folder.path(NEXT)).unwrap(), unrelated, "{what}");
     }
 }
 
-/// Refused before anything is changed: the first create, that onto a bare pair or half of one, and to move an external change
-/// aside, after which there would be no `snapshot.json` at all.
+/// The operations fail before any change: the first commit, the migration of a bare pair or of half of one, and the revert of
+/// an external change.
 #[tokio::test]
-async fn users_own_is_refused_when_a_link_is_to_be_placed() {
+async fn unrelated_file_is_an_error_when_a_link_is_missing() {
     for what in KINDS {
         for case in ["empty", "bare pair", "half a pair", "replaced", "missing"] {
             let folder = match case {
                 "replaced" | "missing" => Folder::with_snapshots(&[1, 2]).await,
-                "bare pair" => Folder::with_plain_pair("[1]", "1"),
+                "bare pair" => Folder::with_bare_pair("[1]", "1"),
                 _ => Folder::new(),
             };
             match case {
@@ -73,7 +73,7 @@ async fn users_own_is_refused_when_a_link_is_to_be_placed() {
                 "missing" => fs::remove_file(folder.path("snapshot.seq")).unwrap(),
                 _ => {}
             }
-            take_the_name(&folder, what);
+            occupy_name(&folder, what);
             let before = folder.listing();
             let mut errors = vec![folder.backend.revert_external_changes().await.map(drop)];
             if case != "replaced" {
@@ -89,7 +89,7 @@ async fn users_own_is_refused_when_a_link_is_to_be_placed() {
                 assert!(help(&error).contains("move what is there elsewhere"), "{error:?}");
             }
             let mut after = folder.listing();
-            // To look at the names, a writer takes the lock.
+            // A writer takes the lock before it reads the names.
             after.retain(|path, _| {
                 before.contains_key(path) || !path.ends_with("snapshots") && !path.ends_with(".lock")
             });

@@ -1,16 +1,16 @@
-//! `snapshots` on another file system than the folder it is in, by way of a link. As a mount point: `--test tests mount_point`.
+//! `snapshots` as a link to another file system. The test `mount_point` of the package `minisnap-tests` covers mount points.
 
 use super::*;
 use minisnap_core::Corruption;
 use std::os::unix::fs::symlink;
 
-/// A store whose `snapshots` is a link to another disk, which is removed when this is dropped.
-struct Apart {
+/// A store whose `snapshots` is a link to a temporary folder on another disk.
+struct StoreOnTwoDisks {
     folder: Folder,
     disk: TempDir,
 }
 
-impl Apart {
+impl StoreOnTwoDisks {
     fn new() -> Self {
         Self::of(Folder::new())
     }
@@ -18,7 +18,7 @@ impl Apart {
     fn of(folder: Folder) -> Self {
         let disk = TempDir::new_in("/dev/shm").or_else(|_| TempDir::new_in(env!("CARGO_TARGET_TMPDIR")));
         let disk = disk.expect("a folder on another disk");
-        let device = |path: &Path| fs::metadata(path).expect("it is there").dev();
+        let device = |path: &Path| fs::metadata(path).expect("the file exists").dev();
         assert_ne!(
             device(disk.path()),
             device(folder.guard.path()),
@@ -29,21 +29,21 @@ impl Apart {
     }
 
     async fn with_snapshots(seqs: &[u64]) -> Self {
-        let apart = Self::new();
+        let store = Self::new();
         for seq in seqs {
-            apart.folder.commit(*seq).await.expect("a commit");
+            store.folder.commit(*seq).await.expect("a commit");
         }
-        apart
+        store
     }
 
-    /// As `sed -i` does it.
+    /// Replaces the file by a rename, as `sed -i` does.
     fn replace_json(&self) {
         self.folder.write("edited", "[9]");
-        fs::rename(self.folder.path("edited"), self.folder.path("snapshot.json")).expect("to replace it");
+        fs::rename(self.folder.path("edited"), self.folder.path("snapshot.json")).expect("to replace a file");
     }
 
-    /// Asserts that all is in order, and where it belongs.
-    async fn assert_is(&self, history: &[u64]) {
+    /// Asserts that the store is intact, has this history, and has its generations on the other disk.
+    async fn assert_intact(&self, history: &[u64]) {
         let folder = &self.folder;
         assert_eq!(folder.history().await, history);
         let seq = history[0];
@@ -62,87 +62,87 @@ impl Apart {
     }
 }
 
-/// The first create said `Invalid cross-device link`.
+/// Regression: the first commit failed with `Invalid cross-device link`.
 #[tokio::test]
-async fn creates_work_when_snapshots_is_on_another_disk() {
-    let apart = Apart::new();
+async fn commits_succeed_when_snapshots_is_on_another_disk() {
+    let store = StoreOnTwoDisks::new();
     for seq in 1..=5 {
-        apart.folder.commit(seq).await.unwrap();
+        store.folder.commit(seq).await.unwrap();
     }
-    apart.assert_is(&[5, 4, 3]).await;
-    apart.folder.backend.expire(NonZeroUsize::MIN).await.unwrap();
-    apart.assert_is(&[5]).await;
-    apart.folder.backend.collect_garbage().await.unwrap();
-    apart.assert_is(&[5]).await;
+    store.assert_intact(&[5, 4, 3]).await;
+    store.folder.backend.expire(NonZeroUsize::MIN).await.unwrap();
+    store.assert_intact(&[5]).await;
+    store.folder.backend.collect_garbage().await.unwrap();
+    store.assert_intact(&[5]).await;
 }
 
-/// After an external change, each create failed; and moving the change aside left no `snapshot.json`.
+/// Regression: after an external change each commit failed, and the revert left no `snapshot.json`.
 #[tokio::test]
-async fn external_change_is_settled_on_another_disk() {
+async fn external_change_is_resolved_on_another_disk() {
     for is_accepted in [true, false] {
-        let apart = Apart::with_snapshots(&[1, 2]).await;
-        apart.replace_json();
-        let error = apart.folder.commit(3).await.unwrap_err();
+        let store = StoreOnTwoDisks::with_snapshots(&[1, 2]).await;
+        store.replace_json();
+        let error = store.folder.commit(3).await.unwrap_err();
         assert!(matches!(error, MiniSnapError::ExternalChange { .. }), "{error:?}");
         if is_accepted {
-            apart.folder.backend.accept_external_changes().await.unwrap().expect("a change");
-            apart.assert_is(&[2, 2, 1]).await;
+            store.folder.backend.accept_external_changes().await.unwrap().expect("a change");
+            store.assert_intact(&[2, 2, 1]).await;
         } else {
-            let moved = apart.folder.backend.revert_external_changes().await.unwrap();
+            let moved = store.folder.backend.revert_external_changes().await.unwrap();
             assert_eq!(moved.len(), 1);
             assert_eq!(fs::read_to_string(&moved[0]).unwrap(), "[9]");
-            apart.assert_is(&[2, 1]).await;
+            store.assert_intact(&[2, 1]).await;
         }
-        apart.folder.commit(3).await.unwrap();
-        assert_eq!(apart.folder.restore().await.unwrap(), pair_of(3));
+        store.folder.commit(3).await.unwrap();
+        assert_eq!(store.folder.restore().await.unwrap(), pair_of(3));
     }
 }
 
 #[tokio::test]
 async fn bare_pair_is_migrated_to_another_disk() {
-    let apart = Apart::of(Folder::with_plain_pair(&json_of(1), "1"));
-    apart.folder.commit(2).await.unwrap();
-    apart.assert_is(&[2, 1]).await;
+    let store = StoreOnTwoDisks::of(Folder::with_bare_pair(&json_of(1), "1"));
+    store.folder.commit(2).await.unwrap();
+    store.assert_intact(&[2, 1]).await;
 }
 
 #[tokio::test]
-async fn half_a_pair_is_moved_aside_before_another_disk() {
-    let apart = Apart::new();
-    apart.folder.write("snapshot.json", "[1]");
-    apart.folder.commit(2).await.unwrap();
-    apart.assert_is(&[2]).await;
-    let names = fs::read_dir(apart.folder.guard.path()).unwrap().map(|entry| entry.unwrap().path());
+async fn half_a_pair_is_moved_aside_with_another_disk() {
+    let store = StoreOnTwoDisks::new();
+    store.folder.write("snapshot.json", "[1]");
+    store.folder.commit(2).await.unwrap();
+    store.assert_intact(&[2]).await;
+    let names = fs::read_dir(store.folder.guard.path()).unwrap().map(|entry| entry.unwrap().path());
     let aside: Vec<_> = names.filter(|path| path.to_string_lossy().contains("snapshot.json.aside-")).collect();
     assert_eq!(fs::read_to_string(&aside[0]).unwrap(), "[1]");
 }
 
 #[tokio::test]
-async fn link_is_put_back_when_a_writer_was_killed() {
-    let apart = Apart::with_snapshots(&[1, 2]).await;
-    fs::remove_file(apart.folder.path("snapshot.json")).unwrap();
-    symlink("snapshots/current/snapshot.json", apart.folder.path(".snapshot.next")).unwrap();
-    apart.folder.commit(3).await.unwrap();
-    apart.assert_is(&[3, 2, 1]).await;
+async fn link_is_restored_when_a_writer_was_killed() {
+    let store = StoreOnTwoDisks::with_snapshots(&[1, 2]).await;
+    fs::remove_file(store.folder.path("snapshot.json")).unwrap();
+    symlink("snapshots/current/snapshot.json", store.folder.path(".snapshot.next")).unwrap();
+    store.folder.commit(3).await.unwrap();
+    store.assert_intact(&[3, 2, 1]).await;
 }
 
-/// The link is moved, and what it leads to stays.
+/// The link is moved aside, and the folder on the other disk stays.
 #[tokio::test]
 async fn lost_store_is_given_up_on_another_disk() {
-    let apart = Apart::with_snapshots(&[1, 2]).await;
-    fs::remove_file(apart.folder.path("snapshots/current")).unwrap();
-    let error = apart.folder.commit(3).await.unwrap_err();
+    let store = StoreOnTwoDisks::with_snapshots(&[1, 2]).await;
+    fs::remove_file(store.folder.path("snapshots/current")).unwrap();
+    let error = store.folder.commit(3).await.unwrap_err();
     let MiniSnapError::Corrupt { found: Corruption::RecordMissing { .. }, .. } = &error else { panic!("{error:?}") };
-    let moved = apart.folder.backend.give_up_lost_store().await.unwrap();
-    assert_eq!(fs::read_link(&moved[2]).unwrap(), apart.disk.path());
-    assert!(fs::read_dir(apart.disk.path()).unwrap().count() >= 3);
-    apart.folder.commit(3).await.unwrap();
-    assert_eq!(apart.folder.restore().await.unwrap(), pair_of(3));
+    let moved = store.folder.backend.give_up_lost_store().await.unwrap();
+    assert_eq!(fs::read_link(&moved[2]).unwrap(), store.disk.path());
+    assert!(fs::read_dir(store.disk.path()).unwrap().count() >= 3);
+    store.folder.commit(3).await.unwrap();
+    assert_eq!(store.folder.restore().await.unwrap(), pair_of(3));
 }
 
-/// The disk isn't mounted: that is no empty store.
+/// A store whose disk isn't mounted isn't an empty store.
 #[tokio::test]
-async fn store_is_refused_when_the_other_disk_is_gone() {
-    let Apart { folder, disk } = Apart::with_snapshots(&[1, 2]).await;
+async fn store_is_an_error_when_the_other_disk_is_missing() {
+    let StoreOnTwoDisks { folder, disk } = StoreOnTwoDisks::with_snapshots(&[1, 2]).await;
     drop(disk);
     let before = folder.listing();
     for error in [folder.commit(3).await.map(drop), folder.restore().await.map(drop)] {

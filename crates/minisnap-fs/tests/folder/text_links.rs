@@ -1,4 +1,4 @@
-//! Links that came back as files with their text: a zip, or git with `core.symlinks=false`.
+//! Links that a copy turned into text files with their targets: `unzip`, or git with `core.symlinks=false`.
 
 use super::*;
 use minisnap_core::Corruption;
@@ -6,19 +6,19 @@ use minisnap_core::Corruption;
 const NAMES: [&str; 2] = ["snapshot.json", "snapshot.seq"];
 
 impl Folder {
-    /// In a folder whose name a shell has to be told with quotes.
+    /// A store in a folder whose name needs quotes in a shell.
     async fn quoted(seqs: &[u64]) -> (Self, PathBuf) {
         let guard = TempDir::new().expect("a temporary folder");
         let dir = guard.path().join("it's \"my\" $state");
         let folder = Self { backend: FsBackend::new(&dir), guard };
         for seq in seqs {
-            folder.commit(*seq).await.expect("a publish into a folder in order");
+            folder.commit(*seq).await.expect("a commit");
         }
         (folder, dir)
     }
 }
 
-/// Makes files of the links for which this says so.
+/// Replaces the links that `which` selects by text files.
 fn make_text(folder: &Path, which: &dyn Fn(&Path) -> bool, end: &str) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -33,8 +33,7 @@ fn make_text(folder: &Path, which: &dyn Fn(&Path) -> bool, end: &str) {
     }
 }
 
-/// Asserts that every operation that meets the text is refused and changes nothing, but the one that puts the links back; returns
-/// one of the errors.
+/// Asserts that every operation except `revert_external_changes` fails and changes nothing. Returns one of the errors.
 async fn refused(folder: &Folder) -> MiniSnapError {
     let before = folder.listing();
     let errors = [
@@ -48,7 +47,7 @@ async fn refused(folder: &Folder) -> MiniSnapError {
         assert!(matches!(found, Corruption::LinkAsText { .. }), "{error}");
     }
     let without = |mut listing: BTreeMap<PathBuf, String>| {
-        // To look at the two names, a writer takes the lock, which a copy may lack.
+        // A writer takes the lock before it reads the public names, and a copy may lack the lock file.
         listing.retain(|path, _| !path.ends_with(".lock") && !path.ends_with("snapshots"));
         listing
     };
@@ -57,9 +56,9 @@ async fn refused(folder: &Folder) -> MiniSnapError {
     error
 }
 
-/// All links, and some of them; with and without the line break that an editor adds.
+/// All links, and some of them; with and without a line break, which an editor adds.
 #[tokio::test]
-async fn revert_puts_links_back_when_they_came_back_as_text() {
+async fn revert_restores_links_that_are_text() {
     type Which = fn(&Path) -> bool;
     let cases: [(&str, Which); 5] = [
         ("all", |_| true),
@@ -74,14 +73,14 @@ async fn revert_puts_links_back_when_they_came_back_as_text() {
             let before = links(&dir);
             let oldest = dir.join("snapshots").join(folder.backend.history().await.unwrap()[2].name());
             make_text(&dir, &which, end);
-            // Git keeps no empty folders, and a zip may lack the lock.
+            // A copy may lack the lock file.
             fs::remove_file(dir.join("snapshots/.lock")).unwrap();
             let error = refused(&folder).await;
             let MiniSnapError::Corrupt { intact, .. } = &error else { unreachable!() };
             assert_eq!(intact.iter().map(Generation::seq).collect::<Vec<_>>(), [4, 3, 2], "{case}");
             assert!(help(&error).contains("revert_external_changes"), "{error}");
             assert_eq!(folder.backend.revert_external_changes().await.unwrap(), [] as [PathBuf; 0], "{case}");
-            // The parent of the oldest has expired: of that link, nothing is needed any more.
+            // The parent of the oldest generation has expired, so its link isn't needed.
             let after = links(&dir);
             let is_needed = |link: &&(PathBuf, PathBuf)| !link.0.starts_with(&oldest) || link.0.ends_with("retained");
             assert!(
@@ -94,9 +93,9 @@ async fn revert_puts_links_back_when_they_came_back_as_text() {
     }
 }
 
-/// A first create that failed leaves a record that says `none`, and both links: as text, they can be put back like any others.
+/// A failed first commit leaves a record with the target `none` and both public links. They can be restored, too.
 #[tokio::test]
-async fn revert_puts_links_back_when_nothing_was_committed() {
+async fn revert_restores_text_links_before_the_first_commit() {
     type Which = fn(&Path) -> bool;
     let cases: [(&str, Which); 3] = [
         ("all", |_| true),
@@ -120,7 +119,7 @@ async fn revert_puts_links_back_when_nothing_was_committed() {
     }
 }
 
-/// All links below a folder, and what they say.
+/// All links below a folder, with their targets.
 fn links(folder: &Path) -> Vec<(PathBuf, PathBuf)> {
     let mut links = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -135,20 +134,20 @@ fn links(folder: &Path) -> Vec<(PathBuf, PathBuf)> {
 }
 
 #[tokio::test]
-async fn newest_intact_is_named_when_one_is_corrupt() {
+async fn text_links_error_lists_intact_generations() {
     let (folder, dir) = Folder::quoted(&[1, 2, 3, 4]).await;
-    let damaged = dir.join("snapshots").join(fs::read_link(dir.join("snapshots/current")).unwrap());
-    fs::write(damaged.join("snapshot.json"), "[").unwrap();
+    let corrupt = dir.join("snapshots").join(fs::read_link(dir.join("snapshots/current")).unwrap());
+    fs::write(corrupt.join("snapshot.json"), "[").unwrap();
     make_text(&dir, &|_| true, "");
     let MiniSnapError::Corrupt { intact, .. } = refused(&folder).await else { unreachable!() };
     assert_eq!(intact.iter().map(Generation::seq).collect::<Vec<_>>(), [3, 2]);
 }
 
 #[tokio::test]
-async fn remedy_never_goes_back_when_nothing_is_intact() {
+async fn help_suggests_no_older_generation_when_none_is_intact() {
     let (folder, dir) = Folder::quoted(&[1, 2]).await;
     for name in fs::read_dir(dir.join("snapshots")).unwrap().map(|entry| entry.unwrap().path().join("snapshot.json")) {
-        // Not by way of the commit record, which leads to one of them.
+        // `current` may be a text file, which has no JSON in it.
         if name.exists() {
             fs::write(name, "[").unwrap();
         }
@@ -166,9 +165,9 @@ async fn remedy_never_goes_back_when_nothing_is_intact() {
     }
 }
 
-/// The commit record was lost as well; of the rest, only the parent of another was certainly committed.
+/// The commit record is lost, too. Then only the parent of another generation was certainly committed.
 #[tokio::test]
-async fn parent_alone_is_intact_when_the_record_is_lost_as_well() {
+async fn only_the_parent_is_intact_when_record_is_lost_too() {
     let (folder, dir) = Folder::quoted(&[1, 2]).await;
     make_text(&dir, &|_| true, "");
     fs::remove_file(dir.join("snapshots/current")).unwrap();
@@ -177,9 +176,9 @@ async fn parent_alone_is_intact_when_the_record_is_lost_as_well() {
     assert_eq!((seqs(&intact), seqs(&unconfirmed)), (vec![1], vec![2]));
 }
 
-/// History isn't lost on a reader, even before the links are made again.
+/// A reader parses the text, so the history is complete before the links are restored.
 #[tokio::test]
-async fn history_is_whole_when_its_links_are_text() {
+async fn history_is_complete_when_its_links_are_text() {
     let (folder, dir) = Folder::quoted(&[1, 2, 3]).await;
     make_text(&dir, &|path| path.ends_with("parent") || path.ends_with("retained"), "\n");
     assert_eq!(folder.history().await, [3, 2, 1]);

@@ -1,14 +1,14 @@
-//! Checking the whole store.
+//! `verify`: checks all of a store.
 
 use super::*;
 use minisnap_core::{Absence, Corruption, ExternalChange, Problem, Verification};
 use std::os::unix::fs::symlink;
 
-/// What a check finds, which changes nothing, and needs no lock.
+/// Runs `verify`, and asserts that it changes nothing.
 async fn verified(folder: &Folder) -> Verification {
     let before = folder.listing();
     let verified = folder.backend.verify().await.unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!(folder.listing(), before, "verifying changed something");
+    assert_eq!(folder.listing(), before, "verify changed the folder");
     verified
 }
 
@@ -26,9 +26,9 @@ fn seqs(verified: &Verification) -> Vec<(u64, bool)> {
 }
 
 #[tokio::test]
-async fn verify_finds_nothing_wrong_when_nothing_is() {
+async fn verify_reports_no_problem_in_an_intact_store() {
     assert_eq!(verified(&Folder::new()).await, Verification::default());
-    let bare = Folder::with_plain_pair("[1]", "7");
+    let bare = Folder::with_bare_pair("[1]", "7");
     assert_eq!(seqs(&verified(&bare).await), [(7, true)]);
     let folder = Folder::with_snapshots(&[1, 2, 3, 4]).await;
     folder.backend.collect_garbage().await.unwrap();
@@ -42,7 +42,7 @@ async fn verify_finds_nothing_wrong_when_nothing_is() {
 }
 
 #[tokio::test]
-async fn verify_reports_each_corrupt_generation_by_file() {
+async fn verify_reports_each_corrupt_generation_with_its_file() {
     let folder = Folder::with_snapshots(&[1, 2, 3]).await;
     let history = folder.backend.history().await.unwrap();
     let file = |index: usize, name: &str| folder.path("snapshots").join(history[index].name()).join(name);
@@ -60,7 +60,7 @@ async fn verify_reports_each_corrupt_generation_by_file() {
     assert_eq!(problem(1).found, Corruption::WrongSeq { expected: 2, found: 7 });
     fs::remove_dir_all(folder.in_current("")).unwrap();
     let found = verified(&folder).await;
-    // The oldest is another's parent; of the one between, nothing tells any more.
+    // The oldest is the parent of another generation. Whether the one in between was committed is unknown.
     assert_eq!(seqs(&found), [(3, false), (1, true)]);
     assert_eq!(found.unconfirmed, []);
     assert_eq!(found.generations[0].problem.as_ref().unwrap().found, Corruption::ContainerMissing);
@@ -75,7 +75,7 @@ async fn verify_reports_a_record_that_is_lost_or_unreadable() {
     let parent = folder.backend.history().await.unwrap().remove(1);
     fs::remove_file(&record).unwrap();
     let found = verified(&folder).await;
-    assert_eq!(seqs(&found), [(1, true)], "the other's parent");
+    assert_eq!(seqs(&found), [(1, true)], "the parent of the other");
     assert_eq!(found.unconfirmed.iter().map(Generation::name).collect::<Vec<_>>(), [target.to_str().unwrap()]);
     let [Problem { location, found, .. }] = &found.problems[..] else { panic!("{found:?}") };
     assert_eq!(*location, record.display().to_string());
@@ -92,7 +92,7 @@ async fn verify_reports_a_record_that_is_lost_or_unreadable() {
 }
 
 #[tokio::test]
-async fn verify_reports_public_links_when_missing_wrong_or_text() {
+async fn verify_reports_missing_unexpected_and_text_links() {
     let folder = Folder::with_snapshots(&[1, 2]).await;
     for name in ["snapshot.json", "snapshot.seq"] {
         let (path, expected) = (folder.path(name), format!("snapshots/current/{name}"));
@@ -130,7 +130,7 @@ async fn verify_reports_external_changes_with_their_help() {
     let expected = [ExternalChange::Replaced { current: 2 }, taken].map(Corruption::ExternalChange);
     assert_eq!(problems, expected);
     assert!(found.help(&found.problems[0]).contains("accept_external_changes"));
-    // Plain files that say the same are no fault: a migration that was cut short.
+    // Files with the same content aren't a problem: an interrupted migration leaves them.
     let folder = Folder::with_snapshots(&[1]).await;
     fs::remove_file(folder.path("snapshot.json")).unwrap();
     folder.write("snapshot.json", json_of(1));
@@ -139,12 +139,12 @@ async fn verify_reports_external_changes_with_their_help() {
     half.write("snapshot.json", "[1]");
     let absence = Absence::HalfPair { there: "snapshot.json", missing: "snapshot.seq" };
     assert_eq!(only_problem(&half).await.found, Corruption::NoSnapshot(absence));
-    let invalid = Folder::with_plain_pair("[1]", "one");
+    let invalid = Folder::with_bare_pair("[1]", "one");
     assert_eq!(only_problem(&invalid).await.location, invalid.path("snapshot.seq").display().to_string());
 }
 
 #[tokio::test]
-async fn verify_reports_links_of_a_generation_when_wrong_or_text() {
+async fn verify_reports_unexpected_links_of_a_generation() {
     let folder = Folder::with_snapshots(&[1, 2, 3]).await;
     for (link, index) in [("parent", 0), ("retained", 0), ("parent", 1), ("retained", 2)] {
         let history = folder.backend.history().await.unwrap();
@@ -162,8 +162,8 @@ async fn verify_reports_links_of_a_generation_when_wrong_or_text() {
             let expected = if link == "parent" { "a generation" } else { "a number" };
             fs::remove_file(&path).unwrap();
             symlink("elsewhere", &path).unwrap();
-            let wrong = Corruption::WrongLink { expected: expected.into(), found: Some("elsewhere".into()) };
-            assert_eq!(only_problem(&folder).await.found, wrong);
+            let unexpected = Corruption::WrongLink { expected: expected.into(), found: Some("elsewhere".into()) };
+            assert_eq!(only_problem(&folder).await.found, unexpected);
             fs::remove_file(&path).unwrap();
             let retained = (link == "parent").then_some(3);
             let found = if link == "parent" { index as u64 + 1 } else { 3 };
@@ -173,11 +173,11 @@ async fn verify_reports_links_of_a_generation_when_wrong_or_text() {
     }
 }
 
-/// As killed writers leave them; and a writer that lives, whose stage is no orphan.
+/// Garbage of killed writers, and the stage of a running writer, which is no orphan.
 #[tokio::test]
-async fn verify_counts_what_a_collection_removes() {
+async fn verify_counts_the_garbage_that_a_collection_removes() {
     let folder = Folder::with_snapshots(&[1, 2, 3]).await;
-    let living = folder.fresh().stage(4).await.unwrap();
+    let running = folder.fresh().stage(4).await.unwrap();
     let retained = folder.in_current("retained");
     fs::remove_file(&retained).unwrap();
     symlink("1", &retained).unwrap();
@@ -186,18 +186,18 @@ async fn verify_counts_what_a_collection_removes() {
         fs::write(folder.path("snapshots").join(orphan).join("snapshot.json"), "[").unwrap();
     }
     let found = verified(&folder).await;
-    assert!(found.is_intact(), "what could be collected is nothing wrong");
+    assert!(found.is_intact(), "garbage isn't a problem");
     let orphans = if cfg!(target_os = "linux") { 2 } else { 3 };
     assert_eq!((found.expired, found.orphans), (2, orphans));
     let collected = folder.backend.collect_garbage().await.unwrap();
     assert_eq!((collected.expired, collected.orphans), (2, 2));
-    drop(living);
+    drop(running);
     let found = verified(&folder).await;
     assert_eq!((found.expired, found.orphans), (0, 0));
 }
 
 #[tokio::test]
-async fn verify_is_an_error_only_when_it_cannot_look() {
+async fn verify_fails_only_when_it_cannot_read_the_store() {
     let folder = Folder::with_snapshots(&[1]).await;
     let inside = FsBackend::new(folder.path("snapshots")).verify().await.unwrap_err();
     assert!(matches!(inside, MiniSnapError::InsideStore { .. }), "{inside}");

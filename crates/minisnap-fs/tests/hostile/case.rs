@@ -1,32 +1,32 @@
-//! A folder as somebody who means harm would leave it, as plain data: what it begins as, what is put where, and what is
-//! done with it then. Shared with the fuzz target `folder`.
+//! A test case as data: the initial state of a folder, its malicious modifications, and the operations on it. The fuzz target
+//! `folder` shares it.
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 
 #[derive(Debug, Clone, Arbitrary)]
 pub(crate) struct Case {
-    #[arbitrary(with = mostly_plain)]
-    pub(crate) location: Place,
-    pub(crate) base: Base,
-    pub(crate) attack: Attack,
-    #[arbitrary(with = a_few)]
-    pub(crate) harms: Vec<Harm>,
-    pub(crate) deeds: [Deed; 2],
-    /// How many the publishes keep; 0 is taken as 1.
+    #[arbitrary(with = mostly_direct)]
+    pub(crate) location: Location,
+    pub(crate) initial_state: InitialState,
+    pub(crate) scenario: Scenario,
+    #[arbitrary(with = few_modifications)]
+    pub(crate) modifications: Vec<Modification>,
+    pub(crate) actions: [Action; 2],
+    /// The retention of the commits; 0 means 1.
     pub(crate) retain: u8,
 }
 
-/// Where the store's folder is said to be.
+/// The path with which the store is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Arbitrary)]
-pub(crate) enum Place {
-    Plain,
-    /// Not there, nor its parents.
+pub(crate) enum Location {
+    Direct,
+    /// Missing, with its parents.
     Missing,
     ThroughLink,
     WithDots,
-    /// A name that is no UTF-8, with a line break.
-    NoText,
-    LinkToNothing,
+    /// A name with a line break and invalid UTF-8.
+    NotUtf8,
+    DanglingLink,
     LinkLoop,
     File,
     UnderFile,
@@ -35,20 +35,20 @@ pub(crate) enum Place {
     TooLong,
 }
 
-/// What is in the folder before it is harmed.
+/// The state of the folder before the modifications.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Arbitrary)]
-pub(crate) enum Base {
+pub(crate) enum InitialState {
     Empty,
-    PlainPair,
-    /// Links and a commit record, and nothing published.
+    BarePair,
+    /// Links and a commit record, before the first commit.
     Fresh,
     One,
     Three,
 }
 
-/// Several harms that go together, which chance alone would hardly ever put there.
+/// Modifications that belong together, which random choices would hardly ever combine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Arbitrary)]
-pub(crate) enum Attack {
+pub(crate) enum Scenario {
     Nothing,
     /// The commit record names a link to the victim's generation.
     LinkedGeneration,
@@ -56,85 +56,85 @@ pub(crate) enum Attack {
     LinkedFiles,
     /// The parent is a link to the victim's generation.
     LinkedParent,
-    /// The two names are links to the victim's files.
+    /// The two public names are links to the victim's files.
     LinkedNames,
     /// The current generation is a link to another.
     LinkedToAnother,
-    /// All is well, and `snapshots` on another disk.
+    /// A valid store whose `snapshots` is on another disk.
     Moved,
-    /// An edit of the JSON, by an editor that makes a new file.
+    /// The JSON was replaced by an editor.
     Edited,
     /// The commit record was lost.
     LostRecord,
 }
 
-impl Attack {
-    pub(crate) fn harms(self) -> Vec<Harm> {
-        let link = |slot, target| Harm { slot, thing: Thing::Link(target) };
-        let newest = Slot::Generation(Of::Newest);
-        let victims = Slot::Generation(Of::Victim);
+impl Scenario {
+    pub(crate) fn modifications(self) -> Vec<Modification> {
+        let link = |at, target| Modification { at, object: FileObject::Link(target) };
+        let newest = StorePath::Generation(GenerationKind::Newest);
+        let victims = StorePath::Generation(GenerationKind::Victim);
         match self {
             Self::Nothing => Vec::new(),
             Self::LinkedGeneration => vec![
-                link(victims, Target::Victim(Part::Generation, true)),
-                link(Slot::Current, Target::NameOf(Of::Victim)),
+                link(victims, Target::Victim(VictimPath::Generation, true)),
+                link(StorePath::Current, Target::NameOf(GenerationKind::Victim)),
             ],
             Self::LinkedFiles => vec![
-                link(Slot::In(Of::Victim, Entry::Json), Target::Victim(Part::Json, true)),
-                link(Slot::In(Of::Victim, Entry::Seq), Target::Victim(Part::Seq, true)),
-                link(Slot::Current, Target::NameOf(Of::Victim)),
+                link(StorePath::In(GenerationKind::Victim, Entry::Json), Target::Victim(VictimPath::Json, true)),
+                link(StorePath::In(GenerationKind::Victim, Entry::Seq), Target::Victim(VictimPath::Seq, true)),
+                link(StorePath::Current, Target::NameOf(GenerationKind::Victim)),
             ],
             Self::LinkedParent => vec![
-                link(victims, Target::Victim(Part::Generation, false)),
-                link(Slot::In(Of::Newest, Entry::Parent), Target::ParentOf(Of::Victim)),
-                link(Slot::In(Of::Newest, Entry::Retained), Target::Count(2)),
+                link(victims, Target::Victim(VictimPath::Generation, false)),
+                link(StorePath::In(GenerationKind::Newest, Entry::Parent), Target::ParentOf(GenerationKind::Victim)),
+                link(StorePath::In(GenerationKind::Newest, Entry::Retained), Target::Count(2)),
             ],
             Self::LinkedNames => vec![
-                link(Slot::Json, Target::Victim(Part::Json, true)),
-                link(Slot::Seq, Target::Victim(Part::Seq, false)),
+                link(StorePath::Json, Target::Victim(VictimPath::Json, true)),
+                link(StorePath::Seq, Target::Victim(VictimPath::Seq, false)),
             ],
-            Self::LinkedToAnother => vec![link(newest, Target::NameOf(Of::Middle))],
-            Self::Moved => vec![link(Slot::Snapshots, Target::OtherDisk)],
-            Self::Edited => vec![Harm { slot: Slot::Json, thing: Thing::File(Content::Number(7)) }],
-            Self::LostRecord => vec![Harm { slot: Slot::Current, thing: Thing::Nothing }],
+            Self::LinkedToAnother => vec![link(newest, Target::NameOf(GenerationKind::Middle))],
+            Self::Moved => vec![link(StorePath::Snapshots, Target::OtherDisk)],
+            Self::Edited => vec![Modification { at: StorePath::Json, object: FileObject::File(Content::Number(7)) }],
+            Self::LostRecord => vec![Modification { at: StorePath::Current, object: FileObject::Nothing }],
         }
     }
 }
 
 #[derive(Debug, Clone, Arbitrary)]
-pub(crate) struct Harm {
-    pub(crate) slot: Slot,
-    pub(crate) thing: Thing,
+pub(crate) struct Modification {
+    pub(crate) at: StorePath,
+    pub(crate) object: FileObject,
 }
 
-/// A place in the folder.
+/// A path in the store's folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Arbitrary)]
-pub(crate) enum Slot {
+pub(crate) enum StorePath {
     Json,
     Seq,
     Snapshots,
     Current,
-    /// The note of what was committed last.
+    /// The link to the last committed generation.
     LastCommit,
     Lock,
     Next,
     Settling,
-    Generation(Of),
-    In(Of, Entry),
+    Generation(GenerationKind),
+    In(GenerationKind, Entry),
     Stage,
     InStage(Entry),
-    Others(Name),
+    Unrelated(Name),
 }
 
 /// A generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Arbitrary)]
-pub(crate) enum Of {
+pub(crate) enum GenerationKind {
     Newest,
     Middle,
     Oldest,
-    /// Not in the history.
+    /// A generation that isn't in the history.
     Orphan,
-    /// The name of one that is whole, in the victim's folder.
+    /// The name of a complete generation in the victim's folder.
     Victim,
 }
 
@@ -144,77 +144,77 @@ pub(crate) enum Entry {
     Seq,
     Parent,
     Retained,
-    /// Not of the layout.
+    /// A file that isn't part of the layout.
     Notes,
 }
 
-/// Names that are nearly ours, and not.
+/// Names that resemble those of the layout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Arbitrary)]
 pub(crate) enum Name {
     Log,
     OtherFormat,
     Aside,
-    NoStage,
+    NotAStage,
     ShortGeneration,
     CapitalGeneration,
-    NoText,
-    Nothing,
+    NotUtf8,
+    NoneFile,
 }
 
-/// What is put there.
+/// The object at a path.
 #[derive(Debug, Clone, PartialEq, Eq, Arbitrary)]
-pub(crate) enum Thing {
+pub(crate) enum FileObject {
     Nothing,
     File(Content),
-    /// Of 8 TiB, and nothing in it.
+    /// A sparse file of 8 TiB.
     Endless,
-    /// Of some KiB, and nothing in it.
+    /// A sparse file of some KiB.
     Sparse,
     Link(Target),
     Folder,
-    /// With a file in it.
-    FullFolder,
+    /// A folder with a file in it.
+    NonEmptyFolder,
     Fifo,
     Socket,
-    /// `/dev/zero`; where a user may not make one, a link to it.
+    /// `/dev/zero`, or a link to it if the user may not create devices.
     Device,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Arbitrary)]
 pub(crate) enum Content {
     Bytes(Vec<u8>),
-    JsonOf(Of),
-    SeqOf(Of),
+    JsonOf(GenerationKind),
+    SeqOf(GenerationKind),
     Number(u64),
 }
 
-/// What a link says.
+/// The target of a link.
 #[derive(Debug, Clone, PartialEq, Eq, Arbitrary)]
 pub(crate) enum Target {
     Itself,
-    Absolute(Slot),
-    Relative(Slot),
-    /// Where the store's own `snapshots` may be, on another disk. Elsewhere it is a link to nothing.
+    Absolute(StorePath),
+    Relative(StorePath),
+    /// The folder to which `snapshots` may lead, on another disk. For other links it is missing.
     OtherDisk,
-    NameOf(Of),
-    ParentOf(Of),
-    /// A name with a slash in it, which leads to where the name leads.
-    RoundAbout(Of),
-    /// What minisnap's own link at that name says.
-    Ours,
-    NothingPublished,
+    NameOf(GenerationKind),
+    ParentOf(GenerationKind),
+    /// A path with slashes that leads to a generation.
+    Indirect(GenerationKind),
+    /// The target of minisnap's own link at that path.
+    Expected,
+    NothingCommitted,
     Count(u64),
-    /// Into the victim's folder, from the root or by way of `../../etc`.
-    Victim(Part, bool),
+    /// A path in the victim's folder: absolute if true, otherwise through `../../etc`.
+    Victim(VictimPath, bool),
     Zero,
     Null,
     Long,
     Text(Vec<u8>),
 }
 
-/// What is in the victim's folder.
+/// A path in the victim's folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Arbitrary)]
-pub(crate) enum Part {
+pub(crate) enum VictimPath {
     Folder,
     Snapshots,
     Generation,
@@ -222,28 +222,28 @@ pub(crate) enum Part {
     Seq,
 }
 
-/// What is done with the folder.
+/// An operation on the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Arbitrary)]
-pub(crate) enum Deed {
-    PublishAlways,
-    PublishIfNewer,
-    /// If what was read as current is.
-    PublishIfCurrent,
-    PublishIfNone,
-    /// Begun and given up.
+pub(crate) enum Action {
+    CommitAlways,
+    CommitIfNewer,
+    /// With the generation that was read as current.
+    CommitIfCurrent,
+    CommitIfNone,
+    /// Begins a stage and drops it.
     Stage,
-    Sweep,
-    Reseal,
-    SetAside,
-    /// To whatever an error says is intact.
-    GoBack,
+    CollectGarbage,
+    Accept,
+    Revert,
+    /// Resets to a generation that the error lists.
+    Reset,
 }
 
-fn mostly_plain(bytes: &mut Unstructured) -> Result<Place> {
-    if bytes.ratio(1, 8)? { Place::arbitrary(bytes) } else { Ok(Place::Plain) }
+fn mostly_direct(bytes: &mut Unstructured) -> Result<Location> {
+    if bytes.ratio(1, 8)? { Location::arbitrary(bytes) } else { Ok(Location::Direct) }
 }
 
-/// Of many, one would make most of the others meaningless.
-fn a_few(bytes: &mut Unstructured) -> Result<Vec<Harm>> {
-    (0..bytes.int_in_range(0..=6)?).map(|_| Harm::arbitrary(bytes)).collect()
+/// At most six: with more, some would make most of the others ineffective.
+fn few_modifications(bytes: &mut Unstructured) -> Result<Vec<Modification>> {
+    (0..bytes.int_in_range(0..=6)?).map(|_| Modification::arbitrary(bytes)).collect()
 }

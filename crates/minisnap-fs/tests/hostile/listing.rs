@@ -1,4 +1,4 @@
-//! What there is in a folder, told without waiting for any of it.
+//! Lists a folder without blocking on special files.
 
 use std::{
     collections::BTreeMap,
@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// For each path what can be told of it. Equal listings mean that nothing was touched.
+/// The attributes of each path. Equal listings mean that nothing changed.
 pub(crate) type Listing = BTreeMap<PathBuf, Facts>;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,8 +20,8 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
-    /// Less what changes in a folder when others' names come and go beside it.
-    pub(crate) fn of_itself(&self) -> Self {
+    /// The attributes without those of a folder that change with its entries.
+    pub(crate) fn without_entries(&self) -> Self {
         let mut facts = self.clone();
         if facts.kind == Kind::Folder {
             (facts.size, facts.modified) = (0, (0, 0));
@@ -33,19 +33,19 @@ impl Facts {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Kind {
     Link(PathBuf),
-    /// With its bytes, if they are few.
+    /// A file, with its bytes if it is small.
     File(Option<Vec<u8>>),
     Folder,
     Other,
 }
 
-/// Adds what stands at a path, and everything in it.
+/// Adds a path, and recursively all paths in it.
 pub(crate) fn list(path: &Path, listing: &mut Listing) {
-    const FEW: u64 = 4096;
+    const SMALL: u64 = 4096;
     let Ok(metadata) = fs::symlink_metadata(path) else { return };
     let kind = match metadata.file_type() {
         kind if kind.is_symlink() => Kind::Link(fs::read_link(path).expect("a link")),
-        kind if kind.is_file() => Kind::File((metadata.len() <= FEW).then(|| fs::read(path).expect("a file"))),
+        kind if kind.is_file() => Kind::File((metadata.len() <= SMALL).then(|| fs::read(path).expect("a file"))),
         kind if kind.is_dir() => {
             for entry in fs::read_dir(path).expect("a folder") {
                 list(&entry.expect("an entry").path(), listing);
@@ -53,7 +53,7 @@ pub(crate) fn list(path: &Path, listing: &mut Listing) {
             Kind::Folder
         }
         kind => {
-            assert!(kind.is_fifo() || kind.is_socket() || kind.is_char_device(), "a file nobody made");
+            assert!(kind.is_fifo() || kind.is_socket() || kind.is_char_device(), "an unexpected type of file");
             Kind::Other
         }
     };

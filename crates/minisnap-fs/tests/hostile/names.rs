@@ -1,6 +1,6 @@
-//! What the places of a case are called, and what is in its files.
+//! The names and the contents of the files of a case.
 
-use crate::case::{Entry, Name, Of, Part, Slot};
+use crate::case::{Entry, GenerationKind, Name, StorePath, VictimPath};
 use minisnap_core::Digest;
 use std::{
     ffi::OsString,
@@ -8,12 +8,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Only in what the victim's files say.
+/// A text that only the victim's files contain.
 pub(crate) const SECRET: &str = "the victim's secret";
 
-impl Part {
+impl VictimPath {
     pub(crate) fn within(self) -> PathBuf {
-        let generation = Path::new("snapshots").join(name_of(Of::Victim));
+        let generation = Path::new("snapshots").join(name_of(GenerationKind::Victim));
         match self {
             Self::Folder => PathBuf::new(),
             Self::Snapshots => "snapshots".into(),
@@ -24,7 +24,7 @@ impl Part {
     }
 }
 
-pub(crate) fn within(slot: Slot) -> PathBuf {
+pub(crate) fn within(at: StorePath) -> PathBuf {
     let snapshots = Path::new("snapshots");
     let entry = |entry| match entry {
         Entry::Json => "snapshot.json",
@@ -33,50 +33,50 @@ pub(crate) fn within(slot: Slot) -> PathBuf {
         Entry::Retained => "retained",
         Entry::Notes => "notes",
     };
-    match slot {
-        Slot::Json => "snapshot.json".into(),
-        Slot::Seq => "snapshot.seq".into(),
-        Slot::Snapshots => snapshots.into(),
-        Slot::Current => snapshots.join("current"),
-        Slot::LastCommit => snapshots.join("last-commit"),
-        Slot::Lock => snapshots.join(".lock"),
-        Slot::Next => snapshots.join(".next"),
-        Slot::Settling => snapshots.join(".settling"),
-        Slot::Generation(of) => snapshots.join(name_of(of)),
-        Slot::In(of, name) => snapshots.join(name_of(of)).join(entry(name)),
-        Slot::Stage => snapshots.join(STAGE),
-        Slot::InStage(name) => snapshots.join(STAGE).join(entry(name)),
-        Slot::Others(Name::Log) => "wal.log".into(),
-        Slot::Others(Name::OtherFormat) => "snapshot_00000000000000000042.json".into(),
-        Slot::Others(Name::Aside) => "snapshot.json.aside-aaaaaaaaaaaaaaaa".into(),
-        Slot::Others(Name::NoStage) => snapshots.join(".stage-notours"),
-        Slot::Others(Name::ShortGeneration) => snapshots.join("00000000000000000001-x"),
-        Slot::Others(Name::CapitalGeneration) => snapshots.join(name_of(Of::Orphan).to_uppercase()),
-        Slot::Others(Name::NoText) => with_no_text(&snapshots.join("no text")),
-        Slot::Others(Name::Nothing) => snapshots.join("none"),
+    match at {
+        StorePath::Json => "snapshot.json".into(),
+        StorePath::Seq => "snapshot.seq".into(),
+        StorePath::Snapshots => snapshots.into(),
+        StorePath::Current => snapshots.join("current"),
+        StorePath::LastCommit => snapshots.join("last-commit"),
+        StorePath::Lock => snapshots.join(".lock"),
+        StorePath::Next => snapshots.join(".next"),
+        StorePath::Settling => snapshots.join(".settling"),
+        StorePath::Generation(kind) => snapshots.join(name_of(kind)),
+        StorePath::In(kind, name) => snapshots.join(name_of(kind)).join(entry(name)),
+        StorePath::Stage => snapshots.join(STAGE),
+        StorePath::InStage(name) => snapshots.join(STAGE).join(entry(name)),
+        StorePath::Unrelated(Name::Log) => "wal.log".into(),
+        StorePath::Unrelated(Name::OtherFormat) => "snapshot_00000000000000000042.json".into(),
+        StorePath::Unrelated(Name::Aside) => "snapshot.json.aside-aaaaaaaaaaaaaaaa".into(),
+        StorePath::Unrelated(Name::NotAStage) => snapshots.join(".stage-unrelated"),
+        StorePath::Unrelated(Name::ShortGeneration) => snapshots.join("00000000000000000001-x"),
+        StorePath::Unrelated(Name::CapitalGeneration) => snapshots.join(name_of(GenerationKind::Orphan).to_uppercase()),
+        StorePath::Unrelated(Name::NotUtf8) => with_invalid_utf8(&snapshots.join("invalid")),
+        StorePath::Unrelated(Name::NoneFile) => snapshots.join("none"),
     }
 }
 
 const STAGE: &str = ".stage-aaaaaaaaaaaaaaaa";
 
-pub(crate) fn json_of(of: Of) -> String {
-    if of == Of::Victim { format!("{SECRET:?}") } else { format!("{{\n  \"seq\": {}\n}}", seq_of(of)) }
+pub(crate) fn json_of(kind: GenerationKind) -> String {
+    if kind == GenerationKind::Victim { format!("{SECRET:?}") } else { format!("{{\n  \"seq\": {}\n}}", seq_of(kind)) }
 }
 
-pub(crate) fn seq_of(of: Of) -> u64 {
-    match of {
-        Of::Newest => 30,
-        Of::Middle => 20,
-        Of::Oldest => 10,
-        Of::Orphan => 40,
-        Of::Victim => 666,
+pub(crate) fn seq_of(kind: GenerationKind) -> u64 {
+    match kind {
+        GenerationKind::Newest => 30,
+        GenerationKind::Middle => 20,
+        GenerationKind::Oldest => 10,
+        GenerationKind::Orphan => 40,
+        GenerationKind::Victim => 666,
     }
 }
 
-pub(crate) fn name_of(of: Of) -> String {
-    format!("{:020}-{}-{}", seq_of(of), Digest::of(json_of(of).as_bytes()), "a".repeat(16))
+pub(crate) fn name_of(kind: GenerationKind) -> String {
+    format!("{:020}-{}-{}", seq_of(kind), Digest::of(json_of(kind).as_bytes()), "a".repeat(16))
 }
 
-pub(crate) fn with_no_text(path: &Path) -> PathBuf {
+pub(crate) fn with_invalid_utf8(path: &Path) -> PathBuf {
     OsString::from_vec([path.as_os_str().as_bytes(), b"\xff"].concat()).into()
 }

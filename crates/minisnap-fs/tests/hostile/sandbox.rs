@@ -1,17 +1,16 @@
-//! Lays a case out on the disk, beside a victim: a folder that looks like a store, of which nothing may be read, changed or
-//! removed.
+//! Creates the files of a case, next to a victim: a valid store of another user, which no operation may read or change.
 //!
 //! ```text
 //! ROOT/store       the store's folder
 //! ROOT/etc         the victim, so that `../../etc` leads to it from `store/snapshots`
-//! ROOT/elsewhere   where `store/snapshots` may be a link to: another disk of the operator's, and the store's own
-//! ROOT/odd         a named pipe, a socket and a device, to be linked to their places
+//! ROOT/elsewhere   a folder to which `store/snapshots` may lead, as to another disk; it belongs to the store
+//! ROOT/special     a named pipe, a socket and a device, which are hard-linked to other paths
 //! ```
 
 use crate::{
-    case::{Base, Case, Content, Entry, Of, Place, Slot, Target, Thing},
+    case::{Case, Content, Entry, FileObject, GenerationKind, InitialState, Location, StorePath, Target},
     listing::{Listing, list},
-    names::{SECRET, json_of, name_of, seq_of, with_no_text, within},
+    names::{SECRET, json_of, name_of, seq_of, with_invalid_utf8, within},
 };
 use minisnap_core::format::seq_text;
 use std::{
@@ -36,16 +35,16 @@ pub(crate) struct Sandbox {
 impl Sandbox {
     pub(crate) fn new_in(folder: &Path) -> Self {
         let root = TempDir::new_in(folder).expect("a temporary folder");
-        let odd = root.path().join("odd");
-        fs::create_dir(&odd).expect("a folder");
-        assert!(Command::new("mkfifo").arg(odd.join("fifo")).status().expect("mkfifo").success());
-        UnixListener::bind(odd.join("socket")).expect("a socket");
-        let device = Command::new("mknod").arg(odd.join("device")).args(["c", "1", "5"]).output();
+        let special = root.path().join("special");
+        fs::create_dir(&special).expect("a folder");
+        assert!(Command::new("mkfifo").arg(special.join("fifo")).status().expect("mkfifo").success());
+        UnixListener::bind(special.join("socket")).expect("a socket");
+        let device = Command::new("mknod").arg(special.join("device")).args(["c", "1", "5"]).output();
         if !device.is_ok_and(|made| made.status.success()) {
-            symlink("/dev/zero", odd.join("device")).expect("a link");
+            symlink("/dev/zero", special.join("device")).expect("a link");
         }
         let mut sandbox = Self { root, outside: Listing::new() };
-        sandbox.make_victim();
+        sandbox.create_victim();
         sandbox.outside = sandbox.list_outside();
         sandbox
     }
@@ -54,63 +53,63 @@ impl Sandbox {
         self.root.path().join(name)
     }
 
-    /// Makes the folder of a case, and returns the path of the store.
+    /// Creates the folder of a case, and returns the path of the store.
     pub(crate) fn lay_out(&self, case: &Case) -> PathBuf {
         let store = match case.location {
-            Place::NoText => with_no_text(&self.path("no\ntext")),
+            Location::NotUtf8 => with_invalid_utf8(&self.path("line\nbreak")),
             _ => self.path("store"),
         };
         let location = match case.location {
-            Place::Plain | Place::NoText => store.clone(),
-            Place::ThroughLink => {
+            Location::Direct | Location::NotUtf8 => store.clone(),
+            Location::ThroughLink => {
                 symlink("store", self.path("link")).expect("a link");
                 self.path("link")
             }
-            Place::WithDots => self.path("store/../store/."),
-            Place::Missing => return self.path("missing/parents/store"),
-            Place::LinkToNothing => {
-                symlink("nothing", self.path("link")).expect("a link");
+            Location::WithDots => self.path("store/../store/."),
+            Location::Missing => return self.path("missing/parents/store"),
+            Location::DanglingLink => {
+                symlink("missing", self.path("link")).expect("a link");
                 return self.path("link/store");
             }
-            Place::LinkLoop => {
+            Location::LinkLoop => {
                 symlink("link", self.path("link")).expect("a link");
                 return self.path("link");
             }
-            Place::File => return self.path("etc/passwd"),
-            Place::UnderFile => return self.path("etc/passwd/store"),
-            Place::Fifo => return self.path("odd/fifo"),
-            Place::Device => return self.path("odd/device"),
-            Place::TooLong => return self.path(&"long".repeat(100)),
+            Location::File => return self.path("etc/passwd"),
+            Location::UnderFile => return self.path("etc/passwd/store"),
+            Location::Fifo => return self.path("special/fifo"),
+            Location::Device => return self.path("special/device"),
+            Location::TooLong => return self.path(&"long".repeat(100)),
         };
         let layout = Layout { sandbox: self, store };
-        layout.make_base(case.base);
-        for harm in case.attack.harms().iter().chain(&case.harms) {
-            // Not where an earlier harm is in the way.
-            let _ = layout.put(harm.slot, &harm.thing);
+        layout.create_initial_state(case.initial_state);
+        for modification in case.scenario.modifications().iter().chain(&case.modifications) {
+            // An earlier modification may make a later one impossible.
+            let _ = layout.put(modification.at, &modification.object);
         }
-        layout.keep_snapshots_in_here();
+        layout.confine_snapshots();
         location
     }
 
-    /// Removes what was laid out, and what became of it.
+    /// Removes the files of a case.
     pub(crate) fn clear(&self) {
         for entry in fs::read_dir(self.root.path()).expect("the sandbox") {
             let name = entry.expect("an entry").file_name();
             match name.as_bytes() {
-                b"etc" | b"odd" => {}
-                b"store" | b"no\ntext\xff" | b"link" | b"elsewhere" | b"missing" => {
-                    remove(&self.root.path().join(name)).expect("what was laid out goes away");
+                b"etc" | b"special" => {}
+                b"store" | b"line\nbreak\xff" | b"link" | b"elsewhere" | b"missing" => {
+                    remove(&self.root.path().join(name)).expect("to remove the files of a case");
                 }
-                _ => panic!("{name:?} was made outside of the store"),
+                _ => panic!("{name:?} was created outside of the store"),
             }
         }
     }
 
-    /// Everything in the store's folder, and where its `snapshots` leads to.
+    /// All paths in the store's folder, and in the folder to which its `snapshots` leads.
     pub(crate) fn list(&self, store: &Path) -> Listing {
         let mut listing = Listing::new();
         list(store, &mut listing);
-        // The folder itself, where it is reached through a link.
+        // Also by its real path, if it is reached through a link.
         if let Ok(folder) = fs::canonicalize(store)
             && folder != store
         {
@@ -120,27 +119,27 @@ impl Sandbox {
         listing
     }
 
-    /// Panics if anything changed that isn't the store's.
+    /// Panics if a file outside of the store changed.
     pub(crate) fn check_outside(&self) {
-        assert_eq!(self.list_outside(), self.outside, "what isn't the store's was touched");
+        assert_eq!(self.list_outside(), self.outside, "a file outside of the store changed");
     }
 
     fn list_outside(&self) -> Listing {
         let mut listing = Listing::new();
-        for folder in ["etc", "odd"] {
+        for folder in ["etc", "special"] {
             list(&self.path(folder), &mut listing);
         }
         listing
     }
 
-    fn make_victim(&self) {
+    fn create_victim(&self) {
         let victim = self.path("etc");
-        let generation = victim.join("snapshots").join(name_of(Of::Victim));
+        let generation = victim.join("snapshots").join(name_of(GenerationKind::Victim));
         fs::create_dir_all(&generation).expect("folders");
-        fs::write(generation.join("snapshot.json"), json_of(Of::Victim)).expect("a file");
-        fs::write(generation.join("snapshot.seq"), seq_text(seq_of(Of::Victim))).expect("a file");
+        fs::write(generation.join("snapshot.json"), json_of(GenerationKind::Victim)).expect("a file");
+        fs::write(generation.join("snapshot.seq"), seq_text(seq_of(GenerationKind::Victim))).expect("a file");
         symlink("1", generation.join("retained")).expect("a link");
-        symlink(name_of(Of::Victim), victim.join("snapshots/current")).expect("a link");
+        symlink(name_of(GenerationKind::Victim), victim.join("snapshots/current")).expect("a link");
         fs::write(victim.join("snapshots/.lock"), "").expect("a file");
         for file in ["snapshot.json", "snapshot.seq"] {
             symlink(format!("snapshots/current/{file}"), victim.join(file)).expect("a link");
@@ -149,49 +148,53 @@ impl Sandbox {
     }
 }
 
-/// A store's folder being made.
+/// A store's folder under construction.
 struct Layout<'a> {
     sandbox: &'a Sandbox,
     store: PathBuf,
 }
 
 impl Layout<'_> {
-    fn make_base(&self, base: Base) {
+    fn create_initial_state(&self, state: InitialState) {
         fs::create_dir(&self.store).expect("a folder");
-        let put = |slot, thing| self.put(slot, &thing).expect("a fresh folder takes anything");
-        let file = |content| Thing::File(content);
-        let generations: &[Of] = match base {
-            Base::Empty => return,
-            Base::PlainPair => {
-                put(Slot::Json, file(Content::JsonOf(Of::Oldest)));
-                put(Slot::Seq, file(Content::SeqOf(Of::Oldest)));
+        let put = |at, object| self.put(at, &object).expect("to create an object in a new folder");
+        let file = |content| FileObject::File(content);
+        let generations: &[GenerationKind] = match state {
+            InitialState::Empty => return,
+            InitialState::BarePair => {
+                put(StorePath::Json, file(Content::JsonOf(GenerationKind::Oldest)));
+                put(StorePath::Seq, file(Content::SeqOf(GenerationKind::Oldest)));
                 return;
             }
-            Base::Fresh => &[],
-            Base::One => &[Of::Newest],
-            Base::Three => &[Of::Newest, Of::Middle, Of::Oldest],
+            InitialState::Fresh => &[],
+            InitialState::One => &[GenerationKind::Newest],
+            InitialState::Three => &[GenerationKind::Newest, GenerationKind::Middle, GenerationKind::Oldest],
         };
-        put(Slot::Snapshots, Thing::Folder);
-        put(Slot::Lock, file(Content::Bytes(Vec::new())));
-        for (location, of) in generations.iter().enumerate() {
-            put(Slot::Generation(*of), Thing::Folder);
-            put(Slot::In(*of, Entry::Json), file(Content::JsonOf(*of)));
-            put(Slot::In(*of, Entry::Seq), file(Content::SeqOf(*of)));
-            if let Some(parent) = generations.get(location + 1) {
-                put(Slot::In(*of, Entry::Parent), Thing::Link(Target::ParentOf(*parent)));
+        put(StorePath::Snapshots, FileObject::Folder);
+        put(StorePath::Lock, file(Content::Bytes(Vec::new())));
+        for (index, kind) in generations.iter().enumerate() {
+            put(StorePath::Generation(*kind), FileObject::Folder);
+            put(StorePath::In(*kind, Entry::Json), file(Content::JsonOf(*kind)));
+            put(StorePath::In(*kind, Entry::Seq), file(Content::SeqOf(*kind)));
+            if let Some(parent) = generations.get(index + 1) {
+                put(StorePath::In(*kind, Entry::Parent), FileObject::Link(Target::ParentOf(*parent)));
             }
-            put(Slot::In(*of, Entry::Retained), Thing::Link(Target::Count((generations.len() - location) as u64)));
+            put(
+                StorePath::In(*kind, Entry::Retained),
+                FileObject::Link(Target::Count((generations.len() - index) as u64)),
+            );
         }
-        let current = generations.first().map_or(Target::NothingPublished, |of| Target::NameOf(*of));
-        put(Slot::Current, Thing::Link(current));
-        put(Slot::Json, Thing::Link(Target::Ours));
-        put(Slot::Seq, Thing::Link(Target::Ours));
+        let current = generations.first().map_or(Target::NothingCommitted, |kind| Target::NameOf(*kind));
+        put(StorePath::Current, FileObject::Link(current));
+        put(StorePath::Json, FileObject::Link(Target::Expected));
+        put(StorePath::Seq, FileObject::Link(Target::Expected));
     }
 
-    /// What `snapshots` leads to is the store's, also by way of other links; so it doesn't lead out of the sandbox's reach.
-    fn keep_snapshots_in_here(&self) {
+    /// Redirects `snapshots` if it leads to the victim or to special files. The folder to which it leads belongs to the store,
+    /// so operations may change it.
+    fn confine_snapshots(&self) {
         let snapshots = self.store.join("snapshots");
-        let outside = ["etc", "odd"].map(|folder| fs::canonicalize(self.sandbox.path(folder)).expect("a folder"));
+        let outside = ["etc", "special"].map(|folder| fs::canonicalize(self.sandbox.path(folder)).expect("a folder"));
         let leads_to = fs::canonicalize(&snapshots);
         if leads_to.is_ok_and(|leads_to| outside.iter().any(|outside| leads_to.starts_with(outside))) {
             let elsewhere = self.sandbox.path("elsewhere");
@@ -200,34 +203,34 @@ impl Layout<'_> {
         }
     }
 
-    /// Puts a thing in its place, whatever was there, and never through a link.
-    fn put(&self, slot: Slot, thing: &Thing) -> io::Result<()> {
-        let path = self.store.join(within(slot));
-        if (slot, thing) == (Slot::Snapshots, &Thing::Link(Target::OtherDisk)) {
+    /// Creates an object at a path. Replaces an existing object, and follows no link.
+    fn put(&self, at: StorePath, object: &FileObject) -> io::Result<()> {
+        let path = self.store.join(within(at));
+        if (at, object) == (StorePath::Snapshots, &FileObject::Link(Target::OtherDisk)) {
             let _ = fs::rename(&path, self.sandbox.path("elsewhere"));
         }
         self.make_room(&path)?;
-        let linked = |odd: &str| fs::hard_link(self.sandbox.path("odd").join(odd), &path);
-        match thing {
-            Thing::Nothing => Ok(()),
-            Thing::File(content) => fs::write(&path, content.bytes()),
-            Thing::Endless => File::create(&path)?.set_len(8 << 40),
-            Thing::Sparse => File::create(&path)?.set_len(100_000),
-            Thing::Link(target) => self.link(slot, target, &path),
-            Thing::Folder => fs::create_dir(&path),
-            Thing::FullFolder => {
+        let linked = |special: &str| fs::hard_link(self.sandbox.path("special").join(special), &path);
+        match object {
+            FileObject::Nothing => Ok(()),
+            FileObject::File(content) => fs::write(&path, content.bytes()),
+            FileObject::Endless => File::create(&path)?.set_len(8 << 40),
+            FileObject::Sparse => File::create(&path)?.set_len(100_000),
+            FileObject::Link(target) => self.link(at, target, &path),
+            FileObject::Folder => fs::create_dir(&path),
+            FileObject::NonEmptyFolder => {
                 fs::create_dir(&path)?;
-                fs::write(path.join("mine"), "mine")
+                fs::write(path.join("unrelated"), "unrelated")
             }
-            Thing::Fifo => linked("fifo"),
-            Thing::Socket => linked("socket"),
-            Thing::Device => linked("device"),
+            FileObject::Fifo => linked("fifo"),
+            FileObject::Socket => linked("socket"),
+            FileObject::Device => linked("device"),
         }
     }
 
-    /// Makes the folder a thing stands in, if it isn't there, and removes what is in the thing's place.
+    /// Creates the missing parents of a path, and removes the object at the path.
     fn make_room(&self, path: &Path) -> io::Result<()> {
-        let parent = path.parent().expect("it stands in a folder");
+        let parent = path.parent().expect("a parent");
         if parent != self.store {
             self.make_parent(parent)?;
         }
@@ -235,7 +238,7 @@ impl Layout<'_> {
     }
 
     fn make_parent(&self, folder: &Path) -> io::Result<()> {
-        let above = folder.parent().expect("it stands in a folder");
+        let above = folder.parent().expect("a parent");
         if above != self.store {
             self.make_parent(above)?;
         }
@@ -246,27 +249,27 @@ impl Layout<'_> {
         }
     }
 
-    fn link(&self, slot: Slot, target: &Target, path: &Path) -> io::Result<()> {
-        let to_store = "../".repeat(within(slot).components().count() - 1);
+    fn link(&self, at: StorePath, target: &Target, path: &Path) -> io::Result<()> {
+        let to_store = "../".repeat(within(at).components().count() - 1);
         let elsewhere = self.sandbox.path("elsewhere");
         let target: OsString = match target {
             Target::OtherDisk => elsewhere.into(),
-            // What `snapshots` leads to is the store's, on whichever disk; so not to the victim, nor anywhere on this machine.
-            Target::Victim(..) | Target::Zero | Target::Null | Target::Text(_) if slot == Slot::Snapshots => {
+            // The target of `snapshots` belongs to the store, so it must stay in the sandbox.
+            Target::Victim(..) | Target::Zero | Target::Null | Target::Text(_) if at == StorePath::Snapshots => {
                 fs::create_dir_all(&elsewhere)?;
                 elsewhere.into()
             }
             Target::Itself => path.into(),
             Target::Absolute(other) => self.store.join(within(*other)).into(),
             Target::Relative(other) => Path::new(&to_store).join(within(*other)).into(),
-            Target::NameOf(of) => name_of(*of).into(),
-            Target::ParentOf(of) => format!("../{}", name_of(*of)).into(),
-            Target::RoundAbout(of) => format!("../snapshots/{}", name_of(*of)).into(),
-            Target::Ours => Path::new("snapshots/current").join(path.file_name().expect("it has a name")).into(),
-            Target::NothingPublished => "none".into(),
+            Target::NameOf(kind) => name_of(*kind).into(),
+            Target::ParentOf(kind) => format!("../{}", name_of(*kind)).into(),
+            Target::Indirect(kind) => format!("../snapshots/{}", name_of(*kind)).into(),
+            Target::Expected => Path::new("snapshots/current").join(path.file_name().expect("it has a name")).into(),
+            Target::NothingCommitted => "none".into(),
             Target::Count(count) => count.to_string().into(),
-            Target::Victim(part, true) => self.sandbox.path("etc").join(part.within()).into(),
-            Target::Victim(part, false) => Path::new(&to_store).join("../etc").join(part.within()).into(),
+            Target::Victim(path_kind, true) => self.sandbox.path("etc").join(path_kind.within()).into(),
+            Target::Victim(path_kind, false) => Path::new(&to_store).join("../etc").join(path_kind.within()).into(),
             Target::Zero => "/dev/zero".into(),
             Target::Null => "/dev/null".into(),
             Target::Long => "a/".repeat(2047).into(),
@@ -280,10 +283,10 @@ impl Content {
     fn bytes(&self) -> Vec<u8> {
         match self {
             Self::Bytes(bytes) => bytes.clone(),
-            // The victim's own bytes are only ever the victim's.
-            Self::JsonOf(Of::Victim) => b"{}".to_vec(),
-            Self::JsonOf(of) => json_of(*of).into_bytes(),
-            Self::SeqOf(of) => seq_text(seq_of(*of)).into_bytes(),
+            // Only the victim's files contain the victim's bytes.
+            Self::JsonOf(GenerationKind::Victim) => b"{}".to_vec(),
+            Self::JsonOf(kind) => json_of(*kind).into_bytes(),
+            Self::SeqOf(kind) => seq_text(seq_of(*kind)).into_bytes(),
             Self::Number(number) => number.to_string().into_bytes(),
         }
     }

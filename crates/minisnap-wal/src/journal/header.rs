@@ -1,33 +1,34 @@
 //! The first line of a journal file.
 //!
-//! `ministore` 0.1.7 asks that it begins with [`PREFIX`], and looks at nothing after that. So the rest of the line is where
-//! the number of the record before the first one goes:
+//! `ministore` 0.1.7 requires that it begins with [`PREFIX`] and ignores the rest of the line. A journal of this crate adds
+//! the sequence number before the first record:
 //!
 //! ```text
 //! // MINISTORE JOURNAL v0.1.4 after 1200
 //! ```
 //!
-//! A line that doesn't state it, as `ministore` itself writes, goes on where the file before it ends; there is none: after 0.
+//! A header without a number, as `ministore` writes it, continues after the last record of the previous file. In the first
+//! file it means 0.
 
 const PREFIX: &str = "// MINISTORE JOURNAL v";
-/// What `ministore` 0.1.7 writes.
+/// The version that `ministore` 0.1.7 writes.
 const VERSION: &str = "0.1.4";
 const AFTER: &str = "after";
 
-/// Longer than any header: what has no line break until here is something else.
+/// An upper bound of a header's length. A longer first line isn't a header.
 pub(crate) const MAX_BYTES: usize = 128;
 
-/// The header of a file whose first record follows number `after`.
+/// The header of a file whose first record has the sequence number `after + 1`.
 pub(crate) fn text(after: u64) -> String {
     format!("{PREFIX}{VERSION} {AFTER} {after}\n")
 }
 
-/// The header of a file that goes on where the one before it ends, as `ministore` writes it.
-pub(crate) fn unstated() -> String {
+/// The header of a file that continues after the previous file, as `ministore` writes it.
+pub(crate) fn without_number() -> String {
     format!("{PREFIX}{VERSION}\n")
 }
 
-/// Whether a file with these bytes holds nothing, or nothing but a header.
+/// Whether these bytes, which are a complete file, are empty or only a header.
 pub(crate) fn is_all_of(bytes: &[u8]) -> bool {
     match bytes.split_last() {
         None => true,
@@ -36,30 +37,30 @@ pub(crate) fn is_all_of(bytes: &[u8]) -> bool {
     }
 }
 
-/// What the first line of a file says, without its line break: the number before its first record, if stated.
+/// Parses the first line of a file, without its line break. Returns the sequence number before the first record, if stated.
 ///
 /// # Errors
 ///
-/// What was found instead.
+/// A description of what was found instead.
 pub(crate) fn parse(line: &[u8]) -> Result<Option<u64>, String> {
     let shown = || format!("its first line is {:?}", String::from_utf8_lossy(&line[..line.len().min(60)]));
     let text = std::str::from_utf8(line).map_err(|_| shown())?;
     let rest = text.strip_suffix('\r').unwrap_or(text).strip_prefix(PREFIX).ok_or_else(shown)?;
     let (version, stated) = rest.split_once(' ').unwrap_or((rest, ""));
     if version != "0.1" && !version.starts_with("0.1.") {
-        return Err(format!("it is of version {version}; this reads 0.1"));
+        return Err(format!("its header has format version {version}; supported is 0.1"));
     }
     if stated.is_empty() {
         return Ok(None);
     }
     let number = stated.strip_prefix(AFTER).and_then(|rest| rest.strip_prefix(' ')).ok_or_else(shown)?;
-    let is_plain = number.bytes().all(|byte| byte.is_ascii_digit());
-    number.parse().ok().filter(|_| is_plain).map(Some).ok_or_else(shown)
+    let is_decimal = number.bytes().all(|byte| byte.is_ascii_digit());
+    number.parse().ok().filter(|_| is_decimal).map(Some).ok_or_else(shown)
 }
 
-/// Whether this is all that a crash left of a file that never held a record: a part of a header of `ministore`'s, or zeros.
-/// One that states a number is never written in place, so that a part of it is damage.
-pub(crate) fn is_torn(bytes: &[u8]) -> bool {
+/// Whether these bytes are the incomplete header of a file whose creation was interrupted: a prefix of a `ministore` header,
+/// or zeros. A header with a number is never written in place, so a prefix of one is corruption.
+pub(crate) fn is_incomplete(bytes: &[u8]) -> bool {
     let is_part = match bytes.strip_prefix(PREFIX.as_bytes()) {
         Some(version) => !version.contains(&b' '),
         None => PREFIX.as_bytes().starts_with(bytes),
@@ -72,33 +73,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read_back() {
+    fn header_round_trips() {
         for after in [0, 1, 1200, u64::MAX] {
             assert_eq!(parse(text(after).trim_end().as_bytes()), Ok(Some(after)));
         }
         assert_eq!(text(1200), "// MINISTORE JOURNAL v0.1.4 after 1200\n");
-        assert_eq!(parse(unstated().trim_end().as_bytes()), Ok(None));
+        assert_eq!(parse(without_number().trim_end().as_bytes()), Ok(None));
     }
 
     #[test]
-    fn a_file_with_a_record_is_more_than_a_header() {
-        for nothing in ["", &text(7), &unstated()] {
-            assert!(is_all_of(nothing.as_bytes()), "{nothing:?}");
+    fn file_with_a_record_is_more_than_a_header() {
+        for header in ["", &text(7), &without_number()] {
+            assert!(is_all_of(header.as_bytes()), "{header:?}");
         }
-        for more in [format!("{}1\n", unstated()), format!("{}\n", text(7)), "// MINISTORE".into(), "1\n".into()] {
+        for more in [format!("{}1\n", without_number()), format!("{}\n", text(7)), "// MINISTORE".into(), "1\n".into()]
+        {
             assert!(!is_all_of(more.as_bytes()), "{more:?}");
         }
     }
 
     #[test]
-    fn a_header_of_ministores_states_nothing() {
+    fn ministore_header_states_no_number() {
         for line in ["// MINISTORE JOURNAL v0.1.4", "// MINISTORE JOURNAL v0.1.0", "// MINISTORE JOURNAL v0.1.4\r"] {
             assert_eq!(parse(line.as_bytes()), Ok(None), "{line}");
         }
     }
 
     #[test]
-    fn anything_else_is_told() {
+    fn invalid_header_is_an_error() {
         for line in [
             "",
             "{\"Set\":1}",
@@ -118,9 +120,9 @@ mod tests {
     }
 
     #[test]
-    fn the_torn_ones_are_told_from_files_of_something_else() {
-        for torn in [&b""[..], b"\0\0\0\0", b"// MINI", b"// MINISTORE JOURNAL v0.1.4"] {
-            assert!(is_torn(torn), "{}", torn.escape_ascii());
+    fn incomplete_header_is_distinguished_from_other_files() {
+        for incomplete in [&b""[..], b"\0\0\0\0", b"// MINI", b"// MINISTORE JOURNAL v0.1.4"] {
+            assert!(is_incomplete(incomplete), "{}", incomplete.escape_ascii());
         }
         for other in [
             &b"\n"[..],
@@ -129,7 +131,7 @@ mod tests {
             b"// MINISTORE JOURNAL v0.1.4\n",
             &[0; 4096],
         ] {
-            assert!(!is_torn(other), "{}", other.escape_ascii());
+            assert!(!is_incomplete(other), "{}", other.escape_ascii());
         }
     }
 }

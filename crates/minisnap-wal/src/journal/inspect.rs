@@ -1,12 +1,12 @@
-//! What a journal holds, found out without changing anything: no lock, no file that is made, nothing cut off.
+//! Read-only inspection of a journal: takes no lock, creates no file, removes no incomplete append.
 //!
-//! A writer may be at work meanwhile. The file that is written to only grows, or is replaced as a whole; where there are
-//! several, one may be removed between two looks, and then this looks again.
+//! A writer may change the journal concurrently. The active file only grows or is replaced atomically. A rotated file may be
+//! removed between the listing and its opening; then the inspection retries.
 
 use super::{
     Journal, blocking, open,
-    part::{Part, Tail, parts},
     replay::Replay,
+    segment::{Segment, Tail, segments},
 };
 use crate::{Result, WalError, disk};
 use serde::de::DeserializeOwned;
@@ -15,68 +15,102 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What a journal holds: see [`Journal::inspect`].
+/// The content of a journal: the result of [`Journal::inspect`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Inspection {
-    /// The path of the file that is written to, with all links in it followed.
+    /// The path of the active file, with all links in it followed.
     pub path: PathBuf,
-    /// The number of the first record; while there is none, that of the next one, or [`u64::MAX`] where no number follows.
+    /// The sequence number of the first record; without records, of the next one, at most [`u64::MAX`].
     pub first: u64,
-    /// The number of the last record, also if it was truncated since; 0 if there never was one.
+    /// The sequence number of the last appended record, also if it was truncated since; 0 without any append.
     pub last: u64,
-    /// The files, the oldest first, the one that is written to at the end.
+    /// The files, oldest first. The last one is active: it takes the appends.
     pub files: Vec<JournalFile>,
-    /// The bytes after the last whole record: an append that was cut short, which the next opening cuts off, or one that is
-    /// on its way.
+    /// The number of bytes after the last complete record: an append in progress, or an interrupted one, which the next
+    /// opening removes.
     pub torn_bytes: u64,
-    /// Why the first record that can't be read can't: [`Corrupt`](WalError::Corrupt).
+    /// The error of the first corrupt record: [`Corrupt`](WalError::Corrupt).
     pub unreadable: Option<WalError>,
     after: u64,
-    /// The numbers of the records that can't be read.
-    damaged: Vec<u64>,
+    /// The sequence numbers of the corrupt records.
+    corrupt: Vec<u64>,
 }
 
 /// A file of a journal.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct JournalFile {
-    /// Where it is.
+    /// The path.
     pub path: PathBuf,
-    /// The number of its first record; if it holds none, that of the next one.
+    /// The sequence number of its first record; without records, of the next one.
     pub first: u64,
-    /// How many records are in it.
+    /// The number of its records.
     pub records: u64,
-    /// How many bytes its header and its records take.
+    /// The length of its header and its records, in bytes.
     pub bytes: u64,
 }
 
 impl Inspection {
-    /// How many records there are.
+    /// The number of records in the journal.
     #[must_use]
     pub fn records(&self) -> u64 {
         self.last - self.after
     }
 
-    /// The number before the first record. Only where no number follows it is it not `first - 1`.
+    /// The sequence number before the first record: `first - 1`, except after [`u64::MAX`].
     #[must_use]
     pub fn after(&self) -> u64 {
         self.after
     }
 
-    /// The number of the last record that a replay of what comes after number `after` gets to; `last` if it can read all.
+    /// The sequence number of the last record that a replay after `after` reaches; `last` if no record is corrupt.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use minisnap_wal::Journal;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("journal.jsonl");
+    /// std::fs::write(&path, "// MINISTORE JOURNAL v0.1.4\n1\n[\n3\n")?; // the second record is corrupt
+    /// let inspection = Journal::<u64>::inspect(&path).await?;
+    /// assert_eq!((inspection.readable_through(0), inspection.readable_through(2)), (1, 3));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn readable_through(&self, after: u64) -> u64 {
-        self.damaged.iter().find(|number| **number > after).map_or(self.last, |number| number - 1)
+        self.corrupt.iter().find(|number| **number > after).map_or(self.last, |number| number - 1)
     }
 
-    /// Whether the journal leads from a snapshot with this `seq` to its own end: whether
-    /// [`recover`](crate::recover) replays what comes after it. With 0, whether it does so without a snapshot.
+    /// Checks that [`recover`](crate::recover) can replay this journal after a snapshot with this `seq`; 0 means without a
+    /// snapshot.
     ///
     /// # Errors
     ///
-    /// Why it doesn't: [`Gap`](WalError::Gap), [`Beyond`](WalError::Beyond), or the number of the record that can't be read
-    /// in [`Log`](WalError::Log).
+    /// - [`Gap`](WalError::Gap): records between `seq` and the first record are missing.
+    /// - [`Beyond`](WalError::Beyond): the journal ends before `seq`.
+    /// - [`Log`](WalError::Log): a record after `seq` is corrupt. The cause has its sequence number.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use minisnap_wal::{Journal, WalError};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("journal.jsonl");
+    /// std::fs::write(&path, "// MINISTORE JOURNAL v0.1.4 after 7\n8\n9\n")?;
+    /// let inspection = Journal::<u64>::inspect(&path).await?;
+    /// assert!(inspection.check_reaches(7).is_ok());
+    /// assert!(matches!(inspection.check_reaches(5), Err(WalError::Gap { from: 6, to: 7, .. })));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn check_reaches(&self, seq: u64) -> Result<()> {
         let location = self.path.display().to_string();
         if seq < self.after {
@@ -85,7 +119,7 @@ impl Inspection {
         if seq > self.last {
             return Err(WalError::Beyond { location, last: self.last, seq });
         }
-        // What a snapshot holds need not be read.
+        // Records through `seq` are in the snapshot and need not be readable.
         let through = self.readable_through(seq);
         if through < self.last {
             let source = format!("record {} can't be read", through + 1).into();
@@ -96,16 +130,41 @@ impl Inspection {
 }
 
 impl<R: DeserializeOwned> Journal<R> {
-    /// Looks at the journal at `path`, which another handle or process may have open. Changes nothing, and begins none; the
-    /// records are read, to find those that can't be.
+    /// Reads the journal at `path` without changing it. Another handle or process may have it open.
     ///
-    /// With `serde_json::Value` as the record, any JSON that a program could read is one. (`IgnoredAny` skips over text that
-    /// isn't UTF-8, and numbers beyond all floats.)
+    /// All records are parsed, to find the corrupt ones. Without the program's record type, use `serde_json::Value`: it
+    /// accepts any JSON. (`IgnoredAny` also accepts invalid UTF-8 in strings, and numbers beyond the range of floats.)
     ///
     /// # Errors
     ///
-    /// [`Io`](WalError::Io), of the kind [`NotFound`](std::io::ErrorKind::NotFound) if there is none;
-    /// [`ExternalChange`](WalError::NotAJournal) if it is no journal, or one whose files don't fit together.
+    /// - [`Io`](WalError::Io): a file operation failed. [`is_not_found`](WalError::is_not_found) if there is no journal.
+    /// - [`NotAJournal`](WalError::NotAJournal): the file isn't a journal, or its files don't fit together.
+    /// - [`OldestLost`](WalError::OldestLost): the oldest files of a rotated journal are missing.
+    /// - [`Corrupt`](WalError::Corrupt): a corrupt line hides how many records a file holds. Other corrupt records are in
+    ///   [`Inspection::unreadable`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Reads only: dropping the future changes nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use minisnap_wal::{Journal, Log};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("journal.jsonl");
+    /// let mut journal = Journal::<u64>::open(&path).await?;
+    /// journal.append(&42).await?;
+    ///
+    /// let inspection = Journal::<serde_json::Value>::inspect(&path).await?;
+    /// assert_eq!((inspection.first, inspection.last), (1, 1));
+    /// assert!(inspection.check_reaches(0).is_ok() && inspection.unreadable.is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn inspect(path: impl AsRef<Path>) -> Result<Inspection> {
         let (path, location) = (path.as_ref().to_owned(), path.as_ref());
         blocking(location, move || inspect::<R>(&path)).await?
@@ -113,33 +172,35 @@ impl<R: DeserializeOwned> Journal<R> {
 }
 
 fn inspect<R: DeserializeOwned>(path: &Path) -> Result<Inspection> {
-    let mut looks = 0;
+    let mut retries = 0;
     loop {
-        match look::<R>(path) {
-            // It may have been truncated between two looks.
-            Err(WalError::Io { .. } | WalError::NotAJournal { .. } | WalError::OldestLost { .. }) if looks < LOOKS => {
-                looks += 1;
+        match inspect_once::<R>(path) {
+            // A concurrent truncation may have removed a file.
+            Err(WalError::Io { .. } | WalError::NotAJournal { .. } | WalError::OldestLost { .. })
+                if retries < MAX_RETRIES =>
+            {
+                retries += 1;
             }
-            looked => return looked,
+            inspected => return inspected,
         }
     }
 }
 
-const LOOKS: usize = 3;
+const MAX_RETRIES: usize = 3;
 
-fn look<R: DeserializeOwned>(path: &Path) -> Result<Inspection> {
+fn inspect_once<R: DeserializeOwned>(path: &Path) -> Result<Inspection> {
     open::check_name(path)?;
     let path = &disk::absolute(path)?;
-    // After a rotation that was cut short there is no file that is written to.
+    // After an interrupted rotation there is no active file.
     let path = &disk::resolve(path).unwrap_or_else(|_| path.into());
-    let active = disk::open_if_there(path)?;
+    let active = disk::open_if_exists(path)?;
     let missing = || disk::error("open", path, io::Error::from_raw_os_error(libc::ENOENT));
-    let (parts, Tail { torn, .. }) = match parts(path, active.as_ref()) {
+    let (segments, Tail { torn, .. }) = match segments(path, active.as_ref()) {
         Err(error) if active.is_none() && error.is_not_found() => return Err(missing()),
-        parts => parts?,
+        segments => segments?,
     };
-    let (Some(start), Some(end)) = (parts.first(), parts.last()) else { return Err(missing()) };
-    let (damaged, unreadable) = unreadable::<R>(&parts)?;
+    let (Some(start), Some(end)) = (segments.first(), segments.last()) else { return Err(missing()) };
+    let (corrupt, unreadable) = unreadable::<R>(&segments)?;
     Ok(Inspection {
         path: path.into(),
         first: start.after.saturating_add(1),
@@ -147,21 +208,21 @@ fn look<R: DeserializeOwned>(path: &Path) -> Result<Inspection> {
         after: start.after,
         torn_bytes: torn,
         unreadable,
-        damaged,
-        files: parts.iter().map(JournalFile::of).collect(),
+        corrupt,
+        files: segments.iter().map(JournalFile::of).collect(),
     })
 }
 
-/// Reads all records: the numbers of those that can't be read, and why the first can't.
-fn unreadable<R: DeserializeOwned>(parts: &[Part]) -> Result<(Vec<u64>, Option<WalError>)> {
-    let mut replay = Replay::after(parts[0].after, parts);
-    let (mut damaged, mut first) = (Vec::new(), None);
+/// Parses all records. Returns the sequence numbers of the corrupt ones, and the error of the first.
+fn unreadable<R: DeserializeOwned>(segments: &[Segment]) -> Result<(Vec<u64>, Option<WalError>)> {
+    let mut replay = Replay::after(segments[0].after, segments);
+    let (mut corrupt, mut first) = (Vec::new(), None);
     loop {
         match replay.batch::<R>() {
-            Ok(batch) if batch.is_empty() => return Ok((damaged, first)),
+            Ok(batch) if batch.is_empty() => return Ok((corrupt, first)),
             Ok(_) => {}
             Err(error @ WalError::Corrupt { .. }) => {
-                damaged.push(replay.number());
+                corrupt.push(replay.number());
                 first.get_or_insert(error);
             }
             Err(error) => return Err(error),
@@ -170,8 +231,8 @@ fn unreadable<R: DeserializeOwned>(parts: &[Part]) -> Result<(Vec<u64>, Option<W
 }
 
 impl JournalFile {
-    fn of(part: &Part) -> Self {
-        let first = part.after.saturating_add(1);
-        Self { path: part.path.clone(), first, records: part.records, bytes: part.end }
+    fn of(segment: &Segment) -> Self {
+        let first = segment.after.saturating_add(1);
+        Self { path: segment.path.clone(), first, records: segment.records, bytes: segment.end }
     }
 }

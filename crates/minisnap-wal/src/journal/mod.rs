@@ -1,40 +1,39 @@
-//! A log in the files of `ministore` 0.1.7: JSON lines under a header.
+//! A log in the file format of `ministore` 0.1.7: JSON lines below a header.
 //!
-//! - `header.rs`: the header line, and the number in it.
-//! - `part.rs`: the files, and which records are in which.
-//! - `open.rs`, `writer.rs`, `replay.rs`, `truncate.rs`, `split_off.rs`: opening, appending, reading, cutting off the
-//!   beginning, and the end, each with its steps.
-//! - `begun.rs`: what an opening made, and takes back.
-//! - `inspect.rs`: what a journal holds, without opening it to write.
+//! - `header.rs`: the header line, with the sequence number before the first record.
+//! - `segment.rs`: the files of a journal, and the records in each.
+//! - `log_trait.rs`: the implementation of the trait `Log`.
+//! - `open.rs`, `writer.rs`, `replay.rs`, `truncate.rs`, `split_off.rs`: the operations, each with its steps.
+//! - `created_paths.rs`: deletes a file without records and its folders, if this handle created them.
+//! - `inspect.rs`: read-only inspection.
 
-mod begun;
+mod created_paths;
 mod header;
 mod inspect;
+mod log_trait;
 mod open;
-mod part;
+
 mod replay;
+mod segment;
 mod split_off;
 mod truncate;
 mod writer;
 
 pub use inspect::{Inspection, JournalFile};
 
-use crate::{Log, Result, WalError, log::check_end};
-use async_trait::async_trait;
-use open::last_of;
-use part::Part;
-use replay::Replay;
+use crate::{Result, WalError, log::check_end};
+use segment::Segment;
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
     fmt,
     marker::PhantomData,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::AtomicBool,
 };
 use truncate::Failed;
 use writer::Writer;
 
-/// A log in a file, in the format of `ministore` 0.1.7: a header, and a line of JSON for each record.
+/// A log in a file, in the format of `ministore` 0.1.7: a header, then a line of JSON for each record.
 ///
 /// ```text
 /// // MINISTORE JOURNAL v0.1.4 after 1200
@@ -42,16 +41,22 @@ use writer::Writer;
 /// {"Inc":{"by":5}}
 /// ```
 ///
-/// `MiniStore::replay` reads it at rest, and gets the records that were not truncated. (Beside a writer it may find half a
-/// record.) It pays no heed to the number in the header; this does, so that the first record above is number 1201. The
-/// journals of `ministore`, also those that it rotated into several files, can be opened, and are numbered from 1.
+/// The header above states that the first record has the sequence number 1201.
 ///
-/// A journal has one writer at a time, and the others are told so. `MiniStore` doesn't look whether there is one: don't let
-/// it append to a journal that is open here. Nor to a truncated one, if it is to *rotate* it (64 MiB, unless set): it would
-/// remove old records, needed or not. And `ministate` 0.1.3 takes a line's position for its number, so it can't open a
-/// truncated journal.
+/// A journal has one writer at a time: another [`open`](Self::open) fails with [`Locked`](WalError::Locked). Use it within a
+/// Tokio runtime of either flavor. File operations run on the blocking pool.
 ///
-/// Use it within a Tokio runtime, of either flavour. What it does on the disk is done on the blocking pool.
+/// # Compatibility with `ministore` and `ministate`
+///
+/// - `Journal` opens the journals of `ministore`, also when they were rotated into several files. Their records are numbered
+///   from 1.
+/// - `MiniStore::replay` reads a journal while no process writes to it, and returns the records that were not truncated.
+///   During an append it may find an incomplete record. It ignores the number in the header.
+/// - `MiniStore` doesn't check the lock: never let it append to a journal that is open here. Never let it *rotate* a truncated
+///   journal either (at 64 MiB unless configured): it deletes old records without checking the snapshots.
+/// - `ministate` 0.1.3 takes a line's position for its sequence number, so it can't open a truncated journal.
+///
+/// # Examples
 ///
 /// ```
 /// use minisnap_wal::{Journal, Log};
@@ -74,180 +79,202 @@ use writer::Writer;
 pub struct Journal<R> {
     path: PathBuf,
     location: String,
-    /// The files, the one that is written to at the end.
-    parts: Vec<Part>,
+    /// The files, oldest first. The last one takes the appends.
+    segments: Vec<Segment>,
+    /// How many bytes of an incomplete append the opening removed.
     torn: u64,
-    /// `None` once it isn't known any more what is in the files.
+    /// `None` after an operation that left the content of the files unknown.
     writer: Option<Writer>,
-    /// Whether all records up to the end were read, from the first or from one that a replay began with.
+    /// Whether a replay has read all records up to the end, from the first or from a later record.
     is_readable: AtomicBool,
     records: PhantomData<fn() -> R>,
 }
 
 impl<R> Journal<R> {
-    /// Opens the journal at `path`, or begins one there, with the folders that are missing. What is in it is durable then,
-    /// whoever wrote it; an append that was cut short, and so never acknowledged, is cut off.
+    /// Opens the journal at `path`, and creates the file and its folders if they are missing.
     ///
-    /// A journal that this began, and that got no record, is removed again when the handle is dropped, and so are the folders
-    /// that it made: a start that fails, with [`Beyond`](WalError::Beyond) for instance, leaves nothing behind. To have an
-    /// empty one stay, [begin](Self::begin_after) it.
+    /// All records in it are durable afterwards. An incomplete append at the end was never acknowledged and is removed; see
+    /// [`torn_bytes`](Self::torn_bytes).
+    ///
+    /// If this call created the journal and no record follows, dropping the handle deletes the file and the created folders.
+    /// So a failed start, for example with [`Beyond`](WalError::Beyond), leaves no file. Call
+    /// [`begin_after`](Self::begin_after) for an empty journal that stays.
     ///
     /// # Errors
     ///
-    /// - [`Locked`](WalError::Locked) if it is open elsewhere, for longer than 2 seconds.
-    /// - [`ExternalChange`](WalError::NotAJournal) if it is no journal, or one whose files don't fit together.
-    /// - [`Io`](WalError::Io).
+    /// - [`Locked`](WalError::Locked): another handle or process has had it open for 2 seconds.
+    /// - [`NotAJournal`](WalError::NotAJournal): the file isn't a journal, or its files don't fit together.
+    /// - [`OldestLost`](WalError::OldestLost): the oldest files of a rotated journal are missing.
+    /// - [`Corrupt`](WalError::Corrupt): a corrupt line, of a kind that an interrupted append can't leave.
+    /// - [`Io`](WalError::Io): a file operation failed.
+    ///
+    /// # Cancel safety
+    ///
+    /// A cancelled opening runs to its end on the blocking pool, then releases the lock.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use minisnap_wal::{Journal, Log};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("data/journal.jsonl");
+    /// let mut journal = Journal::<u64>::open(&path).await?;
+    /// journal.append(&42).await?;
+    /// drop(journal);
+    ///
+    /// let journal = Journal::<u64>::open(&path).await?;
+    /// assert_eq!((journal.first(), journal.last()), (1, 1));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn open(path: impl AsRef<Path>) -> Result<Self> {
         let (path, location) = (path.as_ref().to_owned(), path.as_ref());
-        let (writer, parts, torn) = blocking(location, move || open::open(&path)).await??;
-        Ok(Self::of(writer, parts, torn))
+        let (writer, segments, torn) = blocking(location, move || open::open(&path)).await??;
+        Ok(Self::of(writer, segments, torn))
     }
 
-    /// Begins a journal at `path` whose first record follows number `seq`: beside a snapshot with that seq, which came from
-    /// elsewhere or whose log is lost.
+    /// Creates an empty journal at `path` whose first record gets the sequence number `seq + 1`.
+    ///
+    /// Use it for a snapshot with this `seq` whose log is lost, or that was copied from another store.
     ///
     /// # Errors
     ///
-    /// [`ExternalChange`](WalError::NotAJournal) if there is a journal with records already, or one that had later ones; else those of
-    /// [`open`](Self::open).
+    /// - [`NotAJournal`](WalError::NotAJournal): there is a journal with records, or one that had records after `seq`.
+    /// - The errors of [`open`](Self::open).
+    ///
+    /// # Cancel safety
+    ///
+    /// A cancelled call runs to its end on the blocking pool, then releases the lock. Calling it again is safe.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use minisnap_wal::{Journal, Log};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("journal.jsonl");
+    /// let mut journal = Journal::<u64>::begin_after(&path, 1200).await?;
+    /// assert_eq!(journal.append(&5).await?, 1201);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn begin_after(path: impl AsRef<Path>, seq: u64) -> Result<Self> {
         let (path, location) = (path.as_ref().to_owned(), path.as_ref());
-        let begun = blocking(location, move || {
-            let (writer, mut parts, torn) = open::open(&path)?;
-            if parts.len() > 1 || parts[0].records > 0 {
-                let found = "it holds records; move it away to begin another one".into();
+        let created = blocking(location, move || {
+            let (writer, mut segments, torn) = open::open(&path)?;
+            if segments.len() > 1 || segments[0].records > 0 {
+                let found = "it already holds records".into();
                 return Err(WalError::NotAJournal { path, found });
             }
-            if parts[0].after > seq {
-                let found = format!("records up to number {} were in it, and no number is given twice", parts[0].after);
+            if segments[0].after > seq {
+                let found =
+                    format!("its last record had number {}, and no number is assigned twice", segments[0].after);
                 return Err(WalError::NotAJournal { path, found });
             }
-            parts[0].after = seq;
-            let mut writer = truncate::rewrite(writer, &mut parts[0], seq).map_err(|failed| *failed.error)?;
-            writer.keep();
-            Ok((writer, parts, torn))
+            segments[0].after = seq;
+            let mut writer = truncate::rewrite(writer, &mut segments[0], seq).map_err(|failed| *failed.error)?;
+            writer.retain_file();
+            Ok((writer, segments, torn))
         });
-        let (writer, parts, torn) = begun.await??;
-        Ok(Self::of(writer, parts, torn))
+        let (writer, segments, torn) = created.await??;
+        Ok(Self::of(writer, segments, torn))
     }
 
-    /// The path of the file that is written to, with all links in it followed.
+    /// The path of the file that takes the appends, with all links in it followed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use minisnap_wal::Journal;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("journal.jsonl");
+    /// std::os::unix::fs::symlink("journal.jsonl", folder.path().join("link"))?;
+    /// let journal = Journal::<u64>::open(folder.path().join("link")).await?;
+    /// assert!(journal.path().ends_with("journal.jsonl"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// How many bytes this opening cut off: an append that was cut short, and so never acknowledged.
+    /// The number of bytes that the opening removed: an incomplete append, which was never acknowledged.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use minisnap_wal::Journal;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("journal.jsonl");
+    /// std::fs::write(&path, "// MINISTORE JOURNAL v0.1.4\n1\n[")?; // killed during the second append
+    /// let journal = Journal::<u64>::open(&path).await?;
+    /// assert_eq!((journal.records(), journal.torn_bytes()), (1, 1));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn torn_bytes(&self) -> u64 {
         self.torn
     }
 
-    /// How many records it holds.
+    /// The number of records in the journal: those after the last truncation.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use minisnap_wal::{Journal, Log};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("journal.jsonl");
+    /// let mut journal = Journal::<u64>::open(&path).await?;
+    /// for number in 1..=3 {
+    ///     journal.append(&number).await?;
+    /// }
+    /// journal.truncate(2).await?;
+    /// assert_eq!((journal.records(), journal.last()), (1, 3));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn records(&self) -> u64 {
         self.end() - self.start()
     }
 
-    fn of(writer: Writer, parts: Vec<Part>, torn: u64) -> Self {
+    fn of(writer: Writer, segments: Vec<Segment>, torn: u64) -> Self {
         let path = writer.path().to_owned();
         let location = path.display().to_string();
-        let is_readable = AtomicBool::new(parts.iter().all(|part| part.records == 0));
-        Self { path, location, parts, torn, writer: Some(writer), is_readable, records: PhantomData }
+        let is_readable = AtomicBool::new(segments.iter().all(|segment| segment.records == 0));
+        Self { path, location, segments, torn, writer: Some(writer), is_readable, records: PhantomData }
     }
 
     fn interrupted(&self) -> WalError {
         WalError::Interrupted { location: self.location.clone() }
     }
 
-    /// The number before the first record.
+    /// The sequence number before the first record.
     fn start(&self) -> u64 {
-        self.parts.first().map_or(0, |part| part.after)
+        self.segments.first().map_or(0, |segment| segment.after)
     }
 
+    /// The sequence number of the last record.
     fn end(&self) -> u64 {
-        self.parts.last().map_or(0, Part::last)
-    }
-}
-
-/// Dropping a future of [`append`](Log::append) or [`truncate`](Log::truncate) doesn't stop what is on its way: afterwards
-/// this handle refuses everything with [`Interrupted`](WalError::Interrupted), and the journal has to be opened again. So it
-/// does after an outcome that isn't known, and after a truncation that failed when it was half done. After any other
-/// failure, a full disk for instance, it goes on.
-#[async_trait]
-impl<R: Serialize + DeserializeOwned + Send + Sync + 'static> Log for Journal<R> {
-    type Record = R;
-
-    fn location(&self) -> &str {
-        &self.location
-    }
-
-    fn first(&self) -> u64 {
-        self.start().saturating_add(1)
-    }
-
-    fn last(&self) -> u64 {
-        self.end()
-    }
-
-    async fn append(&mut self, record: &R) -> Result<u64> {
-        if self.end() == u64::MAX {
-            return Err(WalError::Log {
-                location: self.location.clone(),
-                source: "there is no number after the last".into(),
-            });
-        }
-        let line = self.line(record)?;
-        let length = line.len() as u64;
-        self.check_readable().await?;
-        let mut writer = self.writer.take().ok_or_else(|| self.interrupted())?;
-        let (writer, appended) = blocking(&self.path, move || {
-            let appended = writer.append(&line);
-            (writer, appended)
-        })
-        .await?;
-        if matches!(appended, Ok(()) | Err(WalError::Io { .. })) {
-            self.writer = Some(writer);
-        }
-        appended?;
-        let active = last_of(&mut self.parts);
-        active.records += 1;
-        active.end += length;
-        Ok(active.last())
-    }
-
-    async fn replay(&self, after: u64, apply: &mut (dyn FnMut(u64, R) + Send)) -> Result<()> {
-        if self.writer.is_none() {
-            return Err(self.interrupted());
-        }
-        self.check_reach(after)?;
-        let mut replay = Replay::after(after, &self.parts);
-        loop {
-            let (next, batch) = blocking(&self.path, move || {
-                let batch = replay.batch();
-                (replay, batch)
-            })
-            .await?;
-            let batch = batch?;
-            if batch.is_empty() {
-                self.is_readable.store(true, Ordering::Relaxed);
-                return Ok(());
-            }
-            batch.into_iter().for_each(|(number, record)| apply(number, record));
-            replay = next;
-        }
-    }
-
-    async fn truncate(&mut self, through: u64) -> Result<()> {
-        check_end(self, through)?;
-        let writer = self.writer.take().ok_or_else(|| self.interrupted())?;
-        if through <= self.start() {
-            self.writer = Some(writer);
-            return Ok(());
-        }
-        self.change(writer, move |writer, parts| Ok((truncate::truncate(writer, parts, through)?, ()))).await
+        self.segments.last().map_or(0, Segment::last)
     }
 }
 
 impl<R: Serialize + DeserializeOwned + Send + Sync + 'static> Journal<R> {
-    /// Whether the journal holds everything after `seq`. The number of its first record doesn't tell where no number follows.
+    /// Checks that the journal holds all records after `seq`. Unlike `first()`, this is exact also after `u64::MAX`.
     fn check_reach(&self, seq: u64) -> Result<()> {
         if seq < self.start() {
             return Err(WalError::Gap { location: self.location.clone(), from: seq + 1, to: self.start() });
@@ -255,19 +282,19 @@ impl<R: Serialize + DeserializeOwned + Send + Sync + 'static> Journal<R> {
         check_end(self, seq)
     }
 
-    /// Changes the files, and goes on if it is certain what is in them.
+    /// Runs `change` on the files. The handle stays usable if their content is known afterwards.
     async fn change<T: Send + 'static>(
         &mut self,
         writer: Writer,
-        change: impl FnOnce(Writer, &mut Vec<Part>) -> Result<(Writer, T), Failed> + Send + 'static,
+        change: impl FnOnce(Writer, &mut Vec<Segment>) -> Result<(Writer, T), Failed> + Send + 'static,
     ) -> Result<T> {
-        let mut parts = self.parts.clone();
-        let (parts, changed) = blocking(&self.path, move || {
-            let changed = change(writer, &mut parts);
-            (parts, changed)
+        let mut segments = self.segments.clone();
+        let (segments, changed) = blocking(&self.path, move || {
+            let changed = change(writer, &mut segments);
+            (segments, changed)
         })
         .await?;
-        self.parts = parts;
+        self.segments = segments;
         match changed {
             Ok((writer, done)) => {
                 self.writer = Some(writer);
@@ -278,29 +305,6 @@ impl<R: Serialize + DeserializeOwned + Send + Sync + 'static> Journal<R> {
                 Err(*failed.error)
             }
         }
-    }
-
-    /// Whether an append could be replayed: it could not behind a line that is no record. A replay has found out, as a rule;
-    /// else this reads all there is.
-    async fn check_readable(&self) -> Result<()> {
-        if self.is_readable.load(Ordering::Relaxed) {
-            return Ok(());
-        }
-        self.replay(self.start(), &mut |_, _| {}).await
-    }
-}
-
-impl<R: Serialize + DeserializeOwned> Journal<R> {
-    /// The line for a record, after a proof that it can be read back: what was acknowledged must not stop a recovery.
-    fn line(&self, record: &R) -> Result<Vec<u8>> {
-        let unreplayable = |source| WalError::Unreplayable { path: self.path.clone(), source };
-        let mut line = serde_json::to_vec(record).map_err(|error| unreplayable(error.into()))?;
-        serde_json::from_slice::<R>(&line).map_err(|error| unreplayable(error.into()))?;
-        if line.contains(&b'\n') {
-            return Err(unreplayable("its JSON has line breaks in it".into()));
-        }
-        line.push(b'\n');
-        Ok(line)
     }
 }
 
@@ -315,7 +319,7 @@ impl<R> fmt::Debug for Journal<R> {
     }
 }
 
-/// Runs what waits for the disk where it holds up nobody. A panic in it is passed on.
+/// Runs blocking work on the blocking pool. A panic in it is propagated.
 async fn blocking<T: Send + 'static>(path: &Path, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
     minisnap::backend::run_blocking(work)
         .await

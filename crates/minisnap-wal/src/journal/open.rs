@@ -1,85 +1,82 @@
-//! Opening a journal to write to it:
+//! Opens a journal for writing:
 //!
-//! 1. make the folder and an empty file, if they are missing, follow links to it, and lock it. From here on nobody else
-//!    changes the journal. What was made goes again if this fails, or if no record follows: see `begun.rs`
-//! 2. remove what a truncation left that was cut short
-//! 3. sync the folder and those above it: the process that made the file may have been killed before it did, and so may one
-//!    that truncated it
-//! 4. find out which records are in which file, and sync those that are not written to: a copy that was put back may not be
-//!    on the disk yet
-//! 5. cut off an append that was cut short, and sync the file that is written to, its last record written again: what is
-//!    replayed must not be lost by the next power loss
-//! 6. if the file is new, put one with a header in its place: so no header is ever found half-way
+//! 1. Create the missing folders and an empty file, resolve the links, and lock the file. From here on no other writer changes
+//!    the journal. If the opening fails or no record follows, `created_paths.rs` deletes the created paths.
+//! 2. Remove the orphans of interrupted truncations and splits.
+//! 3. Sync the folder and its ancestors. A process that created or truncated the journal may have been killed before its sync.
+//! 4. Find the records of each file, and sync the files that are not active. A restored copy may not be durable yet.
+//! 5. Remove an incomplete append, rewrite the last record and sync the active file. A replayed record must survive the next
+//!    power loss.
+//! 6. Replace a new file with one that has a header. So no reader ever finds a part of a header.
 
 use super::{
-    begun::Begun,
-    part::{Part, Tail, parts},
+    created_paths::CreatedPaths,
+    segment::{Segment, Tail, segments},
     split_off, truncate,
     writer::Writer,
 };
 use crate::{Result, WalError, disk};
 use std::path::Path;
 
-/// The writer; the journal's files, the one it writes to at the end; and how many bytes of an append were cut off.
-pub(crate) fn open(path: &Path) -> Result<(Writer, Vec<Part>, u64)> {
+/// Returns the writer, the files with the active one last, and how many bytes of an incomplete append were removed.
+pub(crate) fn open(path: &Path) -> Result<(Writer, Vec<Segment>, u64)> {
     check_name(path)?;
     let path = &disk::absolute(path)?;
     // 1.
-    let mut writer = begin_or_lock(path)?;
+    let mut writer = create_or_lock(path)?;
     let path = writer.path().to_owned();
     // 2.
     let folder = disk::folder_of(&path);
-    remove_leftovers(&path, folder)?;
+    remove_orphans(&path, folder)?;
     // 3.
     disk::sync_with_ancestors(folder)?;
     // 4.
-    let (mut parts, Tail { last_begins, torn }) = parts(&path, Some(writer.file()))?;
-    for part in &parts[..parts.len() - 1] {
-        disk::sync(&disk::open_to_read(&part.path)?, &part.path)?;
+    let (mut segments, Tail { last_begins, torn }) = segments(&path, Some(writer.file()))?;
+    for segment in &segments[..segments.len() - 1] {
+        disk::sync(&disk::open_to_read(&segment.path)?, &segment.path)?;
     }
     // 5.
-    let active = last_of(&mut parts);
-    writer.settle(last_begins, active.end)?;
+    let active = last_of(&mut segments);
+    writer.repair_tail(last_begins, active.end)?;
     // 6.
     if active.end == 0 {
         let after = active.after;
         writer = truncate::rewrite(writer, active, after).map_err(|failed| *failed.error)?;
     }
-    Ok((writer, parts, torn))
+    Ok((writer, segments, torn))
 }
 
-fn begin_or_lock(path: &Path) -> Result<Writer> {
-    let mut attempts = 0;
+fn create_or_lock(path: &Path) -> Result<Writer> {
+    let mut retries = 0;
     loop {
-        match try_begin_or_lock(path) {
-            // Another handle may have removed the folders that it had made.
-            Err(error) if error.is_not_found() && attempts < ATTEMPTS => attempts += 1,
+        match try_create_or_lock(path) {
+            // Another handle may have removed the folders that it had created.
+            Err(error) if error.is_not_found() && retries < MAX_RETRIES => retries += 1,
             locked => return locked,
         }
     }
 }
 
-const ATTEMPTS: usize = 16;
+const MAX_RETRIES: usize = 16;
 
-fn try_begin_or_lock(path: &Path) -> Result<Writer> {
-    let mut begun = Begun::with_folders(disk::create_folders(disk::folder_of(path))?);
-    drop(begun.open(path)?);
+fn try_create_or_lock(path: &Path) -> Result<Writer> {
+    let mut created = CreatedPaths::with_folders(disk::create_folders(disk::folder_of(path))?);
+    drop(created.open(path)?);
     let path = disk::resolve(path)?;
-    begun.resolve(&path);
-    Writer::lock(&path, begun)
+    created.resolve(&path);
+    Writer::lock(&path, created)
 }
 
-/// The file that is written to.
-pub(crate) fn last_of(parts: &mut [Part]) -> &mut Part {
-    parts.last_mut().expect("a journal has at least one file")
+/// The active file.
+pub(crate) fn last_of(segments: &mut [Segment]) -> &mut Segment {
+    segments.last_mut().expect("a journal has at least one file")
 }
 
-/// `NAME.000001` is a rotated file of the journal `NAME`, and would be taken for one.
+/// Rejects a name such as `NAME.000001`: that is a rotated file of the journal `NAME`.
 pub(crate) fn check_name(path: &Path) -> Result<()> {
     match path.extension().and_then(|extension| extension.to_str()) {
         Some(extension) if is_number(extension) => {
-            let found =
-                "a name that ends with a number is that of a rotated file of another journal; choose another".into();
+            let found = "its extension is a number: it has the name of a rotated file".into();
             Err(WalError::NotAJournal { path: path.into(), found })
         }
         _ => Ok(()),
@@ -90,15 +87,15 @@ fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-fn remove_leftovers(path: &Path, folder: &Path) -> Result<()> {
+fn remove_orphans(path: &Path, folder: &Path) -> Result<()> {
     let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
         return disk::remove(&truncate::new_of(path));
     };
     for found in disk::names_in(folder)? {
         let middle = found.strip_prefix(name).and_then(|rest| rest.strip_suffix(truncate::NEW));
-        // Of this journal's own file, of a rotated one, or of one that records are moved aside to.
-        let is_ours = |rest: &str| is_number(rest) || split_off::is_aside(rest);
-        if middle.is_some_and(|middle| middle.is_empty() || middle.strip_prefix('.').is_some_and(is_ours)) {
+        // Of the active file, of a rotated file, or of a split-off file.
+        let is_own = |rest: &str| is_number(rest) || split_off::is_split_off(rest);
+        if middle.is_some_and(|middle| middle.is_empty() || middle.strip_prefix('.').is_some_and(is_own)) {
             disk::remove(&folder.join(found))?;
         }
     }

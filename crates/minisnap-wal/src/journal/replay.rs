@@ -1,37 +1,37 @@
-//! Reading the records of a journal, a batch at a time, so that memory is bounded and the parsing is off the runtime.
+//! Reads the records of a journal in batches: memory is bounded, and the parsing runs on the blocking pool.
 
-use super::part::{Lines, Part};
+use super::segment::{Lines, Segment};
 use crate::{Result, WalError};
 use serde::de::DeserializeOwned;
 use std::collections::VecDeque;
 
-/// The records after some number.
+/// An iteration over the records after a sequence number.
 #[derive(Debug)]
 pub(crate) struct Replay {
-    /// What is still to be opened.
-    parts: VecDeque<Part>,
-    /// What is being read, and how many records of it are still to come.
+    /// The files that are not open yet.
+    segments: VecDeque<Segment>,
+    /// The open file, and how many of its records are left.
     open: Option<(Lines, u64)>,
-    /// The number of the last record that was read.
+    /// The sequence number of the last record that was read.
     number: u64,
 }
 
 impl Replay {
-    /// From a number on that the parts reach back to.
-    pub(crate) fn after(after: u64, parts: &[Part]) -> Self {
-        let parts = parts.iter().filter(|part| part.last() > after).cloned().collect();
-        Self { parts, open: None, number: after }
+    /// Begins after a sequence number. The segments must hold all records after it.
+    pub(crate) fn after(after: u64, segments: &[Segment]) -> Self {
+        let segments = segments.iter().filter(|segment| segment.last() > after).cloned().collect();
+        Self { segments, open: None, number: after }
     }
 
-    /// The number of the last record that was read; after an error, of the one that can't be.
+    /// The sequence number of the last record that was read; after an error, of the corrupt record.
     pub(crate) fn number(&self) -> u64 {
         self.number
     }
 
-    /// The next records with their numbers, some thousand or some hundred kilobytes of them; none at the end.
+    /// The next records with their sequence numbers, at most [`MAX_RECORDS`] and about [`MAX_BYTES`]. Empty at the end.
     pub(crate) fn batch<R: DeserializeOwned>(&mut self) -> Result<Vec<(u64, R)>> {
         let (mut batch, mut line, mut bytes) = (Vec::new(), Vec::new(), 0);
-        while batch.len() < MOST_RECORDS && bytes < MOST_BYTES && self.next(&mut line)? {
+        while batch.len() < MAX_RECORDS && bytes < MAX_BYTES && self.next(&mut line)? {
             bytes += line.len();
             let Some((lines, _)) = &self.open else { break };
             let corrupt = |source| WalError::Corrupt {
@@ -50,20 +50,20 @@ impl Replay {
                 && *left > 0
             {
                 if !lines.next(line)? {
-                    // It was cut by somebody, though it is locked.
-                    let found = "it became shorter while it was open".into();
+                    // Another program ignored the lock and shortened the file.
+                    let found = "another program shortened it while it was open".into();
                     return Err(WalError::NotAJournal { path: lines.path.clone(), found });
                 }
                 *left -= 1;
                 self.number += 1;
                 return Ok(true);
             }
-            let Some(part) = self.parts.pop_front() else { return Ok(false) };
-            let left = part.last() - self.number;
-            self.open = Some((part.open_after(self.number)?, left));
+            let Some(segment) = self.segments.pop_front() else { return Ok(false) };
+            let left = segment.last() - self.number;
+            self.open = Some((segment.open_after(self.number)?, left));
         }
     }
 }
 
-const MOST_RECORDS: usize = 4096;
-const MOST_BYTES: usize = 1 << 19;
+const MAX_RECORDS: usize = 4096;
+const MAX_BYTES: usize = 1 << 19;

@@ -1,23 +1,24 @@
-//! Splitting off the end of a journal: the records after a number are moved to a file of their own, `NAME.after-NUMBER`,
-//! which is a journal that begins after it. At every moment, also after a crash, each record is in the journal, or in the
-//! file aside, or in both; and the journal's records have no gap.
+//! Splits off the end of a journal: moves the records after a sequence number to a new file, `NAME.after-NUMBER`, which is a
+//! journal itself.
 //!
-//! 1. Copy what comes after the number to another file, and sync it.
-//! 2. Give it its name, one that is free, and sync the folder. From here on it is durable, a second time.
-//! 3. Find the file that stays: the first that reaches to the number. If that is not the one that is written to, rewrite the
-//!    latter: to nothing, with a header that follows from the file before it, whichever that is.
-//! 4. Remove those between the two, the newest first, and sync the folder after each, so that a power loss can't bring back
-//!    a newer one and not the one before it.
-//! 5. Rewrite the one that stays with what comes up to the number.
+//! At every moment, also after a crash, each record is in the journal, in the new file, or in both. The journal has no gap.
 //!
-//! A journal in one file, which has step 5 only, is cut atomically. One in several may be found to end in between after a
-//! crash; then the same is done again, and what is moved aside by that is in the first file aside, too.
+//! 1. Copy the records after the number to a temporary file, and sync it.
+//! 2. Rename it to a free name, and sync the folder. From here on the records are durable twice.
+//! 3. Find the last remaining file: the first that reaches the number. If it isn't the active file, rewrite the active file
+//!    without records, with a header that states no number.
+//! 4. Remove the files between the two, newest first, and sync the folder after each. So a power loss can't bring a newer file
+//!    back without the one before it.
+//! 5. Rewrite the last remaining file with the records through the number.
+//!
+//! A journal in one file needs only step 5, which is atomic. After a crash, a journal in several files may end at a number in
+//! between. Splitting it off again completes the change; the second new file then repeats records of the first.
 
 use super::{
     Journal, header,
     open::last_of,
-    part::Part,
-    truncate::{self, Failed, Kept, new_of},
+    segment::Segment,
+    truncate::{self, Failed, RecordRange, new_of},
     writer::Writer,
 };
 use crate::{Result, WalError, disk};
@@ -25,18 +26,55 @@ use serde::{Serialize, de::DeserializeOwned};
 use std::path::{Path, PathBuf};
 
 impl<R: Serialize + DeserializeOwned + Send + Sync + 'static> Journal<R> {
-    /// Moves all records after `seq` to a file of their own, beside the journal, and answers with its path; `None` if
-    /// there are none. The next record gets the sequence number `seq + 1` again.
+    /// Moves all records after `seq` to a new file in the journal's folder, and returns its path; `None` without such records.
+    /// The next record gets the sequence number `seq + 1` again.
     ///
-    /// For going back to an older state on purpose: first commit that, with this `seq`, as the snapshot; then do this.
-    /// [`recover`](crate::recover) would replay the records onto it otherwise. The file, `NAME.after-SEQ`, is a journal
-    /// itself. Nothing is lost by a crash: if it happens in the middle, each record is in the journal or in the file, or in
-    /// both. (If `ministore` rotated the journal into several, do the same again then.)
+    /// Use it to go back to an older state on purpose. First commit the older state with this `seq`, then call this. Otherwise
+    /// [`recover`](crate::recover) would replay the records onto the older state. The new file, `NAME.after-SEQ`, is a journal
+    /// itself.
+    ///
+    /// After a crash in between, each record is in the journal, in the new file, or in both. If the journal has several files,
+    /// call this again after the crash.
     ///
     /// # Errors
     ///
-    /// [`Gap`](WalError::Gap) if the journal doesn't reach back to `seq`, [`Beyond`](WalError::Beyond) if it ends before,
-    /// and [`Io`](WalError::Io). Whatever the error, no record is lost.
+    /// After any error, no record is lost.
+    ///
+    /// - [`Gap`](WalError::Gap): the journal begins after `seq + 1`.
+    /// - [`Beyond`](WalError::Beyond): the journal ends before `seq`.
+    /// - [`NotAJournal`](WalError::NotAJournal): another program replaced the file.
+    /// - [`Io`](WalError::Io): a file operation failed.
+    ///
+    /// # Cancel safety
+    ///
+    /// A cancelled call runs to its end on the blocking pool. Afterwards this handle rejects further operations with
+    /// [`Interrupted`](WalError::Interrupted): open the journal again. No record is lost.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use minisnap::SnapStore;
+    /// use minisnap_wal::{Journal, Log, recover};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let tmp = tempfile::tempdir()?;
+    /// # let folder = tmp.path();
+    /// let store = SnapStore::new(folder.join("state"));
+    /// let mut journal = Journal::<u64>::open(folder.join("journal.jsonl")).await?;
+    /// for number in [10, 20, 30] {
+    ///     journal.append(&number).await?;
+    /// }
+    /// // Back to the state after the first record.
+    /// store.create(&10, 1).await?;
+    /// let moved = journal.split_off_after(1).await?.expect("two records");
+    /// assert!(moved.ends_with("journal.jsonl.after-1"));
+    ///
+    /// let recovered = recover(&store, &journal, 0, |sum, _seq, number| *sum += number).await?;
+    /// assert_eq!((recovered.state, recovered.seq), (10, 1));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn split_off_after(&mut self, seq: u64) -> Result<Option<PathBuf>> {
         self.check_reach(seq)?;
         let writer = self.writer.take().ok_or_else(|| self.interrupted())?;
@@ -44,27 +82,51 @@ impl<R: Serialize + DeserializeOwned + Send + Sync + 'static> Journal<R> {
             self.writer = Some(writer);
             return Ok(None);
         }
-        self.change(writer, move |writer, parts| split_off(writer, parts, seq)).await.map(Some)
+        self.change(writer, move |writer, segments| split_off(writer, segments, seq)).await.map(Some)
     }
 
-    /// Moves all records aside, as [`split_off_after`](Self::split_off_after) does, and goes on after number `seq`, whether
-    /// numbers after it were given before or not. Answers with the path of the file aside, if there were records.
+    /// Moves all records aside, as [`split_off_after`](Self::split_off_after) does, and continues after sequence number `seq`.
+    /// Returns the path of the new file; `None` without records.
     ///
-    /// For a journal that doesn't fit the snapshot with this `seq`, where that is to be what counts.
+    /// Use it for a journal that doesn't fit the snapshot with this `seq`, if the snapshot is the valid state. Unlike
+    /// [`begin_after`](Self::begin_after), this may assign sequence numbers a second time.
     ///
     /// # Errors
     ///
-    /// [`Io`](WalError::Io). Whatever the error, no record is lost.
+    /// [`NotAJournal`](WalError::NotAJournal) if another program replaced the file, and [`Io`](WalError::Io). After any error,
+    /// no record is lost.
+    ///
+    /// # Cancel safety
+    ///
+    /// A cancelled call may have moved the records without setting the new number. Open the journal again, then repeat the
+    /// call. No record is lost.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use minisnap_wal::{Journal, Log};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("journal.jsonl");
+    /// let mut journal = Journal::<u64>::open(&path).await?;
+    /// journal.append(&42).await?;
+    /// assert!(journal.reset_after(20).await?.is_some());
+    /// assert_eq!((journal.first(), journal.last()), (21, 20));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn reset_after(&mut self, seq: u64) -> Result<Option<PathBuf>> {
         let aside = self.split_off_after(self.start()).await?;
         let writer = self.writer.take().ok_or_else(|| self.interrupted())?;
-        let begin = move |writer, parts: &mut Vec<Part>| {
-            // One file is left, with no record in it.
-            let after = parts[0].after;
-            let writer = truncate::truncate(writer, parts, after)?;
-            parts[0].after = seq;
-            let mut writer = truncate::rewrite(writer, &mut parts[0], seq)?;
-            writer.keep();
+        let begin = move |writer, segments: &mut Vec<Segment>| {
+            // One file is left, without records.
+            let after = segments[0].after;
+            let writer = truncate::truncate(writer, segments, after)?;
+            segments[0].after = seq;
+            let mut writer = truncate::rewrite(writer, &mut segments[0], seq)?;
+            writer.retain_file();
             Ok((writer, ()))
         };
         self.change(writer, begin).await?;
@@ -72,18 +134,19 @@ impl<R: Serialize + DeserializeOwned + Send + Sync + 'static> Journal<R> {
     }
 }
 
-/// What stands between a journal's name and the number that a file aside follows.
+/// The extension of a split-off file, before its number.
 const AFTER: &str = "after-";
 
-/// Whether a journal's name with `.` and this behind it is that of a file aside, the first of its number.
-pub(crate) fn is_aside(extension: &str) -> bool {
+/// Whether this is the extension of a split-off file: the first one for its number.
+pub(crate) fn is_split_off(extension: &str) -> bool {
     extension
         .strip_prefix(AFTER)
         .is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// The `attempt`th name for a file aside. It doesn't end with `.` and a number, which would make it a rotated file.
-pub(crate) fn aside_of(path: &Path, after: u64, attempt: u32) -> PathBuf {
+/// The name of a split-off file; `attempt` distinguishes several for the same number. It doesn't end with `.` and a number,
+/// which would be the name of a rotated file.
+pub(crate) fn split_off_path(path: &Path, after: u64, attempt: u32) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".{AFTER}{after}"));
     if attempt > 1 {
@@ -92,18 +155,20 @@ pub(crate) fn aside_of(path: &Path, after: u64, attempt: u32) -> PathBuf {
     name.into()
 }
 
-/// Splits off what comes after number `after`, which is one of the records, or the one before, and not the last; and says
-/// where it is. `parts` is what there is at any time; the writer is that of the last of them.
-pub(crate) fn split_off(writer: Writer, parts: &mut Vec<Part>, after: u64) -> Result<(Writer, PathBuf), Failed> {
+/// Splits off the records after sequence number `after`, and returns the path of the new file.
+///
+/// `after` is at least the number before the first record, and less than the last. `segments` is updated with each change of
+/// the files. `writer` is the writer of the last segment.
+pub(crate) fn split_off(writer: Writer, segments: &mut Vec<Segment>, after: u64) -> Result<(Writer, PathBuf), Failed> {
     // 1. and 2.
-    let aside = match writer.check_in_place().and_then(|()| move_aside(writer.path(), parts, after)) {
+    let aside = match writer.check_in_place().and_then(|()| copy_aside(writer.path(), segments, after)) {
         Ok(aside) => aside,
         Err(error) => return Err(Failed { error: Box::new(error), writer: Some(writer) }),
     };
-    match cut(writer, parts, after) {
+    match truncate_end(writer, segments, after) {
         Ok(writer) => Ok((writer, aside)),
         Err(failed) => {
-            // The journal holds it all: what is aside is only a copy.
+            // The journal still holds all records: the new file is only a copy.
             if failed.writer.is_some() {
                 let _ = disk::remove(&aside);
             }
@@ -113,10 +178,10 @@ pub(crate) fn split_off(writer: Writer, parts: &mut Vec<Part>, after: u64) -> Re
 }
 
 /// Steps 1 and 2.
-fn move_aside(path: &Path, parts: &[Part], after: u64) -> Result<PathBuf> {
-    let new = new_of(&aside_of(path, after, 1));
+fn copy_aside(path: &Path, segments: &[Segment], after: u64) -> Result<PathBuf> {
+    let new = new_of(&split_off_path(path, after, 1));
     disk::remove(&new)?;
-    let moved = write(path, parts, after, &new).and_then(|()| {
+    let moved = write(path, segments, after, &new).and_then(|()| {
         let aside = free_name(path, after)?;
         let named = disk::rename(&new, &aside).and_then(|()| disk::sync_folder(disk::folder_of(path)));
         if named.is_err() {
@@ -125,62 +190,65 @@ fn move_aside(path: &Path, parts: &[Part], after: u64) -> Result<PathBuf> {
         named.map(|()| aside)
     });
     if moved.is_err() {
-        // If it can't be removed, the next to open the journal tries again.
+        // Best effort: the next opening removes it.
         let _ = disk::remove(&new);
     }
     moved
 }
 
-fn write(path: &Path, parts: &[Part], after: u64, new: &Path) -> Result<()> {
+fn write(path: &Path, segments: &[Segment], after: u64, new: &Path) -> Result<()> {
     let file = disk::create_new(new, path)?;
     disk::write(&file, new, header::text(after).as_bytes())?;
-    for part in parts.iter().filter(|part| part.last() > after) {
-        truncate::copy(part, after.max(part.after), part.last(), &file, new)?;
+    for segment in segments.iter().filter(|segment| segment.last() > after) {
+        truncate::copy(segment, after.max(segment.after), segment.last(), &file, new)?;
     }
     disk::sync(&file, new)
 }
 
-/// A name that no file has. An empty file takes it, so that nobody else does.
+/// Reserves a free name with an empty file.
 fn free_name(path: &Path, after: u64) -> Result<PathBuf> {
     for attempt in 1..=u32::MAX {
-        let aside = aside_of(path, after, attempt);
+        let aside = split_off_path(path, after, attempt);
         if disk::reserve(&aside)? {
             return Ok(aside);
         }
     }
-    Err(WalError::NotAJournal { path: aside_of(path, after, 1), found: "every name for a file aside is taken".into() })
+    Err(WalError::NotAJournal {
+        path: split_off_path(path, after, 1),
+        found: "all names for the split-off records are taken".into(),
+    })
 }
 
 /// Steps 3 to 5.
-fn cut(mut writer: Writer, parts: &mut Vec<Part>, after: u64) -> Result<Writer, Failed> {
+fn truncate_end(mut writer: Writer, segments: &mut Vec<Segment>, after: u64) -> Result<Writer, Failed> {
     // 3.
-    let stays = parts.iter().position(|part| part.last() >= after).unwrap_or(parts.len() - 1);
-    let is_active = stays == parts.len() - 1;
+    let remaining = segments.iter().position(|segment| segment.last() >= after).unwrap_or(segments.len() - 1);
+    let is_active = remaining == segments.len() - 1;
     if !is_active {
-        let active = last_of(parts);
-        let nothing = Kept { after: active.after, through: active.after, states_it: false };
-        writer = truncate::rewrite_as(writer, active, nothing)?;
+        let active = last_of(segments);
+        let no_records = RecordRange { after: active.after, through: active.after, states_after: false };
+        writer = truncate::rewrite_range(writer, active, no_records)?;
     }
-    // From here on it isn't what it was.
-    let half_done = |error| Failed { error: Box::new(error), writer: None };
+    // From here on the content of the files changes.
+    let interrupted = |error| Failed { error: Box::new(error), writer: None };
     // 4.
-    while parts.len() > stays + 2 {
-        let last = parts.len() - 2;
-        disk::remove(&parts[last].path).map_err(half_done)?;
-        disk::sync_folder(disk::folder_of(writer.path())).map_err(half_done)?;
-        parts.remove(last);
+    while segments.len() > remaining + 2 {
+        let last = segments.len() - 2;
+        disk::remove(&segments[last].path).map_err(interrupted)?;
+        disk::sync_folder(disk::folder_of(writer.path())).map_err(interrupted)?;
+        segments.remove(last);
     }
     // 5.
-    let part = &mut parts[stays];
-    if part.last() > after {
-        let kept = Kept { after: part.after, through: after, states_it: part.states_it };
-        match truncate::rewrite_as(writer, part, kept) {
-            Err(failed) if !is_active => return Err(half_done(*failed.error)),
+    let segment = &mut segments[remaining];
+    if segment.last() > after {
+        let range = RecordRange { after: segment.after, through: after, states_after: segment.states_after };
+        match truncate::rewrite_range(writer, segment, range) {
+            Err(failed) if !is_active => return Err(interrupted(*failed.error)),
             rewritten => writer = rewritten?,
         }
     }
     if !is_active {
-        last_of(parts).after = after;
+        last_of(segments).after = after;
     }
     Ok(writer)
 }

@@ -1,108 +1,110 @@
-//! Truncating a journal. At every moment what is in its files is all records after some number, up to the last: no file is
-//! ever missing between two others, and `ministore`'s own reader finds the same. (One that is in the middle of reading
-//! several files meanwhile may find some before and some after.)
+//! Truncates a journal: removes the records through a truncation point.
 //!
-//! 1. Find the file that stays: the first with a record after the truncation point, or the one that is written to.
-//! 2. If there are older ones, have it state the number of its first record, which until now followed from those: see
-//!    [`rewrite`].
-//! 3. Remove the older ones, the oldest first, and sync the folder after each, so that a power loss can't bring back an
-//!    older one and not the next.
-//! 4. Rewrite it with what comes after the truncation point.
+//! At every moment, the files hold consecutive records up to the last. No file is missing between two others, and the reader
+//! of `ministore` finds the same records. A concurrent reader of several files may read some before and some after the
+//! truncation.
 //!
-//! To rewrite a file is to write another one, to sync it, to rename it over the old one, and to sync the folder. A failure
-//! before the rename changes nothing. After it, the old one or the new one is there, both of them right, but a record that
-//! is appended now could be lost with the new one: the journal has to be opened again.
+//! 1. Find the first remaining file: the first with a record after the truncation point, otherwise the active file.
+//! 2. If it has older files and its header states no number, [`rewrite`] it with a header that does.
+//! 3. Remove the older files, oldest first, and sync the folder after each. So a power loss can't bring an older file back
+//!    without the next one.
+//! 4. [`rewrite`] the first remaining file with the records after the truncation point.
+//!
+//! A rewrite writes a new file, syncs it, renames it over the old one, and syncs the folder. A failure before the rename
+//! changes nothing. After a failed rename or folder sync, either file may be at the path; both are valid. A record that is
+//! appended then could be lost with the new file, so the journal has to be opened again.
 
-use super::{header, part::Part, writer::Writer};
+use super::{header, segment::Segment, writer::Writer};
 use crate::{Result, WalError, disk};
 use std::{
     fs::File,
     path::{Path, PathBuf},
 };
 
-/// What the name of a file ends with that is to replace another.
+/// The suffix of a file that will replace another.
 pub(crate) const NEW: &str = ".new";
 
-/// What `path` is written to before it is replaced.
+/// The path of the file that will replace `path`.
 pub(crate) fn new_of(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(NEW);
     name.into()
 }
 
-/// A truncation that failed. What is left is a whole journal.
+/// A failed change of the files. They are still a valid journal.
 pub(crate) struct Failed {
     pub(crate) error: Box<WalError>,
-    /// If it is certain what is in the files: it goes on.
+    /// The writer, if the content of the files is known: the handle stays usable.
     pub(crate) writer: Option<Writer>,
 }
 
-/// Truncates through `through`, which is one of the records, or the one before. `parts` is what there is at any time; the
-/// writer is that of the last of them.
-pub(crate) fn truncate(mut writer: Writer, parts: &mut Vec<Part>, through: u64) -> Result<Writer, Failed> {
+/// Truncates through sequence number `through`, which is at least the number before the first record, and at most the last.
+///
+/// `segments` is updated with each change of the files. `writer` is the writer of the last segment.
+pub(crate) fn truncate(mut writer: Writer, segments: &mut Vec<Segment>, through: u64) -> Result<Writer, Failed> {
     // 1.
-    let stays = parts.iter().position(|part| part.last() > through).unwrap_or(parts.len() - 1);
+    let first = segments.iter().position(|segment| segment.last() > through).unwrap_or(segments.len() - 1);
     // 2.
-    if stays > 0 && !parts[stays].states_it {
-        let after = parts[stays].after;
-        writer = rewrite(writer, &mut parts[stays], after)?;
+    if first > 0 && !segments[first].states_after {
+        let after = segments[first].after;
+        writer = rewrite(writer, &mut segments[first], after)?;
     }
     // 3.
-    for _ in 0..stays {
+    for _ in 0..first {
         let folder = disk::folder_of(writer.path());
-        if let Err(error) = disk::remove(&parts[0].path).and_then(|()| disk::sync_folder(folder)) {
+        if let Err(error) = disk::remove(&segments[0].path).and_then(|()| disk::sync_folder(folder)) {
             return Err(Failed { error: Box::new(error), writer: None });
         }
-        parts.remove(0);
+        segments.remove(0);
     }
     // 4.
-    if parts[0].after < through {
-        writer = rewrite(writer, &mut parts[0], through)?;
+    if segments[0].after < through {
+        writer = rewrite(writer, &mut segments[0], through)?;
     }
     Ok(writer)
 }
 
-/// What a file is rewritten to: its records after number `after`, up to and with number `through`.
+/// The records to preserve in a rewrite: after sequence number `after`, through `through` inclusive.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Kept {
+pub(crate) struct RecordRange {
     pub(crate) after: u64,
     pub(crate) through: u64,
-    /// Whether its header states the number before the first.
-    pub(crate) states_it: bool,
+    /// Whether the new header states `after`.
+    pub(crate) states_after: bool,
 }
 
-/// Rewrites a file with what comes after number `after`: see [`rewrite_as`].
-pub(crate) fn rewrite(writer: Writer, part: &mut Part, after: u64) -> Result<Writer, Failed> {
-    let through = part.last().max(after);
-    rewrite_as(writer, part, Kept { after, through, states_it: true })
+/// Rewrites a file with its records after sequence number `after`: see [`rewrite_range`].
+pub(crate) fn rewrite(writer: Writer, segment: &mut Segment, after: u64) -> Result<Writer, Failed> {
+    let through = segment.last().max(after);
+    rewrite_range(writer, segment, RecordRange { after, through, states_after: true })
 }
 
-/// Rewrites a file, and answers with the writer of the journal. If that is the file that is written to, it is a new one:
-/// locked before it has the name.
-pub(crate) fn rewrite_as(writer: Writer, part: &mut Part, kept: Kept) -> Result<Writer, Failed> {
-    let is_active = part.path == writer.path();
-    let new = new_of(&part.path);
+/// Rewrites a file and returns the writer of the journal. For the active file, that is a new writer, which locked the new file
+/// before the rename.
+pub(crate) fn rewrite_range(writer: Writer, segment: &mut Segment, range: RecordRange) -> Result<Writer, Failed> {
+    let is_active = segment.path == writer.path();
+    let new = new_of(&segment.path);
     let mut renamed = false;
     let replaced = if is_active {
         Writer::create(&new, writer.path()).and_then(|mut next| {
             writer.check_in_place()?;
-            replace(next.file(), &new, part, kept, &mut renamed)?;
-            next.begin_at(part.end);
+            replace(next.file(), &new, segment, range, &mut renamed)?;
+            next.begin_at(segment.end);
             Ok(Some(next))
         })
     } else {
-        disk::create_new(&new, &part.path)
-            .and_then(|file| replace(&file, &new, part, kept, &mut renamed))
+        disk::create_new(&new, &segment.path)
+            .and_then(|file| replace(&file, &new, segment, range, &mut renamed))
             .map(|()| None)
     };
     match replaced {
         Ok(Some(mut next)) => {
-            next.succeed(writer);
+            next.take_over(writer);
             Ok(next)
         }
         Ok(None) => Ok(writer),
         Err(error) => {
-            // If it can't be removed, the next to open the journal tries again.
+            // Best effort: the next opening removes it.
             let _ = disk::remove(&new);
             let is_certain = !renamed && !matches!(error, WalError::NotAJournal { .. });
             Err(Failed { error: Box::new(error), writer: is_certain.then_some(writer) })
@@ -110,36 +112,40 @@ pub(crate) fn rewrite_as(writer: Writer, part: &mut Part, kept: Kept) -> Result<
     }
 }
 
-/// Writes what is kept to `file`, which is `new`, and puts that in the place of `part`. Says whether it may have, also when
-/// it fails.
-fn replace(file: &File, new: &Path, part: &mut Part, kept: Kept, renamed: &mut bool) -> Result<()> {
-    let Kept { after, through, states_it } = kept;
-    let header = if states_it { header::text(after) } else { header::unstated() };
+/// Writes the records of `range` to `file`, whose path is `new`, and renames it over `segment`. Sets `renamed` before the
+/// rename, also if the rename fails.
+fn replace(file: &File, new: &Path, segment: &mut Segment, range: RecordRange, renamed: &mut bool) -> Result<()> {
+    let RecordRange { after, through, states_after } = range;
+    let header = if states_after { header::text(after) } else { header::without_number() };
     disk::write(file, new, header.as_bytes())?;
     let mut length = header.len() as u64;
-    if part.end > 0 {
-        length += copy(part, after, through, file, new)?;
+    if segment.end > 0 {
+        length += copy(segment, after, through, file, new)?;
     }
     disk::sync(file, new)?;
     *renamed = true;
-    disk::rename(new, &part.path)?;
-    disk::sync_folder(disk::folder_of(&part.path))?;
-    (part.records, part.after, part.states_it, part.end) = (through - after, after, states_it, length);
+    disk::rename(new, &segment.path)?;
+    disk::sync_folder(disk::folder_of(&segment.path))?;
+    (segment.records, segment.after, segment.states_after, segment.end) =
+        (through - after, after, states_after, length);
     Ok(())
 }
 
-/// Copies the records after number `after`, up to and with number `through`, and says how many bytes these are.
-pub(crate) fn copy(part: &Part, after: u64, through: u64, file: &File, new: &Path) -> Result<u64> {
-    let end = if through < part.last() { part.open_after(through)?.offset } else { part.end };
-    let mut lines = part.open_after(after)?;
-    // Somebody may have cut it, though it is locked.
-    let cut = || WalError::NotAJournal { path: part.path.clone(), found: "it became shorter while it was open".into() };
-    let total = end.checked_sub(lines.offset).ok_or_else(cut)?;
+/// Copies the records after sequence number `after`, through `through` inclusive. Returns their length in bytes.
+pub(crate) fn copy(segment: &Segment, after: u64, through: u64, file: &File, new: &Path) -> Result<u64> {
+    let end = if through < segment.last() { segment.open_after(through)?.offset } else { segment.end };
+    let mut lines = segment.open_after(after)?;
+    // Another program may ignore the lock and shorten the file.
+    let shortened = || WalError::NotAJournal {
+        path: segment.path.clone(),
+        found: "another program shortened it while it was open".into(),
+    };
+    let total = end.checked_sub(lines.offset).ok_or_else(shortened)?;
     let (mut bytes, mut left) = (vec![0; 1 << 18], total);
     while left > 0 {
         let most = bytes.len().min(usize::try_from(left).unwrap_or(usize::MAX));
         match lines.read(&mut bytes[..most])? {
-            0 => return Err(cut()),
+            0 => return Err(shortened()),
             read => {
                 disk::write(file, new, &bytes[..read])?;
                 left -= read as u64;

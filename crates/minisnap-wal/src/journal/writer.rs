@@ -1,8 +1,9 @@
-//! The journal's one writer: the open file that takes the appends, locked for as long as it lives.
+//! The single writer of a journal: the open, locked file that takes the appends.
 //!
-//! The lock is on the file itself, so there is no lock file to clean up, and the system lets go of it when the writer dies.
+//! The lock is on the journal file itself. So there is no lock file to delete, and the system releases the lock of a killed
+//! process.
 
-use super::begun::Begun;
+use super::created_paths::CreatedPaths;
 use crate::{Result, WalError, disk};
 use std::{
     fs::File,
@@ -15,51 +16,52 @@ use std::{
 pub(crate) struct Writer {
     file: File,
     path: PathBuf,
-    /// Where the next record goes, in bytes.
+    /// The byte offset of the next record.
     end: u64,
-    /// A forked child has the same open file: if it let go of the lock, it would do so under its living parent.
+    /// The process that locked the file. A forked child shares the open file, and must not release the parent's lock.
     owner: u32,
-    /// What goes again with the writer, unless there was an append. It takes the lock itself, so it goes after the file.
-    begun: Begun,
+    /// Deletes the created paths unless a record was appended. Its drop locks the file, so it must come after the unlock in
+    /// this type's drop.
+    created: CreatedPaths,
 }
 
 impl Writer {
-    /// Locks the file at `path`, which is made if it is missing; waits for a while for another writer to end.
-    pub(crate) fn lock(path: &Path, mut begun: Begun) -> Result<Self> {
+    /// Locks the file at `path`, and creates it if it is missing. Waits up to [`LOCK_TIMEOUT`] for another writer.
+    pub(crate) fn lock(path: &Path, mut created: CreatedPaths) -> Result<Self> {
         let start = Instant::now();
         loop {
-            let file = begun.open(path)?;
-            // A truncation may put another file in its place in between.
+            let file = created.open(path)?;
+            // A truncation may replace the file between the opening and the lock.
             if disk::try_lock(&file, path)? && disk::is_at(&file, path)? {
                 let mut writer = Self::of(file, path);
-                writer.begun = begun;
+                writer.created = created;
                 return Ok(writer);
             }
-            if start.elapsed() >= PATIENCE {
+            if start.elapsed() >= LOCK_TIMEOUT {
                 return Err(locked(path));
             }
-            thread::sleep(PAUSE);
+            thread::sleep(LOCK_RETRY_INTERVAL);
         }
     }
 
-    /// Makes and locks a new file, which is to take the place of `path`. Only who has that locked may do so.
+    /// Creates and locks a file that will replace `path`. The caller must hold the lock of `path`.
     pub(crate) fn create(new: &Path, path: &Path) -> Result<Self> {
         let writer = Self::of(disk::create_new(new, path)?, path);
         if disk::try_lock(&writer.file, new)? { Ok(writer) } else { Err(locked(new)) }
     }
 
     fn of(file: File, path: &Path) -> Self {
-        Self { file, path: path.into(), end: 0, owner: process::id(), begun: Begun::default() }
+        Self { file, path: path.into(), end: 0, owner: process::id(), created: CreatedPaths::default() }
     }
 
-    /// What was made for this writer is in use, whether a record follows or not.
-    pub(crate) fn keep(&mut self) {
-        self.begun.keep();
+    /// Preserves the created file on drop, also if no record follows.
+    pub(crate) fn retain_file(&mut self) {
+        self.created.retain();
     }
 
-    /// This one takes the place of another.
-    pub(crate) fn succeed(&mut self, mut other: Self) {
-        self.begun = other.begun.take();
+    /// Takes over the created paths of the writer that this one replaces.
+    pub(crate) fn take_over(&mut self, mut other: Self) {
+        self.created = other.created.take();
     }
 
     pub(crate) fn file(&self) -> &File {
@@ -70,39 +72,40 @@ impl Writer {
         &self.path
     }
 
-    /// The next record goes here.
+    /// Sets the byte offset of the next record.
     pub(crate) fn begin_at(&mut self, end: u64) {
         self.end = end;
     }
 
-    /// Cuts off what an append left half-way, and makes what is before durable, whoever appended it.
+    /// Removes an incomplete append after `end`, and makes all records before `end` durable.
     ///
-    /// The last record, from `last` to `end`, is written again: if its sync failed, the system may have dropped it and
-    /// would say, when asked again, that all is well. Those before it were synced before it was appended.
-    pub(crate) fn settle(&mut self, last: u64, end: u64) -> Result<()> {
+    /// The last record, from `last` to `end`, is rewritten before the sync. If its first sync failed, the system may have
+    /// dropped it, and a second sync would succeed without writing it. Earlier records were synced before the last append.
+    pub(crate) fn repair_tail(&mut self, last: u64, end: u64) -> Result<()> {
         if disk::length(&self.file, &self.path)? > end {
-            disk::cut(&self.file, &self.path, end)?;
+            disk::set_length(&self.file, &self.path, end)?;
         }
         if last < end {
-            disk::write_again(&self.file, &self.path, last, end)?;
+            disk::rewrite_range(&self.file, &self.path, last, end)?;
         }
         disk::sync(&self.file, &self.path)?;
         self.begin_at(end);
         Ok(())
     }
 
-    /// Appends a line, and makes it durable.
+    /// Appends a line and makes it durable.
     ///
     /// # Errors
     ///
-    /// Unless it is [`Io`](WalError::Io), this must not be used any more.
+    /// After any error other than [`Io`](WalError::Io), this writer must not be used any more.
     pub(crate) fn append(&mut self, line: &[u8]) -> Result<()> {
-        self.keep();
+        self.retain_file();
         let unknown =
             |error| WalError::OutcomeUnknown { location: self.path.display().to_string(), source: Box::new(error) };
         if let Err(error) = disk::write(&self.file, &self.path, line) {
-            // A part of it may be there. It has no line break, so that even if this isn't durable it is no record.
-            disk::cut(&self.file, &self.path, self.end).map_err(unknown)?;
+            // The file may hold a part of the line. It has no line break, so it isn't a record even if the truncation isn't
+            // durable.
+            disk::set_length(&self.file, &self.path, self.end).map_err(unknown)?;
             return Err(error);
         }
         disk::sync(&self.file, &self.path).map_err(unknown)?;
@@ -111,14 +114,12 @@ impl Writer {
         Ok(())
     }
 
-    /// Whether what is written to is still the journal: an editor, a rotation or a restored backup puts another file in its
-    /// place, and who has the old one open doesn't notice.
+    /// Checks that the path still leads to the open file. An editor, a rotation or a restored backup may have replaced it.
     pub(crate) fn check_in_place(&self) -> Result<()> {
         if disk::is_at(&self.file, &self.path)? {
             return Ok(());
         }
-        let found = "another program put another file in its place, or removed it, while it was open; open it again, and \
-                     recover";
+        let found = "another program replaced or removed it while it was open";
         Err(WalError::NotAJournal { path: self.path.clone(), found: found.into() })
     }
 }
@@ -135,6 +136,6 @@ impl Drop for Writer {
     }
 }
 
-/// How long to wait for another writer: one whose future was dropped may still be in the middle of an append.
-const PATIENCE: Duration = Duration::from_secs(2);
-const PAUSE: Duration = Duration::from_millis(5);
+/// How long to wait for another writer: an append may still be running although its future was dropped.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
+const LOCK_RETRY_INTERVAL: Duration = Duration::from_millis(5);

@@ -1,19 +1,19 @@
-//! Checkpoints: the log is cut as far as every retained snapshot allows, and never before one is durable.
+//! Checkpoints truncate the log only as far as each retained snapshot allows, and only after the new snapshot is durable.
 
-use crate::kit::*;
+use crate::support::*;
 use minisnap::{
     MiniSnapError, Operation, SnapStore,
     mem::{Fault, MemBackend},
 };
 use minisnap_wal::{Log, WalError, checkpoint, compact};
 
-struct Pair {
+struct StoreAndLog {
     backend: MemBackend,
     store: SnapStore<MemBackend>,
     log: MemLog,
 }
 
-impl Pair {
+impl StoreAndLog {
     async fn with_records(last: u64) -> Self {
         let (backend, mut log) = (MemBackend::new(), MemLog::default());
         append(&mut log, last).await;
@@ -22,20 +22,20 @@ impl Pair {
 }
 
 #[tokio::test]
-async fn the_log_is_cut_to_the_smallest_of_the_retained() {
-    let mut pair = Pair::with_records(20).await;
+async fn checkpoint_truncates_to_the_smallest_retained_seq() {
+    let mut pair = StoreAndLog::with_records(20).await;
     for (seq, through) in [(4, 4), (7, 4), (12, 7), (20, 12)] {
         let done = checkpoint(&pair.store, &mut pair.log, &seq, seq).await.expect("checkpoint");
         assert_eq!((done.committed.generation().seq(), done.truncated_through), (seq, through));
         assert_eq!(records(&pair.log).await, numbered(through + 1, 20));
     }
-    // Going back on purpose.
+    // The program goes back to an older state on purpose.
     let done = checkpoint(&pair.store, &mut pair.log, &15, 15).await.expect("checkpoint");
     assert_eq!(done.truncated_through, 15);
 }
 
 #[tokio::test]
-async fn nothing_is_cut_unless_the_snapshot_is_durable() {
+async fn checkpoint_truncates_nothing_unless_snapshot_is_durable() {
     for fault in [
         Fault::OutcomeUnknown { applied: true },
         Fault::OutcomeUnknown { applied: false },
@@ -45,13 +45,13 @@ async fn nothing_is_cut_unless_the_snapshot_is_durable() {
             if matches!(fault, Fault::OutcomeUnknown { .. }) && operation != Operation::Commit {
                 continue;
             }
-            let mut pair = Pair::with_records(9).await;
+            let mut pair = StoreAndLog::with_records(9).await;
             checkpoint(&pair.store, &mut pair.log, &3, 3).await.expect("checkpoint");
             pair.backend.fail(operation).with(fault).once();
             let error = checkpoint(&pair.store, &mut pair.log, &9, 9).await.expect_err("it fails");
             assert!(matches!(error, WalError::Snapshot(_)), "{error}");
             assert_eq!(records(&pair.log).await, numbered(4, 9), "{operation}");
-            // The next one makes up for it.
+            // The next checkpoint truncates the log.
             let done = checkpoint(&pair.store.clone().retain(1), &mut pair.log, &9, 9).await.expect("checkpoint");
             assert_eq!(done.truncated_through, 9);
         }
@@ -59,23 +59,23 @@ async fn nothing_is_cut_unless_the_snapshot_is_durable() {
 }
 
 #[tokio::test]
-async fn nothing_is_cut_if_the_history_cannot_be_looked_up() {
-    let mut pair = Pair::with_records(9).await;
+async fn checkpoint_truncates_nothing_when_history_is_unreadable() {
+    let mut pair = StoreAndLog::with_records(9).await;
     pair.backend.fail(Operation::History).with(std::io::ErrorKind::PermissionDenied).once();
     let error = checkpoint(&pair.store, &mut pair.log, &9, 9).await.expect_err("it fails");
-    let WalError::NotCompacted { committed: published, source } = error else { panic!("{error}") };
-    assert_eq!(published.generation().seq(), 9);
+    let WalError::NotCompacted { committed, source } = error else { panic!("{error}") };
+    assert_eq!(committed.generation().seq(), 9);
     assert!(matches!(*source, WalError::Snapshot(MiniSnapError::Io { .. })), "{source}");
     assert_eq!(records(&pair.log).await, numbered(1, 9));
     assert_eq!(compact(&pair.store, &mut pair.log).await.expect("compact"), Some(9));
 }
 
 #[tokio::test]
-async fn a_log_that_cannot_be_cut_does_not_cost_the_snapshot() {
-    let mut pair = Pair::with_records(9).await;
+async fn checkpoint_commits_when_the_log_cannot_be_truncated() {
+    let mut pair = StoreAndLog::with_records(9).await;
     pair.log.fail_to_truncate(true);
     let error = checkpoint(&pair.store, &mut pair.log, &9, 9).await.expect_err("it fails");
-    assert!(error.to_string().contains("the snapshot of seq 9 is safe"), "{error}");
+    assert!(error.to_string().contains("the snapshot of seq 9 is durable"), "{error}");
     assert_eq!(pair.store.restore::<u64>().await.expect("restore"), (9, 9));
     pair.log.fail_to_truncate(false);
     assert_eq!(compact(&pair.store, &mut pair.log).await.expect("compact"), Some(9));
@@ -83,29 +83,29 @@ async fn a_log_that_cannot_be_cut_does_not_cost_the_snapshot() {
 }
 
 #[tokio::test]
-async fn without_a_snapshot_nothing_is_cut() {
-    let mut pair = Pair::with_records(9).await;
+async fn compact_truncates_nothing_without_a_snapshot() {
+    let mut pair = StoreAndLog::with_records(9).await;
     assert_eq!(compact(&pair.store, &mut pair.log).await.expect("compact"), None);
     assert_eq!(records(&pair.log).await, numbered(1, 9));
 }
 
 #[tokio::test]
-async fn a_state_the_log_does_not_reach_is_not_saved() {
-    let mut pair = Pair::with_records(9).await;
-    let beyond = checkpoint(&pair.store, &mut pair.log, &10, 10).await.expect_err("there is no number 10");
+async fn checkpoint_fails_when_the_log_ends_before_its_seq() {
+    let mut pair = StoreAndLog::with_records(9).await;
+    let beyond = checkpoint(&pair.store, &mut pair.log, &10, 10).await.expect_err("the log ends at 9");
     assert!(matches!(beyond, WalError::Beyond { last: 9, seq: 10, .. }), "{beyond}");
-    assert_eq!(pair.store.current().await.expect("a look"), None);
-    // Somebody else's snapshots.
+    assert_eq!(pair.store.current().await.expect("current"), None);
+    // A snapshot that belongs to another log.
     pair.store.create(&12, 12).await.expect("create");
-    let beyond = compact(&pair.store, &mut pair.log).await.expect_err("there is no number 12");
+    let beyond = compact(&pair.store, &mut pair.log).await.expect_err("the log ends at 9");
     assert!(matches!(beyond, WalError::Beyond { last: 9, seq: 12, .. }), "{beyond}");
     assert_eq!(records(&pair.log).await, numbered(1, 9));
 }
 
 #[tokio::test]
-async fn what_others_published_is_kept_in_mind() {
-    // Another handle that keeps more, and a lower number: the log has to reach back to that.
-    let mut pair = Pair::with_records(9).await;
+async fn checkpoint_respects_the_retention_of_another_handle() {
+    // Another handle retains more snapshots: the log has to reach back to the lowest of their seqs.
+    let mut pair = StoreAndLog::with_records(9).await;
     let other = pair.store.clone().retain(3);
     other.create(&2, 2).await.expect("create");
     other.create(&5, 5).await.expect("create");

@@ -1,12 +1,13 @@
-//! The log, recovery and compaction, from the outside.
+//! Tests of the public API: journal, recovery and checkpoints.
 
+mod arbitrary_files;
 mod checkpoint;
-mod damage;
-mod hostile;
+mod corruption;
+mod failed_open;
 mod inspect;
 mod journal;
-mod kit;
 mod ministore;
+mod numbering;
 mod recovery;
 mod split_off;
-mod start;
+mod support;

@@ -1,14 +1,14 @@
-//! What an opening made, and takes back if nothing came of it: a failed start leaves nothing behind.
+//! Deletes the file and the folders that an opening created, unless a record was appended.
 //!
-//! A journal that holds no record is of no use to the next start, and is harmful to people: it stands where the real one
-//! should be. So an empty file, and the folders on the way to it, go again with the handle that made them. The steps:
+//! An empty journal at a mistyped path would hide that the real journal is elsewhere. So the handle that created it deletes
+//! it:
 //!
-//! 1. Lock the file. Another writer that has it by now keeps it, with its folders.
-//! 2. Check that it is still the one at its path, and that there is nothing in it but a header.
-//! 3. Remove it, and then the folders, the innermost first, as far as they are empty.
+//! 1. Lock the file. If another writer holds the lock, leave the file and its folders.
+//! 2. Check that the path still leads to this file, and that it holds at most a header.
+//! 3. Remove the file, then the created folders, innermost first, as long as they are empty.
 //!
-//! A writer that waits for the lock of a file that is removed looks at the path again, and makes another one. All of this is
-//! best effort: what is left after a kill is an empty journal.
+//! A writer that waits for the lock of the removed file checks the path again, and creates a new file. All of this is best
+//! effort: a killed process leaves an empty journal.
 
 use super::header;
 use crate::{Result, disk};
@@ -19,21 +19,21 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What was made, until it is kept.
+/// The paths to delete on drop, until [`retain`](Self::retain).
 #[derive(Debug, Default)]
-pub(crate) struct Begun {
+pub(crate) struct CreatedPaths {
     file: Option<PathBuf>,
-    /// The outermost first.
+    /// Outermost first.
     folders: Vec<PathBuf>,
 }
 
-impl Begun {
-    /// These folders were made.
+impl CreatedPaths {
+    /// Starts with the created folders, outermost first.
     pub(crate) fn with_folders(folders: Vec<PathBuf>) -> Self {
         Self { file: None, folders }
     }
 
-    /// Opens a file to append to, and makes it if it is missing.
+    /// Opens a file for appending, and creates it if it is missing.
     pub(crate) fn open(&mut self, path: &Path) -> Result<File> {
         let (file, was_missing) = disk::open_to_append(path)?;
         if was_missing {
@@ -43,27 +43,27 @@ impl Begun {
         Ok(file)
     }
 
-    /// The same file by its path with all links followed.
+    /// Replaces the path of a created file by the path with all links followed.
     pub(crate) fn resolve(&mut self, path: &Path) {
         if self.file.is_some() {
             self.file = Some(path.into());
         }
     }
 
-    /// It is in use from now on.
-    pub(crate) fn keep(&mut self) {
-        // Not by another value in its place: this one would be dropped.
+    /// Deletes nothing on drop.
+    pub(crate) fn retain(&mut self) {
+        // Assigning a new value would drop this one.
         self.file = None;
         self.folders.clear();
     }
 
-    /// The same, owned by another handle.
+    /// Moves the paths to another handle.
     pub(crate) fn take(&mut self) -> Self {
         mem::take(self)
     }
 }
 
-impl Drop for Begun {
+impl Drop for CreatedPaths {
     fn drop(&mut self) {
         if self.file.as_deref().is_none_or(|file| remove_if_empty(file).is_some()) {
             disk::remove_empty_folders(&self.folders);
@@ -72,7 +72,7 @@ impl Drop for Begun {
 }
 
 fn remove_if_empty(path: &Path) -> Option<()> {
-    let Some(file) = disk::open_if_there(path).ok()? else { return Some(()) };
+    let Some(file) = disk::open_if_exists(path).ok()? else { return Some(()) };
     // 1.
     if !disk::try_lock(&file, path).ok()? {
         return None;

@@ -1,17 +1,17 @@
-//! A small snapshot of a handle that has committed before: it stays in memory until its commit.
+//! A handle that has committed a small snapshot stages the next one in memory until its commit.
 
 use super::*;
-use crate::edits::replace;
+use crate::external_changes::replace;
 use minisnap_core::{Digest, Operation, StagedSnapshot, format::CHUNK};
 use std::time::{Duration, Instant};
 
-/// A stage of a folder whose handle knows that the current snapshot is small.
+/// Stages a snapshot with a handle that knows that the current snapshot is small.
 async fn staged(folder: &Folder, backend: &FsBackend) -> Box<dyn StagedSnapshot> {
     let before = folder.listing();
     let mut stage = backend.stage(4).await.unwrap();
     stage.write_all(json_of(4).as_bytes()).unwrap();
     stage.drain().await.unwrap();
-    assert_eq!(folder.listing(), before, "nothing is on the disk");
+    assert_eq!(folder.listing(), before, "the stage is on the disk");
     stage
 }
 
@@ -33,9 +33,9 @@ async fn small_stage_leaves_the_folder_untouched_until_its_commit() {
     assert_eq!((folder.history().await, folder.garbage().await.len()), (vec![4, 3, 2], 0));
 }
 
-/// In pieces of an odd size, in one write, and to the last byte that stays in memory.
+/// In pieces of an odd size, in one write, and with the largest size that stays in memory.
 #[tokio::test]
-async fn snapshot_is_whole_when_it_outgrows_memory() {
+async fn snapshot_is_complete_when_it_outgrows_memory() {
     for (size, piece) in [(CHUNK, 7919), (CHUNK + 1, CHUNK + 1), (CHUNK + 1, CHUNK), (3 * CHUNK + 5, 7919)] {
         let context = format!("{size} bytes in pieces of {piece}");
         let folder = Folder::with_snapshots(&[1, 2, 3]).await;
@@ -57,7 +57,11 @@ async fn snapshot_is_whole_when_it_outgrows_memory() {
         assert_eq!(folder.garbage().await, [""; 0], "{context}");
 
         let next = folder.backend.stage(5).await.unwrap();
-        assert_eq!(folder.garbage().await.len(), usize::from(size > CHUNK), "{context}: the next one is foreseen");
+        assert_eq!(
+            folder.garbage().await.len(),
+            usize::from(size > CHUNK),
+            "{context}: the next stage begins where the last one was"
+        );
         drop(next);
     }
 }
@@ -72,7 +76,7 @@ async fn commit_from_memory_is_busy_when_the_lock_is_held() {
     let stage = staged(&folder, &folder.backend.clone().with_busy_timeout(TIMEOUT)).await;
     let begun = Instant::now();
     let error = commit(stage).await.unwrap_err();
-    // Long enough for a busy machine, and far below the default.
+    // The limit allows for a busy machine, and is far below the default timeout.
     assert!((TIMEOUT..Duration::from_secs(5)).contains(&begun.elapsed()), "{:?}", begun.elapsed());
     assert!(matches!(error, MiniSnapError::Busy { .. }), "{error}");
     assert_eq!(error.at().operation(), Operation::Commit);
@@ -81,7 +85,7 @@ async fn commit_from_memory_is_busy_when_the_lock_is_held() {
     folder.commit(5).await.unwrap();
 }
 
-/// An editor replaces the JSON after the stage. A full disk: `processes/full_disk.rs`, and `fault_tests.rs`.
+/// An editor replaces the JSON after the stage began. `processes/full_disk.rs` and `fault_tests.rs` cover full disks.
 #[tokio::test]
 async fn commit_from_memory_reports_an_external_change() {
     let folder = Folder::with_snapshots(&[1, 2, 3]).await;
@@ -98,12 +102,13 @@ async fn commit_from_memory_reports_an_external_change() {
 
 fn outgrow(stage: &mut Box<dyn StagedSnapshot>) -> MiniSnapError {
     let error = stage.write_all(&vec![b' '; CHUNK]).unwrap_err();
-    MiniSnapError::from_write(error, || unreachable!("it has its place"))
+    MiniSnapError::from_write(error, || unreachable!("the error has a location"))
 }
 
-/// A write doesn't wait on its caller's thread: what outgrows memory stays there until the lock is free, or until its commit.
+/// A write doesn't block its caller's thread. A stage that outgrows memory stays there until the lock is free, or until its
+/// commit.
 #[tokio::test]
-async fn write_does_not_wait_when_it_outgrows_memory_under_a_lock() {
+async fn write_does_not_wait_for_the_lock_when_outgrowing_memory() {
     for is_released in [false, true] {
         let folder = Folder::with_snapshots(&[1, 2, 3]).await;
         let lock = fs::File::open(folder.path("snapshots/.lock")).unwrap();
@@ -115,7 +120,7 @@ async fn write_does_not_wait_when_it_outgrows_memory_under_a_lock() {
         if is_released {
             lock.unlock().unwrap();
             stage.write_all(b" ").unwrap();
-            assert_eq!(folder.garbage().await.len(), 1, "it is on the disk now");
+            assert_eq!(folder.garbage().await.len(), 1, "the stage is on the disk");
         }
         lock.unlock().unwrap();
         let committed = commit(stage).await.unwrap();
@@ -125,9 +130,9 @@ async fn write_does_not_wait_when_it_outgrows_memory_under_a_lock() {
     }
 }
 
-/// It can wait for the lock, as a write can't: so memory is bounded for those who drain.
+/// Unlike a write, `drain` waits for the lock. So memory is bounded for a caller that drains.
 #[tokio::test]
-async fn drain_brings_to_the_disk_what_outgrew_memory() {
+async fn drain_writes_to_the_disk_what_outgrew_memory() {
     let folder = Folder::with_snapshots(&[1, 2, 3]).await;
     let lock = fs::File::open(folder.path("snapshots/.lock")).unwrap();
     lock.lock().unwrap();
@@ -146,9 +151,9 @@ async fn drain_brings_to_the_disk_what_outgrew_memory() {
     assert!(folder.backend.read(committed.generation()).await.unwrap() == json);
 }
 
-/// A writer that overlooks the error doesn't commit what is left.
+/// A caller that ignores the error of a write can't commit an incomplete snapshot.
 #[tokio::test]
-async fn commit_is_refused_when_a_write_could_not_outgrow_memory() {
+async fn commit_fails_after_a_write_that_failed_to_outgrow_memory() {
     let folder = Folder::with_snapshots(&[1, 2, 3]).await;
     let mut stage = staged(&folder, &folder.backend).await;
     let text = folder.cat("snapshot.json").unwrap();
@@ -164,7 +169,7 @@ async fn commit_is_refused_when_a_write_could_not_outgrow_memory() {
 }
 
 #[tokio::test]
-async fn write_that_outgrows_memory_says_what_is_intact() {
+async fn write_that_outgrows_memory_lists_intact_generations() {
     let folder = Folder::with_snapshots(&[1, 2, 3]).await;
     let mut stage = staged(&folder, &folder.backend).await;
     let record = folder.path("snapshots/current");

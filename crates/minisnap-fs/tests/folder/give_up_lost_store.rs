@@ -1,9 +1,9 @@
-//! Giving up a store whose commit record is lost.
+//! `give_up_lost_store`: moves a store without a commit record aside.
 
 use super::*;
 use std::os::unix::fs::symlink;
 
-/// All JSON below a folder.
+/// The texts of all JSON files below a folder.
 fn jsons(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for (path, _) in listing_of(folder) {
@@ -23,21 +23,21 @@ fn listing_of(folder: &Path) -> BTreeMap<PathBuf, String> {
 }
 
 #[tokio::test]
-async fn lost_store_is_empty_and_takes_a_commit_when_given_up() {
-    type Loss = fn(&Folder);
-    fn record(folder: &Folder) -> PathBuf {
+async fn lost_store_is_empty_and_usable_when_given_up() {
+    type Lose = fn(&Folder);
+    fn remove_record(folder: &Folder) -> PathBuf {
         fs::remove_file(folder.path("snapshots/current")).unwrap();
         folder.path("snapshots/current")
     }
-    let losses: [(&str, Loss, usize); 5] = [
-        ("missing", |folder| drop(record(folder)), 3),
-        ("elsewhere", |folder| symlink("elsewhere", record(folder)).unwrap(), 3),
-        ("a folder", |folder| fs::create_dir(record(folder)).unwrap(), 3),
-        ("text", |folder| fs::write(record(folder), "text").unwrap(), 3),
+    let cases: [(&str, Lose, usize); 5] = [
+        ("missing", |folder| drop(remove_record(folder)), 3),
+        ("elsewhere", |folder| symlink("elsewhere", remove_record(folder)).unwrap(), 3),
+        ("a folder", |folder| fs::create_dir(remove_record(folder)).unwrap(), 3),
+        ("text", |folder| fs::write(remove_record(folder), "text").unwrap(), 3),
         (
-            "replaced by another program, too",
+            "replaced by another program",
             |folder| {
-                fs::write(record(folder), "text").unwrap();
+                fs::write(remove_record(folder), "text").unwrap();
                 for (name, text) in [("snapshot.json", "[9]"), ("snapshot.seq", "9")] {
                     fs::remove_file(folder.path(name)).unwrap();
                     folder.write(name, text);
@@ -46,27 +46,27 @@ async fn lost_store_is_empty_and_takes_a_commit_when_given_up() {
             3,
         ),
     ];
-    for (loss, lose, count) in losses {
+    for (case, lose, count) in cases {
         let folder = Folder::with_snapshots(&[1, 2]).await;
         lose(&folder);
         let before = jsons(folder.guard.path());
-        assert!(matches!(folder.commit(3).await, Err(MiniSnapError::Corrupt { .. })), "{loss}");
-        let moved = folder.backend.give_up_lost_store().await.unwrap_or_else(|error| panic!("{loss}: {error}"));
-        assert_eq!(moved.len(), count, "{loss}: {moved:?}");
-        assert!(moved.iter().all(|path| path.symlink_metadata().is_ok()), "{loss}: {moved:?}");
-        assert_eq!(jsons(folder.guard.path()), before, "{loss}: something is lost");
-        assert_eq!(folder.restore().await.unwrap(), None, "{loss}");
+        assert!(matches!(folder.commit(3).await, Err(MiniSnapError::Corrupt { .. })), "{case}");
+        let moved = folder.backend.give_up_lost_store().await.unwrap_or_else(|error| panic!("{case}: {error}"));
+        assert_eq!(moved.len(), count, "{case}: {moved:?}");
+        assert!(moved.iter().all(|path| path.symlink_metadata().is_ok()), "{case}: {moved:?}");
+        assert_eq!(jsons(folder.guard.path()), before, "{case}: a JSON file is lost");
+        assert_eq!(folder.restore().await.unwrap(), None, "{case}");
         let aside = listing_of(moved.last().unwrap());
-        folder.publish_keeping(7, 1, Precondition::IfCurrent(None)).await.unwrap();
-        assert_eq!(folder.restore().await.unwrap(), pair_of(7), "{loss}");
-        assert_eq!(folder.backend.give_up_lost_store().await.unwrap(), [""; 0].map(PathBuf::from), "{loss}");
-        assert_eq!(listing_of(moved.last().unwrap()), aside, "{loss}: it was touched");
-        assert!(folder.backend.verify().await.unwrap().is_intact(), "{loss}");
+        folder.commit_retaining(7, 1, Precondition::IfCurrent(None)).await.unwrap();
+        assert_eq!(folder.restore().await.unwrap(), pair_of(7), "{case}");
+        assert_eq!(folder.backend.give_up_lost_store().await.unwrap(), [""; 0].map(PathBuf::from), "{case}");
+        assert_eq!(listing_of(moved.last().unwrap()), aside, "{case}: the moved folder changed");
+        assert!(folder.backend.verify().await.unwrap().is_intact(), "{case}");
     }
 }
 
 #[tokio::test]
-async fn links_to_nothing_are_moved_aside_when_given_up() {
+async fn dangling_links_are_moved_aside_when_given_up() {
     let folder = Folder::with_snapshots(&[1]).await;
     fs::remove_dir_all(folder.path("snapshots")).unwrap();
     assert_eq!(folder.backend.give_up_lost_store().await.unwrap().len(), 2);
@@ -75,20 +75,20 @@ async fn links_to_nothing_are_moved_aside_when_given_up() {
 }
 
 #[tokio::test]
-async fn readable_store_is_left_alone_when_given_up() {
+async fn readable_store_is_unchanged_when_given_up() {
     let corrupt = Folder::with_snapshots(&[1, 2]).await;
     fs::write(corrupt.in_current("snapshot.json"), "").unwrap();
     let dangling = Folder::with_snapshots(&[1, 2]).await;
     fs::remove_dir_all(dangling.in_current("")).unwrap();
     let half = Folder::new();
     half.write("snapshot.json", "[1]");
-    let folders = [Folder::new(), Folder::with_plain_pair("[1]", "7"), Folder::with_snapshots(&[1]).await];
+    let folders = [Folder::new(), Folder::with_bare_pair("[1]", "7"), Folder::with_snapshots(&[1]).await];
     for folder in folders.into_iter().chain([corrupt, dangling, half]) {
         let before = folder.listing();
         assert_eq!(folder.backend.give_up_lost_store().await.unwrap(), [""; 0].map(PathBuf::from));
         assert_eq!(folder.listing(), before);
     }
-    // A disk that isn't mounted is no loss.
+    // A disk that isn't mounted isn't a lost record.
     let base = TempDir::new().unwrap();
     symlink("not mounted", base.path().join("snapshots")).unwrap();
     let error = FsBackend::new(base.path()).give_up_lost_store().await.unwrap_err();
@@ -96,9 +96,9 @@ async fn readable_store_is_left_alone_when_given_up() {
     assert_eq!(error.at().operation(), minisnap_core::Operation::GiveUp);
 }
 
-/// Both find the store lost, and one of them waits for the other.
+/// Both calls find the record lost, and one of them waits for the lock of the other.
 #[tokio::test]
-async fn only_one_gives_up_when_two_do() {
+async fn only_one_of_two_concurrent_calls_gives_up() {
     let folder = Folder::with_snapshots(&[1]).await;
     fs::remove_file(folder.path("snapshots/current")).unwrap();
     let (first, second) = (folder.backend.clone(), FsBackend::new(folder.guard.path()));

@@ -1,15 +1,16 @@
-//! Snapshots edited by hand, or replaced by another program: reported, and taken or set aside by one call.
+//! Snapshots that a user edited, or that another program replaced: reported, then accepted or moved aside in one call.
 
 use super::*;
 use minisnap_core::{Digest, ExternalChange};
 
-/// What `sed -i` and most editors do: a new file takes the name.
+/// Replaces a file by a rename, as `sed -i` and most editors do.
 pub(crate) fn replace(folder: &Folder, name: &str, content: &str) {
     folder.write("new file", content);
     fs::rename(folder.path("new file"), folder.path(name)).unwrap();
 }
 
-async fn foreign(folder: &Folder) {
+/// Asserts that reads and commits report an external change and change nothing.
+async fn assert_external_change(folder: &Folder) {
     let before = folder.listing();
     let current = folder.backend.current().await.unwrap().expect("a snapshot").seq();
     for error in [folder.restore().await.unwrap_err(), folder.commit(9).await.unwrap_err()] {
@@ -18,33 +19,33 @@ async fn foreign(folder: &Folder) {
         let MiniSnapError::ExternalChange { found, .. } = error else { panic!("{error}") };
         assert_eq!(found, ExternalChange::Replaced { current });
     }
-    assert_eq!(folder.listing(), before, "nothing was touched");
+    assert_eq!(folder.listing(), before, "nothing changed");
 }
 
 #[tokio::test]
-async fn a_replaced_json_is_foreign_and_taken_by_one_call_which_keeps_the_intact_one() {
+async fn replaced_json_is_accepted_and_the_intact_one_is_retained() {
     let folder = Folder::with_snapshots(&[1, 2]).await;
     replace(&folder, "snapshot.json", "{\"edited\": true}");
-    foreign(&folder).await;
+    assert_external_change(&folder).await;
 
-    let published = folder.backend.accept_external_changes().await.unwrap().expect("an edit");
-    assert_eq!(published.retained().iter().map(Generation::seq).collect::<Vec<_>>(), [2, 2, 1]);
+    let committed = folder.backend.accept_external_changes().await.unwrap().expect("an edit");
+    assert_eq!(committed.retained().iter().map(Generation::seq).collect::<Vec<_>>(), [2, 2, 1]);
     assert_eq!(folder.restore().await.unwrap(), Some(("{\"edited\": true}".into(), 2)));
     assert_eq!(folder.history().await, [2, 2, 1]);
     let intact = &folder.backend.history().await.unwrap()[1];
     assert_eq!(folder.backend.read(intact).await.unwrap(), json_of(2));
-    assert!(folder.path("snapshot.json").is_symlink(), "the link is back");
-    assert_eq!(folder.backend.accept_external_changes().await.unwrap(), None, "there is nothing more to take");
+    assert!(folder.path("snapshot.json").is_symlink(), "the link is restored");
+    assert_eq!(folder.backend.accept_external_changes().await.unwrap(), None, "a second call changes nothing");
     folder.commit(3).await.unwrap();
     assert_eq!(folder.garbage().await, [""; 0]);
 }
 
 #[tokio::test]
-async fn a_pair_of_an_old_version_is_foreign_and_taken_with_its_seq() {
+async fn replaced_pair_is_accepted_with_its_seq() {
     let folder = Folder::with_snapshots(&[1, 2]).await;
     replace(&folder, "snapshot.json", "[99]");
     replace(&folder, "snapshot.seq", "99");
-    foreign(&folder).await;
+    assert_external_change(&folder).await;
     folder.backend.accept_external_changes().await.unwrap().expect("a newer pair");
     assert_eq!(folder.restore().await.unwrap(), Some(("[99]".into(), 99)));
     assert_eq!(folder.history().await, [99, 2, 1]);
@@ -52,21 +53,21 @@ async fn a_pair_of_an_old_version_is_foreign_and_taken_with_its_seq() {
 }
 
 #[tokio::test]
-async fn a_replaced_seq_alone_is_foreign_and_taken() {
+async fn replaced_seq_alone_is_accepted() {
     let folder = Folder::with_snapshots(&[1, 2]).await;
     replace(&folder, "snapshot.seq", "1\n");
-    foreign(&folder).await;
+    assert_external_change(&folder).await;
     folder.backend.accept_external_changes().await.unwrap().expect("another seq");
     assert_eq!(folder.restore().await.unwrap(), Some((json_of(2), 1)));
     assert_eq!(folder.history().await, [1, 2, 1]);
 }
 
 #[tokio::test]
-async fn what_is_foreign_can_be_set_aside_and_is_not_lost() {
+async fn external_change_is_moved_aside_by_revert() {
     let folder = Folder::with_snapshots(&[1, 2]).await;
     replace(&folder, "snapshot.json", "[99]");
     replace(&folder, "snapshot.seq", "99");
-    foreign(&folder).await;
+    assert_external_change(&folder).await;
     let moved = folder.backend.revert_external_changes().await.unwrap();
     assert_eq!(moved.len(), 2);
     assert_eq!(fs::read_to_string(&moved[0]).unwrap(), "[99]");
@@ -76,16 +77,16 @@ async fn what_is_foreign_can_be_set_aside_and_is_not_lost() {
     assert_eq!(
         folder.backend.revert_external_changes().await.unwrap(),
         [""; 0].map(PathBuf::from),
-        "there is nothing more"
+        "a second revert changes nothing"
     );
     folder.commit(3).await.unwrap();
     assert_eq!(folder.history().await, [3, 2, 1]);
 }
 
 #[tokio::test]
-async fn an_edit_in_place_is_corrupt_and_taken_by_one_call_in_its_own_position() {
+async fn edit_in_place_is_corrupt_and_accepted_in_its_position() {
     let folder = Folder::with_snapshots(&[1, 2]).await;
-    // Through the link, as `echo >`, and editors that keep the file, do.
+    // Writes through the link, as `echo >` does, and editors that don't replace the file.
     folder.write("snapshot.json", "{\"edited\": true}");
     let error = folder.restore().await.unwrap_err();
     assert!(matches!(error, MiniSnapError::Corrupt { .. }), "{error}");
@@ -93,14 +94,14 @@ async fn an_edit_in_place_is_corrupt_and_taken_by_one_call_in_its_own_position()
 
     folder.backend.accept_external_changes().await.unwrap().expect("an edit");
     assert_eq!(folder.restore().await.unwrap(), Some(("{\"edited\": true}".into(), 2)));
-    assert_eq!(folder.history().await, [2, 1], "the edited generation gave way to the edit");
+    assert_eq!(folder.history().await, [2, 1], "the edit replaced the edited generation");
     assert_eq!(folder.garbage().await, [""; 0]);
     folder.commit(3).await.unwrap();
     assert_eq!(folder.history().await, [3, 2, 1]);
 }
 
 #[tokio::test]
-async fn an_edited_first_generation_has_no_parent_after_either() {
+async fn edited_first_generation_has_no_parent_when_accepted() {
     let folder = Folder::with_snapshots(&[1]).await;
     folder.write("snapshot.seq", "5");
     folder.backend.accept_external_changes().await.unwrap().expect("another seq");
@@ -111,17 +112,17 @@ async fn an_edited_first_generation_has_no_parent_after_either() {
 }
 
 #[tokio::test]
-async fn a_slip_of_the_editor_is_refused_with_its_position_and_can_be_mended() {
+async fn invalid_edit_is_rejected_with_its_position() {
     let folder = Folder::with_snapshots(&[1, 2]).await;
     replace(&folder, "snapshot.json", "{\n  \"edited\": yes\n}");
     let before = folder.listing();
     let error = folder.backend.accept_external_changes().await.unwrap_err();
     assert!(matches!(&error, MiniSnapError::Serde { source, .. } if source.line() == 2), "{error}");
     assert!(error.to_string().contains("snapshot.json"), "{error}");
-    let kept = |listing: BTreeMap<PathBuf, String>| -> Vec<_> {
+    let without_lock_folder = |listing: BTreeMap<PathBuf, String>| -> Vec<_> {
         listing.into_iter().filter(|(path, _)| !path.ends_with("snapshots")).collect()
     };
-    assert_eq!(kept(folder.listing()), kept(before));
+    assert_eq!(without_lock_folder(folder.listing()), without_lock_folder(before));
 
     replace(&folder, "snapshot.json", "{\n  \"edited\": true\n}");
     replace(&folder, "snapshot.seq", "two");
@@ -133,7 +134,7 @@ async fn a_slip_of_the_editor_is_refused_with_its_position_and_can_be_mended() {
 }
 
 #[tokio::test]
-async fn an_edit_that_no_restore_could_read_is_refused() {
+async fn edit_that_no_restore_could_read_is_rejected() {
     let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
     for unreadable in [&b"\"saved as Latin-1: na\xefve\""[..], b"1e999", b"\"\\ud83d\"", deep.as_bytes()] {
         let folder = Folder::with_snapshots(&[1]).await;
@@ -146,29 +147,29 @@ async fn an_edit_that_no_restore_could_read_is_refused() {
 }
 
 #[tokio::test]
-async fn an_edit_that_was_undone_is_none() {
+async fn reverted_edit_is_no_external_change() {
     let folder = Folder::with_snapshots(&[1]).await;
     replace(&folder, "snapshot.json", &json_of(1));
     assert_eq!(folder.restore().await.unwrap(), pair_of(1));
     assert_eq!(folder.backend.accept_external_changes().await.unwrap(), None);
-    assert!(folder.path("snapshot.json").is_symlink(), "the link is back");
+    assert!(folder.path("snapshot.json").is_symlink(), "the link is restored");
 }
 
 #[tokio::test]
-async fn where_nothing_was_published_there_is_nothing_to_reseal_or_set_aside() {
+async fn accept_and_revert_change_nothing_without_a_commit() {
     let folder = Folder::new();
     assert_eq!(folder.backend.accept_external_changes().await.unwrap(), None);
     assert_eq!(folder.backend.revert_external_changes().await.unwrap(), [""; 0].map(PathBuf::from));
     assert_eq!(folder.listing(), BTreeMap::new());
 
-    let folder = Folder::with_plain_pair("[1]", "7");
+    let folder = Folder::with_bare_pair("[1]", "7");
     assert_eq!(folder.backend.accept_external_changes().await.unwrap(), None);
     assert_eq!(folder.backend.revert_external_changes().await.unwrap(), [""; 0].map(PathBuf::from));
     assert_eq!(folder.restore().await.unwrap(), Some(("[1]".into(), 7)));
 }
 
 #[tokio::test]
-async fn an_edit_is_only_taken_if_it_is_the_one_that_was_agreed_to() {
+async fn accept_if_rejects_another_edit_than_the_expected() {
     let folder = Folder::with_snapshots(&[1, 2]).await;
     replace(&folder, "snapshot.json", "[9]");
     let agreed = Digest::of(b"[9]");
@@ -177,18 +178,19 @@ async fn an_edit_is_only_taken_if_it_is_the_one_that_was_agreed_to() {
         let error = folder.backend.accept_external_changes_if(seq, digest).await.unwrap_err();
         let changed = matches!(error, MiniSnapError::ExternalChange { found: ExternalChange::ChangedSince, .. });
         assert!(changed, "{error}");
-        assert_eq!(folder.listing(), before, "nothing was touched");
+        assert_eq!(folder.listing(), before, "nothing changed");
     }
     folder.backend.accept_external_changes_if(2, agreed).await.unwrap().expect("an edit");
     assert_eq!(folder.restore().await.unwrap(), Some(("[9]".into(), 2)));
     assert_eq!(
         folder.backend.accept_external_changes_if(2, agreed).await.unwrap(),
         None,
-        "there is nothing more to take"
+        "a second call changes nothing"
     );
 }
 
-/// The accepted JSON stands at its name; that of the current generation is another one, corrupt, of which there is no copy.
+/// Both differ from the digest: the accepted JSON at the public name, and the JSON of the current generation, of which there
+/// is no copy.
 #[tokio::test]
 async fn corrupt_generation_is_moved_aside_when_an_edit_is_accepted() {
     let folder = Folder::with_snapshots(&[1, 2]).await;
@@ -201,7 +203,7 @@ async fn corrupt_generation_is_moved_aside_when_an_edit_is_accepted() {
     assert_eq!(fs::read_to_string(aside).unwrap(), "[corrupt");
 }
 
-/// A sparse file: no command may wait for all of it, nor be in the way of the one that moves it aside.
+/// A sparse file: no operation may read all of it, and none may prevent the revert.
 #[tokio::test]
 async fn file_too_large_for_memory_is_moved_aside_by_revert() {
     let folder = Folder::with_snapshots(&[1]).await;
@@ -214,9 +216,9 @@ async fn file_too_large_for_memory_is_moved_aside_by_revert() {
     assert_eq!(folder.restore().await.unwrap(), Some((json_of(1), 1)));
 }
 
-/// Generations are equal by name alone, and the caller would believe another seq.
+/// Generations compare equal by name alone, so the caller would get the JSON under another seq.
 #[tokio::test]
-async fn read_committed_is_expired_when_the_seq_is_another() {
+async fn read_committed_is_expired_when_the_seq_differs() {
     let folder = Folder::with_snapshots(&[1]).await;
     let current = folder.backend.current().await.unwrap().unwrap();
     assert_eq!(&*folder.backend.read_committed(&current).await.unwrap(), json_of(1).as_bytes());

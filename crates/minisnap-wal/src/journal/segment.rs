@@ -1,8 +1,8 @@
-//! The files of a journal: one, and those that `ministore` rotated out of it.
+//! The files of a journal: the active one, and those that `ministore` rotated.
 //!
-//! `ministore` renames a file that is full to `NAME.000001`, `NAME.000002` and so on, and begins `NAME` anew. The records
-//! are numbered through all of them. A file states the number before its first record, or it goes on where the one before
-//! it ends.
+//! `ministore` renames a full file to `NAME.000001`, `NAME.000002` and so on, and creates `NAME` again. The records are
+//! numbered across all files. The header of a file states the sequence number before its first record, or the file continues
+//! after the previous one.
 
 use super::header;
 use crate::{Result, WalError, disk};
@@ -13,59 +13,60 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A file of the journal, and which records are in it. One that holds nothing yet, not even a header, ends at 0.
+/// A file of a journal and the range of its records. For a file without a complete header, `end` is 0.
 #[derive(Debug, Clone)]
-pub(crate) struct Part {
+pub(crate) struct Segment {
     pub(crate) path: PathBuf,
-    /// The number before its first record.
+    /// The sequence number before its first record.
     pub(crate) after: u64,
     /// Whether its header states that number.
-    pub(crate) states_it: bool,
+    pub(crate) states_after: bool,
     pub(crate) records: u64,
-    /// Where its whole lines end, in bytes.
+    /// The byte offset where its complete lines end.
     pub(crate) end: u64,
 }
 
-impl Part {
-    /// The number of its last record, or the one before it if it has none.
+impl Segment {
+    /// The sequence number of its last record; without records, `after`.
     pub(crate) fn last(&self) -> u64 {
         self.after + self.records
     }
 
-    /// Opens it where the record after number `after` begins.
+    /// Opens the file at the record with the sequence number `after + 1`.
     pub(crate) fn open_after(&self, after: u64) -> Result<Lines> {
         let mut lines = Lines::open(&self.path)?;
-        // The header, and those before it.
+        // The header, and the records through `after`.
         lines.skip(1 + (after - self.after))?;
         Ok(lines)
     }
 }
 
-/// How the file that is written to ends.
+/// How the active file ends.
 #[derive(Debug, Default)]
 pub(crate) struct Tail {
-    /// Where its last record begins, in bytes.
+    /// The byte offset where its last record begins.
     pub(crate) last_begins: u64,
-    /// How many bytes come after that: an append that was cut short, or is on its way.
+    /// How many bytes follow the last record: an append that was interrupted, or that is in progress.
     pub(crate) torn: u64,
 }
 
-/// All files of the journal `path`, the oldest first, `path` itself, which `active` is, at the end. Changes nothing.
-pub(crate) fn parts(path: &Path, active: Option<&File>) -> Result<(Vec<Part>, Tail)> {
+/// All files of the journal `path`, oldest first. `active` is the open file at `path`, the last of them. Changes nothing.
+pub(crate) fn segments(path: &Path, active: Option<&File>) -> Result<(Vec<Segment>, Tail)> {
     let rotated = rotated(path)?;
     let begins_with = rotated.first().map_or(1, |(number, _)| *number);
     let mut scans = Vec::new();
     let mut next = begins_with;
     for (number, path) in rotated {
         if number != next {
-            let found = format!("the file before it is number {}: one between them is missing", next.wrapping_sub(1));
+            let found =
+                format!("the previous file has number {}: a file between them is missing", next.wrapping_sub(1));
             return Err(WalError::NotAJournal { path, found });
         }
         next = next.wrapping_add(1);
         let file = disk::open_to_read(&path)?;
         let scan = Scan::of(&file, &path)?;
         if scan.torn > 0 {
-            let source = "the file ends in the middle of it".into();
+            let source = "the file ends within this line".into();
             return Err(WalError::Corrupt { path, line: scan.records + 2, source });
         }
         scans.push((path, scan));
@@ -79,7 +80,7 @@ pub(crate) fn parts(path: &Path, active: Option<&File>) -> Result<(Vec<Part>, Ta
     Ok((number(scans, begins_with)?, tail))
 }
 
-/// The rotated files, with their numbers, the oldest first.
+/// The rotated files with their numbers, oldest first.
 fn rotated(path: &Path) -> Result<Vec<(u32, PathBuf)>> {
     let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return Ok(Vec::new()) };
     let mut rotated = Vec::new();
@@ -94,8 +95,8 @@ fn rotated(path: &Path) -> Result<Vec<(u32, PathBuf)>> {
     Ok(rotated)
 }
 
-/// Gives every file the number before its first record, from whichever states it.
-fn number(scans: Vec<(PathBuf, Scan)>, begins_with: u32) -> Result<Vec<Part>> {
+/// Computes the sequence number before the first record of each file, from the headers that state it.
+fn number(scans: Vec<(PathBuf, Scan)>, begins_with: u32) -> Result<Vec<Segment>> {
     let mut before = 0;
     let mut start = None;
     for (path, scan) in &scans {
@@ -103,8 +104,8 @@ fn number(scans: Vec<(PathBuf, Scan)>, begins_with: u32) -> Result<Vec<Part>> {
             let implied = after.checked_sub(before);
             if implied.is_none() || start.is_some_and(|start| Some(start) != implied) {
                 let found = format!(
-                    "its header says that it follows number {after}, and the files before it hold {before} records: a file \
-                     between them is missing, or one is of another journal"
+                    "its header states that it begins after number {after}, but the files before it hold {before} records: \
+                     a file is missing, or belongs to another journal"
                 );
                 return Err(WalError::NotAJournal { path: path.clone(), found });
             }
@@ -116,55 +117,61 @@ fn number(scans: Vec<(PathBuf, Scan)>, begins_with: u32) -> Result<Vec<Part>> {
         return Err(WalError::OldestLost { path: scans[0].0.clone() });
     }
     let mut after = start.unwrap_or(0);
-    let mut parts = Vec::new();
+    let mut segments = Vec::new();
     for (path, scan) in scans {
         let Some(last) = after.checked_add(scan.records) else {
             return Err(WalError::NotAJournal {
                 path,
-                found: format!("there are no numbers for the records after {after}"),
+                found: format!("there are no numbers left for the records after number {after}"),
             });
         };
-        parts.push(Part { path, after, states_it: scan.stated.is_some(), records: scan.records, end: scan.end });
+        segments.push(Segment {
+            path,
+            after,
+            states_after: scan.stated.is_some(),
+            records: scan.records,
+            end: scan.end,
+        });
         after = last;
     }
-    Ok(parts)
+    Ok(segments)
 }
 
-/// What is in a file.
+/// The result of reading through a file.
 pub(crate) struct Scan {
     stated: Option<u64>,
     records: u64,
-    /// Where the last record begins, in bytes; if there is none, where it would.
+    /// The byte offset where the last record begins; without records, the end of the header.
     last_begins: u64,
     end: u64,
-    /// How many bytes there are after the last whole record.
+    /// How many bytes follow the last complete record.
     torn: u64,
 }
 
 impl Scan {
-    /// Reads a file through, without reading the records.
+    /// Reads through a file without parsing its records.
     ///
-    /// A last line without its line break was never acknowledged, and so wasn't one with a zero in it, which JSON never
-    /// has and a power loss may leave: records are made durable one at a time.
+    /// A last line without a line break was never acknowledged. Neither was a last line that contains a zero byte: JSON never
+    /// does, and a power loss may leave one. Records are made durable one at a time, so only the last line can be incomplete.
     pub(crate) fn of(file: &File, path: &Path) -> Result<Self> {
         let length = disk::length(file, path)?;
-        if header::is_torn(&head(file, path)?) {
+        if header::is_incomplete(&head(file, path)?) {
             return Ok(Self { stated: None, records: 0, last_begins: 0, end: 0, torn: length });
         }
         let mut lines = Lines::from_start(file, path)?;
         let stated = lines.header()?;
         let (mut records, mut end) = (0, lines.offset);
-        // Where the last line begins, and the one before it.
+        // The offsets of the last line and the line before it.
         let (mut last_begins, mut before) = (end, end);
         while lines.next_break()? {
             records += 1;
             (before, last_begins, end) = (last_begins, end, lines.offset);
         }
-        let zero = |from, to| holds_a_zero(file, path, from, to);
+        let zero = |from, to| contains_zero_byte(file, path, from, to);
         if records > 0 && zero(last_begins, end)? {
             if end < length {
-                // Only one append can have been cut short, and that is what follows.
-                let source = "it has zeros in it, and half a record follows".into();
+                // Only one append can have been interrupted: the bytes that follow this line.
+                let source = "the line contains zero bytes, and an incomplete record follows".into();
                 return Err(WalError::Corrupt { path: path.into(), line: records + 1, source });
             }
             if !zero(before, last_begins)? {
@@ -176,7 +183,7 @@ impl Scan {
     }
 }
 
-/// As much of a file's beginning as a header can be long.
+/// The first bytes of a file, enough for any header.
 fn head(file: &File, path: &Path) -> Result<Vec<u8>> {
     let mut bytes = vec![0; header::MAX_BYTES];
     let read = file.read_at(&mut bytes, 0).map_err(|error| disk::error("read", path, error))?;
@@ -184,20 +191,20 @@ fn head(file: &File, path: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn holds_a_zero(file: &File, path: &Path, from: u64, to: u64) -> Result<bool> {
+fn contains_zero_byte(file: &File, path: &Path, from: u64, to: u64) -> Result<bool> {
     let mut bytes = vec![0; usize::try_from(to - from).unwrap_or(usize::MAX)];
     file.read_exact_at(&mut bytes, from).map_err(|error| disk::error("read", path, error))?;
     Ok(bytes.contains(&0))
 }
 
-/// A file, line by line.
+/// Reads a file line by line.
 #[derive(Debug)]
 pub(crate) struct Lines {
     reader: BufReader<File>,
     pub(crate) path: PathBuf,
-    /// Where the next line begins.
+    /// The byte offset of the next line.
     pub(crate) offset: u64,
-    /// Which one that is, from 1.
+    /// The number of the next line, from 1.
     pub(crate) number: u64,
 }
 
@@ -222,12 +229,12 @@ impl Lines {
             .map_err(|error| disk::error("read", &self.path, error))?;
         self.offset += line.len() as u64;
         self.number += 1;
-        // One without a line break can't be parsed: it is cut off, or too long.
+        // Without a line break, the header is incomplete or too long: the empty line is rejected.
         header::parse(line.strip_suffix(b"\n").unwrap_or_default())
             .map_err(|found| WalError::NotAJournal { path: self.path.clone(), found })
     }
 
-    /// Goes to the next line, if this one has an end.
+    /// Skips to the next line. Returns `false` if the current line has no line break.
     fn next_break(&mut self) -> Result<bool> {
         loop {
             let bytes = self.reader.fill_buf().map_err(|error| disk::error("read", &self.path, error))?;
@@ -252,7 +259,7 @@ impl Lines {
         Ok(())
     }
 
-    /// The next line into `line`, without its line break; `false` at the end.
+    /// Reads the next line into `line`, without its line break. Returns `false` at the end.
     pub(crate) fn next(&mut self, line: &mut Vec<u8>) -> Result<bool> {
         line.clear();
         let read = self.reader.read_until(b'\n', line).map_err(|error| disk::error("read", &self.path, error))?;
@@ -264,7 +271,7 @@ impl Lines {
         Ok(true)
     }
 
-    /// Bytes from here on, as many as come at once.
+    /// Reads some of the following bytes.
     pub(crate) fn read(&mut self, bytes: &mut [u8]) -> Result<usize> {
         self.reader.read(bytes).map_err(|error| disk::error("read", &self.path, error))
     }

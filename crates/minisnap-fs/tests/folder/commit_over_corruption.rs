@@ -1,27 +1,28 @@
-//! Committing over corruption: what is corrupt takes no place in the retention, and is moved aside.
+//! Committing over corruption: a corrupt generation doesn't count towards the retention, and is moved aside.
 
 use super::*;
 
-/// Retains three.
-async fn committed(folder: &Folder, seq: u64) -> Vec<u64> {
+/// Commits with a retention of three, and returns the retained seqs.
+async fn commit(folder: &Folder, seq: u64) -> Vec<u64> {
     let committed = folder.commit(seq).await.unwrap_or_else(|error| panic!("{error}"));
     let seqs: Vec<_> = committed.retained().iter().map(Generation::seq).collect();
-    assert_eq!(folder.history().await, seqs, "what is told is what is retained");
+    assert_eq!(folder.history().await, seqs, "`retained` differs from the history");
     seqs
 }
 
-/// The same folder, by a program that knows nothing yet.
+/// The same folder with a new handle, as after a restart.
 fn reopened(folder: Folder) -> Folder {
     Folder { backend: FsBackend::new(folder.guard.path()), guard: folder.guard }
 }
 
 async fn file(folder: &Folder, seq: u64, name: &str) -> PathBuf {
     let history = folder.backend.history().await.unwrap();
-    let generation = history.iter().find(|generation| generation.seq() == seq).expect("it is retained");
+    let generation = history.iter().find(|generation| generation.seq() == seq).expect("a retained generation");
     folder.path("snapshots").join(generation.name()).join(name)
 }
 
-/// Where it was, and its text, are now where corrupt ones are moved; a check lists it, and nothing removes it.
+/// Asserts that the file's generation was moved aside with this text, that `verify` lists it, and that no operation removes
+/// it.
 async fn assert_moved_aside(folder: &Folder, was: &Path, text: Option<&str>) {
     let generation = was.parent().expect("a folder");
     let aside = PathBuf::from(format!("{}.corrupt", generation.display()));
@@ -37,9 +38,9 @@ async fn assert_moved_aside(folder: &Folder, was: &Path, text: Option<&str>) {
 }
 
 #[tokio::test]
-async fn commit_moves_the_current_aside_when_it_shows_to_be_corrupt() {
-    type Harm = fn(&Path);
-    let harms: [(&str, Harm, Option<&str>); 6] = [
+async fn commit_moves_current_aside_when_visibly_corrupt() {
+    type Corrupt = fn(&Path);
+    let cases: [(&str, Corrupt, Option<&str>); 6] = [
         ("snapshot.json", |path| fs::write(path, "").unwrap(), Some("")),
         ("snapshot.json", |path| fs::remove_file(path).unwrap(), None),
         ("snapshot.seq", |path| fs::remove_file(path).unwrap(), None),
@@ -47,12 +48,12 @@ async fn commit_moves_the_current_aside_when_it_shows_to_be_corrupt() {
         ("snapshot.seq", |path| fs::write(path, "three").unwrap(), Some("three")),
         ("snapshot.seq", |path| fs::write(path, "").unwrap(), Some("")),
     ];
-    for (name, make, text) in harms {
+    for (name, corrupt, text) in cases {
         let folder = Folder::with_snapshots(&[1, 2, 3]).await;
         let path = folder.in_current(name);
-        make(&path);
+        corrupt(&path);
         let folder = reopened(folder);
-        assert_eq!(committed(&folder, 4).await, [4, 2, 1], "{name}: {text:?}");
+        assert_eq!(commit(&folder, 4).await, [4, 2, 1], "{name}: {text:?}");
         assert_eq!(folder.restore().await.unwrap(), pair_of(4));
         let parent = fs::read_link(folder.in_current("parent")).unwrap();
         assert_eq!(parent, Path::new("..").join(file(&folder, 2, "").await.file_name().unwrap()));
@@ -61,12 +62,12 @@ async fn commit_moves_the_current_aside_when_it_shows_to_be_corrupt() {
 }
 
 #[tokio::test]
-async fn commit_moves_aside_what_this_handle_found_corrupt() {
-    for meet in ["restore", "clone", "chunks", "verify", "another"] {
+async fn commit_moves_aside_what_its_handle_found_corrupt() {
+    for detection in ["restore", "clone", "chunks", "verify", "another handle"] {
         let folder = Folder::with_snapshots(&[1, 2, 3]).await;
         let path = folder.in_current("snapshot.json");
         fs::write(&path, "[").unwrap();
-        match meet {
+        match detection {
             "restore" => drop(folder.restore().await.unwrap_err()),
             "clone" => {
                 let clone = folder.backend.clone();
@@ -81,52 +82,52 @@ async fn commit_moves_aside_what_this_handle_found_corrupt() {
             "verify" => assert!(!folder.backend.verify().await.unwrap().is_intact()),
             _ => drop(FsBackend::new(folder.guard.path()).verify().await.unwrap()),
         }
-        if meet == "another" {
-            assert_eq!(committed(&folder, 4).await, [4, 3, 2], "a commit reads no JSON");
+        if detection == "another handle" {
+            assert_eq!(commit(&folder, 4).await, [4, 3, 2], "a commit reads no JSON");
             continue;
         }
-        assert_eq!(committed(&folder, 4).await, [4, 2, 1], "{meet}");
+        assert_eq!(commit(&folder, 4).await, [4, 2, 1], "{detection}");
         assert_moved_aside(&folder, &path, Some("[")).await;
     }
 }
 
 #[tokio::test]
-async fn commit_counts_it_again_when_it_was_brought_back() {
+async fn commit_retains_a_generation_again_when_restored() {
     let folder = Folder::with_snapshots(&[1, 2, 3]).await;
     fs::write(folder.in_current("snapshot.json"), "[").unwrap();
     folder.restore().await.unwrap_err();
     fs::write(folder.in_current("snapshot.json"), json_of(3)).unwrap();
-    assert_eq!(committed(&folder, 4).await, [4, 3, 2]);
+    assert_eq!(commit(&folder, 4).await, [4, 3, 2]);
     assert_eq!(folder.garbage().await, [""; 0]);
 }
 
-/// It stays between the two that are intact, and neither of them expires in its favour.
+/// The corrupt generation stays between two intact ones, and neither expires because of it.
 #[tokio::test]
-async fn commit_counts_intact_ones_only_when_an_older_is_corrupt() {
+async fn commit_counts_only_intact_generations() {
     let folder = Folder::with_snapshots(&[1, 2, 3]).await;
     let path = file(&folder, 2, "snapshot.json").await;
     fs::write(&path, "").unwrap();
     let folder = reopened(folder);
-    assert_eq!(committed(&folder, 4).await, [4, 3, 2, 1]);
-    assert_eq!(committed(&folder, 5).await, [5, 4, 3], "it is the oldest, and not counted");
+    assert_eq!(commit(&folder, 4).await, [4, 3, 2, 1]);
+    assert_eq!(commit(&folder, 5).await, [5, 4, 3], "the oldest is not counted");
     assert_moved_aside(&folder, &path, Some("")).await;
-    // And one that is the oldest from the first.
+    // A corrupt generation that is the oldest from the beginning.
     let folder = Folder::with_snapshots(&[1, 2]).await;
     let path = file(&folder, 1, "snapshot.json").await;
     fs::write(&path, "").unwrap();
     let folder = reopened(folder);
-    assert_eq!(committed(&folder, 3).await, [3, 2]);
+    assert_eq!(commit(&folder, 3).await, [3, 2]);
     assert_moved_aside(&folder, &path, Some("")).await;
 }
 
-/// A handle looks at a generation once, and again when it would expire: it isn't deleted then.
+/// A handle checks a generation at the first use, and again before it expires. A corrupt one isn't deleted.
 #[tokio::test]
-async fn corrupt_one_is_moved_aside_when_it_would_expire() {
+async fn corrupt_generation_is_moved_aside_when_it_would_expire() {
     let folder = Folder::with_snapshots(&[1, 2, 3]).await;
     let path = file(&folder, 2, "snapshot.json").await;
     fs::write(&path, "").unwrap();
-    assert_eq!(committed(&folder, 4).await, [4, 3, 2]);
-    assert_eq!(committed(&folder, 5).await, [5, 4, 3]);
+    assert_eq!(commit(&folder, 4).await, [4, 3, 2]);
+    assert_eq!(commit(&folder, 5).await, [5, 4, 3]);
     assert_moved_aside(&folder, &path, Some("")).await;
 }
 
@@ -136,15 +137,15 @@ async fn commit_starts_a_new_history_when_nothing_is_intact() {
     for seq in [1, 2] {
         fs::write(file(&folder, seq, "snapshot.json").await, "").unwrap();
     }
-    assert_eq!(committed(&folder, 3).await, [3]);
+    assert_eq!(commit(&folder, 3).await, [3]);
     assert!(!folder.in_current("parent").is_symlink());
     let verified = folder.backend.verify().await.unwrap();
     assert!(verified.is_intact());
     assert_eq!(verified.moved_aside.len(), 2);
-    assert_eq!(committed(&folder, 4).await, [4, 3]);
+    assert_eq!(commit(&folder, 4).await, [4, 3]);
 }
 
-/// What is beyond a gap can't be told from what is intact.
+/// Generations before a gap may be the only intact ones.
 #[tokio::test]
 async fn commit_removes_nothing_when_a_corrupt_history_has_a_gap() {
     let folder = Folder::with_snapshots(&[1, 2, 3]).await;
@@ -152,17 +153,17 @@ async fn commit_removes_nothing_when_a_corrupt_history_has_a_gap() {
     fs::rename(&lost, folder.path("lost")).unwrap();
     fs::write(folder.in_current("snapshot.json"), "").unwrap();
     let corrupt = folder.in_current("");
-    assert_eq!(committed(&folder, 4).await, [4]);
+    assert_eq!(commit(&folder, 4).await, [4]);
     assert!(corrupt.is_dir());
     fs::rename(folder.path("lost"), &lost).unwrap();
-    assert_eq!(folder.history().await, [4, 2, 1], "brought back, it is whole again");
+    assert_eq!(folder.history().await, [4, 2, 1], "the history is complete again");
     folder.backend.collect_garbage().await.unwrap();
     assert!(!corrupt.exists());
     assert_eq!(folder.backend.verify().await.unwrap().moved_aside.len(), 1);
 }
 
 #[tokio::test]
-async fn expire_spares_the_intact_when_the_current_is_corrupt() {
+async fn expire_retains_an_intact_one_when_the_current_is_corrupt() {
     let folder = Folder::with_snapshots(&[1, 2, 3]).await;
     fs::write(folder.in_current("snapshot.json"), "").unwrap();
     let expired = folder.backend.expire(NonZeroUsize::MIN).await.unwrap();
@@ -176,9 +177,9 @@ async fn expire_spares_the_intact_when_the_current_is_corrupt() {
     assert_moved_aside(&folder, &path, Some("")).await;
 }
 
-/// As a writer leaves it that is killed after its commit: the next one, which hasn't met it, moves it aside.
+/// As left by a writer that was killed after its commit: the next writer moves the marked generation aside.
 #[tokio::test]
-async fn corrupt_one_is_moved_aside_by_the_next_writer() {
+async fn corrupt_generation_is_moved_aside_by_the_next_writer() {
     let folder = Folder::with_snapshots(&[1, 2, 3]).await;
     let path = folder.in_current("snapshot.json");
     fs::write(&path, "[").unwrap();

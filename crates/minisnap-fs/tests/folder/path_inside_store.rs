@@ -1,9 +1,9 @@
-//! Paths that lead into another store.
+//! Paths that lead into another store are rejected.
 
 use super::*;
 use std::{io, os::unix::fs::symlink};
 
-/// Everything that a program may do with a folder, each with its error.
+/// The error of every operation on a folder.
 async fn every_operation(dir: &Path) -> Vec<(&'static str, MiniSnapError)> {
     let backend = FsBackend::new(dir);
     let name = "00000000000000000010-9f86d081884c7d65-4k0q8w1z7m3x5r2t";
@@ -12,16 +12,16 @@ async fn every_operation(dir: &Path) -> Vec<(&'static str, MiniSnapError)> {
         ("history", backend.history().await.unwrap_err()),
         ("read", backend.read(&Generation::new(name, 10)).await.unwrap_err()),
         ("stage", backend.stage(1).await.unwrap_err()),
-        ("sweep", backend.collect_garbage().await.unwrap_err()),
-        ("reseal", backend.accept_external_changes().await.unwrap_err()),
-        ("set_aside", backend.revert_external_changes().await.unwrap_err()),
+        ("collect_garbage", backend.collect_garbage().await.unwrap_err()),
+        ("accept_external_changes", backend.accept_external_changes().await.unwrap_err()),
+        ("revert_external_changes", backend.revert_external_changes().await.unwrap_err()),
     ]
 }
 
-/// `create n --seq 1`, then `create n/snapshots/current --seq 2`: the acknowledged generation was taken for a bare pair and
-/// replaced by links.
+/// Regression: after `create n --seq 1`, `create n/snapshots/current --seq 2` took the committed generation for a bare pair
+/// and replaced its files by links.
 #[tokio::test]
-async fn every_operation_is_refused_when_inside_a_store() {
+async fn every_operation_fails_when_inside_a_store() {
     let folder = Folder::with_snapshots(&[1, 2]).await;
     let elsewhere = TempDir::new().unwrap();
     let generation = fs::read_link(folder.path("snapshots/current")).unwrap();
@@ -39,7 +39,7 @@ async fn every_operation_is_refused_when_inside_a_store() {
         dir("snapshots").join(&generation),
         dir("snapshots").join(&generation).join("deep/er"),
         dir("snapshots/missing/parents"),
-        // A bare pair, but no store of its own.
+        // A bare pair, but not a store.
         dir("snapshots/notes"),
         dir("other/../snapshots/x"),
         dir("snapshots/current/../x"),
@@ -65,9 +65,9 @@ async fn every_operation_is_refused_when_inside_a_store() {
     assert_eq!(folder.restore().await.unwrap(), pair_of(2));
 }
 
-/// The operator may keep generations on another disk; there, no name tells whose they are.
+/// The generations may be on another disk. There, the path doesn't show which store they belong to.
 #[tokio::test]
-async fn path_inside_is_refused_when_snapshots_is_a_link() {
+async fn path_inside_is_rejected_when_snapshots_is_a_link() {
     let (folder, disk) = (Folder::with_snapshots(&[1]).await, TempDir::new().unwrap());
     let real = disk.path().join("generations");
     fs::rename(folder.path("snapshots"), &real).unwrap();
@@ -88,9 +88,9 @@ async fn path_inside_is_refused_when_snapshots_is_a_link() {
     assert_eq!(folder.restore().await.unwrap(), pair_of(1));
 }
 
-/// A link of any name, to the folder with the generations: the store is named all the same.
+/// A link of any name to the folder with the generations: the error has the path of the store.
 #[tokio::test]
-async fn path_inside_names_the_store_when_a_link_leads_there() {
+async fn path_inside_reports_the_store_when_a_link_leads_there() {
     let (folder, elsewhere) = (Folder::with_snapshots(&[1]).await, TempDir::new().unwrap());
     let link = elsewhere.path().join("link");
     symlink(folder.path("snapshots"), &link).unwrap();
@@ -104,12 +104,12 @@ async fn path_inside_names_the_store_when_a_link_leads_there() {
 }
 
 #[tokio::test]
-async fn path_inside_is_refused_when_nothing_was_published_yet() {
+async fn path_inside_is_rejected_before_the_first_commit() {
     let folder = Folder::new();
     drop(folder.backend.stage(1).await.unwrap());
     let error = FsBackend::new(folder.path("snapshots/x")).stage(1).await.unwrap_err();
     assert!(matches!(error, MiniSnapError::InsideStore { .. }), "{error}");
-    // And one whose links came back as text.
+    // A store whose record is text instead of a link.
     fs::remove_file(folder.path("snapshots/current")).unwrap();
     folder.write("snapshots/current", "none");
     let error = FsBackend::new(folder.path("snapshots/x")).stage(1).await.unwrap_err();
@@ -117,9 +117,9 @@ async fn path_inside_is_refused_when_nothing_was_published_yet() {
 }
 
 #[tokio::test]
-async fn stores_near_another_stay_legal() {
+async fn stores_next_to_another_are_valid() {
     let outer = Folder::with_snapshots(&[1]).await;
-    // A folder of the operator's that happens to have the name.
+    // An unrelated folder called `snapshots`.
     let backup = TempDir::new().unwrap();
     fs::create_dir_all(backup.path().join("snapshots/app")).unwrap();
     symlink("app", backup.path().join("snapshots/current")).unwrap();
@@ -127,7 +127,7 @@ async fn stores_near_another_stay_legal() {
     let dirs = [
         outer.path("other"),
         outer.path("snapshots.old/x"),
-        outer.path("snapshots/../beside"),
+        outer.path("snapshots/../next"),
         outer.path("snapshots/current/../../above"),
         backup.path().join("snapshots/app"),
         backup.path().join("snapshots/new"),
@@ -141,9 +141,9 @@ async fn stores_near_another_stay_legal() {
     assert_eq!(outer.restore().await.unwrap(), pair_of(1));
 }
 
-/// One that an earlier version let somebody begin there, with a commit record of its own.
+/// An earlier version allowed a store there. It has a commit record of its own.
 #[tokio::test]
-async fn whole_store_inside_another_stays_usable() {
+async fn existing_store_inside_another_stays_usable() {
     let (outer, inner) = (Folder::with_snapshots(&[1]).await, Folder::with_snapshots(&[5]).await);
     let dir = outer.path("snapshots/inner");
     fs::rename(inner.guard.path(), &dir).unwrap();
@@ -157,7 +157,7 @@ async fn whole_store_inside_another_stays_usable() {
 }
 
 #[tokio::test]
-async fn a_folder_that_cannot_be_looked_at_is_an_io_error() {
+async fn unreadable_folder_is_an_io_error() {
     let folder = Folder::new();
     symlink("loop", folder.path("loop")).unwrap();
     let error = FsBackend::new(folder.path("loop/x")).current().await.unwrap_err();

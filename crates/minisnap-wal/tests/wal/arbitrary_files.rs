@@ -1,11 +1,11 @@
-//! Files of any content in a journal's place: no panic, nothing lost, and the same records as `ministore` itself finds.
+//! Arbitrary files as a journal: no panic, no lost record, and the same records as `ministore` finds.
 
-use crate::kit::*;
+use crate::support::*;
 use minisnap_wal::{Log, WalError};
 use ministore::MiniStore;
 use proptest::{prelude::*, sample::select};
 
-/// Pieces of journals, whole and damaged.
+/// Pieces of journals, valid and corrupt.
 fn text() -> impl Strategy<Value = Vec<u8>> {
     let pieces = select(vec![
         &b"// MINISTORE JOURNAL v0.1.4\n"[..],
@@ -36,56 +36,56 @@ fn text() -> impl Strategy<Value = Vec<u8>> {
 }
 
 async fn check(text: &[u8]) {
-    let location = Place::in_memory();
-    location.write("log", text);
-    let read = || std::fs::read(location.log()).expect("the file");
-    let plain: Option<Vec<u64>> = MiniStore::replay(location.log()).await.ok();
-    let journal = match location.try_open().await {
+    let dir = TestDir::in_memory();
+    dir.write("log", text);
+    let read = || std::fs::read(dir.log()).expect("the file");
+    let expected: Option<Vec<u64>> = MiniStore::replay(dir.log()).await.ok();
+    let journal = match dir.try_open().await {
         Ok(journal) => journal,
         Err(error) => {
             assert!(matches!(error, WalError::NotAJournal { .. } | WalError::Corrupt { .. }), "{error}");
-            assert!(read() == text, "what is refused stays as it is");
+            assert!(read() == text, "a rejected file stays unchanged");
             return;
         }
     };
-    // What is cut off is no whole line, or has zeros in it.
-    let kept = read();
+    // Only an incomplete line, or a line with zeros, may be removed.
+    let remaining = read();
     if text.contains(&b'\n') {
-        let cut = text.strip_prefix(&kept[..]).expect("the beginning stays");
-        assert!(cut.is_empty() || cut.contains(&0) || !cut.contains(&b'\n'), "{}", cut.escape_ascii());
+        let removed = text.strip_prefix(&remaining[..]).expect("the beginning is unchanged");
+        assert!(removed.is_empty() || removed.contains(&0) || !removed.contains(&b'\n'), "{}", removed.escape_ascii());
     }
     match after(&journal, journal.first() - 1).await {
         Ok(found) => {
             let found: Vec<_> = found.into_iter().map(|(_, record)| record).collect();
-            // It has no way to tell that the last record isn't whole.
-            if let Some(plain) = plain.filter(|_| kept == text) {
-                assert_eq!(found, plain);
+            // `ministore` can't detect an incomplete last record.
+            if let Some(expected) = expected.filter(|_| remaining == text) {
+                assert_eq!(found, expected);
             }
         }
         Err(error) => {
             assert!(matches!(error, WalError::Corrupt { .. }), "{error}");
-            assert!(plain.is_none() || kept != text, "ministore reads it");
+            assert!(expected.is_none() || remaining != text, "ministore reads it");
         }
     }
-    // Nothing more is cut off when it is opened again.
+    // The second opening removes nothing more.
     let found = (journal.first(), journal.last());
     drop(journal);
-    let mut journal = location.open().await;
+    let mut journal = dir.open().await;
     assert_eq!((journal.first(), journal.last()), found);
-    assert!(text.is_empty() || !text.contains(&b'\n') || read() == kept);
-    // It goes on if what it holds can be read, and what was acknowledged can be replayed.
+    assert!(text.is_empty() || !text.contains(&b'\n') || read() == remaining);
+    // An append succeeds only if a replay can reach it.
     let (last, first) = (journal.last(), journal.first());
     match journal.append(&42).await {
         Ok(seq) => {
             assert_eq!(seq, last + 1);
             drop(journal);
-            let journal = location.open().await;
+            let journal = dir.open().await;
             assert_eq!((journal.first(), journal.last()), (first, seq));
             assert_eq!(records(&journal).await.last(), Some(&(seq, 42)));
         }
         Err(WalError::Corrupt { .. }) => {
-            after(&journal, first - 1).await.expect_err("a damaged line");
-            assert!(!text.contains(&b'\n') || read() == kept, "nothing was appended");
+            after(&journal, first - 1).await.expect_err("a corrupt line");
+            assert!(!text.contains(&b'\n') || read() == remaining, "the file is unchanged");
         }
         Err(_) => assert_eq!(last, u64::MAX),
     }
@@ -95,7 +95,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_file_is_read_or_refused(text in text()) {
+    fn any_file_is_read_or_rejected(text in text()) {
         tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(check(&text));
     }
 }

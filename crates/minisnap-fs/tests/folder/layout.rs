@@ -1,10 +1,10 @@
-//! The folder itself: what a publish makes of it, and where it may be.
+//! The layout of the folder, its location, its lock, and the stages of crashed writers.
 
 use super::*;
 use std::{os::unix::fs::symlink, sync::mpsc, time::Duration};
 
 #[tokio::test]
-async fn a_folder_at_rest_has_the_documented_shape() {
+async fn folder_has_the_documented_layout() {
     let folder = Folder::with_snapshots(&[7, 10]).await;
     let current = fs::read_link(folder.path("snapshots/current")).unwrap();
     let name = current.to_str().unwrap();
@@ -20,20 +20,20 @@ async fn a_folder_at_rest_has_the_documented_shape() {
 }
 
 #[tokio::test]
-async fn what_is_published_has_the_size_and_the_time_of_its_json() {
+async fn generation_has_the_size_and_time_of_its_json() {
     let folder = Folder::with_snapshots(&[7, 10]).await;
     let written = fs::metadata(folder.path("snapshot.json")).unwrap();
-    let published = folder.commit(1234).await.unwrap();
+    let committed = folder.commit(1234).await.unwrap();
     let [newest, older, _] = folder.backend.history().await.unwrap().try_into().expect("three");
     assert_eq!((older.size(), older.time()), (Some(written.len()), Some(written.modified().unwrap())));
     let written = fs::metadata(folder.path("snapshot.json")).unwrap();
-    for newest in [&newest, published.generation()] {
+    for newest in [&newest, committed.generation()] {
         assert_eq!((newest.size(), newest.time()), (Some(written.len()), Some(written.modified().unwrap())));
     }
 }
 
 #[tokio::test]
-async fn missing_parents_are_made_and_a_linked_folder_is_followed() {
+async fn commit_creates_missing_parents_and_follows_links() {
     let base = TempDir::new().unwrap();
     let deep = base.path().join("a/b/c");
     symlink("a/b/c", base.path().join("link")).unwrap();
@@ -47,9 +47,9 @@ async fn missing_parents_are_made_and_a_linked_folder_is_followed() {
 }
 
 #[tokio::test]
-async fn a_missing_folder_is_no_snapshot_and_reading_does_not_make_it() {
+async fn missing_folder_is_empty_and_not_created_by_reads() {
     let base = TempDir::new().unwrap();
-    let missing = base.path().join("not there");
+    let missing = base.path().join("missing");
     let backend = FsBackend::new(&missing);
     assert_eq!(backend.current().await.unwrap(), None);
     assert_eq!(backend.history().await.unwrap(), []);
@@ -58,19 +58,19 @@ async fn a_missing_folder_is_no_snapshot_and_reading_does_not_make_it() {
 }
 
 #[tokio::test]
-async fn a_link_to_a_folder_that_is_not_there_is_no_empty_store() {
+async fn link_to_a_missing_folder_is_not_an_empty_store() {
     let base = TempDir::new().unwrap();
     let link = base.path().join("link");
     symlink("disk/state", &link).unwrap();
     let below = FsBackend::new(link.join("app"));
-    assert!(below.current().await.is_err(), "nor is a folder in it");
+    assert!(below.current().await.is_err(), "a folder below the link is missing, too");
     let backend = FsBackend::new(&link);
     for error in [backend.current().await.map(drop).unwrap_err(), backend.stage(1).await.map(drop).unwrap_err()] {
         assert!(matches!(error, MiniSnapError::Io { .. }), "{error}");
         assert_eq!(error.at().location(), link.to_str().unwrap());
         assert!(causes(&error).contains("disk/state"), "{error:?}");
     }
-    // The disk is mounted, though nothing was saved there yet.
+    // Now the disk is mounted, and empty.
     fs::create_dir_all(base.path().join("disk/state")).unwrap();
     assert_eq!(backend.current().await.unwrap(), None);
     let folder = Folder { backend, guard: base };
@@ -79,7 +79,7 @@ async fn a_link_to_a_folder_that_is_not_there_is_no_empty_store() {
 }
 
 #[tokio::test]
-async fn a_file_in_the_folders_place_is_named() {
+async fn file_instead_of_the_folder_is_an_error_with_its_path() {
     let folder = Folder::new();
     folder.write("file", "");
     let backend = FsBackend::new(folder.path("file"));
@@ -91,7 +91,7 @@ async fn a_file_in_the_folders_place_is_named() {
 }
 
 #[tokio::test]
-async fn links_that_were_removed_come_back_with_the_next_publish() {
+async fn removed_links_are_restored_by_the_next_commit() {
     let folder = Folder::with_snapshots(&[1]).await;
     fs::remove_file(folder.path("snapshot.json")).unwrap();
     fs::remove_file(folder.path("snapshot.seq")).unwrap();
@@ -101,7 +101,7 @@ async fn links_that_were_removed_come_back_with_the_next_publish() {
 }
 
 #[tokio::test]
-async fn a_lock_file_that_is_removed_or_held_elsewhere_is_noticed() {
+async fn commit_is_busy_while_another_writer_holds_the_lock() {
     let folder = Folder::with_snapshots(&[1]).await;
     fs::remove_file(folder.path("snapshots/.lock")).unwrap();
     folder.commit(2).await.unwrap();
@@ -115,20 +115,20 @@ async fn a_lock_file_that_is_removed_or_held_elsewhere_is_noticed() {
     assert_eq!(folder.restore().await.unwrap(), pair_of(2), "reading takes no lock");
     assert_eq!(folder.history().await, [2, 1], "reading takes no lock");
 
-    // The lock of a file that is gone from its name holds nobody up.
+    // The lock of a deleted lock file doesn't block a writer.
     fs::remove_file(folder.path("snapshots/.lock")).unwrap();
     folder.commit(3).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_writer_that_waited_for_a_removed_lock_file_takes_the_new_one() {
+async fn waiting_writer_locks_the_new_file_when_it_was_replaced() {
     let folder = Folder::with_snapshots(&[1]).await;
     let held = fs::File::open(folder.path("snapshots/.lock")).unwrap();
     held.lock().unwrap();
     let backend = folder.fresh();
     let waiting = tokio::spawn(async move { backend.stage(2).await.map(drop) });
     tokio::time::sleep(Duration::from_millis(50)).await;
-    // The file it waits for is no longer the store's lock when it gets it: another writer holds the new one.
+    // When the writer gets the lock, the file isn't the store's lock any more: another writer holds the new one.
     fs::remove_file(folder.path("snapshots/.lock")).unwrap();
     folder.write("snapshots/.lock", "");
     let new = fs::File::open(folder.path("snapshots/.lock")).unwrap();
@@ -141,7 +141,7 @@ async fn a_writer_that_waited_for_a_removed_lock_file_takes_the_new_one() {
 }
 
 #[tokio::test]
-async fn a_stage_that_somebody_removed_is_not_published() {
+async fn commit_fails_when_its_stage_was_removed() {
     let folder = Folder::with_snapshots(&[1]).await;
     let mut stage = folder.fresh().stage(2).await.unwrap();
     stage.write_all(b"[").unwrap();
@@ -155,31 +155,31 @@ async fn a_stage_that_somebody_removed_is_not_published() {
 }
 
 #[tokio::test]
-async fn a_dead_writers_stage_is_removed_and_the_commit_record_not_touched() {
+async fn stage_of_a_crashed_writer_is_removed_by_the_next() {
     let folder = Folder::with_snapshots(&[1]).await;
-    let dead = folder.path("snapshots/.stage-4k0q8w1z7m3x5r2t");
-    fs::create_dir(&dead).unwrap();
+    let orphan = folder.path("snapshots/.stage-4k0q8w1z7m3x5r2t");
+    fs::create_dir(&orphan).unwrap();
     let record = || fs::symlink_metadata(folder.path("snapshots/current")).unwrap().ino();
     let before = record();
     drop(folder.fresh().stage(2).await.unwrap());
-    assert!(!dead.exists());
-    assert_eq!(record(), before, "only what was perhaps retired without a sync makes it placed anew");
+    assert!(!orphan.exists());
+    assert_eq!(record(), before, "the commit record was rewritten");
 }
 
-/// The folder is at rest for a person who unmounts the disk after an answer, or copies the folder.
+/// After a commit returns, the disk can be unmounted, or the folder copied.
 #[tokio::test]
-async fn what_expired_is_gone_when_a_commit_answers() {
+async fn expired_generations_are_deleted_when_a_commit_returns() {
     let folder = Folder::new();
     for seq in 1..=200 {
-        folder.publish_keeping(seq, 2, Precondition::Always).await.unwrap();
-        // At once, without asking the store: that would take its time.
+        folder.commit_retaining(seq, 2, Precondition::Always).await.unwrap();
+        // Lists immediately: a call to the store would give a late deletion time to finish.
         let names = fs::read_dir(folder.path("snapshots")).unwrap().count();
         assert_eq!(names, if seq == 1 { 5 } else { 6 }, "after {seq}");
     }
 }
 
 #[test]
-fn a_publish_whose_runtime_shuts_down_never_commits_later() {
+fn commit_never_happens_after_its_runtime_shut_down() {
     for on_disk in [false, true] {
         let folder = Folder::new();
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
@@ -193,15 +193,15 @@ fn a_publish_whose_runtime_shuts_down_never_commits_later() {
         lock.lock().unwrap();
         let (dropped, is_dropped) = mpsc::channel::<()>();
         runtime.spawn(async move {
-            let _told = dropped;
+            let _dropped = dropped;
             stage.commit(CommitOptions::new(NonZeroUsize::MIN)).await
         });
         std::thread::sleep(Duration::from_millis(50));
         runtime.shutdown_background();
-        // Which doesn't wait until the runtime's other threads have dropped what they had.
+        // `shutdown_background` doesn't wait until the other threads have dropped their tasks.
         is_dropped.recv().unwrap_err();
         lock.unlock().unwrap();
-        // What waited for the lock has the time to take it now.
+        // A thread that waited for the lock would take it now.
         std::thread::sleep(Duration::from_millis(200));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         assert_eq!(runtime.block_on(folder.restore()).unwrap(), pair_of(2));
@@ -211,25 +211,25 @@ fn a_publish_whose_runtime_shuts_down_never_commits_later() {
 }
 
 #[test]
-fn without_a_runtime_there_is_an_error_and_no_panic() {
+fn stage_fails_without_a_runtime() {
     let folder = Folder::new();
     let mut stage = std::pin::pin!(folder.backend.stage(1));
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     match stage.as_mut().poll(&mut context) {
         std::task::Poll::Ready(Err(error)) => assert!(causes(&error).contains("runtime"), "{error:?}"),
-        _ => panic!("it should be an error at once"),
+        _ => panic!("it should fail at the first poll"),
     }
 }
 
-/// One `readlink`, for which no thread of the blocking pool is worth waiting for; so it does without a runtime, too.
+/// `current` is one `readlink`, called without the blocking pool. So it works without a runtime, too.
 #[test]
-fn what_is_current_is_told_at_once() {
+fn current_returns_at_the_first_poll() {
     let folder = Folder::new();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(folder.commit(1)).unwrap();
     let mut current = std::pin::pin!(folder.backend.current());
     match current.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())) {
         std::task::Poll::Ready(found) => assert_eq!(found.unwrap().map(|generation| generation.seq()), Some(1)),
-        std::task::Poll::Pending => panic!("it waits for something"),
+        std::task::Poll::Pending => panic!("it is pending"),
     }
 }

@@ -1,4 +1,4 @@
-//! What these tests share: a journal of numbers in a folder, and a log that isn't in files.
+//! Support for these tests: a journal of numbers in a directory, and a log in memory.
 
 use minisnap_wal::{Journal, Log, Result, WalError};
 use std::{
@@ -10,25 +10,25 @@ use tempfile::TempDir;
 
 pub(crate) const HEADER: &str = "// MINISTORE JOURNAL v0.1.4\n";
 
-/// A folder with room for a journal.
-pub(crate) struct Place(TempDir);
+/// A temporary directory whose file `log` is a journal.
+pub(crate) struct TestDir(TempDir);
 
-impl Place {
+impl TestDir {
     pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().expect("a folder"))
     }
 
-    /// In memory where there is such a place, for what tries thousands of them.
+    /// In memory if the system allows that, for tests with thousands of directories.
     pub(crate) fn in_memory() -> Self {
         let memory = Path::new("/dev/shm");
         Self(if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.expect("a folder"))
     }
 
-    /// One with this text in the journal's place.
+    /// A directory whose journal file has this text.
     pub(crate) fn with(text: &str) -> Self {
-        let location = Self::new();
-        location.write("log", text);
-        location
+        let dir = Self::new();
+        dir.write("log", text);
+        dir
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -62,39 +62,40 @@ impl Place {
         Journal::open(self.log()).await
     }
 
-    /// A journal with the records from 1 to `last`, each with its number in it.
+    /// A journal with records 1 through `last`. Each record contains its own number.
     pub(crate) async fn with_records(last: u64) -> (Self, Journal<u64>) {
-        let location = Self::new();
-        let mut journal = location.open().await;
+        let dir = Self::new();
+        let mut journal = dir.open().await;
         append(&mut journal, last).await;
-        (location, journal)
+        (dir, journal)
     }
 }
 
-/// Appends records up to number `last`, each with its number in it.
+/// Appends records through number `last`. Each record contains its own number.
 pub(crate) async fn append(log: &mut impl Log<Record = u64>, last: u64) {
     for number in log.last() + 1..=last {
         assert_eq!(log.append(&number).await.expect("append"), number);
     }
 }
 
-/// All records with their numbers.
+/// All records with their sequence numbers.
 pub(crate) async fn records<L: Log<Record = u64>>(log: &L) -> Vec<(u64, u64)> {
     after(log, log.first() - 1).await.expect("replay")
 }
 
+/// The records after `seq` with their sequence numbers.
 pub(crate) async fn after<L: Log<Record = u64>>(log: &L, seq: u64) -> Result<Vec<(u64, u64)>> {
     let mut records = Vec::new();
     log.replay(seq, &mut |seq, record| records.push((seq, record))).await?;
     Ok(records)
 }
 
-/// The records from `first` to `last`, each with its number in it.
+/// Records `first` through `last`. Each record contains its own number.
 pub(crate) fn numbered(first: u64, last: u64) -> Vec<(u64, u64)> {
     (first..=last).map(|number| (number, number)).collect()
 }
 
-/// A log that isn't in files, to be told what to get wrong.
+/// A log in memory that can violate the contract of [`Log`].
 #[derive(Debug, Default, Clone)]
 pub(crate) struct MemLog(Arc<Mutex<Memory>>);
 
@@ -102,20 +103,20 @@ pub(crate) struct MemLog(Arc<Mutex<Memory>>);
 struct Memory {
     before: u64,
     records: Vec<u64>,
-    /// Replay passes over this one in silence.
-    passed_over: Option<u64>,
-    /// Replay gives this one out twice.
-    doubled: Option<u64>,
+    /// Replay skips this record without an error.
+    skipped: Option<u64>,
+    /// Replay returns this record twice.
+    repeated: Option<u64>,
     fails_to_truncate: bool,
 }
 
 impl MemLog {
-    pub(crate) fn pass_over(&self, number: u64) {
-        self.0.lock().expect("a log").passed_over = Some(number);
+    pub(crate) fn skip(&self, number: u64) {
+        self.0.lock().expect("a log").skipped = Some(number);
     }
 
-    pub(crate) fn double(&self, number: u64) {
-        self.0.lock().expect("a log").doubled = Some(number);
+    pub(crate) fn repeat(&self, number: u64) {
+        self.0.lock().expect("a log").repeated = Some(number);
     }
 
     pub(crate) fn fail_to_truncate(&self, fails: bool) {
@@ -148,10 +149,10 @@ impl Log for MemLog {
     async fn replay(&self, after: u64, apply: &mut (dyn FnMut(u64, u64) + Send)) -> Result<()> {
         let log = self.0.lock().expect("a log");
         for (number, record) in (log.before + 1..).zip(&log.records) {
-            if number > after && log.passed_over != Some(number) {
+            if number > after && log.skipped != Some(number) {
                 apply(number, *record);
             }
-            if log.doubled == Some(number) {
+            if log.repeated == Some(number) {
                 apply(number, *record);
             }
         }
@@ -161,11 +162,11 @@ impl Log for MemLog {
     async fn truncate(&mut self, through: u64) -> Result<()> {
         let mut log = self.0.lock().expect("a log");
         if log.fails_to_truncate {
-            return Err(WalError::Log { location: "a log in memory".into(), source: "it was told to fail".into() });
+            return Err(WalError::Log { location: "a log in memory".into(), source: "injected failure".into() });
         }
-        let gone = through.saturating_sub(log.before);
-        log.records.drain(..usize::try_from(gone).expect("a small number"));
-        log.before += gone;
+        let removed = through.saturating_sub(log.before);
+        log.records.drain(..usize::try_from(removed).expect("a small number"));
+        log.before += removed;
         Ok(())
     }
 }

@@ -1,11 +1,11 @@
-//! The version of the layout, which a store states. One that doesn't is of the first.
+//! The format version that a store states. A store without one has the first version.
 
 use super::*;
 use minisnap_core::{Corruption, Digest};
 use std::os::unix::fs::symlink;
 
 impl Folder {
-    /// States another version: by a link, or by a file with its text, as after zip.
+    /// States another version, as a link, or as a text file, which `unzip` may create.
     fn state_format(&self, version: &str, by_link: bool) {
         let path = self.path("snapshots/format");
         fs::remove_file(&path).unwrap();
@@ -13,7 +13,7 @@ impl Folder {
     }
 }
 
-/// Does everything that a store can be asked for, and returns the errors; `read` is a generation of it.
+/// The errors of all operations on the store. `read` is one of its generations.
 async fn errors_of(folder: &Folder, read: &Generation) -> Vec<MiniSnapError> {
     let backend = &folder.backend;
     vec![
@@ -33,14 +33,14 @@ async fn errors_of(folder: &Folder, read: &Generation) -> Vec<MiniSnapError> {
     ]
 }
 
-/// What a later version wrote may mean anything: nothing is read, written or removed.
+/// The content of a store of a later version is unknown: no operation reads, writes or removes it.
 #[tokio::test]
-async fn newer_format_is_refused_and_nothing_is_changed() {
+async fn newer_format_is_rejected_without_changes() {
     for by_link in [true, false] {
         for lost in [None, Some("current"), Some(".lock")] {
             let folder = Folder::with_snapshots(&[1, 2, 3]).await;
             let newest = folder.backend.current().await.unwrap().expect("a snapshot");
-            // An orphan, which nothing removes.
+            // An orphan must stay, too.
             fs::create_dir(folder.path("snapshots/.stage-4k0q8w1z7m3x5r2t")).unwrap();
             if let Some(lost) = lost {
                 fs::remove_file(folder.path("snapshots").join(lost)).unwrap();
@@ -63,9 +63,9 @@ async fn newer_format_is_refused_and_nothing_is_changed() {
     }
 }
 
-/// The store was taken over by a later version while a stage was being written.
+/// A later version migrated the store during a stage.
 #[tokio::test]
-async fn commit_is_refused_when_the_format_became_newer() {
+async fn commit_fails_when_the_format_became_newer() {
     let is_stage = |path: &Path| path.to_string_lossy().contains(".stage-");
     for on_disk in [false, true] {
         let folder = Folder::with_snapshots(&[1, 2]).await;
@@ -78,19 +78,19 @@ async fn commit_is_refused_when_the_format_became_newer() {
         let error = stage.commit(CommitOptions::new(NonZeroUsize::MIN)).await.unwrap_err();
         assert!(matches!(error, MiniSnapError::NewerFormat { found: 2, .. }), "{error:?}");
         let mut after = folder.listing();
-        let is_others = |path: &Path| !path.ends_with("format") && !path.ends_with("snapshots");
-        after.retain(|path, _| is_others(path));
-        before.retain(|path, _| is_others(path) && !is_stage(path));
-        assert_eq!(after, before, "nothing but its own stage is gone");
+        let is_unrelated = |path: &Path| !path.ends_with("format") && !path.ends_with("snapshots");
+        after.retain(|path, _| is_unrelated(path));
+        before.retain(|path, _| is_unrelated(path) && !is_stage(path));
+        assert_eq!(after, before, "more than its own stage was removed");
     }
 }
 
-/// A store from before versions were stated, byte for byte as it was written.
+/// A stored sample, as written by a release that stated no version.
 #[tokio::test]
-async fn stored_sample_without_a_version_takes_creates() {
+async fn sample_without_a_version_accepts_commits() {
     let folder = Folder::new();
     let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/store-without-a-version");
-    // With its links.
+    // `-P` copies the links.
     let copied = std::process::Command::new("cp").arg("-RP").arg(sample.join(".")).arg(folder.path("")).status();
     assert!(copied.unwrap().success());
     let before = folder.listing();
@@ -111,18 +111,18 @@ async fn stored_sample_without_a_version_takes_creates() {
     assert!(folder.backend.verify().await.unwrap().is_intact());
 }
 
-/// A new store says which version it has, a migrated one, too.
+/// New and migrated stores state their version.
 #[tokio::test]
-async fn store_states_its_format_when_it_is_made() {
-    for folder in [Folder::new(), Folder::with_plain_pair("[1]", "1")] {
+async fn store_states_its_format_when_created() {
+    for folder in [Folder::new(), Folder::with_bare_pair("[1]", "1")] {
         folder.commit(2).await.unwrap();
         assert_eq!(fs::read_link(folder.path("snapshots/format")).unwrap(), Path::new("1"));
     }
 }
 
-/// It may be a later version's: it isn't taken for this one's.
+/// An unreadable version may be that of a later release.
 #[tokio::test]
-async fn unintelligible_format_is_corrupt_until_a_reset() {
+async fn unreadable_format_is_corrupt_until_a_reset() {
     for what in ["link", "file", "long file", "zero", "folder"] {
         let folder = Folder::with_snapshots(&[1, 2, 3]).await;
         let newest = folder.backend.current().await.unwrap().expect("a snapshot");
@@ -147,16 +147,16 @@ async fn unintelligible_format_is_corrupt_until_a_reset() {
         assert_eq!(verified.problems.len(), 1, "{what}: {verified:?}");
         assert_eq!(folder.listing(), before, "{what}");
 
-        folder.backend.reset_to(&newest).await.unwrap().expect("it is lost");
+        folder.backend.reset_to(&newest).await.unwrap().expect("the record is lost");
         assert_eq!(folder.history().await, [3, 2, 1], "{what}");
         folder.commit(4).await.unwrap();
         assert!(folder.backend.verify().await.unwrap().is_intact(), "{what}");
     }
 }
 
-/// After zip: it says the same.
+/// `unzip` may create a text file instead of the link.
 #[tokio::test]
-async fn format_is_read_when_it_came_back_as_text() {
+async fn format_is_read_when_its_link_is_text() {
     let folder = Folder::with_snapshots(&[1, 2]).await;
     folder.state_format("1", false);
     folder.commit(3).await.unwrap();

@@ -1,5 +1,4 @@
-//! What a handle remembers of the retained generations between its commits, and what becomes of that when others change the
-//! folder.
+//! The history that a handle caches between its commits, and changes of the folder by other handles and programs.
 
 use crate::{Folder, json_of};
 use minisnap_core::{CommitOptions, Generation, Precondition, SnapshotBackend, format::CHUNK};
@@ -13,8 +12,8 @@ use std::{
     process::Command,
 };
 
-/// A stage as another program's writer makes it, who lives as long as the file is open.
-fn stage_of_a_living_writer(folder: &Folder) -> (PathBuf, File) {
+/// A stage of another program's writer, which is running as long as the file is open.
+fn stage_of_a_running_writer(folder: &Folder) -> (PathBuf, File) {
     let stage = folder.path("snapshots/.stage-4k0q8w1z7m3x5r2t");
     fs::create_dir(&stage).unwrap();
     let json = File::create(stage.join("snapshot.json")).unwrap();
@@ -22,14 +21,14 @@ fn stage_of_a_living_writer(folder: &Folder) -> (PathBuf, File) {
     (stage, json)
 }
 
-/// The death of a writer changes nothing in the folder. It was listed when the writer lived, whether by a stage or by a commit, of
-/// a stage in memory or on the disk.
+/// A crash of a writer doesn't change the folder, so the handle can't detect it by a changed listing. The handle listed the
+/// stage while its writer was running: during a stage, or during a commit of a stage in memory or on the disk.
 #[tokio::test]
-async fn stage_is_removed_when_its_writer_died_after_a_commit() {
+async fn stage_is_removed_when_its_writer_crashed_after_a_commit() {
     for began_before in ["the stage", "the commit", "the commit of a stage on the disk"] {
         let folder = Folder::with_snapshots(&[1, 2, 3, 4]).await;
         let (stage, json) = if began_before == "the stage" {
-            let made = stage_of_a_living_writer(&folder);
+            let made = stage_of_a_running_writer(&folder);
             folder.commit(5).await.unwrap();
             made
         } else {
@@ -39,11 +38,11 @@ async fn stage_is_removed_when_its_writer_died_after_a_commit() {
                 staged.write_all(&vec![b' '; CHUNK + 1]).unwrap();
             }
             assert_eq!(folder.garbage().await.len(), usize::from(on_disk));
-            let made = stage_of_a_living_writer(&folder);
+            let made = stage_of_a_running_writer(&folder);
             staged.commit(CommitOptions::new(NonZeroUsize::MIN)).await.unwrap();
             made
         };
-        assert!(stage.exists(), "{began_before}: its writer lives");
+        assert!(stage.exists(), "{began_before}: its writer is running");
         drop(json);
         folder.commit(6).await.unwrap();
         assert!(!stage.exists(), "{began_before}");
@@ -51,7 +50,7 @@ async fn stage_is_removed_when_its_writer_died_after_a_commit() {
 }
 
 #[tokio::test]
-async fn commit_follows_another_handles_commits() {
+async fn commit_observes_the_commits_of_another_handle() {
     let folder = Folder::with_snapshots(&[1, 2, 3]).await;
     let other = Folder { backend: FsBackend::new(folder.path("")), guard: tempfile::tempdir().unwrap() };
     for seq in (4..40).step_by(3) {
@@ -65,9 +64,9 @@ async fn commit_follows_another_handles_commits() {
     }
 }
 
-/// By another handle: the commit record stays the same.
+/// `expire` of another handle doesn't change the commit record.
 #[tokio::test]
-async fn commit_retains_no_more_when_fewer_are_retained_meanwhile() {
+async fn commit_retains_no_more_when_another_handle_expired_some() {
     let folder = Folder::with_snapshots(&[1, 2, 3]).await;
     FsBackend::new(folder.path("")).expire(NonZeroUsize::MIN).await.unwrap();
     let committed = folder.commit(4).await.unwrap();
@@ -76,53 +75,53 @@ async fn commit_retains_no_more_when_fewer_are_retained_meanwhile() {
     assert!(folder.backend.verify().await.unwrap().is_intact());
 }
 
-/// To a name beside it, or elsewhere; and the handle knows what is beyond it.
+/// The generation is moved within `snapshots` or elsewhere, and the handle has the older generations in its cache.
 #[tokio::test]
-async fn nothing_expires_when_a_retained_one_was_moved_away() {
-    for to in ["snapshots/kept", "kept"] {
+async fn nothing_expires_when_a_retained_generation_is_missing() {
+    for to in ["snapshots/moved", "moved"] {
         let folder = Folder::with_snapshots(&[1, 2, 3, 4]).await;
         let history = folder.backend.history().await.unwrap();
         let path = |index: usize| folder.path("snapshots").join(history[index].name());
         fs::rename(path(1), folder.path(to)).unwrap();
         folder.commit(5).await.unwrap();
-        assert!(path(2).is_dir(), "{to}: it would have expired");
+        assert!(path(2).is_dir(), "{to}: nothing may expire");
         fs::rename(folder.path(to), path(1)).unwrap();
         assert_eq!(folder.history().await, [5, 4, 3], "{to}");
     }
 }
 
-/// The commit record as somebody moves it by hand.
+/// Replaces the commit record, as a user does with `ln -sfn`.
 fn move_record(folder: &Folder, name: &str) {
     let link = Path::new("snapshots/.by-hand");
     symlink(name, folder.path(link)).unwrap();
     fs::rename(folder.path(link), folder.path("snapshots/current")).unwrap();
 }
 
-/// `ln -sfn OLDER current`: nothing of what was committed later is deleted, whoever commits next. In a store that is full, and in one where nothing has
-/// expired yet.
+/// After `ln -sfn OLDER current`, no handle deletes a newer generation: in a store that has reached its retention, and in one
+/// where nothing has expired yet.
 #[tokio::test]
-async fn newer_ones_stay_when_the_record_was_moved_back_by_hand() {
+async fn newer_generations_stay_when_record_was_moved_back_by_hand() {
     for first in [1, 3] {
         for reopened in [false, true] {
             let mut folder = Folder::new();
             for seq in first..=5 {
-                folder.publish_keeping(seq, 4, Precondition::Always).await.unwrap();
+                folder.commit_retaining(seq, 4, Precondition::Always).await.unwrap();
             }
             let history = folder.backend.history().await.unwrap();
             move_record(&folder, history[2].name());
             if reopened {
                 folder.backend = FsBackend::new(folder.path(""));
             }
-            // By a handle that looks; the folder's own remembers how it was.
+            // A new handle lists the folder; the folder's own handle has a cache.
             drop(folder.fresh().stage(6).await.unwrap());
             folder.backend.collect_garbage().await.unwrap();
             assert!(folder.backend.verify().await.unwrap().orphans == 0);
             let path = |index: usize| folder.path("snapshots").join(history[index].name());
-            assert!(path(0).is_dir() && path(1).is_dir(), "it may be moved forward again");
+            assert!(path(0).is_dir() && path(1).is_dir(), "the record can be moved forward again");
 
-            folder.publish_keeping(6, 4, Precondition::Always).await.unwrap();
+            folder.commit_retaining(6, 4, Precondition::Always).await.unwrap();
             for seq in 7..12 {
-                folder.publish_keeping(seq, 4, Precondition::Always).await.unwrap();
+                folder.commit_retaining(seq, 4, Precondition::Always).await.unwrap();
                 folder.backend.collect_garbage().await.unwrap();
             }
             let verified = folder.backend.verify().await.unwrap();
@@ -135,10 +134,10 @@ async fn newer_ones_stay_when_the_record_was_moved_back_by_hand() {
     }
 }
 
-/// As a writer leaves it that is killed after its commit, before it notes that and removes what expired.
+/// As left by a writer that was killed after its commit, before it wrote `last-commit` and deleted expired generations.
 #[tokio::test]
-async fn expired_ones_are_removed_when_no_commit_was_noted() {
-    for noted in [1, 2] {
+async fn expired_generations_are_removed_without_last_commit_link() {
+    for last_commit in [1, 2] {
         let folder = Folder::with_snapshots(&[1, 2, 3]).await;
         let before = folder.backend.history().await.unwrap();
         let snapshots = folder.path("snapshots");
@@ -146,20 +145,20 @@ async fn expired_ones_are_removed_when_no_commit_was_noted() {
             assert!(Command::new("cp").arg("-RP").arg(from).arg(to).status().unwrap().success());
         };
         copy(&snapshots, &folder.path("copy"));
-        folder.publish_keeping(4, 1, Precondition::Always).await.unwrap();
+        folder.commit_retaining(4, 1, Precondition::Always).await.unwrap();
         for generation in &before {
             copy(&folder.path("copy").join(generation.name()), &snapshots);
         }
         fs::remove_file(snapshots.join("last-commit")).unwrap();
-        symlink(before[noted - 1].name(), snapshots.join("last-commit")).unwrap();
+        symlink(before[last_commit - 1].name(), snapshots.join("last-commit")).unwrap();
         FsBackend::new(folder.path("")).collect_garbage().await.unwrap();
-        assert_eq!(folder.garbage().await, [""; 0], "{noted}");
+        assert_eq!(folder.garbage().await, [""; 0], "{last_commit}");
     }
 }
 
-/// A folder is in the place of the note: the commit is acknowledged, and its link isn't left over.
+/// A folder called `last-commit` is in the way. The commit still succeeds, and no temporary link is left.
 #[tokio::test]
-async fn no_link_is_left_when_a_commit_cannot_be_noted() {
+async fn commit_leaves_no_link_when_last_commit_cannot_be_written() {
     let folder = Folder::with_snapshots(&[1, 2, 3]).await;
     fs::remove_file(folder.path("snapshots/last-commit")).unwrap();
     fs::create_dir(folder.path("snapshots/last-commit")).unwrap();
@@ -168,9 +167,10 @@ async fn no_link_is_left_when_a_commit_cannot_be_noted() {
     assert_eq!(folder.history().await, [4, 3, 2]);
 }
 
-/// And then, what is current is committed over by way of an edit, or one of the newer ones is missing: which there were can't be known.
+/// The record was moved back by hand, and then a newer generation is missing, or an external change is accepted. The handle
+/// can't know which newer generations existed.
 #[tokio::test]
-async fn newer_ones_stay_when_the_way_back_to_them_is_lost() {
+async fn newer_generations_stay_when_their_links_are_lost() {
     for lost in ["nothing", "the newest", "one between", "a parent link"] {
         for way in ["commit", "accept", "collect_garbage"] {
             let folder = Folder::with_snapshots(&[3, 4, 5]).await;
