@@ -1,50 +1,52 @@
-//! How long to go on trying, and how long to pause in between.
+//! Backoff with jitter between attempts, bounded by a deadline.
 
 use minisnap_core::{Digest, ErrorContext, events};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
-const SHORTEST: Duration = Duration::from_millis(2);
-const DOUBLINGS: u32 = 8;
+const FIRST_BOUND: Duration = Duration::from_millis(2);
+const MAX_DOUBLINGS: u32 = 8;
 
-/// Tries until a deadline, with pauses that grow and that are others for each writer, so that those who met once don't
-/// meet again.
+/// The pauses between the attempts of one writer until its deadline.
+///
+/// The bound of a pause doubles with each attempt. Each writer pauses for another share of it, so that writers that
+/// collided once don't collide again.
 #[derive(Debug)]
-pub(crate) struct Pace {
-    began: Instant,
+pub(crate) struct Backoff {
+    start: Instant,
     limit: Duration,
     pauses: u32,
-    own: String,
-    /// For the events.
+    seed: String,
+    /// The location that events report.
     at: ErrorContext,
 }
 
-impl Pace {
-    /// For as long as `limit`; `own` is a text that others don't have.
-    pub(crate) fn new(at: ErrorContext, limit: Duration, own: &str) -> Self {
-        Self { began: Instant::now(), limit, pauses: 0, own: own.to_owned(), at }
+impl Backoff {
+    /// Backoff until `limit` has passed. `seed` is a text that no other writer has.
+    pub(crate) fn new(at: ErrorContext, limit: Duration, seed: &str) -> Self {
+        Self { start: Instant::now(), limit, pauses: 0, seed: seed.to_owned(), at }
     }
 
     pub(crate) fn elapsed(&self) -> Duration {
-        self.began.elapsed()
+        self.start.elapsed()
     }
 
-    pub(crate) fn left(&self) -> Duration {
+    pub(crate) fn remaining(&self) -> Duration {
         self.limit.saturating_sub(self.elapsed())
     }
 
-    pub(crate) fn is_over(&self) -> bool {
-        self.left().is_zero()
+    pub(crate) fn is_exhausted(&self) -> bool {
+        self.remaining().is_zero()
     }
 
-    /// Up to half a second, and not beyond the deadline. The first is none.
+    /// Pauses for at most half a second, and never beyond the deadline. The first pause is zero.
     pub(crate) async fn pause(&mut self) {
-        events::retrying(&self.at, self.elapsed(), &"the store gave no answer, or others were first");
+        events::retrying(&self.at, self.elapsed(), &"the store gave no answer, or another writer was first");
         if self.pauses > 0 {
-            let most = SHORTEST * (1 << (self.pauses - 1).min(DOUBLINGS));
-            let drawn = Digest::of(format!("{} {}", self.own, self.pauses).as_bytes());
-            let share = u32::from_str_radix(&drawn.to_string()[..4], 16).unwrap_or(0);
-            sleep((most * share / 0xffff).min(self.left())).await;
+            let bound = FIRST_BOUND * (1 << (self.pauses - 1).min(MAX_DOUBLINGS));
+            let random = Digest::of(format!("{} {}", self.seed, self.pauses).as_bytes());
+            let share = u32::from_str_radix(&random.to_string()[..4], 16).unwrap_or(0);
+            sleep((bound * share / 0xffff).min(self.remaining())).await;
         }
         self.pauses += 1;
     }
@@ -59,41 +61,41 @@ mod tests {
         ErrorContext::new(Operation::Commit, "a test")
     }
 
-    async fn pause(pace: &mut Pace) -> Duration {
-        let began = Instant::now();
-        pace.pause().await;
-        began.elapsed()
+    async fn pause(backoff: &mut Backoff) -> Duration {
+        let start = Instant::now();
+        backoff.pause().await;
+        start.elapsed()
     }
 
     #[tokio::test(start_paused = true)]
-    async fn pauses_double_up_to_half_a_second_and_each_writer_draws_its_share() {
+    async fn pauses_double_to_half_a_second_and_differ_by_writer() {
         const WRITERS: usize = 100;
         let limit = Duration::from_secs(3600);
-        let mut paces: Vec<_> =
-            (0..WRITERS).map(|writer| Pace::new(at(), limit, &format!("writer {writer}"))).collect();
-        for most in [0, 2, 4, 8, 16, 32, 64, 128, 256, 512, 512, 512] {
-            let mut drawn = Vec::new();
-            for pace in &mut paces {
-                drawn.push(pause(pace).await);
+        let mut backoffs: Vec<_> =
+            (0..WRITERS).map(|writer| Backoff::new(at(), limit, &format!("writer {writer}"))).collect();
+        for bound in [0, 2, 4, 8, 16, 32, 64, 128, 256, 512, 512, 512] {
+            let mut pauses = Vec::new();
+            for backoff in &mut backoffs {
+                pauses.push(pause(backoff).await);
             }
-            // Timers tell milliseconds apart.
-            let longest = drawn.iter().max().expect("there are writers").as_millis();
-            assert!(longest <= most + 1 && longest >= most * 9 / 10, "{longest} of {most} ms");
-            let shortest = drawn.iter().min().expect("there are writers").as_millis();
-            assert!(shortest <= most / 10 + 1, "{shortest} of {most} ms");
+            // Timers have a resolution of one millisecond.
+            let longest = pauses.iter().max().expect("there are writers").as_millis();
+            assert!(longest <= bound + 1 && longest >= bound * 9 / 10, "{longest} of {bound} ms");
+            let shortest = pauses.iter().min().expect("there are writers").as_millis();
+            assert!(shortest <= bound / 10 + 1, "{shortest} of {bound} ms");
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_last_pause_ends_at_the_deadline() {
         let limit = Duration::from_millis(1500);
-        let mut pace = Pace::new(at(), limit, "a writer");
-        let began = Instant::now();
-        while !pace.is_over() {
-            assert_eq!(Some(pace.left()), limit.checked_sub(pace.elapsed()));
-            pace.pause().await;
+        let mut backoff = Backoff::new(at(), limit, "a writer");
+        let start = Instant::now();
+        while !backoff.is_exhausted() {
+            assert_eq!(Some(backoff.remaining()), limit.checked_sub(backoff.elapsed()));
+            backoff.pause().await;
         }
-        assert_eq!((pace.elapsed(), pace.left()), (began.elapsed(), Duration::ZERO));
-        assert!(pace.elapsed() <= limit + Duration::from_millis(1), "{:?}", pace.elapsed());
+        assert_eq!((backoff.elapsed(), backoff.remaining()), (start.elapsed(), Duration::ZERO));
+        assert!(backoff.elapsed() <= limit + Duration::from_millis(1), "{:?}", backoff.elapsed());
     }
 }

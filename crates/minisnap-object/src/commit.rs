@@ -1,75 +1,74 @@
-//! Publishing: the numbered steps, and nothing else. Why they are safe with any number of writers is argued in
-//! `docs/object-store.md`, with the same numbers.
+//! The commit. `docs/object-store.md` argues, with the same step numbers, why it is safe with any number of writers.
 //!
-//! 1. Know the record as it was before the files were in the store: what this handle saw of it last, or, if it is a large
-//!    upload and some time may have passed, a fresh look.
-//! 2. Side by side: upload both files under a fresh name; look at the record, unless step 1 just did; delete what was
-//!    dropped as of step 1; list, if that is due.
-//! 3. Judge the precondition on what this publish saw. Copy what it retains and this handle met as corrupt aside: see
-//!    `move_aside.rs`. If the sweep counter moved since step 1, the files may be about to go:
-//!    copy them, within the store, to a fresh name. (They are gone: `StageLost`.) Replace the record, if it is still the one
-//!    seen, by one that names the new generation first, and marks what is pushed out of the retained or was moved aside as
-//!    `dropped` and what step 2 deleted as `deleted`. If the listing has something of nobody, raise the sweep counter, too.
-//! 4. Refused: look at the record.
-//!    - The own name is in it: that was success; a repeated request met itself.
-//!    - It is the one seen before: the replacement may still arrive. To step 3; and that the store can't do that, if it
-//!      should say so then, is no certainty any more.
-//!    - More was published since than it still names: unknown.
-//!    - Else the replacement didn't arrive and never will. To step 3, with what was seen now.
-//! 5. No answer: send the same again until the deadline; at most one arrives. At the deadline look as in 4, and if the
-//!    replacement may still arrive, the outcome is unknown.
-//! 6. Committed. Delete what the listing has of nobody, if there is something.
+//! 1. Take a record from before the upload. A small upload takes the record that this handle read last. A large upload,
+//!    which may have taken long, reads the record again.
+//! 2. Concurrently: upload both files under a fresh name; read the record, unless step 1 just read it; delete the files of
+//!    generations that had expired as of step 1; list objects, if a listing is due.
+//! 3. Evaluate the precondition on the record that this commit read. Copy aside the retained generations that this handle
+//!    found corrupt (`move_aside.rs`). If the collection counter moved since step 1, a collection may delete the uploaded
+//!    files: copy them within the store to a fresh name, or fail with `StageLost` if they are already deleted. Then replace
+//!    the record by compare-and-swap. The new record names the new generation first. It marks generations beyond the
+//!    retention, and those moved aside, as `dropped`, and those that step 2 deleted as `deleted`. If the listing has
+//!    orphans, it also raises the collection counter.
+//! 4. The store refuses the replacement: read the record.
+//!    - The record has the generation's name: the commit succeeded. The client had repeated its own request.
+//!    - The record is still the one read before: the replacement may still arrive. Go to step 3. From now on `Unsupported`
+//!      no longer proves that no attempt arrived.
+//!    - More generations were committed since than the record names: the outcome is unknown.
+//!    - Otherwise the replacement never arrives. Go to step 3 with the record just read.
+//! 5. The store gives no answer: send the same replacement again until the deadline; at most one arrives. At the deadline
+//!    read the record as in step 4. If the replacement may still arrive, the outcome is unknown.
+//! 6. Committed. Delete the orphans that the listing found.
 
 use crate::{
     ObjectBackend,
-    backoff::Pace,
+    backoff::Backoff,
     garbage::Listing,
     layout,
-    record_store::{LAST_ATTEMPT, Look, Replaced, is_missing_object},
+    record_store::{LAST_ATTEMPT_TIMEOUT, ReplaceOutcome, VersionedRecord, is_missing_object},
     redact::{Source, StoreError},
     stage::Stage,
+    uncommitted_files::UncommittedFiles,
 };
 use minisnap_core::{Committed, Generation, MiniSnapError, Operation, Precondition, Result, format::seq_text};
-use object_store::ObjectStoreExt;
+use object_store::{ObjectStoreExt, path::Path};
 use std::{collections::HashSet, num::NonZeroUsize, time::SystemTime};
-use tokio::runtime::Handle;
 
-/// Commits what was staged. Nothing of it goes on after the answer.
-pub(crate) async fn commit(mut stage: Stage, when: &Precondition, retain: NonZeroUsize) -> Result<Committed> {
-    let mut leftovers = Leftovers::new(&stage);
-    let committed = commit_stage(&mut stage, &mut leftovers, when, retain).await;
+/// Commits a staged snapshot. No task of it runs after it has returned.
+pub(crate) async fn commit(mut stage: Stage, precondition: &Precondition, retain: NonZeroUsize) -> Result<Committed> {
+    let mut uncommitted = UncommittedFiles::new(&stage);
+    let committed = commit_stage(&mut stage, &mut uncommitted, precondition, retain).await;
     stage.abort_best_effort().await;
-    leftovers.delete_best_effort().await;
+    uncommitted.delete_best_effort().await;
     committed
 }
 
-/// The steps are those of the module.
 async fn commit_stage(
     stage: &mut Stage,
-    leftovers: &mut Leftovers,
-    when: &Precondition,
+    uncommitted: &mut UncommittedFiles,
+    precondition: &Precondition,
     retain: NonZeroUsize,
 ) -> Result<Committed> {
     let backend = stage.backend.clone();
 
     // 1.
     let large = stage.is_large();
-    let written_under = match large {
-        true => backend.look(Operation::Commit).await?,
-        false => backend.known().unwrap_or_else(|| stage.began.clone()),
+    let record_before_upload = match large {
+        true => backend.load_record(Operation::Commit).await?,
+        false => backend.cached_record().unwrap_or_else(|| stage.initial_record.clone()),
     };
 
     // 2.
-    let look = async {
+    let load_record = async {
         match large {
-            true => Ok(written_under.clone()),
-            false => backend.look(Operation::Commit).await,
+            true => Ok(record_before_upload.clone()),
+            false => backend.load_record(Operation::Commit).await,
         }
     };
     let (uploaded, base, deleted, listing) = tokio::join!(
         stage.upload(),
-        look,
-        backend.delete_dropped(Operation::Commit, &written_under.record),
+        load_record,
+        backend.delete_expired(Operation::Commit, &record_before_upload.record),
         backend.list_if_due()
     );
     uploaded?;
@@ -82,169 +81,173 @@ async fn commit_stage(
         time,
         generation,
         base: base?,
-        written_under,
+        record_before_upload,
         deleted,
         listing,
-        aside: None,
+        moved_aside: None,
     };
-    let (committed, mut garbage) = attempt.commit(leftovers, when, retain).await?;
+    let (committed, mut garbage) = attempt.commit(uncommitted, precondition, retain).await?;
 
     // 6.
-    backend.forget_corrupt(&attempt.aside.take().unwrap_or_default());
-    leftovers.published(attempt.generation.name());
+    backend.forget_corrupt(&attempt.moved_aside.take().unwrap_or_default());
+    uncommitted.mark_committed(attempt.generation.name());
     garbage.extend(attempt.listing.probes());
     backend.delete_best_effort(Operation::Commit, garbage).await;
     Ok(committed)
 }
 
-/// A generation whose files are in the store, on its way into the record.
+/// A generation whose files are in the store and whose name isn't in the record yet.
 struct Attempt<'a> {
     backend: &'a ObjectBackend,
     stage: &'a Stage,
     time: SystemTime,
     generation: Generation,
-    /// The record as it was before the files of `generation` were in the store.
-    written_under: Look,
-    /// The record that is to be replaced, as this publish saw it.
-    base: Look,
-    /// Generations whose files are gone.
+    /// A record from before the files of `generation` were in the store.
+    record_before_upload: VersionedRecord,
+    /// The record to replace, as this commit read it.
+    base: VersionedRecord,
+    /// The names of expired generations whose files step 2 deleted.
     deleted: HashSet<String>,
     listing: Listing,
-    /// The corrupt generations that `base` retains and that were moved aside; `None` if it isn't tried yet.
-    aside: Option<HashSet<String>>,
+    /// The names of the corrupt generations that `base` retains and that were moved aside; `None` before the attempt.
+    moved_aside: Option<HashSet<String>>,
 }
 
-/// What a look after an attempt shows of it.
-enum Arrived {
-    Yes,
-    /// Not yet, perhaps.
-    Perhaps,
-    /// No, and it never will: the record is another one now.
-    Never(Look),
+/// What the record shows of an attempt to replace it.
+enum AttemptOutcome {
+    Committed,
+    /// The attempt may still arrive.
+    Pending,
+    /// The attempt never arrives, because this record has replaced its base.
+    Rejected(VersionedRecord),
 }
 
 impl Attempt<'_> {
-    /// Steps 3 to 5. Returns what was published, and what is to be deleted now.
+    /// Steps 3 to 5. Returns the commit and the orphans to delete.
     async fn commit(
         &mut self,
-        leftovers: &mut Leftovers,
-        when: &Precondition,
+        uncommitted: &mut UncommittedFiles,
+        precondition: &Precondition,
         retain: NonZeroUsize,
-    ) -> Result<(Committed, Vec<object_store::path::Path>)> {
+    ) -> Result<(Committed, Vec<Path>)> {
         let backend = self.backend;
-        let mut pace = Pace::new(backend.at_record(), backend.settings.busy_timeout, self.generation.name());
-        // Whether an attempt over this base may have arrived or still arrive, whatever its answer was.
+        let mut backoff = Backoff::new(backend.at_record(), backend.settings.busy_timeout, self.generation.name());
+        // Whether an attempt over this base may have arrived or may still arrive, regardless of its answer.
         let mut may_arrive = false;
         loop {
             // 3.
-            when.evaluate(self.generation.seq(), self.base.record.current(), &backend.at_record())?;
-            if self.base.record.may_have_swept_since(&self.written_under.record) {
-                self.copy_to_fresh_name(leftovers).await?;
+            precondition.evaluate(self.generation.seq(), self.base.record.current(), &backend.at_record())?;
+            if self.base.record.may_have_collected_since(&self.record_before_upload.record) {
+                self.copy_to_fresh_name(uncommitted).await?;
             }
-            let aside = match &self.aside {
-                Some(aside) => aside,
-                None => self.aside.insert(backend.move_corrupt_aside(&self.base.record).await),
+            let moved_aside = match &self.moved_aside {
+                Some(moved_aside) => moved_aside,
+                None => self.moved_aside.insert(backend.move_corrupt_aside(&self.base.record).await),
             };
-            let mut record = self.base.record.commit(&self.generation, retain, aside, &self.deleted);
-            let orphans = self.listing.orphans(&record, &leftovers.names);
+            let mut record = self.base.record.commit(&self.generation, retain, moved_aside, &self.deleted);
+            let orphans = self.listing.orphans(&record, uncommitted.names());
             if !orphans.is_empty() {
                 record = record.collect_garbage();
             }
-            let before =
-                self.base.record.retained().filter(|one| !aside.contains(one.name())).cloned().collect::<Vec<_>>();
-            let published = || Committed::new(self.generation.clone(), &before, retain);
+            let before = self.base.record.retained().filter(|retained| !moved_aside.contains(retained.name()));
+            let before = before.cloned().collect::<Vec<_>>();
+            let committed = || Committed::new(self.generation.clone(), &before, retain);
 
-            leftovers.on_their_way();
-            let why = match backend.replace(&self.base, &record, pace.left().max(LAST_ATTEMPT)).await {
-                Replaced::Yes => return Ok((published(), orphans)),
-                Replaced::Refused(error) => StoreError::from(&error).into(),
+            uncommitted.mark_sent();
+            let reason = match backend.replace(&self.base, &record, backoff.remaining().max(LAST_ATTEMPT_TIMEOUT)).await
+            {
+                ReplaceOutcome::Replaced => return Ok((committed(), orphans)),
+                ReplaceOutcome::Refused(error) => StoreError::from(&error).into(),
                 // 5.
-                Replaced::NoAnswer(_) if !pace.is_over() => {
+                ReplaceOutcome::NoResponse(_) if !backoff.is_exhausted() => {
                     may_arrive = true;
-                    pace.pause().await;
+                    backoff.pause().await;
                     continue;
                 }
-                Replaced::NoAnswer(error) => error,
-                Replaced::Unsupported(error) if may_arrive => StoreError::from(&error).into(),
-                Replaced::Unsupported(error) => {
-                    leftovers.not_on_their_way();
+                ReplaceOutcome::NoResponse(error) => error,
+                ReplaceOutcome::Unsupported(error) if may_arrive => StoreError::from(&error).into(),
+                ReplaceOutcome::Unsupported(error) => {
+                    uncommitted.mark_rejected();
                     return Err(backend.unsupported(Operation::Commit, "If-Match", &error.to_string()));
                 }
             };
             // 4.
-            match self.read_back(&mut pace).await? {
-                Arrived::Yes => return Ok((published(), orphans)),
-                Arrived::Perhaps if pace.is_over() => return Err(self.unknown(why)),
-                Arrived::Perhaps => {
+            match self.read_outcome(&mut backoff).await? {
+                AttemptOutcome::Committed => return Ok((committed(), orphans)),
+                AttemptOutcome::Pending if backoff.is_exhausted() => return Err(self.unknown(reason)),
+                AttemptOutcome::Pending => {
                     may_arrive = true;
-                    pace.pause().await;
+                    backoff.pause().await;
                 }
-                Arrived::Never(look) => {
-                    leftovers.not_on_their_way();
-                    self.base = look;
-                    self.aside = None;
+                AttemptOutcome::Rejected(loaded) => {
+                    uncommitted.mark_rejected();
+                    self.base = loaded;
+                    self.moved_aside = None;
                     may_arrive = false;
-                    pace.pause().await;
-                    // Another attempt has no time to be answered, and would make a known outcome unknown.
-                    if pace.is_over() {
-                        return Err(backend.busy(Operation::Commit, &pace));
+                    backoff.pause().await;
+                    // Another attempt would have no time for an answer, and would make a known outcome unknown.
+                    if backoff.is_exhausted() {
+                        return Err(backend.busy(Operation::Commit, &backoff));
                     }
                 }
             }
         }
     }
 
-    /// Whether the replacement of `base` arrived. Looks until the deadline, and once after it.
-    async fn read_back(&self, pace: &mut Pace) -> Result<Arrived> {
-        let look = self.backend.look_back(Operation::Commit, pace).await.map_err(|why| self.unknown(why))?;
-        if look.record.names(self.generation.name()) {
-            return Ok(Arrived::Yes);
+    /// Whether the replacement of `base` arrived. Reads the record until the deadline, and once after it.
+    async fn read_outcome(&self, backoff: &mut Backoff) -> Result<AttemptOutcome> {
+        let loaded = self.backend.reload_record(Operation::Commit, backoff).await;
+        let loaded = loaded.map_err(|reason| self.unknown(reason))?;
+        if loaded.record.names(self.generation.name()) {
+            return Ok(AttemptOutcome::Committed);
         }
-        if look.record == self.base.record {
-            return Ok(Arrived::Perhaps);
+        if loaded.record == self.base.record {
+            return Ok(AttemptOutcome::Pending);
         }
-        if look.record.forgot_some_since(&self.base.record) {
-            let reason = match look.record.published < self.base.record.published {
-                true => "the record was removed, or an older one put in its place",
+        if loaded.record.may_omit_commits_since(&self.base.record) {
+            let reason = match loaded.record.commits < self.base.record.commits {
+                true => "the record was deleted or replaced by an older one",
                 false => MORE_THAN_NAMED,
             };
             return Err(self.unknown(reason.into()));
         }
-        Ok(Arrived::Never(look))
+        Ok(AttemptOutcome::Rejected(loaded))
     }
 
-    /// Somebody announced a sweep since the files were written: copies them, so that there are some that were written after
-    /// the announcement.
-    async fn copy_to_fresh_name(&mut self, leftovers: &mut Leftovers) -> Result<()> {
+    /// Copies the files to a fresh name, because a collection was announced since they were written. The copies are newer
+    /// than the announcement, so that collection spares them.
+    async fn copy_to_fresh_name(&mut self, uncommitted: &mut UncommittedFiles) -> Result<()> {
         let backend = self.backend;
         let name = layout::draw_name(self.generation.seq()).map_err(|source| MiniSnapError::Io {
             at: backend.at_record(),
             action: "name a generation",
             source,
         })?;
-        leftovers.names.push(name.clone());
+        uncommitted.add(name.clone());
         let [from, _] = backend.layout.files(self.generation.name());
         let [json, seq] = backend.layout.files(&name);
         let (copied, written) =
             tokio::join!(backend.store.copy(&from, &json), backend.put(&seq, seq_text(self.generation.seq()).into()));
-        // Some stores copy in the background, after they answered.
+        // Some stores answer before they copy.
         let copied = match copied {
             Ok(()) => backend.store.head(&json).await.map(|copy| Some(copy.size) == self.generation.size()),
             Err(error) => Err(error),
         };
-        let restage =
+        let stage_lost =
             |reason: &str| MiniSnapError::StageLost { at: backend.at(Operation::Commit, &from), reason: reason.into() };
         match copied {
             Ok(true) => {}
-            Ok(false) => return Err(restage("another handle swept it away, and a copy within the store isn't whole")),
+            Ok(false) => {
+                return Err(stage_lost("another handle collected it, and its copy within the store is incomplete"));
+            }
             Err(error) if is_missing_object(&error) => {
-                return Err(restage("another handle swept it away before it was published"));
+                return Err(stage_lost("another handle collected it before it was committed"));
             }
             Err(error) => return Err(backend.failed(Operation::Commit, &json, &error)),
         }
         written.map_err(|error| backend.failed(Operation::Commit, &seq, &error))?;
         self.generation = self.stage.generation(name, self.time);
-        self.written_under = self.base.clone();
+        self.record_before_upload = self.base.clone();
         Ok(())
     }
 
@@ -258,66 +261,5 @@ impl Attempt<'_> {
     }
 }
 
-/// Why an outcome stays unknown though the record can be read.
-const MORE_THAN_NAMED: &str = "others published more since than the record still names";
-
-/// The files that a commit wrote, unless they are on their way into the record, or in it. Only a cancelled commit drops this
-/// before they are deleted: then they are deleted in the background.
-struct Leftovers {
-    backend: ObjectBackend,
-    runtime: Handle,
-    names: Vec<String>,
-    on_their_way: bool,
-}
-
-impl Leftovers {
-    fn new(stage: &Stage) -> Self {
-        Self {
-            backend: stage.backend.clone(),
-            runtime: stage.runtime.clone(),
-            names: vec![stage.name.clone()],
-            on_their_way: false,
-        }
-    }
-
-    /// From now on a record that names them may arrive, whatever becomes of this publish.
-    fn on_their_way(&mut self) {
-        self.on_their_way = true;
-    }
-
-    /// No record that names them arrived or ever will.
-    fn not_on_their_way(&mut self) {
-        self.on_their_way = false;
-    }
-
-    /// The files of `name` are in the record now; the others never were.
-    fn published(&mut self, name: &str) {
-        self.names.retain(|other| other != name);
-        self.on_their_way = false;
-    }
-
-    async fn delete_best_effort(mut self) {
-        self.backend.delete_best_effort(Operation::Discard, self.files()).await;
-        self.names.clear();
-    }
-
-    /// What may be deleted.
-    fn files(&self) -> Vec<object_store::path::Path> {
-        match self.on_their_way {
-            true => Vec::new(),
-            false => self.names.iter().flat_map(|name| self.backend.layout.files(name)).collect(),
-        }
-    }
-}
-
-impl Drop for Leftovers {
-    fn drop(&mut self) {
-        let files = self.files();
-        if files.is_empty() {
-            return;
-        }
-        let backend = self.backend.clone();
-        // If the runtime is shutting down, a sweep will find them.
-        self.runtime.spawn(async move { backend.delete_best_effort(Operation::Discard, files).await });
-    }
-}
+/// Why an outcome stays unknown although the record can be read.
+const MORE_THAN_NAMED: &str = "other writers committed more generations since than the record names";

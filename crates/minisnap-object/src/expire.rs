@@ -1,104 +1,106 @@
-//! Reducing the retention without a commit: the numbered steps. Why they are safe is argued in `docs/object-store.md`, with the
-//! same numbers.
+//! Reducing the retention without a commit. `docs/object-store.md` argues, with the same step numbers, why it is safe.
 //!
-//! 1. Look at the record. If no more than `retain` are retained, nothing expires and nothing is written. Generations that this
-//!    handle met as corrupt aren't counted.
-//! 2. See that the store keeps conditions, once per handle.
-//! 3. Copy the corrupt ones beyond the newest `retain` intact ones aside: see `move_aside.rs`. If a copy fails, that generation
-//!    stays retained. Replace the record, if it is still the one seen, by one that marks the generations beyond the newest
-//!    `retain` intact ones as `dropped` and raises the collection counter.
-//! 4. Refused: look at the record. No answer: send the same again until the deadline, then look.
-//!    - It is the one seen before: the replacement may still arrive. To step 3; at the deadline, the outcome is unknown.
-//!    - It is another one, and retains none of those that step 3 marks: they have expired.
-//!    - It is another one, and retains some of them: the replacement didn't arrive and never will.
+//! 1. Read the record. If it retains no more than `retain` generations, return without a write. Generations that this handle
+//!    found corrupt aren't counted.
+//! 2. Check the store's conditions, once per handle.
+//! 3. The generations beyond the newest `retain` intact ones expire. Copy the corrupt ones among them aside (`move_aside.rs`).
+//!    If a copy fails, that generation stays retained. Replace the record by compare-and-swap: mark the expired generations
+//!    as `dropped`, and raise the collection counter.
+//! 4. Refused: read the record. No answer: send the same replacement again until the deadline, then read the record.
+//!    - The record is still the one read before: the replacement may still arrive. Go to step 3. At the deadline the outcome
+//!      is unknown.
+//!    - The record is another one, and retains none of the generations that step 3 marked: they have expired.
+//!    - The record is another one, and retains one of them: the replacement never arrives.
 //!
-//!    If it retains more than `retain`, to step 3 with what was seen now. At the deadline that is `Busy`, unless step 3 may have
-//!    arrived.
-//! 5. It is certain. Delete what the record says is dropped. What stays is deleted by a later commit.
+//!    If the record just read retains more than `retain`, go to step 3 with it. At the deadline the error is `Busy`, unless an
+//!    earlier replacement of this call may have arrived.
+//! 5. The outcome is certain. Delete the files of the generations that the record marks as `dropped`. A later commit deletes
+//!    those that can't be deleted now.
 
 use crate::{
     ObjectBackend,
-    record_store::{LAST_ATTEMPT, Replaced},
+    record_store::{LAST_ATTEMPT_TIMEOUT, ReplaceOutcome},
     redact::{Source, StoreError},
 };
 use minisnap_core::{Generation, MiniSnapError, Operation, Result};
 use std::num::NonZeroUsize;
 
 impl ObjectBackend {
-    /// Expires the generations beyond the newest `retain` intact ones. The steps are those of the module.
+    /// Expires the generations beyond the newest `retain` intact ones, by the steps of the module.
     pub(crate) async fn expire_beyond(&self, retain: NonZeroUsize) -> Result<Vec<Generation>> {
         // 1.
-        let mut seen = self.look(Operation::Expire).await?;
+        let mut seen = self.load_record(Operation::Expire).await?;
         let mut expired = Vec::new();
-        let corrupt = self.warm.corrupt().clone();
-        if seen.record.beyond(retain, &corrupt).is_empty() {
+        let corrupt = self.cache.corrupt().clone();
+        if seen.record.beyond_retention(retain, &corrupt).is_empty() {
             return Ok(expired);
         }
         // 2.
         self.check_conditions(Operation::Expire).await?;
 
-        let mut pace = self.pace_among_others(Operation::Expire, &seen.record);
-        // Whether an attempt over what was seen may have arrived or still arrive, whatever its answer was.
+        let mut backoff = self.contended_backoff(Operation::Expire, &seen.record);
+        // Whether an attempt over `seen` may have arrived or may still arrive, regardless of its answer.
         let mut may_arrive = false;
         let record = loop {
             // 3.
-            let mut surplus = seen.record.beyond(retain, &corrupt);
-            let aside =
-                self.move_aside(Operation::Expire, surplus.iter().filter(|one| corrupt.contains(one.name()))).await;
-            surplus.retain(|one| !corrupt.contains(one.name()) || aside.contains(one.name()));
+            let mut surplus = seen.record.beyond_retention(retain, &corrupt);
+            let surplus_corrupt = surplus.iter().filter(|generation| corrupt.contains(generation.name()));
+            let moved_aside = self.move_aside(Operation::Expire, surplus_corrupt).await;
+            surplus
+                .retain(|generation| !corrupt.contains(generation.name()) || moved_aside.contains(generation.name()));
             if surplus.is_empty() {
                 break seen.record;
             }
             let reduced = seen.record.expire(&surplus);
-            let why = match self.replace(&seen, &reduced, pace.left().max(LAST_ATTEMPT)).await {
-                Replaced::Yes => {
+            let reason = match self.replace(&seen, &reduced, backoff.remaining().max(LAST_ATTEMPT_TIMEOUT)).await {
+                ReplaceOutcome::Replaced => {
                     expired.splice(0..0, surplus);
                     break reduced;
                 }
                 // 4.
-                Replaced::NoAnswer(_) if !pace.is_over() => {
+                ReplaceOutcome::NoResponse(_) if !backoff.is_exhausted() => {
                     may_arrive = true;
-                    pace.pause().await;
+                    backoff.pause().await;
                     continue;
                 }
-                Replaced::NoAnswer(error) => error,
-                Replaced::Unsupported(error) if !may_arrive => {
+                ReplaceOutcome::NoResponse(error) => error,
+                ReplaceOutcome::Unsupported(error) if !may_arrive => {
                     return Err(self.unsupported(Operation::Expire, "If-Match", &error.to_string()));
                 }
-                Replaced::Refused(error) | Replaced::Unsupported(error) => StoreError::from(&error).into(),
+                ReplaceOutcome::Refused(error) | ReplaceOutcome::Unsupported(error) => StoreError::from(&error).into(),
             };
-            let now =
-                self.look_back(Operation::Expire, &mut pace).await.map_err(|why| self.not_known_to_expire(why))?;
-            if now.record == seen.record {
-                if pace.is_over() {
-                    return Err(self.not_known_to_expire(why));
+            let loaded = self.reload_record(Operation::Expire, &mut backoff).await;
+            let loaded = loaded.map_err(|reason| self.expire_unknown(reason))?;
+            if loaded.record == seen.record {
+                if backoff.is_exhausted() {
+                    return Err(self.expire_unknown(reason));
                 }
                 may_arrive = true;
             } else {
-                // Newer ones than those that expired earlier in this call.
-                if surplus.iter().all(|one| now.record.find_retained(one).is_none()) {
+                // Generations that expired earlier in this call are older, so these go before them.
+                if surplus.iter().all(|generation| loaded.record.find_retained(generation).is_none()) {
                     expired.splice(0..0, surplus);
                 }
-                seen = now;
+                seen = loaded;
                 may_arrive = false;
-                if pace.is_over() && !seen.record.beyond(retain, &corrupt).is_empty() {
+                if backoff.is_exhausted() && !seen.record.beyond_retention(retain, &corrupt).is_empty() {
                     return Err(match expired.is_empty() {
-                        true => self.busy(Operation::Expire, &pace),
-                        false => self.not_known_to_expire(why),
+                        true => self.busy(Operation::Expire, &backoff),
+                        false => self.expire_unknown(reason),
                     });
                 }
             }
-            pace.pause().await;
+            backoff.pause().await;
         };
         // 5.
-        self.forget_corrupt(&expired.iter().map(|one| one.name().to_owned()).collect());
-        self.delete_dropped(Operation::Expire, &record).await;
+        self.forget_corrupt(&expired.iter().map(|generation| generation.name().to_owned()).collect());
+        self.delete_expired(Operation::Expire, &record).await;
         Ok(expired)
     }
 
-    /// The outcome is unknown, which harms nobody: to expire again is idempotent.
-    fn not_known_to_expire(&self, why: Source) -> MiniSnapError {
-        let transient = why.downcast_ref::<MiniSnapError>().is_none_or(MiniSnapError::is_transient);
-        MiniSnapError::Backend { at: self.at(Operation::Expire, &self.layout.current()), transient, source: why }
+    /// The error for an unknown outcome. It is a `Backend` error, because repeating the call is idempotent.
+    fn expire_unknown(&self, source: Source) -> MiniSnapError {
+        let transient = source.downcast_ref::<MiniSnapError>().is_none_or(MiniSnapError::is_transient);
+        MiniSnapError::Backend { at: self.at(Operation::Expire, &self.layout.current()), transient, source }
     }
 }

@@ -1,20 +1,20 @@
-//! Removing what dead writers left.
+//! Garbage collection: deleting expired generations and the orphans of crashed writers.
 //!
-//! A living writer's files can't be told from a dead one's. So a sweep never decides whose they are; it announces itself
-//! in the commit record, and a writer that finds an announcement since it wrote its files takes them for lost.
+//! The files of a running writer can't be distinguished from those of a crashed one. So a collection announces itself in the
+//! commit record before it deletes. A writer that finds an announcement since its upload copies its files before it commits.
 //!
 //! 1. List all objects.
-//! 2. Look at the record.
-//! 3. What was listed, is old enough, and is of nobody the record knows, is to go. If that is nothing, stop.
-//! 4. Raise the record's sweep counter. Refused: look again; if somebody else raised it since step 2, that serves as well.
-//!    From now on, no writer that wrote its files before step 1 publishes them without copying them first.
+//! 2. Read the record.
+//! 3. Select the listed objects that are old enough and that the record doesn't know. If there are none, stop.
+//! 4. Raise the record's collection counter. Refused: read the record again. If another process raised the counter since
+//!    step 2, that is sufficient. From now on, no writer commits files that were written before step 1 without copying them.
 //! 5. Delete.
 
 use crate::{
     ObjectBackend,
-    layout::Found,
+    layout::ObjectKind,
     record::Record,
-    record_store::{Look, Replaced},
+    record_store::{ReplaceOutcome, VersionedRecord},
     redact::StoreError,
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -26,67 +26,68 @@ use std::{
 };
 use tokio::time::timeout;
 
-/// A probe lives for a moment. Younger ones are spared whatever the grace time is: removing one while it is raced for would
-/// make the store look as if it broke conditions.
-const LIFE_OF_A_PROBE: Duration = Duration::from_secs(5);
+/// Younger probes are spared even without a grace time. If a probe were deleted during its races, the store would seem to
+/// ignore conditions.
+const PROBE_LIFETIME: Duration = Duration::from_secs(5);
 
 const DELETE: &str = "delete garbage";
 
-/// The objects of this store, as they were listed, that are old enough.
+/// The objects of this store that a listing returned and that are old enough.
 #[derive(Debug, Default)]
-pub(crate) struct Listing(Vec<(Path, Found)>);
+pub(crate) struct Listing(Vec<(Path, ObjectKind)>);
 
 impl Listing {
-    /// What was listed and is of nobody that `record` knows, nor of any of `own`.
+    /// The listed files of generations that `record` doesn't know and that aren't among `own`.
     pub(crate) fn orphans(&self, record: &Record, own: &[String]) -> Vec<Path> {
-        self.select(|found| matches!(found, Found::Of(name) if record.is_unknown(name) && !own.contains(name)))
+        let is_orphan = |name: &String| record.is_orphan(name) && !own.contains(name);
+        self.select(|kind| matches!(kind, ObjectKind::GenerationFile(name) if is_orphan(name)))
     }
 
-    /// Forgotten probes. They stand for nothing, so they go without an announcement.
+    /// Probes of crashed writers. No record names a probe, so deleting them needs no announcement.
     pub(crate) fn probes(&self) -> Vec<Path> {
-        self.select(|found| *found == Found::Probe)
+        self.select(|kind| *kind == ObjectKind::Probe)
     }
 
-    /// The names of all generations of which something is there.
+    /// The names of all generations of which a file was listed.
     pub(crate) fn generations(&self) -> Vec<String> {
-        let name = |found: &Found| match found {
-            Found::Of(name) => Some(name.clone()),
-            Found::Probe => None,
+        let name = |kind: &ObjectKind| match kind {
+            ObjectKind::GenerationFile(name) => Some(name.clone()),
+            ObjectKind::Probe => None,
         };
-        self.0.iter().filter_map(|(_, found)| name(found)).collect()
+        self.0.iter().filter_map(|(_, kind)| name(kind)).collect()
     }
 
-    fn select(&self, wanted: impl Fn(&Found) -> bool) -> Vec<Path> {
-        self.0.iter().filter(|(_, found)| wanted(found)).map(|(path, _)| path.clone()).collect()
+    fn select(&self, wanted: impl Fn(&ObjectKind) -> bool) -> Vec<Path> {
+        self.0.iter().filter(|(_, kind)| wanted(kind)).map(|(path, _)| path.clone()).collect()
     }
 }
 
 impl ObjectBackend {
-    /// Removes, now, orphans and the files of expired generations. Counts generations.
+    /// Deletes, now, orphans and the files of expired generations. Counts generations.
     pub(crate) async fn collect_now(&self) -> Result<Collected> {
         // 1.
         let listing = self.list(Operation::CollectGarbage, Duration::ZERO).await?;
         // 2.
-        let before = self.look(Operation::CollectGarbage).await?;
-        let dropped: Vec<_> = before.record.dropped().map(|dropped| dropped.name().to_owned()).collect();
+        let before = self.load_record(Operation::CollectGarbage).await?;
+        let expired: Vec<_> = before.record.expired().map(|expired| expired.name().to_owned()).collect();
         // 3.
         let orphans = match listing.orphans(&before.record, &[]).is_empty() {
             true => Vec::new(),
             false => {
                 self.check_conditions(Operation::CollectGarbage).await?;
                 // 4.
-                let announced = self.announce(before).await?;
+                let announced = self.raise_collection_counter(before).await?;
                 listing.orphans(&announced, &[])
             }
         };
         // 5.
         let listed: HashSet<_> = listing.generations().into_iter().collect();
         let collected = Collected::new(
-            dropped.iter().filter(|name| listed.contains(*name)).count(),
+            expired.iter().filter(|name| listed.contains(*name)).count(),
             orphans.iter().filter_map(|path| self.layout.name_of(path)).collect::<HashSet<_>>().len(),
         );
-        let dropped = dropped.iter().flat_map(|name| self.layout.files(name));
-        let files = dropped.chain(orphans).chain(listing.probes()).collect();
+        let expired = expired.iter().flat_map(|name| self.layout.files(name));
+        let files = expired.chain(orphans).chain(listing.probes()).collect();
         match self.delete(files).await {
             (_, None) => Ok(collected),
             (_, Some(error)) => Err(self.failed(Operation::CollectGarbage, self.layout.snapshots(), &error)),
@@ -97,82 +98,82 @@ impl ObjectBackend {
     pub(crate) async fn list(&self, operation: Operation, grace_time: Duration) -> Result<Listing> {
         let now = SystemTime::now();
         let listed = self.store.list(Some(self.layout.snapshots())).try_filter_map(|meta| async move {
-            let Some(found) = self.layout.identify(&meta.location) else { return Ok(None) };
-            let spared = match found {
-                Found::Of(_) => grace_time,
-                Found::Probe => grace_time.max(LIFE_OF_A_PROBE),
+            let Some(kind) = self.layout.identify(&meta.location) else { return Ok(None) };
+            let min_age = match kind {
+                ObjectKind::GenerationFile(_) => grace_time,
+                ObjectKind::Probe => grace_time.max(PROBE_LIFETIME),
             };
-            // By two machines' clocks: the grace time saves work, and nothing hangs on it.
+            // The clocks of two machines may disagree. Correctness doesn't depend on the grace time.
             let age = now.duration_since(meta.last_modified.into()).unwrap_or_default();
-            Ok((age >= spared).then_some((meta.location, found)))
+            Ok((age >= min_age).then_some((meta.location, kind)))
         });
         let listed: Result<Vec<_>, _> = listed.try_collect().await;
         listed.map(Listing).map_err(|error| self.failed(operation, self.layout.snapshots(), &error))
     }
 
-    /// All objects of this store, whatever their age, and the record; not what others put there, nor probes.
-    pub(crate) async fn all_of_ours(&self, operation: Operation) -> Result<Vec<Path>> {
+    /// The record and all files of generations, of any age. Probes and objects of other programs are left out.
+    pub(crate) async fn list_all(&self, operation: Operation) -> Result<Vec<Path>> {
         let listed: Result<Vec<_>, _> = self.store.list(Some(self.layout.snapshots())).try_collect().await;
         let listed = listed.map_err(|error| self.failed(operation, self.layout.snapshots(), &error))?;
         let is_ours = |path: &Path| *path == self.layout.current() || self.layout.name_of(path).is_some();
         Ok(listed.into_iter().map(|meta| meta.location).filter(is_ours).collect())
     }
 
-    /// Raises the sweep counter above that of `seen`, or sees that somebody did. Returns the record since then.
-    async fn announce(&self, seen: Look) -> Result<Record> {
-        let mut pace = self.pace_among_others(Operation::CollectGarbage, &seen.record);
-        let mut look = seen.clone();
-        while !look.record.may_have_swept_since(&seen.record) {
-            let announced = look.record.collect_garbage();
-            match self.replace(&look, &announced, pace.left()).await {
-                Replaced::Yes => return Ok(announced),
-                Replaced::Unsupported(error) => {
+    /// Raises the collection counter above that of `seen`, or finds that another process did. Returns the record since then.
+    async fn raise_collection_counter(&self, seen: VersionedRecord) -> Result<Record> {
+        let mut backoff = self.contended_backoff(Operation::CollectGarbage, &seen.record);
+        let mut loaded = seen.clone();
+        while !loaded.record.may_have_collected_since(&seen.record) {
+            let announced = loaded.record.collect_garbage();
+            match self.replace(&loaded, &announced, backoff.remaining()).await {
+                ReplaceOutcome::Replaced => return Ok(announced),
+                ReplaceOutcome::Unsupported(error) => {
                     return Err(self.unsupported(Operation::CollectGarbage, "If-Match", &error.to_string()));
                 }
-                Replaced::Refused(_) | Replaced::NoAnswer(_) if pace.is_over() => {
+                ReplaceOutcome::Refused(_) | ReplaceOutcome::NoResponse(_) if backoff.is_exhausted() => {
                     return Err(MiniSnapError::Busy {
                         at: self.at(Operation::CollectGarbage, &self.layout.current()),
-                        waited: pace.elapsed(),
-                        reason: "others replaced the commit record, or it gave no answer".into(),
+                        waited: backoff.elapsed(),
+                        reason: "other writers replaced the commit record, or the store gave no answer".into(),
                     });
                 }
-                Replaced::Refused(_) | Replaced::NoAnswer(_) => pace.pause().await,
+                ReplaceOutcome::Refused(_) | ReplaceOutcome::NoResponse(_) => backoff.pause().await,
             }
-            look = self.look(Operation::CollectGarbage).await?;
+            loaded = self.load_record(Operation::CollectGarbage).await?;
         }
-        Ok(look.record)
+        Ok(loaded.record)
     }
 
-    /// Deletes objects, within the busy timeout. What isn't gone by then, a later collection finds.
+    /// Deletes objects, within the busy timeout. A later collection finds the rest. Returns the deleted objects.
     pub(crate) async fn delete_best_effort(&self, operation: Operation, files: Vec<Path>) -> HashSet<Path> {
         let at = || self.at(operation, self.layout.snapshots());
         match timeout(self.settings.busy_timeout, self.delete(files)).await {
-            Ok((gone, None)) => gone,
-            Ok((gone, Some(error))) => {
+            Ok((deleted, None)) => deleted,
+            Ok((deleted, Some(error))) => {
                 events::left_undone(&at(), DELETE, &StoreError::from(&error));
-                gone
+                deleted
             }
-            Err(late) => {
-                events::left_undone(&at(), DELETE, &late);
+            Err(elapsed) => {
+                events::left_undone(&at(), DELETE, &elapsed);
                 HashSet::new()
             }
         }
     }
 
-    /// Deletes objects, as many as can be: which are gone, and the first failure.
+    /// Deletes as many of these objects as it can. Returns the deleted objects and the first failure.
     pub(crate) async fn delete(&self, files: Vec<Path>) -> (HashSet<Path>, Option<object_store::Error>) {
-        let (mut gone, mut failure) = (HashSet::new(), None);
+        let (mut deleted, mut failure) = (HashSet::new(), None);
         if files.is_empty() {
-            return (gone, failure);
+            return (deleted, failure);
         }
-        let mut deleting = self.store.delete_stream(stream::iter(files).map(Ok).boxed());
-        while let Some(deleted) = deleting.next().await {
-            match deleted {
-                Ok(path) => drop(gone.insert(path)),
-                Err(object_store::Error::NotFound { path, .. }) => gone.extend(Path::parse(path)),
+        let mut results = self.store.delete_stream(stream::iter(files).map(Ok).boxed());
+        while let Some(result) = results.next().await {
+            match result {
+                Ok(path) => drop(deleted.insert(path)),
+                Err(object_store::Error::NotFound { path, .. }) => deleted.extend(Path::parse(path)),
                 Err(error) => failure = failure.or(Some(error)),
             }
         }
-        (gone, failure)
+        (deleted, failure)
     }
 }

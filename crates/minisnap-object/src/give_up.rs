@@ -1,62 +1,77 @@
-//! Giving up a store whose commit record is lost: the numbered steps. Why they are safe is argued in `docs/object-store.md`, with
-//! the same numbers.
+//! Giving up a store whose commit record is lost. `docs/object-store.md` argues, with the same step numbers, why it is safe.
 //!
-//! 1. Look at the record. If it can be understood, or there is nothing at all, nothing is done.
-//! 2. See that the store keeps conditions, once per handle.
-//! 3. List all objects, and copy each within the store to `aside-RANDOM/snapshots/` under the prefix, the record too; until a
-//!    listing shows no more. If one can't be copied, remove the copies: nothing has changed.
-//! 4. Replace the record, if it is still the one seen in step 1 (or still missing), by an empty one, whose collection counter is
-//!    drawn at random. No answer: the same again until the deadline. Refused, or still no answer: look.
-//!    - It is this empty one: that was success.
-//!    - It is another one: somebody else gave the store up or put a record back, or a commit followed on this one.
-//!      Nothing is deleted.
+//! 1. Read the record. If it can be parsed, or if the store has no objects, return: nothing is lost.
+//! 2. Check the store's conditions, once per handle.
+//! 3. List all objects, and copy each within the store to `aside-RANDOM/snapshots/` under the prefix, the record too. Repeat until
+//!    a listing has no further objects. If a copy fails, delete the copies: the store is unchanged.
+//! 4. Replace the lost record by compare-and-swap: by an empty record with a random collection counter. No answer: send the
+//!    same replacement again until the deadline. Refused, or still no answer: read the record.
+//!    - It is this empty record: the replacement succeeded.
+//!    - It is another record: another process gave the store up or put a record back, or a commit followed on this
+//!      replacement. Delete nothing.
 //!    - It is still lost: at the deadline, the outcome is unknown.
-//! 5. Delete the originals of what was copied.
+//! 5. Delete the originals that were copied.
 
 use crate::{
     ObjectBackend,
     record::Record,
-    record_store::{LAST_ATTEMPT, Lost, Replaced},
+    record_store::{LAST_ATTEMPT_TIMEOUT, LostRecord, ReplaceOutcome},
     redact::{Source, StoreError},
 };
 use minisnap_core::{Digest, MiniSnapError, Operation, Result, random_name_part};
 use object_store::path::Path;
 use std::collections::BTreeMap;
 
-/// What was copied: each original with its copy.
+/// The paths of originals, each with the path of its copy.
 type Copies = BTreeMap<Path, Path>;
 
 impl ObjectBackend {
-    /// Gives up a store whose commit record is missing or can't be understood: moves all of its objects aside, to a folder
-    /// `aside-RANDOM` under the prefix, so that the store is empty and a create works. Returns the locations of the copies.
+    /// Gives up a store whose commit record is missing or corrupt: moves all of its objects aside, so that the store is empty
+    /// and `create` works. Returns the locations of the copies.
     ///
-    /// A program that can get its state from elsewhere, such as a replica from its peers, calls it when a restore has ended with
-    /// [`Corrupt`](MiniSnapError::Corrupt) and [`verify`](minisnap_core::SnapshotBackend::verify) names the record. Nothing is
-    /// lost: the folder is itself a location of a store, in which an operator can put back a record.
+    /// Use it in a program that can get its state from elsewhere, such as a replica from its peers. Call it after a restore
+    /// has failed with [`Corrupt`](MiniSnapError::Corrupt) and [`verify`](minisnap_core::SnapshotBackend::verify) names the
+    /// record. Nothing is lost: the objects are moved to a folder `aside-RANDOM` under the prefix. That folder is itself the
+    /// location of a store, in which an operator can put a record back.
     ///
-    /// On a store whose record can be understood, it changes nothing and returns an empty list; also if another process gave the
-    /// store up meanwhile and this one has copied nothing yet.
+    /// If the record can be parsed, the call changes nothing and returns an empty list. The same holds if another process
+    /// gave the store up before this one has copied anything.
     ///
     /// # Errors
     ///
-    /// [`NewerFormat`](MiniSnapError::NewerFormat) if a later version wrote the record;
-    /// [`Backend`](MiniSnapError::Backend) if something can't be listed or copied: then the store is as it was. If the record
-    /// gives no answer, the store is as it was, or it was given up. The copies stay, and calling it again is safe.
+    /// - [`NewerFormat`](MiniSnapError::NewerFormat) if a later version wrote the record.
+    /// - [`Backend`](MiniSnapError::Backend) if an object can't be listed or copied: the store is unchanged. The same error
+    ///   if the store gives no answer about the record: then the store is unchanged, or it was given up. The copies stay, and
+    ///   calling it again is safe.
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped, the store is still lost, or it is empty and all of it is aside. Copies may be left.
+    /// If the future is dropped, the store is unchanged, or it is empty and all of its objects are moved aside. Copies may
+    /// remain.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use minisnap_object::{ObjectBackend, object_store::memory::InMemory};
+    /// # async fn example() -> minisnap_core::Result<()> {
+    /// # let backend = ObjectBackend::new(std::sync::Arc::new(InMemory::new()), "app");
+    /// for location in backend.give_up_lost_store().await? {
+    ///     println!("moved to {location}");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn give_up_lost_store(&self) -> Result<Vec<String>> {
         // 1.
-        let Some(lost) = self.look_for_loss(Operation::GiveUp).await? else { return Ok(Vec::new()) };
+        let Some(lost) = self.find_lost_record(Operation::GiveUp).await? else { return Ok(Vec::new()) };
         // 2.
         self.check_conditions(Operation::GiveUp).await?;
         // 3.
         let copies = self.copy_all_aside().await?;
         // 4.
-        let anew = Record::anew(self.draw_counter()?);
-        if self.begin_anew(&lost, &anew).await? {
-            // 5. What stays is unknown to the new record: later collections delete it as orphans.
+        let empty = Record::reset(self.random_counter()?);
+        if self.reset_record(&lost, &empty).await? {
+            // 5. Originals that can't be deleted now are orphans to the new record, and later collections delete them.
             let originals = copies.keys().filter(|path| **path != self.layout.current()).cloned().collect();
             self.delete_best_effort(Operation::GiveUp, originals).await;
         }
@@ -68,29 +83,29 @@ impl ObjectBackend {
         let random = random_name_part(16).map_err(|source| self.no_randomness(source))?;
         let folder = self.layout.given_up(&random);
         let mut copies = Copies::new();
-        let copied = self.copy_until_no_more(&folder, &mut copies).await;
+        let copied = self.copy_until_complete(&folder, &mut copies).await;
         match copied {
             Ok(()) => Ok(copies),
             Err(error) => {
-                // A caller that deletes an original has a copy of its own.
+                // A concurrent call that deletes an original has a copy of its own.
                 self.delete_best_effort(Operation::GiveUp, copies.into_values().collect()).await;
                 Err(error)
             }
         }
     }
 
-    async fn copy_until_no_more(&self, folder: &Path, copies: &mut Copies) -> Result<()> {
+    async fn copy_until_complete(&self, folder: &Path, copies: &mut Copies) -> Result<()> {
         loop {
-            let there = self.all_of_ours(Operation::GiveUp).await?;
-            let more: Vec<_> = there.into_iter().filter(|path| !copies.contains_key(path)).collect();
-            if more.is_empty() {
+            let listed = self.list_all(Operation::GiveUp).await?;
+            let uncopied: Vec<_> = listed.into_iter().filter(|path| !copies.contains_key(path)).collect();
+            if uncopied.is_empty() {
                 return Ok(());
             }
-            for from in more {
-                let Some(to) = self.layout.aside(folder, &from) else { continue };
-                // Before it is there: a copy that failed is removed, too.
+            for from in uncopied {
+                let Some(to) = self.layout.in_folder(folder, &from) else { continue };
+                // Inserted before the copy, so that a copy that failed partially is deleted, too.
                 copies.insert(from.clone(), to.clone());
-                let copied = self.copy_whole(&from, &to).await;
+                let copied = self.copy_object(&from, &to).await;
                 if !copied.map_err(|error| self.failed(Operation::GiveUp, &from, &error))? {
                     copies.remove(&from);
                 }
@@ -98,39 +113,40 @@ impl ObjectBackend {
         }
     }
 
-    /// Step 4: whether the record is certainly the one that begins anew, so that it knows none of the originals.
-    async fn begin_anew(&self, lost: &Lost, anew: &Record) -> Result<bool> {
-        let mut pace = self.pace_among_others(Operation::GiveUp, anew);
+    /// Step 4. Whether the record is certainly the empty one, which knows none of the originals.
+    async fn reset_record(&self, lost: &LostRecord, empty: &Record) -> Result<bool> {
+        let mut backoff = self.contended_backoff(Operation::GiveUp, empty);
         loop {
-            let why: Source = match self.replace(&lost.look, anew, pace.left().max(LAST_ATTEMPT)).await {
-                Replaced::Yes => return Ok(true),
-                Replaced::NoAnswer(_) if !pace.is_over() => {
-                    pace.pause().await;
+            let limit = backoff.remaining().max(LAST_ATTEMPT_TIMEOUT);
+            let source: Source = match self.replace(&lost.versioned, empty, limit).await {
+                ReplaceOutcome::Replaced => return Ok(true),
+                ReplaceOutcome::NoResponse(_) if !backoff.is_exhausted() => {
+                    backoff.pause().await;
                     continue;
                 }
-                Replaced::NoAnswer(error) => error,
-                Replaced::Refused(error) | Replaced::Unsupported(error) => StoreError::from(&error).into(),
+                ReplaceOutcome::NoResponse(error) => error,
+                ReplaceOutcome::Refused(error) | ReplaceOutcome::Unsupported(error) => StoreError::from(&error).into(),
             };
-            match self.look(Operation::GiveUp).await {
-                Ok(look) if look.record == *anew => return Ok(true),
+            match self.load_record(Operation::GiveUp).await {
+                Ok(loaded) if loaded.record == *empty => return Ok(true),
                 Ok(_) => return Ok(false),
-                Err(MiniSnapError::Corrupt { .. }) if !pace.is_over() => {}
+                Err(MiniSnapError::Corrupt { .. }) if !backoff.is_exhausted() => {}
                 Err(MiniSnapError::Corrupt { .. }) => {
                     let at = self.at(Operation::GiveUp, &self.layout.current());
-                    return Err(MiniSnapError::Backend { at, transient: true, source: why });
+                    return Err(MiniSnapError::Backend { at, transient: true, source });
                 }
-                Err(error) if pace.is_over() => return Err(error),
+                Err(error) if backoff.is_exhausted() => return Err(error),
                 Err(_) => {}
             }
-            pace.pause().await;
+            backoff.pause().await;
         }
     }
 
-    /// Another number than any writer of before knows: those count from zero.
-    fn draw_counter(&self) -> Result<u64> {
+    /// A collection counter that no record of this store had. Counters begin at zero, or at such a random number.
+    fn random_counter(&self) -> Result<u64> {
         let random = random_name_part(26).map_err(|source| self.no_randomness(source))?;
         let digits = Digest::of(random.as_bytes()).to_string();
-        // Above what any store has counted to, and far from the end of all numbers.
+        // Above all counters that began at zero, and far below the maximum.
         Ok(u64::from_str_radix(&digits, 16).unwrap_or_default() >> 3 | 1 << 61)
     }
 

@@ -1,4 +1,4 @@
-//! Every name in the store: where the commit record is, what a generation is called, and what may be removed.
+//! The names of all objects: the commit record, the files of generations, probes, and what was moved aside.
 
 use minisnap_core::{
     Generation,
@@ -7,15 +7,14 @@ use minisnap_core::{
 use object_store::path::Path;
 use std::io;
 
-/// 130 bits. Five would do to tell a thousand writers apart; these make it certain that a name is never drawn twice, on
-/// which the protocol stands.
+/// 130 bits. The protocol relies on it that no name is drawn twice.
 const RANDOM_CHARACTERS: usize = 26;
 
 const SEQ_DIGITS: usize = 20;
 
 const PROBE: &str = ".probe-";
 
-/// The names under one prefix.
+/// The names of the objects under one prefix.
 #[derive(Debug, Clone)]
 pub(crate) struct Layout {
     prefix: Path,
@@ -27,12 +26,12 @@ impl Layout {
         Self { snapshots: prefix.clone().join("snapshots"), prefix }
     }
 
-    /// What all objects of this store stand under.
+    /// The folder of all objects of this store.
     pub(crate) fn snapshots(&self) -> &Path {
         &self.snapshots
     }
 
-    /// The commit record.
+    /// The path of the commit record.
     pub(crate) fn current(&self) -> Path {
         self.snapshots.clone().join("current")
     }
@@ -50,78 +49,78 @@ impl Layout {
         [self.json(name), self.seq(name)]
     }
 
-    /// Where corrupt generations are moved to. No collection lists it.
+    /// The folder to which corrupt generations are moved. No collection lists it.
     pub(crate) fn corrupt(&self) -> Path {
         self.prefix.clone().join("corrupt")
     }
 
-    /// Where the corrupt generation of this name is moved to.
+    /// The folder to which the corrupt generation of this name is moved.
     pub(crate) fn moved_aside(&self, name: &str) -> Path {
         self.corrupt().join(name)
     }
 
-    /// Where all objects of a store stand that was given up: below a location that is like that of a store.
+    /// The folder to which the objects of a store that is given up are moved. Its parent is the location of a store.
     pub(crate) fn given_up(&self, random: &str) -> Path {
         self.prefix.clone().join(format!("aside-{random}")).join("snapshots")
     }
 
-    /// The name of the generation that an object under [`corrupt`](Self::corrupt) is of.
+    /// The name of the generation to which an object under [`corrupt`](Self::corrupt) belongs.
     pub(crate) fn name_of_moved_aside(&self, path: &Path) -> Option<String> {
         let rest = path.as_ref().strip_prefix(self.corrupt().as_ref())?.strip_prefix('/')?;
         let (name, _) = rest.split_once('/')?;
         is_name(name).then(|| name.to_owned())
     }
 
-    /// Where an object of this store stands in another folder instead.
-    pub(crate) fn aside(&self, folder: &Path, path: &Path) -> Option<Path> {
+    /// The path of an object of this store if it is moved to another folder.
+    pub(crate) fn in_folder(&self, folder: &Path, path: &Path) -> Option<Path> {
         let rest = path.as_ref().strip_prefix(self.snapshots.as_ref())?.strip_prefix('/')?;
         Path::parse(format!("{folder}/{rest}")).ok()
     }
 
-    /// The path as seen from the prefix.
+    /// The path without the prefix.
     pub(crate) fn within_prefix<'a>(&self, path: &'a Path) -> &'a str {
         path.as_ref().strip_prefix(self.prefix.as_ref()).unwrap_or(path.as_ref()).trim_start_matches('/')
     }
 
-    /// A fresh object to try conditions on.
+    /// A fresh path, on which to check the store's conditions.
     pub(crate) fn probe(&self) -> io::Result<Path> {
         Ok(self.snapshots.clone().join(format!("{PROBE}{}", draw(RANDOM_CHARACTERS)?)))
     }
 
-    /// What an object found in a listing is; `None` if it isn't ours and must be left alone.
-    pub(crate) fn identify(&self, path: &Path) -> Option<Found> {
+    /// The kind of a listed object. `None` if minisnap didn't write it, and so must not delete it.
+    pub(crate) fn identify(&self, path: &Path) -> Option<ObjectKind> {
         let rest = path.as_ref().strip_prefix(self.snapshots.as_ref())?.strip_prefix('/')?;
         match rest.split_once('/') {
-            Some((name, JSON_NAME | SEQ_NAME)) if is_name(name) => Some(Found::Of(name.to_owned())),
-            None if rest.strip_prefix(PROBE).is_some_and(is_random) => Some(Found::Probe),
+            Some((name, JSON_NAME | SEQ_NAME)) if is_name(name) => Some(ObjectKind::GenerationFile(name.to_owned())),
+            None if rest.strip_prefix(PROBE).is_some_and(is_random) => Some(ObjectKind::Probe),
             _ => None,
         }
     }
 
-    /// The name of the generation that an object is a file of.
+    /// The name of the generation to which a file belongs.
     pub(crate) fn name_of(&self, path: &Path) -> Option<String> {
         match self.identify(path)? {
-            Found::Of(name) => Some(name),
-            Found::Probe => None,
+            ObjectKind::GenerationFile(name) => Some(name),
+            ObjectKind::Probe => None,
         }
     }
 }
 
-/// An object of ours.
+/// The kind of an object that minisnap wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Found {
-    /// A file of the generation of this name, published or not.
-    Of(String),
-    /// What a writer that died while it checked the store's conditions left.
+pub(crate) enum ObjectKind {
+    /// A file of the generation of this name, committed or not.
+    GenerationFile(String),
+    /// An object on which a writer checked the store's conditions.
     Probe,
 }
 
-/// A name that was never used and never will be: the seq, for people and for sorting, and a random part.
+/// A unique name for a generation: its sequence number, for people and for sorting, and a random part.
 pub(crate) fn draw_name(seq: u64) -> io::Result<String> {
     Ok(format!("{seq:020}-{}", draw(RANDOM_CHARACTERS)?))
 }
 
-/// The generation of this name, if it is of the grammar `[0-9]{20}-[a-z2-7]{26}`.
+/// The generation of this name, if the name matches `[0-9]{20}-[a-z2-7]{26}`.
 pub(crate) fn parse_name(name: &str) -> Option<Generation> {
     let (seq, random) = name.split_at_checked(SEQ_DIGITS)?;
     let is_ours = seq.bytes().all(|byte| byte.is_ascii_digit()) && random.strip_prefix('-').is_some_and(is_random);
@@ -142,7 +141,7 @@ fn draw(length: usize) -> io::Result<String> {
     minisnap_core::random_name_part(length)
 }
 
-/// In a simulation the names come from its seed, so that a failing one can be run again.
+/// In a simulation the names depend on its seed, so that a failed simulation can be repeated.
 #[cfg(test)]
 fn draw(length: usize) -> io::Result<String> {
     seeded::NEXT.with(|next| match next.borrow_mut().as_mut() {
@@ -151,7 +150,7 @@ fn draw(length: usize) -> io::Result<String> {
     })
 }
 
-/// Where a simulation sets the source of names, for its thread.
+/// The source of names that a simulation sets for its thread.
 #[cfg(test)]
 pub(crate) mod seeded {
     use std::cell::RefCell;
@@ -168,7 +167,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_drawn_name_is_read_back() {
+    fn names_round_trip() {
         for seq in [0, 10, u64::MAX] {
             let name = draw_name(seq).unwrap();
             assert_eq!(parse_name(&name).map(|generation| generation.seq()), Some(seq), "{name}");
@@ -176,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn only_names_of_the_grammar_are_ours() {
+    fn parse_name_accepts_only_its_grammar() {
         let random = "a".repeat(26);
         for name in [
             "",
@@ -197,11 +196,11 @@ mod tests {
     }
 
     #[test]
-    fn all_stands_in_one_folder_under_the_prefix() {
+    fn all_objects_are_in_one_folder_under_the_prefix() {
         for (prefix, folder) in [("app/state", "app/state/snapshots"), ("", "snapshots")] {
             let layout = Layout::new(Path::from(prefix));
             let [json, seq] = layout.files("NAME").map(String::from);
-            assert_eq!(layout.snapshots().as_ref(), folder, "no more than this is listed");
+            assert_eq!(layout.snapshots().as_ref(), folder, "the folder that is listed");
             assert_eq!(layout.current().as_ref(), format!("{folder}/current"));
             assert_eq!((json, seq), (format!("{folder}/NAME/snapshot.json"), format!("{folder}/NAME/snapshot.seq")));
             assert!(layout.probe().unwrap().as_ref().starts_with(&format!("{folder}/.probe-")));
@@ -210,14 +209,14 @@ mod tests {
     }
 
     #[test]
-    fn only_what_minisnap_writes_is_identified() {
+    fn identify_accepts_only_objects_of_minisnap() {
         let layout = Layout::new(Path::from("app/state"));
         let name = draw_name(10).unwrap();
         for path in layout.files(&name) {
-            assert_eq!(layout.identify(&path), Some(Found::Of(name.clone())), "{path}");
+            assert_eq!(layout.identify(&path), Some(ObjectKind::GenerationFile(name.clone())), "{path}");
         }
-        assert_eq!(layout.identify(&layout.probe().unwrap()), Some(Found::Probe));
-        for foreign in [
+        assert_eq!(layout.identify(&layout.probe().unwrap()), Some(ObjectKind::Probe));
+        for external in [
             layout.current().to_string(),
             format!("app/state/snapshots/{name}/notes.txt"),
             format!("app/state/snapshots/{name}"),
@@ -226,7 +225,7 @@ mod tests {
             format!("app/state/snapshots2/{name}/snapshot.json"),
             "app/state/snapshots/.probe-by-hand".to_owned(),
         ] {
-            assert_eq!(layout.identify(&Path::from(foreign.as_str())), None, "{foreign}");
+            assert_eq!(layout.identify(&Path::from(external.as_str())), None, "{external}");
         }
     }
 }

@@ -1,7 +1,7 @@
-//! Snapshots in an object store: Amazon S3 and what is compatible with it, Azure Blob Storage, Google Cloud Storage, and
-//! whatever else the crate [`object_store`] has a client for.
+//! Snapshots in an object store: Amazon S3 and compatible stores, Azure Blob Storage, Google Cloud Storage, and any other store
+//! for which the crate [`object_store`] has a client.
 //!
-//! Programs use it by way of the package `minisnap`, whose store is typed: `minisnap::open("s3://bucket/app")`.
+//! Programs use it through the package `minisnap`, whose store is typed: `minisnap::open("s3://bucket/app")`.
 //!
 //! ```text
 //! PREFIX/snapshots/current                                                  the commit record, a small text
@@ -10,21 +10,22 @@
 //! PREFIX/corrupt/NAME/…, PREFIX/aside-RANDOM/…                               what was moved aside
 //! ```
 //!
-//! A commit uploads both files under a name that was never used, and then replaces the commit record, under the condition
-//! that it is still the one that was read. The store needs no other ability than that conditional write. The steps are in
-//! [`commit`](https://docs.rs/crate/minisnap-object/latest/source/src/commit.rs), and why they are safe is in
-//! `docs/object-store.md`.
+//! A commit uploads both files under a fresh name. It then replaces the commit record, on the condition that the record is
+//! still the one that it read. The store must honour the conditions of such writes; it needs no other special feature.
 
-// On docs.rs, each item that needs a feature says so.
+// On docs.rs, each item shows the feature that it needs.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     not(any(feature = "object_store", feature = "aws", feature = "azure", feature = "gcp")),
-    allow(dead_code, reason = "without a client, nothing makes a backend")
+    allow(dead_code, reason = "without a client, no function makes a backend")
 )]
 
 mod backend;
 mod backoff;
+mod cache;
 mod commit;
+mod condition_check;
+mod download;
 mod expire;
 #[cfg(test)]
 mod fault_tests;
@@ -41,14 +42,15 @@ mod read;
 mod record;
 mod record_store;
 mod redact;
-mod self_check;
+mod settings;
 mod stage;
-mod transfer;
 mod transient;
+mod uncommitted_files;
+mod upload;
 mod verify;
 
 pub use backend::ObjectBackend;
-/// The crate whose clients [`ObjectBackend::new`] takes. This package follows its version: an incompatible release of it is no
-/// incompatible release of this one.
+/// The crate whose clients [`ObjectBackend::new`] takes. A compatible release of this crate may follow an incompatible
+/// release of that one.
 #[cfg(feature = "object_store")]
 pub use object_store;

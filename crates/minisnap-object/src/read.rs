@@ -1,149 +1,150 @@
-//! Reading generations, whole or in pieces, and what is wrong with one that can't be read.
+//! Reading generations, complete or as a stream, and reporting why a generation can't be read.
 
 use crate::{
-    ObjectBackend, layout,
-    transfer::{Download, Ranges},
+    ObjectBackend,
+    download::{Download, Ranges},
+    layout,
 };
 use futures_util::TryStreamExt;
 use minisnap_core::{Bytes, ChunkStream, Corruption, Digest, Digester, Generation, MiniSnapError, Operation, Result};
 
-/// What came instead of a generation's JSON.
+/// Why a generation's JSON can't be read.
 #[derive(Debug)]
-pub(crate) enum Wrong {
+pub(crate) enum ReadFailure {
     Corrupt(Corruption),
     Failed(object_store::Error),
 }
 
-/// The JSON of a generation, piece by piece: at most as many at a time as parts may be on their way.
-pub(crate) struct Pieces {
+/// Reads the JSON of a generation in chunks. At most `parts_in_flight` of them are requested or buffered at a time.
+pub(crate) struct ChunkReader {
     known: Generation,
     ranges: Ranges,
     digester: Digester,
 }
 
-impl Pieces {
-    /// The next piece; `None` at the end, if all of them together are what was committed.
-    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Wrong> {
-        match self.ranges.try_next().await.map_err(Wrong::Failed)? {
-            Some(Download::Bytes(piece)) => {
-                self.digester.update(&piece);
-                Ok(Some(piece))
+impl ChunkReader {
+    /// The next chunk. `None` at the end, if the digest of all chunks is the committed one.
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, ReadFailure> {
+        match self.ranges.try_next().await.map_err(ReadFailure::Failed)? {
+            Some(Download::Bytes(chunk)) => {
+                self.digester.update(&chunk);
+                Ok(Some(chunk))
             }
-            Some(other) => Err(wrong_with(&self.known, other)),
-            None => match wrong_digest(&self.known, self.digester.digest()) {
+            Some(mismatch) => Err(size_mismatch(&self.known, mismatch)),
+            None => match digest_mismatch(&self.known, self.digester.digest()) {
                 None => Ok(None),
-                Some(found) => Err(Wrong::Corrupt(found)),
+                Some(found) => Err(ReadFailure::Corrupt(found)),
             },
         }
     }
 }
 
 impl ObjectBackend {
-    /// The JSON of a generation, in one.
-    pub(crate) async fn read_whole(&self, generation: &Generation) -> Result<Bytes> {
+    /// The complete JSON of a generation.
+    pub(crate) async fn read_complete(&self, generation: &Generation) -> Result<Bytes> {
         if layout::parse_name(generation.name()).is_none() {
             return Err(self.not_retained(generation));
         }
         let path = self.layout.json(generation.name());
-        // Side by side, if the size is known: it is by a generation that came from the record.
+        // A generation that came from the record has its size: then read the record and the JSON in parallel.
         if let Some(size) = generation.size() {
             let (known, json) = tokio::join!(self.find_retained(generation), self.download(&path, size));
             let known = known?;
             if known.size() == generation.size() {
-                return self.checked(&known, json).await;
+                return self.verify_download(&known, json).await;
             }
         }
         let known = self.find_retained(generation).await?;
         let json = self.download(&path, known.size().unwrap_or_default()).await;
-        self.checked(&known, json).await
+        self.verify_download(&known, json).await
     }
 
     /// The JSON of a generation as a stream.
-    pub(crate) async fn read_in_pieces(&self, generation: &Generation) -> Result<ChunkStream> {
+    pub(crate) async fn stream_chunks(&self, generation: &Generation) -> Result<ChunkStream> {
         let known = self.find_retained(generation).await?;
-        let state = (self.clone(), self.pieces(&known));
-        Ok(ChunkStream::unfold(state, |(backend, mut pieces)| async move {
+        let state = (self.clone(), self.chunk_reader(&known));
+        Ok(ChunkStream::unfold(state, |(backend, mut reader)| async move {
             loop {
-                match pieces.next().await {
-                    // A JSON of no bytes is one empty piece.
-                    Ok(Some(piece)) if piece.is_empty() => {}
-                    Ok(Some(piece)) => return Ok(Some((piece, (backend, pieces)))),
+                match reader.next().await {
+                    // A JSON of zero bytes is one empty chunk.
+                    Ok(Some(chunk)) if chunk.is_empty() => {}
+                    Ok(Some(chunk)) => return Ok(Some((chunk, (backend, reader)))),
                     Ok(None) => {
-                        backend.met_intact(&pieces.known);
+                        backend.mark_intact(&reader.known);
                         return Ok(None);
                     }
-                    Err(wrong) => return Err(backend.why_unreadable(&pieces.known, wrong).await),
+                    Err(failure) => return Err(backend.read_error(&reader.known, failure).await),
                 }
             }
         }))
     }
 
-    /// The pieces of a generation with all that the record knows of it.
-    pub(crate) fn pieces(&self, known: &Generation) -> Pieces {
+    /// A reader of the JSON of `known`, which is a generation as the record describes it.
+    pub(crate) fn chunk_reader(&self, known: &Generation) -> ChunkReader {
         let ranges = self.ranges(&self.layout.json(known.name()), known.size().unwrap_or_default());
-        Pieces { known: known.clone(), ranges, digester: Digester::new() }
+        ChunkReader { known: known.clone(), ranges, digester: Digester::new() }
     }
 
-    /// Whether the JSON is what was committed, in bounded memory.
-    pub(crate) async fn check_json(&self, known: &Generation) -> Result<(), Wrong> {
-        let mut pieces = self.pieces(known);
-        while pieces.next().await?.is_some() {}
+    /// Checks, in bounded memory, that the JSON has the committed size and digest.
+    pub(crate) async fn check_json(&self, known: &Generation) -> Result<(), ReadFailure> {
+        let mut reader = self.chunk_reader(known);
+        while reader.next().await?.is_some() {}
         Ok(())
     }
 
-    /// Whether it is retained now.
+    /// Whether the record retains this generation now.
     pub(crate) async fn is_retained(&self, operation: Operation, known: &Generation) -> Result<bool> {
-        Ok(self.look(operation).await?.record.find_retained(known).is_some())
+        Ok(self.load_record(operation).await?.record.find_retained(known).is_some())
     }
 
-    /// The generation of that name and sequence number as the record knows it, if it is retained.
+    /// The retained generation of that name and sequence number, as the record describes it.
     async fn find_retained(&self, generation: &Generation) -> Result<Generation> {
         if layout::parse_name(generation.name()).is_none() {
             return Err(self.not_retained(generation));
         }
-        let look = self.look(Operation::Read).await?;
-        let known = look.record.find_retained(generation).filter(|known| known.seq() == generation.seq());
+        let loaded = self.load_record(Operation::Read).await?;
+        let known = loaded.record.find_retained(generation).filter(|known| known.seq() == generation.seq());
         known.cloned().ok_or_else(|| self.not_retained(generation))
     }
 
-    async fn checked(&self, known: &Generation, json: Result<Download, object_store::Error>) -> Result<Bytes> {
-        let wrong = match json {
-            Ok(Download::Bytes(json)) => match wrong_digest(known, Digest::of(&json)) {
+    async fn verify_download(&self, known: &Generation, json: Result<Download, object_store::Error>) -> Result<Bytes> {
+        let failure = match json {
+            Ok(Download::Bytes(json)) => match digest_mismatch(known, Digest::of(&json)) {
                 None => {
-                    self.met_intact(known);
+                    self.mark_intact(known);
                     return Ok(json);
                 }
-                Some(found) => Wrong::Corrupt(found),
+                Some(found) => ReadFailure::Corrupt(found),
             },
-            Ok(other) => wrong_with(known, other),
-            Err(error) => Wrong::Failed(error),
+            Ok(mismatch) => size_mismatch(known, mismatch),
+            Err(error) => ReadFailure::Failed(error),
         };
-        Err(self.why_unreadable(known, wrong).await)
+        Err(self.read_error(known, failure).await)
     }
 
-    /// The error for a generation that was retained a moment ago.
-    async fn why_unreadable(&self, known: &Generation, wrong: Wrong) -> MiniSnapError {
-        // Expired and deleted since, perhaps. Who may not list is told that it is forbidden.
+    /// The error for a generation that the record retained before it was read.
+    async fn read_error(&self, known: &Generation, failure: ReadFailure) -> MiniSnapError {
+        // It may have expired since. If the record can't be read, for lack of a permission for example, report that.
         match self.is_retained(Operation::Read, known).await {
             Err(error) => return error,
             Ok(false) => return self.not_retained(known),
             Ok(true) => {}
         }
         let path = self.layout.json(known.name());
-        let found = match wrong {
-            Wrong::Failed(error) => return self.failed(Operation::Read, &path, &error),
-            Wrong::Corrupt(found) => found,
+        let found = match failure {
+            ReadFailure::Failed(error) => return self.failed(Operation::Read, &path, &error),
+            ReadFailure::Corrupt(found) => found,
         };
-        self.met_corrupt(known);
-        let intact = self.intact_but(known).await;
+        self.mark_corrupt(known);
+        let intact = self.intact_except(known).await;
         MiniSnapError::Corrupt { at: self.at(Operation::Read, &path), found, intact, unconfirmed: Vec::new() }
     }
 
-    /// The retained generations that are whole, other than `damaged`.
-    async fn intact_but(&self, damaged: &Generation) -> Vec<Generation> {
+    /// The retained generations that are intact, without `corrupt`.
+    async fn intact_except(&self, corrupt: &Generation) -> Vec<Generation> {
         let mut intact = Vec::new();
-        let Ok(look) = self.look(Operation::Read).await else { return intact };
-        for generation in look.record.retained().filter(|generation| *generation != damaged) {
+        let Ok(loaded) = self.load_record(Operation::Read).await else { return intact };
+        for generation in loaded.record.retained().filter(|generation| *generation != corrupt) {
             if self.check_json(generation).await.is_ok() {
                 intact.push(generation.clone());
             }
@@ -156,16 +157,16 @@ impl ObjectBackend {
     }
 }
 
-/// What is wrong with a JSON of the right size.
-fn wrong_digest(known: &Generation, digest: Digest) -> Option<Corruption> {
+/// The corruption of a JSON that has the right size, if its digest isn't the recorded one.
+fn digest_mismatch(known: &Generation, digest: Digest) -> Option<Corruption> {
     match known.digest() {
         Some(_) => Corruption::of_json(known, known.size().unwrap_or_default(), digest),
         None => Some(Corruption::NoDigest),
     }
 }
 
-fn wrong_with(known: &Generation, download: Download) -> Wrong {
-    Wrong::Corrupt(match download {
+fn size_mismatch(known: &Generation, download: Download) -> ReadFailure {
+    ReadFailure::Corrupt(match download {
         Download::OtherSize(found) => Corruption::WrongSize { expected: known.size().unwrap_or_default(), found },
         Download::Missing | Download::Bytes(_) => Corruption::Missing,
     })

@@ -1,4 +1,4 @@
-//! The commit record's text: what is current, what is retained, and who published lately.
+//! The commit record: the current generation, the retained ones, and those that were committed lately.
 //!
 //! ```text
 //! minisnap-record 1
@@ -11,13 +11,13 @@
 //! 00000000000000000003-n4zd… 47950 e6c632b61e964e1f 1767225420000 deleted
 //! ```
 //!
-//! Then a line for each generation published lately, newest first: name, bytes of its JSON, their XXH3-64, when it was
-//! published (Unix milliseconds, by its publisher's clock), and what became of the retired ones: `dropped` if their files
-//! may still be there, `deleted` if they aren't. The newest is retained. Between retained ones there may be a corrupt one that
-//! was moved aside, and is dropped.
+//! `published` counts all commits, and `sweeps` all announced garbage collections. One line for each generation follows, newest
+//! first: its name, the size and the XXH3-64 of its JSON, and the time of its commit (Unix milliseconds, by the writer's
+//! clock). Expired generations end with `dropped` if their files may still be in the store, else with `deleted`. The first
+//! generation is always retained. A corrupt generation that was moved aside is `dropped`, even between retained ones.
 //!
-//! Each replacement of the record raises `published` or `sweeps` by one, or both: no two records in the life of a store are
-//! the same bytes, whose digest an S3 etag is. A store that was given up begins again with `sweeps` drawn at random.
+//! Each replacement raises `published` or `sweeps` by one, or both. So no two records of a store have the same bytes, and no
+//! two have the same etag where an etag is a digest. A store that was given up begins again with random `sweeps`.
 
 use crate::layout;
 use minisnap_core::Generation;
@@ -28,57 +28,57 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// How many generations the record names at least, if that many were published: for that many publishes of others, a
-/// publisher that got no answer can look up whether it succeeded.
-const NAMED: usize = 256;
+/// The record names at least this many generations, if that many were committed. A writer whose commit got no answer can
+/// find its outcome in the record until that many others have committed.
+const MIN_ENTRIES: usize = 256;
 
 const TITLE: &str = "minisnap-record";
 pub(crate) const VERSION: u64 = 1;
 
-/// What the commit record says. The default is a store in which nothing was published.
+/// A parsed commit record. The default is that of a store in which nothing was committed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Record {
-    /// How many generations were ever published.
-    pub(crate) published: u64,
-    /// How often somebody announced that files of nobody known will be deleted.
-    pub(crate) sweeps: u64,
-    /// Newest first, the retained ones at the head.
+    /// The number of all commits; `published` in the text.
+    pub(crate) commits: u64,
+    /// The collection counter: the number of announced garbage collections; `sweeps` in the text.
+    pub(crate) collections: u64,
+    /// Newest first.
     entries: Vec<Entry>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Entry {
     generation: Generation,
-    fate: Fate,
+    status: Status,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fate {
+enum Status {
     Retained,
-    /// Expired; its files may still be there.
-    Dropped,
-    /// Expired; its files are gone.
+    /// Expired; its files may still be in the store. `dropped` in the text.
+    Expired,
+    /// Expired; its files are deleted.
     Deleted,
 }
 
-/// Why a text is no record.
+/// Why a text isn't a record.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Unreadable {
-    /// It says it is of this version, which a later minisnap wrote.
+    /// It has this version, which a later minisnap wrote.
     Newer(u64),
-    /// It is damaged: what was found.
-    Damaged(String),
+    /// It is corrupt: what was found.
+    Corrupt(String),
 }
 
 impl Record {
     /// The retained generations, newest first.
     pub(crate) fn retained(&self) -> impl Iterator<Item = &Generation> {
-        self.of_fate(Fate::Retained)
+        self.with_status(Status::Retained)
     }
 
-    /// The retired generations whose files may still be there.
-    pub(crate) fn dropped(&self) -> impl Iterator<Item = &Generation> {
-        self.of_fate(Fate::Dropped)
+    /// The expired generations whose files may still be in the store.
+    pub(crate) fn expired(&self) -> impl Iterator<Item = &Generation> {
+        self.with_status(Status::Expired)
     }
 
     /// The current generation.
@@ -86,164 +86,169 @@ impl Record {
         self.retained().next()
     }
 
-    /// The retained generation of that name, with all that is known of it.
+    /// The retained generation of that name, with its size, digest and time.
     pub(crate) fn find_retained(&self, generation: &Generation) -> Option<&Generation> {
         self.retained().find(|retained| *retained == generation)
     }
 
-    /// Whether a generation of that name was published lately, retained or not.
+    /// Whether the record names that generation, retained or not.
     pub(crate) fn names(&self, name: &str) -> bool {
         self.entries.iter().any(|entry| entry.generation.name() == name)
     }
 
-    /// Whether somebody else's publish may have been pushed out of the record since it was `before`.
-    pub(crate) fn forgot_some_since(&self, before: &Record) -> bool {
-        match self.published.checked_sub(before.published) {
+    /// Whether a generation that was committed since `before` may no longer be named.
+    pub(crate) fn may_omit_commits_since(&self, before: &Record) -> bool {
+        match self.commits.checked_sub(before.commits) {
             Some(since) => since > self.entries.len() as u64,
-            // It went backwards: somebody put an old one in its place, or removed it.
+            // The counter went backwards: the record was deleted, or replaced by an older one.
             None => true,
         }
     }
 
-    /// Whether files written when the record was `before` may have been swept away since.
-    pub(crate) fn may_have_swept_since(&self, before: &Record) -> bool {
-        self.sweeps != before.sweeps || self.published < before.published
+    /// Whether files that were written when the record was `before` may have been collected since.
+    pub(crate) fn may_have_collected_since(&self, before: &Record) -> bool {
+        self.collections != before.collections || self.commits < before.commits
     }
 
-    /// Whether nobody knows the generation of that name: it is not published, and none of the lately retired.
-    pub(crate) fn is_unknown(&self, name: &str) -> bool {
-        let known = |entry: &&Entry| entry.generation.name() == name;
-        self.entries.iter().find(known).is_none_or(|entry| entry.fate == Fate::Deleted)
+    /// Whether files of that generation are orphans: the record doesn't name it, or names it as deleted.
+    pub(crate) fn is_orphan(&self, name: &str) -> bool {
+        let entry = self.entries.iter().find(|entry| entry.generation.name() == name);
+        entry.is_none_or(|entry| entry.status == Status::Deleted)
     }
 
-    /// The record after a commit of `generation` that retains `retain` of it and those retained before, but for the corrupt
-    /// ones that were moved `aside`, when the files of `deleted` are gone.
+    /// The record after a commit of `generation`.
     ///
-    /// So `min(retain, retained before + 1)` are retained: what expired stays expired.
+    /// It retains the new generation and the newest ones that were retained before, `retain` in all, without those that were
+    /// `moved_aside`. An expired generation never becomes retained again, so `min(retain, retained before + 1)` are retained.
+    /// Expired generations among `deleted` are marked as deleted.
     pub(crate) fn commit(
         &self,
         generation: &Generation,
         retain: NonZeroUsize,
-        aside: &HashSet<String>,
+        moved_aside: &HashSet<String>,
         deleted: &HashSet<String>,
     ) -> Self {
         let mut older = retain.get() - 1;
-        let mut entries = vec![Entry { generation: generation.clone(), fate: Fate::Retained }];
+        let mut entries = vec![Entry { generation: generation.clone(), status: Status::Retained }];
         entries.extend(self.entries.iter().cloned().map(|mut entry| {
             let name = entry.generation.name();
-            entry.fate = match entry.fate {
-                Fate::Retained if older > 0 && !aside.contains(name) => Fate::Retained,
-                Fate::Dropped if deleted.contains(name) => Fate::Deleted,
-                Fate::Retained => Fate::Dropped,
+            entry.status = match entry.status {
+                Status::Retained if older > 0 && !moved_aside.contains(name) => Status::Retained,
+                Status::Expired if deleted.contains(name) => Status::Deleted,
+                Status::Retained => Status::Expired,
                 other => other,
             };
-            older -= usize::from(entry.fate == Fate::Retained);
+            older -= usize::from(entry.status == Status::Retained);
             entry
         }));
-        let to_the_last_retained =
-            entries.iter().rposition(|entry| entry.fate == Fate::Retained).map_or(0, |last| last + 1);
-        entries.truncate(named().max(to_the_last_retained));
-        Self { published: self.published.saturating_add(1), sweeps: self.sweeps, entries }
+        let up_to_last_retained =
+            entries.iter().rposition(|entry| entry.status == Status::Retained).map_or(0, |last| last + 1);
+        entries.truncate(min_entries().max(up_to_last_retained));
+        Self { commits: self.commits.saturating_add(1), collections: self.collections, entries }
     }
 
-    /// The retained generations beyond the newest `retain` intact ones, newest first. `corrupt` ones aren't counted: those
-    /// between intact ones stay retained, and so does the current one.
-    pub(crate) fn beyond(&self, retain: NonZeroUsize, corrupt: &HashSet<String>) -> Vec<Generation> {
+    /// The generations that expire if `retain` intact ones are to be retained, newest first.
+    ///
+    /// `corrupt` generations aren't counted: those between intact ones stay retained. The current generation stays retained,
+    /// even if it is corrupt.
+    pub(crate) fn beyond_retention(&self, retain: NonZeroUsize, corrupt: &HashSet<String>) -> Vec<Generation> {
         if self.retained().count() <= retain.get() {
             return Vec::new();
         }
         let intact = self.retained().enumerate().filter(|(_, generation)| !corrupt.contains(generation.name()));
-        let reach = intact.take(retain.get()).last().map_or(1, |(index, _)| index + 1);
-        self.retained().skip(reach).cloned().collect()
+        let retained = intact.take(retain.get()).last().map_or(1, |(index, _)| index + 1);
+        self.retained().skip(retained).cloned().collect()
     }
 
-    /// The record that doesn't retain `expired` any more. Like a collection it raises the counter: so it has other bytes than
-    /// any before it.
+    /// The record that no longer retains `expired`. It raises the collection counter, so that its bytes are new.
     pub(crate) fn expire(&self, expired: &[Generation]) -> Self {
         let mut record = self.collect_garbage();
-        let retained = record.entries.iter_mut().filter(|entry| entry.fate == Fate::Retained);
-        retained.filter(|entry| expired.contains(&entry.generation)).for_each(|entry| entry.fate = Fate::Dropped);
+        let retained = record.entries.iter_mut().filter(|entry| entry.status == Status::Retained);
+        retained.filter(|entry| expired.contains(&entry.generation)).for_each(|entry| entry.status = Status::Expired);
         record
     }
 
-    /// The record of a store that begins anew after it was given up. `sweeps` is drawn: it must be another one than any writer of
-    /// before knows.
-    pub(crate) fn anew(sweeps: u64) -> Self {
-        Self { sweeps, ..Self::default() }
+    /// The empty record of a store that was given up. No earlier record may have had the counter `collections`.
+    pub(crate) fn reset(collections: u64) -> Self {
+        Self { collections, ..Self::default() }
     }
 
-    /// The record with the announcement that files of nobody known will be deleted.
+    /// The record that announces a garbage collection.
     pub(crate) fn collect_garbage(&self) -> Self {
-        Self { sweeps: self.sweeps.saturating_add(1), ..self.clone() }
+        Self { collections: self.collections.saturating_add(1), ..self.clone() }
     }
 
     /// The record's text.
     pub(crate) fn to_text(&self) -> String {
         let mut text = format!(
             "{TITLE} {VERSION}\npublished {}\nsweeps {}\nretained {}\n",
-            self.published,
-            self.sweeps,
+            self.commits,
+            self.collections,
             self.retained().count()
         );
-        for Entry { generation, fate } in &self.entries {
+        for Entry { generation, status } in &self.entries {
             let size = generation.size().unwrap_or_default();
             let digest = generation.digest().map_or_else(String::new, |digest| digest.to_string());
-            let fate = match fate {
-                Fate::Retained => "",
-                Fate::Dropped => " dropped",
-                Fate::Deleted => " deleted",
+            let status = match status {
+                Status::Retained => "",
+                Status::Expired => " dropped",
+                Status::Deleted => " deleted",
             };
             // Writing to a String can't fail.
-            let _ = writeln!(text, "{} {size} {digest} {}{fate}", generation.name(), milliseconds(generation));
+            let _ = writeln!(text, "{} {size} {digest} {}{status}", generation.name(), milliseconds(generation));
         }
         text
     }
 
-    /// Reads what [`to_text`](Self::to_text) writes, and nothing else.
+    /// Parses exactly the texts that [`to_text`](Self::to_text) writes.
     pub(crate) fn parse(text: &[u8]) -> Result<Self, Unreadable> {
-        let damaged = |found: &str| Unreadable::Damaged(found.to_owned());
-        let text = std::str::from_utf8(text).map_err(|_| damaged("it is no text"))?;
+        let corrupt = |found: &str| Unreadable::Corrupt(found.to_owned());
+        let text = std::str::from_utf8(text).map_err(|_| corrupt("it isn't UTF-8"))?;
         let version = match text.split('\n').next().and_then(|line| line.strip_prefix(TITLE)?.strip_prefix(' ')) {
-            Some(version) => parse_decimal(version).ok_or_else(|| damaged("its version is no number"))?,
-            None => return Err(damaged("it doesn't begin with `minisnap-record`")),
+            Some(version) => parse_decimal(version).ok_or_else(|| corrupt("its version isn't a number"))?,
+            None => return Err(corrupt("it doesn't begin with `minisnap-record`")),
         };
         match version {
             VERSION => {}
             newer if newer > VERSION => return Err(Unreadable::Newer(newer)),
-            _ => return Err(damaged("its version is none that there was")),
+            _ => return Err(corrupt("its version doesn't exist")),
         }
-        let body = text.strip_suffix('\n').ok_or_else(|| damaged("its end is missing"))?;
+        let body = text.strip_suffix('\n').ok_or_else(|| corrupt("its end is missing"))?;
         let mut lines = body.split('\n').skip(1);
         let mut number = |name: &str| {
             let value = lines.next().and_then(|line| line.strip_prefix(name)?.strip_prefix(' '));
-            value.and_then(parse_decimal).ok_or_else(|| Unreadable::Damaged(format!("it has no number `{name}`")))
+            value.and_then(parse_decimal).ok_or_else(|| Unreadable::Corrupt(format!("it has no number `{name}`")))
         };
-        let (published, sweeps, retained) = (number("published")?, number("sweeps")?, number("retained")?);
+        let (commits, collections, retained) = (number("published")?, number("sweeps")?, number("retained")?);
         let entries: Vec<Entry> = lines
             .map(|line| {
                 let quoted = || line.chars().take(100).collect::<String>();
-                let unreadable = || Unreadable::Damaged(format!("it has the line {:?}", quoted()));
+                let unreadable = || Unreadable::Corrupt(format!("it has the line {:?}", quoted()));
                 parse_entry(line).ok_or_else(unreadable)
             })
             .collect::<Result<_, _>>()?;
 
-        let record = Self { published, sweeps, entries };
-        let newest_is_retained = record.entries.first().is_none_or(|entry| entry.fate == Fate::Retained);
+        let record = Self { commits, collections, entries };
+        let newest_is_retained = record.entries.first().is_none_or(|entry| entry.status == Status::Retained);
         let names: HashSet<_> = record.entries.iter().map(|entry| &entry.generation).collect();
         match () {
             () if record.retained().count() as u64 != retained => {
-                Err(damaged("it doesn't retain as many generations as it says"))
+                Err(corrupt("its number `retained` isn't that of its retained generations"))
             }
-            () if !newest_is_retained => Err(damaged("it doesn't retain the newest of those it names")),
-            () if published == u64::MAX || sweeps == u64::MAX => Err(damaged("it counts to the end of all numbers")),
-            () if published < record.entries.len() as u64 => Err(damaged("it names more than were published")),
-            () if names.len() != record.entries.len() => Err(damaged("it names a generation twice")),
+            () if !newest_is_retained => Err(corrupt("it doesn't retain the newest generation")),
+            () if commits == u64::MAX || collections == u64::MAX => {
+                Err(corrupt("one of its counters is at its maximum"))
+            }
+            () if commits < record.entries.len() as u64 => {
+                Err(corrupt("it names more generations than were committed"))
+            }
+            () if names.len() != record.entries.len() => Err(corrupt("it names a generation twice")),
             () => Ok(record),
         }
     }
 
-    fn of_fate(&self, fate: Fate) -> impl Iterator<Item = &Generation> {
-        self.entries.iter().filter(move |entry| entry.fate == fate).map(|entry| &entry.generation)
+    fn with_status(&self, status: Status) -> impl Iterator<Item = &Generation> {
+        self.entries.iter().filter(move |entry| entry.status == status).map(|entry| &entry.generation)
     }
 }
 
@@ -253,37 +258,37 @@ fn parse_entry(line: &str) -> Option<Entry> {
         .with_size(parse_decimal(fields.next()?)?)
         .with_digest(fields.next()?.parse().ok()?);
     let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(parse_decimal(fields.next()?)?))?;
-    let fate = match fields.next() {
-        None => Fate::Retained,
-        Some("dropped") => Fate::Dropped,
-        Some("deleted") => Fate::Deleted,
+    let status = match fields.next() {
+        None => Status::Retained,
+        Some("dropped") => Status::Expired,
+        Some("deleted") => Status::Deleted,
         Some(_) => return None,
     };
-    fields.next().is_none().then(|| Entry { generation: generation.with_time(time), fate })
+    fields.next().is_none().then(|| Entry { generation: generation.with_time(time), status })
 }
 
-fn named() -> usize {
+fn min_entries() -> usize {
     #[cfg(test)]
-    if let Some(lowered) = lowered::NAMED.get() {
-        return lowered;
+    if let Some(limit) = test_limit::MIN_ENTRIES.get() {
+        return limit;
     }
-    NAMED
+    MIN_ENTRIES
 }
 
-/// Where a simulation makes the record name fewer, so that it comes to more being published than are named.
+/// A lower [`MIN_ENTRIES`] for a simulation, so that a short history commits more generations than the record names.
 #[cfg(test)]
-pub(crate) mod lowered {
+pub(crate) mod test_limit {
     use std::cell::Cell;
 
     thread_local! {
-        pub(crate) static NAMED: Cell<Option<usize>> = const { Cell::new(None) };
+        pub(crate) static MIN_ENTRIES: Cell<Option<usize>> = const { Cell::new(None) };
     }
 }
 
-/// A number as it is written: `parse` alone would take a plus sign, and zeros before it.
+/// Parses a number as `Display` writes it. `str::parse` alone would accept a plus sign and leading zeros.
 fn parse_decimal(text: &str) -> Option<u64> {
-    let is_as_written = text == "0" || !text.starts_with('0');
-    (is_as_written && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse().ok())?
+    let is_canonical = text == "0" || !text.starts_with('0');
+    (is_canonical && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse().ok())?
 }
 
 fn milliseconds(generation: &Generation) -> u64 {

@@ -1,8 +1,8 @@
-//! The commit record in the store: looking at it, and replacing it under the condition that it is still the one seen.
+//! Reading the commit record, and replacing it by compare-and-swap.
 
 use crate::{
     ObjectBackend,
-    backoff::Pace,
+    backoff::Backoff,
     layout,
     record::{Record, Unreadable, VERSION},
     redact::{Source, StoreError},
@@ -12,71 +12,70 @@ use object_store::{Error, ObjectStoreExt, PutMode, UpdateVersion};
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// The most bytes of a record. The largest that anyone writes has a line of 110 bytes for each generation kept.
-const LARGEST: u64 = 64 << 20;
+/// The maximum size of a record, in bytes. A record has a line of at most 110 bytes for each generation.
+const MAX_RECORD_SIZE: u64 = 64 << 20;
 
-/// How long one attempt to replace the record may take. It is small: one that takes longer was lost on the way.
-const ATTEMPT: Duration = Duration::from_secs(10);
+/// The limit of one attempt to replace the record. The record is small: a request that takes longer was lost.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long an attempt or a look may take that was begun just before the deadline.
-pub(crate) const LAST_ATTEMPT: Duration = Duration::from_secs(5);
+/// The limit of an attempt or a read that begins just before the deadline.
+pub(crate) const LAST_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The commit record as it was seen.
+/// The commit record as it was read, with the tag that a replacement has to match.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Look {
+pub(crate) struct VersionedRecord {
     pub(crate) record: Record,
-    /// What a replacement has to name; `None` if there was no record.
+    /// `None` if there was no record.
     tag: Option<UpdateVersion>,
 }
 
-/// A record that is missing beside generations, or that can't be understood.
+/// A record that is missing although there are generations, or that can't be parsed.
 #[derive(Debug)]
-pub(crate) struct Lost {
-    /// Its tag is what a replacement has to name. There is nothing else to say of it.
-    pub(crate) look: Look,
+pub(crate) struct LostRecord {
+    /// Only its tag counts: a replacement has to match it.
+    pub(crate) versioned: VersionedRecord,
 }
 
-/// What is there in the place of the record.
-enum Seen {
-    Nothing,
-    Record(Look),
-    /// Something that can't be understood, with its tag.
+/// The object at the record's path.
+enum RecordObject {
+    Missing,
+    Record(VersionedRecord),
     Unreadable(Unreadable, UpdateVersion),
 }
 
-/// What became of an attempt to replace the record.
+/// The result of one attempt to replace the record.
 #[derive(Debug)]
-pub(crate) enum Replaced {
-    /// It was replaced.
-    Yes,
-    /// The store says that it is another one by now. An attempt that the client repeated by itself may have met itself.
+pub(crate) enum ReplaceOutcome {
+    Replaced,
+    /// The store reports that the condition didn't hold. If the client repeated its own request, the first of them may have
+    /// succeeded.
     Refused(Error),
-    /// Nobody knows.
-    NoAnswer(Source),
-    /// The store can't do that: certainly this attempt replaced nothing.
+    /// The attempt may have arrived, or may still arrive.
+    NoResponse(Source),
+    /// The store can't do conditional writes: this attempt replaced nothing.
     Unsupported(Error),
 }
 
 impl ObjectBackend {
-    /// Reads the commit record, and remembers it for the next publish.
+    /// Reads the commit record, and caches it for the next commit.
     ///
-    /// There is a record before anything else is in the store (see [`begin`](Self::begin)). So if there is none:
+    /// A store has a record before it has any other object (see [`ensure_record`](Self::ensure_record)). If there is none:
     ///
-    /// 1. List. If there is no generation either, nothing was ever published.
-    /// 2. Look again: it may have been made since, and a generation after it.
-    /// 3. Still none: it was lost, which must not look like a store in which nothing was published.
-    pub(crate) async fn look(&self, operation: Operation) -> Result<Look> {
-        if let Some(look) = self.look_once(operation).await? {
-            return Ok(look);
+    /// 1. List. If there is no generation either, nothing was ever committed.
+    /// 2. Read again: another writer may have made the record since, and then a generation.
+    /// 3. Still none: the record was lost. That is an error, so that no caller takes the store for an empty one.
+    pub(crate) async fn load_record(&self, operation: Operation) -> Result<VersionedRecord> {
+        if let Some(loaded) = self.load_record_if_present(operation).await? {
+            return Ok(loaded);
         }
         // 1.
         let mut generations = self.list(operation, Duration::ZERO).await?.generations();
         if generations.is_empty() {
-            return Ok(Look::default());
+            return Ok(VersionedRecord::default());
         }
         // 2.
-        if let Some(look) = self.look_once(operation).await? {
-            return Ok(look);
+        if let Some(loaded) = self.load_record_if_present(operation).await? {
+            return Ok(loaded);
         }
         // 3.
         generations.sort();
@@ -85,84 +84,90 @@ impl ObjectBackend {
         Err(MiniSnapError::corrupt(at, Corruption::RecordMissing { generations }))
     }
 
-    /// The record before the first file is in the store: makes an empty one if there is none.
+    /// Returns `seen`, or makes an empty record if `seen` is none. So there is a record before the first upload.
     ///
-    /// Only after the store was seen to keep conditions.
-    pub(crate) async fn begin(&self, operation: Operation, seen: Look) -> Result<Look> {
+    /// Call it only after [`check_conditions`](Self::check_conditions).
+    pub(crate) async fn ensure_record(&self, operation: Operation, seen: VersionedRecord) -> Result<VersionedRecord> {
         if seen.tag.is_some() {
             return Ok(seen);
         }
         let path = self.layout.current();
         let error = match self.replace(&seen, &Record::default(), self.settings.busy_timeout).await {
-            Replaced::Unsupported(error) => {
+            ReplaceOutcome::Unsupported(error) => {
                 return Err(self.unsupported(operation, "If-None-Match: *", &error.to_string()));
             }
-            Replaced::NoAnswer(error) => error,
-            Replaced::Refused(error) => StoreError::from(&error).into(),
-            Replaced::Yes => "it was made, and isn't there".into(),
+            ReplaceOutcome::NoResponse(error) => error,
+            ReplaceOutcome::Refused(error) => StoreError::from(&error).into(),
+            ReplaceOutcome::Replaced => "the store acknowledged the first record, and then returned none".into(),
         };
-        // Whoever made it.
-        let look = self.look_once(operation).await?;
-        look.ok_or_else(|| MiniSnapError::Backend { at: self.at(operation, &path), transient: true, source: error })
+        // This writer or another one may have made it.
+        let loaded = self.load_record_if_present(operation).await?;
+        loaded.ok_or_else(|| MiniSnapError::Backend { at: self.at(operation, &path), transient: true, source: error })
     }
 
-    /// `None` if the record can be understood, or nothing was ever committed.
-    pub(crate) async fn look_for_loss(&self, operation: Operation) -> Result<Option<Lost>> {
-        match self.see(operation).await? {
-            Seen::Record(_) => Ok(None),
-            Seen::Unreadable(newer @ Unreadable::Newer(_), _) => Err(self.unreadable(operation, newer)),
-            Seen::Unreadable(Unreadable::Damaged(_), tag) => {
-                Ok(Some(Lost { look: Look { tag: Some(tag), ..Look::default() } }))
+    /// The lost record. `None` if the record can be parsed, or if nothing was ever committed.
+    pub(crate) async fn find_lost_record(&self, operation: Operation) -> Result<Option<LostRecord>> {
+        match self.get_record(operation).await? {
+            RecordObject::Record(_) => Ok(None),
+            RecordObject::Unreadable(newer @ Unreadable::Newer(_), _) => Err(self.unreadable(operation, newer)),
+            RecordObject::Unreadable(Unreadable::Corrupt(_), tag) => {
+                let versioned = VersionedRecord { tag: Some(tag), ..VersionedRecord::default() };
+                Ok(Some(LostRecord { versioned }))
             }
-            Seen::Nothing => match self.look(operation).await {
+            RecordObject::Missing => match self.load_record(operation).await {
                 Ok(_) => Ok(None),
                 Err(MiniSnapError::Corrupt { found: Corruption::RecordMissing { .. }, .. }) => {
-                    Ok(Some(Lost { look: Look::default() }))
+                    Ok(Some(LostRecord { versioned: VersionedRecord::default() }))
                 }
                 Err(error) => Err(error),
             },
         }
     }
 
-    async fn look_once(&self, operation: Operation) -> Result<Option<Look>> {
-        match self.see(operation).await? {
-            Seen::Nothing => {
-                self.remember(Look::default());
+    async fn load_record_if_present(&self, operation: Operation) -> Result<Option<VersionedRecord>> {
+        match self.get_record(operation).await? {
+            RecordObject::Missing => {
+                self.cache_record(VersionedRecord::default());
                 Ok(None)
             }
-            Seen::Record(look) => {
-                self.remember(look.clone());
-                Ok(Some(look))
+            RecordObject::Record(loaded) => {
+                self.cache_record(loaded.clone());
+                Ok(Some(loaded))
             }
-            Seen::Unreadable(unreadable, _) => Err(self.unreadable(operation, unreadable)),
+            RecordObject::Unreadable(unreadable, _) => Err(self.unreadable(operation, unreadable)),
         }
     }
 
-    async fn see(&self, operation: Operation) -> Result<Seen> {
+    async fn get_record(&self, operation: Operation) -> Result<RecordObject> {
         let path = self.layout.current();
-        let found = match self.store.get(&path).await {
-            Ok(found) => found,
-            Err(error) if is_missing_object(&error) => return Ok(Seen::Nothing),
+        let object = match self.store.get(&path).await {
+            Ok(object) => object,
+            Err(error) if is_missing_object(&error) => return Ok(RecordObject::Missing),
             Err(error) => return Err(self.failed(operation, &path, &error)),
         };
-        let tag = UpdateVersion { e_tag: found.meta.e_tag.clone(), version: found.meta.version.clone() };
-        if found.meta.size > LARGEST {
-            return Ok(Seen::Unreadable(Unreadable::Damaged(format!("it has {} bytes", found.meta.size)), tag));
+        let tag = UpdateVersion { e_tag: object.meta.e_tag.clone(), version: object.meta.version.clone() };
+        if object.meta.size > MAX_RECORD_SIZE {
+            let found = format!("it has {} bytes", object.meta.size);
+            return Ok(RecordObject::Unreadable(Unreadable::Corrupt(found), tag));
         }
-        let text = found.bytes().await.map_err(|error| self.failed(operation, &path, &error))?;
+        let text = object.bytes().await.map_err(|error| self.failed(operation, &path, &error))?;
         Ok(match Record::parse(&text) {
-            Ok(record) => Seen::Record(Look { record, tag: Some(tag) }),
-            Err(unreadable) => Seen::Unreadable(unreadable, tag),
+            Ok(record) => RecordObject::Record(VersionedRecord { record, tag: Some(tag) }),
+            Err(unreadable) => RecordObject::Unreadable(unreadable, tag),
         })
     }
 
-    /// Looks after an attempt to replace the record, until the deadline and once after it. `Err` is why it can't be seen.
-    pub(crate) async fn look_back(&self, operation: Operation, pace: &mut Pace) -> Result<Look, Source> {
+    /// Reads the record after an attempt to replace it, until the deadline and once after it. `Err` has the last failure.
+    pub(crate) async fn reload_record(
+        &self,
+        operation: Operation,
+        backoff: &mut Backoff,
+    ) -> Result<VersionedRecord, Source> {
         loop {
-            let (over, within) = (pace.is_over(), pace.left().max(LAST_ATTEMPT));
-            let failure: Source = match timeout(within, self.look(operation)).await {
-                Ok(Ok(look)) => return Ok(look),
-                // It won't become readable by waiting.
+            let (is_last, limit) = (backoff.is_exhausted(), backoff.remaining().max(LAST_ATTEMPT_TIMEOUT));
+            let failure: Source = match timeout(limit, self.load_record(operation)).await {
+                Ok(Ok(loaded)) => return Ok(loaded),
+                // Another read would fail in the same way.
                 Ok(Err(
                     error @ (MiniSnapError::Corrupt { .. }
                     | MiniSnapError::NewerFormat { .. }
@@ -171,89 +176,89 @@ impl ObjectBackend {
                     return Err(error.into());
                 }
                 Ok(Err(error)) => error.into(),
-                Err(late) => late.into(),
+                Err(elapsed) => elapsed.into(),
             };
-            if over {
+            if is_last {
                 return Err(failure);
             }
-            pace.pause().await;
+            backoff.pause().await;
         }
     }
 
-    /// For attempts to replace the record that others may have seen at the same moment: they must not pause as long.
-    pub(crate) fn pace_among_others(&self, operation: Operation, seen: &Record) -> Pace {
-        let own = layout::draw_name(0).unwrap_or_else(|_| seen.to_text());
-        Pace::new(self.at(operation, &self.layout.current()), self.settings.busy_timeout, &own)
+    /// Backoff with a random seed, for writers that may have read the same record at the same moment.
+    pub(crate) fn contended_backoff(&self, operation: Operation, seen: &Record) -> Backoff {
+        let seed = layout::draw_name(0).unwrap_or_else(|_| seen.to_text());
+        Backoff::new(self.at(operation, &self.layout.current()), self.settings.busy_timeout, &seed)
     }
 
-    /// The error when others were first each time until the deadline.
-    pub(crate) fn busy(&self, operation: Operation, pace: &Pace) -> MiniSnapError {
+    /// The error if other writers replaced the record first in each attempt until the deadline.
+    pub(crate) fn busy(&self, operation: Operation, backoff: &Backoff) -> MiniSnapError {
         MiniSnapError::Busy {
             at: self.at(operation, &self.layout.current()),
-            waited: pace.elapsed(),
-            reason: "others replaced the commit record each time first".into(),
+            waited: backoff.elapsed(),
+            reason: "other writers replaced the commit record first in each attempt".into(),
         }
     }
 
-    /// Replaces the record with `record` if it is still the one seen in `over`.
+    /// Replaces the record by `record`, if it is still the `expected` one.
     ///
-    /// Dropped half-way, the replacement may still arrive; but never after another one did.
-    pub(crate) async fn replace(&self, over: &Look, record: &Record, within: Duration) -> Replaced {
+    /// If the future is dropped, the replacement may still arrive, but never after another replacement of `expected`.
+    pub(crate) async fn replace(&self, expected: &VersionedRecord, record: &Record, limit: Duration) -> ReplaceOutcome {
         let path = self.layout.current();
-        let mode = match &over.tag {
+        let mode = match &expected.tag {
             None => PutMode::Create,
             Some(tag) => PutMode::Update(tag.clone()),
         };
         let put = self.store.put_opts(&path, record.to_text().into(), mode.into());
-        match timeout(within.min(ATTEMPT), put).await {
+        match timeout(limit.min(ATTEMPT_TIMEOUT), put).await {
             Ok(Ok(put)) => {
-                self.remember(Look { record: record.clone(), tag: Some(put.into()) });
-                Replaced::Yes
+                self.cache_record(VersionedRecord { record: record.clone(), tag: Some(put.into()) });
+                ReplaceOutcome::Replaced
             }
-            Ok(Err(error)) if is_refusal(&error) => Replaced::Refused(error),
+            Ok(Err(error)) if is_precondition_failure(&error) => ReplaceOutcome::Refused(error),
             Ok(Err(error @ (Error::NotSupported { .. } | Error::NotImplemented { .. }))) => {
-                Replaced::Unsupported(error)
+                ReplaceOutcome::Unsupported(error)
             }
-            Ok(Err(error)) => Replaced::NoAnswer(StoreError::from(&error).into()),
-            Err(late) => Replaced::NoAnswer(late.into()),
+            Ok(Err(error)) => ReplaceOutcome::NoResponse(StoreError::from(&error).into()),
+            Err(elapsed) => ReplaceOutcome::NoResponse(elapsed.into()),
         }
     }
 
-    /// What was seen of the record last, if there was one that can be replaced.
-    pub(crate) fn known(&self) -> Option<Look> {
-        self.warm.known().clone()
+    /// The record that was read or written last, if it can be replaced.
+    pub(crate) fn cached_record(&self) -> Option<VersionedRecord> {
+        self.cache.record().clone()
     }
 
-    /// The latest look replaces an earlier one even if it seems older: a record that somebody put back is the one that
-    /// counts.
-    fn remember(&self, look: Look) {
-        let usable = look.tag.as_ref().is_some_and(|tag| tag.e_tag.is_some() || tag.version.is_some());
-        *self.warm.known() = usable.then_some(look);
+    /// Caches the record that was read last, even if it is an older one than the cached record. An operator may have put an
+    /// older record back, and that one counts.
+    fn cache_record(&self, loaded: VersionedRecord) {
+        let has_tag = loaded.tag.as_ref().is_some_and(|tag| tag.e_tag.is_some() || tag.version.is_some());
+        *self.cache.record() = has_tag.then_some(loaded);
     }
 
     fn unreadable(&self, operation: Operation, unreadable: Unreadable) -> MiniSnapError {
         let at = self.at(operation, &self.layout.current());
         match unreadable {
             Unreadable::Newer(found) => MiniSnapError::NewerFormat { at, found, supported: VERSION },
-            Unreadable::Damaged(found) => MiniSnapError::corrupt(at, Corruption::RecordUnreadable { found }),
+            Unreadable::Corrupt(found) => MiniSnapError::corrupt(at, Corruption::RecordUnreadable { found }),
         }
     }
 }
 
-/// Whether the store says that the condition of a write didn't hold. Stores differ in the form.
-pub(crate) fn is_refusal(error: &Error) -> bool {
+/// Whether the store reports that the condition of a write didn't hold. Stores use several errors for it.
+pub(crate) fn is_precondition_failure(error: &Error) -> bool {
     matches!(error, Error::Precondition { .. } | Error::AlreadyExists { .. } | Error::NotModified { .. })
         || is_missing_object(error)
 }
 
-/// Whether the store says that there is no such object, and not that there is no such bucket: a misspelt bucket must not
-/// look like a store in which nothing was published.
+/// Whether the store reports that the object is missing, and not that the bucket is. A misspelt bucket must not look like a
+/// store in which nothing was committed.
 pub(crate) fn is_missing_object(error: &Error) -> bool {
     const NO_BUCKET: [&str; 4] = ["NoSuchBucket", "ContainerNotFound", "AccountNotFound", "bucket does not exist"];
     match error {
         Error::NotFound { source, .. } => {
-            let said = source.to_string();
-            !NO_BUCKET.iter().any(|no_bucket| said.contains(no_bucket))
+            let text = source.to_string();
+            !NO_BUCKET.iter().any(|no_bucket| text.contains(no_bucket))
         }
         _ => false,
     }

@@ -1,23 +1,23 @@
-//! What a store said, less what may be secret in it.
+//! Errors of a store, without the secrets that they may quote.
 
 use object_store::Error;
 use std::fmt;
 
-/// Why something failed, in an error of ours.
+/// The source of a `MiniSnapError`.
 pub(crate) type Source = Box<dyn std::error::Error + Send + Sync>;
 
-/// What a client of the crate `object_store` reports, fit to be shown. Stores quote requests in their answers, with tokens
-/// and all, so of an answer in XML only its code and message stay.
+/// An error of an `object_store` client, redacted. A store may quote the request in its answer, with its tokens. So of an
+/// answer in XML only the code and the message are shown.
 #[derive(Debug)]
 pub(crate) struct StoreError(String);
 
 impl From<&Error> for StoreError {
     fn from(error: &Error) -> Self {
-        let said = error.to_string();
-        let Some((before, body)) = said.split_once('<') else { return Self(said) };
+        let text = error.to_string();
+        let Some((before, body)) = text.split_once('<') else { return Self(text) };
         let fields: Vec<_> = ["Code", "Message"].iter().filter_map(|field| element(body, field)).collect();
         Self(match fields.is_empty() {
-            true => format!("{before}(an answer that isn't shown)"),
+            true => format!("{before}(the answer is not shown)"),
             false => format!("{before}{}", fields.join(": ")),
         })
     }
@@ -40,16 +40,16 @@ fn element<'a>(body: &'a str, name: &str) -> Option<&'a str> {
 mod tests {
     use super::*;
 
-    fn shown(said: &str) -> String {
-        StoreError::from(&Error::Generic { store: "S3", source: said.into() }).to_string()
+    fn shown(text: &str) -> String {
+        StoreError::from(&Error::Generic { store: "S3", source: text.into() }).to_string()
     }
 
     #[test]
-    fn of_an_answer_only_code_and_message_are_shown() {
+    fn only_code_and_message_of_an_answer_are_shown() {
         let body = "status 400: <?xml version=\"1.0\"?>\n<Error><Code>ExpiredToken</Code><Message>The provided token has \
                     expired.</Message><Token-0>s3cr3t</Token-0></Error>";
         assert_eq!(shown(body), "Generic S3 error: status 400: ExpiredToken: The provided token has expired.");
-        assert_eq!(shown("404: <html>s3cr3t</html>"), "Generic S3 error: 404: (an answer that isn't shown)");
+        assert_eq!(shown("404: <html>s3cr3t</html>"), "Generic S3 error: 404: (the answer is not shown)");
         assert_eq!(shown("connection refused"), "Generic S3 error: connection refused");
     }
 }

@@ -1,6 +1,6 @@
-//! A snapshot being written: small ones wait in memory for the publish, of larger ones parts go out on the way.
+//! A staged snapshot. A small one stays in memory until its commit. Of a larger one, parts are uploaded while it is written.
 
-use crate::{ObjectBackend, commit, record_store::Look, transfer::Upload};
+use crate::{ObjectBackend, commit, record_store::VersionedRecord, upload::Upload};
 use async_trait::async_trait;
 use bytes::Bytes;
 use minisnap_core::{
@@ -9,50 +9,56 @@ use minisnap_core::{
 use std::{fmt, io, mem, sync::Arc, time::SystemTime};
 use tokio::runtime::Handle;
 
-/// A snapshot being written.
+/// A staged snapshot.
 pub(crate) struct Stage {
     pub(crate) backend: ObjectBackend,
-    /// The record as it was before anything of this was in the store.
-    pub(crate) began: Look,
+    /// The record as it was when this was staged, before its upload began.
+    pub(crate) initial_record: VersionedRecord,
     pub(crate) name: String,
     pub(crate) seq: u64,
     pub(crate) runtime: Handle,
-    /// What was written since the last full part.
-    filling: Vec<u8>,
+    /// The bytes since the last full part.
+    buffer: Vec<u8>,
     upload: Option<Upload>,
     size: u64,
     digester: Digester,
 }
 
 impl Stage {
-    pub(crate) fn new(backend: ObjectBackend, began: Look, name: String, seq: u64, runtime: Handle) -> Self {
+    pub(crate) fn new(
+        backend: ObjectBackend,
+        initial_record: VersionedRecord,
+        name: String,
+        seq: u64,
+        runtime: Handle,
+    ) -> Self {
         Self {
             backend,
-            began,
+            initial_record,
             name,
             seq,
             runtime,
-            filling: Vec::new(),
+            buffer: Vec::new(),
             upload: None,
             size: 0,
             digester: Digester::new(),
         }
     }
 
-    /// Whether parts of it are on their way already.
+    /// Whether the upload of parts has begun.
     pub(crate) fn is_large(&self) -> bool {
         self.upload.is_some()
     }
 
-    /// What was written, as the generation of this name.
+    /// The generation of this name with the size and digest of the written bytes.
     pub(crate) fn generation(&self, name: String, time: SystemTime) -> Generation {
         let digest = self.digester.digest();
         Generation::new(name, self.seq).with_size(self.size).with_digest(digest).with_time(time)
     }
 
-    /// Uploads both files, side by side, as far as they aren't there yet.
+    /// Uploads the rest of the JSON, and the sequence number in parallel.
     pub(crate) async fn upload(&mut self) -> Result<()> {
-        let rest = Bytes::from(mem::take(&mut self.filling));
+        let rest = Bytes::from(mem::take(&mut self.buffer));
         let [json_path, seq_path] = self.backend.layout.files(&self.name);
         let upload = self.upload.take();
         let json = async {
@@ -67,22 +73,22 @@ impl Stage {
         seq.map_err(|error| self.backend.failed(Operation::Commit, &seq_path, &error))
     }
 
-    /// Removes the parts that were uploaded, if the upload wasn't finished.
+    /// Aborts an upload that wasn't finished.
     pub(crate) async fn abort_best_effort(&mut self) {
         if let Some(upload) = self.upload.take() {
             upload.abort_best_effort(self.backend.settings.busy_timeout).await;
         }
     }
 
-    /// Hands the full part over to the upload. One that failed takes no more parts, and never finishes.
-    fn hand_over(&mut self) -> Result<()> {
+    /// Passes the full part to the upload. An upload that failed returns its error.
+    fn send_part(&mut self) -> Result<()> {
         let settings = self.backend.settings;
         let path = self.backend.layout.json(&self.name);
         let upload = self.upload.get_or_insert_with(|| {
-            Upload::begin(self.backend.store.clone(), path.clone(), settings.parts_in_flight, &self.runtime)
+            Upload::start(self.backend.store.clone(), path.clone(), settings.parts_in_flight, &self.runtime)
         });
-        let part = mem::replace(&mut self.filling, Vec::with_capacity(settings.part_size));
-        upload.part(part.into()).map_err(|error| self.failed(error))
+        let part = mem::replace(&mut self.buffer, Vec::with_capacity(settings.part_size));
+        upload.send_part(part.into()).map_err(|error| self.failed(error))
     }
 
     fn failed(&self, error: Arc<object_store::Error>) -> MiniSnapError {
@@ -93,12 +99,12 @@ impl Stage {
 impl io::Write for Stage {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let part_size = self.backend.settings.part_size;
-        // Only when more comes: what fits into one part is uploaded in one request.
-        if self.filling.len() == part_size && !bytes.is_empty() {
-            self.hand_over().map_err(io::Error::from)?;
+        // Only when more bytes follow: a JSON that fits into one part is uploaded in one request.
+        if self.buffer.len() == part_size && !bytes.is_empty() {
+            self.send_part().map_err(io::Error::from)?;
         }
-        let taken = &bytes[..bytes.len().min(part_size - self.filling.len())];
-        self.filling.extend_from_slice(taken);
+        let taken = &bytes[..bytes.len().min(part_size - self.buffer.len())];
+        self.buffer.extend_from_slice(taken);
         self.digester.update(taken);
         self.size += taken.len() as u64;
         Ok(taken.len())
@@ -112,14 +118,14 @@ impl io::Write for Stage {
 #[async_trait]
 impl StagedSnapshot for Stage {
     async fn drain(&mut self) -> Result<()> {
-        let room = match &mut self.upload {
+        let drained = match &mut self.upload {
             None => Ok(()),
-            Some(upload) => upload.room().await,
+            Some(upload) => upload.drain().await,
         };
-        room.map_err(|error| self.failed(error))
+        drained.map_err(|error| self.failed(error))
     }
 
-    /// Nothing of it is an object before its commit: what there is of it are parts of an upload.
+    /// Before the commit there are no objects, only parts of an upload.
     async fn discard(mut self: Box<Self>) -> Result<()> {
         let aborted = match self.upload.take() {
             None => Ok(()),

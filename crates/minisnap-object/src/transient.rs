@@ -1,20 +1,20 @@
-//! Whether a request that failed may succeed when it is repeated later, without anybody's doing.
+//! Whether a request that failed may succeed if it is repeated later without a change.
 
 use object_store::Error;
 use std::{error::Error as StdError, io::ErrorKind, iter::successors};
 
-/// Time-outs, connections that broke, and servers that are overloaded. What the client has a variant for (not found, not
-/// permitted, not supported, refused for a condition) fails again, and so does what nothing is known of.
+/// Whether the error is transient: a timeout, a broken connection, or an overloaded server. All other errors are permanent:
+/// those with a variant of their own (not found, not permitted, unsupported, precondition), and unknown ones.
 pub(crate) fn is_transient(error: &Error) -> bool {
     let Error::Generic { .. } = error else { return false };
     let first: &(dyn StdError + 'static) = error;
     let mut causes = successors(Some(first), |&cause| cause.source());
-    let of_connection = causes.find_map(of_transport);
-    of_connection.unwrap_or_else(|| status(&error.to_string()).is_some_and(is_transient_status))
+    let by_transport = causes.find_map(is_transient_transport_error);
+    by_transport.unwrap_or_else(|| status(&error.to_string()).is_some_and(is_transient_status))
 }
 
-/// What the connection said, if this is about one.
-fn of_transport(cause: &(dyn StdError + 'static)) -> Option<bool> {
+/// Whether an error of the connection is transient; `None` if this is another error.
+fn is_transient_transport_error(cause: &(dyn StdError + 'static)) -> Option<bool> {
     #[cfg(any(feature = "aws", feature = "azure", feature = "gcp"))]
     if let Some(failed) = cause.downcast_ref::<object_store::client::HttpError>() {
         use object_store::client::HttpErrorKind::{Connect, Interrupted, Request, Timeout};
@@ -34,12 +34,13 @@ fn of_transport(cause: &(dyn StdError + 'static)) -> Option<bool> {
     ))
 }
 
-/// The status of an answer. The client has it in a private type, and shows it in this form alone; `tests/opening.rs` sees
-/// to it that it still does. An answer without one is a 200 with an error in its body, which only overloaded servers send.
-fn status(said: &str) -> Option<u16> {
-    match said.split_once("non-2xx status code: ") {
+/// The HTTP status of an answer. The client has the status in a private type, so it is taken from the message;
+/// `tests/opening.rs` tests its form. An error without a status is a 200 with an error in its body, which only overloaded
+/// servers send.
+fn status(message: &str) -> Option<u16> {
+    match message.split_once("non-2xx status code: ") {
         Some((_, rest)) => rest.get(..3)?.parse().ok(),
-        None => said.contains("Server returned error response").then_some(503),
+        None => message.contains("Server returned error response").then_some(503),
     }
 }
 
@@ -57,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_are_transient_by_kind_and_status() {
+    fn transience_depends_on_kind_and_status() {
         use object_store::client::{HttpError, HttpErrorKind};
         let http = |kind| generic(HttpError::new(kind, io::Error::other("it broke")));
         for transient in [
@@ -72,7 +73,7 @@ mod tests {
             assert!(is_transient(&transient), "{transient}");
         }
         let source = || "503".into();
-        for lasting in [
+        for permanent in [
             http(HttpErrorKind::Decode),
             generic("Server returned non-2xx status code: 400 Bad Request: ExpiredToken"),
             generic("the runtime was shut down"),
@@ -83,7 +84,7 @@ mod tests {
             Error::AlreadyExists { path: "a".into(), source: source() },
             Error::NotSupported { source: source() },
         ] {
-            assert!(!is_transient(&lasting), "{lasting}");
+            assert!(!is_transient(&permanent), "{permanent}");
         }
     }
 }

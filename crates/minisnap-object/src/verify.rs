@@ -1,9 +1,10 @@
-//! Checking a whole store: every retained generation, the record, and what a collection would remove. Nothing is changed.
+//! Verifying a store: the record, every retained generation, and the garbage that a collection would delete. Changes nothing.
 //!
-//! 1. List, and then look at the record, in the order of a collection: what is committed in between is known to the record.
-//! 2. Read each retained generation in pieces, and its `snapshot.seq`. One that expires meanwhile is left out.
+//! 1. List objects, then read the record, in the order of a collection. So the record knows each generation that is committed
+//!    in between.
+//! 2. Read each retained generation in chunks, and its `snapshot.seq`. Leave out a generation that expires during its read.
 
-use crate::{ObjectBackend, read::Wrong, record_store::is_missing_object, redact::StoreError};
+use crate::{ObjectBackend, read::ReadFailure, record_store::is_missing_object, redact::StoreError};
 use futures_util::TryStreamExt;
 use minisnap_core::{
     Corruption, Generation, Operation, Problem, Result, Verification, VerifiedGeneration,
@@ -13,39 +14,39 @@ use object_store::{Error, ObjectStore, ObjectStoreExt, path::Path};
 use std::{collections::BTreeSet, time::Duration};
 
 impl ObjectBackend {
-    /// The steps are those of the module.
+    /// Verifies the store, by the steps of the module.
     pub(crate) async fn verify_all(&self) -> Result<Verification> {
         let mut verification = Verification::default();
         // 1.
         let (moved_aside, listing) =
             tokio::try_join!(self.moved_aside(), self.list(Operation::Verify, Duration::ZERO))?;
         verification.moved_aside = moved_aside;
-        let record = match self.look(Operation::Verify).await {
-            Ok(look) => look.record,
+        let record = match self.load_record(Operation::Verify).await {
+            Ok(loaded) => loaded.record,
             Err(error) => {
                 verification.problems.push(error.try_into()?);
                 return Ok(verification);
             }
         };
         let listed: BTreeSet<_> = listing.generations().into_iter().collect();
-        verification.orphans = listed.iter().filter(|name| record.is_unknown(name)).count();
-        verification.expired = record.dropped().filter(|dropped| listed.contains(dropped.name())).count();
+        verification.orphans = listed.iter().filter(|name| record.is_orphan(name)).count();
+        verification.expired = record.expired().filter(|expired| listed.contains(expired.name())).count();
         // 2.
         for known in record.retained() {
-            verification.generations.extend(self.verify_one(known).await?);
+            verification.generations.extend(self.verify_generation(known).await?);
         }
         Ok(verification)
     }
 
-    /// `None` if it has expired meanwhile.
-    async fn verify_one(&self, known: &Generation) -> Result<Option<VerifiedGeneration>> {
+    /// `None` if it has expired since.
+    async fn verify_generation(&self, known: &Generation) -> Result<Option<VerifiedGeneration>> {
         let [json, seq] = self.layout.files(known.name());
-        let (path, wrong) = match self.check_json(known).await {
-            Err(wrong) => (json, wrong),
+        let (path, failure) = match self.check_json(known).await {
+            Err(failure) => (json, failure),
             Ok(()) => match self.check_seq(known, &seq).await {
-                Err(wrong) => (seq, wrong),
+                Err(failure) => (seq, failure),
                 Ok(()) => {
-                    self.met_intact(known);
+                    self.mark_intact(known);
                     return Ok(Some(VerifiedGeneration::intact(known.clone())));
                 }
             },
@@ -53,35 +54,35 @@ impl ObjectBackend {
         if !self.is_retained(Operation::Verify, known).await? {
             return Ok(None);
         }
-        let found = match wrong {
-            Wrong::Corrupt(found) => {
-                self.met_corrupt(known);
+        let found = match failure {
+            ReadFailure::Corrupt(found) => {
+                self.mark_corrupt(known);
                 found
             }
-            Wrong::Failed(error @ Error::PermissionDenied { .. }) => {
+            ReadFailure::Failed(error @ Error::PermissionDenied { .. }) => {
                 Corruption::Forbidden { reason: StoreError::from(&error).to_string() }
             }
-            Wrong::Failed(error) => return Err(self.failed(Operation::Verify, &path, &error)),
+            ReadFailure::Failed(error) => return Err(self.failed(Operation::Verify, &path, &error)),
         };
         let problem = Problem::new(self.at(Operation::Verify, &path).location(), found);
         Ok(Some(VerifiedGeneration::corrupt(known.clone(), problem)))
     }
 
-    async fn check_seq(&self, known: &Generation, path: &Path) -> Result<(), Wrong> {
+    async fn check_seq(&self, known: &Generation, path: &Path) -> Result<(), ReadFailure> {
         let expected = known.seq();
         let stored = match self.store.get(path).await {
             Ok(stored) => stored,
-            Err(error) if is_missing_object(&error) => return Err(Wrong::Corrupt(Corruption::Missing)),
-            Err(error) => return Err(Wrong::Failed(error)),
+            Err(error) if is_missing_object(&error) => return Err(ReadFailure::Corrupt(Corruption::Missing)),
+            Err(error) => return Err(ReadFailure::Failed(error)),
         };
         let parsed = match stored.meta.size > MAX_SEQ_BYTES as u64 {
             true => Err(format!("{} bytes", stored.meta.size)),
-            false => parse_seq(&stored.bytes().await.map_err(Wrong::Failed)?),
+            false => parse_seq(&stored.bytes().await.map_err(ReadFailure::Failed)?),
         };
         match parsed {
             Ok(found) if found == expected => Ok(()),
-            Ok(found) => Err(Wrong::Corrupt(Corruption::WrongSeq { expected, found })),
-            Err(found) => Err(Wrong::Corrupt(Corruption::InvalidSeq { expected, found })),
+            Ok(found) => Err(ReadFailure::Corrupt(Corruption::WrongSeq { expected, found })),
+            Err(found) => Err(ReadFailure::Corrupt(Corruption::InvalidSeq { expected, found })),
         }
     }
 

@@ -1,7 +1,6 @@
-//! The object store backend is held to the contract by the suite that holds every backend to it: in memory, and over HTTP
-//! with three servers that have nothing in common.
+//! The conformance suite that every backend must pass: on a store in memory, and over HTTP with three independent servers.
 //!
-//! The first is in this process. The others have to be installed, which `scripts/with-ministack` and `scripts/with-azurite` do:
+//! The first server runs in this process. `scripts/with-ministack` and `scripts/with-azurite` install and start the others:
 //!
 //! ```console
 //! $ cargo test -p minisnap-object --test tests -- --ignored s3s
@@ -17,16 +16,16 @@ use minisnap_object::{
 use minisnap_s3_server::{Conditions, S3Server};
 use std::{sync::Arc, time::Duration};
 
-/// A store under test: a prefix of its own in a bucket.
+/// A server or a store in memory. Each store under test has its own prefix.
 trait Bucket: Send + Sync + 'static {
-    /// The suite looks for what dead writers left for ten seconds. With none at all, each publish sweeps what the living
-    /// have just uploaded, which is as good a test as it is slow over HTTP.
+    /// Shorter than the ten seconds in which the suite waits for orphans to be deleted. Without a grace time, each commit
+    /// collects the files that running writers have just uploaded. That is a good test, but slow over HTTP.
     const GRACE_TIME: Duration = Duration::from_millis(200);
 
-    /// What is dropped with the store: its server, if it has one of its own.
+    /// Dropped with the store under test: its server, if it has its own.
     type Guard: Send + Sync;
 
-    /// A client with connections of its own: each case has a runtime of its own, which its connections end with.
+    /// A client with its own connections. Each case has its own runtime, and its connections end with it.
     fn client() -> (Arc<dyn ObjectStore>, Self::Guard);
 }
 
@@ -58,7 +57,7 @@ impl<B: Bucket> StoreUnderTest for Prefix<B> {
     }
 }
 
-/// In this process's memory: no HTTP, and nothing that a real server does differently.
+/// A store in memory, without HTTP.
 mod memory {
     use super::*;
 
@@ -87,7 +86,7 @@ mod s3s {
         type Guard = S3Server;
 
         fn client() -> (Arc<dyn ObjectStore>, S3Server) {
-            // Not one for all: its lists take longer the more there is in all the stores together.
+            // One server for each case, because its listings are slower the more objects it has.
             let server = S3Server::start(Conditions::Atomic);
             (crate::support::servers::client_of(&server), server)
         }
@@ -96,7 +95,7 @@ mod s3s {
     minisnap_core::conformance_tests!(Prefix<S3s>, #[ignore = "minutes over HTTP: run with --ignored, as .ci/run does"]);
 }
 
-/// An emulator of AWS in Python.
+/// MiniStack, an emulator of AWS.
 mod ministack {
     use super::*;
 
@@ -113,14 +112,14 @@ mod ministack {
     minisnap_core::conformance_tests!(Prefix<MiniStack>, #[ignore = "needs scripts/with-ministack"]);
 }
 
-/// Microsoft's emulator of Azure Blob Storage.
+/// Azurite, Microsoft's emulator of Azure Blob Storage.
 mod azurite {
     use super::*;
 
     struct Azurite;
 
     impl Bucket for Azurite {
-        // It knows when an object was written to the second only.
+        // Its timestamps have a resolution of one second.
         const GRACE_TIME: Duration = Duration::from_millis(1_200);
 
         type Guard = ();

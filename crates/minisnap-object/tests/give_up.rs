@@ -1,14 +1,14 @@
 //! Giving up a store whose commit record is lost.
 
 use crate::support::{
-    bucket::{Bucket, KEEP, record},
-    faulty::{Fault, Faulty},
+    bucket::{Bucket, RETAIN, record},
+    faulty_store::{Fault, FaultyStore},
 };
 use minisnap_core::{CommitOptions, MiniSnapError, Operation, Precondition, SnapshotBackend};
 use minisnap_object::object_store::{ObjectStore, path::Path};
 use std::{sync::Arc, time::Duration};
 
-/// Loses the record of a store, in one of two ways.
+/// Deletes the record, or makes it unreadable.
 async fn lose(bucket: &Bucket, missing: bool) {
     match missing {
         true => bucket.delete(&record()).await,
@@ -17,43 +17,50 @@ async fn lose(bucket: &Bucket, missing: bool) {
 }
 
 #[tokio::test]
-async fn lost_store_is_empty_and_aside_after_giving_up() {
+async fn given_up_store_is_empty_and_its_objects_are_aside() {
     for missing in [true, false] {
         let (bucket, history) = Bucket::with_three().await;
-        let whole = bucket.get(&record()).await;
+        let intact_record = bucket.get(&record()).await;
         bucket.put(&Path::from("app/snapshots/notes.txt"), "an operator's").await;
-        bucket.backend.stage(9).await.expect("a handle that knows the record").discard().await.expect("a discard");
+        bucket
+            .backend
+            .stage(9)
+            .await
+            .expect("a handle with the record in its cache")
+            .discard()
+            .await
+            .expect("a discard");
         lose(&bucket, missing).await;
-        let aside = bucket.backend.give_up_lost_store().await.expect("it can be given up");
-        assert_eq!(aside.len(), 6 + usize::from(!missing), "{aside:?}");
-        assert!(aside.iter().all(|location| location.starts_with("object://InMemory/app/aside-")), "{aside:?}");
-        let left = ["app/snapshots/current", "app/snapshots/notes.txt"];
-        assert_eq!(bucket.objects("app/snapshots/").await, left);
+        let copies = bucket.backend.give_up_lost_store().await.expect("it can be given up");
+        assert_eq!(copies.len(), 6 + usize::from(!missing), "{copies:?}");
+        assert!(copies.iter().all(|location| location.starts_with("object://InMemory/app/aside-")), "{copies:?}");
+        let remaining = ["app/snapshots/current", "app/snapshots/notes.txt"];
+        assert_eq!(bucket.objects("app/snapshots/").await, remaining);
 
-        // Every object is there, as it was; and where an operator puts back a record, it is a store.
-        let folder = aside[0]
+        // The copies are complete: with a record that an operator puts back, the folder is a store.
+        let folder = copies[0]
             .strip_prefix("object://InMemory/")
             .and_then(|path| path.split_once("/snapshots"))
             .expect("a store")
             .0;
-        bucket.put(&Path::from(format!("{folder}/snapshots/current")), whole).await;
+        bucket.put(&Path::from(format!("{folder}/snapshots/current")), intact_record).await;
         let old = minisnap_object::ObjectBackend::new(bucket.store.clone(), folder);
         assert!(old.verify().await.expect("it can be checked").is_intact());
         assert_eq!(old.history().await.expect("the history"), history);
 
-        // For this handle and for a new one the store is empty, and a replica installs a snapshot of its peers.
+        // For this handle and for a new one the store is empty, so a replica can commit a snapshot of its peers.
         for backend in [&bucket.backend, &Bucket::open(bucket.store.clone()).backend] {
-            assert_eq!(backend.current().await.expect("a look"), None);
+            assert_eq!(backend.current().await.expect("a read"), None);
             assert_eq!(backend.give_up_lost_store().await.expect("there is nothing to do"), Vec::<String>::new());
         }
-        let read = bucket.backend.read(&history[0]).await.expect_err("it is aside");
+        let read = bucket.backend.read(&history[0]).await.expect_err("it was moved aside");
         assert!(matches!(read, MiniSnapError::Expired { .. }), "{read}");
         let staged = bucket.backend.stage(4).await.expect("a stage");
-        let options = CommitOptions::new(KEEP).with_precondition(Precondition::IfCurrent(None));
+        let options = CommitOptions::new(RETAIN).with_precondition(Precondition::IfCurrent(None));
         let committed = staged.commit(options).await.expect("the first commit");
         assert_eq!(bucket.backend.history().await.expect("the history"), committed.retained());
         bucket.backend.collect_garbage().await.expect("a collection");
-        assert_eq!(bucket.objects("aside-").await.len(), 7, "nothing collects what is aside");
+        assert_eq!(bucket.objects("aside-").await.len(), 7, "no collection deletes the copies");
     }
 }
 
@@ -63,66 +70,66 @@ async fn readable_store_is_not_given_up() {
     let before = bucket.objects("").await;
     assert_eq!(bucket.backend.give_up_lost_store().await.expect("there is nothing to do"), Vec::<String>::new());
     assert_eq!(bucket.objects("").await, before);
-    // A later version can read it.
+    // A later version can read this record.
     bucket.put(&record(), "minisnap-record 2\n").await;
-    let error = bucket.backend.give_up_lost_store().await.expect_err("that isn't lost");
+    let error = bucket.backend.give_up_lost_store().await.expect_err("the record isn't lost");
     assert!(matches!(error, MiniSnapError::NewerFormat { found: 2, supported: 1, .. }), "{error}");
     assert_eq!(error.at().operation(), Operation::GiveUp);
     assert_eq!(bucket.objects("").await, before);
-    let empty = Bucket::open(Arc::new(Faulty::new(Fault::Slow, Arc::default())));
+    let empty = Bucket::open(Arc::new(FaultyStore::new(Fault::SlowParts, Arc::default())));
     assert_eq!(empty.backend.give_up_lost_store().await.expect("there is nothing to do"), Vec::<String>::new());
     assert_eq!(empty.objects("").await, Vec::<String>::new());
 }
 
 #[tokio::test]
-async fn lost_store_is_as_it_was_when_a_copy_fails() {
-    // The JSONs are copied before that.
-    let (bucket, _) = Bucket::with_three_in(Arc::new(Faulty::new(Fault::Copy("seq"), Arc::default()))).await;
+async fn lost_store_is_unchanged_when_a_copy_fails() {
+    // A JSON is copied before the copy that fails.
+    let (bucket, _) = Bucket::with_three_in(Arc::new(FaultyStore::new(Fault::Copy("seq"), Arc::default()))).await;
     lose(&bucket, true).await;
     let before = bucket.objects("").await;
     let error = bucket.backend.give_up_lost_store().await.expect_err("it can't be copied");
     assert_eq!((error.at().operation(), bucket.objects("").await), (Operation::GiveUp, before), "{error}");
-    bucket.backend.current().await.expect_err("it is still lost, and says so");
+    bucket.backend.current().await.expect_err("it is still lost");
 }
 
-/// The record can't be replaced, or nobody knows: no original is deleted, and it doesn't look like an empty store.
+/// If the record isn't replaced, or the outcome is unknown, no original is deleted, and the store still reports the loss.
 #[tokio::test(start_paused = true)]
-async fn lost_store_keeps_its_objects_without_an_answer() {
-    for fault in [Fault::Silence, Fault::Record, Fault::Incapable] {
-        let (bucket, _) = Bucket::with_three_in(Arc::new(Faulty::new(fault, Arc::default()))).await;
+async fn lost_store_is_unchanged_when_there_is_no_answer() {
+    for fault in [Fault::NoRecordAnswer, Fault::RecordRequestLost, Fault::RecordUnsupported] {
+        let (bucket, _) = Bucket::with_three_in(Arc::new(FaultyStore::new(fault, Arc::default()))).await;
         lose(&bucket, false).await;
         let before = bucket.objects("app/snapshots").await;
         let backend = bucket.backend.clone().with_busy_timeout(Duration::from_secs(2));
-        let error = backend.give_up_lost_store().await.expect_err("the record is as it was");
+        let error = backend.give_up_lost_store().await.expect_err("the record isn't replaced");
         assert!(
             matches!(error, MiniSnapError::Backend { .. } | MiniSnapError::Unsupported { .. }),
             "{fault:?}: {error}"
         );
         assert_eq!(bucket.objects("app/snapshots").await, before, "{fault:?}");
-        backend.current().await.expect_err("it is still lost, and says so");
+        backend.current().await.expect_err("it is still lost");
     }
-    // The answer is lost, and the record is the new one.
-    let (bucket, _) = Bucket::with_three_in(Arc::new(Faulty::new(Fault::AnswerOfRecord, Arc::default()))).await;
+    // If only the answer is lost, the call finds the new record.
+    let (bucket, _) = Bucket::with_three_in(Arc::new(FaultyStore::new(Fault::RecordAnswerLost, Arc::default()))).await;
     lose(&bucket, false).await;
     assert_eq!(bucket.backend.give_up_lost_store().await.expect("it can be looked up").len(), 7);
     assert_eq!(bucket.objects("app/snapshots").await, ["app/snapshots/current"]);
 }
 
-/// Dropped at each of its awaits: the store is lost with all that it had, or it is empty and all is aside.
+/// The call is cancelled at each of its awaits. The store is still lost and complete, or it is empty with all objects aside.
 #[tokio::test]
-async fn lost_store_loses_nothing_when_giving_up_is_dropped() {
+async fn cancelled_call_loses_no_object() {
     for missing in [true, false] {
         let (mut lost, mut empty) = (0, 0);
         for polls in 0..200 {
-            let slow: Arc<dyn ObjectStore> = Arc::new(Faulty::new(Fault::Yields, Arc::default()));
+            let slow: Arc<dyn ObjectStore> = Arc::new(FaultyStore::new(Fault::Yields, Arc::default()));
             let (bucket, history) = Bucket::with_three_in(slow).await;
             lose(&bucket, missing).await;
             let before = bucket.objects("app/snapshots/0").await;
             let mut giving_up = Box::pin(bucket.backend.give_up_lost_store());
-            let mut over = false;
+            let mut ended = false;
             for _ in 0..polls {
-                over = futures_util::poll!(&mut giving_up).is_ready();
-                if over {
+                ended = futures_util::poll!(&mut giving_up).is_ready();
+                if ended {
                     break;
                 }
             }
@@ -136,35 +143,35 @@ async fn lost_store_loses_nothing_when_giving_up_is_dropped() {
                 Ok(current) => {
                     assert_eq!(current, None, "{polls}");
                     for generation in &history {
-                        let aside = bucket.objects(&format!("/snapshots/{generation}/")).await;
+                        let copies = bucket.objects(&format!("/snapshots/{generation}/")).await;
                         assert!(
-                            aside.iter().filter(|path| path.starts_with("app/aside-")).count() >= 2,
-                            "{polls}: {aside:?}"
+                            copies.iter().filter(|path| path.starts_with("app/aside-")).count() >= 2,
+                            "{polls}: {copies:?}"
                         );
                     }
                     empty += 1;
                 }
             }
-            if over {
+            if ended {
                 break;
             }
         }
-        assert!(lost > 5 && empty > 1, "it was dropped {lost} times before and {empty} times after");
+        assert!(lost > 5 && empty > 1, "cancelled {lost} times before the replacement and {empty} times after it");
     }
 }
 
-/// A writer that staged before the record was lost commits over the new record, and nothing it wrote goes missing.
+/// A writer that staged before the record was lost commits over the new record, with all of its files.
 #[tokio::test]
-async fn writer_of_before_commits_after_giving_up() {
+async fn earlier_stage_commits_after_the_store_is_given_up() {
     for size in [10, 1_000] {
         let (bucket, _) = Bucket::with_three().await;
         let mut staged = bucket.backend.stage(9).await.expect("a stage");
         staged.write_all(&vec![b'9'; size]).expect("a stage takes bytes");
-        staged.drain().await.expect("room");
+        staged.drain().await.expect("a drain");
         lose(&bucket, true).await;
         let other = Bucket::open(bucket.store.clone());
         other.backend.give_up_lost_store().await.expect("it can be given up");
-        match staged.commit(CommitOptions::new(KEEP)).await {
+        match staged.commit(CommitOptions::new(RETAIN)).await {
             Ok(committed) => {
                 assert_eq!(other.backend.read(committed.generation()).await.expect("the JSON").len(), size);
                 assert_eq!(committed.retained(), other.backend.history().await.expect("the history"));
@@ -175,24 +182,25 @@ async fn writer_of_before_commits_after_giving_up() {
 }
 
 #[tokio::test]
-async fn lost_store_is_given_up_by_two_at_once() {
+async fn two_concurrent_calls_give_up_a_store_once() {
     for missing in [true, false] {
         let (bucket, history) = Bucket::with_three().await;
         lose(&bucket, missing).await;
         let other = Bucket::open(bucket.store.clone());
-        let (one, two) = tokio::join!(bucket.backend.give_up_lost_store(), other.backend.give_up_lost_store());
-        let aside = [one.expect("one of them is first"), two.expect("and the other is late")].concat();
+        let (first, second) = tokio::join!(bucket.backend.give_up_lost_store(), other.backend.give_up_lost_store());
+        let copies = [first.expect("the first call"), second.expect("the second call")].concat();
         for generation in &history {
-            assert!(aside.iter().any(|location| location.ends_with(&format!("{generation}/snapshot.json"))));
+            assert!(copies.iter().any(|location| location.ends_with(&format!("{generation}/snapshot.json"))));
         }
         assert_eq!(bucket.objects("app/snapshots/").await, ["app/snapshots/current"]);
-        assert_eq!(bucket.backend.current().await.expect("a look"), None);
+        assert_eq!(bucket.backend.current().await.expect("a read"), None);
     }
 }
 
-/// With bytes that a record had before, its tag could come again, and with it an attempt that is still on its way.
+/// If the new record had the bytes of an earlier one, it could have the same etag. Then a replacement that is still on its
+/// way could take effect.
 #[tokio::test]
-async fn new_record_is_another_than_any_before() {
+async fn new_record_has_bytes_of_no_earlier_record() {
     let mut seen = std::collections::BTreeSet::from(["minisnap-record 1\npublished 0\nsweeps 0\nretained 0\n".into()]);
     for _ in 0..3 {
         let (bucket, _) = Bucket::with_three().await;

@@ -1,4 +1,4 @@
-//! What the backend asks of a store beyond commits and reads, over HTTP.
+//! Maintenance operations over HTTP.
 
 use crate::support::{bucket::Bucket, servers};
 use minisnap_core::{Collected, CommitOptions, MiniSnapError, SnapshotBackend};
@@ -6,7 +6,7 @@ use minisnap_object::object_store::path::Path;
 use minisnap_s3_server::{Conditions, S3Server};
 use std::num::NonZeroUsize;
 
-/// A program's life: it checks, streams, expires, meets corruption and heals it, loses the record and begins anew.
+/// A program verifies, streams, expires, moves a corrupt generation aside, loses the record and gives the store up.
 #[tokio::test]
 async fn maintenance_works_over_http() {
     let server = S3Server::start(Conditions::Atomic);
@@ -35,9 +35,9 @@ async fn maintenance_works_over_http() {
     bucket.delete(&crate::support::bucket::record()).await;
     let error = backend.current().await.expect_err("the record is lost");
     assert!(matches!(error, MiniSnapError::Corrupt { .. }), "{error}");
-    let aside = backend.give_up_lost_store().await.expect("it can be given up");
-    assert_eq!(aside.len(), 4, "{aside:?}");
-    assert_eq!(backend.current().await.expect("a look"), None);
+    let copies = backend.give_up_lost_store().await.expect("it can be given up");
+    assert_eq!(copies.len(), 4, "{copies:?}");
+    assert_eq!(backend.current().await.expect("a read"), None);
     let first =
         backend.stage(1).await.expect("a stage").commit(CommitOptions::new(two)).await.expect("the first commit");
     assert_eq!(first.retained().len(), 1);

@@ -1,32 +1,38 @@
-//! The backend as its users have it, against memory, faulty stores and servers. One binary, a module per topic.
+//! The backend as its users call it, on stores in memory, faulty stores and servers. One binary with a module for each topic.
 
 #![allow(clippy::unwrap_used, reason = "a test's helpers may panic like the test")]
 
-/// Nothing goes on after the answer of a commit.
-mod answered;
-/// What a store without conditional writes is answered.
+/// A commit has no effects after it has returned.
+mod after_return;
+/// Reading as a stream, and discarding a stage.
+mod chunks;
+/// Stores that ignore the conditions of conditional writes.
 mod conditions;
-/// The suite that every backend has to pass.
+/// The suite that every backend must pass.
 mod conformance;
-/// Objects that are missing, cut short or not what the record says.
-mod damage;
+/// JSONs that are corrupt or missing.
+mod corrupt_json;
+/// Commit records that are corrupt, missing or of a later version.
+mod corrupt_record;
 /// Reducing the retention.
 mod expire;
+/// Garbage collection.
+mod garbage;
 /// Giving up a store.
 mod give_up;
-/// Corruption that is moved aside.
-mod heal;
+/// Moving corrupt generations aside.
+mod move_aside;
+/// Uploads and downloads in parts.
+mod multipart;
 /// Opening by URL and options.
-mod opening;
-/// Maintenance, over HTTP.
+mod open;
+/// Maintenance operations over HTTP.
 mod over_http;
-/// Reading in pieces.
-mod pieces;
 /// How many requests an operation makes.
 mod requests;
-/// Stores to test with.
+/// Stores for tests.
 mod support;
-/// Uploads and downloads in parts.
-mod transfers;
-/// Checking a whole store.
+/// Commits that get no answer, or an error, from the store.
+mod uncertain_commits;
+/// Verifying a store.
 mod verify;

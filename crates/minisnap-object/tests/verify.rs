@@ -1,37 +1,35 @@
-//! Checking a whole store, and what a collection removes.
+//! Verifying a store: intact, corrupt, without its record, and with garbage.
 
 use crate::support::{
-    bucket::{Bucket, KEEP, record},
-    faulty::{Fault, Faulty},
+    bucket::{Bucket, ORPHAN, RETAIN, record},
+    faulty_store::{Fault, FaultyStore},
 };
 use minisnap_core::{Collected, CommitOptions, Corruption, MiniSnapError, SnapshotBackend};
 use minisnap_object::object_store::path::Path;
 use std::{num::NonZeroUsize, sync::Arc};
 
-const ORPHAN: &str = "app/snapshots/00000000000000000009-abcdefghijklmnopqrstuvwxyz";
-
 #[tokio::test]
-async fn verify_finds_nothing_where_all_is_intact() {
+async fn verify_reports_no_problem_in_an_intact_store() {
     let (bucket, history) = Bucket::with_three().await;
     let before = bucket.objects("").await;
     let found = bucket.backend.verify().await.expect("it can be checked");
     assert!(found.is_intact(), "{found:?}");
-    assert_eq!(found.generations.iter().map(|one| one.generation.clone()).collect::<Vec<_>>(), history);
+    assert_eq!(found.generations.iter().map(|verified| verified.generation.clone()).collect::<Vec<_>>(), history);
     assert_eq!((found.expired, found.orphans, found.moved_aside.len()), (0, 0, 0));
     assert_eq!(bucket.objects("").await, before, "it changes nothing");
-    let empty = Bucket::open(Arc::new(Faulty::new(Fault::Slow, Arc::default())));
+    let empty = Bucket::open(Arc::new(FaultyStore::new(Fault::SlowParts, Arc::default())));
     assert_eq!(empty.backend.verify().await.expect("it can be checked"), minisnap_core::Verification::default());
 }
 
 #[tokio::test]
-async fn verify_names_the_object_that_is_corrupt() {
-    for damage in ["changed", "cut", "missing", "seq changed", "seq is text", "seq missing"] {
+async fn verify_names_the_corrupt_object() {
+    for corruption in ["changed", "truncated", "missing", "seq changed", "seq is text", "seq missing"] {
         let (bucket, history) = Bucket::with_three().await;
         let json = bucket.json(&history[1]);
         let seq = Path::from(json.as_ref().replace(".json", ".seq"));
-        match damage {
+        match corruption {
             "changed" => bucket.put(&json, vec![b'7'; 300]).await,
-            "cut" => bucket.put(&json, vec![b'2'; 299]).await,
+            "truncated" => bucket.put(&json, vec![b'2'; 299]).await,
             "missing" => bucket.delete(&json).await,
             "seq changed" => bucket.put(&seq, "3\n").await,
             "seq is text" => bucket.put(&seq, "two").await,
@@ -39,24 +37,24 @@ async fn verify_names_the_object_that_is_corrupt() {
         }
         let found = bucket.backend.verify().await.expect("it can be checked");
         let intact: Vec<_> = found.generations.iter().map(minisnap_core::VerifiedGeneration::is_intact).collect();
-        assert_eq!(intact, [true, false, true], "{damage}");
+        assert_eq!(intact, [true, false, true], "{corruption}");
         let problem = found.generations[1].problem.clone().expect("a problem");
-        let path = if damage.starts_with("seq") { seq } else { json };
-        assert_eq!(problem.location, format!("object://InMemory/{path}"), "{damage}");
+        let path = if corruption.starts_with("seq") { seq } else { json };
+        assert_eq!(problem.location, format!("object://InMemory/{path}"), "{corruption}");
         let help = found.help(&problem);
         assert!(
             help.contains("put back an earlier version of this object") && !help.contains("Fs"),
-            "{damage}: {help}"
+            "{corruption}: {help}"
         );
-        let expected = match (damage, &problem.found) {
+        let expected = match (corruption, &problem.found) {
             ("changed", Corruption::WrongDigest { size, .. }) => *size == 300,
-            ("cut", found) => *found == Corruption::WrongSize { expected: 300, found: 299 },
+            ("truncated", found) => *found == Corruption::WrongSize { expected: 300, found: 299 },
             ("missing" | "seq missing", found) => *found == Corruption::Missing,
             ("seq changed", found) => *found == Corruption::WrongSeq { expected: 2, found: 3 },
             ("seq is text", Corruption::InvalidSeq { expected: 2, .. }) => true,
             _ => false,
         };
-        assert!(expected, "{damage}: {:?}", problem.found);
+        assert!(expected, "{corruption}: {:?}", problem.found);
         assert!(found.problems.is_empty());
     }
 }
@@ -82,27 +80,27 @@ async fn verify_reports_a_lost_record_as_a_problem() {
     }
     let (bucket, _) = Bucket::with_three().await;
     bucket.put(&record(), "minisnap-record 2\n").await;
-    let error = bucket.backend.verify().await.expect_err("a later version has to look at it");
+    let error = bucket.backend.verify().await.expect_err("only a later version can verify it");
     assert!(matches!(error, MiniSnapError::NewerFormat { found: 2, supported: 1, .. }), "{error}");
 }
 
-/// Generations are counted, not objects, and what was counted is what a collection removes.
+/// `verify` counts the generations that a collection then deletes.
 #[tokio::test]
-async fn verify_counts_what_a_collection_removes() {
+async fn verify_counts_the_garbage_that_is_collected() {
     let (bucket, _) = Bucket::with_three().await;
-    bucket.put(&Path::from(format!("{ORPHAN}/snapshot.json")), "left by a dead writer").await;
+    bucket.put(&Path::from(format!("{ORPHAN}/snapshot.json")), "an orphan").await;
     bucket.put(&Path::from(format!("{ORPHAN}/snapshot.seq")), "9\n").await;
-    let half = ORPHAN.replace("zyx", "yyy").replace("abc", "bbb");
-    bucket.put(&Path::from(format!("{half}/snapshot.seq")), "9\n").await;
-    // These two expire now, and their files go with the next commit only.
+    let incomplete = ORPHAN.replace("zyx", "yyy").replace("abc", "bbb");
+    bucket.put(&Path::from(format!("{incomplete}/snapshot.seq")), "9\n").await;
+    // Two generations expire with this commit. Only the next commit deletes their files.
     let staged = bucket.backend.stage(4).await.expect("a stage");
     staged.commit(CommitOptions::new(NonZeroUsize::new(2).expect("two"))).await.expect("a commit");
     let found = bucket.backend.verify().await.expect("it can be checked");
     assert_eq!((found.expired, found.orphans), (2, 2));
-    assert!(found.is_intact(), "garbage is no problem");
+    assert!(found.is_intact(), "garbage is not a problem");
     assert_eq!(bucket.backend.collect_garbage().await.expect("a collection"), Collected::new(2, 2));
     assert_eq!(bucket.backend.collect_garbage().await.expect("a collection"), Collected::default());
     let found = bucket.backend.verify().await.expect("it can be checked");
     assert_eq!((found.expired, found.orphans), (0, 0));
-    assert_eq!(bucket.commit(5).await.expect("a commit").retained().len(), KEEP.get());
+    assert_eq!(bucket.commit(5).await.expect("a commit").retained().len(), RETAIN.get());
 }

@@ -1,4 +1,4 @@
-//! An S3 server that tests start by themselves, in their own process and with Rust alone.
+//! An S3 server for tests, in the test's own process.
 //!
 //! ```
 //! use minisnap_s3_server::{Conditions, S3Server};
@@ -14,36 +14,38 @@
 //! # }
 //! ```
 //!
-//! It is [`s3s_fs`] on a free port of the loopback address, over a temporary folder, on a runtime of its own: tests on many
-//! runtimes can share one server in a `LazyLock`. Each request must be signed with the keys in [`S3Server::options`].
+//! The server is [`s3s_fs`] on a free port of the loopback address. It stores objects in a temporary folder. It has a runtime of
+//! its own, so tests on many runtimes can share one server in a `LazyLock`. Each request must be signed with the keys in
+//! [`S3Server::options`].
 //!
-//! # What it does as S3 does
+//! # What it supports
 //!
 //! Put, get (ranges and conditions too), head, delete, bulk delete, copy, list, and multipart uploads with their copied
-//! parts. What `s3s_fs` does otherwise is put right here:
+//! parts. This crate corrects `s3s_fs` where it differs from S3:
 //!
-//! - A conditional write (put, delete, completion of a multipart upload) is atomic. [`Conditions`] says how it can be less.
-//! - A get's body, ETag and size are those of one object, whatever is written or copied over it meanwhile; and conditions of
-//!   a get or head are honoured.
-//! - A request that has arrived whole is carried out whole, even if the client hangs up. A body on its way blocks nobody.
+//! - A conditional write (put, delete, completion of a multipart upload) is atomic. [`Conditions`] selects weaker behaviour.
+//! - A get's body, ETag and size belong to one object, even while it is overwritten. The conditions of a get or head are
+//!   honoured.
+//! - A request that has arrived is carried out completely, even if the client disconnects. A slow body blocks no other client.
 //! - `If-Match` on a missing object is 404, and not 412. An unknown or ended upload is 404 `NoSuchUpload`, and not 403.
-//! - An aborted upload leaves no part behind, not even one that was still on its way; a deleted object leaves no file.
-//! - Lists give ETags, and don't fail when an object goes while they are made.
-//! - The folder of an object is not itself an object, and a get for the last bytes of a shorter object gives all of it.
+//! - After an aborted upload there is no part, not even one that arrives later. After a delete there is no file.
+//! - Listings have ETags, and don't fail if an object is deleted in between.
+//! - The folder of an object is not itself an object. A get for the last bytes of a shorter object returns all of it.
 //!
-//! # What it does not
+//! # What it doesn't support
 //!
-//! - A key can't be the folder of another (`a` and `a/b`), nor be longer than 120 bytes or so: they become file names.
+//! - A key can't be the folder of another (`a` and `a/b`), nor longer than about 120 bytes: keys become file names.
 //! - ETags of parts are not checked, and a part that is missing is a 500. Checksums of a multipart upload are ignored.
-//! - It never answers 409 or 503, has no versions, and the times in its lists have milliseconds where S3's have whole seconds.
+//! - It never answers 409 or 503, and has no versions. Times in its listings have milliseconds, where S3's have seconds.
 
+mod conditions;
+mod http;
 mod locks;
-mod scratch;
-mod serve;
+mod server_dir;
 mod store;
 
 use s3s::{auth::SimpleAuth, service::S3ServiceBuilder};
-use scratch::Scratch;
+use server_dir::ServerDir;
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -57,20 +59,20 @@ pub const BUCKET: &str = "minisnap";
 const ACCESS_KEY: &str = "minisnap-tests";
 const SECRET_KEY: &str = "not a secret: the server is on loopback only";
 
-/// What conditions on a write (`If-Match`, `If-None-Match: *`) are worth.
+/// How the server evaluates the conditions of writes (`If-Match`, `If-None-Match: *`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Conditions {
-    /// As S3 does it: of several racers exactly one wins.
+    /// Like S3: of several concurrent writers exactly one succeeds.
     Atomic,
-    /// The condition is checked, and a moment later the object is written: several racers may win.
+    /// The server checks the condition, and writes the object a moment later: several writers may succeed.
     CheckThenWrite,
-    /// As stores do that don't know the headers: every write is done.
+    /// Like stores that ignore the headers: every write succeeds.
     Ignored,
 }
 
-/// A running server with one empty bucket. Dropping it stops it and removes what it stored.
+/// A running server with one empty bucket. Dropping it stops the server and removes its objects.
 ///
-/// In a `static` it is never dropped. What it stored is then removed by the next server that starts, in whichever process.
+/// A server in a `static` is never dropped. The next server that starts, in any process, removes its objects.
 #[derive(Debug)]
 pub struct S3Server {
     endpoint: String,
@@ -78,44 +80,43 @@ pub struct S3Server {
     /// The server runs until this is dropped.
     running: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
-    _scratch: Scratch,
+    _dir: ServerDir,
 }
 
 impl S3Server {
-    /// Starts a server, which answers as soon as this returns.
+    /// Starts a server. It accepts requests as soon as this returns.
     ///
     /// # Panics
     ///
-    /// If it can't, saying why: it is for tests.
+    /// If the server can't start.
     #[must_use]
     pub fn start(conditions: Conditions) -> Self {
         Self::start_with_latency(conditions, Duration::ZERO)
     }
 
-    /// The same, but each request waits for `latency` before it is looked at, for benchmarks that are to tell what
-    /// the way to a store costs.
+    /// Starts a server that delays each request by `latency`, for benchmarks of the round trips to a store.
     ///
     /// # Panics
     ///
-    /// If it can't, saying why: it is for tests.
+    /// If the server can't start.
     #[must_use]
     pub fn start_with_latency(conditions: Conditions, latency: Duration) -> Self {
-        let scratch = Scratch::new().unwrap_or_else(|error| panic!("no folder for the S3 server: {error}"));
-        let bucket_folder = scratch.store().join(BUCKET);
+        let dir = ServerDir::new().unwrap_or_else(|error| panic!("no folder for the S3 server: {error}"));
+        let bucket_folder = dir.store().join(BUCKET);
         fs::create_dir(&bucket_folder).unwrap_or_else(|error| panic!("no bucket for the S3 server: {error}"));
-        let store = store::Store::new(scratch.store(), conditions)
+        let store = store::Store::new(dir.store(), conditions)
             .unwrap_or_else(|error| panic!("no store for the S3 server: {error:?}"));
         let mut service = S3ServiceBuilder::new(store);
         service.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
         let (running, stopped) = oneshot::channel();
-        let (address, thread) = serve::spawn(service.build(), latency, stopped)
+        let (address, thread) = http::spawn(service.build(), latency, stopped)
             .unwrap_or_else(|error| panic!("the S3 server doesn't start: {error}"));
         Self {
             endpoint: format!("http://{address}"),
             bucket_folder,
             running: Some(running),
             thread: Some(thread),
-            _scratch: scratch,
+            _dir: dir,
         }
     }
 
@@ -137,26 +138,26 @@ impl S3Server {
         format!("s3://{BUCKET}/{prefix}")
     }
 
-    /// What a client of the crate `object_store` must be told besides the URL, by its configuration keys.
+    /// The options that a client of the crate `object_store` needs in addition to the URL.
     #[must_use]
     pub fn options(&self) -> Vec<(&'static str, String)> {
         options(&self.endpoint)
     }
 
-    /// Where the objects of the bucket are, each in the file its key names.
+    /// The folder of the bucket's objects. Each object is a file with the path of its key.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.bucket_folder
     }
 
-    /// Where parts of unfinished multipart uploads are, beside what is known of objects besides their bytes.
+    /// The folder of the parts of unfinished multipart uploads, and of the attributes of objects.
     #[must_use]
     pub fn parts_folder(&self) -> &Path {
         self.bucket_folder.parent().unwrap_or(&self.bucket_folder)
     }
 }
 
-/// [`S3Server::options`] of a server that another process started, by its address.
+/// The [options](S3Server::options) for a server that another process started, at this address.
 #[must_use]
 pub fn options(endpoint: &str) -> Vec<(&'static str, String)> {
     vec![
@@ -173,8 +174,8 @@ impl Drop for S3Server {
     fn drop(&mut self) {
         drop(self.running.take());
         if let Some(thread) = self.thread.take() {
-            // Once the thread has ended, the port is free and nothing writes to the folder that goes next. A panic in it has
-            // been printed.
+            // After the thread has ended, the port is free, and the folder, which is removed next, has no writers. A panic of the
+            // thread has already been printed.
             let _ = thread.join();
         }
     }

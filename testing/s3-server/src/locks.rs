@@ -1,4 +1,4 @@
-//! Who may read or write which object.
+//! A lock for each object.
 
 use std::{
     collections::HashMap,
@@ -8,22 +8,22 @@ use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
 type Object = (String, String);
 
-/// A lock for each object there is or ever was: a server lives for one test run, so none is ever removed.
+/// A lock for each object that exists or existed. Locks are never removed, because a server runs only as long as its tests.
 #[derive(Default)]
 pub(crate) struct Locks(Mutex<HashMap<Object, Arc<RwLock<()>>>>);
 
 impl Locks {
-    /// Until the guard is dropped, the object and what is known of it don't change.
+    /// Until the guard is dropped, the object and its attributes don't change.
     pub(crate) async fn read(&self, bucket: &str, key: &str) -> OwnedRwLockReadGuard<()> {
         self.of(bucket, key).read_owned().await
     }
 
-    /// Until the guard is dropped, nobody else reads or changes the object.
+    /// Until the guard is dropped, no other request reads or changes the object.
     pub(crate) async fn write(&self, bucket: &str, key: &str) -> OwnedRwLockWriteGuard<()> {
         self.of(bucket, key).write_owned().await
     }
 
-    /// A copy's locks, always taken in one order: of two copies in opposite directions none waits for the other for ever.
+    /// The locks of a copy, always taken in the same order, so that two copies in opposite directions don't deadlock.
     pub(crate) async fn copy(
         &self,
         from: (&str, &str),

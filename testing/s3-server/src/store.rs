@@ -1,9 +1,13 @@
-//! s3s-fs, with what it lacks: locks around each object, and the details listed on the crate.
+//! The S3 service: s3s-fs with a lock around each object, and with the corrections that the crate's docs list.
 
-use crate::{Conditions, locks::Locks};
+use crate::{
+    Conditions,
+    conditions::{WriteConditions, evaluate_read},
+    locks::Locks,
+};
 use async_trait::async_trait;
 use futures_util::StreamExt;
-#[allow(clippy::wildcard_imports, reason = "the shapes of the requests and answers of S3")]
+#[allow(clippy::wildcard_imports, reason = "the types of S3's requests and answers")]
 use s3s::dto::*;
 use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
 use s3s_fs::FileSystem;
@@ -21,10 +25,10 @@ use tokio::{
 };
 use tokio_util::io::ReaderStream;
 
-/// How much of a file is read at once. With s3s-fs's 4 KiB a large object takes many times as long.
+/// The size of one read of a file. With the 4 KiB of s3s-fs, a large object takes many times as long.
 const CHUNK: usize = 256 * 1024;
 
-/// How long a store that checks and then writes takes in between: long enough for racers to come to it every time.
+/// The time between the check and the write of [`Conditions::CheckThenWrite`]. It is long enough for writers to collide.
 const BETWEEN_CHECK_AND_WRITE: Duration = Duration::from_millis(2);
 
 pub(crate) struct Store {
@@ -32,7 +36,7 @@ pub(crate) struct Store {
     root: PathBuf,
     conditions: Conditions,
     objects: Locks,
-    /// Writing to it is listing, reading from it is removing: s3s-fs fails to list a file that goes meanwhile.
+    /// A listing locks it for writing, and a removal for reading. s3s-fs fails to list a file that is removed in between.
     removals: RwLock<()>,
 }
 
@@ -46,9 +50,9 @@ impl Store {
         self.root.join(bucket).join(key)
     }
 
-    /// What is known of the object right now. Its lock must be held, else its parts may not belong together.
+    /// The attributes of an object. The caller must hold the object's lock, so that they belong together.
     async fn current(&self, bucket: &str, key: &str) -> S3Result<Option<HeadObjectOutput>> {
-        // s3s-fs takes it for an object.
+        // s3s-fs takes a folder for an object.
         if self.path(bucket, key).is_dir() {
             return Ok(None);
         }
@@ -60,29 +64,29 @@ impl Store {
         }
     }
 
-    /// What a store that checks and then writes does first, without a lock.
-    async fn judge_early(&self, bucket: &str, key: &str, wish: &Wish) -> S3Result<()> {
-        if self.conditions == Conditions::CheckThenWrite && !wish.is_always() {
+    /// The check of [`Conditions::CheckThenWrite`], without the lock of the write.
+    async fn check_before_locking(&self, bucket: &str, key: &str, conditions: &WriteConditions) -> S3Result<()> {
+        if self.conditions == Conditions::CheckThenWrite && !conditions.is_unconditional() {
             let current = {
-                let _unchanged = self.objects.read(bucket, key).await;
+                let _read_lock = self.objects.read(bucket, key).await;
                 self.current(bucket, key).await?
             };
-            wish.evaluate(current)?;
+            conditions.evaluate(current)?;
             sleep(BETWEEN_CHECK_AND_WRITE).await;
         }
         Ok(())
     }
 
-    /// What an atomic store does last before it writes, with the lock that it writes under.
-    async fn judge_locked(&self, bucket: &str, key: &str, wish: &Wish) -> S3Result<()> {
-        if self.conditions == Conditions::Atomic && !wish.is_always() {
-            wish.evaluate(self.current(bucket, key).await?)?;
+    /// The check of [`Conditions::Atomic`], under the lock of the write.
+    async fn check_under_lock(&self, bucket: &str, key: &str, conditions: &WriteConditions) -> S3Result<()> {
+        if self.conditions == Conditions::Atomic && !conditions.is_unconditional() {
+            conditions.evaluate(self.current(bucket, key).await?)?;
         }
         Ok(())
     }
 
-    /// The body in a file without a name. A lock is taken only when it has arrived: a client that stalls holds nobody up.
-    async fn spool(&self, mut body: StreamingBlob) -> S3Result<StreamingBlob> {
+    /// Receives a body into an unnamed file. Callers lock the object only afterwards, so a stalled client blocks no other.
+    async fn receive_body(&self, mut body: StreamingBlob) -> S3Result<StreamingBlob> {
         let mut file = File::from_std(tempfile::tempfile_in(&self.root).map_err(S3Error::internal_error)?);
         while let Some(chunk) = body.next().await {
             let chunk = chunk.map_err(|error| S3Error::with_source(S3ErrorCode::IncompleteBody, error))?;
@@ -92,37 +96,37 @@ impl Store {
         Ok(StreamingBlob::wrap(ReaderStream::with_capacity(file, CHUNK)))
     }
 
-    async fn remove(&self, bucket: &str, key: &str, wish: Wish) -> S3Result<DeleteObjectOutput> {
-        self.judge_early(bucket, key, &wish).await?;
-        let _alone = self.objects.write(bucket, key).await;
-        self.judge_locked(bucket, key, &wish).await?;
+    async fn remove(&self, bucket: &str, key: &str, conditions: WriteConditions) -> S3Result<DeleteObjectOutput> {
+        self.check_before_locking(bucket, key, &conditions).await?;
+        let _write_lock = self.objects.write(bucket, key).await;
+        self.check_under_lock(bucket, key, &conditions).await?;
         if self.path(bucket, key).is_dir() {
             return Ok(DeleteObjectOutput::default());
         }
-        let _unlisted = self.removals.read().await;
+        let _removal = self.removals.read().await;
         let input = DeleteObjectInput::builder().bucket(bucket.to_owned()).key(key.to_owned()).build();
         let output = self.inner.delete_object(request(input.map_err(S3Error::internal_error)?)).await?.output;
-        // s3s-fs leaves them, and looks through all files of its folder when an upload is aborted.
-        for what in ["metadata", "internal"] {
+        // s3s-fs doesn't remove these files, and reads all file names of its folder when an upload is aborted.
+        for kind in ["metadata", "internal"] {
             let [bucket, key] = [bucket, key].map(|name| base64_simd::URL_SAFE_NO_PAD.encode_to_string(name));
-            let _ = fs::remove_file(self.root.join(format!(".bucket-{bucket}.object-{key}.{what}.json"))).await;
+            let _ = fs::remove_file(self.root.join(format!(".bucket-{bucket}.object-{key}.{kind}.json"))).await;
         }
         Ok(output)
     }
 
-    fn known_upload(&self, upload_id: &str) -> S3Result<()> {
+    fn check_upload(&self, upload_id: &str) -> S3Result<()> {
         let known = self.root.join(format!(".upload-{upload_id}.json")).exists();
         if known { Ok(()) } else { Err(s3_error!(NoSuchUpload)) }
     }
 
-    /// Removes the parts of an upload that was aborted. A part that was on its way then is either here by now, or finds on its
-    /// arrival that the upload is unknown, and comes here itself.
+    /// Removes the parts of an aborted upload. A part that arrives later finds that the upload is unknown, and removes itself by
+    /// the same function.
     async fn remove_parts(&self, upload_id: &str) -> io::Result<()> {
         let prefix = format!(".upload_id-{upload_id}.");
         let mut entries = fs::read_dir(&self.root).await?;
         while let Some(entry) = entries.next_entry().await? {
             if entry.file_name().to_string_lossy().starts_with(&prefix) {
-                // Two may be at it at once.
+                // Another request may remove it concurrently.
                 let _ = fs::remove_file(entry.path()).await;
             }
         }
@@ -130,7 +134,7 @@ impl Store {
     }
 }
 
-/// A request for s3s-fs that no client made.
+/// An internal request to s3s-fs.
 fn request<T>(input: T) -> S3Request<T> {
     S3Request {
         input,
@@ -145,63 +149,13 @@ fn request<T>(input: T) -> S3Request<T> {
     }
 }
 
-/// The conditions of a write.
-struct Wish {
-    if_match: Option<ETagCondition>,
-    if_none_match: Option<ETagCondition>,
-}
-
-impl Wish {
-    fn is_always(&self) -> bool {
-        self.if_match.is_none() && self.if_none_match.is_none()
-    }
-
-    fn evaluate(&self, current: Option<HeadObjectOutput>) -> S3Result<()> {
-        let current = current.and_then(|current| current.e_tag);
-        match (&self.if_match, &current) {
-            (Some(_), None) => return Err(s3_error!(NoSuchKey)),
-            (Some(ETagCondition::ETag(expected)), Some(current)) if !expected.strong_cmp(current) => {
-                return Err(s3_error!(PreconditionFailed));
-            }
-            _ => {}
-        }
-        match (&self.if_none_match, current) {
-            (Some(ETagCondition::Any), Some(_)) => Err(s3_error!(PreconditionFailed)),
-            // For a write, S3 knows `*` only.
-            (Some(ETagCondition::ETag(_)), _) => Err(s3_error!(NotImplemented)),
-            _ => Ok(()),
-        }
-    }
-}
-
-/// The conditions of a read: of each pair the ETag counts, and the time only if no ETag is given.
-fn judge_read(
-    current: Option<HeadObjectOutput>,
-    (if_match, unmodified_since): (&Option<ETagCondition>, &Option<Timestamp>),
-    (if_none_match, modified_since): (&Option<ETagCondition>, &Option<Timestamp>),
-) -> S3Result<HeadObjectOutput> {
-    let current = current.ok_or_else(|| s3_error!(NoSuchKey))?;
-    let is = |condition: &ETagCondition| match condition {
-        ETagCondition::Any => true,
-        ETagCondition::ETag(expected) => current.e_tag.as_ref().is_some_and(|current| expected.strong_cmp(current)),
-    };
-    let newer = |than: &Timestamp| current.last_modified.as_ref().is_some_and(|current| current > than);
-    if if_match.as_ref().map_or(unmodified_since.as_ref().is_some_and(newer), |condition| !is(condition)) {
-        return Err(s3_error!(PreconditionFailed));
-    }
-    if if_none_match.as_ref().map_or(modified_since.as_ref().is_some_and(|than| !newer(than)), is) {
-        return Err(s3_error!(NotModified));
-    }
-    Ok(current)
-}
-
 #[async_trait]
 impl S3 for Store {
     async fn get_object(&self, mut req: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
         let input = &mut req.input;
         let path = self.path(&input.bucket, &input.key);
-        let _unchanged = self.objects.read(&input.bucket, &input.key).await;
-        let current = judge_read(
+        let _read_lock = self.objects.read(&input.bucket, &input.key).await;
+        let current = evaluate_read(
             self.current(&input.bucket, &input.key).await?,
             (&input.if_match, &input.if_unmodified_since),
             (&input.if_none_match, &input.if_modified_since),
@@ -211,19 +165,19 @@ impl S3 for Store {
         if let Some(range) = &mut input.range {
             wanted = range.check(size)?;
             let last = wanted.end.checked_sub(1).ok_or_else(|| s3_error!(InvalidRange))?;
-            // s3s-fs seeks to before the beginning for the last bytes of a shorter object.
+            // For the last bytes of a shorter object, s3s-fs would seek before the beginning.
             *range = Range::Int { first: wanted.start, last: Some(last) };
         }
         let mut response = self.inner.get_object(req).await?;
-        // The lock goes before the body does, but nothing changes an open file: all that writes puts another in its place.
-        response.output.body = Some(part_of_file(&path, wanted.start, wanted.end - wanted.start).await?);
+        // The lock is released before the body is sent. That is safe, because all writes replace the file and never change it.
+        response.output.body = Some(file_range(&path, wanted.start, wanted.end - wanted.start).await?);
         Ok(response)
     }
 
     async fn head_object(&self, req: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
         let input = req.input;
-        let _unchanged = self.objects.read(&input.bucket, &input.key).await;
-        let current = judge_read(
+        let _read_lock = self.objects.read(&input.bucket, &input.key).await;
+        let current = evaluate_read(
             self.current(&input.bucket, &input.key).await?,
             (&input.if_match, &input.if_unmodified_since),
             (&input.if_none_match, &input.if_modified_since),
@@ -234,24 +188,24 @@ impl S3 for Store {
     async fn put_object(&self, mut req: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
         let input = &mut req.input;
         let (bucket, key) = (input.bucket.clone(), input.key.clone());
-        let wish = Wish { if_match: input.if_match.take(), if_none_match: input.if_none_match.take() };
-        input.body = Some(self.spool(input.body.take().ok_or_else(|| s3_error!(IncompleteBody))?).await?);
-        self.judge_early(&bucket, &key, &wish).await?;
-        let _alone = self.objects.write(&bucket, &key).await;
-        self.judge_locked(&bucket, &key, &wish).await?;
+        let conditions = WriteConditions { if_match: input.if_match.take(), if_none_match: input.if_none_match.take() };
+        input.body = Some(self.receive_body(input.body.take().ok_or_else(|| s3_error!(IncompleteBody))?).await?);
+        self.check_before_locking(&bucket, &key, &conditions).await?;
+        let _write_lock = self.objects.write(&bucket, &key).await;
+        self.check_under_lock(&bucket, &key, &conditions).await?;
         self.inner.put_object(req).await
     }
 
     async fn delete_object(&self, req: S3Request<DeleteObjectInput>) -> S3Result<S3Response<DeleteObjectOutput>> {
         let DeleteObjectInput { bucket, key, if_match, .. } = req.input;
-        self.remove(&bucket, &key, Wish { if_match, if_none_match: None }).await.map(S3Response::new)
+        self.remove(&bucket, &key, WriteConditions { if_match, if_none_match: None }).await.map(S3Response::new)
     }
 
     async fn delete_objects(&self, req: S3Request<DeleteObjectsInput>) -> S3Result<S3Response<DeleteObjectsOutput>> {
         let DeleteObjectsInput { bucket, delete, .. } = req.input;
         let mut deleted = Vec::new();
         for ObjectIdentifier { key, .. } in delete.objects {
-            self.remove(&bucket, &key, Wish { if_match: None, if_none_match: None }).await?;
+            self.remove(&bucket, &key, WriteConditions { if_match: None, if_none_match: None }).await?;
             deleted.push(DeletedObject { key: Some(key), ..Default::default() });
         }
         Ok(S3Response::new(DeleteObjectsOutput { deleted: Some(deleted), ..Default::default() }))
@@ -267,7 +221,7 @@ impl S3 for Store {
             return Err(s3_error!(NoSuchKey));
         }
         if from != to && self.current(to.0, to.1).await?.is_some() {
-            // s3s-fs writes into the file that is there. Who reads it now goes on with the one that was.
+            // s3s-fs writes into the existing file. Replacing the file first lets readers continue with the old one.
             detach(&self.path(to.0, to.1), &self.root).await.map_err(S3Error::internal_error)?;
         }
         self.inner.copy_object(req).await
@@ -276,14 +230,14 @@ impl S3 for Store {
     async fn list_objects_v2(&self, req: S3Request<ListObjectsV2Input>) -> S3Result<S3Response<ListObjectsV2Output>> {
         let bucket = req.input.bucket.clone();
         let mut response = {
-            let _complete = self.removals.write().await;
+            let _listing = self.removals.write().await;
             self.inner.list_objects_v2(req).await?
         };
         let mut contents = Vec::new();
         for mut object in response.output.contents.take().unwrap_or_default() {
             let key = object.key.clone().unwrap_or_default();
-            let _unchanged = self.objects.read(&bucket, &key).await;
-            // All three anew, so that they belong together.
+            let _read_lock = self.objects.read(&bucket, &key).await;
+            // All three attributes are read again, so that they belong together.
             if let Some(current) = self.current(&bucket, &key).await? {
                 object.e_tag = current.e_tag;
                 object.size = current.content_length;
@@ -304,9 +258,9 @@ impl S3 for Store {
 
     async fn upload_part(&self, req: S3Request<UploadPartInput>) -> S3Result<S3Response<UploadPartOutput>> {
         let upload_id = req.input.upload_id.clone();
-        self.known_upload(&upload_id)?;
+        self.check_upload(&upload_id)?;
         let response = self.inner.upload_part(req).await;
-        if let Err(error) = self.known_upload(&upload_id) {
+        if let Err(error) = self.check_upload(&upload_id) {
             self.remove_parts(&upload_id).await.map_err(S3Error::internal_error)?;
             return Err(error);
         }
@@ -317,8 +271,8 @@ impl S3 for Store {
         &self,
         req: S3Request<UploadPartCopyInput>,
     ) -> S3Result<S3Response<UploadPartCopyOutput>> {
-        self.known_upload(&req.input.upload_id)?;
-        // No lock: it opens the source once, reads nothing else of it, and nothing changes an open file.
+        self.check_upload(&req.input.upload_id)?;
+        // No lock: it opens the source once, and no write changes an open file.
         self.inner.upload_part_copy(req).await
     }
 
@@ -328,11 +282,11 @@ impl S3 for Store {
     ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
         let input = &mut req.input;
         let (bucket, key, upload_id) = (input.bucket.clone(), input.key.clone(), input.upload_id.clone());
-        let wish = Wish { if_match: input.if_match.take(), if_none_match: input.if_none_match.take() };
-        self.judge_early(&bucket, &key, &wish).await?;
-        let _alone = self.objects.write(&bucket, &key).await;
-        self.known_upload(&upload_id)?;
-        self.judge_locked(&bucket, &key, &wish).await?;
+        let conditions = WriteConditions { if_match: input.if_match.take(), if_none_match: input.if_none_match.take() };
+        self.check_before_locking(&bucket, &key, &conditions).await?;
+        let _write_lock = self.objects.write(&bucket, &key).await;
+        self.check_upload(&upload_id)?;
+        self.check_under_lock(&bucket, &key, &conditions).await?;
         self.inner.complete_multipart_upload(req).await
     }
 
@@ -341,25 +295,25 @@ impl S3 for Store {
         req: S3Request<AbortMultipartUploadInput>,
     ) -> S3Result<S3Response<AbortMultipartUploadOutput>> {
         let upload_id = req.input.upload_id.clone();
-        self.known_upload(&upload_id)?;
+        self.check_upload(&upload_id)?;
         let response = self.inner.abort_multipart_upload(req).await?;
         self.remove_parts(&upload_id).await.map_err(S3Error::internal_error)?;
         Ok(response)
     }
 
     async fn list_parts(&self, req: S3Request<ListPartsInput>) -> S3Result<S3Response<ListPartsOutput>> {
-        self.known_upload(&req.input.upload_id)?;
+        self.check_upload(&req.input.upload_id)?;
         self.inner.list_parts(req).await
     }
 }
 
-async fn part_of_file(path: &Path, start: u64, length: u64) -> S3Result<StreamingBlob> {
+async fn file_range(path: &Path, start: u64, length: u64) -> S3Result<StreamingBlob> {
     let mut file = File::open(path).await.map_err(S3Error::internal_error)?;
     file.seek(SeekFrom::Start(start)).await.map_err(S3Error::internal_error)?;
     Ok(StreamingBlob::wrap(ReaderStream::with_capacity(file.take(length), CHUNK)))
 }
 
-/// Puts another file with the same bytes in the place of this one.
+/// Replaces a file by a copy.
 async fn detach(path: &Path, folder: &Path) -> io::Result<()> {
     let fresh = NamedTempFile::new_in(folder)?.into_temp_path();
     fs::copy(path, &fresh).await?;

@@ -1,14 +1,16 @@
-//! A store as one process sees it over a bad network: requests are slow, overtake each other, get lost, arrive twice or
-//! long after their sender gave up, are answered with an error before or after they took effect, and their sender dies.
+//! The store as one process sees it through a faulty network: requests are late, overtake each other, get lost, or arrive
+//! twice. They arrive long after their sender has given up. They fail before or after they took effect. Their sender is killed.
 //!
-//! It never says that something was done that wasn't, and refuses for a condition only if that doesn't hold, or "because of
-//! a concurrent request".
+//! The store never reports success for a request that took no effect. It refuses a request only if its condition doesn't hold,
+//! or because of a concurrent request.
 
 use super::{
-    ledger::digest_without_times,
-    upload::Upload,
+    client::Process,
+    faults::{self, KillPoint},
+    faulty_upload::FaultyUpload,
+    invariants::digest_without_times,
+    simulation::{Simulation, short_name},
     violation::Kind,
-    world::{Process, World, short},
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -24,40 +26,40 @@ use std::{
 };
 
 #[derive(Debug, Clone)]
-pub(super) struct Client {
-    pub(super) world: Arc<World>,
+pub(super) struct FaultyStore {
+    pub(super) sim: Arc<Simulation>,
     pub(super) process: Arc<Process>,
-    /// What the handle is set to, so that ages can be told by the virtual clock.
+    /// The handle's grace time. Listings show ages relative to it, by the virtual clock.
     pub(super) grace_time: Duration,
-    /// How much longer uploads take.
+    /// By which factor uploads are slower than other requests.
     pub(super) slowness: u64,
 }
 
 #[async_trait]
-impl ObjectStore for Client {
+impl ObjectStore for FaultyStore {
     async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
-        let (world, path, bytes) = (self.world.clone(), location.clone(), Bytes::from(payload));
-        world.uploads(location, &bytes);
+        let (sim, path, bytes) = (self.sim.clone(), location.clone(), Bytes::from(payload));
+        sim.check_request(location, &bytes);
         let request = Request {
             verb: "PUT",
             path: location,
             conditional: !matches!(options.mode, PutMode::Overwrite),
-            detail: show(&options.mode, location, &bytes),
+            detail: describe(&options.mode, location, &bytes),
             of_json: location.as_ref().ends_with(".json"),
         };
-        self.send(request, move || world.put(&path, &bytes, &options.mode)).await
+        self.send(request, move || sim.put(&path, &bytes, &options.mode)).await
     }
 
     async fn put_multipart_opts(&self, location: &Path, _: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
         self.send(Request::new("create upload of", location), || Ok(())).await?;
-        Ok(Box::new(Upload::new(self.clone(), location.clone())))
+        Ok(Box::new(FaultyUpload::new(self.clone(), location.clone())))
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        let (world, path) = (self.world.clone(), location.clone());
-        let mut found = self.send(Request::new("GET", location), move || world.get(&path, &options)).await?;
-        if self.world.cuts() {
-            self.world.note(|| format!("{}: the answer breaks off", self.process.name));
+        let (sim, path) = (self.sim.clone(), location.clone());
+        let mut found = self.send(Request::new("GET", location), move || sim.get(&path, &options)).await?;
+        if self.sim.draw_truncation() {
+            self.sim.note(|| format!("{}: the answer is truncated", self.process.name));
             let lost = Err(Error::Generic { store: "network", source: "the connection broke".into() });
             found.payload = GetResultPayload::Stream(stream::iter([lost]).boxed());
         }
@@ -65,28 +67,28 @@ impl ObjectStore for Client {
     }
 
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
-        let client = self.clone();
+        let store = self.clone();
         let delete = move |location: Result<Path>| {
-            let client = client.clone();
+            let store = store.clone();
             async move {
-                let (world, path) = (client.world.clone(), location?);
-                let doomed = path.clone();
-                client.send(Request::new("DELETE", &path), move || world.delete(&doomed)).await.map(|()| path)
+                let (sim, path) = (store.sim.clone(), location?);
+                let target = path.clone();
+                store.send(Request::new("DELETE", &path), move || sim.delete(&target)).await.map(|()| path)
             }
         };
         locations.map(delete).buffered(3).boxed()
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        let (client, prefix) = (self.clone(), prefix.cloned().unwrap_or_default());
+        let (store, prefix) = (self.clone(), prefix.cloned().unwrap_or_default());
         let pages = stream::try_unfold(Some(Path::default()), move |after| {
-            let (client, prefix) = (client.clone(), prefix.clone());
+            let (store, prefix) = (store.clone(), prefix.clone());
             async move {
                 let Some(after) = after else { return Ok(None) };
-                let (world, grace_time, path) = (client.world.clone(), client.grace_time, prefix.clone());
+                let (sim, grace_time, path) = (store.sim.clone(), store.grace_time, prefix.clone());
                 let page =
-                    client.send(Request::new("LIST", &prefix), move || world.page(&path, &after, grace_time)).await?;
-                let more = page.len() == client.world.profile.page;
+                    store.send(Request::new("LIST", &prefix), move || sim.page(&path, &after, grace_time)).await?;
+                let more = page.len() == store.sim.profile.page;
                 let next = page.last().filter(|_| more).map(|meta| meta.location.clone());
                 Ok::<_, Error>(Some((stream::iter(page.into_iter().map(Ok)), next)))
             }
@@ -99,18 +101,18 @@ impl ObjectStore for Client {
     }
 
     async fn copy_opts(&self, from: &Path, to: &Path, _: CopyOptions) -> Result<()> {
-        let (world, from, path) = (self.world.clone(), from.clone(), to.clone());
-        self.send(Request::new("COPY to", to), move || world.start_copy(&from, &path)).await
+        let (sim, from, path) = (self.sim.clone(), from.clone(), to.clone());
+        self.send(Request::new("COPY to", to), move || sim.start_copy(&from, &path)).await
     }
 }
 
-impl fmt::Display for Client {
+impl fmt::Display for FaultyStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("faulty")
     }
 }
 
-/// What is sent, as far as its fate depends on it.
+/// The properties of a request on which its outcome depends.
 pub(super) struct Request<'a> {
     pub(super) verb: &'static str,
     pub(super) path: &'a Path,
@@ -125,8 +127,8 @@ impl<'a> Request<'a> {
     }
 }
 
-/// What the store does, at the moment a request reaches it.
-impl World {
+/// The effects of requests, at the moment when they reach the store.
+impl Simulation {
     fn put(&self, path: &Path, bytes: &Bytes, mode: &PutMode) -> Result<PutResult> {
         let mode = match mode {
             PutMode::Update(expected) if self.profile.tags_are_digests => {
@@ -136,7 +138,7 @@ impl World {
         };
         self.refuse_late_first_record(path, &mode)?;
         let put = now(self.store.put_opts(path, bytes.clone().into(), mode.into()))?;
-        self.written(path, bytes);
+        self.check_write(path, bytes);
         Ok(PutResult { e_tag: self.tag(bytes, put.e_tag), ..put })
     }
 
@@ -158,11 +160,11 @@ impl World {
             return if self.profile.missing_is_not_found { Err(missing) } else { Ok(()) };
         }
         now(self.store.delete(path))?;
-        self.deleted(path);
+        self.check_delete(path);
         Ok(())
     }
 
-    /// Copies now, or says so and does it later.
+    /// Copies now, or answers now and copies later.
     fn start_copy(self: &Arc<Self>, from: &Path, to: &Path) -> Result<()> {
         let Some(bytes) = self.object(from) else {
             return Err(Error::NotFound { path: from.to_string(), source: "no such object".into() });
@@ -170,24 +172,25 @@ impl World {
         if !self.profile.copies_later {
             return self.overwrite(to, &bytes).map(drop);
         }
-        let (world, to, after) = (self.clone(), to.clone(), self.book().dice.below(30));
+        let (sim, to, after) = (self.clone(), to.clone(), self.state().rng.below(30));
         tokio::spawn(async move {
-            super::fate::delay(after).await;
-            world.note(|| "a copy is there".into());
-            world.overwrite(&to, &bytes)
+            faults::delay(after).await;
+            sim.note(|| "the store completes a copy".into());
+            sim.overwrite(&to, &bytes)
         });
         Ok(())
     }
 
-    /// The next objects after `after`. An object is as old as the virtual clock says: ancient, or not even written.
+    /// The next page of a listing. An object is shown as very old if it is older than the grace time by the virtual clock,
+    /// else as written in the future.
     fn page(&self, prefix: &Path, after: &Path, grace_time: Duration) -> Result<Vec<ObjectMeta>> {
         let next = self.store.list_with_offset(Some(prefix), after).take(self.profile.page).try_collect();
         let mut page: Vec<ObjectMeta> = now(next)?;
-        let (elapsed, book) = (self.elapsed(), self.book());
+        let (elapsed, state) = (self.elapsed(), self.state());
         for meta in &mut page {
-            let old = book.ledger.age(&meta.location, elapsed) >= grace_time;
-            let apart = Duration::from_secs(1_000_000_000);
-            meta.last_modified = if old { SystemTime::UNIX_EPOCH } else { SystemTime::now() + apart }.into();
+            let old = state.store_log.age(&meta.location, elapsed) >= grace_time;
+            let future = Duration::from_secs(1_000_000_000);
+            meta.last_modified = if old { SystemTime::UNIX_EPOCH } else { SystemTime::now() + future }.into();
         }
         Ok(page)
     }
@@ -200,19 +203,19 @@ impl World {
         Some(digest_without_times(bytes).to_string())
     }
 
-    /// The memory's own etag, if the one that is expected is the one shown.
+    /// The etag of the store in memory, if the expected etag is the shown one.
     fn real_tag(&self, path: &Path, expected: &UpdateVersion) -> Result<UpdateVersion> {
         let refused = |why: &str| Error::Precondition { path: path.to_string(), source: why.into() };
         let bytes = self.object(path).ok_or_else(|| refused("there is no such object"))?;
         if self.tag(&bytes, None) != expected.e_tag {
-            return Err(refused("its etag is another one"));
+            return Err(refused("its etag is another"));
         }
         let found = now(self.store.head(path))?;
         Ok(UpdateVersion { e_tag: found.e_tag, version: None })
     }
 
-    /// A client sends this: whoever gave up must not.
-    fn uploads(&self, path: &Path, bytes: &Bytes) {
+    /// Checks a request when it is sent. A writer that has returned must not send a record.
+    fn check_request(&self, path: &Path, bytes: &Bytes) {
         if *path == self.layout.current() {
             self.check_replacement(bytes);
         } else {
@@ -222,83 +225,82 @@ impl World {
 
     pub(super) fn count_upload(&self, bytes: &Bytes) {
         if let Some(number) = self.attempt_of(bytes) {
-            self.book().attempts[number].uploads += 1;
+            self.state().attempts[number].uploads += 1;
         }
     }
 
-    /// That the publish of what a replacement names first isn't over.
+    /// Checks that the commit of the generation that a new record makes current has not ended.
     fn check_replacement(&self, text: &Bytes) {
         let Ok(record) = crate::record::Record::parse(text) else { return };
         let Some(name) = record.current().map(|current| current.name().to_owned()) else { return };
-        if self.book().ledger.places.contains_key(&name) {
+        if self.state().store_log.order.contains_key(&name) {
             return;
         }
         let number = self.object(&self.layout.json(&name)).and_then(|json| self.attempt_of(&json));
-        let over = number.is_some_and(|number| self.book().attempts[number].over.is_some());
-        if over {
-            let found = format!("{} is being published after its publish was over", short(&name));
-            self.violation(Kind::SentAfterItsEnd, found);
+        let has_ended = number.is_some_and(|number| self.state().attempts[number].ended.is_some());
+        if has_ended {
+            let found = format!("{} was sent after its commit had ended", short_name(&name));
+            self.violation(Kind::SentAfterReturn, found);
         }
     }
 }
 
-/// What memory answers, which is at once.
+/// The answer of the store in memory, which is always ready.
 pub(super) fn now<T>(answer: impl Future<Output = Result<T>>) -> Result<T> {
-    let late = || Err(Error::Generic { store: "memory", source: "it isn't ready".into() });
-    answer.now_or_never().unwrap_or_else(late)
+    let not_ready = || Err(Error::Generic { store: "memory", source: "it isn't ready".into() });
+    answer.now_or_never().unwrap_or_else(not_ready)
 }
 
-fn show(mode: &PutMode, path: &Path, bytes: &Bytes) -> String {
+fn describe(mode: &PutMode, path: &Path, bytes: &Bytes) -> String {
     let condition = match mode {
         PutMode::Overwrite => String::new(),
-        PutMode::Create => " if there is none".into(),
-        PutMode::Update(version) => format!(" if it is {}", version.e_tag.as_deref().unwrap_or("?")),
+        PutMode::Create => " if missing".into(),
+        PutMode::Update(version) => format!(" if the etag is {}", version.e_tag.as_deref().unwrap_or("?")),
     };
     match crate::record::Record::parse(bytes) {
         Ok(record) if path.as_ref().ends_with("current") => {
-            let retained: Vec<_> = record.retained().map(|retained| short(retained.name())).collect();
-            format!("{condition}: published {} sweeps {} {retained:?}", record.published, record.sweeps)
+            let retained: Vec<_> = record.retained().map(|retained| short_name(retained.name())).collect();
+            format!("{condition}: {} commits, {} collections, {retained:?}", record.commits, record.collections)
         }
         _ => condition,
     }
 }
 
-impl Client {
-    /// Sends a request: `apply` is what it does when it reaches the store, as often as it does. Dropping this calls nothing
-    /// back.
+impl FaultyStore {
+    /// Sends a request. `apply` is its effect, at each arrival at the store. A dropped request may still arrive.
     pub(super) async fn send<T: 'static + Send>(
         &self,
         request: Request<'_>,
         apply: impl FnMut() -> Result<T> + 'static + Send,
     ) -> Result<T> {
-        if self.process.is_dead() {
+        if self.process.is_killed() {
             future::pending::<()>().await;
         }
-        let fate = self.fate(&request);
-        let number = fate.number;
+        let outcome = self.draw_outcome(&request);
+        let number = outcome.number;
         let path = request.path.as_ref().strip_prefix("app/snapshots/").unwrap_or_default().to_owned();
-        self.world.note(|| {
-            let path = path.split_once('/').map_or(path.clone(), |(name, file)| format!("{}/{file}", short(name)));
-            format!("{} #{number} {} {path}{}  ({})", self.process.name, request.verb, request.detail, fate.what)
+        self.sim.note(|| {
+            let path = path.split_once('/').map_or(path.clone(), |(name, file)| format!("{}/{file}", short_name(name)));
+            format!("{} #{number} {} {path}{}  ({})", self.process.name, request.verb, request.detail, outcome.fault)
         });
         let (answer, answered) = tokio::sync::oneshot::channel();
-        if fate.dies != Some(super::fate::Dies::Before) {
-            tokio::spawn(super::fate::carry(self.world.clone(), fate.trip(), apply, answer));
+        if outcome.kill != Some(KillPoint::BeforeSend) {
+            tokio::spawn(faults::deliver(self.sim.clone(), outcome.delivery, apply, answer));
         }
-        if fate.dies.is_some() {
-            self.world.note(|| format!("{} dies", self.process.name));
+        if outcome.kill.is_some() {
+            self.sim.note(|| format!("{} is killed", self.process.name));
             self.process.kill();
             future::pending::<()>().await;
         }
-        match fate.instead {
+        match outcome.error {
             None => match answered.await {
                 Ok(answer) => answer,
                 Err(_) => future::pending().await,
             },
-            Some((said, after)) => {
-                super::fate::delay(after).await;
-                self.world.note(|| format!("{} #{number} is told: {said:?}", self.process.name));
-                Err(said.into_error(request.path))
+            Some((error, after)) => {
+                faults::delay(after).await;
+                self.sim.note(|| format!("{} #{number} gets {error:?}", self.process.name));
+                Err(error.into_error(request.path))
             }
         }
     }

@@ -1,169 +1,109 @@
-//! One history: three writers, two readers and perhaps somebody who expires over one prefix, all that happens to them drawn from a seed.
+//! One history: three writers, two readers and sometimes an expirer share a prefix. All their choices depend on a seed.
 
 use super::{
-    checks,
-    dice::Dice,
-    expirer,
-    faulty_store::Client,
-    operator,
-    profile::{Reader, Use, Writer},
-    reader,
+    client::Client,
+    expirer, final_checks,
+    profile::HandleUse,
+    reader, record_loss,
+    rng::Rng,
+    simulation::{Simulation, Tally},
     violation::{Kind, Violation},
-    world,
-    world::{Process, Tally, World},
     writer,
 };
-use crate::{ObjectBackend, layout, record};
+use crate::{layout, record};
 use std::{sync::Arc, time::Duration};
 use tokio::{task::JoinSet, time::timeout};
 
-/// What came of a history.
+/// The result of a history.
 #[derive(Debug)]
 pub(super) struct Report {
     pub(super) tally: Tally,
     pub(super) requests: u64,
     pub(super) operations: u64,
     pub(super) violations: Vec<Violation>,
-    /// Empty unless it was asked for.
+    /// Empty unless the history is traced.
     pub(super) trace: Vec<String>,
 }
 
-/// Runs the history of `seed`, wholly on this thread.
+/// Runs the history of `seed`, entirely on this thread.
 pub(super) fn run(seed: u64, traced: bool) -> Report {
-    let mut names = Dice::new(seed ^ 0x6e61_6d65);
+    let mut names = Rng::new(seed ^ 0x6e61_6d65);
     layout::seeded::NEXT.set(Some(Box::new(move |length| names.name_part(length))));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let runtime = runtime.expect("a runtime");
-    let world = runtime.block_on(async {
-        let world = Arc::new(World::new(seed, traced));
-        record::lowered::NAMED.set(world.profile.named);
-        let hours = Duration::from_secs(10 * 3600);
-        if timeout(hours, history(world.clone())).await.is_err() {
-            world.violation(Kind::Endless, "it doesn't end");
+    let sim = runtime.block_on(async {
+        let sim = Arc::new(Simulation::new(seed, traced));
+        record::test_limit::MIN_ENTRIES.set(sim.profile.min_entries);
+        let limit = Duration::from_secs(10 * 3600);
+        if timeout(limit, history(sim.clone())).await.is_err() {
+            sim.violation(Kind::NotTerminated, "the history doesn't end within ten hours");
         }
-        checks::whole(&world);
-        world
+        final_checks::check_results(&sim);
+        sim
     });
-    // What still runs goes on to draw names until it is gone.
+    // Tasks that still run draw names, so the runtime goes first.
     drop(runtime);
     layout::seeded::NEXT.set(None);
-    record::lowered::NAMED.set(None);
+    record::test_limit::MIN_ENTRIES.set(None);
 
-    let mut book = world.book();
+    let mut state = sim.state();
     Report {
-        requests: book.requests,
-        operations: (book.attempts.len() + book.sightings.len()) as u64,
-        tally: std::mem::take(&mut book.tally),
-        violations: std::mem::take(&mut book.violations),
-        trace: book.trace.take().unwrap_or_default(),
+        requests: state.requests,
+        operations: (state.attempts.len() + state.observations.len()) as u64,
+        tally: std::mem::take(&mut state.tally),
+        violations: std::mem::take(&mut state.violations),
+        trace: state.trace.take().unwrap_or_default(),
     }
 }
 
-async fn history(world: Arc<World>) {
-    let mut actors = JoinSet::new();
-    let shared = Actor::new(world.clone(), "shared".into());
-    for (place, plan) in world.profile.writers.iter().cloned().enumerate() {
-        let actor = match plan.handle {
-            Use::Shared => Actor { process: shared.process.clone(), ..Actor::new(world.clone(), format!("w{place}")) },
-            Use::Own | Use::Fresh => Actor::new(world.clone(), format!("w{place}")),
+async fn history(sim: Arc<Simulation>) {
+    let mut clients = JoinSet::new();
+    let shared = Client::new(sim.clone(), "shared".into());
+    for (index, plan) in sim.profile.writers.iter().cloned().enumerate() {
+        let client = match plan.handle {
+            HandleUse::Shared => {
+                Client { process: shared.process.clone(), ..Client::new(sim.clone(), format!("w{index}")) }
+            }
+            HandleUse::Own | HandleUse::Fresh => Client::new(sim.clone(), format!("w{index}")),
         };
         let handle = match plan.handle {
-            Use::Shared => shared.handle(&world.profile.writers[0]),
-            Use::Own | Use::Fresh => actor.handle(&plan),
+            HandleUse::Shared => shared.handle(&sim.profile.writers[0]),
+            HandleUse::Own | HandleUse::Fresh => client.handle(&plan),
         };
-        actors.spawn(writer::write(actor, plan, handle));
+        clients.spawn(writer::run(client, plan, handle));
     }
-    for (place, plan) in world.profile.readers.iter().cloned().enumerate() {
-        actors.spawn(reader::read(Actor::new(world.clone(), format!("r{place}")), plan));
+    for (index, plan) in sim.profile.readers.iter().cloned().enumerate() {
+        clients.spawn(reader::run(Client::new(sim.clone(), format!("r{index}")), plan));
     }
-    if let Some(plan) = world.profile.expirer.clone() {
-        actors.spawn(expirer::expire(Actor::new(world.clone(), "x".into()), plan));
+    if let Some(plan) = sim.profile.expirer.clone() {
+        clients.spawn(expirer::run(Client::new(sim.clone(), "x".into()), plan));
     }
-    if let Some((after, lasts)) = world.profile.loss {
-        actors.spawn(operator::lose_the_record(world.clone(), after, lasts));
+    if let Some((start, duration)) = sim.profile.loss {
+        clients.spawn(record_loss::lose_the_record(sim.clone(), start, duration));
     }
     let mut handles = Vec::new();
-    while let Some(ended) = actors.join_next().await {
+    while let Some(ended) = clients.join_next().await {
         match ended {
             Ok(handle) => handles.extend(handle),
-            Err(panicked) => world.violation(Kind::Panicked, format!("an actor ended with: {panicked}")),
+            Err(panicked) => sim.violation(Kind::Panicked, format!("a client ended with: {panicked}")),
         }
     }
-    calm_down(&world).await;
-    // One process may have had two of them, and have died after the other had ended.
-    let handles = handles.into_iter().filter(|(process, _)| !process.is_dead()).map(|(_, handle)| handle).collect();
-    checks::usable(&world, handles).await;
-    arrive().await;
-    checks::clean(&world).await;
+    stop_faults(&sim).await;
+    // Two writers may share a process, which one of them may have killed after the other had ended.
+    let handles = handles.into_iter().filter(|(process, _)| !process.is_killed()).map(|(_, handle)| handle).collect();
+    final_checks::check_commits(&sim, handles).await;
+    deliver_pending_requests().await;
+    final_checks::check_objects(&sim).await;
 }
 
-/// Nothing goes wrong any more, and what is on its way arrives.
-async fn calm_down(world: &World) {
-    world.note(|| "from now on nothing goes wrong any more".into());
-    world.book().calm = true;
-    arrive().await;
+/// Injects no more faults, and waits until all requests have arrived.
+async fn stop_faults(sim: &Simulation) {
+    sim.note(|| "from now on no faults are injected".into());
+    sim.state().faults_stopped = true;
+    deliver_pending_requests().await;
 }
 
-/// Until all that is on its way has arrived.
-async fn arrive() {
+/// Waits longer than any request takes to arrive.
+async fn deliver_pending_requests() {
     tokio::time::sleep(Duration::from_secs(600)).await;
-}
-
-/// The handle that an actor leaves behind, and its process.
-pub(super) type Left = (Arc<Process>, ObjectBackend);
-
-/// Who does something, and in which process.
-#[derive(Debug, Clone)]
-pub(super) struct Actor {
-    pub(super) world: Arc<World>,
-    pub(super) name: String,
-    pub(super) process: Arc<Process>,
-}
-
-impl Actor {
-    pub(super) fn new(world: Arc<World>, name: String) -> Self {
-        let process = Arc::new(Process::new(name.clone()));
-        Self { world, name, process }
-    }
-
-    /// The same in a new process, after the old one died.
-    pub(super) fn reborn(&self) -> Self {
-        Self::new(self.world.clone(), format!("{}'", self.name))
-    }
-
-    /// A fresh handle, as this plan wants it.
-    pub(super) fn handle(&self, plan: &Writer) -> ObjectBackend {
-        let client = Client {
-            world: self.world.clone(),
-            process: self.process.clone(),
-            grace_time: plan.grace_time,
-            slowness: plan.slowness,
-        };
-        let backend = ObjectBackend::new(Arc::new(client), world::PREFIX)
-            .with_grace_time(plan.grace_time)
-            .with_busy_timeout(plan.busy_timeout)
-            .with_part_size(self.world.profile.part_size)
-            .with_parts_in_flight(2);
-        if !self.world.profile.probes {
-            // Saves nine requests, which have tests of their own.
-            let _ = backend.warm.checked.set(());
-        }
-        backend
-    }
-
-    /// Some handle that reads.
-    pub(super) fn reading(&self, _: &Reader) -> ObjectBackend {
-        let plan = Writer { slowness: 1, ..self.world.profile.writers[0].clone() };
-        self.handle(&plan)
-    }
-
-    /// Up to so many milliseconds.
-    pub(super) async fn pause(&self, most: u64) {
-        let pause = self.world.book().dice.below(most + 1);
-        super::fate::delay(pause).await;
-    }
-
-    pub(super) fn chance(&self, per_mille: u64) -> bool {
-        self.world.book().dice.chance(per_mille)
-    }
 }

@@ -1,102 +1,105 @@
-//! Fault histories: thousands of simulations of three writers and two readers over one prefix of a store where everything
-//! goes wrong that may, each drawn from a seed, and each checked for what the contract says.
+//! Fault histories: simulations of three writers and two readers on one prefix of a store whose requests fail in every way.
+//! Each history depends only on a seed, and is checked against the contract.
 //!
-//! A history runs on one thread by a virtual clock, so a seed is all it takes to see it again:
+//! A history runs on one thread by a virtual clock, so its seed reproduces it:
 //!
 //! ```text
 //! MINISNAP_FAULT_SEED=17 cargo test -p minisnap-object --lib fault_tests::replay -- --nocapture
 //! MINISNAP_FAULT_HISTORIES=100000 cargo test --release -p minisnap-object --lib fault_tests::histories -- --nocapture
 //! ```
 //!
-//! With any one of the rules broken that the protocol's safety stands on, they find harm: `scripts/broken-rules` applies each
-//! patch of `broken-rules` to a copy of the code, and runs [`histories`] with `MINISNAP_FAULT_VIOLATION` set to the kind of
-//! violation that the patch has to lead to. Others don't count then: that a broken rule is broken proves nothing.
+//! `scripts/broken-rules` shows that each rule of the protocol is needed. It applies one patch of `broken-rules` at a time to a
+//! copy of the code. Then it runs [`histories`] with `MINISNAP_FAULT_VIOLATION` set to the kind of violation to which the
+//! broken rule must lead. Other kinds don't count, because that a broken rule is broken proves nothing.
 
-#![allow(clippy::cast_possible_truncation, reason = "a test's numbers are small")]
+#![allow(clippy::cast_possible_truncation, reason = "the numbers of a test are small")]
 
-mod checks;
-mod dice;
+mod client;
+mod commit_result;
 mod expirer;
-mod fate;
+mod faults;
 mod faulty_store;
+mod faulty_upload;
+mod final_checks;
 mod history;
-mod ledger;
-mod linear;
-mod operator;
+mod invariants;
+mod linearizability;
+mod operations;
 mod profile;
 mod reader;
-mod told;
-mod upload;
+mod record_loss;
+mod rng;
+mod simulation;
 mod violation;
-mod world;
 mod writer;
 
 use history::Report;
+use simulation::Tally;
 use std::{
     sync::atomic::{AtomicU64, Ordering},
     thread,
     time::Instant,
 };
 use violation::{Violation, Wanted};
-use world::Tally;
 
-/// What must have happened in a few thousand histories, or they show nothing.
+/// The events that must happen in a few thousand histories. Without them the histories prove little.
 const EXPECTED: [&str; 36] = [
     "backend error",
     "busy",
+    "collected",
+    "collection failed",
+    "committed",
     "conflict",
     "expire: unknown or failed",
     "expired",
-    "expired: nothing",
+    "expired: none",
     "fault: 403, not applied",
     "fault: 409, applied later",
     "fault: 409, not applied",
-    "fault: a slow answer",
-    "fault: an answer cut short",
-    "fault: an error, applied later",
-    "fault: an error, not applied",
-    "fault: applied, an error",
+    "fault: commit cancelled",
+    "fault: error, applied",
+    "fault: error, applied later",
+    "fault: error, not applied",
+    "fault: late answer",
     "fault: not implemented, not applied",
     "fault: process killed",
-    "fault: publish dropped",
     "fault: record lost",
-    "fault: sent again, late",
+    "fault: sent again after the answer",
     "fault: sent twice",
-    "looked",
-    "looked at the history",
-    "published",
+    "fault: truncated answer",
     "read",
-    "read: retired",
-    "restage",
-    "slow beside quick: busy",
-    "slow beside quick: published",
-    "stale",
+    "read current",
+    "read history",
+    "read: expired",
+    "reported the loss of the record",
+    "slow among fast: busy",
+    "slow among fast: committed",
+    "stage lost",
     "staging failed",
-    "sweep failed",
-    "swept",
-    "told that the record is lost",
+    "stale",
     "unknown",
     "unknown: more than named",
     "unsupported",
 ];
 
+/// The sum of many reports.
 #[derive(Debug, Default)]
-struct Sum {
+struct Summary {
     histories: u64,
     requests: u64,
     operations: u64,
     tally: Tally,
-    /// The first seed that failed, and how.
+    /// The lowest seed that failed, and its violation.
     failed: Option<(u64, Violation)>,
 }
 
-impl Sum {
+impl Summary {
     fn add(&mut self, seed: u64, report: Report, wanted: &Wanted) {
         self.histories += 1;
         self.requests += report.requests;
         self.operations += report.operations;
-        for (what, times) in report.tally {
-            *self.tally.entry(what).or_default() += times;
+        for (event, times) in report.tally {
+            *self.tally.entry(event).or_default() += times;
         }
         if let Some(violation) = wanted.first(&report.violations) {
             self.fail(seed, violation.clone());
@@ -113,8 +116,8 @@ impl Sum {
         self.histories += other.histories;
         self.requests += other.requests;
         self.operations += other.operations;
-        for (what, times) in other.tally {
-            *self.tally.entry(what).or_default() += times;
+        for (event, times) in other.tally {
+            *self.tally.entry(event).or_default() += times;
         }
         if let Some((seed, violation)) = other.failed {
             self.fail(seed, violation);
@@ -123,28 +126,28 @@ impl Sum {
     }
 }
 
-/// Runs the seeds from `first` on, `most` of them, on all cores, until there is a violation that counts.
-fn run_until_one_fails(first: u64, most: u64, wanted: &Wanted) -> Sum {
+/// Runs the histories of `count` seeds from `first` on, on all cores, until one has a violation that counts.
+fn run_until_failure(first: u64, count: u64, wanted: &Wanted) -> Summary {
     let next = AtomicU64::new(first);
     let worker = || {
-        let mut sum = Sum::default();
-        while sum.failed.is_none() {
+        let mut summary = Summary::default();
+        while summary.failed.is_none() {
             let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= first + most {
+            if seed >= first + count {
                 break;
             }
-            sum.add(seed, history::run(seed, false), wanted);
+            summary.add(seed, history::run(seed, false), wanted);
         }
-        // The others need not go on, but what they have begun counts: the smallest seed is the one that is reported.
-        if sum.failed.is_some() {
-            next.store(first + most, Ordering::Relaxed);
+        // The other workers complete the histories that they have begun, so the lowest failed seed is reported.
+        if summary.failed.is_some() {
+            next.store(first + count, Ordering::Relaxed);
         }
-        sum
+        summary
     };
     let workers = thread::available_parallelism().map_or(2, usize::from);
     thread::scope(|scope| {
         let workers: Vec<_> = (0..workers).map(|_| scope.spawn(worker)).collect();
-        workers.into_iter().filter_map(|worker| worker.join().ok()).fold(Sum::default(), Sum::merge)
+        workers.into_iter().filter_map(|worker| worker.join().ok()).fold(Summary::default(), Summary::merge)
     })
 }
 
@@ -154,52 +157,58 @@ fn number(name: &str) -> Option<u64> {
     Some(text.parse().unwrap_or_else(|_| panic!("{name} is {text:?}, which is no number")))
 }
 
-fn show(seed: u64) -> String {
+/// The trace of a history and its violations.
+fn describe(seed: u64) -> String {
     let report = history::run(seed, true);
-    let found: Vec<_> = report.violations.iter().map(|violation| format!("violation: {violation}")).collect();
-    format!("{}\n\nseed {seed}\n{}", report.trace.join("\n"), found.join("\n"))
+    let violations: Vec<_> = report.violations.iter().map(|violation| format!("violation: {violation}")).collect();
+    format!("{}\n\nseed {seed}\n{}", report.trace.join("\n"), violations.join("\n"))
 }
 
 #[test]
 fn histories() {
-    let (began, first) = (Instant::now(), number("MINISNAP_FAULT_FIRST").unwrap_or(0));
+    let (start, first) = (Instant::now(), number("MINISNAP_FAULT_FIRST").unwrap_or(0));
     let wanted = Wanted::from_environment();
-    let sum = run_until_one_fails(first, number("MINISNAP_FAULT_HISTORIES").unwrap_or(1_000), &wanted);
-    if let Some((seed, violation)) = &sum.failed {
-        // The last line is what `scripts/broken-rules` reads.
-        panic!("{}\nsee it again with MINISNAP_FAULT_SEED={seed}\nfound: {violation}", show(*seed));
+    let summary = run_until_failure(first, number("MINISNAP_FAULT_HISTORIES").unwrap_or(1_000), &wanted);
+    if let Some((seed, violation)) = &summary.failed {
+        // `scripts/broken-rules` parses the last two lines.
+        panic!("{}\nreproduce: MINISNAP_FAULT_SEED={seed}\nfound: {violation}", describe(*seed));
     }
     println!(
         "{} histories in {:.1?}: {} operations, {} requests",
-        sum.histories,
-        began.elapsed(),
-        sum.operations,
-        sum.requests
+        summary.histories,
+        start.elapsed(),
+        summary.operations,
+        summary.requests
     );
-    for (what, times) in &sum.tally {
-        println!("{times:>9}  {what}");
+    for (event, times) in &summary.tally {
+        println!("{times:>9}  {event}");
     }
-    if sum.histories >= 1_000 {
-        let never: Vec<_> = EXPECTED.iter().filter(|what| !sum.tally.contains_key(*what)).collect();
-        assert!(never.is_empty(), "these never happened: {never:?}");
+    if summary.histories >= 1_000 {
+        let missing: Vec<_> = EXPECTED.iter().filter(|event| !summary.tally.contains_key(*event)).collect();
+        assert!(missing.is_empty(), "these never happened: {missing:?}");
     }
 }
 
 #[test]
-fn a_seed_is_all_it_takes_to_see_a_history_again() {
+fn history_is_reproducible_by_its_seed() {
     for seed in 0..number("MINISNAP_FAULT_HISTORIES").unwrap_or(20).min(2_000) {
-        let (once, again) = (history::run(seed, true).trace, history::run(seed, true).trace);
-        let same = once.iter().zip(&again).take_while(|(once, again)| once == again).count();
-        assert_eq!(once.get(same), again.get(same), "seed {seed}, line {same}, after {:?}", once.get(same.max(1) - 1));
+        let (first, second) = (history::run(seed, true).trace, history::run(seed, true).trace);
+        let same = first.iter().zip(&second).take_while(|(first, second)| first == second).count();
+        assert_eq!(
+            first.get(same),
+            second.get(same),
+            "seed {seed}, line {same}, after {:?}",
+            first.get(same.max(1) - 1)
+        );
     }
 }
 
-/// Shows the history of `MINISNAP_FAULT_SEED`.
+/// Prints the history of `MINISNAP_FAULT_SEED`.
 #[test]
 fn replay() {
     let Some(seed) = number("MINISNAP_FAULT_SEED") else {
         return println!("nothing is replayed: MINISNAP_FAULT_SEED is not set");
     };
-    println!("{}", show(seed));
+    println!("{}", describe(seed));
     assert_eq!(history::run(seed, false).violations, [], "seed {seed}");
 }

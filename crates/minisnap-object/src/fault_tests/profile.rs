@@ -1,28 +1,29 @@
-//! What a history is like: how often what goes wrong, how slow the store is, and what the writers are up to.
+//! The profile of a history: how often faults happen, how slow the store is, and what its clients do.
 
-use super::dice::Dice;
+use super::rng::Rng;
 use std::time::Duration;
 
-/// No virtual clock gets that far.
+/// Longer than the virtual clock ever runs.
 const NEVER: Duration = Duration::from_secs(1_000_000);
 
 #[derive(Debug, Clone)]
-#[expect(clippy::struct_excessive_bools, reason = "what may go wrong, each by itself")]
+#[expect(clippy::struct_excessive_bools, reason = "each is an independent property of the store or the clients")]
 pub(super) struct Profile {
-    /// How many of a thousand replacements of the record something happens to, and how many of the other requests.
+    /// How many of a thousand replacements of the record have a fault.
     pub(super) record_faults: u64,
+    /// How many of a thousand other requests have a fault.
     pub(super) other_faults: u64,
-    /// Whether processes die.
+    /// Whether processes are killed.
     pub(super) kills: bool,
-    /// How long a request is on its way at most, in milliseconds, and how long its answer.
+    /// The maximum delay of most requests and of their answers, in milliseconds.
     pub(super) latency: u64,
-    /// How many generations the record names.
-    pub(super) named: Option<usize>,
-    /// The record's etag is a digest of what it says, as S3's is. Otherwise it is a counter.
+    /// How many generations the record names, if not the default.
+    pub(super) min_entries: Option<usize>,
+    /// The record's etag is a digest of its content, as on S3. Otherwise it is a counter.
     pub(super) tags_are_digests: bool,
-    /// Deleting what isn't there is an error.
+    /// Deleting a missing object is an error.
     pub(super) missing_is_not_found: bool,
-    /// A copy is there some time after the store said so.
+    /// The store answers a copy request before it copies.
     pub(super) copies_later: bool,
     /// How many objects a page of a listing has.
     pub(super) page: usize,
@@ -32,27 +33,27 @@ pub(super) struct Profile {
     pub(super) writers: Vec<Writer>,
     pub(super) readers: Vec<Reader>,
     pub(super) expirer: Option<Expirer>,
-    /// One large and slow writer beside quick small ones; nobody sweeps, nobody dies, and nothing but replacements of the
-    /// record goes wrong.
-    pub(super) slow_beside_quick: bool,
-    /// Somebody deletes the record by hand after so many milliseconds, and puts it back after so many.
+    /// One writer is slow and writes large states, the others are fast and write small ones. No garbage is collected, no
+    /// process is killed, and only replacements of the record have faults.
+    pub(super) slow_among_fast: bool,
+    /// The start and the duration of a loss of the record, in milliseconds.
     pub(super) loss: Option<(u64, u64)>,
 }
 
-/// Which handle a writer publishes with.
+/// Which handle a writer commits with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Use {
-    /// The same each time: warm.
+pub(super) enum HandleUse {
+    /// The same handle each time, whose cache is filled.
     Own,
-    /// A fresh one each time.
+    /// A fresh handle each time.
     Fresh,
-    /// A clone of one that is shared within a process.
+    /// A clone of a handle that the process shares.
     Shared,
 }
 
-/// Under which precondition a writer publishes.
+/// Which precondition a writer commits with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Style {
+pub(super) enum PreconditionChoice {
     Always,
     Newer,
     Current,
@@ -61,127 +62,126 @@ pub(super) enum Style {
 
 #[derive(Debug, Clone)]
 pub(super) struct Writer {
-    pub(super) publishes: u64,
-    pub(super) keep: usize,
-    pub(super) handle: Use,
-    pub(super) style: Style,
+    pub(super) commits: u64,
+    pub(super) retain: usize,
+    pub(super) handle: HandleUse,
+    pub(super) precondition: PreconditionChoice,
     pub(super) grace_time: Duration,
     pub(super) busy_timeout: Duration,
-    /// Of a thousand publishes, how many are large, are dropped half-way, and are preceded by a sweep.
+    /// How many of a thousand commits are large.
     pub(super) large: u64,
-    pub(super) dropped: u64,
-    pub(super) sweeps: u64,
-    /// How often it looks at what is current before it publishes.
-    pub(super) looks: u64,
-    /// How much slower its uploads are than what others do.
+    /// How many of a thousand commits are cancelled.
+    pub(super) cancelled: u64,
+    /// How many of a thousand commits follow on a garbage collection.
+    pub(super) collections: u64,
+    /// How many of a thousand commits follow on a read of the current generation.
+    pub(super) reads: u64,
+    /// By which factor its uploads are slower than other requests.
     pub(super) slowness: u64,
-    /// Between publishes, at most, in milliseconds.
+    /// The maximum pause between commits, in milliseconds.
     pub(super) pause: u64,
 }
 
 #[derive(Debug, Clone)]
 pub(super) struct Reader {
-    pub(super) looks: u64,
+    pub(super) reads: u64,
+    /// The maximum pause between reads, in milliseconds, before a factor.
     pub(super) pause: u64,
+    /// Whether it reads with a fresh handle each time.
     pub(super) fresh: bool,
 }
 
-/// Who reduces the retention without a commit.
+/// A client that reduces the retention without a commit.
 #[derive(Debug, Clone)]
 pub(super) struct Expirer {
     pub(super) times: u64,
     pub(super) retain: usize,
-    /// What its handle is like.
+    /// The settings of its handle.
     pub(super) handle: Writer,
 }
 
 impl Profile {
-    /// Whoever expires is drawn apart, so that the histories without one stay as they are.
-    pub(super) fn draw(dice: &mut Dice, apart: &mut Dice) -> Self {
-        let slow_beside_quick = dice.chance(60);
-        let swept = !slow_beside_quick && dice.chance(600);
-        let pause = dice.pick(&[0, 5, 30, 200]);
-        let busy_timeout = dice.pick(&[15, 60, 300, 2_000, 30_000, 30_000]).into_millis();
-        let mut writers: Vec<_> = (0..3).map(|_| Writer::draw(dice, swept, pause, busy_timeout)).collect();
-        if slow_beside_quick {
-            for (place, writer) in writers.iter_mut().enumerate() {
-                writer.beside(place == 0, busy_timeout);
+    /// Draws a profile. The expirer has a generator of its own, so that histories without an expirer don't depend on it.
+    pub(super) fn draw(rng: &mut Rng, expirer_rng: &mut Rng) -> Self {
+        let slow_among_fast = rng.chance(60);
+        let collects = !slow_among_fast && rng.chance(600);
+        let pause = rng.pick(&[0, 5, 30, 200]);
+        let busy_timeout = Duration::from_millis(rng.pick(&[15, 60, 300, 2_000, 30_000, 30_000]));
+        let mut writers: Vec<_> = (0..3).map(|_| Writer::draw(rng, collects, pause, busy_timeout)).collect();
+        if slow_among_fast {
+            for (index, writer) in writers.iter_mut().enumerate() {
+                writer.make_slow_or_fast(index == 0, busy_timeout);
             }
         }
         Self {
-            record_faults: dice.pick(&[0, 100, 300, 500]),
-            other_faults: if slow_beside_quick { 0 } else { dice.pick(&[0, 0, 30, 100, 200]) },
-            kills: !slow_beside_quick && dice.chance(400),
-            latency: dice.pick(&[1, 3, 10, 50]),
-            named: (!slow_beside_quick && dice.chance(400)).then(|| 2 + dice.below(4) as usize),
-            tags_are_digests: dice.chance(500),
-            missing_is_not_found: dice.chance(300),
-            copies_later: dice.chance(100),
-            page: dice.pick(&[2, 5, 1000]),
-            probes: dice.chance(150),
+            record_faults: rng.pick(&[0, 100, 300, 500]),
+            other_faults: if slow_among_fast { 0 } else { rng.pick(&[0, 0, 30, 100, 200]) },
+            kills: !slow_among_fast && rng.chance(400),
+            latency: rng.pick(&[1, 3, 10, 50]),
+            min_entries: (!slow_among_fast && rng.chance(400)).then(|| 2 + rng.below(4) as usize),
+            tags_are_digests: rng.chance(500),
+            missing_is_not_found: rng.chance(300),
+            copies_later: rng.chance(100),
+            page: rng.pick(&[2, 5, 1000]),
+            probes: rng.chance(150),
             part_size: 64,
-            readers: (0..2).map(|_| Reader { looks: 3 + dice.below(4), pause, fresh: dice.chance(300) }).collect(),
-            expirer: (!slow_beside_quick && apart.chance(300)).then(|| Expirer::draw(apart, &writers[0])),
+            readers: (0..2).map(|_| Reader { reads: 3 + rng.below(4), pause, fresh: rng.chance(300) }).collect(),
+            expirer: (!slow_among_fast && expirer_rng.chance(300)).then(|| Expirer::draw(expirer_rng, &writers[0])),
             writers,
-            slow_beside_quick,
-            loss: (!slow_beside_quick && dice.chance(150))
-                .then(|| (dice.below(600), dice.pick(&[20, 300, 3_000, 40_000]))),
+            slow_among_fast,
+            loss: (!slow_among_fast && rng.chance(150)).then(|| (rng.below(600), rng.pick(&[20, 300, 3_000, 40_000]))),
         }
     }
 }
 
 impl Expirer {
-    fn draw(dice: &mut Dice, like: &Writer) -> Self {
-        let retain = 1 + dice.below(2) as usize;
-        Self { times: 1 + dice.below(4), retain, handle: Writer { slowness: 1, ..like.clone() } }
+    fn draw(rng: &mut Rng, handle: &Writer) -> Self {
+        let retain = 1 + rng.below(2) as usize;
+        Self { times: 1 + rng.below(4), retain, handle: Writer { slowness: 1, ..handle.clone() } }
     }
 }
 
 impl Writer {
-    fn draw(dice: &mut Dice, swept: bool, pause: u64, busy_timeout: Duration) -> Self {
-        let grace_time = match swept {
-            true => dice.pick(&[0, 0, 20, 200]).into_millis(),
+    fn draw(rng: &mut Rng, collects: bool, pause: u64, busy_timeout: Duration) -> Self {
+        let grace_time = match collects {
+            true => Duration::from_millis(rng.pick(&[0, 0, 20, 200])),
             false => NEVER,
         };
         Self {
-            publishes: 2 + dice.below(5),
-            keep: 1 + dice.below(4) as usize,
-            handle: dice.pick(&[Use::Own, Use::Own, Use::Fresh, Use::Shared]),
-            style: dice.pick(&[Style::Always, Style::Newer, Style::Current, Style::Mixed, Style::Mixed]),
+            commits: 2 + rng.below(5),
+            retain: 1 + rng.below(4) as usize,
+            handle: rng.pick(&[HandleUse::Own, HandleUse::Own, HandleUse::Fresh, HandleUse::Shared]),
+            precondition: rng.pick(&[
+                PreconditionChoice::Always,
+                PreconditionChoice::Newer,
+                PreconditionChoice::Current,
+                PreconditionChoice::Mixed,
+                PreconditionChoice::Mixed,
+            ]),
             grace_time,
             busy_timeout,
-            large: dice.pick(&[0, 200, 500]),
-            dropped: dice.pick(&[0, 0, 200, 400]),
-            sweeps: if swept { dice.pick(&[0, 300, 700]) } else { 0 },
-            looks: dice.pick(&[0, 300, 700]),
-            slowness: dice.pick(&[1, 1, 10]),
+            large: rng.pick(&[0, 200, 500]),
+            cancelled: rng.pick(&[0, 0, 200, 400]),
+            collections: if collects { rng.pick(&[0, 300, 700]) } else { 0 },
+            reads: rng.pick(&[0, 300, 700]),
+            slowness: rng.pick(&[1, 1, 10]),
             pause,
         }
     }
 
-    /// One of those of [`slow_beside_quick`](Profile::slow_beside_quick).
-    fn beside(&mut self, slow: bool, busy_timeout: Duration) {
+    /// Makes this a writer of [`slow_among_fast`](Profile::slow_among_fast).
+    fn make_slow_or_fast(&mut self, slow: bool, busy_timeout: Duration) {
         *self = Self {
-            publishes: if slow { 2 } else { 8 },
-            style: Style::Always,
+            commits: if slow { 2 } else { 8 },
+            precondition: PreconditionChoice::Always,
             grace_time: NEVER,
             busy_timeout,
             large: if slow { 1000 } else { 0 },
-            dropped: 0,
-            sweeps: 0,
+            cancelled: 0,
+            collections: 0,
             slowness: if slow { 100 } else { 1 },
             pause: if slow { 0 } else { 10 },
             ..self.clone()
         };
-    }
-}
-
-trait IntoMillis {
-    fn into_millis(self) -> Duration;
-}
-
-impl IntoMillis for u64 {
-    fn into_millis(self) -> Duration {
-        Duration::from_millis(self)
     }
 }

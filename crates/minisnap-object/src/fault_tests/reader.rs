@@ -1,111 +1,130 @@
-//! A reader: restores, and now and then reads all that is retained.
+//! A reader: restores the current generation, and sometimes reads all retained ones.
 
 use super::{
-    history::{Actor, Left},
+    client::{Client, EndedHandle},
+    operations::Observation,
     profile::Reader,
+    simulation::short_name,
     violation::Kind,
-    world::{Sighting, short},
-    writer,
 };
 use crate::ObjectBackend;
 use minisnap_core::{Generation, MiniSnapError, SnapshotBackend};
 
-/// How often a restore looks again, as the typed store does.
-const LOOKS: usize = 16;
+/// How often a restore reads the record again if its generation expires, as in the typed store.
+const RESTORE_ATTEMPTS: usize = 16;
 
-pub(super) async fn read(mut actor: Actor, plan: Reader) -> Option<Left> {
-    let mut handle = actor.reading(&plan);
-    for _ in 0..plan.looks {
-        if actor.process.is_dead() {
-            actor = actor.reborn();
-            handle = actor.reading(&plan);
+pub(super) async fn run(mut client: Client, plan: Reader) -> Option<EndedHandle> {
+    let mut handle = client.read_handle();
+    for _ in 0..plan.reads {
+        if client.process.is_killed() {
+            client = client.restarted();
+            handle = client.read_handle();
         }
         if plan.fresh {
-            handle = actor.reading(&plan);
+            handle = client.read_handle();
         }
         tokio::select! {
             biased;
-            () = actor.process.death() => {}
-            () = turn(&actor, &plan, &handle) => {}
+            () = client.process.killed() => {}
+            () = step(&client, &plan, &handle) => {}
         }
     }
     None
 }
 
-async fn turn(actor: &Actor, plan: &Reader, handle: &ObjectBackend) {
-    actor.pause(plan.pause * 2 + 10).await;
-    if actor.chance(300) {
-        for generation in history(actor, handle).await.unwrap_or_default() {
-            let _ = read_one(actor, handle, &generation).await;
+async fn step(client: &Client, plan: &Reader, handle: &ObjectBackend) {
+    client.pause(plan.pause * 2 + 10).await;
+    if client.chance(300) {
+        for generation in read_history(client, handle).await.unwrap_or_default() {
+            let _ = read_generation(client, handle, &generation).await;
         }
         return;
     }
-    for _ in 0..LOOKS {
-        let Some(Some(current)) = writer::look(actor, handle).await else { return };
-        if !matches!(read_one(actor, handle, &current).await, Err(MiniSnapError::Expired { .. })) {
+    for _ in 0..RESTORE_ATTEMPTS {
+        let Some(Some(current)) = read_current(client, handle).await else { return };
+        if !matches!(read_generation(client, handle, &current).await, Err(MiniSnapError::Expired { .. })) {
             return;
         }
     }
 }
 
-/// What is retained.
-pub(super) async fn history(actor: &Actor, handle: &ObjectBackend) -> Option<Vec<Generation>> {
-    let called = actor.world.event();
-    let told = handle.history().await;
-    let over = actor.world.event();
-    actor.world.check_told_of_loss(called, over, &told);
-    let retained = told.ok()?;
-    let names = retained.iter().map(|one| one.name().to_owned()).collect();
-    actor.world.book().sightings.push(Sighting { called, over, retained: names, only_current: false });
-    actor.world.count("looked at the history");
+/// Reads which generation is current. `None` if that failed.
+pub(super) async fn read_current(client: &Client, handle: &ObjectBackend) -> Option<Option<Generation>> {
+    let called = client.sim.event();
+    let result = handle.current().await;
+    let ended = client.sim.event();
+    client.sim.check_loss_reported(called, ended, &result);
+    let current = result.ok()?;
+    let retained = current.iter().map(|current| current.name().to_owned()).collect();
+    client.sim.state().observations.push(Observation { called, ended, retained, only_current: true });
+    client.sim.note(|| {
+        let name = current.as_ref().map_or("none".into(), |current| short_name(current.name()));
+        format!("{} reads that {name} is current", client.name)
+    });
+    client.sim.count("read current");
+    Some(current)
+}
+
+/// Reads which generations are retained. `None` if that failed.
+pub(super) async fn read_history(client: &Client, handle: &ObjectBackend) -> Option<Vec<Generation>> {
+    let called = client.sim.event();
+    let result = handle.history().await;
+    let ended = client.sim.event();
+    client.sim.check_loss_reported(called, ended, &result);
+    let retained = result.ok()?;
+    let names = retained.iter().map(|generation| generation.name().to_owned()).collect();
+    client.sim.state().observations.push(Observation { called, ended, retained: names, only_current: false });
+    client.sim.count("read history");
     Some(retained)
 }
 
-/// Reads a generation that was said to be retained, and checks what comes.
-pub(super) async fn read_one(
-    actor: &Actor,
+/// Reads the JSON of a generation that was reported as retained, and checks the result.
+pub(super) async fn read_generation(
+    client: &Client,
     handle: &ObjectBackend,
     generation: &Generation,
 ) -> minisnap_core::Result<()> {
-    let world = &actor.world;
-    let called = world.event();
-    let read = handle.read(generation).await;
-    let over = world.event();
-    let show = short(generation.name());
-    let mut among = world
-        .book()
-        .ledger
-        .between(called, over)
+    let sim = &client.sim;
+    let called = sim.event();
+    let result = handle.read(generation).await;
+    let ended = sim.event();
+    let name = short_name(generation.name());
+    let mut retained = sim
+        .state()
+        .store_log
+        .between(called, ended)
         .map(|record| record.find_retained(generation).is_some())
         .collect::<Vec<_>>();
-    among.dedup();
-    world.check_told_of_loss(called, over, &read);
-    let wrong = match &read {
+    retained.dedup();
+    sim.check_loss_reported(called, ended, &result);
+    let violation = match &result {
         Ok(json) => {
-            world.count("read");
-            let book = world.book();
-            let place = book.ledger.places.get(generation.name());
-            let attempt = place.map(|place| book.attempts[book.ledger.published[*place].1].clone());
+            sim.count("read");
+            let state = sim.state();
+            let index = state.store_log.order.get(generation.name());
+            let attempt = index.map(|index| state.attempts[state.store_log.committed[*index].1].clone());
             match attempt {
-                None => Some((Kind::NeverCommitted, "was never published".to_owned())),
+                None => Some((Kind::NeverCommitted, "was never committed".to_owned())),
                 Some(attempt) if attempt.json != *json => {
-                    Some((Kind::Mixed, "is other bytes than were written".into()))
+                    Some((Kind::MixedPair, "has other bytes than were written".into()))
                 }
-                Some(attempt) if attempt.seq != generation.seq() => Some((Kind::Mixed, "is of another seq".into())),
-                Some(_) if among == [false] => Some((Kind::FalseExpiry, "was retired before".into())),
+                Some(attempt) if attempt.seq != generation.seq() => {
+                    Some((Kind::MixedPair, "has another sequence number".into()))
+                }
+                Some(_) if retained == [false] => Some((Kind::IncorrectExpiry, "had expired before".into())),
                 Some(_) => None,
             }
         }
         Err(MiniSnapError::Expired { .. }) => {
-            world.count("read: retired");
-            (among == [true])
-                .then(|| (Kind::FalseExpiry, "was retained all the time, and is said to be retired".into()))
+            sim.count("read: expired");
+            (retained == [true])
+                .then(|| (Kind::IncorrectExpiry, "was retained all the time, and is reported as expired".into()))
         }
         Err(MiniSnapError::Backend { .. } | MiniSnapError::Corrupt { .. }) => None,
         Err(error) => Some((Kind::UnexpectedError, format!("can't be read: {error}"))),
     };
-    if let Some((kind, wrong)) = wrong {
-        world.violation(kind, format!("{} reads {show}, which {wrong}", actor.name));
+    if let Some((kind, found)) = violation {
+        sim.violation(kind, format!("{} reads {name}, which {found}", client.name));
     }
-    read.map(drop)
+    result.map(drop)
 }

@@ -1,63 +1,63 @@
-//! What a history may be found to violate: a kind that scripts decide on, and a text for people.
+//! Violations: a kind, which scripts compare, and a text for people.
 
 use std::fmt;
 
-/// The kind of a violation. Its name identifies it: in the output of a failed history, in `MINISNAP_FAULT_VIOLATION`, and in
+/// The kind of a violation. Its name identifies it in the output of a failed history, in `MINISNAP_FAULT_VIOLATION`, and in
 /// the patches of `broken-rules`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// No order of the operations explains their answers.
+    /// No order of the operations explains their results.
     NotLinearizable,
-    /// A writer was told something else than what became of its commit.
-    FalseAnswer,
-    /// A name, or what a writer staged once, was committed twice.
+    /// A writer got another result than the outcome of its commit.
+    IncorrectResult,
+    /// A name, or the content of one stage, was committed twice.
     CommittedTwice,
     /// A generation was committed after one of its files was deleted.
     CommittedAfterDelete,
-    /// A retained generation lacks a file, or has another content than the record says.
-    NotWhole,
-    /// A generation has the JSON of one commit and the sequence number of another, or bytes that nobody wrote.
-    Mixed,
-    /// A reader was given, or told of, a generation that was never committed.
+    /// A retained generation lacks a file, or its files don't match the record.
+    IncompleteGeneration,
+    /// A generation has the JSON of one commit and the sequence number of another, or bytes that no writer wrote.
+    MixedPair,
+    /// A reader got a generation, or its name, that was never committed.
     NeverCommitted,
     /// An expired generation was read, or a retained one was reported as expired.
-    FalseExpiry,
+    IncorrectExpiry,
     /// A file of a retained generation was deleted.
     RetainedFileDeleted,
     /// The record, or an object of another program, was deleted.
-    ForeignFileDeleted,
-    /// Garbage collection left orphans, or files are missing after it.
-    WrongRemains,
-    /// The record can't be read.
+    ExternalFileDeleted,
+    /// After garbage collection there are orphans, or files are missing.
+    UnexpectedObjects,
+    /// The record can't be parsed.
     RecordUnreadable,
-    /// A record was written in the place of one that somebody deleted.
+    /// A record was written in place of the lost one.
     WrittenWhileLost,
-    /// The record was gone, and an operation succeeded.
-    LossUnnoticed,
+    /// The record was lost, and an operation succeeded.
+    LossUndetected,
     /// Corruption was reported where there is none.
     FalseCorruption,
-    /// Nothing goes wrong any more, and an operation fails.
-    Unusable,
-    /// An error that nothing in the history explains.
+    /// An operation fails although no more faults are injected.
+    OperationFailed,
+    /// The history doesn't explain an error.
     UnexpectedError,
-    /// An outcome was reported as unknown that the record shows.
-    NeedlessUnknown,
-    /// A stage was reported as lost, and nobody collected garbage.
-    NeedlessStageLost,
-    /// `Busy` came before its timeout.
+    /// An outcome was reported as unknown although the record shows it.
+    AvoidableUnknown,
+    /// A stage was reported as lost although no garbage was collected.
+    AvoidableStageLost,
+    /// `Busy` was returned before its timeout.
     BusyTooEarly,
     /// A JSON was uploaded more than once.
     UploadedTwice,
-    /// A commit was sent after its caller was answered or gone.
-    SentAfterItsEnd,
+    /// A commit was sent after it had returned or was cancelled.
+    SentAfterReturn,
     /// The history doesn't end.
-    Endless,
+    NotTerminated,
     /// A task panicked.
     Panicked,
-    /// The record doesn't follow on the one before by the rules. A rule is broken, which may do no harm.
-    WrongSuccessor,
+    /// The record isn't a valid successor of the one before. A rule is broken, which may do no harm.
+    InvalidSuccessor,
     /// A record has the bytes of an earlier one. A rule is broken, which may do no harm.
-    RecordRepeated,
+    DuplicateRecord,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,12 +80,12 @@ impl fmt::Display for Violation {
 
 /// Which violations count: all, or those of one kind.
 ///
-/// With a rule broken on purpose, a violation of the rule itself proves nothing. What counts then is the harm.
+/// If a rule is broken on purpose, a violation of the rule itself proves nothing. Only the harm counts then.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Wanted(Option<String>);
 
 impl Wanted {
-    /// The kind that is named in `MINISNAP_FAULT_VIOLATION`; all if that isn't set.
+    /// The kind in `MINISNAP_FAULT_VIOLATION`; all kinds if that isn't set.
     pub(super) fn from_environment() -> Self {
         Self(std::env::var("MINISNAP_FAULT_VIOLATION").ok())
     }

@@ -1,9 +1,11 @@
-//! A writer: what it publishes, and what it is told.
+//! A writer: commits as planned, and records the results.
 
 use super::{
-    history::{Actor, Left},
-    profile::{Style, Use, Writer},
-    world::{Attempt, Outcome, Sighting, When, World, short},
+    client::{Client, EndedHandle},
+    operations::{Attempt, Condition, Outcome},
+    profile::{HandleUse, PreconditionChoice, Writer},
+    reader::read_current,
+    simulation::{Simulation, short_name},
 };
 use crate::ObjectBackend;
 use bytes::Bytes;
@@ -17,62 +19,62 @@ use std::{
     task::{Context, Poll},
 };
 
-/// Publishes as planned. When its process dies, it goes on in a new one. Returns its handle.
-pub(super) async fn write(mut actor: Actor, plan: Writer, mut handle: ObjectBackend) -> Option<Left> {
+/// Commits as planned. After its process is killed, it continues in a new process. Returns its handle.
+pub(super) async fn run(mut client: Client, plan: Writer, mut handle: ObjectBackend) -> Option<EndedHandle> {
     let mut last_seen = None;
-    for _ in 0..plan.publishes {
-        if actor.process.is_dead() {
-            actor = actor.reborn();
-            handle = actor.handle(&plan);
+    for _ in 0..plan.commits {
+        if client.process.is_killed() {
+            client = client.restarted();
+            handle = client.handle(&plan);
             last_seen = None;
         }
-        if plan.handle == Use::Fresh {
-            handle = actor.handle(&plan);
+        if plan.handle == HandleUse::Fresh {
+            handle = client.handle(&plan);
         }
-        let first_number = actor.world.book().attempts.len();
+        let first_number = client.sim.state().attempts.len();
         tokio::select! {
             biased;
-            () = actor.process.death() => given_up(&actor, first_number),
-            () = turn(&actor, &plan, &handle, &mut last_seen) => {}
+            () = client.process.killed() => end_interrupted(&client, first_number),
+            () = step(&client, &plan, &handle, &mut last_seen) => {}
         }
     }
-    Some((actor.process, handle))
+    Some((client.process, handle))
 }
 
-/// The attempts of an actor from `first` on that aren't over are now.
-fn given_up(actor: &Actor, first: usize) {
-    let mut book = actor.world.book();
-    let event = book.event();
-    for attempt in &mut book.attempts[first..] {
-        if attempt.who == actor.name && attempt.over.is_none() {
-            attempt.over = Some(event);
+/// Ends the attempts from `first` on that the kill of the process interrupted.
+fn end_interrupted(client: &Client, first: usize) {
+    let mut state = client.sim.state();
+    let event = state.event();
+    for attempt in &mut state.attempts[first..] {
+        if attempt.writer == client.name && attempt.ended.is_none() {
+            attempt.ended = Some(event);
         }
     }
 }
 
-async fn turn(actor: &Actor, plan: &Writer, handle: &ObjectBackend, last_seen: &mut Option<Generation>) {
-    actor.pause(plan.pause).await;
-    if actor.chance(plan.sweeps) {
-        actor.world.note(|| format!("{} sweeps", actor.name));
-        let called = actor.world.event();
-        let swept = handle.collect_garbage().await;
-        let over = actor.world.event();
-        actor.world.check_told_of_loss(called, over, &swept);
-        actor.world.note(|| format!("{} swept: {swept:?}", actor.name));
-        actor.world.count(if swept.is_ok() { "swept" } else { "sweep failed" });
+async fn step(client: &Client, plan: &Writer, handle: &ObjectBackend, last_seen: &mut Option<Generation>) {
+    client.pause(plan.pause).await;
+    if client.chance(plan.collections) {
+        client.sim.note(|| format!("{} collects garbage", client.name));
+        let called = client.sim.event();
+        let collected = handle.collect_garbage().await;
+        let ended = client.sim.event();
+        client.sim.check_loss_reported(called, ended, &collected);
+        client.sim.note(|| format!("{} collected: {collected:?}", client.name));
+        client.sim.count(if collected.is_ok() { "collected" } else { "collection failed" });
     }
-    if actor.chance(plan.looks)
-        && let Some(seen) = look(actor, handle).await
+    if client.chance(plan.reads)
+        && let Some(seen) = read_current(client, handle).await
     {
         *last_seen = seen;
     }
-    let (when, seq) = intend(actor, plan, last_seen.as_ref());
-    // As the typed store does: write it again a few times.
+    let (precondition, seq) = draw_commit(client, plan, last_seen.as_ref());
+    // The typed store also writes a lost stage again a few times.
     for _ in 0..4 {
-        let error = match attempt(actor, plan, handle, &when, seq).await {
+        let error = match commit(client, plan, handle, &precondition, seq).await {
             None => return,
-            Some(Ok(published)) => {
-                *last_seen = Some(published.generation().clone());
+            Some(Ok(committed)) => {
+                *last_seen = Some(committed.generation().clone());
                 return;
             }
             Some(Err(error)) => error,
@@ -86,104 +88,96 @@ async fn turn(actor: &Actor, plan: &Writer, handle: &ObjectBackend, last_seen: &
     }
 }
 
-/// What is current, as a reader sees it.
-pub(super) async fn look(actor: &Actor, handle: &ObjectBackend) -> Option<Option<Generation>> {
-    let called = actor.world.event();
-    let told = handle.current().await;
-    let over = actor.world.event();
-    actor.world.check_told_of_loss(called, over, &told);
-    let current = told.ok()?;
-    let retained = current.iter().map(|current| current.name().to_owned()).collect();
-    actor.world.book().sightings.push(Sighting { called, over, retained, only_current: true });
-    actor.world.note(|| format!("{} sees {}", actor.name, current.as_ref().map_or("none".into(), |c| short(c.name()))));
-    actor.world.count("looked");
-    Some(current)
-}
-
-fn intend(actor: &Actor, plan: &Writer, last_seen: Option<&Generation>) -> (Precondition, u64) {
-    let dice = &mut actor.world.book().dice;
-    let style = match plan.style {
-        Style::Mixed => dice.pick(&[Style::Always, Style::Newer, Style::Current]),
-        style => style,
+/// Draws the precondition and the sequence number of a commit.
+fn draw_commit(client: &Client, plan: &Writer, last_seen: Option<&Generation>) -> (Precondition, u64) {
+    let rng = &mut client.sim.state().rng;
+    let choice = match plan.precondition {
+        PreconditionChoice::Mixed => {
+            rng.pick(&[PreconditionChoice::Always, PreconditionChoice::Newer, PreconditionChoice::Current])
+        }
+        choice => choice,
     };
-    let above = last_seen.map_or(0, Generation::seq);
-    match style {
-        Style::Newer => (Precondition::IfNewer, above + dice.below(4)),
-        Style::Current => (Precondition::IfCurrent(last_seen.cloned()), above + 1),
-        Style::Always | Style::Mixed => (Precondition::Always, above + dice.below(3)),
+    let seen_seq = last_seen.map_or(0, Generation::seq);
+    match choice {
+        PreconditionChoice::Newer => (Precondition::IfNewer, seen_seq + rng.below(4)),
+        PreconditionChoice::Current => (Precondition::IfCurrent(last_seen.cloned()), seen_seq + 1),
+        PreconditionChoice::Always | PreconditionChoice::Mixed => (Precondition::Always, seen_seq + rng.below(3)),
     }
 }
 
-/// Stages, writes and publishes; `None` if it was dropped, or failed before the publish.
-pub(super) async fn attempt(
-    actor: &Actor,
+/// Stages, writes and commits. `None` if the commit was cancelled, or if it failed before `commit` was called.
+pub(super) async fn commit(
+    client: &Client,
     plan: &Writer,
     handle: &ObjectBackend,
-    when: &Precondition,
+    precondition: &Precondition,
     seq: u64,
 ) -> Option<Result<Committed>> {
-    let world = &actor.world;
-    let number = begin(actor, plan, when, seq);
-    let json = world.book().attempts[number].json.clone();
+    let sim = &client.sim;
+    let number = record_attempt(client, plan, precondition, seq);
+    let json = sim.state().attempts[number].json.clone();
     let staged = match write_all(handle, seq, &json).await {
         Ok(staged) => staged,
         Err(error) => {
-            world.note(|| format!("{} can't stage: {error}", actor.name));
-            world.count("staging failed");
-            over(world, number, Outcome::Failed("it couldn't be staged"));
+            sim.note(|| format!("{} can't stage: {error}", client.name));
+            sim.count("staging failed");
+            end_attempt(sim, number, Outcome::Failed("staging failed"));
             return None;
         }
     };
-    let drop_at = actor.chance(plan.dropped).then(|| 1 + world.book().dice.below(25));
-    let event = world.event();
-    world.book().attempts[number].called = Some(event);
-    world.note(|| format!("{} publishes attempt {number}, seq {seq}, keep {}, {}", actor.name, plan.keep, show(when)));
-    let keep = NonZeroUsize::new(plan.keep).unwrap_or(NonZeroUsize::MIN);
-    let published = DropAfter {
-        future: Some(staged.commit(CommitOptions::new(keep).with_precondition(when.clone()))),
-        polls: drop_at,
+    let cancel_after = client.chance(plan.cancelled).then(|| 1 + sim.state().rng.below(25));
+    let event = sim.event();
+    sim.state().attempts[number].called = Some(event);
+    sim.note(|| {
+        let precondition = show_precondition(precondition);
+        format!("{} commits attempt {number}, seq {seq}, retain {}, {precondition}", client.name, plan.retain)
+    });
+    let retain = NonZeroUsize::new(plan.retain).unwrap_or(NonZeroUsize::MIN);
+    let result = DropAfter {
+        future: Some(staged.commit(CommitOptions::new(retain).with_precondition(precondition.clone()))),
+        polls: cancel_after,
     }
     .await;
-    let Some(published) = published else {
-        world.note(|| format!("{} drops the publish of attempt {number}", actor.name));
-        world.count("fault: publish dropped");
-        over(world, number, Outcome::Open);
+    let Some(result) = result else {
+        sim.note(|| format!("{} cancels the commit of attempt {number}", client.name));
+        sim.count("fault: commit cancelled");
+        end_attempt(sim, number, Outcome::Open);
         return None;
     };
-    world.note(|| format!("{} is told of attempt {number}: {}", actor.name, show_told(&published)));
-    let now = world.event();
-    world.check_told_of_loss(event, now, &published);
-    let outcome = super::told::outcome(world, number, plan, &published);
-    over(world, number, outcome);
-    super::told::check(world, number);
-    Some(published)
+    sim.note(|| format!("{} gets the result of attempt {number}: {}", client.name, show_result(&result)));
+    let now = sim.event();
+    sim.check_loss_reported(event, now, &result);
+    let outcome = super::commit_result::outcome(sim, number, plan, &result);
+    end_attempt(sim, number, outcome);
+    super::commit_result::check(sim, number);
+    Some(result)
 }
 
-/// The JSON says which attempt wrote it, so that no two are the same.
-fn begin(actor: &Actor, plan: &Writer, when: &Precondition, seq: u64) -> usize {
-    let mut book = actor.world.book();
-    let number = book.attempts.len();
-    let padding = if book.dice.chance(plan.large) { 70 + book.dice.below(400) } else { book.dice.below(20) };
+/// Records a new attempt. Its JSON contains its number, so that no two attempts have the same JSON.
+fn record_attempt(client: &Client, plan: &Writer, precondition: &Precondition, seq: u64) -> usize {
+    let mut state = client.sim.state();
+    let number = state.attempts.len();
+    let padding = if state.rng.chance(plan.large) { 70 + state.rng.below(400) } else { state.rng.below(20) };
     let json = format!("{{\"attempt\":{number},\"seq\":{seq},\"padding\":\"{}\"}}", "x".repeat(padding as usize));
-    let when = match when {
-        Precondition::Always => When::Always,
-        Precondition::IfNewer => When::Newer,
+    let condition = match precondition {
+        Precondition::Always => Condition::Always,
+        Precondition::IfNewer => Condition::Newer,
         Precondition::IfCurrent(expected) => {
-            When::Current(expected.as_ref().map(|expected| expected.name().to_owned()))
+            Condition::Current(expected.as_ref().map(|expected| expected.name().to_owned()))
         }
         other => unreachable!("no writer here has {other:?}"),
     };
-    let sweeps_before = book.ledger.record().sweeps;
-    book.attempts.push(Attempt {
-        who: actor.name.clone(),
+    let collections_before = state.store_log.record().collections;
+    state.attempts.push(Attempt {
+        writer: client.name.clone(),
         seq,
-        keep: plan.keep,
+        retain: plan.retain,
         json: json.into(),
-        when,
+        condition,
         called: None,
-        over: None,
+        ended: None,
         outcome: Outcome::Open,
-        sweeps_before,
+        collections_before,
         uploads: 0,
     });
     number
@@ -191,43 +185,43 @@ fn begin(actor: &Actor, plan: &Writer, when: &Precondition, seq: u64) -> usize {
 
 async fn write_all(handle: &ObjectBackend, seq: u64, json: &Bytes) -> Result<Box<dyn StagedSnapshot>> {
     let mut staged = handle.stage(seq).await?;
-    for piece in json.chunks(50) {
+    for chunk in json.chunks(50) {
         let at = || minisnap_core::ErrorContext::new(minisnap_core::Operation::Write, "");
-        staged.write_all(piece).map_err(|error| MiniSnapError::from_write(error, at))?;
+        staged.write_all(chunk).map_err(|error| MiniSnapError::from_write(error, at))?;
         staged.drain().await?;
     }
     Ok(staged)
 }
 
-fn over(world: &World, number: usize, outcome: Outcome) {
-    let mut book = world.book();
-    let event = book.event();
-    let attempt = &mut book.attempts[number];
-    attempt.over = Some(event);
+fn end_attempt(sim: &Simulation, number: usize, outcome: Outcome) {
+    let mut state = sim.state();
+    let event = state.event();
+    let attempt = &mut state.attempts[number];
+    attempt.ended = Some(event);
     attempt.outcome = outcome;
 }
 
-fn show(when: &Precondition) -> String {
-    match when {
+fn show_precondition(precondition: &Precondition) -> String {
+    match precondition {
         Precondition::Always => "always".into(),
         Precondition::IfNewer => "if newer".into(),
-        Precondition::IfCurrent(None) => "if there is none".into(),
-        Precondition::IfCurrent(Some(expected)) => format!("if {} is current", short(expected.name())),
+        Precondition::IfCurrent(None) => "if empty".into(),
+        Precondition::IfCurrent(Some(expected)) => format!("if {} is current", short_name(expected.name())),
         other => format!("{other:?}"),
     }
 }
 
-fn show_told(published: &Result<Committed>) -> String {
-    match published {
-        Ok(published) => {
-            let retained: Vec<_> = published.retained().iter().map(|retained| short(retained.name())).collect();
-            format!("published, retained {retained:?}")
+fn show_result(result: &Result<Committed>) -> String {
+    match result {
+        Ok(committed) => {
+            let retained: Vec<_> = committed.retained().iter().map(|retained| short_name(retained.name())).collect();
+            format!("committed, retained {retained:?}")
         }
         Err(error) => error.to_string(),
     }
 }
 
-/// A future that is dropped when it was polled so often.
+/// A future that is dropped after this many polls.
 struct DropAfter<F> {
     future: Option<F>,
     polls: Option<u64>,

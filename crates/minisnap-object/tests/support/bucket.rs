@@ -1,4 +1,4 @@
-//! A store in memory with a few snapshots.
+//! A bucket with three snapshots.
 
 use futures_util::TryStreamExt;
 use minisnap_core::{CommitOptions, Committed, Generation, SnapshotBackend};
@@ -8,7 +8,10 @@ use minisnap_object::{
 };
 use std::{num::NonZeroUsize, sync::Arc};
 
-pub(crate) const KEEP: NonZeroUsize = NonZeroUsize::new(3).expect("it is not zero");
+pub(crate) const RETAIN: NonZeroUsize = NonZeroUsize::new(3).expect("it is not zero");
+
+/// The folder of a generation that no record names.
+pub(crate) const ORPHAN: &str = "app/snapshots/00000000000000000009-abcdefghijklmnopqrstuvwxyz";
 
 pub(crate) struct Bucket {
     pub(crate) store: Arc<dyn ObjectStore>,
@@ -16,18 +19,18 @@ pub(crate) struct Bucket {
 }
 
 impl Bucket {
-    /// A store with the snapshots of seqs 1 to 3, each of 300 bytes, which are three parts.
+    /// A store in memory with the sequence numbers 1 to 3, each with a JSON of 300 bytes, which are three parts.
     pub(crate) async fn with_three() -> (Self, Vec<Generation>) {
         let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
         let bucket = Self::open(store);
         for seq in 1..=3 {
-            bucket.commit(seq).await.expect("a publish");
+            bucket.commit(seq).await.expect("a commit");
         }
         let history = bucket.backend.history().await.expect("the history");
         (bucket, history)
     }
 
-    /// The same by way of another store, such as one in which something goes wrong from now on.
+    /// The same in another store, for example in one with a fault.
     pub(crate) async fn with_three_in(other: Arc<dyn ObjectStore>) -> (Self, Vec<Generation>) {
         let (bucket, history) = Self::with_three().await;
         for path in bucket.objects("").await {
@@ -47,7 +50,7 @@ impl Bucket {
     pub(crate) async fn commit(&self, seq: u64) -> minisnap_core::Result<Committed> {
         let mut staged = self.backend.stage(seq).await?;
         staged.write_all(&[b'0' + u8::try_from(seq).expect("a digit"); 300]).expect("a stage takes bytes");
-        staged.commit(CommitOptions::new(KEEP)).await
+        staged.commit(CommitOptions::new(RETAIN)).await
     }
 
     pub(crate) fn json(&self, generation: &Generation) -> Path {
@@ -66,7 +69,7 @@ impl Bucket {
         self.store.delete(path).await.expect("a delete");
     }
 
-    /// The objects whose path contains this.
+    /// The paths that contain `part`, sorted.
     pub(crate) async fn objects(&self, part: &str) -> Vec<String> {
         let listed: Vec<_> = self.store.list(None).try_collect().await.expect("a listing");
         let mut paths: Vec<_> = listed.into_iter().map(|meta| meta.location.to_string()).collect();
@@ -76,7 +79,7 @@ impl Bucket {
     }
 }
 
-/// The record as anyone can read it.
+/// The path of the record.
 pub(crate) fn record() -> Path {
     Path::from("app/snapshots/current")
 }

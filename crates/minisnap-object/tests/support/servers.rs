@@ -1,4 +1,4 @@
-//! Clients for the servers of the tests.
+//! Clients for the servers that the tests use.
 
 use minisnap_object::object_store::{ObjectStore, aws::AmazonS3Builder, azure::MicrosoftAzureBuilder};
 use minisnap_s3_server::{Conditions, S3Server};
@@ -7,13 +7,13 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
-/// A client for the S3 server of this process, which runs until that ends.
+/// A client for the S3 server that all tests of this process share.
 pub(crate) fn s3s() -> Arc<dyn ObjectStore> {
     static SERVER: LazyLock<S3Server> = LazyLock::new(|| S3Server::start(Conditions::Atomic));
     client_of(&SERVER)
 }
 
-/// A client for an S3 server of this process.
+/// A client for an S3 server in this process.
 pub(crate) fn client_of(server: &S3Server) -> Arc<dyn ObjectStore> {
     let builder = AmazonS3Builder::new().with_bucket_name(server.bucket());
     let configured = server.options().into_iter().fold(builder, |builder, (key, value)| {
@@ -34,16 +34,15 @@ pub(crate) fn ministack() -> Arc<dyn ObjectStore> {
     Arc::new(client.expect("a client"))
 }
 
-/// Committed by Microsoft, for emulators only.
-const KEY_OF_ALL_EMULATORS: &str =
-    "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
+/// The key of all emulators, as Microsoft documents it.
+const EMULATOR_KEY: &str = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
 
 /// A client for the Azurite that `scripts/with-azurite` started.
 pub(crate) fn azurite() -> Arc<dyn ObjectStore> {
-    // `with_use_emulator` would set the port, too.
+    // Not `with_use_emulator`, which also sets the port.
     let client = MicrosoftAzureBuilder::new()
         .with_account("devstoreaccount1")
-        .with_access_key(KEY_OF_ALL_EMULATORS)
+        .with_access_key(EMULATOR_KEY)
         .with_endpoint(variable("MINISNAP_TEST_AZURITE", "scripts/with-azurite"))
         .with_allow_http(true)
         .with_container_name("minisnap")
@@ -52,5 +51,5 @@ pub(crate) fn azurite() -> Arc<dyn ObjectStore> {
 }
 
 fn variable(name: &str, script: &str) -> String {
-    env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run this by {script}"))
+    env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run the test with {script}"))
 }

@@ -1,4 +1,4 @@
-//! Who wins, and what readers see meanwhile.
+//! Conditional writes: which of several writers succeeds, and what concurrent readers see.
 
 use super::*;
 use minisnap_s3_server::Conditions;
@@ -14,12 +14,12 @@ use tokio::{sync::Barrier, task::JoinSet};
 
 const RACERS: usize = 8;
 
-/// What each racer writes: bodies differ in length, so that a mixture of two would show.
+/// The body of each racer. Bodies differ in length, so that a mixture of two is detected.
 fn body(round: usize, racer: usize) -> Vec<u8> {
     format!("{round} {racer} ").repeat(100 * (racer + 1)).into_bytes()
 }
 
-/// Races for one key. Who won, and with which version.
+/// Races for one key. Returns the winners, each with its version.
 async fn race(store: &Arc<AmazonS3>, key: &str, round: usize, mode: &PutMode) -> Vec<(usize, PutResult)> {
     let barrier = Arc::new(Barrier::new(RACERS));
     let mut racers = JoinSet::new();
@@ -37,7 +37,7 @@ async fn race(store: &Arc<AmazonS3>, key: &str, round: usize, mode: &PutMode) ->
     racers.join_all().await.into_iter().flatten().collect()
 }
 
-/// How many rounds of creating and of updating had several winners; in each, one must have won and its bytes be there.
+/// How many rounds of creating, and of updating, had several winners. Checks that in each round the object is one winner's.
 async fn rounds_with_several_winners(conditions: Conditions, rounds: usize) -> [usize; 2] {
     let server = S3Server::start(conditions);
     let store = Arc::new(client(&server));
@@ -47,8 +47,8 @@ async fn rounds_with_several_winners(conditions: Conditions, rounds: usize) -> [
         let races = [(format!("create-{round}"), PutMode::Create), ("update".to_owned(), update(&current))];
         for (which, (key, mode)) in races.into_iter().enumerate() {
             let winners = race(&store, &key, round, &mode).await;
-            let there = bytes(&store, &key).await;
-            let winner = winners.iter().find(|(racer, _)| body(round, *racer) == there);
+            let stored = bytes(&store, &key).await;
+            let winner = winners.iter().find(|(racer, _)| body(round, *racer) == stored);
             let (_, version) = winner.expect("a winner's bytes");
             let head = store.head(&Path::from(key)).await.expect("an object");
             assert_eq!(version.e_tag, head.e_tag);
@@ -71,7 +71,7 @@ async fn atomic_conditions_have_one_winner() {
 
 /// The client copies with a multipart upload, the completion of which is conditional.
 #[tokio::test(flavor = "multi_thread")]
-async fn completing_an_upload_on_condition_has_one_winner() {
+async fn conditional_completion_of_an_upload_has_one_winner() {
     let server = S3Server::start(Conditions::Atomic);
     let store = Arc::new(client_with(&server, &[("aws_copy_if_not_exists", "multipart")]));
     for round in 0..20 {
@@ -97,10 +97,10 @@ async fn completing_an_upload_on_condition_has_one_winner() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn checking_and_then_writing_has_several_winners() {
+async fn check_then_write_has_several_winners() {
     let several = rounds_with_several_winners(Conditions::CheckThenWrite, 50).await;
     assert!(several.iter().all(|rounds| *rounds > 0), "{several:?} of 50");
-    // Who comes later loses all the same.
+    // Later writers are refused all the same.
     let server = S3Server::start(Conditions::CheckThenWrite);
     let store = client(&server);
     let first = put(&store, "a", "1", PutMode::Create).await.unwrap();
@@ -110,7 +110,7 @@ async fn checking_and_then_writing_has_several_winners() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ignored_conditions_let_all_win() {
+async fn all_writers_win_when_conditions_are_ignored() {
     assert_eq!(rounds_with_several_winners(Conditions::Ignored, 10).await, [10, 10]);
     let server = S3Server::start(Conditions::Ignored);
     let store = client(&server);
@@ -121,10 +121,10 @@ async fn ignored_conditions_let_all_win() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_what_readers_get_the_body_belongs_to_its_etag() {
+async fn readers_get_a_body_that_matches_its_etag() {
     let server = S3Server::start(Conditions::Atomic);
     let store = Arc::new(client(&server));
-    // Long enough to be on its way while it is replaced; the last one is what the copies are of.
+    // Long enough to be replaced while it is sent. The last one is the source of the copies.
     let contents = Arc::new([0, 1, 2, 3].map(|content: u8| vec![content; 1_500_000 + usize::from(content)]));
     let mut versions = Vec::new();
     for content in &*contents {
@@ -148,7 +148,7 @@ async fn of_what_readers_get_the_body_belongs_to_its_etag() {
                         let which = versions.iter().position(|version| *version == meta.e_tag).expect("a known ETag");
                         let body = found.bytes().await.unwrap();
                         assert_eq!(meta.size, body.len() as u64);
-                        assert!(body == contents[which], "not what its ETag says");
+                        assert!(body == contents[which], "the body doesn't match its ETag");
                         seen.fetch_or(1 << which, Ordering::Relaxed);
                         last = meta.e_tag;
                     }
@@ -171,9 +171,9 @@ async fn of_what_readers_get_the_body_belongs_to_its_etag() {
     assert_eq!(seen.load(Ordering::Relaxed), 0b1111, "all versions were read");
 }
 
-/// Requests of which the client doesn't wait for the answer: they are done wholly or not at all.
+/// The client doesn't wait for the answers. The requests are carried out completely or not at all.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_write_that_is_given_up_doesnt_mix_body_and_etag() {
+async fn cancelled_write_does_not_mix_body_and_etag() {
     let server = S3Server::start(Conditions::Atomic);
     let store = client(&server);
     let contents = ["first".repeat(10_000), "second".repeat(10_000)];
@@ -186,19 +186,19 @@ async fn a_write_that_is_given_up_doesnt_mix_body_and_etag() {
         let _ = tokio::time::timeout(Duration::from_micros(100 * (round as u64 % 50)), write).await;
         let found = store.get(&Path::from("a")).await.unwrap();
         let which = versions.iter().position(|version| *version == found.meta.e_tag).expect("a known ETag");
-        assert!(found.bytes().await.unwrap() == contents[which], "not what its ETag says");
+        assert!(found.bytes().await.unwrap() == contents[which], "the body doesn't match its ETag");
     }
 }
 
 #[tokio::test]
-async fn losers_are_told_why() {
+async fn refused_requests_get_the_error_of_s3() {
     let server = S3Server::start(Conditions::Atomic);
     let store = client(&server);
     let first = put(&store, "a", "1", PutMode::Create).await.unwrap();
     let second = put(&store, "a", "2", update(&first)).await.unwrap();
     assert!(matches!(put(&store, "a", "3", update(&first)).await, Err(Error::Precondition { .. })));
     assert!(matches!(put(&store, "a", "3", PutMode::Create).await, Err(Error::AlreadyExists { .. })));
-    // 404: the client takes it for a failed precondition, but remembers.
+    // The answer is 404. The client reports it as a failed precondition, with the code in its source.
     let error = put(&store, "b", "3", update(&second)).await.unwrap_err();
     assert!(matches!(error, Error::Precondition { .. }) && format!("{error:?}").contains("NoSuchKey"), "{error:?}");
     assert_eq!(bytes(&store, "a").await, b"2");

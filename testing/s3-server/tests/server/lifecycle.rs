@@ -1,4 +1,4 @@
-//! Starting, stopping, and who is let in.
+//! Starting and stopping a server, and authentication.
 
 use super::*;
 use minisnap_s3_server::Conditions;
@@ -12,12 +12,12 @@ use tokio::io::AsyncWriteExt;
 #[tokio::test]
 async fn only_signed_requests_are_served() {
     let server = S3Server::start(Conditions::Atomic);
-    let wrong: [&[_]; 3] = [
+    let invalid: [&[_]; 3] = [
         &[("aws_skip_signature", "true")],
         &[("aws_secret_access_key", "another")],
         &[("aws_access_key_id", "another")],
     ];
-    for options in wrong {
+    for options in invalid {
         let store = client_with(&server, options);
         let outcome = put(&store, "a", "1", PutMode::Overwrite).await;
         assert!(matches!(outcome, Err(Error::PermissionDenied { .. } | Error::Unauthenticated { .. })), "{outcome:?}");
@@ -28,7 +28,7 @@ async fn only_signed_requests_are_served() {
 }
 
 #[tokio::test]
-async fn a_dropped_server_frees_its_port_and_folder() {
+async fn dropped_server_frees_its_port_and_folder() {
     let server = S3Server::start(Conditions::Atomic);
     let store = client(&server);
     put(&store, "a", "1", PutMode::Create).await.unwrap();
@@ -43,11 +43,11 @@ async fn a_dropped_server_frees_its_port_and_folder() {
 }
 
 #[test]
-fn once_it_is_dropped_the_port_is_free() {
+fn port_is_free_after_drop_with_an_open_connection() {
     for _ in 0..50 {
         let server = S3Server::start(Conditions::Atomic);
         let address = server.endpoint().trim_start_matches("http://").to_owned();
-        // A connection that is open, as clients keep them.
+        // An open connection, as in a client's pool.
         let _open = TcpStream::connect(&address).unwrap();
         drop(server);
         TcpListener::bind(&address).unwrap();
@@ -76,7 +76,7 @@ async fn latency_is_added_to_each_request() {
 
 /// A client that sends the head of a write and half of its body, and stops there.
 #[tokio::test]
-async fn a_stalled_write_holds_nobody_up() {
+async fn stalled_write_does_not_block_other_requests() {
     let server = S3Server::start(Conditions::Atomic);
     let store = client(&server);
     let key = Path::from("a");
@@ -92,8 +92,8 @@ async fn a_stalled_write_holds_nobody_up() {
         assert_eq!(bytes(&store, "a").await, b"1");
         put(&store, "a", "2", PutMode::Overwrite).await.unwrap();
     };
-    tokio::time::timeout(Duration::from_secs(5), others).await.expect("not held up");
-    // It was accepted: with the rest of its body it is done.
+    tokio::time::timeout(Duration::from_secs(5), others).await.expect("other requests aren't blocked");
+    // With the rest of its body, the stalled write succeeds.
     socket.write_all(b"f\r\n").await.unwrap();
     for _ in 0..100 {
         if bytes(&store, "a").await == b"half\r\n" {

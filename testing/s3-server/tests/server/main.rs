@@ -1,4 +1,4 @@
-//! The server, through the client that users have.
+//! The server, tested with a client of the crate `object_store`.
 
 mod conditions;
 mod lifecycle;
@@ -12,12 +12,12 @@ use object_store::{
     path::Path,
 };
 
-/// A client that doesn't try again: what the server answers is what a test sees.
+/// A client without retries, so that a test sees each answer of the server.
 fn client(server: &S3Server) -> AmazonS3 {
     client_with(server, &[])
 }
 
-/// The same with other options for some.
+/// The same with other options.
 fn client_with(server: &S3Server, others: &[(&'static str, &str)]) -> AmazonS3 {
     let mut builder = AmazonS3Builder::new()
         .with_url(server.url(""))
@@ -42,7 +42,7 @@ fn update(from: &PutResult) -> PutMode {
     PutMode::Update(UpdateVersion { e_tag: from.e_tag.clone(), version: None })
 }
 
-/// The files in a folder and all folders in it.
+/// The names of all files in a folder and its subfolders.
 fn files(folder: &std::path::Path) -> Vec<String> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).expect("a folder").flatten() {

@@ -1,4 +1,4 @@
-//! What a client does with whole objects.
+//! Requests for objects: get, list, delete and copy.
 
 use super::*;
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -13,7 +13,7 @@ async fn keys(store: &AmazonS3, prefix: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn ranges_are_as_asked_for() {
+async fn get_returns_the_requested_range() {
     let server = S3Server::start(Conditions::Atomic);
     let store = client(&server);
     put(&store, "a", "0123456789", PutMode::Create).await.unwrap();
@@ -33,7 +33,7 @@ async fn ranges_are_as_asked_for() {
 }
 
 #[tokio::test]
-async fn lists_tell_what_is_there() {
+async fn list_returns_objects_with_their_attributes() {
     let server = S3Server::start(Conditions::Atomic);
     let store = client(&server);
     let mut versions = Vec::new();
@@ -49,7 +49,7 @@ async fn lists_tell_what_is_there() {
 
     let level = store.list_with_delimiter(Some(&Path::from("a"))).await.unwrap();
     assert_eq!((level.objects.len(), level.common_prefixes), (2, vec![Path::from("a/b")]));
-    // A folder on the server's disk, but no object.
+    // A folder on the server's disk is no object.
     assert!(matches!(store.head(&Path::from("a/b")).await, Err(Error::NotFound { .. })));
     assert!(matches!(store.get(&Path::from("a/b")).await, Err(Error::NotFound { .. })));
     store.delete(&Path::from("a/b")).await.unwrap();
@@ -57,7 +57,7 @@ async fn lists_tell_what_is_there() {
 }
 
 #[tokio::test]
-async fn lists_come_in_pages() {
+async fn list_returns_several_pages() {
     let server = S3Server::start(Conditions::Atomic);
     let store = client(&server);
     for number in 0..1100 {
@@ -70,7 +70,7 @@ async fn lists_come_in_pages() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn lists_dont_fail_when_objects_go() {
+async fn list_succeeds_while_objects_are_deleted() {
     let server = S3Server::start(Conditions::Atomic);
     let store = Arc::new(client(&server));
     let churn = tokio::spawn({
@@ -91,15 +91,15 @@ async fn lists_dont_fail_when_objects_go() {
 }
 
 #[tokio::test]
-async fn deleted_is_gone_and_deleting_what_is_not_there_is_no_error() {
+async fn delete_succeeds_also_for_missing_objects() {
     let server = S3Server::start(Conditions::Atomic);
     for bulk in ["true", "false"] {
         let store = client_with(&server, &[("aws_disable_bulk_delete", bulk)]);
         for key in ["a", "b", "c"] {
             put(&store, key, key, PutMode::Create).await.unwrap();
         }
-        let gone = stream::iter(["a", "b", "never"].map(|key| Ok(Path::from(key)))).boxed();
-        assert_eq!(store.delete_stream(gone).try_collect::<Vec<_>>().await.unwrap().len(), 3);
+        let deleted = stream::iter(["a", "b", "never"].map(|key| Ok(Path::from(key)))).boxed();
+        assert_eq!(store.delete_stream(deleted).try_collect::<Vec<_>>().await.unwrap().len(), 3);
         assert_eq!(keys(&store, "").await, ["c"]);
         assert!(matches!(store.get(&Path::from("a")).await, Err(Error::NotFound { .. })));
         store.delete(&Path::from("c")).await.unwrap();
@@ -108,7 +108,7 @@ async fn deleted_is_gone_and_deleting_what_is_not_there_is_no_error() {
 }
 
 #[tokio::test]
-async fn copies_are_copies() {
+async fn copy_has_the_bytes_and_etag_of_its_source() {
     let server = S3Server::start(Conditions::Atomic);
     let store = client_with(&server, &[("aws_copy_if_not_exists", "multipart")]);
     let (a, b, c) = (Path::from("a"), Path::from("b"), Path::from("c"));

@@ -12,39 +12,40 @@ fn parts() -> [Vec<u8>; 3] {
     [vec![1; PART], vec![2; PART + 1], vec![3; 10]]
 }
 
-fn leftovers(server: &S3Server) -> Vec<String> {
+/// The files of objects and of parts, without the attributes of objects.
+fn object_and_part_files(server: &S3Server) -> Vec<String> {
     let mut found = files(server.parts_folder());
     found.retain(|name| !name.starts_with(".bucket-") || name.contains(".upload-"));
     found
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn parts_in_flight_at_once_make_one_object() {
+async fn concurrent_parts_make_one_object() {
     let server = S3Server::start(Conditions::Atomic);
     let store = client(&server);
     let key = Path::from("state/large");
     let mut upload = store.put_multipart_opts(&key, PutMultipartOptions::default()).await.unwrap();
-    // All are on their way before the first is waited for.
+    // All parts are sent before the first is awaited.
     let running = parts().map(|part| tokio::spawn(upload.put_part(part.into())));
     for part in running {
         part.await.unwrap().unwrap();
     }
-    assert!(matches!(store.head(&key).await, Err(Error::NotFound { .. })), "not before it is complete");
+    assert!(matches!(store.head(&key).await, Err(Error::NotFound { .. })), "no object before the completion");
     let version = upload.complete().await.unwrap();
     assert!(bytes(&store, "state/large").await == parts().concat());
     assert_eq!(store.head(&key).await.unwrap().e_tag, version.e_tag);
-    assert_eq!(leftovers(&server), ["large"]);
+    assert_eq!(object_and_part_files(&server), ["large"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_aborted_upload_leaves_nothing() {
+async fn aborted_upload_leaves_no_parts() {
     let server = S3Server::start(Conditions::Atomic);
     let store = client(&server);
     let key = Path::from("state/large");
     let id = store.create_multipart(&key).await.unwrap();
     store.put_part(&key, &id, 0, parts()[0].clone().into()).await.unwrap();
-    assert!(!leftovers(&server).is_empty());
-    // Not waited for: parts that arrive around the abort.
+    assert!(!object_and_part_files(&server).is_empty());
+    // Parts that arrive around the abort.
     let late = |number| {
         let (store, key, id) = (client(&server), key.clone(), id.clone());
         tokio::spawn(async move { store.put_part(&key, &id, number, parts()[0].clone().into()).await })
@@ -53,21 +54,21 @@ async fn an_aborted_upload_leaves_nothing() {
     tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     store.abort_multipart(&key, &id).await.unwrap();
     for part in late {
-        // The answer to a part that comes too late may find its client still writing: then it sees a broken connection.
+        // If a late part is answered while the client still writes, the client reports a broken connection.
         let outcome = part.await.unwrap();
-        let is_known = match &outcome {
+        let is_expected = match &outcome {
             Ok(_) | Err(Error::NotFound { .. }) => true,
             Err(error) => is_closed_connection(error),
         };
-        assert!(is_known, "{outcome:?}");
+        assert!(is_expected, "{outcome:?}");
     }
-    assert_eq!(leftovers(&server), [""; 0]);
+    assert_eq!(object_and_part_files(&server), [""; 0]);
 
     assert!(matches!(store.abort_multipart(&key, &id).await, Err(Error::NotFound { .. })));
     let part = store.put_part(&key, &id, 0, "late".into()).await;
     assert!(matches!(part, Err(Error::NotFound { .. })));
     assert!(matches!(store.complete_multipart(&key, &id, Vec::new()).await, Err(Error::NotFound { .. })));
-    assert_eq!(leftovers(&server), [""; 0]);
+    assert_eq!(object_and_part_files(&server), [""; 0]);
 }
 
 /// Whether the server closed the connection while the client was still writing.
@@ -78,7 +79,7 @@ fn is_closed_connection(error: &Error) -> bool {
 }
 
 #[tokio::test]
-async fn parts_too_small_are_refused() {
+async fn too_small_parts_are_refused() {
     let server = S3Server::start(Conditions::Atomic);
     let store = client(&server);
     let mut upload = store.put_multipart_opts(&Path::from("a"), PutMultipartOptions::default()).await.unwrap();

@@ -1,0 +1,35 @@
+//! The cache of a handle.
+
+use crate::record_store::VersionedRecord;
+use std::{
+    collections::HashSet,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+use tokio::{sync::OnceCell, time::Instant};
+
+/// What a handle and its clones remember of the store.
+#[derive(Debug, Default)]
+pub(crate) struct Cache {
+    /// The record that was read or written last.
+    record: Mutex<Option<VersionedRecord>>,
+    /// Set once the store has passed the check of its conditions.
+    pub(crate) conditions_checked: OnceCell<()>,
+    /// The time of the last listing.
+    listed: Mutex<Option<Instant>>,
+    /// The names of generations that were read and found corrupt.
+    corrupt: Mutex<HashSet<String>>,
+}
+
+impl Cache {
+    pub(crate) fn record(&self) -> MutexGuard<'_, Option<VersionedRecord>> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn listed(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.listed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn corrupt(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.corrupt.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,223 @@
+//! Uploading objects: small ones in one request, large ones in parts while they are being written.
+
+use crate::{ObjectBackend, redact::StoreError};
+use bytes::Bytes;
+use minisnap_core::{ErrorContext, Operation, events};
+use object_store::{Error, MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload, path::Path};
+use std::{error, sync::Arc, time::Duration};
+use tokio::{
+    runtime::Handle,
+    sync::{mpsc, oneshot, watch},
+    task::{JoinError, JoinSet},
+    time::timeout,
+};
+
+impl ObjectBackend {
+    /// Uploads an object in one request. The write is unconditional: all writes to this unique name have the same bytes, so
+    /// the client may repeat the request.
+    pub(crate) async fn put(&self, path: &Path, bytes: Bytes) -> Result<(), Arc<Error>> {
+        self.store.put(path, PutPayload::from(bytes)).await.map(drop).map_err(Arc::new)
+    }
+}
+
+/// An upload in parts, run by a task. Dropping it aborts the upload, if the runtime still runs.
+#[derive(Debug)]
+pub(crate) struct Upload {
+    path: Path,
+    messages: mpsc::UnboundedSender<Message>,
+    progress: watch::Receiver<Progress>,
+    queued: usize,
+    in_flight: usize,
+}
+
+#[derive(Debug)]
+enum Message {
+    Part(Bytes),
+    /// No parts follow: complete the upload.
+    Finish(oneshot::Sender<()>),
+}
+
+#[derive(Debug, Default)]
+struct Progress {
+    sent: usize,
+    failed: Option<Arc<Error>>,
+    /// The result of the abort, once no request is in flight and there is no object.
+    aborted: Option<Result<(), Arc<Error>>>,
+}
+
+impl Upload {
+    /// Starts to upload to `path` on `runtime`, with at most `in_flight` parts in flight.
+    pub(crate) fn start(store: Arc<dyn ObjectStore>, path: Path, in_flight: usize, runtime: &Handle) -> Self {
+        let (messages, inbox) = mpsc::unbounded_channel();
+        let (report, progress) = watch::channel(Progress::default());
+        runtime.spawn(Uploader { store, path: path.clone(), in_flight, inbox, report }.run());
+        Self { path, messages, progress, queued: 0, in_flight }
+    }
+
+    /// Queues the next part. It stays in memory until it is sent.
+    pub(crate) fn send_part(&mut self, part: Bytes) -> Result<(), Arc<Error>> {
+        self.check()?;
+        self.queued += 1;
+        self.messages.send(Message::Part(part)).map_err(|_| self.end_reason())
+    }
+
+    /// Waits until at most `in_flight` parts are in memory.
+    pub(crate) async fn drain(&mut self) -> Result<(), Arc<Error>> {
+        let (queued, in_flight) = (self.queued, self.in_flight);
+        let is_drained = |progress: &Progress| progress.failed.is_some() || queued - progress.sent <= in_flight;
+        let waited = self.progress.wait_for(is_drained).await.map(drop);
+        match waited {
+            Ok(()) => self.check(),
+            Err(_) => Err(self.end_reason()),
+        }
+    }
+
+    /// Queues the last part, waits until all parts are sent, and completes the upload. If that fails, aborts the upload
+    /// first, for at most `abort_timeout`.
+    pub(crate) async fn finish(mut self, last: Bytes, abort_timeout: Duration) -> Result<(), Arc<Error>> {
+        let finished = self.try_finish(last).await;
+        if finished.is_err() {
+            self.abort_best_effort(abort_timeout).await;
+        }
+        finished
+    }
+
+    async fn try_finish(&mut self, last: Bytes) -> Result<(), Arc<Error>> {
+        self.send_part(last)?;
+        let (done, answer) = oneshot::channel();
+        let sent = self.messages.send(Message::Finish(done));
+        match (sent, answer.await) {
+            (Ok(()), Ok(())) => Ok(()),
+            _ => Err(self.end_reason()),
+        }
+    }
+
+    /// Aborts the upload, for at most `limit`. The bucket's lifecycle rule deletes parts that remain.
+    pub(crate) async fn abort_best_effort(self, limit: Duration) {
+        let path = self.path.clone();
+        match timeout(limit, self.abort()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => left_undone(&path, ABORT, &StoreError::from(&*error)),
+            Err(elapsed) => left_undone(&path, ABORT, &elapsed),
+        }
+    }
+
+    /// Aborts the upload, and returns when its parts are deleted. Dropping the upload does the same in the background.
+    pub(crate) async fn abort(self) -> Result<(), Arc<Error>> {
+        let Self { messages, mut progress, .. } = self;
+        drop(messages);
+        let aborted = progress.wait_for(|progress| progress.aborted.is_some()).await.map(|at| at.aborted.clone());
+        match aborted {
+            Ok(aborted) => aborted.unwrap_or(Ok(())),
+            Err(_) => Err(Arc::new(generic(SHUT_DOWN))),
+        }
+    }
+
+    fn check(&self) -> Result<(), Arc<Error>> {
+        self.progress.borrow().failed.clone().map_or(Ok(()), Err)
+    }
+
+    /// Why the task has ended.
+    fn end_reason(&self) -> Arc<Error> {
+        self.check().err().unwrap_or_else(|| Arc::new(generic(SHUT_DOWN)))
+    }
+}
+
+const SHUT_DOWN: &str = "the runtime that the upload ran on was shut down";
+
+/// The task of an [`Upload`].
+struct Uploader {
+    store: Arc<dyn ObjectStore>,
+    path: Path,
+    in_flight: usize,
+    inbox: mpsc::UnboundedReceiver<Message>,
+    report: watch::Sender<Progress>,
+}
+
+impl Uploader {
+    async fn run(mut self) {
+        let mut upload = match self.store.put_multipart(&self.path).await {
+            Ok(upload) => upload,
+            Err(error) => {
+                self.fail(error);
+                return self.aborted(Ok(()));
+            }
+        };
+        let Some(done) = self.send_parts(&mut upload).await else {
+            // The bucket's lifecycle rule deletes parts that can't be deleted here.
+            return self.aborted(upload.abort().await);
+        };
+        if let Err(error) = upload.complete().await
+            // It may be complete although the request failed: the answer was lost, or the client repeated its request.
+            && !self.object_exists().await
+        {
+            self.fail(error);
+            return self.aborted(upload.abort().await);
+        }
+        if done.send(()).is_err() {
+            // The caller was cancelled, so no commit names the object.
+            if let Err(error) = self.store.delete(&self.path).await {
+                left_undone(&self.path, "delete an uploaded object", &StoreError::from(&error));
+            }
+        }
+    }
+
+    /// Sends parts until the last one. `None` if a part failed, or if the stage or the caller of `finish` was dropped.
+    async fn send_parts(&mut self, upload: &mut Box<dyn MultipartUpload>) -> Option<oneshot::Sender<()>> {
+        let mut sending = JoinSet::new();
+        let mut done: Option<oneshot::Sender<()>> = None;
+        loop {
+            match &mut done {
+                Some(_) if sending.is_empty() => return done,
+                // `biased`, because a simulation must be reproducible.
+                Some(done) => tokio::select! {
+                    biased;
+                    Some(sent) = sending.join_next() => self.sent(sent)?,
+                    () = done.closed() => return None,
+                },
+                None => tokio::select! {
+                    biased;
+                    Some(sent) = sending.join_next() => self.sent(sent)?,
+                    message = self.inbox.recv(), if sending.len() < self.in_flight => match message? {
+                        Message::Part(part) => drop(sending.spawn(upload.put_part(part.into()))),
+                        Message::Finish(caller) => done = Some(caller),
+                    },
+                },
+            }
+        }
+    }
+
+    fn sent(&self, sent: Result<Result<(), Error>, JoinError>) -> Option<()> {
+        match sent.unwrap_or_else(|failed| Err(Error::Generic { store: "upload", source: failed.into() })) {
+            Ok(()) => self.report.send_modify(|progress| progress.sent += 1),
+            Err(error) => {
+                self.fail(error);
+                return None;
+            }
+        }
+        Some(())
+    }
+
+    fn aborted(&self, aborted: Result<(), Error>) {
+        self.report.send_modify(|progress| progress.aborted = Some(aborted.map_err(Arc::new)));
+    }
+
+    fn fail(&self, error: Error) {
+        self.report.send_modify(|progress| progress.failed = Some(Arc::new(error)));
+    }
+
+    /// Whether this upload has made the object. Its name is unique, and an upload is completed entirely or not at all.
+    async fn object_exists(&self) -> bool {
+        self.store.head(&self.path).await.is_ok()
+    }
+}
+
+const ABORT: &str = "abort an upload";
+
+fn left_undone(path: &Path, action: &str, error: &(dyn error::Error + 'static)) {
+    events::left_undone(&ErrorContext::new(Operation::Discard, path.as_ref()), action, error);
+}
+
+fn generic(text: &'static str) -> Error {
+    Error::Generic { store: "upload", source: text.into() }
+}
