@@ -1,9 +1,9 @@
-//! What changed from one JSON to another: for people, and as a JSON Patch. It is printed as it is found.
+//! Compares two JSON documents, as text or as a JSON Patch. Each change is printed when it is found.
 
 use crate::{
     exit::{Exit, Failure, Outcome},
     json::{
-        changes::{Change, Reader, changes},
+        changes::{Change, Notation, changes},
         pretty::{line, pretty_within},
     },
     text,
@@ -11,36 +11,36 @@ use crate::{
 use minisnap::{Bytes, backend::format::check_json};
 use serde_json::Value;
 
-/// How much of a value is shown. `--json` has all of it.
+/// How many characters of a value are shown. `--json` has all of it.
 const SHOWN: usize = 72;
 
-/// A JSON, and what to call it in an error.
+/// A JSON document, and its name in errors.
 #[derive(Debug, Clone)]
-pub(crate) struct Named {
+pub(crate) struct NamedJson {
     pub(crate) json: Bytes,
     pub(crate) name: String,
 }
 
-impl Named {
-    /// Fails where it is no JSON.
+impl NamedJson {
+    /// Fails if a restore could not parse it.
     pub(crate) fn check(&self) -> Outcome {
         check_json(&self.json).map_err(|error| {
-            Failure::new(Exit::NotRestorable, format!("{} is no JSON that a restore could read: {error}", self.name))
-                .advice("mend it there, at that line and column")
+            Failure::new(Exit::NotRestorable, format!("{}: not restorable JSON: {error}", self.name))
+                .with_help("correct the JSON at that line and column, then retry")
         })
     }
 }
 
 /// Two documents that can be compared.
 #[derive(Debug)]
-pub(crate) struct Pair {
+pub(crate) struct Comparison {
     old: Bytes,
     new: Bytes,
 }
 
-impl Pair {
-    /// Fails where one of them is no JSON; what is the same byte for byte needs none.
-    pub(crate) fn of(old: Named, new: Named) -> Outcome<Self> {
+impl Comparison {
+    /// Fails if a restore could not parse one of them. Identical bytes aren't parsed.
+    pub(crate) fn of(old: NamedJson, new: NamedJson) -> Outcome<Self> {
         if old.json != new.json {
             old.check()?;
             new.check()?;
@@ -48,14 +48,14 @@ impl Pair {
         Ok(Self { old: old.json, new: new.json })
     }
 
-    /// Prints a line for each place in which they differ, and how many those are.
-    pub(crate) fn for_people(&self, mut print: impl FnMut(&str) -> Outcome) -> Outcome {
+    /// Prints a line for each difference, and their number.
+    pub(crate) fn to_text(&self, mut print: impl FnMut(&str) -> Outcome) -> Outcome {
         if self.old == self.new {
             return print("the same document, byte for byte\n");
         }
         let mut counts = [0_u64; 3];
-        changes(&self.old, &self.new, Reader::Person, |path, change| {
-            let path = if path.is_empty() { "the whole document".into() } else { for_terminal(path) };
+        changes(&self.old, &self.new, Notation::Text, |path, change| {
+            let path = if path.is_empty() { "the document".into() } else { for_terminal(path) };
             let (kind, mark, style, values) = match change {
                 Change::Replaced { old, new } => (0, '~', text::TITLE, format!("{} -> {}", shown(old)?, shown(new)?)),
                 Change::Added(value) => (1, '+', text::GOOD, shown(value)?),
@@ -70,10 +70,10 @@ impl Pair {
         }
     }
 
-    /// Prints the JSON Patch (RFC 6902) that makes the new one of the old one.
-    pub(crate) fn for_programs(&self, mut print: impl FnMut(&str) -> Outcome) -> Outcome {
+    /// Prints the JSON Patch (RFC 6902) from the old document to the new one.
+    pub(crate) fn to_json(&self, mut print: impl FnMut(&str) -> Outcome) -> Outcome {
         let mut is_first = true;
-        changes(&self.old, &self.new, Reader::Program, |path, change| {
+        changes(&self.old, &self.new, Notation::Patch, |path, change| {
             let (op, value) = match change {
                 Change::Replaced { new, .. } => ("replace", Some(new)),
                 Change::Added(value) => ("add", Some(value)),
@@ -85,7 +85,7 @@ impl Pair {
             if let Some(value) = value {
                 print(",\n    \"value\": ")?;
                 for piece in pretty_within(value, 2) {
-                    print(&String::from_utf8_lossy(&piece.map_err(|error| unwritable(&error))?))?;
+                    print(&String::from_utf8_lossy(&piece.map_err(|error| cannot_format(&error))?))?;
                 }
             }
             print("\n  }")
@@ -94,11 +94,11 @@ impl Pair {
     }
 }
 
-/// A value on one line, its end cut off if it is long.
+/// A value on one line, truncated if it is long.
 fn shown(value: &[u8]) -> Outcome<String> {
     let (mut shown, mut length) = (Vec::new(), 0);
     for piece in line(value) {
-        let piece = piece.map_err(|error| unwritable(&error))?;
+        let piece = piece.map_err(|error| cannot_format(&error))?;
         length += piece.len();
         // No char has more than four bytes.
         let room = (4 * (SHOWN + 1)).saturating_sub(shown.len());
@@ -111,103 +111,107 @@ fn shown(value: &[u8]) -> Outcome<String> {
     })
 }
 
-/// What JSON may hold as it is, and a terminal would take for a command, or for a reason to show the rest of the line in
-/// another order than it stands there.
+/// Escapes characters that a terminal would execute as a command, or that would reverse the order in which it shows the rest
+/// of the line. JSON may hold both unescaped.
 fn for_terminal(text: &str) -> String {
-    let turns =
+    let is_bidi_control =
         |char| matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let escape = |char: char| match char.is_control() || turns(char) {
+    let escape = |char: char| match char.is_control() || is_bidi_control(char) {
         true => format!("\\u{:04x}", u32::from(char)),
         false => char.into(),
     };
     text.chars().map(escape).collect()
 }
 
-fn unwritable(error: &serde_json::Error) -> Failure {
-    Failure::new(Exit::NotRestorable, format!("cannot write what changed: {error}"))
+fn cannot_format(error: &serde_json::Error) -> Failure {
+    Failure::new(Exit::NotRestorable, format!("cannot format the changes: {error}"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// What one of the two prints.
-    fn printed(old: &str, new: &str, print: impl FnOnce(&Pair, &mut dyn FnMut(&str) -> Outcome) -> Outcome) -> String {
+    /// The output of `to_text` or `to_json`.
+    fn printed(
+        old: &str,
+        new: &str,
+        print: impl FnOnce(&Comparison, &mut dyn FnMut(&str) -> Outcome) -> Outcome,
+    ) -> String {
         let mut text = String::new();
-        let pair = Pair::of(named(old), named(new)).expect("both are JSON");
+        let pair = Comparison::of(named(old), named(new)).expect("two valid documents");
         print(&pair, &mut |piece| {
             text.push_str(piece);
             Ok(())
         })
-        .expect("there is room");
+        .expect("enough memory");
         text
     }
 
-    fn named(json: &str) -> Named {
-        Named { json: Bytes::copy_from_slice(json.as_bytes()), name: format!("the file {json}") }
+    fn named(json: &str) -> NamedJson {
+        NamedJson { json: Bytes::copy_from_slice(json.as_bytes()), name: format!("the file {json}") }
     }
 
-    fn told(old: &str, new: &str) -> String {
-        let told = printed(old, new, |pair, print| pair.for_people(print));
-        anstream::adapter::strip_str(&told).to_string()
+    fn plain_text(old: &str, new: &str) -> String {
+        let text = printed(old, new, |pair, print| pair.to_text(print));
+        anstream::adapter::strip_str(&text).to_string()
     }
 
     fn patch(old: &str, new: &str) -> String {
-        printed(old, new, |pair, print| pair.for_programs(print))
+        printed(old, new, |pair, print| pair.to_json(print))
     }
 
     #[test]
-    fn each_change_is_a_line() {
-        let old = r#"{"balance": 18446744073709551616, "rate": 0.1, "gone": null}"#;
+    fn text_has_a_line_for_each_change() {
+        let old = r#"{"balance": 18446744073709551616, "rate": 0.1, "lost": null}"#;
         let new = r#"{"balance": 18446744073709551617, "rate": 0.10, "new": ["\u0000", 1e5]}"#;
         let expected = "~ /balance  18446744073709551616 -> 18446744073709551617\n\
-                        - /gone  null\n\
+                        - /lost  null\n\
                         + /new  [\"\\u0000\",1e5]\n\
                         ~ /rate  0.1 -> 0.10\n\
                         2 changed, 1 added, 1 removed\n";
-        assert_eq!(told(old, new), expected);
-        assert_eq!(told("1", "2"), "~ the whole document  1 -> 2\n1 changed, 0 added, 0 removed\n");
+        assert_eq!(plain_text(old, new), expected);
+        assert_eq!(plain_text("1", "2"), "~ the document  1 -> 2\n1 changed, 0 added, 0 removed\n");
     }
 
     #[test]
-    fn a_document_that_was_only_written_otherwise_is_the_same() {
-        assert_eq!(told("[1]", "[1]"), "the same document, byte for byte\n");
+    fn document_is_the_same_when_only_its_form_differs() {
+        assert_eq!(plain_text("[1]", "[1]"), "the same document, byte for byte\n");
         assert_eq!(
-            told(r#"{"a":"A","b":1}"#, r#"{ "b":1, "a":"\u0041" }"#),
+            plain_text(r#"{"a":"A","b":1}"#, r#"{ "b":1, "a":"\u0041" }"#),
             "the same document, written differently\n"
         );
         assert_eq!(patch(r#"{"a":"A","b":1}"#, r#"{ "b":1, "a":"\u0041" }"#), "[]\n");
     }
 
     #[test]
-    fn a_long_value_is_cut_and_nothing_in_it_is_a_command_to_the_terminal() {
-        let line = told("1", &format!("\"{}\"", "é".repeat(100)));
+    fn value_is_truncated_and_escaped_for_a_terminal() {
+        let line = plain_text("1", &format!("\"{}\"", "é".repeat(100)));
         assert!(line.contains(&format!("\"{}… (202 B)", "é".repeat(71))), "{line}");
-        assert_eq!(told("{}", "{\"\u{9b}2J\":\"\u{7f}\"}").lines().next(), Some("+ /\\u009b2J  \"\\u007f\""));
+        assert_eq!(plain_text("{}", "{\"\u{9b}2J\":\"\u{7f}\"}").lines().next(), Some("+ /\\u009b2J  \"\\u007f\""));
     }
 
     #[test]
-    fn nothing_turns_the_order_of_what_is_shown() {
+    fn bidi_control_characters_are_escaped() {
         for mark in "\u{61c}\u{200e}\u{200f}\u{202a}\u{202d}\u{202e}\u{2066}\u{2069}".chars() {
-            let line = told("{}", &format!("{{\"a{mark}\":\"{mark}b\"}}"));
+            let line = plain_text("{}", &format!("{{\"a{mark}\":\"{mark}b\"}}"));
             let written = format!("\\u{:04x}", u32::from(mark));
             assert_eq!(line.lines().next(), Some(format!("+ /a{written}  \"{written}b\"").as_str()));
         }
     }
 
     #[test]
-    fn the_deepest_document_fits_in_a_patch() {
+    fn patch_holds_the_deepest_document() {
         let deep = ["[".repeat(127), "]".repeat(127)].concat();
         let patch = patch("1", &deep);
         assert_eq!(
             patch.split_whitespace().collect::<String>(),
             format!(r#"[{{"op":"replace","path":"","value":{deep}}}]"#)
         );
-        assert_eq!(told("1", &deep).lines().count(), 2);
+        assert_eq!(plain_text("1", &deep).lines().count(), 2);
     }
 
     #[test]
-    fn the_patch_has_each_number_as_it_is_written() {
+    fn patch_preserves_the_digits_of_numbers() {
         let (old, new) = (r#"{"n":[1,2],"x":1}"#, r#"{"n":[1,18446744073709551617],"x\u0000":"\u0000"}"#);
         let expected = r#"[
   {
@@ -230,8 +234,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_is_told_with_its_name_and_position() {
-        let failure = Pair::of(named("[1]"), named("[1,]")).expect_err("one is no JSON");
+    fn invalid_json_is_reported_with_name_and_position() {
+        let failure = Comparison::of(named("[1]"), named("[1,]")).expect_err("invalid JSON");
         assert!(failure.text().contains("the file [1,]") && failure.text().contains("column 4"), "{}", failure.text());
     }
 }

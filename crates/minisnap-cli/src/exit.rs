@@ -1,10 +1,10 @@
-//! Exit codes. What an error says is in `failure.rs`, its advice in `help.rs`.
+//! Exit codes. The text of an error is in `failure.rs`, its help in `help.rs`.
 
 pub(crate) use crate::failure::{Failure, Outcome};
 use clap::error::ContextKind;
 use std::{error::Error as _, fmt::Write as _};
 
-/// Why the program ends, when it isn't because all is done.
+/// Why the program ended without success.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
     Corrupt = 1,
@@ -29,7 +29,7 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
-    /// What kind of failure it is, in a word that programs can rely on.
+    /// The kind of failure, as `--json` prints it. Stable.
     pub(crate) fn kind(self) -> &'static str {
         match self {
             Self::Corrupt => "corrupt",
@@ -54,61 +54,61 @@ impl Exit {
 /// Every exit code but 0, as `--help` lists them.
 const EXITS: [(Exit, &str); 19] = [
     (Exit::Corrupt, "a snapshot is corrupt"),
-    (Exit::CouldNotLook, "could not look: the store can't be reached, read or written"),
+    (Exit::CouldNotLook, "the store can't be reached, read or written"),
     (Exit::NoSnapshot, "there is no such snapshot"),
-    (Exit::Refused, "refused: the store has another, or a newer, snapshot than was demanded"),
+    (Exit::Refused, "refused: the store has another, or a newer, snapshot than the command requires"),
     (Exit::ExternalChange, "there are external changes (see `minisnap accept` and `minisnap revert`)"),
-    (Exit::Busy, "other writers kept the store busy; nothing was changed"),
-    (Exit::OutcomeUnknown, "it is not known whether the snapshot was committed"),
-    (Exit::NotRestorable, "this is not JSON that could be restored; nothing was changed"),
+    (Exit::Busy, "busy: other processes use the store or journal; nothing was changed"),
+    (Exit::OutcomeUnknown, "outcome unknown: the snapshot may have been committed or not"),
+    (Exit::NotRestorable, "the input is not restorable JSON; nothing was changed"),
     (Exit::LocalFile, "a local file, or standard input or output, could not be read or written"),
-    (Exit::Unsupported, "this store can't do that"),
-    (Exit::NotConfirmed, "the question was not answered with yes; nothing was changed"),
-    (Exit::TooOld, "the current snapshot is older than --max-age, or its age can't be told"),
-    (Exit::Usage, "the command line can't be understood"),
-    (Exit::HungUp, "the terminal went away (SIGHUP)"),
+    (Exit::Unsupported, "not supported by this store"),
+    (Exit::NotConfirmed, "not confirmed; nothing was changed"),
+    (Exit::TooOld, "the current snapshot is older than --max-age, or its age is unknown"),
+    (Exit::Usage, "invalid command line"),
+    (Exit::HungUp, "the terminal was closed (SIGHUP)"),
     (Exit::Interrupted, "interrupted (Ctrl-C)"),
     (Exit::Quit, "quit (SIGQUIT)"),
-    (Exit::BrokenPipe, "the reader of the output went away"),
+    (Exit::BrokenPipe, "the reader of the output closed it (SIGPIPE)"),
     (Exit::Terminated, "terminated (SIGTERM)"),
-    (Exit::OutOfTime, "the limit of CPU time is reached (SIGXCPU)"),
+    (Exit::OutOfTime, "the limit of CPU time was reached (SIGXCPU)"),
 ];
 
 /// The table of exit codes for `--help`.
 pub(crate) fn table() -> String {
-    let mut table = String::from("Exit codes:\n    0  done; of `verify`: all is intact");
+    let mut table = String::from("Exit codes:\n    0  success; of `verify`: everything is intact");
     for (exit, meaning) in EXITS {
         let _ = write!(table, "\n  {:3}  {meaning}", exit as u8);
     }
     table
 }
 
-/// What clap has to say: help and version are no failure; anything else is a usage error.
-pub(crate) fn usage(said: &clap::Error) -> Outcome {
-    let printed = said.print();
-    match said.use_stderr() {
-        true => Err(misunderstood(said)),
-        false => printed.map_err(crate::out::failed),
+/// The outcome of clap's answer: help and version are no failure, anything else is a usage error.
+pub(crate) fn usage(error: &clap::Error) -> Outcome {
+    let printed = error.print();
+    match error.use_stderr() {
+        true => Err(usage_failure(error)),
+        false => printed.map_err(crate::stdio::failed),
     }
 }
 
-/// A usage error in a line, for programs. People were told by clap, with its colours.
-fn misunderstood(said: &clap::Error) -> Failure {
-    let mut what = String::from(said.kind().as_str().unwrap_or("the command line can't be understood"));
+/// A usage error in one line, for `--json`. Clap has printed its own text to stderr.
+fn usage_failure(error: &clap::Error) -> Failure {
+    let mut what = String::from(error.kind().as_str().unwrap_or("invalid command line"));
     for kind in
         [ContextKind::InvalidSubcommand, ContextKind::InvalidArg, ContextKind::PriorArg, ContextKind::InvalidValue]
     {
-        if let Some(value) = said.get(kind) {
+        if let Some(value) = error.get(kind) {
             let _ = write!(what, ": {value}");
         }
     }
-    let failure = Failure::new(Exit::Usage, what).already_said();
-    let failure = match said.source() {
-        Some(cause) => failure.cause(cause),
+    let failure = Failure::new(Exit::Usage, what).already_printed();
+    let failure = match error.source() {
+        Some(cause) => failure.with_cause(cause),
         None => failure,
     };
-    failure.advice(match said.get(ContextKind::Usage) {
+    failure.with_help(match error.get(ContextKind::Usage) {
         Some(usage) => usage.to_string(),
-        None => "`minisnap --help` lists the commands, and each has `--help`".into(),
+        None => "run `minisnap --help`".into(),
     })
 }

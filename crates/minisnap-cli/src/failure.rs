@@ -1,13 +1,12 @@
-//! Why a command ends without having done what it was asked for, and how that is told: to people on stderr, and, where JSON
-//! was asked for, to programs on stdout.
+//! Why a command failed. The failure is printed to stderr, and with `--json` also to stdout.
 //!
 //! ```text
 //! error: what failed, where, what was found
-//! cause: why, a line for each
-//! help: what can be done about it
+//! cause: why, a line for each cause
+//! help: what the operator can do
 //! ```
 
-use crate::{exit::Exit, library, out, text};
+use crate::{exit::Exit, library_error, stdio, text};
 use anstyle::{AnsiColor, Style};
 use minisnap::{Generation, MiniSnapError};
 use serde_json::{Value, json};
@@ -18,119 +17,119 @@ use std::{
     slice,
 };
 
-/// What a command came to.
+/// The result of a command.
 pub(crate) type Outcome<T = ()> = Result<T, Failure>;
 
-/// Why a command ends without having done what it was asked for.
+/// Why a command failed.
 #[derive(Debug)]
 pub(crate) struct Failure {
     exit: Exit,
-    /// What it was before the command chose another exit code.
-    first: Exit,
-    /// Empty if there is nobody to say it to.
+    /// The exit code before [`Self::with_exit`] replaced it. It decides the kind.
+    original_exit: Exit,
+    /// Empty if nothing is to be printed.
     what: String,
     causes: Vec<String>,
     help: Option<String>,
-    /// What the library said, if it was the library.
+    /// The error of the library, if it was one.
     error: Option<Box<MiniSnapError>>,
     /// The snapshots that were found intact, newest first.
     intact: Box<[Generation]>,
-    /// Those that are intact, and may never have been committed, newest first.
+    /// The snapshots that are intact, and possibly never committed, newest first.
     unconfirmed: Box<[Generation]>,
-    /// It is on stderr already.
-    is_said: bool,
+    /// It was printed to stderr already.
+    is_printed: bool,
 }
 
 impl Failure {
-    /// `what` went wrong, with where and why.
+    /// `what`: what failed, where, what was found.
     pub(crate) fn new(exit: Exit, what: impl Into<String>) -> Self {
         Self {
             exit,
-            first: exit,
+            original_exit: exit,
             what: what.into(),
             causes: Vec::new(),
             help: None,
             error: None,
             intact: Box::default(),
             unconfirmed: Box::default(),
-            is_said: false,
+            is_printed: false,
         }
     }
 
-    /// All has been said, on stdout, or there is nobody to say it to.
+    /// A failure that prints nothing.
     pub(crate) fn silent(exit: Exit) -> Self {
-        Self { is_said: true, ..Self::new(exit, "") }
+        Self { is_printed: true, ..Self::new(exit, "") }
     }
 
-    /// The same, of which people were told on stderr already, in other words.
-    pub(crate) fn already_said(mut self) -> Self {
-        self.is_said = true;
+    /// The same failure, which was already printed to stderr in another form.
+    pub(crate) fn already_printed(mut self) -> Self {
+        self.is_printed = true;
         self
     }
 
-    /// And this is what a person can do about it.
-    pub(crate) fn advice(mut self, help: impl Into<String>) -> Self {
+    /// Adds what the operator can do.
+    pub(crate) fn with_help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 
-    /// And this is why.
-    pub(crate) fn cause(mut self, cause: &dyn Error) -> Self {
+    /// Adds a cause.
+    pub(crate) fn with_cause(mut self, cause: &dyn Error) -> Self {
         self.causes.push(cause.to_string());
         self
     }
 
-    /// And why is what this error says of its causes.
+    /// Takes the causes of `error`.
     pub(crate) fn with_causes_of(mut self, error: &dyn Error) -> Self {
-        self.causes = library::causes(error);
+        self.causes = library_error::causes(error);
         self
     }
 
-    /// And these were found intact, newest first.
+    /// Adds the snapshots that were found intact, newest first.
     pub(crate) fn with_intact(mut self, intact: Vec<Generation>) -> Self {
         self.intact = intact.into();
         self
     }
 
-    /// And these are intact, and may never have been committed, newest first.
+    /// Adds the snapshots that are intact, and possibly never committed, newest first.
     pub(crate) fn with_unconfirmed(mut self, unconfirmed: Vec<Generation>) -> Self {
         self.unconfirmed = unconfirmed.into();
         self
     }
 
-    /// And this is so, too.
-    pub(crate) fn and(mut self, more: &str) -> Self {
+    /// Appends a detail to the message.
+    pub(crate) fn with_detail(mut self, more: &str) -> Self {
         self.what = format!("{}; {more}", self.what);
         self
     }
 
-    /// The same, with another exit code.
+    /// Replaces the exit code.
     pub(crate) fn with_exit(mut self, exit: Exit) -> Self {
         self.exit = exit;
         self
     }
 
-    /// What went wrong, and why.
+    /// The message and the causes, in one line.
     pub(crate) fn what(&self) -> String {
         [slice::from_ref(&self.what), &self.causes].concat().join(": ")
     }
 
-    /// The kind of failure.
+    /// The exit code.
     pub(crate) fn exit(&self) -> Exit {
         self.exit
     }
 
-    /// What the library said, if it was the library and there is no advice about it yet.
-    pub(crate) fn unexplained(&self) -> Option<&MiniSnapError> {
+    /// The error of the library, if it was one and has no help yet.
+    pub(crate) fn error_without_help(&self) -> Option<&MiniSnapError> {
         self.error.as_deref().filter(|_| self.help.is_none())
     }
 
-    /// What the library said, if it was the library.
+    /// The error of the library, if it was one.
     pub(crate) fn error(&self) -> Option<&MiniSnapError> {
         self.error.as_deref()
     }
 
-    /// What went wrong, and what to do about it, for where it is not the end of the command.
+    /// Message, causes and help in one line, for output that is not the end of the command.
     pub(crate) fn text(&self) -> String {
         match &self.help {
             None => self.what(),
@@ -138,10 +137,10 @@ impl Failure {
         }
     }
 
-    /// For programs: the same fields for every failure of every command.
-    pub(crate) fn for_programs(&self) -> Value {
+    /// The same fields for every failure of every command.
+    pub(crate) fn to_json(&self) -> Value {
         json!({
-            "kind": self.error().map_or_else(|| self.first.kind(), library::kind),
+            "kind": self.error().map_or_else(|| self.original_exit.kind(), library_error::kind),
             "exit_code": self.exit as u8,
             "message": self.what,
             "causes": self.causes,
@@ -152,19 +151,19 @@ impl Failure {
         })
     }
 
-    /// Says it on stderr, and, if JSON was asked for and nothing was printed yet, on stdout.
-    pub(crate) fn end(&self, json: bool) -> ExitCode {
-        let code = self.tell();
-        if json && !self.what.is_empty() && !out::has_printed() {
-            // Where stdout can't be written to, stderr has the text.
-            let _ = out::print(&format!("{:#}\n", json!({ "error": self.for_programs() })));
+    /// Prints it to stderr, and to stdout if JSON was requested and nothing was printed yet.
+    pub(crate) fn report(&self, json: bool) -> ExitCode {
+        let code = self.print();
+        if json && !self.what.is_empty() && !stdio::has_printed() {
+            // If stdout can't be written to, stderr has the text.
+            let _ = stdio::print(&format!("{:#}\n", json!({ "error": self.to_json() })));
         }
         code
     }
 
-    /// Says it on stderr. If that can't be written to, nobody can be told.
-    pub(crate) fn tell(&self) -> ExitCode {
-        if !self.is_said {
+    /// Prints it to stderr. A failure to write there is ignored.
+    pub(crate) fn print(&self) -> ExitCode {
+        if !self.is_printed {
             let _ = self.write_to(&mut anstream::stderr());
         }
         ExitCode::from(self.exit as u8)
@@ -183,15 +182,15 @@ impl Failure {
     }
 }
 
-/// The advice comes later, from `explain.rs`, which knows the store.
+/// The help is added later, by `add_help.rs`, which knows the store.
 impl From<MiniSnapError> for Failure {
     fn from(error: MiniSnapError) -> Self {
         let (intact, unconfirmed) = match &error {
             MiniSnapError::Corrupt { intact, unconfirmed, .. } => (intact.clone(), unconfirmed.clone()),
             _ => Default::default(),
         };
-        let failure = Self::new(library::exit(&error), error.to_string());
+        let failure = Self::new(library_error::exit(&error), error.to_string());
         let failure = failure.with_intact(intact).with_unconfirmed(unconfirmed);
-        Self { causes: library::causes(&error), error: Some(Box::new(error)), ..failure }
+        Self { causes: library_error::causes(&error), error: Some(Box::new(error)), ..failure }
     }
 }

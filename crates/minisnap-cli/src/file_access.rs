@@ -1,4 +1,4 @@
-//! Who may do what with a file (owner, group, mode, ACL, security labels): read from one file, and given to another.
+//! The access rights of a file (owner, group, mode, ACL, security labels): read from one file, and applied to another.
 
 use std::{
     ffi::{CStr, CString},
@@ -9,11 +9,10 @@ use std::{
     path::Path,
 };
 
-/// The bits of a mode that are kept. Those that run a program as another user or group don't outlive new content: the system
-/// takes them from a file that is written to, too.
-const KEPT: u32 = 0o1777;
+/// The bits of a mode that are preserved. Setuid and setgid are not: the system clears them, too, when a file is written.
+const PRESERVED: u32 = 0o1777;
 
-/// What decides who may do what with a file. Two that are equal let in the same users.
+/// Everything that decides on access to a file. Equal values grant access to the same users.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Access {
     owner: u32,
@@ -23,39 +22,38 @@ pub(crate) struct Access {
     attributes: Vec<(CString, Vec<u8>)>,
 }
 
-/// What can't be given to a file, and why.
+/// The access right that can't be preserved, and why.
 #[derive(Debug)]
-pub(crate) struct CannotKeep {
+pub(crate) struct CannotPreserve {
     what: String,
     source: io::Error,
 }
 
-impl fmt::Display for CannotKeep {
+impl fmt::Display for CannotPreserve {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "its {} can't be kept: {}", self.what, self.source)
+        write!(f, "its {} can't be preserved: {}", self.what, self.source)
     }
 }
 
 impl Access {
-    /// That of the file at `path`, through links.
+    /// Reads it from the file at `path`. Follows links.
     pub(crate) fn of(path: &Path) -> io::Result<Self> {
         let found = fs::metadata(path)?;
-        let attributes = attributes::of(path, attributes::decides)?;
-        Ok(Self { owner: found.uid(), group: found.gid(), mode: found.mode() & KEPT, attributes })
+        let attributes = attributes::of(path, attributes::affects_access)?;
+        Ok(Self { owner: found.uid(), group: found.gid(), mode: found.mode() & PRESERVED, attributes })
     }
 
-    /// Gives it to a new file, which is at `path`, and is empty. At no time may anybody read the file who may not read one
-    /// with this access.
+    /// Applies it to a new, empty file at `path`. At no time can a user read the file whom this access doesn't allow to.
     ///
     /// # Errors
     ///
-    /// If the file doesn't have exactly this access then.
-    pub(crate) fn give_to(&self, file: &File, path: &Path) -> Result<(), CannotKeep> {
+    /// If the file doesn't have exactly this access afterwards.
+    pub(crate) fn apply_to(&self, file: &File, path: &Path) -> Result<(), CannotPreserve> {
         let mode = || format!("mode ({:04o})", self.mode);
         let set_mode = |bits| file.set_permissions(Permissions::from_mode(self.mode & bits));
-        // 1. For nobody but the owner.
+        // 1. Only the owner has access.
         set_mode(0o600).map_err(cannot(mode()))?;
-        // 2. The owner and the group, before they may do anything.
+        // 2. The owner and the group, before the mode grants them access.
         let new = file.metadata().map_err(cannot("owner"))?;
         let owner = (new.uid() != self.owner).then_some(self.owner);
         let group = (new.gid() != self.group).then_some(self.group);
@@ -63,20 +61,22 @@ impl Access {
             let what = format!("owner and group (user {}, group {})", self.owner, self.group);
             fchown(file, owner, group).map_err(cannot(what))?;
         }
-        // 3. The ACL and the labels; also that there is none, where the folder gives one to each new file.
-        let inherited = attributes::of(path, attributes::decides).map_err(cannot("ACL"))?;
+        // 3. The ACL and the labels. An ACL that the file inherited from its folder is removed.
+        let inherited = attributes::of(path, attributes::affects_access).map_err(cannot("ACL"))?;
         for (name, _) in inherited.iter().filter(|(name, _)| !self.has(name)) {
             attributes::remove(file, name).map_err(cannot(attributes::what(name)))?;
         }
         for attribute in self.attributes.iter().filter(|attribute| !inherited.contains(attribute)) {
             attributes::set(file, attribute).map_err(cannot(attributes::what(&attribute.0)))?;
         }
-        // 4. The mode, which in an ACL bounds what others may.
-        set_mode(KEPT).map_err(cannot(mode()))?;
-        // Some file systems answer that they did it, and didn't.
+        // 4. The mode, which also limits an ACL.
+        set_mode(PRESERVED).map_err(cannot(mode()))?;
+        // Some file systems report success although they changed nothing.
         match Self::of(path).map_err(cannot("owner, mode and ACL"))? == *self {
             true => Ok(()),
-            false => Err(cannot("owner, mode and ACL")(io::Error::other("the file system has another idea of them"))),
+            false => Err(cannot("owner, mode and ACL")(io::Error::other(
+                "the file system reports other values after setting them",
+            ))),
         }
     }
 
@@ -85,15 +85,14 @@ impl Access {
     }
 }
 
-fn cannot(what: impl Into<String>) -> impl FnOnce(io::Error) -> CannotKeep {
-    move |source| CannotKeep { what: what.into(), source }
+fn cannot(what: impl Into<String>) -> impl FnOnce(io::Error) -> CannotPreserve {
+    move |source| CannotPreserve { what: what.into(), source }
 }
 
-/// Gives a file the extended attributes of the one at `path` that users made (`user.`), as far as that goes: they decide
-/// nothing.
-pub(crate) fn give_notes(file: &File, path: &Path) {
-    let notes = attributes::of(path, |name| name.to_bytes().starts_with(b"user."));
-    for attribute in notes.unwrap_or_default() {
+/// Copies the user attributes (`user.`) of the file at `path`. Best effort: they don't affect access.
+pub(crate) fn copy_user_attributes(file: &File, path: &Path) {
+    let found = attributes::of(path, |name| name.to_bytes().starts_with(b"user."));
+    for attribute in found.unwrap_or_default() {
         let _ = attributes::set(file, &attribute);
     }
 }
@@ -111,18 +110,17 @@ mod attributes {
         path::Path,
     };
 
-    /// As large as the system lets them be.
+    /// The limit of the system.
     const LARGEST: usize = 1 << 16;
 
-    /// Whether it has a say in who may do what. What belongs to the old content (a program's capabilities, a digest) is
-    /// nothing for the new one.
-    pub(super) fn decides(name: &CStr) -> bool {
+    /// Whether the attribute affects access. Attributes that belong to the old content (capabilities, digests) don't count.
+    pub(super) fn affects_access(name: &CStr) -> bool {
         let name = name.to_bytes();
         let of_content: [&[u8]; 3] = [b"security.capability", b"security.ima", b"security.evm"];
         (name.starts_with(b"system.") || name.starts_with(b"security.")) && !of_content.contains(&name)
     }
 
-    /// A name for people.
+    /// The name in messages.
     pub(super) fn what(name: &CStr) -> String {
         match name.to_bytes() {
             b"system.posix_acl_access" => "ACL".into(),
@@ -133,7 +131,7 @@ mod attributes {
     pub(super) fn of(path: &Path, is_wanted: fn(&CStr) -> bool) -> io::Result<Vec<(CString, Vec<u8>)>> {
         let mut buffer = vec![0; LARGEST];
         let length = match listxattr(path, &mut buffer[..]) {
-            // A file system without any.
+            // A file system without extended attributes.
             Err(Errno::NOTSUP) => 0,
             length => length?,
         };
@@ -160,7 +158,7 @@ mod attributes {
     }
 }
 
-/// Other systems have other interfaces for ACLs, which aren't kept there.
+/// Other systems have other interfaces for ACLs, which aren't preserved there.
 #[cfg(not(target_os = "linux"))]
 mod attributes {
     use std::{
@@ -170,7 +168,7 @@ mod attributes {
         path::Path,
     };
 
-    pub(super) fn decides(_name: &CStr) -> bool {
+    pub(super) fn affects_access(_name: &CStr) -> bool {
         false
     }
 

@@ -1,10 +1,10 @@
-//! Running a command until it is done, or until a signal ends it (Ctrl-C, SIGTERM, SIGHUP, SIGQUIT, SIGXCPU): then its future
-//! is dropped, which discards what it staged.
+//! Runs a command until it returns, or until a signal interrupts it (Ctrl-C, SIGTERM, SIGHUP, SIGQUIT, SIGXCPU). An
+//! interrupted command's future is dropped, which discards its staged snapshot.
 
 use crate::{
     exit::{Exit, Failure, Outcome},
-    out,
     pending_change::PendingChange,
+    stdio,
 };
 use minisnap::backend::run_blocking;
 use std::{
@@ -22,40 +22,40 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// How long it may take to remove what was staged. Of a store that doesn't answer, a later writer collects it.
-const CLEANING_UP: Duration = Duration::from_secs(10);
+/// How long discarding the staged snapshot may take. After that, it is an orphan, which a later writer collects.
+const CLEANUP_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long to wait until somebody was told why the program ends, where standard error may hang like standard output.
-const TELLING: Duration = Duration::from_secs(1);
+/// How long printing the last message may take: standard error may block like standard output.
+const REPORT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long a thread of the pool stays without work.
-const FOR_GOOD: Duration = Duration::from_secs(1 << 30);
+/// How long an idle thread of the pool stays.
+const FOREVER: Duration = Duration::from_secs(1 << 30);
 
-/// Runs a command. `look` is a command that shows what is current, for a person who interrupts this one.
-pub(crate) fn run(command: impl Future<Output = Outcome>, look: Option<String>) -> Outcome {
-    let told = listen(look.clone()).map_err(unable)?;
+/// Runs a command. `show_command` is the command that shows the current state, for the message of an interruption.
+pub(crate) fn run(command: impl Future<Output = Outcome>, show_command: Option<String>) -> Outcome {
+    let interruption = listen(show_command.clone()).map_err(unable)?;
     let runtime = start().map_err(unable)?;
-    // When it is dropped, it waits for what is being done on its blocking pool: for a commit that is on its way, say.
+    // Dropping the runtime waits for the work on its blocking pool, such as a commit that has begun.
     runtime.block_on(async {
         let done = tokio::select! {
             biased;
-            Ok(exit) = told => Err(exit),
+            Ok(exit) = interruption => Err(exit),
             done = command => Ok(done),
         };
-        let _ = timeout(CLEANING_UP, tasks_have_ended()).await;
-        done.unwrap_or_else(|exit| Err(interrupted(exit, look.as_deref())))
+        let _ = timeout(CLEANUP_TIMEOUT, tasks_have_ended()).await;
+        done.unwrap_or_else(|exit| Err(interrupted(exit, show_command.as_deref())))
     })
 }
 
-/// Starts all threads that a command can't do without. Where the system starts none, Tokio panics; and with some of several
-/// workers started, it would then wait for ever. So there is one, beside this thread.
+/// Starts all threads that a command needs. If the system starts no thread, Tokio panics; with only some of several workers
+/// started, it would then wait for ever. So there is one worker.
 fn start() -> io::Result<Runtime> {
-    // A panic is told here.
+    // The panic is caught and reported as an error.
     let hook = panic::take_hook();
     panic::set_hook(Box::new(|_| {}));
     let started = panic::catch_unwind(|| {
-        let runtime = Builder::new_multi_thread().worker_threads(1).thread_keep_alive(FOR_GOOD).enable_all().build()?;
-        // While the pool has a thread, it takes all that comes, one after the other if it must.
+        let runtime = Builder::new_multi_thread().worker_threads(1).thread_keep_alive(FOREVER).enable_all().build()?;
+        // With one thread, the pool can run all later work, if necessary one after another.
         runtime.block_on(run_blocking(|| {}))?;
         Ok(runtime)
     });
@@ -63,44 +63,43 @@ fn start() -> io::Result<Runtime> {
     started.unwrap_or_else(|_| Err(io::Error::other("the system starts no thread")))
 }
 
-/// Nothing is told where nothing can have been changed.
-fn interrupted(exit: Exit, look: Option<&str>) -> Failure {
-    let what = match PendingChange::by_now() {
+/// The message of an interruption. Empty if nothing can have been changed.
+fn interrupted(exit: Exit, show_command: Option<&str>) -> Failure {
+    let what = match PendingChange::so_far() {
         PendingChange::None => return Failure::silent(exit),
         PendingChange::File => {
-            return Failure::new(exit, "interrupted: the file is the old one or the restored one, whole")
-                .advice("run the same command again if it shall be the restored one");
+            return Failure::new(exit, "interrupted: the file is the complete old one or the complete restored one")
+                .with_help("run the same command again to restore it");
         }
         PendingChange::Store => {
-            "interrupted: what is current is the old snapshot, unless a new one was just being committed"
+            "interrupted: the current snapshot is the old one, unless the commit of the new one had begun"
         }
         PendingChange::Retention => {
-            "interrupted: the current snapshot is untouched, and the older ones are all retained, or those that should expire \
-             did"
+            "interrupted: the current snapshot is unchanged; the older ones are either all retained, or expired as requested"
         }
-        PendingChange::Journal => "interrupted: the journal is whole, and was changed or not",
+        PendingChange::Journal => "interrupted: the journal is intact; it was changed completely or not at all",
     };
     let failure = Failure::new(exit, what);
-    match look {
-        Some(look) => failure.advice(format!("if it matters which, {look} tells")),
+    match show_command {
+        Some(show) => failure.with_help(format!("run {show} to see the current state")),
         None => failure,
     }
 }
 
-/// Gives the first signal, from a thread of its own: a command that waits for whoever reads its output hears nothing, and
-/// neither does a runtime that shuts down.
-fn listen(look: Option<String>) -> io::Result<oneshot::Receiver<Exit>> {
+/// Listens to signals on a thread of its own. A command that blocks on its output can't handle them, and neither can a runtime
+/// that shuts down. The receiver gets the first signal.
+fn listen(show_command: Option<String>) -> io::Result<oneshot::Receiver<Exit>> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let mut signals = {
         let _within = runtime.enter();
         Signals::listen()?
     };
-    let (tell, told) = oneshot::channel();
-    thread::Builder::new().spawn(move || runtime.block_on(async { signals.attend_to(tell, look).await }))?;
-    Ok(told)
+    let (sender, interruption) = oneshot::channel();
+    thread::Builder::new().spawn(move || runtime.block_on(async { signals.handle(sender, show_command).await }))?;
+    Ok(interruption)
 }
 
-/// The signals that end a program, and leave it the time to clean up.
+/// The signals that end the program after it has discarded its staged snapshot.
 struct Signals {
     interrupt: Option<Signal>,
     terminate: Option<Signal>,
@@ -111,8 +110,8 @@ struct Signals {
 
 impl Signals {
     fn listen() -> io::Result<Self> {
-        // A write beyond the limit of a file's size (`ulimit -f`) raises it, and its default ends the program. Once it has a
-        // handler, that write fails, and the command cleans up like after any other error.
+        // A write beyond the limit of a file's size (`ulimit -f`) raises SIGXFSZ, which by default ends the program. With a
+        // handler, the write fails instead, like after any other error.
         drop(signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?);
         Ok(Self {
             interrupt: unless_ignored(SignalKind::interrupt(), false)?,
@@ -133,24 +132,24 @@ impl Signals {
         }
     }
 
-    /// The first signal is the command's to hear. If it can't, because it is in the middle of printing and nobody reads that,
-    /// the program ends here: while it prints, it has nothing staged. Who says it twice doesn't want to wait for the cleaning
-    /// up, nor for a disk that hangs.
-    async fn attend_to(&mut self, tell: oneshot::Sender<Exit>, look: Option<String>) {
+    /// Sends the first signal to the command. If the command can't react because its output is blocked, the program ends here:
+    /// while a command prints, it has nothing staged. A second signal ends the program at once, without waiting for the
+    /// cleanup or a disk that doesn't respond.
+    async fn handle(&mut self, sender: oneshot::Sender<Exit>, show_command: Option<String>) {
         let exit = self.next().await;
-        // Once the command is done, nobody listens.
-        let _ = tell.send(exit);
+        // Fails if the command has returned.
+        let _ = sender.send(exit);
         tokio::select! {
             exit = self.next() => process::exit(exit as i32),
-            () = out::stalled() => {}
+            () = stdio::stalled() => {}
         }
         let (done, wait) = mpsc::channel();
-        let tell = move || {
-            interrupted(exit, look.as_deref()).tell();
+        let print = move || {
+            interrupted(exit, show_command.as_deref()).print();
             let _ = done.send(());
         };
-        if thread::Builder::new().spawn(tell).is_ok() {
-            let _ = wait.recv_timeout(TELLING);
+        if thread::Builder::new().spawn(print).is_ok() {
+            let _ = wait.recv_timeout(REPORT_TIMEOUT);
         }
         process::exit(exit as i32);
     }
@@ -163,14 +162,14 @@ async fn next_of(signal: &mut Option<Signal>) {
     }
 }
 
-/// Listens to a signal, unless it was ignored when the program was started: `nohup` does so for SIGHUP, and a shell for
-/// SIGQUIT in the background.
-fn unless_ignored(kind: SignalKind, in_doubt: bool) -> io::Result<Option<Signal>> {
-    if is_ignored(kind.as_raw_value()).unwrap_or(in_doubt) { Ok(None) } else { signal(kind).map(Some) }
+/// Listens to a signal, unless it was ignored when the program was started: `nohup` ignores SIGHUP, and a shell ignores
+/// SIGQUIT for background jobs.
+fn unless_ignored(kind: SignalKind, default: bool) -> io::Result<Option<Signal>> {
+    if is_ignored(kind.as_raw_value()).unwrap_or(default) { Ok(None) } else { signal(kind).map(Some) }
 }
 
-/// `None` where this can't be told. What counts as ignored then keeps what it does: it ends the program, and the next writer
-/// cleans up.
+/// `None` if the system doesn't report it. A signal that then counts as ignored keeps its default action: it ends the
+/// program, and the next writer collects the orphan.
 fn is_ignored(signal: i32) -> Option<bool> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
@@ -179,8 +178,8 @@ fn is_ignored(signal: i32) -> Option<bool> {
     Some(mask & 1 << (signal - 1) != 0)
 }
 
-/// A dropped or failed commit removes what it uploaded in tasks of the runtime, which must not be shut down under them.
-/// Nothing else is left when the command's future is gone: with the last of these go the client and its connections.
+/// A dropped or failed commit deletes its uploads in tasks of the runtime. They must end before the runtime shuts down. No
+/// other tasks exist after the command's future was dropped.
 async fn tasks_have_ended() {
     while Handle::current().metrics().num_alive_tasks() > 0 {
         sleep(Duration::from_millis(1)).await;
@@ -189,6 +188,6 @@ async fn tasks_have_ended() {
 
 fn unable(error: io::Error) -> Failure {
     Failure::new(Exit::CouldNotLook, "cannot start")
-        .cause(&error)
-        .advice("see how many threads and open files this user may have (ulimit -a)")
+        .with_cause(&error)
+        .with_help("check this user's limits of threads and open files (`ulimit -a`)")
 }

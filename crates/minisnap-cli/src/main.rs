@@ -1,31 +1,32 @@
-//! The operator's tool: looks at snapshots, checks them, goes back one, or moves them to another store.
+//! The operator's tool: shows, checks, restores, compares and copies snapshots, and goes back to older ones.
 //!
-//! This file parses the command line, runs the command, and turns what came of it into an exit code. Each command has a
-//! file in `commands`; what they share is beside this file: opening a store (`open_store.rs`), choosing a snapshot
-//! (`select.rs`), committing bytes (`commit.rs`), telling errors (`failure.rs`, with advice from `explain.rs`), and what a
-//! terminal is told (`out.rs`, `progress.rs`, `text.rs`).
+//! This file parses the command line, runs the command, and converts the result to an exit code. Each command has a file in
+//! `commands`. They share the other modules: opening a store (`open_store.rs`), selecting a snapshot (`select.rs`),
+//! committing bytes (`commit.rs`), errors (`failure.rs`, with help from `add_help.rs`), and output (`stdio.rs`,
+//! `progress.rs`, `text.rs`).
 
+mod add_help;
 mod args;
 mod commands;
 mod commit;
 mod compare;
+mod detached;
 mod exit;
-mod explain;
 mod failure;
 mod file_access;
-mod given;
 mod help;
 mod interrupt;
 mod json;
-mod library;
+mod library_error;
 mod location;
 mod open_store;
-mod out;
 mod pending_change;
 mod progress;
 mod replace_file;
 mod select;
-mod since;
+mod shell;
+mod start_time;
+mod stdio;
 mod text;
 
 use args::{Cli, Command};
@@ -36,23 +37,23 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let done = match Cli::try_parse() {
         Ok(cli) => {
-            let look = cli.command.look();
-            interrupt::run(run(cli.command), look)
+            let show_command = cli.command.show_command();
+            interrupt::run(run(cli.command), show_command)
         }
         Err(error) => exit::usage(&error),
     };
-    done.map_or_else(|failure| failure.end(json_is_asked_for()), |()| ExitCode::SUCCESS)
+    done.map_or_else(|failure| failure.report(is_json_requested()), |()| ExitCode::SUCCESS)
 }
 
-/// Whether `--json` is among the arguments, also where they can't be understood.
-fn json_is_asked_for() -> bool {
+/// Whether `--json` is among the arguments, even if they are invalid.
+fn is_json_requested() -> bool {
     std::env::args_os().skip(1).take_while(|arg| arg != "--").any(|arg| arg == "--json")
 }
 
 async fn run(command: Command) -> Outcome {
     let stores = command.stores();
     match dispatch(command).await {
-        Err(failure) => Err(explain::explain_in(failure, &stores).await),
+        Err(failure) => Err(add_help::add_help_for_stores(failure, &stores).await),
         done => done,
     }
 }
@@ -75,7 +76,7 @@ async fn dispatch(command: Command) -> Outcome {
         Command::Watch(args) => commands::watch::run(args).await,
         Command::CollectGarbage(args) => commands::collect_garbage::run(args).await,
         Command::Log(args) => commands::log::run(args).await,
-        Command::Completions(args) => commands::pages::completions(&args),
-        Command::Man(args) => commands::pages::man(&args),
+        Command::Completions(args) => commands::completions_and_man::completions(&args),
+        Command::Man(args) => commands::completions_and_man::man(&args),
     }
 }

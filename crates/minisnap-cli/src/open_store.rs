@@ -1,12 +1,12 @@
-//! Opening a folder or URL, and how many snapshots stay in it.
+//! An opened store: its backend, its history, the retention of a commit, and commands about it for messages.
 
 use crate::{
     args::{StoreArgs, StoreOptions},
     exit::{Exit, Failure, Outcome},
-    given::Given,
-    library, location,
+    library_error, location,
     progress::Progress,
-    select::{Choice, Choices, Reach, Which},
+    select::{Candidates, Selection, SeqMatch, SnapshotRef},
+    shell::ShellStore,
 };
 use minisnap::{Bytes, Committed, Corruption, FsBackend, Generation, MiniSnapError, SnapStore, SnapshotBackend};
 use minisnap_object::ObjectBackend;
@@ -18,56 +18,56 @@ use std::{
     sync::Arc,
 };
 
-/// A store, and what is known of where it is.
+/// A store that was opened by its location.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct OpenStore {
     store: SnapStore<Arc<dyn SnapshotBackend>>,
     fs: Option<FsBackend>,
-    given: Given,
+    shell: ShellStore,
     folder: Option<PathBuf>,
 }
 
-impl Place {
-    /// The store that a command is about.
+impl OpenStore {
+    /// Opens the store of a command. No I/O.
     pub(crate) fn of(args: &StoreArgs) -> Outcome<Self> {
         Self::open(&args.store, &args.options)
     }
 
-    /// A store by its path or URL. No I/O.
+    /// Opens a store by its path or URL. No I/O.
     pub(crate) fn open(store: &OsStr, options: &StoreOptions) -> Outcome<Self> {
-        let given = Given::new(store, &options.options);
+        let shell = ShellStore::new(store, &options.options);
         let options = options.options.iter().map(|(name, value)| (name, value));
-        let (url, folder) = location::of(store)?;
+        let (url, folder) = location::parse(store)?;
         let (backend, fs): (Arc<dyn SnapshotBackend>, _) = if location::is_object_store(&url) {
             (Arc::new(ObjectBackend::open(&url, options)?), None)
         } else {
             let opened = minisnap::open_with(&url, options)?;
             (Arc::new(opened.backend().clone()), opened.backend().as_fs().cloned())
         };
-        Ok(Self { store: SnapStore::with_backend(backend), fs, given, folder })
+        Ok(Self { store: SnapStore::with_backend(backend), fs, shell, folder })
     }
 
-    /// A command about this store, to be pasted.
+    /// A command about this store that can be pasted.
     pub(crate) fn command(&self, command: &str, rest: &[&str]) -> String {
-        self.given.command(command, rest)
+        self.shell.command(command, rest)
     }
 
-    /// A copy from here to `to`, to be pasted.
+    /// The command that copies from this store to `to`; it can be pasted.
     pub(crate) fn copy_command(&self, to: &Self, flags: &[&str]) -> String {
-        self.given.copy_command(&to.given, flags)
+        self.shell.copy_command(&to.shell, flags)
     }
 
-    /// Where it is, for people: an absolute path, or a URL.
+    /// The location for messages: an absolute path, or a URL.
     pub(crate) fn name(&self) -> &str {
         self.backend().location()
     }
 
-    /// The folder, if it is one.
+    /// The folder, if the store is one.
     pub(crate) fn folder(&self) -> Option<PathBuf> {
         self.folder.clone()
     }
 
-    /// The folder and its backend, for what only a folder can do.
+    /// The folder and its backend, for operations that only a folder supports.
     pub(crate) fn fs(&self) -> Option<(&Path, &FsBackend)> {
         self.folder.as_deref().zip(self.fs.as_ref())
     }
@@ -77,11 +77,11 @@ impl Place {
         self.store.backend()
     }
 
-    /// The current generation; an error says that there is none.
+    /// The current generation. An error if there is none.
     pub(crate) async fn current(&self) -> Outcome<Generation> {
         match self.backend().current().await? {
             Some(generation) => Ok(generation),
-            None => Err(self.nothing_here()),
+            None => Err(self.no_snapshot()),
         }
     }
 
@@ -95,85 +95,88 @@ impl Place {
         self.store.history().await
     }
 
-    /// The retained generations, newest first; an error says that there are none.
+    /// The retained generations, newest first. An error if there are none.
     pub(crate) async fn history(&self) -> Outcome<Vec<Generation>> {
         match self.backend().history().await? {
-            generations if generations.is_empty() => Err(self.nothing_here()),
+            generations if generations.is_empty() => Err(self.no_snapshot()),
             generations => Ok(generations),
         }
     }
 
-    /// Reads a snapshot, byte for byte: the current one, or the one that is meant by `which`. Looks again when it expires
-    /// meanwhile.
-    pub(crate) async fn read(&self, which: Option<&Which>) -> Outcome<(Generation, Bytes)> {
-        let mut looks = 0;
+    /// Reads a snapshot, byte for byte: the current one, or the one that `which` selects. Selects again if it expires before
+    /// it is read.
+    pub(crate) async fn read(&self, which: Option<&SnapshotRef>) -> Outcome<(Generation, Bytes)> {
+        let mut retries = 0;
         loop {
-            let choice = match which {
-                Some(which) => Choices::of(self, &self.history().await?).choose(which, Reach::AtMost)?,
-                None => Choice::only(&self.current().await?),
+            let selection = match which {
+                Some(which) => Candidates::of(self, &self.history().await?).choose(which, SeqMatch::AtMost)?,
+                None => Selection::only(&self.current().await?),
             };
-            match self.read_choice(&choice).await {
-                Err(MiniSnapError::Expired { .. }) if looks < LOOKS => looks += 1,
+            match self.read_selection(&selection).await {
+                Err(MiniSnapError::Expired { .. }) if retries < READ_ATTEMPTS => retries += 1,
                 read => {
                     let read = read?;
-                    choice.tell();
+                    selection.print_note();
                     return Ok(read);
                 }
             }
         }
     }
 
-    /// Reads what was chosen. Of several that say the same, any that is intact; if none is, the error is that of the newest.
-    pub(crate) async fn read_choice(&self, choice: &Choice) -> minisnap::Result<(Generation, Bytes)> {
-        let _reading = Progress::of_reading(&choice.newest);
-        let failed = match self.backend().read(&choice.newest).await {
-            Ok(json) => return Ok((choice.newest.clone(), json)),
+    /// Reads a selected snapshot. If several have the same content, the first one that is intact; if none is, the error is
+    /// that of the newest.
+    pub(crate) async fn read_selection(&self, selection: &Selection) -> minisnap::Result<(Generation, Bytes)> {
+        let _reading = Progress::of_reading(&selection.newest);
+        let failed = match self.backend().read(&selection.newest).await {
+            Ok(json) => return Ok((selection.newest.clone(), json)),
             Err(error) => error,
         };
-        for twin in &choice.twins {
-            if let Ok(json) = self.backend().read(twin).await {
-                return Ok((twin.clone(), json));
+        for equivalent in &selection.equivalents {
+            if let Ok(json) = self.backend().read(equivalent).await {
+                return Ok((equivalent.clone(), json));
             }
         }
         Err(failed)
     }
 
-    /// How many a commit over `history` retains where nothing else was asked for: as many, and at least two; but all if there
-    /// is a gap in it, since what lies beyond may be found again. The gap is told.
+    /// The default retention of a commit over `history`: as many as there are, at least two. If the history has a gap, all,
+    /// since the snapshots beyond the gap may be recovered; then the gap is returned, too.
     pub(crate) async fn retain_over(&self, history: &[Generation]) -> (NonZeroUsize, Option<String>) {
-        const CURRENT_AND_THE_ONE_BEFORE: NonZeroUsize = NonZeroUsize::new(2).expect("it is not zero");
+        const CURRENT_AND_PREVIOUS: NonZeroUsize = NonZeroUsize::new(2).expect("a number above zero");
         if let Some(gap) = self.gap().await {
             (NonZeroUsize::MAX, Some(gap))
         } else {
             let retained = NonZeroUsize::new(history.len()).unwrap_or(NonZeroUsize::MIN);
-            (retained.max(CURRENT_AND_THE_ONE_BEFORE), None)
+            (retained.max(CURRENT_AND_PREVIOUS), None)
         }
     }
 
-    /// What may be missing from the history, if anything: a retained snapshot, or the number of them. Objects have no gaps:
-    /// their commit record lists them.
+    /// The gap in the history: a retained snapshot is missing, or the retention is unknown. Object stores have no gaps:
+    /// their commit record lists all retained generations.
     pub(crate) async fn gap(&self) -> Option<String> {
         match self.fs.as_ref()?.history_gap().await {
             Ok(gap) => gap.map(|problem| problem.to_string()),
-            Err(error) => Some(library::with_causes(&error)),
+            Err(error) => Some(library_error::with_causes(&error)),
         }
     }
 
-    /// Through which seq the log can be truncated after a commit: not at all while something may be missing from the history.
+    /// Through which seq the log can be truncated after a commit. `None` if the history has a gap: all of the log is needed.
     pub(crate) async fn truncation_point(&self, committed: &Committed) -> Option<u64> {
         self.gap().await.is_none().then(|| committed.truncation_point())
     }
 
-    /// What that means for the log, for people.
-    pub(crate) fn about_the_log(&self, truncation_point: Option<u64>) -> String {
+    /// The sentence about the log.
+    pub(crate) fn describe_log(&self, truncation_point: Option<u64>) -> String {
         match truncation_point {
             Some(seq) => format!("the log can be truncated through seq {seq}"),
-            None => format!("keep all of the log: a retained snapshot is missing ({})", self.command("verify", &[])),
+            None => {
+                format!("keep all of the log: a retained snapshot is missing (see {})", self.command("verify", &[]))
+            }
         }
     }
 
-    /// What a commit is over: the history, newest first; or the current generation alone, where its folder is gone, and with it
-    /// what leads to those before it.
+    /// The history that a commit replaces, newest first. If the folder of the current generation is missing, that
+    /// generation alone: the link to its predecessor is missing, too.
     pub(crate) async fn history_to_commit_over(&self) -> minisnap::Result<Vec<Generation>> {
         match self.store.history().await {
             Err(MiniSnapError::Corrupt { found: Corruption::ContainerMissing, .. }) => {
@@ -183,36 +186,36 @@ impl Place {
         }
     }
 
-    /// An error where there certainly is no store, not even one in which nothing was committed yet, or where it is lost.
+    /// An error if the folder certainly is no store. A store without a commit, or with a lost record, is no error.
     pub(crate) async fn refuse_no_store(&self) -> Outcome {
         match &self.fs {
-            Some(backend) if self.history_if_any().await?.is_empty() && !backend.is_store() => Err(self.nothing_here()),
+            Some(backend) if self.history_if_any().await?.is_empty() && !backend.is_store() => Err(self.no_snapshot()),
             _ => Ok(()),
         }
     }
 
-    fn nothing_here(&self) -> Failure {
+    fn no_snapshot(&self) -> Failure {
         let found = match self.fs() {
-            Some((folder, backend)) if !backend.is_store() => nothing_in(folder),
+            Some((folder, backend)) if !backend.is_store() => describe_folder(folder),
             _ => "nothing was committed yet".into(),
         };
-        Failure::new(Exit::NoSnapshot, format!("{}: no snapshot here: {found}", self.name())).advice(format!(
-            "is the store named rightly, and its disk mounted? {} would begin a new one",
+        Failure::new(Exit::NoSnapshot, format!("{}: no snapshot here: {found}", self.name())).with_help(format!(
+            "check the path, and that its disk is mounted; to create a new store, run {}",
             self.command("create", &["--seq", "1", "state.json"])
         ))
     }
 }
 
-/// What a folder is in which no writer ever was.
-fn nothing_in(folder: &Path) -> String {
+/// Describes a folder that is no store.
+fn describe_folder(folder: &Path) -> String {
     match fs::read_dir(folder).map(Iterator::count) {
         Ok(0) => "the folder is empty".into(),
-        Ok(1) => "there is a folder, with 1 entry, which is no snapshot's".into(),
-        Ok(entries) => format!("there is a folder, with {entries} entries, none of them a snapshot's"),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => "there is no such folder".into(),
+        Ok(1) => "the folder has 1 entry, but no snapshot".into(),
+        Ok(entries) => format!("the folder has {entries} entries, but no snapshot"),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => "the folder does not exist".into(),
         Err(error) => format!("the folder can't be listed: {error}"),
     }
 }
 
-/// How often to look again when what was found expired under the reader.
-pub(crate) const LOOKS: usize = 16;
+/// The maximum number of retries if a snapshot expires before it is read.
+pub(crate) const READ_ATTEMPTS: usize = 16;

@@ -1,15 +1,15 @@
-//! What the command may have changed by now: this is what an interrupted command tells.
+//! What the command may have changed so far. An interrupted command reports it.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// What a command changes, once it has begun to.
+/// What a running command may have changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PendingChange {
-    /// It only read so far.
+    /// Nothing: it has only read so far.
     None,
     /// The store.
     Store,
-    /// How many snapshots of the store are retained, and nothing else.
+    /// Only the retention of the store.
     Retention,
     /// The file that a snapshot is restored to.
     File,
@@ -20,13 +20,13 @@ pub(crate) enum PendingChange {
 static PENDING: AtomicU8 = AtomicU8::new(PendingChange::None as u8);
 
 impl PendingChange {
-    /// From here on, this may have been changed. Called before the first step that changes anything.
+    /// Records that this may be changed from now on. Call it before the first step that changes anything.
     pub(crate) fn begin(self) {
         PENDING.store(self as u8, Ordering::SeqCst);
     }
 
-    /// What may have been changed by now.
-    pub(crate) fn by_now() -> Self {
+    /// What may have been changed so far.
+    pub(crate) fn so_far() -> Self {
         let pending = PENDING.load(Ordering::SeqCst);
         [Self::Store, Self::Retention, Self::File, Self::Journal]
             .into_iter()

@@ -1,4 +1,4 @@
-//! Telling a person how far it is: a bar with rate and time left on stderr, if that is a terminal; on a pipe, nothing.
+//! A progress bar on stderr with rate and time left, if stderr is a terminal.
 
 use crate::text;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -10,34 +10,34 @@ use std::{
     time::Duration,
 };
 
-/// How often a bar is drawn anew while nothing moves, so that one can see that the program lives.
+/// How often a bar is redrawn without progress, to show that the program is running.
 const TICK: Duration = Duration::from_millis(100);
 
-/// A bar, which goes away when it is dropped. Nothing is drawn if stderr isn't a terminal.
+/// A progress bar, which is cleared on drop. Nothing is drawn if stderr isn't a terminal.
 #[derive(Debug)]
 pub(crate) struct Progress {
     bar: ProgressBar,
 }
 
 impl Progress {
-    /// For so many bytes of work, with a word for what is done: `writing`.
+    /// For `total` bytes of work; `doing` is a word such as `writing`.
     pub(crate) fn of_bytes(doing: &'static str, total: u64) -> Self {
         let template = "{msg:10} {wide_bar} {binary_bytes}/{binary_total_bytes}  {binary_bytes_per_sec}, {eta} left";
         Self::new(Some(total), template, doing)
     }
 
-    /// For the reading of a snapshot, which comes in one piece.
+    /// For reading a snapshot in one call.
     pub(crate) fn of_reading(generation: &Generation) -> Self {
         let size = generation.size().map_or_else(String::new, |size| format!(" {}", text::size(size)));
         Self::of_one_step(format!("reading{size}"))
     }
 
-    /// For work that can't be seen into: it lives, and for how long.
+    /// For work without measurable progress: shows only that it runs, and for how long.
     pub(crate) fn of_one_step(doing: impl Into<Cow<'static, str>>) -> Self {
         Self::new(None, "{spinner} {msg}, {elapsed}", doing)
     }
 
-    /// For bytes of which nobody knows how many there will be.
+    /// For an unknown number of bytes.
     pub(crate) fn of_unknown_length(doing: &'static str) -> Self {
         Self::new(None, "{spinner} {msg} {binary_bytes}, {binary_bytes_per_sec}, {elapsed}", doing)
     }
@@ -52,36 +52,36 @@ impl Progress {
             return Self::hidden();
         }
         let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr()).with_message(doing);
-        // A template that can't be read is a mistake in this file, which the tests find; a plain bar does as well.
+        // An invalid template is a mistake in this file, which tests find. Then the default bar is drawn.
         bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
-        // It panics where no thread can be started; then the bar moves with the work alone.
+        // `enable_steady_tick` panics if no thread can be started. Without it, the bar is redrawn only on progress.
         if thread::Builder::new().spawn(|| {}).is_ok() {
             bar.enable_steady_tick(TICK);
         }
         Self { bar }
     }
 
-    /// Does something to the terminal without the bar in its way.
-    pub(crate) fn aside<T>(&self, work: impl FnOnce() -> T) -> T {
+    /// Hides the bar while `work` writes to the terminal.
+    pub(crate) fn suspend<T>(&self, work: impl FnOnce() -> T) -> T {
         self.bar.suspend(work)
     }
 
-    /// What is done now.
+    /// Replaces the word for the current work.
     pub(crate) fn doing(&self, doing: &'static str) {
         self.bar.set_message(doing);
     }
 
-    /// So many bytes more are done.
+    /// Adds to the number of bytes done.
     pub(crate) fn add(&self, bytes: u64) {
         self.bar.inc(bytes);
     }
 
-    /// So many bytes are done in all.
+    /// Sets the number of bytes done.
     pub(crate) fn set(&self, bytes: u64) {
         self.bar.set_position(bytes);
     }
 
-    /// From the beginning again.
+    /// Starts from zero again.
     pub(crate) fn restart(&self, doing: &'static str) {
         self.bar.reset();
         self.doing(doing);

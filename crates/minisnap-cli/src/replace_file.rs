@@ -1,13 +1,13 @@
-//! Writes a file whole or not at all; one that is replaced keeps its owner, group, mode and ACL.
+//! Replaces a file atomically, and preserves its owner, group, mode and ACL.
 //!
-//! 1. A new file is made beside the old one, for its owner alone.
-//! 2. It gets the access of the old one. If that can't be kept, nothing is written.
-//! 3. It is written and synced.
-//! 4. It takes the name of the old one, and the folder is synced.
+//! 1. Create a new file in the same folder, readable only by its owner.
+//! 2. Apply the access of the old file. If it can't be preserved, stop; nothing is written.
+//! 3. Write and sync the new file.
+//! 4. Rename it to the name of the old file, and sync the folder.
 
 use crate::{
-    file_access::{self, Access, CannotKeep},
-    out,
+    detached,
+    file_access::{self, Access, CannotPreserve},
     pending_change::PendingChange,
     progress::Progress,
 };
@@ -21,13 +21,13 @@ use std::{
 use tempfile::NamedTempFile;
 use tokio::task::{spawn_blocking, yield_now};
 
-/// Why a file isn't written. In each case it is as it was.
+/// Why a file was not replaced. The file at the path is complete in each case.
 #[derive(Debug)]
 pub(crate) enum ReplaceError {
     Io(io::Error),
     /// Another user could read the new file, or an allowed one could not.
-    CannotKeep(CannotKeep),
-    /// Its owner, mode or ACL was changed meanwhile, or it came or went.
+    CannotPreserve(CannotPreserve),
+    /// Its owner, mode or ACL changed concurrently, or it was created or deleted.
     Changed,
 }
 
@@ -37,7 +37,7 @@ impl From<io::Error> for ReplaceError {
     }
 }
 
-/// Writes `bytes` to `path`, through links. What is no regular file (a pipe, `/dev/null`) is written to as it is.
+/// Writes `bytes` to `path`. Follows links. Writes into a file that is not regular (a pipe, `/dev/null`) directly.
 pub(crate) async fn replace(path: &Path, bytes: Bytes) -> Result<(), ReplaceError> {
     let path = match fs::metadata(path) {
         Ok(found) if found.is_file() => fs::canonicalize(path)?,
@@ -51,33 +51,33 @@ pub(crate) async fn replace(path: &Path, bytes: Bytes) -> Result<(), ReplaceErro
         _ => PathBuf::from("."),
     };
     let old = access_if_any(&path)?;
-    // 1. A file of a new name has what any new file has: all, less what the umask takes away.
+    // 1. Without an old file, the new one has the default mode, limited by the umask.
     let permissions = Permissions::from_mode(if old.is_some() { 0o600 } else { 0o666 });
     let mut file =
         tempfile::Builder::new().prefix(".minisnap-restore-").permissions(permissions).tempfile_in(&folder)?;
     // 2.
     if let Some(old) = &old {
-        old.give_to(file.as_file(), file.path()).map_err(ReplaceError::CannotKeep)?;
-        file_access::give_notes(file.as_file(), &path);
+        old.apply_to(file.as_file(), file.path()).map_err(ReplaceError::CannotPreserve)?;
+        file_access::copy_user_attributes(file.as_file(), &path);
     }
     // 3.
     let progress = Progress::of_bytes("restoring", bytes.len() as u64);
     for chunk in bytes.chunks(CHUNK) {
         file.write_all(chunk)?;
         progress.add(chunk.len() as u64);
-        // So that Ctrl-C is heard, which removes the file.
+        // Lets the runtime handle Ctrl-C, which deletes the new file.
         yield_now().await;
     }
     progress.doing("syncing");
-    // On the blocking pool it is done also if nobody waits for it any more.
+    // On the blocking pool, it completes even if this future is dropped.
     PendingChange::File.begin();
-    spawn_blocking(move || settle(file, &path, &folder, old)).await.map_err(io::Error::other)?
+    spawn_blocking(move || sync_and_rename(file, &path, &folder, old)).await.map_err(io::Error::other)?
 }
 
-fn settle(file: NamedTempFile, path: &Path, folder: &Path, old: Option<Access>) -> Result<(), ReplaceError> {
+fn sync_and_rename(file: NamedTempFile, path: &Path, folder: &Path, old: Option<Access>) -> Result<(), ReplaceError> {
     file.as_file().sync_all()?;
-    // Opened before, so that nothing but the sync can fail once the file is there. Who may write there, but not read, may
-    // not open it.
+    // Opened before the rename, so that only the sync can fail after it. A folder that this user may write to, but not read,
+    // can't be opened; then it is not synced.
     let folder = match File::open(folder) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => None,
         folder => Some(folder?),
@@ -90,7 +90,7 @@ fn settle(file: NamedTempFile, path: &Path, folder: &Path, old: Option<Access>) 
     Ok(folder.map_or(Ok(()), |folder| folder.sync_all())?)
 }
 
-/// That of the file at `path`, if there is one.
+/// The access of the file at `path`, if it exists.
 fn access_if_any(path: &Path) -> io::Result<Option<Access>> {
     match Access::of(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -99,5 +99,5 @@ fn access_if_any(path: &Path) -> io::Result<Option<Access>> {
 }
 
 async fn write_special(path: PathBuf, bytes: Bytes) -> io::Result<()> {
-    out::aside(move || File::options().write(true).open(path)?.write_all(&bytes)).await?
+    detached::try_run(move || File::options().write(true).open(path)?.write_all(&bytes)).await?
 }

@@ -1,4 +1,4 @@
-//! How sizes, times and generations are told: to people, and to programs.
+//! Formats sizes, times and generations, as text and as JSON.
 
 use anstyle::{AnsiColor, Style};
 use indicatif::BinaryBytes;
@@ -8,9 +8,9 @@ use std::time::{Duration, SystemTime};
 
 /// Titles of tables.
 pub(crate) const TITLE: Style = Style::new().bold();
-/// What is as it should be.
+/// An intact or added value.
 pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
-/// What isn't.
+/// A corrupt or removed value.
 pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
 
 /// `1.65 MiB`.
@@ -20,29 +20,29 @@ pub(crate) fn size(bytes: u64) -> String {
 
 /// `2026-11-22 23:15:02 UTC`, or `unknown`.
 pub(crate) fn time(time: SystemTime) -> String {
-    tellable(time).map_or_else(
+    representable(time).map_or_else(
         || "unknown".into(),
         |time| humantime::format_rfc3339_seconds(time).to_string().replace('T', " ").replace('Z', " UTC"),
     )
 }
 
-/// A time that RFC 3339 can tell. A store's clock, or who set a file's time, may have given another: humantime panics on it.
-fn tellable(time: SystemTime) -> Option<SystemTime> {
+/// The time, if RFC 3339 can represent it; humantime panics on others. A wrong clock or `touch` may produce such a time.
+fn representable(time: SystemTime) -> Option<SystemTime> {
     const YEAR_10000: Duration = Duration::from_secs(253_402_300_800);
     time.duration_since(SystemTime::UNIX_EPOCH).is_ok_and(|since| since < YEAR_10000).then_some(time)
 }
 
-/// When a generation was committed, if that is known and can be told.
+/// When a generation was committed, if that is known and representable.
 pub(crate) fn known_time(generation: &Generation) -> Option<SystemTime> {
-    generation.time().and_then(tellable)
+    generation.time().and_then(representable)
 }
 
-/// How old it is: `3 h 12 min`.
+/// The age: `3 h 12 min`.
 pub(crate) fn age(time: SystemTime) -> String {
     time.elapsed().map_or_else(|ahead| format!("-{}", duration(ahead.duration())), duration)
 }
 
-/// When that was: `3 h 12 min ago`.
+/// `3 h 12 min ago`.
 pub(crate) fn ago(time: SystemTime) -> String {
     match time.elapsed() {
         Ok(age) => format!("{} ago", duration(age)),
@@ -50,7 +50,7 @@ pub(crate) fn ago(time: SystemTime) -> String {
     }
 }
 
-/// How long it is: `3 h 12 min`.
+/// `3 h 12 min`.
 pub(crate) fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400);
@@ -62,7 +62,7 @@ pub(crate) fn duration(duration: Duration) -> String {
     }
 }
 
-/// `seq 10  1.65 MiB  its name`: a line of a list.
+/// `seq 10  1.65 MiB  NAME`: a line of a list.
 pub(crate) fn line(generation: &Generation) -> String {
     let size = generation.size().map_or_else(|| "size unknown".into(), size);
     format!("seq {}  {size}  {generation}", generation.seq())
@@ -80,7 +80,7 @@ pub(crate) fn seqs(generations: &[Generation]) -> String {
     format!("seq {}", seqs.join(", "))
 }
 
-/// `seq 10 (its name), seq 7 (its name)`: the newest few of them, to choose from.
+/// `seq 10 (NAME), seq 7 (NAME)`: the newest ten.
 pub(crate) fn named(generations: &[Generation]) -> String {
     const SHOWN: usize = 10;
     let name = |generation: &Generation| format!("seq {} ({generation})", generation.seq());
@@ -91,7 +91,7 @@ pub(crate) fn named(generations: &[Generation]) -> String {
     names.join(", ")
 }
 
-/// What a commit did, for programs: the same in every command.
+/// The result of a commit as JSON: the same in every command.
 pub(crate) fn committed(committed: &Committed, truncation_point: Option<u64>) -> Value {
     json!({
         "committed": generation(committed.generation()),
@@ -100,7 +100,7 @@ pub(crate) fn committed(committed: &Committed, truncation_point: Option<u64>) ->
     })
 }
 
-/// What is known of a generation, for programs: the same in every command.
+/// A generation as JSON: the same in every command.
 pub(crate) fn generation(generation: &Generation) -> Value {
     json!({
         "name": generation.name(),
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_age_has_two_units() {
+    fn age_has_two_units() {
         for (seconds, text) in [
             (0, "0 s"),
             (59, "59 s"),
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_ahead_of_the_clock_is_told() {
+    fn time_ahead_of_the_clock_is_shown() {
         let ahead = SystemTime::now() + Duration::from_secs(3600);
         assert!(age(ahead).starts_with("-59 min") || age(ahead).starts_with("-1 h"), "{}", age(ahead));
         assert!(ago(ahead).ends_with(" ahead of this machine's clock"), "{}", ago(ahead));
@@ -139,11 +139,11 @@ mod tests {
     }
 
     #[test]
-    fn a_time_that_no_calendar_here_has_is_unknown() {
+    fn time_is_unknown_when_rfc_3339_has_no_form_for_it() {
         let (epoch, last) = (SystemTime::UNIX_EPOCH, Duration::from_secs(253_402_300_799));
         assert_eq!(time(epoch + last), "9999-12-31 23:59:59 UTC");
-        for odd in [epoch + last + Duration::from_secs(1), epoch - Duration::from_nanos(1)] {
-            assert_eq!((time(odd).as_str(), tellable(odd)), ("unknown", None));
+        for invalid in [epoch + last + Duration::from_secs(1), epoch - Duration::from_nanos(1)] {
+            assert_eq!((time(invalid).as_str(), representable(invalid)), ("unknown", None));
         }
     }
 }

@@ -1,65 +1,66 @@
-//! Removing expired snapshots and the orphans of crashed writers, on request.
+//! `minisnap collect-garbage`.
 
-use crate::kit::{STORE, folder, places, runtime};
+use crate::support::{STORE, folder, runtime, sandboxes};
 use minisnap::{SnapshotBackend, backend::CommitOptions};
 use serde_json::{Value, json};
 use std::{fs, io::Write, num::NonZeroUsize};
 
 #[test]
-fn orphans_are_removed_and_counted_and_the_retained_stay() {
-    for place in places() {
-        place.create(1, "[1]");
-        place.create(2, "[2]");
-        // In an object store, what is staged has its final name.
-        let name = match place.store.starts_with("s3:") {
+fn orphans_are_deleted_and_counted_and_the_retained_stay() {
+    for sandbox in sandboxes() {
+        sandbox.create(1, "[1]");
+        sandbox.create(2, "[2]");
+        // In an object store, a staged snapshot already has its final name.
+        let name = match sandbox.store.starts_with("s3:") {
             true => "00000000000000000003-aaaaaaaaaaaaaaaaaaaaaaaaaa",
             false => ".stage-aaaaaaaaaaaaaaaa",
         };
-        let orphan = place.files.join("snapshots").join(name);
+        let orphan = sandbox.files.join("snapshots").join(name);
         fs::create_dir(&orphan).expect("a folder");
         fs::write(orphan.join("snapshot.json"), "[").expect("room for a file");
-        let said = place.run(&["collect-garbage", STORE]).ok();
-        assert!(said.contains(&format!("collected the garbage of {}", place.store)), "{said}");
-        assert!(said.ends_with(": removed 0 expired and 1 orphan\n"), "{said}");
+        let message = sandbox.run(&["collect-garbage", STORE]).ok();
+        assert!(message.contains(&format!("collected the garbage of {}", sandbox.store)), "{message}");
+        assert!(message.ends_with(": deleted 0 expired and 1 orphan\n"), "{message}");
         assert!(!orphan.join("snapshot.json").exists());
-        assert!(place.run(&["collect-garbage", STORE]).ok().ends_with(": there was none\n"));
-        assert_eq!(place.seqs(), [2, 1]);
-        place.run(&["verify", STORE]).ok();
+        assert!(sandbox.run(&["collect-garbage", STORE]).ok().ends_with(": there was none\n"));
+        assert_eq!(sandbox.seqs(), [2, 1]);
+        sandbox.run(&["verify", STORE]).ok();
     }
 }
 
 #[test]
-fn json_tells_how_much_was_removed() {
-    for place in places() {
-        place.create(1, "[1]");
-        let told: Value = serde_json::from_str(&place.run(&["collect-garbage", STORE, "--json"]).ok()).expect("JSON");
-        assert_eq!(told, json!({ "store": place.store, "expired": 0, "orphans": 0 }));
+fn json_counts_what_was_deleted() {
+    for sandbox in sandboxes() {
+        sandbox.create(1, "[1]");
+        let output: Value =
+            serde_json::from_str(&sandbox.run(&["collect-garbage", STORE, "--json"]).ok()).expect("JSON");
+        assert_eq!(output, json!({ "store": sandbox.store, "expired": 0, "orphans": 0 }));
     }
 }
 
-/// No program needs to be stopped: in a folder, a running writer's stage stays.
+/// So no program needs to be stopped.
 #[test]
-fn the_stage_of_a_running_writer_stays_in_a_folder() {
-    let place = folder();
-    place.create(1, "[1]");
+fn stage_of_a_running_writer_stays_in_a_folder() {
+    let sandbox = folder();
+    sandbox.create(1, "[1]");
     runtime().block_on(async {
-        let store = place.open();
+        let store = sandbox.open();
         let mut staged = store.backend().stage(2).await.expect("a stage");
         staged.write_all(b"[\n  2\n]").expect("room for a file");
-        assert!(place.run(&["collect-garbage", STORE]).ok().ends_with(": there was none\n"));
-        staged.commit(CommitOptions::new(NonZeroUsize::MIN)).await.expect("it is committed");
+        assert!(sandbox.run(&["collect-garbage", STORE]).ok().ends_with(": there was none\n"));
+        staged.commit(CommitOptions::new(NonZeroUsize::MIN)).await.expect("a commit");
     });
-    assert_eq!(place.seqs(), [2]);
+    assert_eq!(sandbox.seqs(), [2]);
 }
 
-/// A misspelt name is no store without garbage, and isn't made one.
+/// A mistyped path is an error, and no store is created there.
 #[test]
-fn nothing_is_made_where_there_is_no_store() {
-    let place = folder();
-    assert!(place.run(&["collect-garbage", STORE]).fails(3).contains("there is no such folder"));
-    assert!(!place.files.exists());
-    fs::create_dir(&place.files).expect("a folder");
-    fs::write(place.files.join("notes.txt"), "").expect("room for a file");
-    assert!(place.run(&["collect-garbage", STORE]).fails(3).contains("1 entry, which is no snapshot's"));
-    assert_eq!(fs::read_dir(&place.files).expect("a folder").count(), 1);
+fn collection_creates_nothing_when_there_is_no_store() {
+    let sandbox = folder();
+    assert!(sandbox.run(&["collect-garbage", STORE]).fails(3).contains("the folder does not exist"));
+    assert!(!sandbox.files.exists());
+    fs::create_dir(&sandbox.files).expect("a folder");
+    fs::write(sandbox.files.join("notes.txt"), "").expect("room for a file");
+    assert!(sandbox.run(&["collect-garbage", STORE]).fails(3).contains("1 entry, but no snapshot"));
+    assert_eq!(fs::read_dir(&sandbox.files).expect("a folder").count(), 1);
 }

@@ -1,152 +1,159 @@
 use crate::{
-    kit::{Place, Ran, document, folder, name_of, places, runtime, s3, s3_on},
-    meanwhile,
+    processes,
+    support::{RunResult, Sandbox, document, folder, name_of, runtime, s3, s3_on, sandboxes},
 };
 use minisnap::{Bytes, SnapshotBackend};
 use minisnap_s3_server::{Conditions, S3Server};
 use nix::sys::signal::Signal;
 use std::{fs, thread, time::Duration};
 
-/// The command, with the environment of whichever is an object store.
-pub(crate) fn args_of<'a>(from: &'a Place, to: &'a Place, args: &[&'a str]) -> (&'a Place, Vec<&'a str>) {
+/// The arguments of a copy, and the sandbox with the environment of the object store, if one of them is.
+pub(crate) fn args_of<'a>(from: &'a Sandbox, to: &'a Sandbox, args: &[&'a str]) -> (&'a Sandbox, Vec<&'a str>) {
     let runner = if from.store.starts_with("s3:") { from } else { to };
     (runner, [&["copy", &from.store, &to.store], args].concat())
 }
 
-pub(crate) fn copy(from: &Place, to: &Place, args: &[&str]) -> Ran {
+pub(crate) fn copy(from: &Sandbox, to: &Sandbox, args: &[&str]) -> RunResult {
     let (runner, args) = args_of(from, to, args);
     runner.run(&args)
 }
 
-/// The seqs and bytes of all that is retained, oldest first, by the library.
-fn all(place: &Place) -> Vec<(u64, Bytes)> {
+/// The seqs and bytes of all retained snapshots, oldest first, read with the library.
+fn read_all(sandbox: &Sandbox) -> Vec<(u64, Bytes)> {
     runtime().block_on(async {
-        let store = place.open();
+        let store = sandbox.open();
         let mut all = Vec::new();
         for generation in store.history().await.expect("a history").iter().rev() {
-            all.push((generation.seq(), store.backend().read(generation).await.expect("it is whole")));
+            all.push((generation.seq(), store.backend().read(generation).await.expect("an intact snapshot")));
         }
         all
     })
 }
 
-fn create_all(place: &Place, seqs: &[u64]) {
+fn create_all(sandbox: &Sandbox, seqs: &[u64]) {
     for seq in seqs {
-        let args = ["create", &place.store, "--seq", &seq.to_string(), "--retain", "100"];
-        place.feed(&args, format!("[{seq}, 18446744073709551617]")).done();
+        let args = ["create", &sandbox.store, "--seq", &seq.to_string(), "--retain", "100"];
+        sandbox.run_with_input(&args, format!("[{seq}, 18446744073709551617]")).succeeds();
     }
 }
 
 #[test]
-fn from_any_store_to_any_other_the_same_bytes_arrive() {
-    for from in places() {
+fn copy_preserves_the_bytes_between_any_two_stores() {
+    for from in sandboxes() {
         create_all(&from, &[10, 7, 20]);
-        for to in places() {
+        for to in sandboxes() {
             assert!(
                 copy(&from, &to, &[])
                     .ok()
-                    .ends_with(&format!("copied 1; read back and found the same: 1, in {}\n", to.store))
+                    .ends_with(&format!("copied 1; verified by reading back: 1, in {}\n", to.store))
             );
-            assert_eq!(all(&to), all(&from)[2..]);
+            assert_eq!(read_all(&to), read_all(&from)[2..]);
         }
-        for to in places() {
-            let told = copy(&from, &to, &["--history"]).ok();
+        for to in sandboxes() {
+            let output = copy(&from, &to, &["--history"]).ok();
             assert!(
-                told.contains("copied seq 10 (") && told.contains("copied 3; read back and found the same: 3"),
-                "{told}"
+                output.contains("copied seq 10 (") && output.contains("copied 3; verified by reading back: 3"),
+                "{output}"
             );
-            assert_eq!(all(&to), all(&from));
+            assert_eq!(read_all(&to), read_all(&from));
             to.run(&["verify", &to.store]).ok();
         }
     }
 }
 
 #[test]
-fn to_run_it_again_copies_only_what_is_new() {
+fn repeated_copy_copies_only_new_snapshots() {
     for (from, to) in [(folder(), s3()), (s3(), folder())] {
         create_all(&from, &[1, 2]);
         copy(&from, &to, &["--history"]).ok();
         let again = copy(&from, &to, &["--history"]).ok();
-        assert!(again.starts_with("copied 0; read back and found the same: 2"), "{again}");
+        assert!(again.starts_with("copied 0; verified by reading back: 2"), "{again}");
         create_all(&from, &[3]);
-        let told = copy(&from, &to, &["--history", "--json"]).ok();
-        let told: serde_json::Value = serde_json::from_str(&told).expect("JSON");
-        assert_eq!((told["copied"][0]["seq"].as_u64(), told["copied"].as_array().map(Vec::len)), (Some(3), Some(1)));
-        assert_eq!(told["read_back"], 3);
-        assert_eq!(all(&to), all(&from));
+        let output = copy(&from, &to, &["--history", "--json"]).ok();
+        let output: serde_json::Value = serde_json::from_str(&output).expect("JSON");
+        assert_eq!(
+            (output["copied"][0]["seq"].as_u64(), output["copied"].as_array().map(Vec::len)),
+            (Some(3), Some(1))
+        );
+        assert_eq!(output["read_back"], 3);
+        assert_eq!(read_all(&to), read_all(&from));
     }
     for (from, to) in [(folder(), s3()), (s3(), folder())] {
         for seq in [1, 2, 3] {
             create_all(&from, &[seq]);
             copy(&from, &to, &[]).ok();
-            assert!(copy(&from, &to, &[]).ok().starts_with("copied 0; read back and found the same: 1"));
+            assert!(copy(&from, &to, &[]).ok().starts_with("copied 0; verified by reading back: 1"));
         }
-        assert_eq!(to.seqs(), [3, 2], "the newest alone, each day: as many are kept as by other commands");
+        assert_eq!(to.seqs(), [3, 2], "the same retention as with other commands");
     }
 }
 
 #[test]
-fn a_target_with_another_history_is_refused_unless_it_is_said() {
+fn target_with_another_history_is_refused_without_onto() {
     for (from, to) in [(folder(), folder()), (folder(), s3()), (s3(), folder())] {
         create_all(&from, &[3, 4]);
         to.create(2, "\"another\"");
-        let before = all(&to);
+        let before = read_all(&to);
         for args in [&[][..], &["--history"]] {
             let error = copy(&from, &to, args).fails(4);
             assert!(error.contains(&to.store) && error.contains("--onto"), "{error}");
-            assert_eq!(all(&to), before, "nothing was changed");
+            assert_eq!(read_all(&to), before, "nothing was changed");
         }
         copy(&from, &to, &["--history", "--onto"]).ok();
-        assert_eq!(all(&to), [before, all(&from)].concat(), "nothing is expired");
+        assert_eq!(read_all(&to), [before, read_all(&from)].concat(), "nothing is expired");
         let again = copy(&from, &to, &["--history", "--onto"]).ok();
-        assert!(again.starts_with("copied 0"), "to run that again changes nothing, too: {again}");
+        assert!(again.starts_with("copied 0"), "a second run changes nothing: {again}");
     }
 }
 
-/// The intact ones are worth having; the corrupt one is told each time, until it has expired.
+/// The intact snapshots are copied. The corrupt one is reported each time, until it has expired.
 #[test]
-fn copy_leaves_out_a_corrupt_older_snapshot_and_says_so() {
+fn copy_omits_and_reports_a_corrupt_older_snapshot() {
     for (from, to) in [(folder(), s3()), (s3(), folder())] {
         create_all(&from, &[1, 2, 3]);
-        fs::write(from.json_of(2), "[99]").expect("it can be written");
-        let is_told = |error: &str| {
+        fs::write(from.json_of(2), "[99]").expect("permission to write");
+        let is_reported = |error: &str| {
             let generation = from.json_of(2).parent().map(|folder| name_of(folder).to_owned()).expect("its folder");
             error.contains(&generation) && (error.contains("digest") || error.contains("bytes, not "))
         };
         let first = copy(&from, &to, &["--history"]);
-        assert!(first.stdout.contains("left out seq 2 (corrupt)\ncopied seq 3 ("), "{first:?}");
+        assert!(first.stdout.contains("omitted seq 2 (corrupt)\ncopied seq 3 ("), "{first:?}");
         let error = first.fails(1);
-        assert!(is_told(&error), "{error}");
+        assert!(is_reported(&error), "{error}");
         assert_eq!(to.seqs(), [3, 1]);
         let again = copy(&from, &to, &["--history"]);
-        assert!(again.stdout.contains("copied 0; read back and found the same: 2"), "{again:?}");
-        assert!(is_told(&again.fails(1)));
+        assert!(again.stdout.contains("copied 0; verified by reading back: 2"), "{again:?}");
+        assert!(is_reported(&again.fails(1)));
         create_all(&from, &[4]);
         let next = copy(&from, &to, &["--history", "--json"]);
-        let told: serde_json::Value = serde_json::from_str(&next.stdout).expect("JSON");
-        assert_eq!((&told["copied"][0]["seq"], &told["read_back"]), (&4.into(), &3.into()));
-        assert_eq!(told["left_out"][0]["seq"], 2);
-        assert_eq!((&told["error"]["kind"], &told["error"]["exit_code"]), (&"corrupt".into(), &1.into()), "{told}");
-        assert!(told["left_out"][0]["problem"].is_string() && is_told(&next.fails(1)));
+        let output: serde_json::Value = serde_json::from_str(&next.stdout).expect("JSON");
+        assert_eq!((&output["copied"][0]["seq"], &output["read_back"]), (&4.into(), &3.into()));
+        assert_eq!(output["left_out"][0]["seq"], 2);
+        assert_eq!(
+            (&output["error"]["kind"], &output["error"]["exit_code"]),
+            (&"corrupt".into(), &1.into()),
+            "{output}"
+        );
+        assert!(output["left_out"][0]["problem"].is_string() && is_reported(&next.fails(1)));
         assert_eq!(to.seqs(), [4, 3, 1]);
-        // Also over what is no part of that history.
+        // Also to a target with another history.
         let other = if to.store.starts_with("s3:") { s3() } else { folder() };
         other.create(0, "0");
-        assert!(is_told(&copy(&from, &other, &["--history", "--onto"]).fails(1)));
+        assert!(is_reported(&copy(&from, &other, &["--history", "--onto"]).fails(1)));
         assert_eq!(other.seqs(), [4, 3, 1, 0]);
     }
 }
 
 #[test]
-fn copy_fails_if_the_current_snapshot_is_corrupt() {
+fn copy_fails_when_the_current_snapshot_is_corrupt() {
     for (from, to) in [(folder(), s3()), (s3(), folder())] {
         create_all(&from, &[1, 2]);
-        fs::write(from.json_of(2), "[99]").expect("it can be written");
+        fs::write(from.json_of(2), "[99]").expect("permission to write");
         copy(&from, &to, &[]).fails(1);
-        assert_eq!(to.seqs(), [0; 0], "there is nothing intact to copy");
+        assert_eq!(to.seqs(), [0; 0], "no intact snapshot to copy");
         copy(&from, &to, &["--history"]).fails(1);
         assert_eq!(to.seqs(), [1]);
-        fs::write(from.json_of(1), "[99]").expect("it can be written");
+        fs::write(from.json_of(1), "[99]").expect("permission to write");
         let none = if to.store.starts_with("s3:") { s3() } else { folder() };
         copy(&from, &none, &["--history"]).fails(1);
         assert_eq!(none.seqs(), [0; 0]);
@@ -154,18 +161,18 @@ fn copy_fails_if_the_current_snapshot_is_corrupt() {
 }
 
 #[test]
-fn what_was_corrupt_in_the_target_since_is_found_when_it_is_read_back() {
+fn corruption_of_the_target_is_found_by_reading_back() {
     for (from, to) in [(folder(), s3()), (s3(), folder())] {
         create_all(&from, &[1, 2]);
         copy(&from, &to, &["--history"]).ok();
-        fs::write(to.json_of(1), "[99]").expect("it can be written");
+        fs::write(to.json_of(1), "[99]").expect("permission to write");
         let error = copy(&from, &to, &["--history"]).fails(1);
         assert!(error.contains("digest") || error.contains("bytes, not "), "{error}");
     }
 }
 
 #[test]
-fn nothing_to_copy_is_told() {
+fn copy_fails_when_the_source_is_empty() {
     for (from, to) in [(folder(), s3()), (s3(), folder())] {
         let error = copy(&from, &to, &["--history"]).fails(3);
         assert!(error.contains(&from.store), "{error}");
@@ -174,7 +181,7 @@ fn nothing_to_copy_is_told() {
 }
 
 #[test]
-fn killed_in_the_middle_it_goes_on_where_it_was() {
+fn copy_continues_after_it_was_killed() {
     let server = S3Server::start_with_latency(Conditions::Atomic, Duration::from_millis(20));
     let from = folder();
     for seq in 1..=6 {
@@ -190,40 +197,40 @@ fn killed_in_the_middle_it_goes_on_where_it_was() {
         if args.contains(&"--onto") {
             to.create(0, "\"of another history\"");
         }
-        let before = all(&to);
-        let whole = [before.clone(), all(&from)].concat();
+        let before = read_all(&to);
+        let expected = [before.clone(), read_all(&from)].concat();
         for (committed, signal) in [(1, Signal::SIGKILL), (2, Signal::SIGINT), (4, Signal::SIGKILL)] {
             kill_when(&from, &to, args, before.len() + committed, signal);
-            assert!(whole.starts_with(&all(&to)), "a part of the history, whole and in order");
+            assert!(expected.starts_with(&read_all(&to)), "a prefix of the history");
         }
-        let told = copy(&from, &to, args).ok();
-        let copied = told.matches("copied seq").count();
-        assert!(0 < copied && copied <= 2, "only what was missing: {told}");
-        assert!(told.contains("read back and found the same: 6"), "{told}");
-        assert_eq!(all(&to), whole);
+        let output = copy(&from, &to, args).ok();
+        let copied = output.matches("copied seq").count();
+        assert!(0 < copied && copied <= 2, "only what was missing: {output}");
+        assert!(output.contains("verified by reading back: 6"), "{output}");
+        assert_eq!(read_all(&to), expected);
         to.run(&["verify", &to.store]).ok();
     }
 }
 
-/// Starts a copy, and ends it once so many are committed in the target.
-fn kill_when(from: &Place, to: &Place, args: &[&str], committed: usize, signal: Signal) {
+/// Starts a copy, and kills it once the target has `committed` snapshots.
+fn kill_when(from: &Sandbox, to: &Sandbox, args: &[&str], committed: usize, signal: Signal) {
     let (runner, args) = args_of(from, to, args);
-    let child = meanwhile::start(runner, &args);
-    meanwhile::wait_until("enough is copied", || to.seqs().len() >= committed);
-    // On its way to the next one, whichever step that is at.
+    let child = processes::start(runner, &args);
+    processes::wait_until("enough is copied", || to.seqs().len() >= committed);
+    // The next copy is then in progress, at any step.
     thread::sleep(Duration::from_millis(5));
-    meanwhile::send(&child, signal);
-    let ended = child.wait_with_output().expect("it ends");
-    assert!(!ended.status.success(), "it was killed too late to tell: {ended:?}");
+    processes::send(&child, signal);
+    let ended = child.wait_with_output().expect("the program ends");
+    assert!(!ended.status.success(), "it was killed too late: {ended:?}");
 }
 
 #[test]
-fn whoever_commits_in_the_target_meanwhile_is_not_overwritten() {
+fn copy_fails_when_another_writer_commits_to_the_target() {
     let server = S3Server::start_with_latency(Conditions::Atomic, Duration::from_millis(100));
     let (from, to) = (folder(), s3_on(&server));
     from.create(1, &document(6 << 20));
     to.create(0, "0");
     let (runner, args) = args_of(&from, &to, &["--onto"]);
-    meanwhile::it_uploads(&server, runner, &args, || to.create(5, "5")).fails(4);
+    processes::run_during_upload(&server, runner, &args, || to.create(5, "5")).fails(4);
     assert_eq!(to.seqs(), [5, 0]);
 }

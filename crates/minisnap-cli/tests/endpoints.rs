@@ -1,13 +1,12 @@
-//! An endpoint, a bucket or a setting that no client could use: said before anything is asked, from the environment and
-//! from options alike.
+//! An invalid endpoint, bucket or setting is refused before a request is sent, from the environment and from options.
 
-use crate::kit::{Place, STORE, folder, s3};
+use crate::support::{STORE, Sandbox, folder, s3};
 
-/// A place of which nothing is known but its URL.
-fn at(url: &str) -> Place {
-    let mut place = folder();
-    place.store = url.into();
-    place
+/// A sandbox whose store is at `url`.
+fn sandbox_at(url: &str) -> Sandbox {
+    let mut sandbox = folder();
+    sandbox.store = url.into();
+    sandbox
 }
 
 const NO_URLS: [&str; 10] = [
@@ -24,55 +23,56 @@ const NO_URLS: [&str; 10] = [
 ];
 
 #[test]
-fn an_endpoint_that_is_no_url_is_named_with_what_to_write() {
+fn endpoint_that_is_no_url_is_refused_with_an_example() {
     for endpoint in NO_URLS {
-        let mut place = s3();
-        place.reach(endpoint);
-        for said in [
-            place.run(&["verify", STORE]).fails(64),
-            place.run(&["show", STORE]).fails(64),
+        let mut sandbox = s3();
+        sandbox.set_endpoint(endpoint);
+        for message in [
+            sandbox.run(&["verify", STORE]).fails(64),
+            sandbox.run(&["show", STORE]).fails(64),
             s3().run(&["show", STORE, "--option", &format!("endpoint={endpoint}")]).fails(64),
         ] {
-            assert!(said.contains(endpoint) && said.contains("http://HOST:PORT"), "{endpoint}: {said}");
+            assert!(message.contains(endpoint) && message.contains("http://HOST:PORT"), "{endpoint}: {message}");
         }
     }
 }
 
 #[test]
-fn it_is_the_same_for_the_other_clients() {
-    let azure = at("az://container/app");
+fn invalid_endpoint_is_refused_by_azure_and_google() {
+    let azure = sandbox_at("az://container/app");
     let account = ["--option", "account_name=acme", "--option", "skip_signature=true"];
-    let said = azure.run(&[&["show", STORE, "--option", "endpoint=localhost:1"], &account[..]].concat()).fails(64);
-    assert!(said.contains("http://HOST:PORT"), "{said}");
-    let google = at("gs://bucket/app");
-    let said = google.run(&["show", STORE, "--option", "base_url=localhost:1"]).fails(64);
-    assert!(said.contains("http://HOST:PORT"), "{said}");
+    let message = azure.run(&[&["show", STORE, "--option", "endpoint=localhost:1"], &account[..]].concat()).fails(64);
+    assert!(message.contains("http://HOST:PORT"), "{message}");
+    let google = sandbox_at("gs://bucket/app");
+    let message = google.run(&["show", STORE, "--option", "base_url=localhost:1"]).fails(64);
+    assert!(message.contains("http://HOST:PORT"), "{message}");
 }
 
 #[test]
-fn http_in_capitals_has_to_be_meant_too() {
-    let said = at("s3://bucket/app").run(&["show", STORE, "--option", "endpoint=HTTP://127.0.0.1:1"]).fails(64);
-    assert!(said.contains("`allow_http`"), "{said}");
+fn http_in_capitals_needs_allow_http() {
+    let message =
+        sandbox_at("s3://bucket/app").run(&["show", STORE, "--option", "endpoint=HTTP://127.0.0.1:1"]).fails(64);
+    assert!(message.contains("`allow_http`"), "{message}");
 }
 
 #[test]
-fn a_bucket_that_no_url_can_name_is_a_usage_error() {
+fn bucket_name_with_invalid_characters_is_a_usage_error() {
     for bucket in ["bad bucket", "bad\tbucket", "bad|bucket", "b\u{fc}cket"] {
-        let mut place = s3();
-        place.store = format!("s3://{bucket}/app");
-        let said = place.run(&["show", STORE]).fails(64);
-        assert!(said.contains("no white space in it"), "{said}");
+        let mut sandbox = s3();
+        sandbox.store = format!("s3://{bucket}/app");
+        let message = sandbox.run(&["show", STORE]).fails(64);
+        assert!(message.contains("no white space in it"), "{message}");
     }
 }
 
 #[test]
-fn a_setting_with_a_line_break_at_its_end_is_named_and_not_quoted() {
+fn setting_with_a_line_break_is_named_without_its_value() {
     for (name, value) in
         [("AWS_REGION", "somewhere\r"), ("AWS_ACCESS_KEY_ID", "a-key\r"), ("AWS_SESSION_TOKEN", "a-token\r")]
     {
-        let mut place = s3();
-        place.set(name, value);
-        let said = place.run(&["show", STORE]).fails(64);
-        assert!(said.contains(&name.to_ascii_lowercase()) && !said.contains(value.trim_end()), "{said}");
+        let mut sandbox = s3();
+        sandbox.set(name, value);
+        let message = sandbox.run(&["show", STORE]).fails(64);
+        assert!(message.contains(&name.to_ascii_lowercase()) && !message.contains(value.trim_end()), "{message}");
     }
 }

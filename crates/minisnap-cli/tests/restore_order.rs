@@ -1,7 +1,7 @@
-//! `minisnap restore --output`, call by call: the old file stays until the new one is complete and durable.
+//! The order of system calls of `minisnap restore --output`: the old file stays until the new one is complete and durable.
 
 use crate::{
-    kit::{STORE, document, folder, name_of},
+    support::{STORE, document, folder, name_of},
     tracer::{Call, trace},
 };
 use nix::libc;
@@ -15,43 +15,47 @@ use std::{
 const OLD_MODE: u32 = 0o640;
 
 #[test]
-fn a_restored_file_is_synced_before_it_takes_the_name() {
-    let place = folder();
+fn restored_file_is_synced_before_it_is_renamed() {
+    let sandbox = folder();
     let json = document(1 << 20);
-    place.create(1, &json);
-    place.write("out", "the old one");
-    let out = place.path("out");
-    fs::set_permissions(&out, Permissions::from_mode(OLD_MODE)).expect("it is ours");
-    // It keeps the old file: what is written into that can be seen here.
-    fs::hard_link(&out, place.path("old")).expect("a second name");
+    sandbox.create(1, &json);
+    sandbox.write("out", "the old file");
+    let out = sandbox.path("out");
+    fs::set_permissions(&out, Permissions::from_mode(OLD_MODE)).expect("permission");
+    // A second link to the old file, to detect a write into it.
+    fs::hard_link(&out, sandbox.path("old")).expect("a second name");
     let old = inode(&out);
     let scratch = out.parent().expect("a folder").canonicalize().expect("a folder");
 
     let done = RefCell::new(Vec::new());
-    let code = trace(&place, &["restore", STORE, "--output", "out"], |call| {
+    let code = trace(&sandbox, &["restore", STORE, "--output", "out"], |call| {
         if let Some(step) = step_of(call, &scratch) {
             done.borrow_mut().push(step);
         }
         assert_no_wider(&scratch);
-        // Whatever call it was that changed it.
+        // Independent of the call that changed it.
         let mut done = done.borrow_mut();
         if inode(&out) != old && !done.contains(&Step::Replaced) {
             assert_eq!(
                 fs::read_to_string(&out).expect("a file"),
                 json,
-                "another file took the name before it was whole"
+                "the new file was incomplete when it was renamed"
             );
             done.push(Step::Replaced);
         }
     });
 
     assert_eq!(code, 0);
-    assert_eq!(fs::read_to_string(place.path("old")).expect("a file"), "the old one", "written in place");
+    assert_eq!(
+        fs::read_to_string(sandbox.path("old")).expect("a file"),
+        "the old file",
+        "the old file was written in place"
+    );
     assert_eq!(fs::read_to_string(&out).expect("a file"), json);
     let done = done.into_inner();
     let last =
         |step: Step| done.iter().rposition(|found| *found == step).unwrap_or_else(|| panic!("no {step:?}: {done:?}"));
-    let order = [Step::Written, Step::Synced, Step::Replaced, Step::FolderSynced, Step::Told].map(last);
+    let order = [Step::Written, Step::Synced, Step::Replaced, Step::FolderSynced, Step::Printed].map(last);
     assert!(order.is_sorted(), "{done:?}");
 }
 
@@ -59,21 +63,21 @@ fn a_restored_file_is_synced_before_it_takes_the_name() {
 enum Step {
     /// Bytes were written to a file in the folder.
     Written,
-    /// Such a file was synced.
+    /// A file in the folder was synced.
     Synced,
-    /// The old file's name leads to another file.
+    /// The name of the old file leads to another file.
     Replaced,
     FolderSynced,
-    /// The answer was printed.
-    Told,
+    /// The result was printed.
+    Printed,
 }
 
-/// What a call that is done was for.
+/// The step of a completed call.
 fn step_of(call: &Call, scratch: &Path) -> Option<Step> {
     let is_write = call.is_one_of(&[libc::SYS_write, libc::SYS_pwrite64, libc::SYS_writev, libc::SYS_ftruncate]);
     let is_sync = call.is_one_of(&[libc::SYS_fsync, libc::SYS_fdatasync]);
     if is_write && call.arguments[0] == libc::STDOUT_FILENO as u64 {
-        return Some(Step::Told);
+        return Some(Step::Printed);
     }
     let path = call.path_of_descriptor()?;
     match (path.parent() == Some(scratch), path == scratch) {
@@ -84,7 +88,7 @@ fn step_of(call: &Call, scratch: &Path) -> Option<Step> {
     }
 }
 
-/// Nobody may read the new file who may not read the old one, at any time.
+/// At no time may the new file have a wider mode than the old one.
 fn assert_no_wider(scratch: &Path) {
     let paths = fs::read_dir(scratch).expect("a folder").map(|entry| entry.expect("an entry").path());
     let is_new = |path: &PathBuf| name_of(path).starts_with(".minisnap-restore-");

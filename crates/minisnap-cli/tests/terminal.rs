@@ -1,6 +1,6 @@
-//! A real pseudo-terminal: there are colours and a progress bar on it, and on a pipe there are none.
+//! Output on a pseudo-terminal has colours and a progress bar; output on a pipe has neither.
 
-use crate::kit::{Place, STORE, document, folder, places, s3_on};
+use crate::support::{STORE, Sandbox, document, folder, s3_on, sandboxes};
 use minisnap_s3_server::{Conditions, S3Server};
 use nix::pty::{OpenptyResult, Winsize, openpty};
 use std::{
@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The program on a terminal of its own, of which Ctrl-C is the key.
+/// The program with a terminal of its own, which can send Ctrl-C.
 struct OnTerminal {
     child: Child,
     keyboard: File,
@@ -21,23 +21,23 @@ struct OnTerminal {
 }
 
 impl OnTerminal {
-    fn start(place: &Place, args: &[&str], variables: &[(&str, &str)]) -> Self {
+    fn start(sandbox: &Sandbox, args: &[&str], variables: &[(&str, &str)]) -> Self {
         let size = Winsize { ws_row: 24, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 };
         let OpenptyResult { master, slave } = openpty(Some(&size), None).expect("a pseudo-terminal");
         let stdio = || Stdio::from(slave.try_clone().expect("another handle"));
-        // Which makes it the terminal that sends Ctrl-C to the program.
+        // `setsid --ctty` makes it the controlling terminal, so that Ctrl-C reaches the program.
         let mut command = Command::new("setsid");
-        place.prepare(&mut command);
-        command.arg("--ctty").arg(env!("CARGO_BIN_EXE_minisnap")).args(place.args(args));
+        sandbox.prepare(&mut command);
+        command.arg("--ctty").arg(env!("CARGO_BIN_EXE_minisnap")).args(sandbox.args(args));
         command.env("TERM", "xterm-256color").envs(variables.iter().copied());
         let child = command.stdin(stdio()).stdout(stdio()).stderr(stdio()).spawn().expect("setsid, of util-linux");
-        // Theirs, too, or the terminal would never be closed.
+        // Closes all handles of this process, so that the terminal closes when the program ends.
         drop((command, slave));
         let screen = Arc::new(Mutex::new(Vec::new()));
         let (mut output, shown) = (File::from(master.try_clone().expect("another handle")), Arc::clone(&screen));
         let reader = thread::spawn(move || {
             let mut buffer = [0; 4096];
-            // A terminal that nobody has open any more is an error to read from.
+            // Reading a terminal fails when no process has it open any more.
             while let Ok(length @ 1..) = output.read(&mut buffer) {
                 shown.lock().expect("no panic").extend_from_slice(&buffer[..length]);
             }
@@ -61,39 +61,40 @@ impl OnTerminal {
         self.keyboard.write_all(keys).expect("a terminal");
     }
 
-    /// Its exit code, and all it showed.
+    /// Its exit code, and the complete output.
     fn end(mut self) -> (Option<i32>, String) {
         let deadline = Instant::now() + Duration::from_secs(60);
         while self.child.try_wait().expect("a child").is_none() {
             if Instant::now() > deadline {
-                self.child.kill().expect("it runs");
+                self.child.kill().expect("a running process");
                 panic!("it doesn't end: {:?}", self.screen());
             }
             thread::sleep(Duration::from_millis(5));
         }
-        let code = self.child.wait().expect("it has ended").code();
+        let code = self.child.wait().expect("the program ended").code();
         self.reader.join().expect("no panic");
         (code, String::from_utf8(self.screen.lock().expect("no panic").clone()).expect("text"))
     }
 }
 
-fn on_terminal(place: &Place, args: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, String) {
-    OnTerminal::start(place, args, variables).end()
+fn on_terminal(sandbox: &Sandbox, args: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, String) {
+    OnTerminal::start(sandbox, args, variables).end()
 }
 
-/// An upload that takes a second or two.
-const SLOWLY: [&str; 4] = ["--option", "part_size=5242880", "--option", "parts_in_flight=1"];
+/// Options for an upload that takes a second or two.
+const SLOW_UPLOAD: [&str; 4] = ["--option", "part_size=5242880", "--option", "parts_in_flight=1"];
 
 fn slow_server() -> S3Server {
     S3Server::start_with_latency(Conditions::Atomic, Duration::from_millis(150))
 }
 
 #[test]
-fn a_long_create_has_a_bar_with_rate_and_time_left_which_goes_away() {
+fn long_create_shows_a_progress_bar_and_clears_it() {
     let server = slow_server();
-    let place = s3_on(&server);
-    let file = place.write("large.json", document(48 << 20));
-    let (code, screen) = on_terminal(&place, &[&["create", STORE, "--seq", "1", &file], &SLOWLY[..]].concat(), &[]);
+    let sandbox = s3_on(&server);
+    let file = sandbox.write("large.json", document(48 << 20));
+    let (code, screen) =
+        on_terminal(&sandbox, &[&["create", STORE, "--seq", "1", &file], &SLOW_UPLOAD[..]].concat(), &[]);
     assert_eq!(code, Some(0), "{screen}");
     let bars: Vec<_> = screen.split('\r').filter(|line| line.contains("writing")).collect();
     assert!(bars.len() > 2, "{screen:?}");
@@ -105,31 +106,31 @@ fn a_long_create_has_a_bar_with_rate_and_time_left_which_goes_away() {
 }
 
 #[test]
-fn on_a_pipe_there_is_no_progress_and_there_are_no_colours() {
+fn pipe_gets_no_progress_bar_and_no_colours() {
     let server = slow_server();
-    let place = s3_on(&server);
-    let file = place.write("large.json", document(16 << 20));
-    let said = place.run(&[&["create", STORE, "--seq", "1", &file], &SLOWLY[..]].concat()).ok();
-    assert_eq!(said.lines().count(), 1, "{said:?}");
+    let sandbox = s3_on(&server);
+    let file = sandbox.write("large.json", document(16 << 20));
+    let message = sandbox.run(&[&["create", STORE, "--seq", "1", &file], &SLOW_UPLOAD[..]].concat()).ok();
+    assert_eq!(message.lines().count(), 1, "{message:?}");
     for args in
         [&["show", STORE][..], &["history", STORE], &["verify", STORE], &["--help"], &["restore", STORE, "-o", "out"]]
     {
-        let said = place.run(args).ok();
-        assert!(!said.contains('\x1b') && !said.contains('\r'), "{said:?}");
+        let message = sandbox.run(args).ok();
+        assert!(!message.contains('\x1b') && !message.contains('\r'), "{message:?}");
     }
 }
 
 #[test]
-fn progress_is_shown_also_when_only_the_output_is_a_pipe() {
+fn progress_is_shown_when_only_stdout_is_a_pipe() {
     let server = slow_server();
-    let place = s3_on(&server);
-    place.create(1, &document(24 << 20));
-    // A shell, so that one stream is the terminal and the other one isn't.
-    let command = format!("{} restore {} > out", env!("CARGO_BIN_EXE_minisnap"), place.store);
+    let sandbox = s3_on(&server);
+    sandbox.create(1, &document(24 << 20));
+    // A shell redirects only stdout.
+    let command = format!("{} restore {} > out", env!("CARGO_BIN_EXE_minisnap"), sandbox.store);
     let size = Winsize { ws_row: 24, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 };
     let OpenptyResult { master, slave } = openpty(Some(&size), None).expect("a pseudo-terminal");
     let mut shell = Command::new("sh");
-    place.prepare(&mut shell);
+    sandbox.prepare(&mut shell);
     let mut child = shell
         .args(["-c", &command])
         .env("TERM", "xterm")
@@ -141,31 +142,31 @@ fn progress_is_shown_also_when_only_the_output_is_a_pipe() {
     drop(shell);
     let mut screen = Vec::new();
     let _ = File::from(master).read_to_end(&mut screen);
-    assert!(child.wait().expect("it ends").success());
+    assert!(child.wait().expect("the program ends").success());
     let screen = String::from_utf8(screen).expect("text");
     assert!(screen.contains("reading"), "{screen:?}");
-    assert_eq!(fs::metadata(place.path("out")).expect("a file").len(), document(24 << 20).len() as u64);
+    assert_eq!(fs::metadata(sandbox.path("out")).expect("a file").len(), document(24 << 20).len() as u64);
 }
 
 #[test]
-fn colours_are_on_a_terminal_unless_no_color_says_no() {
-    for place in places() {
-        place.create(1, "[1]");
+fn terminal_gets_colours_unless_no_color_is_set() {
+    for sandbox in sandboxes() {
+        sandbox.create(1, "[1]");
         let good = "\x1b[32mintact\x1b[0m";
         for command in ["show", "verify"] {
-            let (code, screen) = on_terminal(&place, &[command, STORE], &[]);
+            let (code, screen) = on_terminal(&sandbox, &[command, STORE], &[]);
             assert!(code == Some(0) && screen.contains(good.trim_end_matches("\x1b[0m")), "{screen:?}");
-            let (code, screen) = on_terminal(&place, &[command, STORE], &[("NO_COLOR", "1")]);
+            let (code, screen) = on_terminal(&sandbox, &[command, STORE], &[("NO_COLOR", "1")]);
             assert!(code == Some(0) && screen.contains("intact") && !colours(&screen), "{screen:?}");
         }
-        let (code, screen) = on_terminal(&place, &["restore", STORE, "--at", "0"], &[]);
+        let (code, screen) = on_terminal(&sandbox, &["restore", STORE, "--at", "0"], &[]);
         assert!(code == Some(3) && screen.contains("\x1b[31m") && screen.contains("error:"), "{screen:?}");
-        let (_, screen) = on_terminal(&place, &["restore", STORE, "--at", "0"], &[("NO_COLOR", "1")]);
+        let (_, screen) = on_terminal(&sandbox, &["restore", STORE, "--at", "0"], &[("NO_COLOR", "1")]);
         assert!(screen.contains("error:") && !colours(&screen), "{screen:?}");
     }
 }
 
-/// Whether any colour or style is set: what moves the cursor is none.
+/// Whether a colour or style is set. Cursor movements don't count.
 fn colours(screen: &str) -> bool {
     screen
         .split("\x1b[")
@@ -175,39 +176,40 @@ fn colours(screen: &str) -> bool {
 
 #[test]
 fn cat_ends_its_line_on_a_terminal() {
-    for place in places() {
-        place.create(1, "[1]");
-        let (code, screen) = on_terminal(&place, &["cat", STORE], &[]);
+    for sandbox in sandboxes() {
+        sandbox.create(1, "[1]");
+        let (code, screen) = on_terminal(&sandbox, &["cat", STORE], &[]);
         assert_eq!(code, Some(0));
         assert!(screen.ends_with("[\r\n  1\r\n]\r\n"), "{screen:?}");
     }
 }
 
 #[test]
-fn ctrl_c_on_the_terminal_leaves_the_old_snapshot_and_no_bar() {
+fn ctrl_c_keeps_the_old_snapshot_and_clears_the_bar() {
     let server = slow_server();
-    let place = s3_on(&server);
-    place.create(1, "[1]");
-    let before = place.generations();
-    let file = place.write("large.json", document(64 << 20));
-    let mut running = OnTerminal::start(&place, &[&["create", STORE, "--seq", "2", &file], &SLOWLY[..]].concat(), &[]);
+    let sandbox = s3_on(&server);
+    sandbox.create(1, "[1]");
+    let before = sandbox.generations();
+    let file = sandbox.write("large.json", document(64 << 20));
+    let mut running =
+        OnTerminal::start(&sandbox, &[&["create", STORE, "--seq", "2", &file], &SLOW_UPLOAD[..]].concat(), &[]);
     running.wait_until_it_shows("writing");
     running.press(b"\x03");
     let (code, screen) = running.end();
     assert_eq!(code, Some(130), "{screen:?}");
     let last = screen.trim_end().rsplit(['\r', '\n']).nth(2).unwrap_or_default();
     assert!(screen.contains("interrupted") && !last.contains("left"), "{screen:?}");
-    assert_eq!(place.generations(), before, "debris");
-    assert_eq!(place.run(&["restore", STORE]).ok(), "[\n  1\n]");
+    assert_eq!(sandbox.generations(), before, "orphans");
+    assert_eq!(sandbox.run(&["restore", STORE]).ok(), "[\n  1\n]");
 }
 
 #[test]
-fn a_document_can_be_typed() {
-    let place = folder();
-    let mut running = OnTerminal::start(&place, &["create", STORE, "--seq", "1"], &[]);
+fn create_reads_a_document_from_the_terminal() {
+    let sandbox = folder();
+    let mut running = OnTerminal::start(&sandbox, &["create", STORE, "--seq", "1"], &[]);
     running.wait_until_it_shows("Ctrl-D");
     running.press(b"[1,\n2]\n\x04");
     let (code, screen) = running.end();
     assert_eq!(code, Some(0), "{screen:?}");
-    assert_eq!(place.run(&["restore", STORE]).ok(), "[\n  1,\n  2\n]");
+    assert_eq!(sandbox.run(&["restore", STORE]).ok(), "[\n  1,\n  2\n]");
 }

@@ -1,85 +1,85 @@
-//! The real program, over folders and over an S3 server in this process. One binary, a module per command.
+//! Runs the program on folders and on an S3 server in this process. One binary, a module per command or topic.
 
 #![allow(clippy::cast_possible_truncation, reason = "a test's numbers are small")]
 #![allow(clippy::unwrap_used, reason = "a test's helpers may panic like the test")]
 
-/// Accepting external changes, or moving them aside.
+/// `accept` and `revert`.
 mod accept;
-/// Wrong paths, lost links, no threads.
-mod accidents;
-/// Advice that can be pasted.
-mod advice;
-/// Removing expired snapshots and orphans.
+/// Signals while the output is blocked.
+mod blocked_output;
+/// `collect-garbage`.
 mod collect_garbage;
-/// Snapshots of one store in another.
+/// Completions, man pages, and the help.
+mod completions_and_man;
+/// `copy`.
 mod copy;
-/// A copy every night.
-mod copy_nightly;
-/// Making snapshots.
+/// `copy --onto`.
+mod copy_onto;
+/// `create`.
 mod create;
-/// What changed.
+/// `diff`.
 mod diff;
-/// Endpoints and buckets that no client could use.
+/// Invalid endpoints and buckets.
 mod endpoints;
-/// Errors as JSON.
-mod errors;
-/// The list of snapshots.
+/// Help that can be pasted.
+mod help;
+/// `history`.
 mod history;
-/// Snapshots of version 0.1.3.
+/// `import`.
 mod import;
 /// Ctrl-C and SIGTERM.
 mod interrupt;
-/// Running the program.
-mod kit;
-/// Limits of files' sizes.
+/// Errors as JSON.
+mod json_errors;
+/// Resource limits.
 mod limits;
 /// Links that are missing or replaced.
 mod links;
-/// Journals: looking, cutting, beginning.
+/// `log`.
 mod log;
-/// Whose the journals are that the program writes.
+/// The owner of journals.
 mod log_access;
-/// Journals that are odd.
-mod log_odd;
-/// A lost commit record, or what it leads to.
-mod lost;
-/// While the program is at work, something happens.
-mod meanwhile;
-/// Times that can't be told.
-mod odd_times;
-/// Completions, man pages, and the help.
-mod pages;
-/// What a store's path may be.
+/// Edge cases of `log`.
+mod log_edge_cases;
+/// A lost commit record or current generation.
+mod lost_record;
+/// Mistakes, history gaps and races that must not lose data.
+mod no_data_loss;
+/// Paths inside a store, links as text, no threads.
+mod path_mistakes;
+/// Paths that are not UTF-8, folders that are no store.
 mod paths;
-/// Retaining fewer.
+/// Starting, pausing and killing the program.
+mod processes;
+/// `prune`.
 mod prune;
-/// Getting bytes back.
+/// `restore` and `cat`.
 mod restore;
-/// Who may read a restored file.
+/// The access rights of a restored file.
 mod restore_access;
-/// In which order a file is restored.
+/// The order of system calls of `restore`.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod restore_order;
-/// Going back.
+/// `rollback`.
 mod rollback;
-/// What must never be lost by a slip, a gap or a race.
-mod safe;
-/// Which snapshot a seq or a name means.
+/// Selecting a snapshot by seq or name.
 mod select;
-/// The current snapshot.
+/// `show`.
 mod show;
-/// What an operator meets at three in the morning.
-mod situations;
-/// Signals while nobody reads, or looks.
-mod stalled;
-/// Colours and progress, in a real pseudo-terminal.
+/// A store in each state that an operator may meet.
+mod store_states;
+/// Sandboxes, and running the program in them.
+mod support;
+/// Output on a pseudo-terminal.
 mod terminal;
-/// The program's system calls.
+/// Tracing system calls.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod tracer;
-/// Checking all of it.
+/// Times that can't be represented.
+mod unrepresentable_times;
+/// `verify`.
 mod verify;
-/// What root made in a store of another user.
+/// `verify` of a store with files of root.
 mod verify_access;
-/// New snapshots as they come.
+/// `watch`.
 mod watch;

@@ -1,6 +1,6 @@
-//! Runs the program under a tracer, which sees each system call when it is done.
+//! Runs the program under a tracer, which observes each completed system call.
 
-use crate::kit::Place;
+use crate::support::Sandbox;
 use nix::{
     libc::{PTRACE_SYSCALL_INFO_EXIT, c_long},
     sys::{
@@ -16,7 +16,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// A system call that is done.
+/// A completed system call.
 pub(crate) struct Call {
     process: Pid,
     number: c_long,
@@ -24,10 +24,10 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// What the system tells of the call at whose end a thread stands: its number, and its arguments in hexadecimal digits.
+    /// Reads the call at whose end a thread is stopped: its number, and its arguments in hexadecimal digits.
     fn of(process: Pid, thread: Pid) -> Option<Self> {
-        let told = fs::read_to_string(format!("/proc/{thread}/syscall")).expect("a thread that stands still");
-        let mut words = told.split_whitespace();
+        let output = fs::read_to_string(format!("/proc/{thread}/syscall")).expect("a stopped thread");
+        let mut words = output.split_whitespace();
         let number = words.next()?.parse().ok()?;
         let number_of = |word: &str| u64::from_str_radix(word.trim_start_matches("0x"), 16).expect("a number");
         Some(Self { process, number, arguments: words.take(6).map(number_of).collect() })
@@ -37,23 +37,23 @@ impl Call {
         numbers.contains(&self.number)
     }
 
-    /// What the descriptor leads to that is the first argument.
+    /// The path of the descriptor in the first argument.
     pub(crate) fn path_of_descriptor(&self) -> Option<PathBuf> {
         fs::read_link(format!("/proc/{}/fd/{}", self.process, self.arguments.first()?)).ok()
     }
 }
 
-/// Runs the program, and shows each call when it is done. Returns the exit code.
+/// Runs the program, and calls `observe` after each call. Returns the exit code.
 ///
 /// # Panics
 ///
-/// If this process may not trace its children: a test that sees nothing must not pass.
+/// If this process may not trace its children: without calls, a test must not pass.
 #[expect(clippy::zombie_processes, reason = "the tracer waits for it, call by call, until it ends")]
-pub(crate) fn trace(place: &Place, args: &[&str], mut see: impl FnMut(&Call)) -> i32 {
-    // It waits to be attached to, and is the program then.
+pub(crate) fn trace(sandbox: &Sandbox, args: &[&str], mut observe: impl FnMut(&Call)) -> i32 {
+    // The shell stops until it is traced, and then runs the program.
     let mut command = Command::new("sh");
-    place.prepare(&mut command);
-    command.args(["-c", r#"kill -STOP $$; exec "$0" "$@""#, env!("CARGO_BIN_EXE_minisnap")]).args(place.args(args));
+    sandbox.prepare(&mut command);
+    command.args(["-c", r#"kill -STOP $$; exec "$0" "$@""#, env!("CARGO_BIN_EXE_minisnap")]).args(sandbox.args(args));
     let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().expect("sh");
     let process = Pid::from_raw(child.id().try_into().expect("a process id"));
     let stopped = waitpid(process, Some(WaitPidFlag::WUNTRACED)).expect("a child");
@@ -61,16 +61,16 @@ pub(crate) fn trace(place: &Place, args: &[&str], mut see: impl FnMut(&Call)) ->
     let options = Options::PTRACE_O_TRACESYSGOOD | Options::PTRACE_O_TRACECLONE | Options::PTRACE_O_EXITKILL;
     ptrace::seize(process, options)
         .expect("this process may trace its children (in a container: --cap-add=SYS_PTRACE)");
-    ptrace::interrupt(process).expect("it is traced");
-    kill(process, Signal::SIGCONT).expect("it is there");
+    ptrace::interrupt(process).expect("a traced process");
+    kill(process, Signal::SIGCONT).expect("an existing file");
     loop {
-        // Of this thread's own: the children of other tests are theirs.
+        // Only children of this thread: other tests wait for theirs.
         let stop = waitpid(None, Some(WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD)).expect("a traced process");
         let (thread, signal) = match stop {
             WaitStatus::PtraceSyscall(thread) => {
-                let info = ptrace::syscall_info(thread).expect("it stands at a call");
+                let info = ptrace::syscall_info(thread).expect("a thread at a call");
                 if info.op == PTRACE_SYSCALL_INFO_EXIT {
-                    Call::of(process, thread).iter().for_each(&mut see);
+                    Call::of(process, thread).iter().for_each(&mut observe);
                 }
                 (thread, None)
             }

@@ -1,56 +1,56 @@
-//! `minisnap verify`: 0 intact, 1 corrupt, 2 could not look, and nothing else.
+//! `minisnap verify`: exit code 0 intact, 1 corrupt, 2 not checked, and no other.
 
-use crate::kit::{Place, STORE, folder, places, s3};
+use crate::support::{STORE, Sandbox, folder, s3, sandboxes};
 use serde_json::Value;
 use std::fs;
 
-fn with_three() -> [Place; 2] {
-    places().map(|place| {
+fn with_three() -> [Sandbox; 2] {
+    sandboxes().map(|sandbox| {
         for seq in ["1", "2", "3"] {
-            place.feed(&["create", STORE, "--seq", seq, "--retain", "3"], format!("[{seq}]")).ok();
+            sandbox.run_with_input(&["create", STORE, "--seq", seq, "--retain", "3"], format!("[{seq}]")).ok();
         }
-        place
+        sandbox
     })
 }
 
 #[test]
 fn each_intact_snapshot_has_a_line() {
-    for place in with_three() {
-        let said = place.run(&["verify", STORE]).ok();
+    for sandbox in with_three() {
+        let message = sandbox.run(&["verify", STORE]).ok();
         let starts: Vec<_> =
-            said.lines().map(|line| line.split_whitespace().take(3).collect::<Vec<_>>().join(" ")).collect();
+            message.lines().map(|line| line.split_whitespace().take(3).collect::<Vec<_>>().join(" ")).collect();
         let snapshots = ["intact seq 3", "intact seq 2", "intact seq 1"];
-        assert_eq!(starts[..3], snapshots, "{said}");
-        assert_eq!(starts[3], "intact store", "{said}");
-        let told: Value = serde_json::from_str(&place.run(&["verify", STORE, "--json"]).ok()).expect("JSON");
-        assert_eq!((&told["intact"], told["snapshots"].as_array().map(Vec::len)), (&true.into(), Some(3)));
+        assert_eq!(starts[..3], snapshots, "{message}");
+        assert_eq!(starts[3], "intact store", "{message}");
+        let output: Value = serde_json::from_str(&sandbox.run(&["verify", STORE, "--json"]).ok()).expect("JSON");
+        assert_eq!((&output["intact"], output["snapshots"].as_array().map(Vec::len)), (&true.into(), Some(3)));
     }
 }
 
 #[test]
-fn a_corrupt_snapshot_is_found_also_among_the_older_ones_and_the_others_are_checked() {
+fn verify_finds_a_corrupt_snapshot_and_checks_the_others() {
     for corrupt in [1, 2, 3] {
-        for place in with_three() {
-            fs::write(place.json_of(corrupt), "[!]").expect("room for a file");
-            let ran = place.run(&["verify", STORE]);
+        for sandbox in with_three() {
+            fs::write(sandbox.json_of(corrupt), "[!]").expect("room for a file");
+            let result = sandbox.run(&["verify", STORE]);
             let words: Vec<_> =
-                ran.stdout.lines().take(3).map(|line| line.split(' ').next().expect("a word").to_owned()).collect();
+                result.stdout.lines().take(3).map(|line| line.split(' ').next().expect("a word").to_owned()).collect();
             let mut expected = ["intact"; 3].map(str::to_owned);
             expected[3 - corrupt as usize] = "corrupt".into();
-            assert_eq!(words, expected, "{ran:?}");
-            let said = ran.fails(1);
-            assert!(said.contains("of 3 snapshots, 1 can't be restored"), "{said}");
-            // Where the current one is intact, going back would lose what was committed since, and mend nothing.
-            let older = format!("there is nothing to go back from; but seq {corrupt} can't be gone back to");
-            assert_eq!(said.contains(&older), corrupt != 3, "{said}");
-            assert_eq!(said.contains("minisnap rollback"), corrupt == 3, "{said}");
+            assert_eq!(words, expected, "{result:?}");
+            let message = result.fails(1);
+            assert!(message.contains("of 3 snapshots, 1 can't be restored"), "{message}");
+            // If the current snapshot is intact, a rollback would lose the later commits and repair nothing.
+            let older = format!("so no rollback is needed; a rollback to seq {corrupt} is not possible");
+            assert_eq!(message.contains(&older), corrupt != 3, "{message}");
+            assert_eq!(message.contains("minisnap rollback"), corrupt == 3, "{message}");
 
-            let ran = place.run(&["verify", STORE, "--json"]);
-            let told: Value = serde_json::from_str(&ran.stdout).expect("JSON");
-            assert_eq!((ran.code, &told["intact"]), (Some(1), &false.into()));
-            assert_eq!(told["snapshots"][3 - corrupt as usize]["health"], "corrupt");
+            let result = sandbox.run(&["verify", STORE, "--json"]);
+            let output: Value = serde_json::from_str(&result.stdout).expect("JSON");
+            assert_eq!((result.code, &output["intact"]), (Some(1), &false.into()));
+            assert_eq!(output["snapshots"][3 - corrupt as usize]["health"], "corrupt");
             assert!(
-                told["snapshots"][3 - corrupt as usize]["problem"]
+                output["snapshots"][3 - corrupt as usize]["problem"]
                     .as_str()
                     .is_some_and(|problem| problem.contains("bytes"))
             );
@@ -59,126 +59,137 @@ fn a_corrupt_snapshot_is_found_also_among_the_older_ones_and_the_others_are_chec
 }
 
 #[test]
-fn a_missing_snapshot_is_found() {
-    for place in with_three() {
-        fs::remove_file(place.json_of(2)).expect("a file");
-        let said = place.run(&["verify", STORE]).fails(1);
-        assert!(said.contains("can't be restored"), "{said}");
+fn verify_finds_a_missing_snapshot() {
+    for sandbox in with_three() {
+        fs::remove_file(sandbox.json_of(2)).expect("a file");
+        let message = sandbox.run(&["verify", STORE]).fails(1);
+        assert!(message.contains("can't be restored"), "{message}");
     }
 }
 
 #[test]
-fn bytes_that_are_as_committed_and_no_json_are_found() {
-    let place = folder();
-    // A program's own Serialize can't write this, but a pair that was put there by hand can hold it.
-    fs::create_dir(&place.files).expect("a folder");
-    fs::write(place.files.join("snapshot.json"), "[1,").expect("room for a file");
-    fs::write(place.files.join("snapshot.seq"), "4\n").expect("room for a file");
-    let said = place.run(&["verify", STORE]);
-    assert!(said.stdout.starts_with("corrupt  seq 4") && said.stdout.contains("line 1 column 3"), "{said:?}");
-    said.fails(1);
+fn verify_finds_committed_bytes_that_are_no_json() {
+    let sandbox = folder();
+    // The library can't commit this, but a bare pair may contain it.
+    fs::create_dir(&sandbox.files).expect("a folder");
+    fs::write(sandbox.files.join("snapshot.json"), "[1,").expect("room for a file");
+    fs::write(sandbox.files.join("snapshot.seq"), "4\n").expect("room for a file");
+    let message = sandbox.run(&["verify", STORE]);
+    assert!(message.stdout.starts_with("corrupt  seq 4") && message.stdout.contains("line 1 column 3"), "{message:?}");
+    message.fails(1);
 }
 
-/// Committed by a version that took any text from a `RawValue`: the program that has it as that restores it.
+/// An older version committed any text from a `RawValue`. A program that reads it as a `RawValue` can restore it.
 #[test]
-fn what_only_a_raw_value_holds_is_a_warning_when_it_is_intact() {
+fn json_that_only_a_raw_value_holds_is_a_warning() {
     let deep = ["[".repeat(200), "]".repeat(200)].concat();
-    for place in places() {
-        place.create(1, "[1]");
+    for sandbox in sandboxes() {
+        sandbox.create(1, "[1]");
         for (seq, text) in [(2, "[\"\\ud800\"]"), (3, "[1e999]"), (4, &deep)] {
-            place.commit(seq, text.as_bytes());
-            let said = place.run(&["verify", STORE]).ok();
-            assert!(said.starts_with(&format!("intact   seq {seq}  ")) && said.contains("; warning: only a"), "{said}");
-            let told: Value = serde_json::from_str(&place.run(&["verify", STORE, "--json"]).ok()).expect("JSON");
-            let (newest, oldest) = (&told["snapshots"][0], &told["snapshots"][seq as usize - 1]);
+            sandbox.commit(seq, text.as_bytes());
+            let message = sandbox.run(&["verify", STORE]).ok();
+            assert!(
+                message.starts_with(&format!("intact   seq {seq}  ")) && message.contains("; warning: only a"),
+                "{message}"
+            );
+            let output: Value = serde_json::from_str(&sandbox.run(&["verify", STORE, "--json"]).ok()).expect("JSON");
+            let (newest, oldest) = (&output["snapshots"][0], &output["snapshots"][seq as usize - 1]);
             assert_eq!(
-                (&told["intact"], &newest["health"], &newest["problem"]),
+                (&output["intact"], &newest["health"], &newest["problem"]),
                 (&true.into(), &"intact".into(), &Value::Null)
             );
-            assert!(newest["warning"].as_str().is_some_and(|warning| warning.contains("line 1")), "{told}");
-            assert_eq!(oldest["warning"], Value::Null, "{told}");
+            assert!(newest["warning"].as_str().is_some_and(|warning| warning.contains("line 1")), "{output}");
+            assert_eq!(oldest["warning"], Value::Null, "{output}");
 
-            let shown = place.run(&["show", STORE]).ok();
+            let shown = sandbox.run(&["show", STORE]).ok();
             assert!(shown.contains("health    intact; warning: only a"), "{shown}");
             assert!(shown.contains("log       can be truncated through seq 1"), "{shown}");
-            let shown: Value = serde_json::from_str(&place.run(&["show", STORE, "--json"]).ok()).expect("JSON");
+            let shown: Value = serde_json::from_str(&sandbox.run(&["show", STORE, "--json"]).ok()).expect("JSON");
             assert_eq!((&shown["health"], &shown["warning"]), (&"intact".into(), &newest["warning"]));
-            assert_eq!(place.run(&["cat", STORE]).ok(), text);
+            assert_eq!(sandbox.run(&["cat", STORE]).ok(), text);
         }
-        // What no program restores is corruption as before.
-        place.commit(5, b"{\"a\"}");
-        assert!(place.run(&["verify", STORE]).fails(1).contains("of 5 snapshots, 1 can't be restored"));
-        assert_eq!(place.run(&["show", STORE]).code, Some(1));
+        // Text that no program can restore is corruption.
+        sandbox.commit(5, b"{\"a\"}");
+        assert!(sandbox.run(&["verify", STORE]).fails(1).contains("of 5 snapshots, 1 can't be restored"));
+        assert_eq!(sandbox.run(&["show", STORE]).code, Some(1));
     }
 }
 
 #[test]
-fn a_pair_whose_seq_was_changed_is_found() {
-    let [place, _] = with_three();
-    fs::write(place.json_of(3).with_file_name("snapshot.seq"), "4\n").expect("room for a file");
-    let ran = place.run(&["verify", STORE]);
-    assert!(ran.stdout.contains("it holds the seq 4, not 3"), "{ran:?}");
-    ran.fails(1);
+fn verify_finds_a_changed_seq() {
+    let [sandbox, _] = with_three();
+    fs::write(sandbox.json_of(3).with_file_name("snapshot.seq"), "4\n").expect("room for a file");
+    let result = sandbox.run(&["verify", STORE]);
+    assert!(result.stdout.contains("it holds the seq 4, not 3"), "{result:?}");
+    result.fails(1);
 }
 
 #[test]
-fn a_link_that_is_missing_or_leads_elsewhere_is_found() {
-    type Break = fn(&Place);
+fn verify_finds_a_missing_or_changed_link() {
+    type Break = fn(&Sandbox);
     let breaks: [(Break, &str); 4] = [
-        (|place| fs::remove_file(place.files.join("snapshot.json")).expect("a link"), "snapshot.json: the link to "),
-        (|place| fs::remove_file(place.files.join("snapshot.seq")).expect("a link"), "snapshot.seq: the link to "),
         (
-            |place| fs::remove_file(place.json_of(3).with_file_name("retained")).expect("a link"),
+            |sandbox| fs::remove_file(sandbox.files.join("snapshot.json")).expect("a link"),
+            "snapshot.json: the link to ",
+        ),
+        (|sandbox| fs::remove_file(sandbox.files.join("snapshot.seq")).expect("a link"), "snapshot.seq: the link to "),
+        (
+            |sandbox| fs::remove_file(sandbox.json_of(3).with_file_name("retained")).expect("a link"),
             "it isn't known how many snapshots are retained",
         ),
         (
-            |place| fs::rename(place.json_of(1).parent().expect("a folder"), place.path("elsewhere")).expect("moved"),
+            |sandbox| {
+                fs::rename(sandbox.json_of(1).parent().expect("a folder"), sandbox.path("elsewhere")).expect("moved");
+            },
             "3 snapshots are retained, and 2 are there",
         ),
     ];
     for (break_it, found) in breaks {
-        let [place, _] = with_three();
-        break_it(&place);
-        let ran = place.run(&["verify", STORE]);
-        assert!(ran.stdout.lines().any(|line| line.starts_with("corrupt") && line.contains(found)), "{found}: {ran:?}");
-        ran.fails(1);
+        let [sandbox, _] = with_three();
+        break_it(&sandbox);
+        let result = sandbox.run(&["verify", STORE]);
+        assert!(
+            result.stdout.lines().any(|line| line.starts_with("corrupt") && line.contains(found)),
+            "{found}: {result:?}"
+        );
+        result.fails(1);
     }
 }
 
 #[test]
-fn where_a_retained_one_is_missing_nothing_is_to_be_committed() {
+fn missing_retained_snapshot_is_to_be_put_back_first() {
     for missing in [1, 2] {
-        let [place, _] = with_three();
-        let (folder, elsewhere) = (place.json_of(missing), place.path("elsewhere"));
+        let [sandbox, _] = with_three();
+        let (folder, elsewhere) = (sandbox.json_of(missing), sandbox.path("elsewhere"));
         let folder = folder.parent().expect("a folder");
         fs::rename(folder, &elsewhere).expect("moved");
-        let said = place.run(&["verify", STORE]).fails(1);
+        let message = sandbox.run(&["verify", STORE]).fails(1);
         assert!(
-            said.contains("bring the missing folder back") && said.contains("BEFORE anything is committed"),
-            "{said}"
+            message.contains("put the missing folder back") && message.contains("BEFORE the next commit"),
+            "{message}"
         );
-        assert!(!said.contains("rollback") && !said.contains("commit a new"), "{said}");
+        assert!(!message.contains("rollback") && !message.contains("commit a new"), "{message}");
 
-        fs::write(place.json_of(3), "[!]").expect("room for a file");
-        let said = place.run(&["verify", STORE]).fails(1);
-        let (first, then) = said.split_once("; then: ").expect("two things to do");
-        // Beyond the missing one nothing can be seen: what is left to go back to is known when it is there again.
+        fs::write(sandbox.json_of(3), "[!]").expect("room for a file");
+        let message = sandbox.run(&["verify", STORE]).fails(1);
+        let (first, then) = message.split_once("; then: ").expect("two steps");
+        // Snapshots beyond the missing one are unknown until it is back.
         let then_run = if missing == 1 { "minisnap rollback" } else { "minisnap verify" };
-        assert!(first.contains("bring the missing folder back") && then.contains(then_run), "{said}");
+        assert!(first.contains("put the missing folder back") && then.contains(then_run), "{message}");
 
-        fs::write(place.json_of(3), "[\n  3\n]").expect("room for a file");
+        fs::write(sandbox.json_of(3), "[\n  3\n]").expect("room for a file");
         fs::rename(&elsewhere, folder).expect("moved back");
-        place.run(&["verify", STORE]).ok();
+        sandbox.run(&["verify", STORE]).ok();
     }
-    let [place, _] = with_three();
-    fs::remove_file(place.files.join("snapshot.json")).expect("a link");
-    assert!(place.run(&["verify", STORE]).fails(1).contains("the next commit makes it again"));
+    let [sandbox, _] = with_three();
+    fs::remove_file(sandbox.files.join("snapshot.json")).expect("a link");
+    assert!(sandbox.run(&["verify", STORE]).fails(1).contains("the next commit creates the link again"));
 }
 
 #[test]
-fn where_nothing_can_be_looked_at_it_could_not_look() {
-    for place in places() {
-        assert!(place.run(&["verify", STORE]).fails(2).contains("no snapshot here"));
+fn verify_exits_2_when_there_is_nothing_to_check() {
+    for sandbox in sandboxes() {
+        assert!(sandbox.run(&["verify", STORE]).fails(2).contains("no snapshot here"));
     }
     let mut lost = s3();
     lost.store = "s3://misspelt/app".into();
@@ -186,38 +197,38 @@ fn where_nothing_can_be_looked_at_it_could_not_look() {
 }
 
 #[test]
-fn it_changes_nothing() {
-    let [place, _] = with_three();
-    fs::write(place.json_of(2), "[!]").expect("room for a file");
+fn verify_changes_nothing() {
+    let [sandbox, _] = with_three();
+    fs::write(sandbox.json_of(2), "[!]").expect("room for a file");
     let times = || {
-        let all = place.generations().into_iter().chain([place.files.clone(), place.files.join("snapshots")]);
+        let all = sandbox.generations().into_iter().chain([sandbox.files.clone(), sandbox.files.join("snapshots")]);
         all.map(|path| fs::metadata(path).expect("an entry").modified().expect("a time")).collect::<Vec<_>>()
     };
     let before = times();
-    place.run(&["verify", STORE]).fails(1);
-    place.run(&["show", STORE]).ok();
-    place.run(&["history", STORE]).ok();
+    sandbox.run(&["verify", STORE]).fails(1);
+    sandbox.run(&["show", STORE]).ok();
+    sandbox.run(&["history", STORE]).ok();
     assert_eq!(times(), before);
 }
 
 #[test]
-fn verify_prints_only_what_is_wrong_when_quiet() {
-    for place in places() {
-        place.create(1, "[1]");
-        place.create(2, "[2]");
+fn quiet_verify_prints_only_problems() {
+    for sandbox in sandboxes() {
+        sandbox.create(1, "[1]");
+        sandbox.create(2, "[2]");
         for quiet in ["-q", "--quiet"] {
-            assert_eq!(place.run(&["verify", STORE, quiet]).ok(), "");
+            assert_eq!(sandbox.run(&["verify", STORE, quiet]).ok(), "");
         }
-        fs::write(place.json_of(1), "[!]").expect("room for a file");
-        let wrong = place.run(&["verify", STORE, "-q"]);
-        assert!(wrong.stdout.starts_with("corrupt  seq 1  ") && wrong.stdout.lines().count() == 1, "{wrong:?}");
-        wrong.fails(1);
-        assert_eq!(place.run(&["verify", STORE, "-q", "--json"]).code, Some(64));
+        fs::write(sandbox.json_of(1), "[!]").expect("room for a file");
+        let result = sandbox.run(&["verify", STORE, "-q"]);
+        assert!(result.stdout.starts_with("corrupt  seq 1  ") && result.stdout.lines().count() == 1, "{result:?}");
+        result.fails(1);
+        assert_eq!(sandbox.run(&["verify", STORE, "-q", "--json"]).code, Some(64));
     }
-    let place = folder();
-    place.create(1, "[1]");
-    fs::remove_file(place.files.join("snapshot.seq")).expect("a link");
-    let wrong = place.run(&["verify", STORE, "-q"]);
-    assert!(wrong.stdout.starts_with("corrupt  store: ") && wrong.stdout.lines().count() == 1, "{wrong:?}");
-    wrong.fails(1);
+    let sandbox = folder();
+    sandbox.create(1, "[1]");
+    fs::remove_file(sandbox.files.join("snapshot.seq")).expect("a link");
+    let result = sandbox.run(&["verify", STORE, "-q"]);
+    assert!(result.stdout.starts_with("corrupt  store: ") && result.stdout.lines().count() == 1, "{result:?}");
+    result.fails(1);
 }

@@ -1,4 +1,4 @@
-//! What can be said to `minisnap log`.
+//! The arguments of `minisnap log`.
 
 use super::{FormArgs, StoreArgs, StoreOptions};
 use clap::{Args, Subcommand};
@@ -23,10 +23,12 @@ impl LogArgs {
         }
     }
 
-    /// The store that the journal is compared with, as it was given.
+    /// The store that the journal is compared with.
     pub(crate) fn store(&self) -> Option<StoreArgs> {
         match &self.command {
-            LogCommand::Show(LogShowArgs { store, .. }) | LogCommand::Cut(LogCutArgs { store, .. }) => store.given(),
+            LogCommand::Show(LogShowArgs { store, .. }) | LogCommand::Cut(LogCutArgs { store, .. }) => {
+                store.store_args()
+            }
             LogCommand::Begin(_) => None,
         }
     }
@@ -36,21 +38,21 @@ impl LogArgs {
 pub(crate) enum LogCommand {
     /// Show which records a journal holds, and whether it reaches the snapshots of a store
     ///
-    /// Changes nothing, and can be run while a program has the journal open. Its exit code is 1 if a record can't be read, or
-    /// the journal doesn't lead from the current snapshot to its own end.
+    /// Changes nothing, and can be run while a program has the journal open. The exit code is 1 if a record can't be read, or
+    /// if the journal lacks a record after the current snapshot.
     Show(LogShowArgs),
-    /// Cut the records before a number, or move those after a number aside
+    /// Delete the records before a number, or move the records after a number aside
     ///
-    /// Records before a number are removed: a snapshot has made them unneeded, and with --store that is checked. Records after
-    /// a number, which a rollback went back from, are moved to a file beside the journal, FILE.after-N, and never deleted.
+    /// --before deletes records that a snapshot already contains; --store checks that. --after is for a rollback: it moves the
+    /// records to FILE.after-N, next to the journal, and deletes none.
     Cut(LogCutArgs),
-    /// Begin a journal after a number: beside a snapshot whose journal is lost, or doesn't fit it
+    /// Begin a new journal after a number, for a snapshot whose journal is lost or doesn't match it
     Begin(LogBeginArgs),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct LogShowArgs {
-    /// The journal: the file that the program writes to
+    /// The journal: the file to which the program appends
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
     #[command(flatten)]
@@ -61,14 +63,14 @@ pub(crate) struct LogShowArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct LogCutArgs {
-    /// The journal: the file that the program writes to
+    /// The journal: the file to which the program appends
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
     #[command(flatten)]
     pub(crate) which: LogCutWhich,
     #[command(flatten)]
     pub(crate) store: LogStoreArgs,
-    /// Only tell what would be cut
+    /// Only show what would be cut
     #[arg(long)]
     pub(crate) dry_run: bool,
     #[command(flatten)]
@@ -78,7 +80,7 @@ pub(crate) struct LogCutArgs {
 #[derive(Debug, Clone, Copy, Args)]
 #[group(required = true, multiple = false)]
 pub(crate) struct LogCutWhich {
-    /// Remove the records with a number below N
+    /// Delete the records with a number below N
     #[arg(long, value_name = "N")]
     pub(crate) before: Option<u64>,
     /// Move the records with a number above N to a file of their own
@@ -88,20 +90,20 @@ pub(crate) struct LogCutWhich {
 
 #[derive(Debug, Args)]
 pub(crate) struct LogBeginArgs {
-    /// The journal: the file that the program writes to
+    /// The journal: the file to which the program appends
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
     /// The number before the first record: the seq of the snapshot
     #[arg(long, value_name = "N")]
     pub(crate) after: u64,
-    /// If there is a journal, move its records to a file of their own first, and give numbers above N again
+    /// If the journal exists, first move its records to a file of their own; numbers above N are then assigned again
     #[arg(long)]
     pub(crate) move_aside: bool,
     #[command(flatten)]
     pub(crate) form: FormArgs,
 }
 
-/// A store to compare a journal with.
+/// The store to compare a journal with.
 #[derive(Debug, Args)]
 pub(crate) struct LogStoreArgs {
     /// The folder or URL with the program's snapshots
@@ -112,8 +114,8 @@ pub(crate) struct LogStoreArgs {
 }
 
 impl LogStoreArgs {
-    /// The store, if there is one.
-    pub(crate) fn given(&self) -> Option<StoreArgs> {
+    /// The store, if `--store` was given.
+    pub(crate) fn store_args(&self) -> Option<StoreArgs> {
         let store = self.store.clone()?;
         Some(StoreArgs { store, options: self.options.clone() })
     }

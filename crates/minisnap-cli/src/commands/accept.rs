@@ -1,16 +1,15 @@
-//! `minisnap accept`: external changes (what a person or another program wrote in the snapshot's place) become the newest
-//! snapshot, once they were shown and agreed to.
+//! `minisnap accept`: shows the external changes of a folder, asks, and commits them as the newest snapshot.
 
 use crate::{
     args::AcceptArgs,
-    commands::external_changes::{Links, folder_of},
-    compare::{Named, Pair},
+    commands::external_changes::{BrokenLinks, folder_of},
+    compare::{Comparison, NamedJson},
+    detached,
     exit::{Exit, Failure, Outcome},
-    library,
-    open_store::Place,
-    out,
+    library_error,
+    open_store::OpenStore,
     pending_change::PendingChange,
-    text,
+    stdio, text,
 };
 use minisnap::{
     Bytes, Corruption, Digest, FsBackend, Generation, MiniSnapError,
@@ -26,65 +25,67 @@ use std::{
 };
 
 pub(crate) async fn run(args: AcceptArgs) -> Outcome {
-    let place = Place::of(&args.store)?;
-    let (folder, backend) = folder_of(&place).await?;
-    let history = place.history().await?;
-    refuse_text_of_links(&place, &history[0]).await?;
-    let Some(edit) = look(folder, &history[0]).await? else {
-        // Finishes a migration that was cut short.
-        let links = Links::look(backend).await?;
+    let store = OpenStore::of(&args.store)?;
+    let (folder, backend) = folder_of(&store).await?;
+    let history = store.history().await?;
+    refuse_links_as_text(&store, &history[0]).await?;
+    let Some(edit) = find_edit(folder, &history[0]).await? else {
+        // Completes an interrupted migration.
+        let links = BrokenLinks::find(backend).await?;
         if let Some(digest) = history[0].digest() {
             PendingChange::Store.begin();
             backend.accept_external_changes_if(history[0].seq(), digest).await?;
         }
-        let links = links.put_back().await?;
-        return out::print(&format!("{links}nothing to accept: what is there is the current snapshot\n"));
+        let links = links.restored().await?;
+        return stdio::print(&format!("{links}nothing to accept: the files are those of the current snapshot\n"));
     };
     match args.no_diff {
-        true => edit.show_size(&place).await?,
-        false => edit.show(&place, committed(backend, &history).await).await?,
+        true => edit.show_size(&store).await?,
+        false => edit.show(&store, committed(backend, &history).await).await?,
     }
-    if !args.yes && !is_agreed().await? {
-        return Err(Failure::new(Exit::NotConfirmed, "not accepted; nothing was changed")
-            .advice(format!("{} moves a replaced file aside; `--yes` doesn't ask", place.command("revert", &[]))));
+    if !args.yes && !is_confirmed().await? {
+        return Err(Failure::new(Exit::NotConfirmed, "not accepted; nothing was changed").with_help(format!(
+            "{} moves a replaced file aside; `--yes` accepts without asking",
+            store.command("revert", &[])
+        )));
     }
-    if look(folder, &history[0]).await?.as_ref() != Some(&edit) {
-        return Err(changed_meanwhile(&place));
+    if find_edit(folder, &history[0]).await?.as_ref() != Some(&edit) {
+        return Err(changed_concurrently(&store));
     }
     PendingChange::Store.begin();
-    let links = Links::look(backend).await?;
+    let links = BrokenLinks::find(backend).await?;
     let accepted = backend.accept_external_changes_if(edit.seq, edit.digest).await?;
-    let links = links.put_back().await?;
+    let links = links.restored().await?;
     match accepted {
-        Some(accepted) => out::report(&format!(
+        Some(accepted) => stdio::report(&format!(
             "{links}accepted as seq {}; retained: {}\n",
             accepted.generation().seq(),
             text::seqs(accepted.retained())
         )),
-        None => out::print("nothing to accept any more: what is there is the current snapshot\n"),
+        None => stdio::print("nothing to accept any more: the files are those of the current snapshot\n"),
     }
 }
 
-/// A link that became a file with its text is no edit.
-async fn refuse_text_of_links(place: &Place, current: &Generation) -> Outcome {
-    match place.backend().read(current).await {
+/// A link that a copy replaced by a text file with its target is no edit.
+async fn refuse_links_as_text(store: &OpenStore, current: &Generation) -> Outcome {
+    match store.backend().read(current).await {
         Err(error @ MiniSnapError::Corrupt { found: Corruption::LinkAsText { .. }, .. }) => Err(error.into()),
         _ => Ok(()),
     }
 }
 
-/// What stands at the two names, by way of their links or instead of them.
+/// The content of the two public files, whether they are links or replaced files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Edit {
     seq: u64,
     digest: Digest,
     path: PathBuf,
-    /// What the JSON is that of, where its link is missing.
+    /// The generation that the JSON belongs to, if its link is missing.
     linked: Option<Generation>,
 }
 
-/// `None` if it is as `current` was committed. A link that is missing says what it led to.
-async fn look(folder: &Path, current: &Generation) -> Outcome<Option<Edit>> {
+/// Returns `None` if the files are as `current` was committed. A missing link counts as leading to `current`.
+async fn find_edit(folder: &Path, current: &Generation) -> Outcome<Option<Edit>> {
     let [path, seq_path] = [JSON_NAME, SEQ_NAME].map(|name| folder.join(name));
     let linked = current.digest().filter(|_| is_missing(&path));
     let digest = match linked {
@@ -102,34 +103,35 @@ fn is_missing(path: &Path) -> bool {
 }
 
 async fn seq_of(path: &Path) -> Outcome<u64> {
-    parse_seq(&with_file(path, all_of).await?).map_err(|found| {
-        let what = format!("{} holds {found}, not a seq; nothing was changed", path.display());
-        Failure::new(Exit::NotRestorable, what).advice("write the number of the last change in the JSON into it")
+    parse_seq(&with_file(path, read_all).await?).map_err(|found| {
+        let what = format!("{}: no seq, but {found}; nothing was changed", path.display());
+        Failure::new(Exit::NotRestorable, what)
+            .with_help("write the seq of the last change in snapshot.json to that file, in digits")
     })
 }
 
-/// Does something with a regular file. Anything else could have this wait for ever.
+/// Runs `work` on a regular file. Opening anything else, such as a pipe, may block for ever.
 async fn with_file<T: Send + 'static>(path: &Path, work: fn(File) -> io::Result<T>) -> Outcome<T> {
     let opened = path.to_owned();
-    let done = out::run_aside(move || match fs::metadata(&opened)?.is_file() {
+    let done = detached::run(move || match fs::metadata(&opened)?.is_file() {
         true => work(File::open(&opened)?),
-        false => Err(io::Error::other("it is no regular file")),
+        false => Err(io::Error::other("not a regular file")),
     });
     done.await?.map_err(|error| {
         Failure::new(Exit::CouldNotLook, format!("cannot read {}: {error}; nothing was changed", path.display()))
-            .advice("both files must be there to be accepted: snapshot.json and snapshot.seq")
+            .with_help("put both files in place: snapshot.json and snapshot.seq")
     })
 }
 
-/// All that is in it. What is larger than the memory that there is, is an error.
-fn all_of(mut file: File) -> io::Result<Bytes> {
+/// Reads the complete file. An error if it doesn't fit in memory.
+fn read_all(mut file: File) -> io::Result<Bytes> {
     let mut bytes = Vec::new();
     bytes.try_reserve_exact(usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX))?;
     file.read_to_end(&mut bytes)?;
     Ok(bytes.into())
 }
 
-/// Its digest, with no more of it in memory than a chunk.
+/// Computes the digest, with only one chunk in memory.
 fn digest_of(mut file: File) -> io::Result<Digest> {
     let (mut digester, mut chunk) = (Digester::new(), vec![0; CHUNK]);
     loop {
@@ -143,90 +145,93 @@ fn digest_of(mut file: File) -> io::Result<Digest> {
 }
 
 impl Edit {
-    /// Shows what it changes. Where it can't be compared, why.
-    async fn show(&self, place: &Place, committed: Committed) -> Outcome {
+    /// Shows what it changes, or why it can't be compared.
+    async fn show(&self, store: &OpenStore, committed: Committed) -> Outcome {
         let (from, committed) = match committed {
             Committed::Intact(generation, json) => {
-                (format!("seq {}", generation.seq()), Named { json, name: generation.to_string() })
+                (format!("seq {}", generation.seq()), NamedJson { json, name: generation.to_string() })
             }
-            // All of it is new.
+            // Everything is new.
             Committed::Nothing => {
-                ("nothing that is intact".into(), Named { json: Bytes::from_static(b"null"), name: String::new() })
+                ("no intact snapshot".into(), NamedJson { json: Bytes::from_static(b"null"), name: String::new() })
             }
             Committed::Unreadable(why) => {
-                out::print(&self.heading("the current snapshot"))?;
-                out::print(&format!("there is no diff: {why}\n"))?;
-                return self.show_size(place).await;
+                stdio::print(&self.heading("the current snapshot"))?;
+                stdio::print(&format!("no diff: {why}\n"))?;
+                return self.show_size(store).await;
             }
         };
-        let (edit, heading) = (self.read(place).await?, self.heading(&from));
-        let compared = out::run_aside(move || {
-            let pair = Pair::of(committed, edit)?;
-            let mut lines = out::Pieces::of_lines();
+        let (edit, heading) = (self.read(store).await?, self.heading(&from));
+        let compared = detached::run(move || {
+            let pair = Comparison::of(committed, edit)?;
+            let mut lines = stdio::Pieces::of_lines();
             lines.add(&heading)?;
-            pair.for_people(|line| lines.add(line))?;
+            pair.to_text(|line| lines.add(line))?;
             lines.end()
         });
         compared.await?
     }
 
-    /// Shows how large it is, once it is certain that it can be committed.
-    async fn show_size(&self, place: &Place) -> Outcome {
-        let edit = self.read(place).await?;
+    /// Checks that it can be committed, and shows its size.
+    async fn show_size(&self, store: &OpenStore) -> Outcome {
+        let edit = self.read(store).await?;
         edit.check()?;
-        out::print(&format!("{}, seq {}: {}\n", edit.name, self.seq, text::size(edit.json.len() as u64)))
+        stdio::print(&format!("{}, seq {}: {}\n", edit.name, self.seq, text::size(edit.json.len() as u64)))
     }
 
     fn heading(&self, from: &str) -> String {
         let title = text::TITLE;
-        format!("{title}{from} -> seq {}, as it stands there now{title:#}\n", self.seq)
+        format!("{title}{from} -> seq {}, with the external changes{title:#}\n", self.seq)
     }
 
-    async fn read(&self, place: &Place) -> Outcome<Named> {
-        let json = match (&self.linked, place.fs()) {
+    async fn read(&self, store: &OpenStore) -> Outcome<NamedJson> {
+        let json = match (&self.linked, store.fs()) {
             (Some(generation), Some((_, backend))) => backend.read_committed(generation).await?,
-            _ => with_file(&self.path, all_of).await?,
+            _ => with_file(&self.path, read_all).await?,
         };
         match Digest::of(&json) == self.digest {
-            true => Ok(Named { json, name: self.path.display().to_string() }),
-            false => Err(changed_meanwhile(place)),
+            true => Ok(NamedJson { json, name: self.path.display().to_string() }),
+            false => Err(changed_concurrently(store)),
         }
     }
 }
 
-fn changed_meanwhile(place: &Place) -> Failure {
-    Failure::new(Exit::Refused, format!("{}: it was changed meanwhile; not accepted", place.name()))
-        .advice("find out who else writes there, and run it again")
+fn changed_concurrently(store: &OpenStore) -> Failure {
+    Failure::new(
+        Exit::Refused,
+        format!("{}: the files changed again after they were shown; not accepted", store.name()),
+    )
+    .with_help("find the program that writes there, then run the same command again")
 }
 
-/// The newest snapshot that is as it was committed.
+/// The newest intact snapshot.
 enum Committed {
     Intact(Generation, Bytes),
-    /// There is none.
+    /// No snapshot is intact.
     Nothing,
-    /// It isn't known which: one couldn't be read, and why.
+    /// A snapshot couldn't be read, and why. So the newest intact one is unknown.
     Unreadable(String),
 }
 
-/// The current one, unless it was edited itself.
+/// Finds the newest intact snapshot: the current one, unless the edit changed it in place.
 async fn committed(backend: &FsBackend, history: &[Generation]) -> Committed {
     for generation in history {
-        // Whatever stands in its place.
+        // Reads the committed bytes, even if a public file was replaced.
         match backend.read_committed(generation).await {
             Ok(json) => return Committed::Intact(generation.clone(), json),
             Err(error @ (MiniSnapError::Io { .. } | MiniSnapError::Backend { .. })) => {
-                return Committed::Unreadable(library::with_causes(&error));
+                return Committed::Unreadable(library_error::with_causes(&error));
             }
-            // It is corrupt, or expired.
+            // Corrupt or expired.
             Err(_) => {}
         }
     }
     Committed::Nothing
 }
 
-/// Asks on the terminal, and waits for a line on standard input.
-async fn is_agreed() -> Outcome<bool> {
-    let answer = out::run_aside(|| {
+/// Asks on stderr, and reads a line from standard input.
+async fn is_confirmed() -> Outcome<bool> {
+    let answer = detached::run(|| {
         write!(io::stderr(), "Commit this as the newest snapshot? [y/N] ")?;
         io::stderr().flush()?;
         let mut line = String::new();
@@ -234,7 +239,8 @@ async fn is_agreed() -> Outcome<bool> {
         io::Result::Ok(line)
     });
     let answer = answer.await?.map_err(|error| {
-        Failure::new(Exit::LocalFile, format!("cannot ask: {error}; nothing was changed")).advice("`--yes` doesn't ask")
+        Failure::new(Exit::LocalFile, format!("cannot ask: {error}; nothing was changed"))
+            .with_help("`--yes` accepts without asking")
     })?;
     Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }

@@ -1,15 +1,15 @@
-//! `minisnap create`: any JSON document becomes the current snapshot.
+//! `minisnap create`: commits a JSON document as the current snapshot.
 
 use crate::{
     args::CreateArgs,
     commit::commit,
+    detached,
     exit::{Exit, Failure, Outcome},
-    given::quoted,
-    json::pretty::{NotPretty, pretty},
-    open_store::Place,
-    out,
+    json::pretty::{FormatError, pretty},
+    open_store::OpenStore,
     progress::Progress,
-    text,
+    shell::quoted,
+    stdio, text,
 };
 use minisnap::{
     Committed, ErrorContext, Generation, Operation, Precondition,
@@ -22,58 +22,58 @@ use std::{
 };
 
 pub(crate) async fn run(args: CreateArgs) -> Outcome {
-    let place = Place::of(&args.store)?;
-    let when = if args.if_newer { Precondition::IfNewer } else { Precondition::Always };
+    let store = OpenStore::of(&args.store)?;
+    let precondition = if args.if_newer { Precondition::IfNewer } else { Precondition::Always };
     if args.if_newer {
-        // What is refused now needs no reading and no writing. The commit judges it again.
-        let current = place.current_if_any().await?;
-        when.evaluate(args.seq, current.as_ref(), &ErrorContext::new(Operation::Commit, place.name()))?;
+        // Refuses early, before the input is read. The commit evaluates the precondition again.
+        let current = store.current_if_any().await?;
+        precondition.evaluate(args.seq, current.as_ref(), &ErrorContext::new(Operation::Commit, store.name()))?;
     }
-    let json = in_form(Source::of(args.file), &place, args.seq).await?;
-    let before = place.current_if_any().await.ok();
-    let committed = commit(&place, &json, args.seq, when, args.retain).await?;
-    tell_of_accidents(&place, &committed, before);
-    let truncation_point = place.truncation_point(&committed).await;
+    let json = read_and_format(Source::of(args.file), &store, args.seq).await?;
+    let before = store.current_if_any().await.ok();
+    let committed = commit(&store, &json, args.seq, precondition, args.retain).await?;
+    warn_about_unusual_commit(&store, &committed, before);
+    let truncation_point = store.truncation_point(&committed).await;
     match args.form.json {
-        true => out::report(&format!("{:#}\n", text::committed(&committed, truncation_point))),
-        false => out::report(&told(&place, &committed, truncation_point)),
+        true => stdio::report(&format!("{:#}\n", text::committed(&committed, truncation_point))),
+        false => stdio::report(&to_text(&store, &committed, truncation_point)),
     }
 }
 
-/// Says what may be a slip of the hand: a wrong path, or a wrong seq. The commit tells what it replaced if it retains that;
-/// if not, it is what was current a moment `before`, where that is known.
-#[expect(clippy::option_option, reason = "not known; none; that one")]
-fn tell_of_accidents(place: &Place, committed: &Committed, before: Option<Option<Generation>>) {
+/// Warns about a new store or a lower seq: the path or the seq may be a mistake. The replaced snapshot is the second
+/// retained one; if it isn't retained, it is the snapshot that was current `before` the commit, if known.
+#[expect(clippy::option_option, reason = "unknown; no snapshot; a snapshot")]
+fn warn_about_unusual_commit(store: &OpenStore, committed: &Committed, before: Option<Option<Generation>>) {
     let (new, retained) = (committed.generation(), committed.retained());
     let replaced = retained.get(1).cloned().map(Some).or(before);
     match replaced {
-        Some(None) => out::note(&format!("{}: this makes a new store", place.name())),
-        Some(Some(old)) if new.seq() < old.seq() => out::warning(&format!(
-            "seq {} is below seq {} of the snapshot it replaces as current; {}",
+        Some(None) => stdio::note(&format!("{}: created a new store", store.name())),
+        Some(Some(old)) if new.seq() < old.seq() => stdio::warning(&format!(
+            "seq {} is below seq {} of the snapshot that was current before; {}",
             new.seq(),
             old.seq(),
             match retained.contains(&old) {
-                true => format!("{} makes that one current again", place.command("rollback", &["--to", old.name()])),
-                false => "that one expired, as --retain says".into(),
+                true => format!("{} makes it current again", store.command("rollback", &["--to", old.name()])),
+                false => "it expired because of --retain".into(),
             }
         )),
         _ => {}
     }
 }
 
-fn told(place: &Place, committed: &Committed, truncation_point: Option<u64>) -> String {
+fn to_text(store: &OpenStore, committed: &Committed, truncation_point: Option<u64>) -> String {
     let generation = committed.generation();
     format!(
         "committed seq {} ({}) to {}; retained: {}; {}\n",
         generation.seq(),
         generation.size().map_or_else(|| "size unknown".into(), text::size),
-        place.name(),
+        store.name(),
         text::seqs(committed.retained()),
-        place.about_the_log(truncation_point),
+        store.describe_log(truncation_point),
     )
 }
 
-/// Where the document comes from.
+/// The source of the document.
 enum Source {
     Stdin,
     File(PathBuf),
@@ -94,7 +94,7 @@ impl Source {
         }
     }
 
-    /// For a shell; of standard input, which was read already, a name to fill in.
+    /// The file in a shell command. For standard input, which was consumed, a placeholder.
     fn file_name(&self) -> String {
         match self {
             Self::Stdin => "FILE".into(),
@@ -105,10 +105,8 @@ impl Source {
     fn read(&self) -> io::Result<Vec<u8>> {
         let (mut input, progress): (Box<dyn Read>, _) = match self {
             Self::Stdin if io::stdin().is_terminal() => {
-                let _ = writeln!(
-                    io::stderr(),
-                    "Type or paste a JSON document, and end it with Ctrl-D on a line of its own."
-                );
+                let _ =
+                    writeln!(io::stderr(), "Type or paste a JSON document, then press Ctrl-D on a line of its own.");
                 (Box::new(io::stdin()), Progress::hidden())
             }
             Self::Stdin => (Box::new(io::stdin()), Progress::of_unknown_length("reading")),
@@ -120,9 +118,9 @@ impl Source {
         };
         let mut bytes = Vec::new();
         loop {
-            // Room for what `read_to_end` reads, which would end the program if there were none.
+            // `read_to_end` would abort the program if the allocation failed.
             bytes.try_reserve(2 * CHUNK)?;
-            // Not once more after the end: a terminal would have to be told of it twice.
+            // Doesn't read again after the end: on a terminal, that would require a second Ctrl-D.
             if (&mut *input).take(CHUNK as u64).read_to_end(&mut bytes)? < CHUNK {
                 return Ok(bytes);
             }
@@ -131,48 +129,49 @@ impl Source {
     }
 }
 
-/// Reads a document, and brings it into the form of `snapshot.json`. What no restore could read is refused.
-async fn in_form(source: Source, place: &Place, seq: u64) -> Outcome<Vec<u8>> {
+/// Reads a document and formats it like `snapshot.json`. Refuses a document that no restore could parse.
+async fn read_and_format(source: Source, store: &OpenStore, seq: u64) -> Outcome<Vec<u8>> {
     let name = source.name();
     let file = source.file_name();
     let too_large = || {
-        let what = format!("{name}: too little memory for it and for what is stored; nothing was changed");
-        Failure::new(Exit::CouldNotLook, what)
-            .advice("free memory, or raise the limit (`ulimit -v`); about three times the document is needed")
+        let what = format!("{name}: not enough memory for the document and its stored form; nothing was changed");
+        Failure::new(Exit::CouldNotLook, what).with_help(
+            "free memory, or raise the limit (`ulimit -v`); it takes about three times the size of the document",
+        )
     };
-    let no_file = |error: io::Error| match error.kind() {
+    let cannot_read = |error: io::Error| match error.kind() {
         io::ErrorKind::OutOfMemory => too_large(),
         _ => Failure::new(Exit::LocalFile, format!("cannot read {name}: {error}; nothing was changed"))
-            .advice("see to the file and its permissions"),
+            .with_help("check the file and its permissions"),
     };
-    let made = out::run_aside(move || {
+    let formatted = detached::run(move || {
         let json = source.read()?;
         let _checking = Progress::of_one_step("checking");
         io::Result::Ok(pretty(&json).map_err(|error| (error, Encoding::of(&json), json.trim_ascii().is_empty())))
     });
-    made.await?.map_err(no_file)?.map_err(|(error, encoding, is_empty)| {
+    formatted.await?.map_err(cannot_read)?.map_err(|(error, encoding, is_empty)| {
         let error = match error {
-            NotPretty::NoJson(_) if is_empty => "it is empty".into(),
-            NotPretty::NoJson(error) => error.to_string(),
-            NotPretty::OutOfMemory => return too_large(),
+            FormatError::Invalid(_) if is_empty => "the input is empty".into(),
+            FormatError::Invalid(error) => error.to_string(),
+            FormatError::OutOfMemory => return too_large(),
         };
-        let what = format!("{name} is no JSON that a restore could read: {error}; nothing was changed");
-        let advice = match encoding {
-            None => "mend it there, and try again".into(),
+        let what = format!("{name}: not restorable JSON: {error}; nothing was changed");
+        let help = match encoding {
+            None => "correct the JSON at that line and column, then retry".into(),
             Some(encoding) => {
                 let (to_utf8, create) =
-                    (to_utf8(encoding, &file), place.command("create", &["--seq", &seq.to_string()]));
-                format!("`{to_utf8} | {} creates it from the same text in UTF-8", create.trim_start_matches('`'))
+                    (to_utf8(encoding, &file), store.command("create", &["--seq", &seq.to_string()]));
+                format!("convert the text to UTF-8: `{to_utf8} | {}", create.trim_start_matches('`'))
             }
         };
-        Failure::new(Exit::NotRestorable, what).advice(advice)
+        Failure::new(Exit::NotRestorable, what).with_help(help)
     })
 }
 
-/// The command that makes UTF-8 of a text.
+/// The command that converts a text to UTF-8.
 fn to_utf8(encoding: Encoding, file: &str) -> String {
     match encoding.iconv_name() {
-        // All but the mark, which are three bytes.
+        // Skips the byte order mark, which has three bytes.
         None => format!("tail -c +4 {file}"),
         Some(name) => format!("iconv -f {name} -t UTF-8 {file}"),
     }

@@ -1,6 +1,6 @@
-//! `minisnap history`: the retained snapshots as a table, newest first.
+//! `minisnap history`: prints the retained snapshots as a table, newest first.
 
-use crate::{args::HistoryArgs, exit::Outcome, open_store::Place, out, text};
+use crate::{args::HistoryArgs, exit::Outcome, open_store::OpenStore, stdio, text};
 use minisnap::Generation;
 use serde_json::{Value, json};
 use std::{fmt::Write, num::NonZeroUsize};
@@ -9,29 +9,29 @@ const TITLES: [&str; COLUMNS] = ["SEQ", "TIME", "AGE", "SIZE", "CHANGE", "PARENT
 const COLUMNS: usize = 7;
 
 pub(crate) async fn run(args: HistoryArgs) -> Outcome {
-    let place = Place::of(&args.store)?;
-    let history = place.history().await?;
-    // Each with its parent, which may be one that isn't listed.
+    let store = OpenStore::of(&args.store)?;
+    let history = store.history().await?;
+    // Each with its parent, even if the parent isn't listed.
     let all = history.iter().enumerate().map(|(position, generation)| (generation, history.get(position + 1)));
-    let asked =
+    let matching =
         all.filter(|(generation, _)| args.since.is_none_or(|since| since.includes(text::known_time(generation))));
-    let listed: Vec<_> = asked.take(args.limit.map_or(usize::MAX, NonZeroUsize::get)).collect();
+    let listed: Vec<_> = matching.take(args.limit.map_or(usize::MAX, NonZeroUsize::get)).collect();
     match args.form.json {
-        true => out::print(&format!("{:#}\n", for_programs(&place, &listed))),
-        false => out::print(&table(&listed)),
+        true => stdio::print(&format!("{:#}\n", to_json(&store, &listed))),
+        false => stdio::print(&table(&listed)),
     }
 }
 
-/// A generation, and the one that was current before it.
+/// A generation, and the generation that was current before it.
 type WithParent<'a> = (&'a Generation, Option<&'a Generation>);
 
-fn for_programs(place: &Place, listed: &[WithParent<'_>]) -> Value {
+fn to_json(store: &OpenStore, listed: &[WithParent<'_>]) -> Value {
     let snapshots = listed.iter().map(|(generation, parent)| {
         let mut snapshot = text::generation(generation);
         snapshot["parent"] = json!(parent.map(Generation::name));
         snapshot
     });
-    json!({ "store": place.name(), "snapshots": snapshots.collect::<Vec<_>>() })
+    json!({ "store": store.name(), "snapshots": snapshots.collect::<Vec<_>>() })
 }
 
 fn table(listed: &[WithParent<'_>]) -> String {
@@ -62,7 +62,7 @@ fn change(from: u64, to: u64) -> String {
     format!("{sign}{}", text::size(to.abs_diff(from)))
 }
 
-/// Each column as wide as its widest cell, numbers at the right; the last one begins where it does, however long it is.
+/// Right-aligns each column to its widest cell, except the last one, which isn't padded.
 fn aligned(rows: &[[String; COLUMNS]]) -> String {
     let mut widths = [0; COLUMNS];
     for row in rows {

@@ -1,13 +1,12 @@
-//! `minisnap import`: the newest intact snapshot of version 0.1.3 becomes the current one of a store.
+//! `minisnap import`: commits the newest intact snapshot of a minisnap 0.1.3 folder to a store.
 
 use crate::{
     args::{ImportArgs, RetainArgs, StoreOptions},
     commit::commit,
     exit::{Failure, Outcome},
-    open_store::Place,
-    out,
+    open_store::OpenStore,
     progress::Progress,
-    text,
+    stdio, text,
 };
 use minisnap::{
     Absence, Committed, ErrorContext, MiniSnapError, Operation, Precondition,
@@ -17,110 +16,112 @@ use serde_json::json;
 use std::{borrow::Cow, io::ErrorKind, path::Path};
 
 pub(crate) async fn run(args: ImportArgs) -> Outcome {
-    let place = Place::of(&args.store)?;
-    let snapshot = read(&args.old, &place).await?;
-    tell_of_passed_over(&snapshot);
-    let committed = match commit_if_newer(&snapshot, &place, args.retain).await {
+    let store = OpenStore::of(&args.store)?;
+    let snapshot = read(&args.old, &store).await?;
+    warn_about_skipped(&snapshot);
+    let committed = match commit_if_newer(&snapshot, &store, args.retain).await {
         Err(MiniSnapError::Stale { current, .. }) if snapshot.is_same(&current) => None,
-        // There is no seq to retry with.
+        // The seq of the old snapshot is fixed, so a retry with a higher one is no option.
         Err(error @ MiniSnapError::Stale { .. }) => {
-            let show = place.command("show", &[]);
-            let advice = format!("{show} tells what is there; to look at the old one, import it into another store");
-            return Err(Failure::from(error).advice(advice));
+            let show = store.command("show", &[]);
+            let help =
+                format!("run {show} to see the current snapshot; to read the old one, import it to another store");
+            return Err(Failure::from(error).with_help(help));
         }
         committed => Some(committed?),
     };
     let truncation_point = match &committed {
-        Some(committed) => place.truncation_point(committed).await,
+        Some(committed) => store.truncation_point(committed).await,
         None => None,
     };
-    let told = match args.form.json {
-        true => for_programs(&snapshot, &place, committed.as_ref(), truncation_point),
-        false => for_people(&snapshot, &place, committed.as_ref(), truncation_point),
+    let report = match args.form.json {
+        true => to_json(&snapshot, &store, committed.as_ref(), truncation_point),
+        false => to_text(&snapshot, &store, committed.as_ref(), truncation_point),
     };
     match committed {
-        Some(_) => out::report(&told),
-        None => out::print(&told),
+        Some(_) => stdio::report(&report),
+        None => stdio::print(&report),
     }
 }
 
-async fn commit_if_newer(snapshot: &OldSnapshot, place: &Place, retain: RetainArgs) -> minisnap::Result<Committed> {
-    // What is refused now needs no writing. The commit evaluates it again.
-    let current = place.backend().current().await?;
-    let at = ErrorContext::new(Operation::Commit, place.name());
+async fn commit_if_newer(snapshot: &OldSnapshot, store: &OpenStore, retain: RetainArgs) -> minisnap::Result<Committed> {
+    // Refuses early, before anything is written. The commit evaluates the precondition again.
+    let current = store.backend().current().await?;
+    let at = ErrorContext::new(Operation::Commit, store.name());
     Precondition::IfNewer.evaluate(snapshot.seq(), current.as_ref(), &at)?;
-    let committed = commit(place, snapshot.json(), snapshot.seq(), Precondition::IfNewer, retain).await?;
+    let committed = commit(store, snapshot.json(), snapshot.seq(), Precondition::IfNewer, retain).await?;
     if current.is_none() {
-        out::note(&format!("{}: this makes a new store", place.name()));
+        stdio::note(&format!("{}: created a new store", store.name()));
     }
     Ok(committed)
 }
 
-async fn read(old: &Path, place: &Place) -> Outcome<OldSnapshot> {
+async fn read(old: &Path, store: &OpenStore) -> Outcome<OldSnapshot> {
     let _reading = Progress::of_one_step("reading");
     OldSnapshot::newest(old).await.map_err(|error| {
-        let advice = advice(&error, old, place);
-        Failure::from(error).advice(advice)
+        let help = help(&error, old, store);
+        Failure::from(error).with_help(help)
     })
 }
 
-/// The advice where `old` can't be imported: it is about that folder, and not about the store.
-fn advice(error: &MiniSnapError, old: &Path, place: &Place) -> String {
+/// The help if `old` can't be imported: about that folder, not about the store.
+fn help(error: &MiniSnapError, old: &Path, store: &OpenStore) -> String {
     match error {
         MiniSnapError::NotFound { found: Absence::NothingToImport { is_store: true }, .. } => {
-            let same = Place::open(old.as_os_str(), &StoreOptions::default());
-            let copy = same.map_or_else(|_| "`minisnap copy`".into(), |old| old.copy_command(place, &[]));
-            format!("every command reads it as it is, and {copy} copies it")
+            let same = OpenStore::open(old.as_os_str(), &StoreOptions::default());
+            let copy = same.map_or_else(|_| "`minisnap copy`".into(), |old| old.copy_command(store, &[]));
+            format!("this is a store already: every command reads it; {copy} copies it")
         }
         MiniSnapError::Io { source, .. } if source.kind() == ErrorKind::PermissionDenied => {
-            "run it as the user whose program wrote that file: minisnap 0.1.3 made it readable for nobody else".into()
+            "run the command as the user whose program wrote that file: minisnap 0.1.3 made it readable only for that user".into()
         }
         MiniSnapError::Unrestorable { .. } | MiniSnapError::MapKey { .. } => {
-            "restore it with minisnap 0.1.3 in a program, and create it with this version in a form that JSON has"
+            "restore it with minisnap 0.1.3 in a program, convert the state to a type that JSON can hold, and create it with \
+             this version"
                 .into()
         }
         MiniSnapError::Serde { .. } => {
-            "no version restores it; to import the snapshot before it, move this file to another folder".into()
+            "no version can restore it; to import the previous snapshot, move this file to another folder".into()
         }
-        error => error.help().map_or_else(|| "see to that path, and try again".into(), Cow::into_owned),
+        error => error.help().map_or_else(|| "check that path, then retry".into(), Cow::into_owned),
     }
 }
 
-/// Says that it isn't the newest, and what that means for the log.
-fn tell_of_passed_over(snapshot: &OldSnapshot) {
+/// Warns if newer snapshots were skipped, and what that means for the log.
+fn warn_about_skipped(snapshot: &OldSnapshot) {
     for passed_over in snapshot.passed_over() {
-        out::warning(&format!("passed over {passed_over}"));
+        stdio::warning(&format!("skipped {passed_over}"));
     }
     if !snapshot.passed_over().is_empty() {
-        out::warning(&format!(
-            "seq {seq} is the newest intact snapshot: the program needs every record of its log after seq {seq}; if some of \
-             them were truncated because 0.1.3 said that it had saved a newer one, those changes are lost",
+        stdio::warning(&format!(
+            "seq {seq} is the newest intact snapshot: the program needs every record of its log after seq {seq}; records \
+             that were truncated because 0.1.3 reported a newer snapshot as saved are lost",
             seq = snapshot.seq()
         ));
     }
 }
 
-fn for_people(
+fn to_text(
     snapshot: &OldSnapshot,
-    place: &Place,
+    store: &OpenStore,
     committed: Option<&Committed>,
     truncation_point: Option<u64>,
 ) -> String {
-    let (seq, from, to) = (snapshot.seq(), snapshot.path().display(), place.name());
+    let (seq, from, to) = (snapshot.seq(), snapshot.path().display(), store.name());
     match committed {
-        None => format!("seq {seq} of {from} is the current snapshot of {to} already; nothing was changed\n"),
+        None => format!("seq {seq} of {from} is already the current snapshot of {to}; nothing was changed\n"),
         Some(committed) => format!(
-            "imported seq {seq} ({}) of {from} to {to}; retained: {}; {}\n",
+            "imported seq {seq} ({}) from {from} to {to}; retained: {}; {}\n",
             text::size(snapshot.json().len() as u64),
             text::seqs(committed.retained()),
-            place.about_the_log(truncation_point),
+            store.describe_log(truncation_point),
         ),
     }
 }
 
-fn for_programs(
+fn to_json(
     snapshot: &OldSnapshot,
-    place: &Place,
+    store: &OpenStore,
     committed: Option<&Committed>,
     truncation_point: Option<u64>,
 ) -> String {
@@ -134,13 +135,13 @@ fn for_programs(
         .map(|over| json!({ "path": over.path.display().to_string(), "problem": over.flaw.to_string() }))
         .collect();
     let commit = committed.map(|committed| text::committed(committed, truncation_point)).unwrap_or_default();
-    let told = json!({
-        "store": place.name(),
+    let report = json!({
+        "store": store.name(),
         "imported": { "path": snapshot.path().display().to_string(), "seq": snapshot.seq(), "format": format },
         "passed_over": passed_over,
         "committed": commit["committed"],
         "retained": commit["retained"],
         "truncation_point": commit["truncation_point"],
     });
-    format!("{told:#}\n")
+    format!("{report:#}\n")
 }

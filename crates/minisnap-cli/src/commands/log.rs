@@ -1,4 +1,4 @@
-//! `minisnap log`: the journals of programs. Each command has a file; the work is done by `minisnap-wal`.
+//! `minisnap log`: the journals of programs, by `minisnap-wal`. Each subcommand has a file.
 
 mod begin;
 mod cut;
@@ -8,9 +8,9 @@ mod show;
 use crate::{
     args::log::{LogArgs, LogCommand, LogStoreArgs},
     exit::{Exit, Failure, Outcome},
-    open_store::Place,
+    open_store::OpenStore,
 };
-use failure::{failure, failure_beside};
+use failure::{failure, failure_with_seq};
 use minisnap_wal::{Inspection, Journal};
 use serde_json::Value;
 use std::{
@@ -19,7 +19,7 @@ use std::{
 };
 
 pub(crate) async fn run(args: LogArgs) -> Outcome {
-    // In a working directory that is gone, "no journal here" would be no answer.
+    // In a deleted working directory, "no journal here" would be misleading.
     path::absolute(args.file()).map_err(|error| unresolved(args.file(), &error))?;
     match args.command {
         LogCommand::Show(args) => show::run(args).await,
@@ -30,14 +30,14 @@ pub(crate) async fn run(args: LogArgs) -> Outcome {
 
 fn unresolved(file: &Path, error: &io::Error) -> Failure {
     Failure::new(Exit::LocalFile, format!("cannot resolve {} against the working directory", file.display()))
-        .cause(error)
-        .advice("change to a folder that is there (`cd /`), and give the journal's absolute path")
+        .with_cause(error)
+        .with_help("change to an existing folder (`cd /`), and give the journal's absolute path")
 }
 
-/// What a journal holds. Of whatever a program logs, this is all that can be said. The store, if one is given, knows what a
-/// journal that is missing has to begin after.
-async fn inspect(file: &Path, store: Option<&Place>) -> Outcome<Inspection> {
-    match look(file).await {
+/// Inspects a journal of any record type. If it is missing, the current snapshot of `store` decides after which number the
+/// help begins a new one.
+async fn inspect(file: &Path, store: Option<&OpenStore>) -> Outcome<Inspection> {
+    match read(file).await {
         Ok(found) => Ok(found),
         Err(error) => {
             let seq = match store {
@@ -46,24 +46,24 @@ async fn inspect(file: &Path, store: Option<&Place>) -> Outcome<Inspection> {
                 }
                 None => None,
             };
-            Err(failure_beside(error, file, seq))
+            Err(failure_with_seq(error, file, seq))
         }
     }
 }
 
-/// What any program that logs JSON could read.
-async fn look(file: &Path) -> minisnap_wal::Result<Inspection> {
+/// Inspects a journal whose records are any JSON.
+async fn read(file: &Path) -> minisnap_wal::Result<Inspection> {
     Journal::<Value>::inspect(file).await
 }
 
-/// Opens a journal to cut it. Its records are moved as they are, and not read.
+/// Opens a journal to cut it. Its records are moved unchanged, and not parsed.
 async fn open(file: &Path) -> Outcome<Journal<Value>> {
     Journal::open(file).await.map_err(|error| failure(error, file))
 }
 
-/// The store to compare with, if one was given.
-fn store(args: &LogStoreArgs) -> Outcome<Option<Place>> {
-    args.store.as_ref().map(|store| Place::open(store, &args.options)).transpose()
+/// Opens the store of `--store`, if given.
+fn open_store(args: &LogStoreArgs) -> Outcome<Option<OpenStore>> {
+    args.store.as_ref().map(|store| OpenStore::open(store, &args.options)).transpose()
 }
 
 /// `records 8 to 20`.
@@ -76,21 +76,21 @@ fn missing(first: u64, last: u64) -> String {
     format!("{} {} missing", records(first, last), if first == last { "is" } else { "are" })
 }
 
-/// `12 bytes of an append that was cut short`, if there are any.
-fn torn(bytes: u64) -> Option<String> {
-    (bytes > 0).then(|| format!("{} of an append that was cut short and never acknowledged", byte_count(bytes)))
+/// `12 bytes of an incomplete append`, if there are any.
+fn incomplete_append(bytes: u64) -> Option<String> {
+    (bytes > 0).then(|| format!("{} of an incomplete append, which was never acknowledged", byte_count(bytes)))
 }
 
 fn byte_count(bytes: u64) -> String {
     if bytes == 1 { "1 byte".into() } else { format!("{bytes} bytes") }
 }
 
-/// What a journal with so many records holds, and what comes next.
-fn held(count: u64, last: u64) -> String {
-    let held = match count.checked_sub(1) {
+/// The records of a journal, and the next number.
+fn describe_records(count: u64, last: u64) -> String {
+    let records = match count.checked_sub(1) {
         None => "no record".into(),
-        Some(others) => records(last - others, last),
+        Some(others) => self::records(last - others, last),
     };
     let next = last.checked_add(1).map_or_else(String::new, |next| format!("; the next one is {next}"));
-    format!("{held}{next}")
+    format!("{records}{next}")
 }

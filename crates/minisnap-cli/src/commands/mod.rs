@@ -1,7 +1,8 @@
-//! The commands: each has a file with its `run`.
+//! The commands, each with a function `run`.
 
 pub(crate) mod accept;
 pub(crate) mod collect_garbage;
+pub(crate) mod completions_and_man;
 pub(crate) mod copy;
 pub(crate) mod create;
 pub(crate) mod diff;
@@ -9,7 +10,6 @@ mod external_changes;
 pub(crate) mod history;
 pub(crate) mod import;
 pub(crate) mod log;
-pub(crate) mod pages;
 pub(crate) mod prune;
 pub(crate) mod restore;
 pub(crate) mod revert;

@@ -1,30 +1,31 @@
-//! `minisnap prune`: fewer snapshots are retained from now on, without a commit. The current one always stays.
+//! `minisnap prune`: reduces the retention without a commit. The current snapshot always stays.
 
 use crate::{
-    args::PruneArgs, exit::Outcome, open_store::Place, out, pending_change::PendingChange, progress::Progress, text,
+    args::PruneArgs, exit::Outcome, open_store::OpenStore, pending_change::PendingChange, progress::Progress, stdio,
+    text,
 };
 use minisnap::{Generation, SnapshotBackend};
 use serde_json::json;
 use std::num::NonZeroUsize;
 
 pub(crate) async fn run(args: PruneArgs) -> Outcome {
-    let place = Place::of(&args.store)?;
-    let before = place.history().await?;
+    let store = OpenStore::of(&args.store)?;
+    let before = store.history().await?;
     if args.dry_run {
         let (retained, expired) = before.split_at(args.retain.get().min(before.len()));
         let pruned = Pruned { expired: expired.to_vec(), retained: retained.to_vec(), is_dry_run: true };
-        return out::print(&pruned.told(place.name(), args.form.json));
+        return stdio::print(&pruned.format(store.name(), args.form.json));
     }
-    let pruned = Pruned::prune(&**place.backend(), args.retain).await?;
-    out::report_of("the retention is reduced", &pruned.told(place.name(), args.form.json))
+    let pruned = Pruned::prune(&**store.backend(), args.retain).await?;
+    stdio::report_of("the retention is reduced", &pruned.format(store.name(), args.form.json))
 }
 
-/// What expired, and what is retained, each newest first.
+/// The expired and the retained snapshots, each newest first.
 #[derive(Debug)]
 struct Pruned {
     expired: Vec<Generation>,
     retained: Vec<Generation>,
-    /// Nothing was done: this is what would expire.
+    /// Nothing was changed: `expired` is what would expire.
     is_dry_run: bool,
 }
 
@@ -33,19 +34,19 @@ impl Pruned {
         let _pruning = Progress::of_one_step("pruning");
         PendingChange::Retention.begin();
         let expired = backend.expire(retain).await?;
-        // Others may have committed since.
+        // Another writer may have committed since.
         let retained = backend.history().await?;
         Ok(Self { expired, retained, is_dry_run: false })
     }
 
-    fn told(&self, store: &str, json: bool) -> String {
+    fn format(&self, store: &str, json: bool) -> String {
         match json {
-            true => self.for_programs(store),
-            false => self.for_people(store),
+            true => self.to_json(store),
+            false => self.to_text(store),
         }
     }
 
-    fn for_people(&self, store: &str) -> String {
+    fn to_text(&self, store: &str) -> String {
         let verb = if self.is_dry_run { "would expire" } else { "expired" };
         let retained = text::seqs(&self.retained);
         let lines: String = self.expired.iter().map(|expired| format!("{verb}  {}\n", text::line(expired))).collect();
@@ -59,15 +60,15 @@ impl Pruned {
         format!("{lines}{last} in {store}; {would}retained: {retained}{unchanged}\n")
     }
 
-    fn for_programs(&self, store: &str) -> String {
+    fn to_json(&self, store: &str) -> String {
         let all = |generations: &[Generation]| generations.iter().map(text::generation).collect::<Vec<_>>();
-        let told = json!({
+        let report = json!({
             "store": store,
             "expired": all(&self.expired),
             "retained": all(&self.retained),
             "dry_run": self.is_dry_run,
         });
-        format!("{told:#}\n")
+        format!("{report:#}\n")
     }
 }
 
@@ -80,38 +81,36 @@ mod tests {
         generations.iter().map(Generation::seq).collect()
     }
 
-    /// Needs nothing but the trait.
+    /// Uses only the trait.
     #[tokio::test]
-    async fn prune_expires_all_but_the_newest_of_any_backend() {
+    async fn prune_expires_all_but_the_newest_in_any_backend() {
         let backend = MemBackend::new();
         let store = SnapStore::with_backend(backend.clone()).retain(5);
         for seq in 1..=4 {
             store.create(&seq, seq).await.expect("room");
         }
         let current = store.current().await.expect("a store");
-        let pruned = Pruned::prune(&backend, NonZeroUsize::new(2).expect("two")).await.expect("it can expire");
+        let pruned = Pruned::prune(&backend, NonZeroUsize::new(2).expect("two")).await.expect("expired");
         assert_eq!((seqs(&pruned.expired), seqs(&pruned.retained)), (vec![2, 1], vec![4, 3]));
         assert_eq!(store.current().await.expect("a store"), current);
-        let again = Pruned::prune(&backend, NonZeroUsize::new(2).expect("two")).await.expect("it can expire");
-        assert_eq!(again.for_people("here"), "nothing expired in here; retained: seq 4, 3\n");
+        let again = Pruned::prune(&backend, NonZeroUsize::new(2).expect("two")).await.expect("expired");
+        assert_eq!(again.to_text("here"), "nothing expired in here; retained: seq 4, 3\n");
     }
 
     #[test]
-    fn what_expired_is_told_a_line_each() {
+    fn expired_snapshots_are_printed_a_line_each() {
         let generation = |seq: u64| Generation::new(format!("{seq:020}-a"), seq).with_size(65);
         let mut pruned =
             Pruned { expired: vec![generation(2), generation(1)], retained: vec![generation(3)], is_dry_run: false };
         assert_eq!(
-            pruned.for_people("/srv/state"),
+            pruned.to_text("/srv/state"),
             "expired  seq 2  65 B  00000000000000000002-a\n\
              expired  seq 1  65 B  00000000000000000001-a\n\
              2 expired in /srv/state; retained: seq 3\n"
         );
         pruned.is_dry_run = true;
-        assert!(
-            pruned.for_people("x").ends_with("2 would expire in x; would be retained: seq 3; nothing was changed\n")
-        );
-        let told: serde_json::Value = serde_json::from_str(&pruned.for_programs("x")).expect("JSON");
-        assert_eq!((&told["dry_run"], &told["expired"][0]["seq"]), (&true.into(), &2.into()));
+        assert!(pruned.to_text("x").ends_with("2 would expire in x; would be retained: seq 3; nothing was changed\n"));
+        let report: serde_json::Value = serde_json::from_str(&pruned.to_json("x")).expect("JSON");
+        assert_eq!((&report["dry_run"], &report["expired"][0]["seq"]), (&true.into(), &2.into()));
     }
 }

@@ -1,14 +1,13 @@
-//! `minisnap restore` and `minisnap cat`: a snapshot's bytes, to a file or to stdout.
+//! `minisnap restore` and `minisnap cat`: write the bytes of a snapshot to a file or to stdout.
 
 use crate::{
     args::{CatArgs, RestoreArgs},
     exit::{Exit, Failure, Outcome},
-    given::quoted,
-    open_store::Place,
-    out,
+    open_store::OpenStore,
     replace_file::{ReplaceError, replace},
-    select::Which,
-    text,
+    select::SnapshotRef,
+    shell::quoted,
+    stdio, text,
 };
 use minisnap::FsBackend;
 use std::{
@@ -17,30 +16,31 @@ use std::{
 };
 
 pub(crate) async fn run(args: RestoreArgs) -> Outcome {
-    let place = Place::of(&args.store)?;
-    let Some(output) = args.output else { return out::bytes(place.read(args.at.which.as_ref()).await?.1).await };
+    let store = OpenStore::of(&args.store)?;
+    let Some(output) = args.output else {
+        return stdio::print_bytes(store.read(args.at.which.as_ref()).await?.1).await;
+    };
     if FsBackend::is_part_of_store(&output) {
-        let what =
-            format!("{} is, or would be, part of a store: it would change a committed snapshot", output.display());
-        return Err(Failure::new(Exit::Refused, format!("{what}; nothing was changed")).advice(format!(
-            "to go back to an older one, choose from {} and use `rollback`; or give another file's name",
-            place.command("history", &[])
+        let what = format!("{} is part of a store: writing to it would change a committed snapshot", output.display());
+        return Err(Failure::new(Exit::Refused, format!("{what}; nothing was changed")).with_help(format!(
+            "to go back to an older snapshot, choose one from {} and use `rollback`; otherwise give another file",
+            store.command("history", &[])
         )));
     }
-    let (generation, json) = place.read(args.at.which.as_ref()).await?;
+    let (generation, json) = store.read(args.at.which.as_ref()).await?;
     let size = json.len() as u64;
-    let in_place = writing_into(&output, &place, args.at.which.as_ref());
+    let in_place = cat_command(&output, &store, args.at.which.as_ref());
     replace(&output, json).await.map_err(|error| cannot_write(&output, error, &in_place))?;
-    let told = format!("restored seq {} ({}) to {}\n", generation.seq(), text::size(size), output.display());
-    out::report_of("the file is restored", &told)
+    let report = format!("restored seq {} ({}) to {}\n", generation.seq(), text::size(size), output.display());
+    stdio::report_of("the file is restored", &report)
 }
 
-/// A command that writes into a file, and leaves it the file that it is. To be pasted.
-fn writing_into(output: &Path, place: &Place, which: Option<&Which>) -> String {
+/// The command that writes into the existing file instead of replacing it. It can be pasted.
+fn cat_command(output: &Path, store: &OpenStore, which: Option<&SnapshotRef>) -> String {
     let cat = match which {
-        None => place.command("cat", &[]),
-        Some(Which::Seq(seq)) => place.command("cat", &["--at", &seq.to_string()]),
-        Some(Which::Name(name)) => place.command("cat", &["--at", name]),
+        None => store.command("cat", &[]),
+        Some(SnapshotRef::Seq(seq)) => store.command("cat", &["--at", &seq.to_string()]),
+        Some(SnapshotRef::Name(name)) => store.command("cat", &["--at", name]),
     };
     format!("{} > {}`", cat.trim_end_matches('`'), quoted(output.as_os_str()))
 }
@@ -49,25 +49,25 @@ fn cannot_write(output: &Path, error: ReplaceError, in_place: &str) -> Failure {
     let shown = output.display();
     let failure = |what: String| Failure::new(Exit::LocalFile, format!("cannot write {shown}: {what}"));
     match error {
-        ReplaceError::Io(error) => failure(format!("{error}; there is no half of it"))
-            .advice("see to the folder, its permissions and its disk"),
-        ReplaceError::CannotKeep(what) => failure(format!("{what}; nothing was written")).advice(format!(
-            "give the name of a file that isn't there yet; or write into this one, which keeps who may read it, but not all \
-             of its content if that is interrupted: {in_place}"
+        ReplaceError::Io(error) => failure(format!("{error}; no incomplete file remains"))
+            .with_help("check the folder, its permissions and its disk"),
+        ReplaceError::CannotPreserve(what) => failure(format!("{what}; nothing was written")).with_help(format!(
+            "give the name of a new file; or write into this file, which preserves its access, but leaves it incomplete if \
+             interrupted: {in_place}"
         )),
         ReplaceError::Changed => {
-            failure("its owner, mode or ACL was changed meanwhile, or it came or went; it is as it was left".into())
-                .advice("run the same command again")
+            failure("another process changed, created or deleted it at the same time; nothing was written".into())
+                .with_help("run the same command again")
         }
     }
 }
 
-/// The same bytes; on a terminal, with a line break after them.
+/// Prints the bytes; on a terminal, with a line break after them.
 pub(crate) async fn cat(args: CatArgs) -> Outcome {
-    let (_, json) = Place::of(&args.store)?.read(args.at.which.as_ref()).await?;
-    out::bytes(json).await?;
+    let (_, json) = OpenStore::of(&args.store)?.read(args.at.which.as_ref()).await?;
+    stdio::print_bytes(json).await?;
     match io::stdout().is_terminal() {
-        true => out::print("\n"),
+        true => stdio::print("\n"),
         false => Ok(()),
     }
 }

@@ -1,26 +1,25 @@
-//! `minisnap revert`: external changes are moved aside, and the store's links are put back, so that it goes on with the
-//! current snapshot.
+//! `minisnap revert`: moves external changes aside and restores the store's links to the current snapshot.
 
 use crate::{
     args::RevertArgs,
-    commands::external_changes::{folder_of, put_links_back},
+    commands::external_changes::{folder_of, revert},
     exit::Outcome,
-    open_store::Place,
-    out,
+    open_store::OpenStore,
+    stdio,
 };
 
 pub(crate) async fn run(args: RevertArgs) -> Outcome {
-    let place = Place::of(&args.store)?;
-    let (_, backend) = folder_of(&place).await?;
-    let reverted = put_links_back(backend).await?.lines();
+    let store = OpenStore::of(&args.store)?;
+    let (_, backend) = folder_of(&store).await?;
+    let reverted = revert(backend).await?.lines();
     if reverted.is_empty() {
-        place.history_if_any().await?;
-        let verify = place.command("verify", &[]);
-        let hint = format!("an edit of the snapshot itself can't be moved aside: {verify} tells if there is one");
-        return out::print(&format!("nothing to revert in {}; {hint}\n", place.name()));
+        store.history_if_any().await?;
+        let verify = store.command("verify", &[]);
+        let note = format!("an edit in place can't be moved aside; {verify} detects it");
+        return stdio::print(&format!("nothing to revert in {}; {note}\n", store.name()));
     }
-    out::report_of("the external changes are moved aside", &reverted)?;
-    // The links may lead to nothing.
-    place.history_if_any().await?;
+    stdio::report_of("the external changes are moved aside", &reverted)?;
+    // The restored links may be dangling.
+    store.history_if_any().await?;
     Ok(())
 }

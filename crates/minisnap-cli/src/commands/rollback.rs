@@ -1,47 +1,47 @@
-//! `minisnap rollback`: an older snapshot becomes the current one again, as a new generation. History is never rewritten.
+//! `minisnap rollback`: commits an older snapshot again, as a new generation. The history is never rewritten.
 //!
-//! Where the commit record is lost, or the generation that it leads to, there is nothing to commit over: then one of those that are
-//! left becomes the current one. A seq means only what certainly was committed; what may never have been has to be named.
+//! If the commit record or its generation is lost, no current generation exists. Then one of the readable generations becomes
+//! the current one again. A seq selects only generations that were certainly committed; a generation that possibly was never
+//! committed must be given by its name.
 
 use crate::{
     args::RollbackArgs,
-    commands::external_changes::put_links_back,
+    commands::external_changes::revert,
     commit::commit,
     exit::{Exit, Failure, Outcome},
-    open_store::Place,
-    out,
+    open_store::OpenStore,
     pending_change::PendingChange,
-    select::{Choices, Reach, Which, say_the_same},
-    text,
+    select::{Candidates, SeqMatch, SnapshotRef, have_same_content},
+    stdio, text,
 };
 use minisnap::{Committed, Corruption, Generation, MiniSnapError, Precondition, SnapshotBackend};
 use serde_json::{Value, json};
 use std::num::NonZeroUsize;
 
 pub(crate) async fn run(args: RollbackArgs) -> Outcome {
-    let place = Place::of(&args.store)?;
-    let history = match place.history().await {
+    let store = OpenStore::of(&args.store)?;
+    let history = match store.history().await {
         Ok(history) => history,
-        Err(failure) => return reset(&args, &place, failure).await,
+        Err(failure) => return reset(&args, &store, failure).await,
     };
     let current = &history[0];
-    let choice = Choices::of(&place, &history).choose(&args.to, Reach::Exact)?;
-    if say_the_same(current, &choice.newest) && place.backend().read(current).await.is_ok() {
-        return stay(&args, &place, &history).await;
+    let selection = Candidates::of(&store, &history).choose(&args.to, SeqMatch::Exact)?;
+    if have_same_content(current, &selection.newest) && store.backend().read(current).await.is_ok() {
+        return keep_current(&args, &store, &history).await;
     }
-    let (older, json) = place.read_choice(&choice).await?;
-    // What is gone back from is what was looked at: a snapshot that somebody commits meanwhile is not overwritten.
-    let when = Precondition::IfCurrent(Some(current.clone()));
-    let committed = commit(&place, &json, older.seq(), when, args.retain).await?;
+    let (older, json) = store.read_selection(&selection).await?;
+    // Conditional: a snapshot that another writer commits at the same time is not replaced.
+    let precondition = Precondition::IfCurrent(Some(current.clone()));
+    let committed = commit(&store, &json, older.seq(), precondition, args.retain).await?;
     match args.form.json {
-        true => out::report(&format!("{:#}\n", for_programs(&place, &committed, true).await)),
-        false => out::report(&told(&place, current, &committed)),
+        true => stdio::report(&format!("{:#}\n", to_json(&store, &committed, true).await)),
+        false => stdio::report(&to_text(&store, current, &committed)),
     }
 }
 
-/// Goes back to a generation of a store of which the failure says that it is lost, and what is left.
-async fn reset(args: &RollbackArgs, place: &Place, failure: Failure) -> Outcome {
-    let (Some((_, backend)), Some(error)) = (place.fs(), failure.error()) else { return Err(failure) };
+/// Goes back to a generation of a store whose commit record is lost. `failure` lists the readable generations.
+async fn reset(args: &RollbackArgs, store: &OpenStore, failure: Failure) -> Outcome {
+    let (Some((_, backend)), Some(error)) = (store.fs(), failure.error()) else { return Err(failure) };
     let MiniSnapError::Corrupt { found, intact, unconfirmed, .. } = error else { return Err(failure) };
     if !matches!(
         found,
@@ -49,87 +49,88 @@ async fn reset(args: &RollbackArgs, place: &Place, failure: Failure) -> Outcome 
     ) {
         return Err(failure);
     }
-    let named = |generation: &&Generation| matches!(&args.to, Which::Name(name) if name == generation.name());
+    let named = |generation: &&Generation| matches!(&args.to, SnapshotRef::Name(name) if name == generation.name());
     let (generation, is_confirmed) = match unconfirmed.iter().find(named) {
         Some(generation) => (generation.clone(), false),
-        None => match Choices::of_lost(place, intact).choose(&args.to, Reach::Exact) {
-            Ok(choice) => (choice.newest, true),
-            Err(choice) if choice.exit() != Exit::NoSnapshot => return Err(choice),
+        None => match Candidates::of_lost(store, intact).choose(&args.to, SeqMatch::Exact) {
+            Ok(selection) => (selection.newest, true),
+            Err(ambiguous) if ambiguous.exit() != Exit::NoSnapshot => return Err(ambiguous),
             Err(_) => {
-                return Err(failure.and(&format!("{} is none of those that are intact and were committed", args.to)));
+                return Err(failure.with_detail(&format!("none of the intact and committed snapshots is {}", args.to)));
             }
         },
     };
     PendingChange::Store.begin();
     let Some(mut committed) = backend.reset_to(&generation).await? else {
-        let what = format!("{}: somebody repaired the store meanwhile; nothing was changed", place.name());
-        return Err(Failure::new(Exit::Refused, what).advice("run the same command again"));
+        let what =
+            format!("{}: another process repaired the store at the same time; nothing was changed", store.name());
+        return Err(Failure::new(Exit::Refused, what).with_help("run the same command again"));
     };
     if let Some(retain) = args.retain.retain {
         backend.expire(retain).await?;
         committed = Committed::new(committed.generation().clone(), &committed.retained()[1..], retain);
     }
-    // Where the store was copied through its links, plain files stand at their names.
-    let links = put_links_back(backend).await?.lines();
+    // If a copy followed the links, regular files have their names.
+    let links = revert(backend).await?.lines();
     if args.form.json {
-        return out::report(&format!("{:#}\n", for_programs(place, &committed, is_confirmed).await));
+        return stdio::report(&format!("{:#}\n", to_json(store, &committed, is_confirmed).await));
     }
     let seq = generation.seq();
-    let doubt = if is_confirmed { "" } else { ", which was possibly never committed," };
-    let told = format!(
-        "{links}seq {seq} ({generation}){doubt} is the current snapshot of {} again; retained: {}; what else was there is moved aside: {} \
-         lists it\n{}\n",
-        place.name(),
+    let uncertainty = if is_confirmed { "" } else { ", which possibly was never committed," };
+    let report = format!(
+        "{links}seq {seq} ({generation}){uncertainty} is the current snapshot of {} again; retained: {}; \
+         everything else was moved aside, see {}\n{}\n",
+        store.name(),
         text::seqs(committed.retained()),
-        place.command("verify", &[]),
-        about_the_log(seq)
+        store.command("verify", &[]),
+        describe_log(seq)
     );
-    out::report(&told)
+    stdio::report(&report)
 }
 
-async fn for_programs(place: &Place, committed: &Committed, is_confirmed: bool) -> Value {
-    let mut told = text::committed(committed, place.truncation_point(committed).await);
-    told["possibly_never_committed"] = json!(!is_confirmed);
-    told
+async fn to_json(store: &OpenStore, committed: &Committed, is_confirmed: bool) -> Value {
+    let mut json = text::committed(committed, store.truncation_point(committed).await);
+    json["possibly_never_committed"] = json!(!is_confirmed);
+    json
 }
 
-/// What is current is intact, and what was meant: who runs it again is where they wanted to be.
-async fn stay(args: &RollbackArgs, place: &Place, history: &[Generation]) -> Outcome {
-    let links = match place.fs() {
-        Some((_, backend)) => put_links_back(backend).await?.lines(),
+/// The selected snapshot is the current one, and intact: only restores the links. So a second run changes nothing.
+async fn keep_current(args: &RollbackArgs, store: &OpenStore, history: &[Generation]) -> Outcome {
+    let links = match store.fs() {
+        Some((_, backend)) => revert(backend).await?.lines(),
         None => String::new(),
     };
     match args.form.json {
         true => {
             let as_if_committed = Committed::new(history[0].clone(), &history[1..], NonZeroUsize::MAX);
-            out::print(&format!("{:#}\n", for_programs(place, &as_if_committed, true).await))
+            stdio::print(&format!("{:#}\n", to_json(store, &as_if_committed, true).await))
         }
         false if links.is_empty() => {
-            out::print(&format!("{} is the current snapshot already; nothing was changed\n", args.to))
+            stdio::print(&format!("{} is already the current snapshot; nothing was changed\n", args.to))
         }
-        false => out::report(&format!("{links}{} is the current snapshot already\n", args.to)),
+        false => stdio::report(&format!("{links}{} is already the current snapshot\n", args.to)),
     }
 }
 
-fn told(place: &Place, left: &Generation, committed: &Committed) -> String {
+fn to_text(store: &OpenStore, replaced: &Generation, committed: &Committed) -> String {
     let seq = committed.generation().seq();
-    let fate = match committed.retained().contains(left) {
-        true => format!("seq {} stays in the history", left.seq()),
-        false => format!("seq {} expired, as --retain says", left.seq()),
+    let replaced = match committed.retained().contains(replaced) {
+        true => format!("seq {} stays in the history", replaced.seq()),
+        false => format!("seq {} expired because of --retain", replaced.seq()),
     };
     format!(
-        "committed seq {seq} again, in {}; {fate}; retained: {}\n{}\n",
-        place.name(),
+        "committed seq {seq} again, in {}; {replaced}; retained: {}\n{}\n",
+        store.name(),
         text::seqs(committed.retained()),
-        about_the_log(seq)
+        describe_log(seq)
     )
 }
 
-fn about_the_log(seq: u64) -> String {
+fn describe_log(seq: u64) -> String {
     let next = seq.checked_add(1).map_or_else(String::new, |next| format!("; the next record is {next}"));
     format!(
-        "the log was not touched: a program that starts now replays every record after seq {seq}, with the changes you went \
-         back from among them. To leave those out, run `minisnap log cut JOURNAL --after {seq}` before it starts, which moves \
-         them to a file of their own (of a log of another kind, remove the records after {seq}){next}."
+        "the log was not changed: the program replays every record after seq {seq} when it starts, including the changes that \
+         the rollback undid. To skip them, run `minisnap log cut JOURNAL --after {seq}` before the start; it moves them to a \
+         file of their own (in a log of another kind, remove the records after {seq}){next}."
     )
 }

@@ -1,32 +1,31 @@
-//! `minisnap show`: the current snapshot, and whether it is intact.
+//! `minisnap show`: prints the current snapshot, and whether it is intact.
 
 use crate::{
+    add_help::add_help,
     args::ShowArgs,
     exit::{Exit, Failure, Outcome},
-    explain::explain,
-    open_store::{LOOKS, Place},
-    out,
+    open_store::{OpenStore, READ_ATTEMPTS},
     progress::Progress,
-    text,
+    stdio, text,
 };
 use minisnap::{ErrorContext, Generation, MiniSnapError, Operation, backend::format};
 use serde_json::{Value, json};
 
 pub(crate) async fn run(args: ShowArgs) -> Outcome {
-    let shown = Shown::look(&Place::of(&args.store)?).await?;
-    let too_old = args.max_age.and_then(|max_age| shown.is_no_older_than(max_age).err());
-    // What can't be restored is worse than what is old.
+    let shown = Shown::read(&OpenStore::of(&args.store)?).await?;
+    let too_old = args.max_age.and_then(|max_age| shown.check_age(max_age).err());
+    // Corruption is reported before age.
     let failure = shown.problem.as_ref().or(too_old.as_ref());
-    out::print(&match args.form.json {
-        true => format!("{:#}\n", shown.for_programs(failure)),
-        false => shown.for_people(),
+    stdio::print(&match args.form.json {
+        true => format!("{:#}\n", shown.to_json(failure)),
+        false => shown.to_text(),
     })?;
     shown.problem.or(too_old).map_or(Ok(()), Err)
 }
 
-/// Through which seq a log can be truncated; `None` if all of it has to stay.
-pub(super) async fn truncation_point(place: &Place) -> Outcome<Option<u64>> {
-    Ok(Shown::look(place).await?.truncation_point())
+/// Through which seq the log can be truncated; `None` if all of it is needed.
+pub(super) async fn truncation_point(store: &OpenStore) -> Outcome<Option<u64>> {
+    Ok(Shown::read(store).await?.truncation_point())
 }
 
 /// Whether the current snapshot can be restored.
@@ -35,12 +34,12 @@ enum Health {
     Intact,
     Corrupt,
     ExternalChange,
-    /// It could not be read.
+    /// The snapshot couldn't be read.
     Unknown,
 }
 
 impl Health {
-    /// In a word that programs can rely on.
+    /// The word in the output. Stable.
     fn word(self) -> &'static str {
         match self {
             Self::Intact => "intact",
@@ -53,42 +52,42 @@ impl Health {
 
 struct Shown {
     store: String,
-    /// The command that looks at all of them, to be pasted.
+    /// The `verify` command, for the output.
     verify: String,
     current: Generation,
     retained: Vec<Generation>,
     /// Why the current snapshot can't be restored.
     problem: Option<Failure>,
-    /// Why it can't be restored by every program.
+    /// Why only some programs can restore it.
     warning: Option<String>,
-    /// A retained snapshot is not there, so that the oldest of those that are is not the oldest that may be gone back to.
-    one_is_missing: bool,
+    /// A retained snapshot is missing, so the oldest retained seq is unknown.
+    is_incomplete: bool,
 }
 
 impl Shown {
-    async fn look(place: &Place) -> Outcome<Self> {
-        let mut looks = 0;
+    async fn read(store: &OpenStore) -> Outcome<Self> {
+        let mut retries = 0;
         loop {
-            let retained = place.history().await?;
+            let retained = store.history().await?;
             let current = retained[0].clone();
             let _reading = Progress::of_reading(&current);
-            let (problem, warning) = match health(place, &current).await {
-                Err(MiniSnapError::Expired { .. }) if looks < LOOKS => {
-                    looks += 1;
+            let (problem, warning) = match health(store, &current).await {
+                Err(MiniSnapError::Expired { .. }) if retries < READ_ATTEMPTS => {
+                    retries += 1;
                     continue;
                 }
-                Err(error) => (Some(explain(error.into(), place).await), None),
+                Err(error) => (Some(add_help(error.into(), store).await), None),
                 Ok(warning) => (None, warning),
             };
-            let one_is_missing = place.gap().await.is_some();
-            let (store, verify) = (place.name().into(), place.command("verify", &[]));
-            return Ok(Self { store, verify, current, retained, problem, warning, one_is_missing });
+            let is_incomplete = store.gap().await.is_some();
+            let (store, verify) = (store.name().into(), store.command("verify", &[]));
+            return Ok(Self { store, verify, current, retained, problem, warning, is_incomplete });
         }
     }
 
-    /// A time ahead of the clock counts by how far it is ahead: two clocks differ by a little, and what is far ahead would
-    /// count as new for ever.
-    fn is_no_older_than(&self, max_age: humantime::Duration) -> Outcome {
+    /// Fails if the snapshot is older than `max_age`. A time ahead of the clock also fails if it is ahead by more than that:
+    /// otherwise, such a snapshot would count as new for ever.
+    fn check_age(&self, max_age: humantime::Duration) -> Outcome {
         let found = match text::known_time(&self.current).map(|time| time.elapsed()) {
             Some(Ok(age)) if age <= *max_age => return Ok(()),
             Some(Err(ahead)) if ahead.duration() <= *max_age => return Ok(()),
@@ -97,8 +96,8 @@ impl Shown {
             None => "has an unknown age".into(),
         };
         let what = format!("{}: the current snapshot {found}, and --max-age is {max_age}", self.store);
-        Err(Failure::new(Exit::TooOld, what).advice(
-            "see whether the program that commits here runs, what it logged, and whether both clocks are right",
+        Err(Failure::new(Exit::TooOld, what).with_help(
+            "check whether the program that commits here is running and what it logged, and check both clocks",
         ))
     }
 
@@ -111,9 +110,9 @@ impl Shown {
         }
     }
 
-    /// Through which seq the log can be truncated. Not at all, unless the oldest retained snapshot is known.
+    /// Through which seq the log can be truncated. `None` if the oldest retained seq is unknown.
     fn truncation_point(&self) -> Option<u64> {
-        match self.problem.is_none() && !self.one_is_missing {
+        match self.problem.is_none() && !self.is_incomplete {
             true => self.retained.iter().map(Generation::seq).min(),
             false => None,
         }
@@ -122,12 +121,12 @@ impl Shown {
     fn log(&self) -> String {
         match (self.truncation_point(), &self.problem) {
             (Some(seq), _) => format!("can be truncated through seq {seq}"),
-            (None, Some(_)) => "keep all of it: the snapshot can't be restored".into(),
-            (None, None) => format!("keep all of it: a retained snapshot is missing ({})", self.verify),
+            (None, Some(_)) => "keep all of it: the current snapshot can't be restored".into(),
+            (None, None) => format!("keep all of it: a retained snapshot is missing (see {})", self.verify),
         }
     }
 
-    fn for_people(&self) -> String {
+    fn to_text(&self) -> String {
         let Self { store, current, .. } = self;
         let unknown = || String::from("unknown");
         let written = current.time().map(|time| format!("{} ({})", text::time(time), text::ago(time)));
@@ -159,7 +158,7 @@ impl Shown {
         .concat()
     }
 
-    fn for_programs(&self, failure: Option<&Failure>) -> Value {
+    fn to_json(&self, failure: Option<&Failure>) -> Value {
         json!({
             "store": self.store,
             "current": text::generation(&self.current),
@@ -168,24 +167,24 @@ impl Shown {
             "health": self.health().word(),
             "problem": self.problem.as_ref().map(Failure::text),
             "warning": self.warning,
-            "error": failure.map(Failure::for_programs),
+            "error": failure.map(Failure::to_json),
         })
     }
 }
 
-/// Reads a generation whole: its digest, its pair, and that it is JSON.
+/// Reads a generation and checks its digest, its seq, and that it is JSON.
 ///
-/// Gives a warning if it is intact, and JSON by its grammar, and not what every restore can read: committed by a version that
-/// took any text from a `RawValue`.
-pub(crate) async fn health(place: &Place, generation: &Generation) -> minisnap::Result<Option<String>> {
-    let json = place.backend().read(generation).await?;
+/// Returns a warning if the generation is intact and valid JSON, but not every program can restore it. An older version
+/// committed such text from a `RawValue`.
+pub(crate) async fn health(store: &OpenStore, generation: &Generation) -> minisnap::Result<Option<String>> {
+    let json = store.backend().read(generation).await?;
     match format::check_json(&json) {
         Ok(()) => Ok(None),
-        Err(error) if format::is_json(&json) => {
-            Ok(Some(format!("only a program that keeps the text there as it is (a RawValue) can restore it: {error}")))
-        }
+        Err(error) if format::is_json(&json) => Ok(Some(format!(
+            "only a program that reads that part as text (serde_json's RawValue) can restore it: {error}"
+        ))),
         Err(source) => Err(MiniSnapError::Serde {
-            at: ErrorContext::new(Operation::Restore, place.name()),
+            at: ErrorContext::new(Operation::Restore, store.name()),
             generation: Some(generation.clone()),
             source,
         }),

@@ -1,11 +1,11 @@
-//! `minisnap verify`: every retained snapshot, whole, and the store around them.
+//! `minisnap verify`: checks every retained snapshot completely, and the store's record and links.
 //!
-//! Its exit codes are its own: 0 intact, 1 corrupt, 2 could not look. So a job that runs it at night needs to know no other,
-//! and never takes a store that isn't there for one that is intact.
+//! It has only three exit codes: 0 intact, 1 corrupt, 2 not checked. So a scheduled job never takes a missing store for an
+//! intact one.
 //!
-//! 1. The backend checks the whole store: digests, pairs, its commit record and links.
-//! 2. Of what is intact, the JSON is read: a backend stores bytes, and a restore needs JSON.
-//! 3. An error that a reader of this store would get says more than a list of problems: then it is the verdict.
+//! 1. The backend checks the complete store: digests, pairs, the commit record and the links.
+//! 2. The JSON of each intact snapshot is parsed: a backend stores bytes, and a restore needs JSON.
+//! 3. If a reader of this store would get an error, that error is the verdict. It explains more than a list of problems.
 
 mod report;
 #[cfg(test)]
@@ -13,95 +13,96 @@ mod tests;
 mod verdict;
 
 use crate::{
+    add_help::add_help,
     args::VerifyArgs,
     commands::show::health,
     exit::{Exit, Failure, Outcome},
-    explain::explain,
-    open_store::{LOOKS, Place},
-    out,
+    open_store::{OpenStore, READ_ATTEMPTS},
     progress::Progress,
+    stdio,
 };
 use minisnap::{Corruption, Generation, MiniSnapError, Problem, Verification};
 use std::io::ErrorKind;
 
 pub(crate) async fn run(args: VerifyArgs) -> Outcome {
-    let place = Place::of(&args.store)?;
-    let mut verified = Verified::check(&place).await?;
-    let verdict = verified.verdict(&place);
+    let store = OpenStore::of(&args.store)?;
+    let mut verified = Verified::check(&store).await?;
+    let verdict = verified.verdict(&store);
     match (args.form.json, args.quiet) {
-        (true, _) => out::print(&format!("{:#}\n", verified.for_programs(&place, verdict.as_ref())))?,
+        (true, _) => stdio::print(&format!("{:#}\n", verified.to_json(&store, verdict.as_ref())))?,
         (false, true) => {
-            let wrong = verified.wrong_lines();
-            // Where nothing is printed, it doesn't matter who reads it.
-            if !wrong.is_empty() {
-                out::print(&wrong)?;
+            let lines = verified.finding_lines();
+            // Without output, a closed stdout is no failure.
+            if !lines.is_empty() {
+                stdio::print(&lines)?;
             }
         }
-        (false, false) => out::print(&verified.lines(&place.command("collect-garbage", &[])))?,
+        (false, false) => stdio::print(&verified.lines(&store.command("collect-garbage", &[])))?,
     }
     verdict.map_or(Ok(()), Err)
 }
 
-/// What was found out.
+/// The result of the check.
 #[derive(Default)]
 struct Verified {
     /// Newest first.
     snapshots: Vec<(Generation, Health)>,
-    /// What is wrong with the store around them.
+    /// The problems of the store outside its snapshots.
     problems: Vec<Problem>,
-    /// What is intact, and may never have been committed, newest first.
+    /// The snapshots that are intact, and possibly never committed, newest first.
     unconfirmed: Vec<Generation>,
     moved_aside: Vec<String>,
-    /// What a collection would remove.
+    /// How much a garbage collection would delete.
     expired: usize,
     orphans: usize,
-    /// What a reader of this store is told: its history can't be read, or there are external changes.
+    /// The error that a reader of this store gets: its history can't be read, or it has external changes.
     error: Option<Failure>,
 }
 
 enum Health {
-    /// As committed, perhaps with a warning.
+    /// As committed, possibly with a warning.
     Intact(Option<String>),
-    Corrupt(Wrong),
-    /// It can't be read.
-    Unknown(Wrong),
+    Corrupt(Finding),
+    /// The snapshot can't be read.
+    Unknown(Finding),
 }
 
-struct Wrong {
+struct Finding {
     what: String,
-    /// In a form that advice can be made of; `None` if it is no corruption that a backend finds.
+    /// Decides the help. `None` if it is no corruption that a backend detects.
     found: Option<Corruption>,
 }
 
 impl Verified {
-    async fn check(place: &Place) -> Outcome<Self> {
-        for _ in 0..LOOKS {
+    async fn check(store: &OpenStore) -> Outcome<Self> {
+        for _ in 0..READ_ATTEMPTS {
             // 1.
             let verification = {
                 let _verifying = Progress::of_one_step("verifying");
-                place.backend().verify().await.map_err(|error| as_verify_says_it(error.into()))?
+                store.backend().verify().await.map_err(|error| with_verify_exit(error.into()))?
             };
             let mut verified = Self::of(verification);
             if verified.snapshots.is_empty() || !verified.problems.is_empty() {
-                match place.history().await {
+                match store.history().await {
                     Ok(_) => {}
-                    Err(failure) if verified.problems.is_empty() => return Err(as_verify_says_it(failure)),
-                    // Whose that is, and that it may not be read, is among the problems.
+                    Err(failure) if verified.problems.is_empty() => return Err(with_verify_exit(failure)),
+                    // The problems already contain the owner and the missing permission.
                     Err(failure) if is_denied(&failure) => return Ok(verified),
                     Err(failure) => {
                         // 3.
-                        verified.error = Some(as_verify_says_it(explain(failure, place).await));
+                        verified.error = Some(with_verify_exit(add_help(failure, store).await));
                         return Ok(verified);
                     }
                 }
             }
-            verified.check_json(place).await;
+            verified.check_json(store).await;
             if !verified.snapshots.is_empty() {
                 return Ok(verified);
             }
         }
-        let what = format!("{}: snapshots expired faster than they could be checked", place.name());
-        Err(Failure::new(Exit::CouldNotLook, what).advice("retain more of them, or try again when it is quieter"))
+        let what = format!("{}: snapshots expired faster than they could be checked", store.name());
+        Err(Failure::new(Exit::CouldNotLook, what)
+            .with_help("retain more snapshots, or retry when fewer are committed"))
     }
 
     fn of(verification: Verification) -> Self {
@@ -113,21 +114,21 @@ impl Verified {
         Self { snapshots: snapshots.collect(), problems, unconfirmed, moved_aside, expired, orphans, error: None }
     }
 
-    /// 2. Whether what is intact is JSON. What expires meanwhile is retained no more, and left out.
-    async fn check_json(&mut self, place: &Place) {
+    /// 2. Parses the JSON of the intact snapshots. Removes those that expire before they are read.
+    async fn check_json(&mut self, store: &OpenStore) {
         let intact = |(_, health): &&(Generation, Health)| matches!(health, Health::Intact(_));
         let sizes = self.snapshots.iter().filter(intact).filter_map(|(generation, _)| generation.size());
         let progress = Progress::of_bytes("reading", sizes.sum());
         for (generation, mut health) in std::mem::take(&mut self.snapshots) {
             if matches!(health, Health::Intact(_)) {
-                match self::health(place, &generation).await {
+                match self::health(store, &generation).await {
                     Ok(warning) => health = Health::Intact(warning),
                     Err(MiniSnapError::Expired { .. }) => continue,
-                    // 3. The bytes under the commit record are intact: it is what stands in their place.
+                    // 3. The committed bytes are intact, but the public files were replaced.
                     Err(error @ MiniSnapError::ExternalChange { .. }) => {
-                        self.error = Some(as_verify_says_it(explain(error.into(), place).await));
+                        self.error = Some(with_verify_exit(add_help(error.into(), store).await));
                     }
-                    // A link in the way of all readers is among the store's problems.
+                    // The problems of the store already contain this link, which fails every read.
                     Err(MiniSnapError::Corrupt { found: Corruption::LinkAsText { .. }, .. })
                         if !self.problems.is_empty() => {}
                     Err(error) => health = Health::of_error(error),
@@ -142,8 +143,8 @@ impl Verified {
 impl Health {
     fn of(problem: Problem) -> Self {
         let is_unread = matches!(problem.found, Corruption::Unreadable { .. } | Corruption::Forbidden { .. });
-        let wrong = Wrong { what: problem.to_string(), found: Some(problem.found) };
-        if is_unread { Self::Unknown(wrong) } else { Self::Corrupt(wrong) }
+        let finding = Finding { what: problem.to_string(), found: Some(problem.found) };
+        if is_unread { Self::Unknown(finding) } else { Self::Corrupt(finding) }
     }
 
     fn of_error(error: MiniSnapError) -> Self {
@@ -152,14 +153,14 @@ impl Health {
             _ => None,
         };
         let failure = Failure::from(error);
-        let wrong = Wrong { what: failure.what(), found };
+        let finding = Finding { what: failure.what(), found };
         match failure.exit() {
-            Exit::Corrupt => Self::Corrupt(wrong),
-            _ => Self::Unknown(wrong),
+            Exit::Corrupt => Self::Corrupt(finding),
+            _ => Self::Unknown(finding),
         }
     }
 
-    /// In a word that programs can rely on.
+    /// The word in the output. Stable.
     fn word(&self) -> &'static str {
         match self {
             Self::Intact(_) => "intact",
@@ -168,10 +169,10 @@ impl Health {
         }
     }
 
-    fn wrong(&self) -> Option<&Wrong> {
+    fn finding(&self) -> Option<&Finding> {
         match self {
             Self::Intact(_) => None,
-            Self::Corrupt(wrong) | Self::Unknown(wrong) => Some(wrong),
+            Self::Corrupt(finding) | Self::Unknown(finding) => Some(finding),
         }
     }
 }
@@ -180,8 +181,8 @@ fn is_denied(failure: &Failure) -> bool {
     matches!(failure.error(), Some(MiniSnapError::Io { source, .. }) if source.kind() == ErrorKind::PermissionDenied)
 }
 
-/// Here, external changes are corruption; and where there is nothing, there was nothing to look at.
-fn as_verify_says_it(failure: Failure) -> Failure {
+/// Sets one of the exit codes of `verify`: external changes count as corruption, and a missing store as not checked.
+fn with_verify_exit(failure: Failure) -> Failure {
     let exit = match failure.exit() {
         Exit::Corrupt | Exit::ExternalChange => Exit::Corrupt,
         _ => Exit::CouldNotLook,

@@ -1,97 +1,94 @@
-//! `minisnap watch`: a line per new snapshot, until Ctrl-C, or until nobody reads the lines any more.
+//! `minisnap watch`: prints a line for each new snapshot, until Ctrl-C or until the reader closes the output.
 
 use crate::{
+    add_help::add_help,
     args::WatchArgs,
     exit::{Exit, Failure, Outcome},
-    explain::explain,
-    open_store::Place,
-    out, text,
+    open_store::OpenStore,
+    stdio, text,
 };
 use minisnap::Generation;
 use serde_json::Value;
-use std::{io::Write, num::NonZeroUsize, time::Duration};
+use std::{num::NonZeroUsize, time::Duration};
 
-/// The least time between two looks, whatever is asked for.
-const SHORTEST: Duration = Duration::from_millis(10);
+/// The minimum interval between two checks.
+const MIN_INTERVAL: Duration = Duration::from_millis(10);
 
 pub(crate) async fn run(args: WatchArgs) -> Outcome {
     tokio::select! {
         biased;
         done = watch(args) => done,
-        () = out::reader_is_gone() => Err(Failure::silent(Exit::BrokenPipe)),
+        () = stdio::reader_closed() => Err(Failure::silent(Exit::BrokenPipe)),
     }
 }
 
 async fn watch(args: WatchArgs) -> Outcome {
-    let place = Place::of(&args.store)?;
-    let mut watch = Watch { place: &place, seen: None, said: None };
+    let store = OpenStore::of(&args.store)?;
+    let mut watch = Watch { store: &store, seen: None, reported: None };
     let mut left = args.count.map_or(usize::MAX, NonZeroUsize::get);
-    // What can't be looked at from the first is a slip of the operator's; later, it may come back.
-    let mut found = watch.look().await.map(|news| Vec::from_iter(news.last().cloned()))?;
+    // A failure of the first check ends the command: the location is probably a mistake. A later one may be temporary.
+    let mut found = watch.new_generations().await.map(|new| Vec::from_iter(new.last().cloned()))?;
     loop {
         for generation in found {
-            out::print(&line(&place, &generation, args.form.json))?;
+            stdio::print(&line(&store, &generation, args.form.json))?;
             left -= 1;
             if left == 0 {
                 return Ok(());
             }
         }
-        tokio::time::sleep(SHORTEST.max(*args.every)).await;
-        found = watch.look_or_say().await;
+        tokio::time::sleep(MIN_INTERVAL.max(*args.every)).await;
+        found = watch.new_generations_or_report().await;
     }
 }
 
 struct Watch<'a> {
-    place: &'a Place,
-    /// The newest generation that was told.
+    store: &'a OpenStore,
+    /// The newest generation that was printed.
     seen: Option<Generation>,
-    /// What was said on stderr, which is said once.
-    said: Option<String>,
+    /// The last failure that was printed; it is not printed again.
+    reported: Option<String>,
 }
 
 impl Watch<'_> {
-    /// What was committed since the last look, in the order of committing.
-    async fn look(&mut self) -> Outcome<Vec<Generation>> {
-        // Without a change, one small request; the history is more.
-        if self.place.current_if_any().await? == self.seen && self.seen.is_some() {
+    /// The generations that were committed since the last check, oldest first.
+    async fn new_generations(&mut self) -> Outcome<Vec<Generation>> {
+        // One small request if nothing changed; reading the history costs more.
+        if self.store.current_if_any().await? == self.seen && self.seen.is_some() {
             return Ok(Vec::new());
         }
-        let history = self.place.history_if_any().await?;
+        let history = self.store.history_if_any().await?;
         if history.is_empty() && self.seen.is_some() {
-            let what = format!("{}: there is no snapshot here any more", self.place.name());
-            return Err(
-                Failure::new(Exit::NoSnapshot, what).advice("was it moved, or is its disk not mounted any more?")
-            );
+            let what = format!("{}: no snapshot any more", self.store.name());
+            return Err(Failure::new(Exit::NoSnapshot, what)
+                .with_help("check that the store was not moved, and that its disk is mounted"));
         }
         let position = self.seen.as_ref().and_then(|seen| history.iter().position(|generation| generation == seen));
-        let mut news = history[..position.unwrap_or(history.len())].to_vec();
+        let mut new = history[..position.unwrap_or(history.len())].to_vec();
         if position.is_none() && self.seen.is_some() {
-            // If that can't be written to, nobody can be told.
-            let _ = writeln!(
-                anstream::stderr(),
-                "more were committed than are retained: some may be missing here; look more often (--every)"
+            stdio::warning(
+                "snapshots may be missing here: more were committed than are retained; check more often with --every",
             );
         }
-        news.reverse();
-        if let Some(newest) = news.last() {
+        new.reverse();
+        if let Some(newest) = new.last() {
             self.seen = Some(newest.clone());
         }
-        Ok(news)
+        Ok(new)
     }
 
-    /// The same; a failure is said on stderr, once, and the next look may find it gone.
-    async fn look_or_say(&mut self) -> Vec<Generation> {
-        match self.look().await {
-            Ok(news) => {
-                self.said = None;
-                news
+    /// The same. A failure is printed to stderr once; the next check may succeed.
+    async fn new_generations_or_report(&mut self) -> Vec<Generation> {
+        match self.new_generations().await {
+            Ok(new) => {
+                self.reported = None;
+                new
             }
             Err(failure) => {
-                let failure = explain(failure, self.place).await;
+                let failure = add_help(failure, self.store).await;
                 let text = failure.text();
-                if self.said.as_ref() != Some(&text) {
-                    failure.tell();
-                    self.said = Some(text);
+                if self.reported.as_ref() != Some(&text) {
+                    failure.print();
+                    self.reported = Some(text);
                 }
                 Vec::new()
             }
@@ -99,11 +96,11 @@ impl Watch<'_> {
     }
 }
 
-fn line(place: &Place, generation: &Generation, json: bool) -> String {
+fn line(store: &OpenStore, generation: &Generation, json: bool) -> String {
     if json {
-        let mut told = text::generation(generation);
-        told["store"] = Value::from(place.name());
-        return format!("{told}\n");
+        let mut json = text::generation(generation);
+        json["store"] = Value::from(store.name());
+        return format!("{json}\n");
     }
     let time = generation.time().map_or_else(|| "-".into(), text::time);
     let size = generation.size().map_or_else(|| "-".into(), text::size);

@@ -1,19 +1,22 @@
-//! Which elements of two lists belong together, by their hashes, in time and memory that are linear in their number.
+//! Matches the elements of two lists by their hashes, in time and memory linear in their number.
 //!
-//! 1. What the two have in common at their beginnings and ends.
-//! 2. Between those, what stands once in each of them: of that, as much as stands in the same order. Between any two of
-//!    these, from 1 on again.
-//! 3. Where nothing stands once, the shortest way from one to the other (Myers' algorithm), up to a number of steps; from
-//!    where it has come to by then, it goes on anew.
+//! 1. Match the common prefix and suffix.
+//! 2. In the rest, find the elements that are unique in both lists, and match the longest selection that has the same order
+//!    in both (patience diff). Repeat from 1 between each two of these.
+//! 3. Without unique elements, follow the shortest edit path (Myers' algorithm) for a limited number of steps. Repeat from
+//!    there.
 
 #![allow(
     clippy::cast_possible_truncation,
     reason = "a list that fits into memory has fewer than 2^32 elements: each has its hash, and more"
 )]
 
+mod edit_path;
+
+use edit_path::EditPath;
 use std::ops::Range;
 
-/// A row of elements of both lists with the same hashes.
+/// Consecutive elements of both lists with the same hashes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Run {
     pub(super) old: u32,
@@ -21,18 +24,15 @@ pub(super) struct Run {
     pub(super) length: u32,
 }
 
-/// What finding the runs takes at most, in bytes for each hash of both lists, itself included: 8 for the hash, 4 for where an
-/// anchor stands in both lists (8 a pair), and 12 for a run (12 a pair, and as much again while their vector grows); before
-/// there are runs, no more than that for finding the anchors.
+/// The maximum memory of [`runs`], in bytes for each hash of both lists: 8 for the hash itself, 4 for the positions of an
+/// anchor (8 a pair), and 12 for a run (12 a pair, and as much again while the vector grows). Finding the anchors, before
+/// there are runs, takes no more than that.
 pub(super) const COST: usize = 24;
 
-/// How often 2 looks between what stands once for what stands once there.
+/// How deep step 2 recurses.
 const DEPTH: usize = 8;
 
-/// How many elements 3 leaves out of either list before it settles for what it has.
-const STEPS: usize = 256;
-
-/// The rows, in their order, of lists of fewer than 2^32 elements.
+/// The runs, in order, of two lists of fewer than 2^32 elements.
 pub(super) fn runs(old: &[u64], new: &[u64]) -> Vec<Run> {
     let mut aligner = Aligner { old, new, runs: Vec::new() };
     aligner.align(0..old.len(), 0..new.len(), DEPTH);
@@ -60,7 +60,7 @@ impl Aligner<'_> {
             let anchors = if depth > 0 { self.anchors(old.clone(), new.clone()) } else { Vec::new() };
             if anchors.is_empty() {
                 // 3.
-                self.go(old.clone(), new.clone());
+                self.follow_edit_paths(old.clone(), new.clone());
             } else {
                 let (mut old_from, mut new_from) = (old.start, new.start);
                 for (old_at, new_at) in anchors {
@@ -85,29 +85,29 @@ impl Aligner<'_> {
         }
     }
 
-    /// Where that stands which stands once in each: the longest selection of it that is in the same order in both.
+    /// The positions of elements that are unique in both ranges: the longest selection with the same order in both.
     fn anchors(&self, old: Range<usize>, new: Range<usize>) -> Vec<(u32, u32)> {
         let mut pairs = {
             let (old_order, new_order) = (by_hash(self.old, old), by_hash(self.new, new));
-            once_in_both(self.old, &old_order, self.new, &new_order)
+            unique_in_both(self.old, &old_order, self.new, &new_order)
         };
         pairs.sort_unstable();
-        keep_increasing(&mut pairs);
+        retain_longest_increasing(&mut pairs);
         pairs
     }
 
-    fn go(&mut self, mut old: Range<usize>, mut new: Range<usize>) {
+    fn follow_edit_paths(&mut self, mut old: Range<usize>, mut new: Range<usize>) {
         while !old.is_empty() && !new.is_empty() {
-            let way = Way::find(&self.old[old.clone()], &self.new[new.clone()]);
-            for run in way.runs.iter().rev() {
+            let path = EditPath::find(&self.old[old.clone()], &self.new[new.clone()]);
+            for run in path.runs.iter().rev() {
                 self.add(old.start + run.old as usize, new.start + run.new as usize, run.length as usize);
             }
-            (old.start, new.start) = (old.start + way.old, new.start + way.new);
+            (old.start, new.start) = (old.start + path.old, new.start + path.new);
         }
     }
 }
 
-/// The places in the range, in the order of the hashes that stand there.
+/// The positions in the range, sorted by their hashes.
 fn by_hash(hashes: &[u64], range: Range<usize>) -> Vec<u32> {
     let mut order: Vec<u32> = Vec::with_capacity(range.len());
     order.extend(range.map(|at| at as u32));
@@ -115,15 +115,15 @@ fn by_hash(hashes: &[u64], range: Range<usize>) -> Vec<u32> {
     order
 }
 
-fn once_in_both(old: &[u64], old_order: &[u32], new: &[u64], new_order: &[u32]) -> Vec<(u32, u32)> {
+fn unique_in_both(old: &[u64], old_order: &[u32], new: &[u64], new_order: &[u32]) -> Vec<(u32, u32)> {
     let same_old = |one: &u32, other: &u32| old[*one as usize] == old[*other as usize];
     let same_new = |one: &u32, other: &u32| new[*one as usize] == new[*other as usize];
     let mut pairs = Vec::new();
     let (mut olds, mut news) = (old_order.chunk_by(same_old).peekable(), new_order.chunk_by(same_new).peekable());
-    while let (Some(old_places), Some(new_places)) = (olds.peek(), news.peek()) {
-        let (old_hash, new_hash) = (old[old_places[0] as usize], new[new_places[0] as usize]);
-        if let ([old_place], [new_place], true) = (old_places, new_places, old_hash == new_hash) {
-            pairs.push((*old_place, *new_place));
+    while let (Some(old_positions), Some(new_positions)) = (olds.peek(), news.peek()) {
+        let (old_hash, new_hash) = (old[old_positions[0] as usize], new[new_positions[0] as usize]);
+        if let ([old_position], [new_position], true) = (old_positions, new_positions, old_hash == new_hash) {
+            pairs.push((*old_position, *new_position));
         }
         if old_hash <= new_hash {
             olds.next();
@@ -135,14 +135,14 @@ fn once_in_both(old: &[u64], old_order: &[u32], new: &[u64], new_order: &[u32]) 
     pairs
 }
 
-/// Of pairs in the order of their first places, keeps the longest selection that is in the order of their second ones, too.
-fn keep_increasing(pairs: &mut Vec<(u32, u32)>) {
+/// Reduces `pairs`, sorted by their first positions, to the longest selection whose second positions increase, too.
+fn retain_longest_increasing(pairs: &mut Vec<(u32, u32)>) {
     const NONE: u32 = u32::MAX;
-    // Of the selections of each length, the one that ends lowest: its last pair. And for each pair, the one before it.
+    // `ends`: for each length, the last pair of the selection that ends lowest. `before`: for each pair, its predecessor.
     let mut ends: Vec<u32> = Vec::new();
     let mut before: Vec<u32> = Vec::with_capacity(pairs.len());
-    for (index, (_, place)) in pairs.iter().enumerate() {
-        let length = ends.partition_point(|end| pairs[*end as usize].1 < *place);
+    for (index, (_, position)) in pairs.iter().enumerate() {
+        let length = ends.partition_point(|end| pairs[*end as usize].1 < *position);
         before.push(length.checked_sub(1).map_or(NONE, |shorter| ends[shorter]));
         ends.truncate(ends.len().max(length + 1));
         match ends.get_mut(length) {
@@ -150,92 +150,18 @@ fn keep_increasing(pairs: &mut Vec<(u32, u32)>) {
             None => ends.push(index as u32),
         }
     }
-    // From its end, through those before.
-    let (mut kept, mut at) = (ends.len(), ends.last().copied().unwrap_or(NONE));
+    // Follows the predecessors from the end.
+    let (mut retained, mut at) = (ends.len(), ends.last().copied().unwrap_or(NONE));
     while at != NONE {
-        kept -= 1;
-        ends[kept] = at;
+        retained -= 1;
+        ends[retained] = at;
         at = before[at as usize];
     }
     drop(before);
-    for (kept, index) in ends.iter().enumerate() {
-        pairs[kept] = pairs[*index as usize];
+    for (target, index) in ends.iter().enumerate() {
+        pairs[target] = pairs[*index as usize];
     }
     pairs.truncate(ends.len());
-}
-
-/// A way from the beginning of two lists to how far it came in them, with the runs on it, the last first.
-struct Way {
-    old: usize,
-    new: usize,
-    runs: Vec<Run>,
-}
-
-/// After some steps, each of which leaves out one element: how far in the old list the ways come that left out none, one, two…
-/// of its elements, and all else of the new one's. `None` where a list is too short for that.
-type Reached = Vec<Option<usize>>;
-
-impl Way {
-    fn find(old: &[u64], new: &[u64]) -> Self {
-        let mut rounds: Vec<Reached> = Vec::new();
-        loop {
-            let steps = rounds.len();
-            let mut reached: Reached = vec![None; steps + 1];
-            let (mut furthest, mut by) = (0, 0);
-            for left_out in 0..=steps {
-                let Some(start) = start(rounds.last(), steps, left_out, old, new) else { continue };
-                let rest = old[start..].iter().zip(&new[place_in_new(start, steps, left_out)..]);
-                let end = start + rest.take_while(|(old, new)| old == new).count();
-                reached[left_out] = Some(end);
-                let both = end + place_in_new(end, steps, left_out);
-                if both >= furthest {
-                    (furthest, by) = (both, left_out);
-                }
-            }
-            rounds.push(reached);
-            if steps == STEPS || furthest == old.len() + new.len() {
-                return Self::back(&rounds, by, old, new);
-            }
-        }
-    }
-
-    /// The way that came furthest, from its end.
-    fn back(rounds: &[Reached], mut left_out: usize, old: &[u64], new: &[u64]) -> Self {
-        let last = rounds.len() - 1;
-        let end = rounds[last][left_out].unwrap_or_default();
-        let mut way = Self { old: end, new: place_in_new(end, last, left_out), runs: Vec::new() };
-        for steps in (0..rounds.len()).rev() {
-            let before = steps.checked_sub(1).map(|before| &rounds[before]);
-            // It was found before, in the same way.
-            let start = start(before, steps, left_out, old, new).unwrap_or_default();
-            let end = rounds[steps][left_out].unwrap_or_default();
-            let start_in_new = place_in_new(start, steps, left_out);
-            way.runs.push(Run { old: start as u32, new: start_in_new as u32, length: (end - start) as u32 });
-            let without_old = before.and_then(|before| leave_out_new(before, steps, left_out, new));
-            if without_old != Some(start) {
-                left_out = left_out.saturating_sub(1);
-            }
-        }
-        way
-    }
-}
-
-/// Where a way is in the new list that is there in the old one.
-fn place_in_new(place: usize, steps: usize, left_out: usize) -> usize {
-    place + steps - 2 * left_out
-}
-
-/// Where the ways begin with this many steps, `left_out` of them in the old list: at the furthest that one step leads to.
-fn start(before: Option<&Reached>, steps: usize, left_out: usize, old: &[u64], new: &[u64]) -> Option<usize> {
-    let Some(before) = before else { return Some(0) };
-    let leave_out_old = left_out.checked_sub(1).and_then(|fewer| before[fewer]);
-    let leave_out_old = leave_out_old.filter(|place| *place < old.len()).map(|place| place + 1);
-    leave_out_old.max(leave_out_new(before, steps, left_out, new))
-}
-
-fn leave_out_new(before: &Reached, steps: usize, left_out: usize, new: &[u64]) -> Option<usize> {
-    let place = before.get(left_out).copied().flatten();
-    place.filter(|place| place_in_new(*place, steps, left_out) <= new.len())
 }
 
 #[cfg(test)]
@@ -243,7 +169,7 @@ mod tests {
     use super::*;
     use proptest::{collection::vec, prelude::*};
 
-    /// The runs, once it is certain that they are such.
+    /// The runs, after checking that they are ordered and equal.
     fn checked(old: &[u64], new: &[u64]) -> Vec<Run> {
         let runs = runs(old, new);
         let (mut old_from, mut new_from) = (0, 0);
@@ -260,7 +186,7 @@ mod tests {
         checked(old, new).iter().map(|run| run.length as usize).sum()
     }
 
-    /// The length of the longest common subsequence, by the book.
+    /// The length of the longest common subsequence, by dynamic programming.
     fn longest(old: &[u64], new: &[u64]) -> usize {
         let mut row = vec![0; new.len() + 1];
         for old in old {
@@ -275,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn runs_are_one_when_lists_differ_at_one_place_only() {
+    fn runs_match_when_lists_differ_at_one_position() {
         let run = |old, new, length| Run { old, new, length };
         assert_eq!(checked(&[], &[1]), []);
         assert_eq!(checked(&[1, 2, 3], &[0, 1, 2, 3]), [run(0, 1, 3)]);
@@ -285,7 +211,7 @@ mod tests {
 
     #[test]
     fn runs_are_found_when_much_of_a_long_list_changed() {
-        // Every tenth is another, and there is a new head, and an end that is gone.
+        // Every tenth element differs, two are new at the start, and the last tenth is removed.
         let old: Vec<u64> = (0..100_000).collect();
         let changed = old[..90_000].iter().map(|hash| if hash % 10 == 0 { hash + 1_000_000 } else { *hash });
         let new: Vec<u64> = [7_000_000, 7_000_001].into_iter().chain(changed).collect();
@@ -293,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn runs_are_found_when_nothing_stands_once() {
+    fn runs_are_found_when_no_element_is_unique() {
         let old: Vec<u64> = (0..100_000_u64).map(|n| n * n % 7).collect();
         let new: Vec<u64> = [9, 9]
             .into_iter()
@@ -305,23 +231,23 @@ mod tests {
     }
 
     #[test]
-    fn runs_end_when_lists_of_few_values_have_little_in_common() {
+    fn runs_are_found_when_lists_have_little_in_common() {
         let list =
             |seed: u64| (0..20_000_u64).map(move |n| (n ^ seed).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 62).collect();
         let (old, new): (Vec<u64>, Vec<u64>) = (list(1), list(1 << 40));
-        assert!(in_common(&old, &new) > 10_000, "half at least, as it would be by chance");
+        assert!(in_common(&old, &new) > 10_000, "at least half, as expected by chance");
     }
 
     proptest! {
         #[test]
-        fn runs_are_longest_when_nothing_stands_once(old in vec(0..3_u64, 20..60), new in vec(0..3_u64, 20..60)) {
+        fn runs_are_longest_when_no_element_is_unique(old in vec(0..3_u64, 20..60), new in vec(0..3_u64, 20..60)) {
             let twice = |list: &[u64]| list.iter().flat_map(|hash| [*hash, *hash]).collect::<Vec<_>>();
             let (old, new) = (twice(&old), twice(&new));
             prop_assert_eq!(in_common(&old, &new), longest(&old, &new));
         }
 
         #[test]
-        fn runs_are_common_to_both_whatever_the_lists(old in vec(0..30_u64, 0..60), new in vec(0..30_u64, 0..60)) {
+        fn runs_are_common_to_any_two_lists(old in vec(0..30_u64, 0..60), new in vec(0..30_u64, 0..60)) {
             let found = in_common(&old, &new);
             prop_assert!(found <= longest(&old, &new));
         }

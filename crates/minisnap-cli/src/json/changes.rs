@@ -1,25 +1,25 @@
-//! What changed between two documents: a walk over both texts, which holds nothing of them but an index of each object and
-//! list that it is in, within a [`Workspace`].
+//! Finds the changes between two documents. It walks over both texts, and holds only an index of each object and list on the
+//! current path, within the memory of a [`Workspace`].
 
 use super::{
-    budget::Workspace,
-    identity::{Index, Part, is_same, is_written_the_same, parts},
-    lists::{Alignment, Rest},
+    equality::{Index, Part, is_byte_identical, is_equal, parts},
+    list_alignment::{Alignment, ListCursor},
+    memory_budget::Workspace,
 };
 
-/// As many elements as there are, of both lists.
+/// All remaining elements of both lists.
 const ALL: [usize; 2] = [usize::MAX; 2];
 
-/// Who the changes are for.
+/// The order and the paths of the changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Reader {
-    /// Keys in their order. The path of what was removed is that in the old document.
-    Person,
-    /// Of an object, what was removed comes last. Each path is right once all changes before it were made, as in a JSON Patch.
-    Program,
+pub(crate) enum Notation {
+    /// Keys in order. The path of a removed value is its path in the old document.
+    Text,
+    /// In an object, removals come last. Each path is valid after the changes before it were applied, as in a JSON Patch.
+    Patch,
 }
 
-/// What changed at one place. Values are slices of the documents.
+/// A change at one path. Values are slices of the documents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Change<'a> {
     Added(&'a [u8]),
@@ -27,47 +27,47 @@ pub(crate) enum Change<'a> {
     Replaced { old: &'a [u8], new: &'a [u8] },
 }
 
-/// Tells every place in which `new` differs from `old`, with its path, a JSON Pointer (RFC 6901), until `tell` fails.
-/// `check_json` must have accepted both.
+/// Calls `report` for every difference between `old` and `new`, with its path, a JSON Pointer (RFC 6901), until `report`
+/// fails. `check_json` must have accepted both.
 pub(crate) fn changes<'a, E>(
     old: &'a [u8],
     new: &'a [u8],
-    reader: Reader,
-    tell: impl FnMut(&str, Change<'a>) -> Result<(), E>,
+    notation: Notation,
+    report: impl FnMut(&str, Change<'a>) -> Result<(), E>,
 ) -> Result<(), E> {
-    changes_in(&Workspace::of([old, new]), old, new, reader, tell)
+    changes_in(&Workspace::of([old, new]), old, new, notation, report)
 }
 
 fn changes_in<'a, E>(
     space: &Workspace<'_>,
     old: &'a [u8],
     new: &'a [u8],
-    reader: Reader,
-    mut tell: impl FnMut(&str, Change<'a>) -> Result<(), E>,
+    notation: Notation,
+    mut report: impl FnMut(&str, Change<'a>) -> Result<(), E>,
 ) -> Result<(), E> {
-    let mut walk = Walk { space, reader, tell: &mut tell, paths: Default::default() };
+    let mut walk = Walk { space, notation, report: &mut report, paths: Default::default() };
     walk.compare(old.trim_ascii(), new.trim_ascii())
 }
 
 struct Walk<'a, 'b, E> {
     space: &'b Workspace<'b>,
-    reader: Reader,
-    tell: &'b mut dyn FnMut(&str, Change<'a>) -> Result<(), E>,
-    /// That in the old document, and that in the new one.
+    notation: Notation,
+    report: &'b mut dyn FnMut(&str, Change<'a>) -> Result<(), E>,
+    /// The current path in the old document, and in the new one.
     paths: [String; 2],
 }
 
 impl<'a, 'b, E> Walk<'a, 'b, E> {
     fn compare(&mut self, old: &'a [u8], new: &'a [u8]) -> Result<(), E> {
         match (old[0], new[0]) {
-            _ if is_written_the_same(old, new, self.space) => Ok(()),
+            _ if is_byte_identical(old, new, self.space) => Ok(()),
             (b'{', b'{') => self.objects(old, new),
             (b'[', b'[') => {
-                let [old, new] = [old, new].map(|list| Rest::of(list, &self.space.landmarks));
+                let [old, new] = [old, new].map(|list| ListCursor::of(list, &self.space.skip_index));
                 self.lists(old, new, None)
             }
-            _ if is_same(old, new, self.space) => Ok(()),
-            _ => (self.tell)(&self.paths[1], Change::Replaced { old, new }),
+            _ if is_equal(old, new, self.space) => Ok(()),
+            _ => (self.report)(&self.paths[1], Change::Replaced { old, new }),
         }
     }
 
@@ -75,9 +75,9 @@ impl<'a, 'b, E> Walk<'a, 'b, E> {
         let of = parts(old, new, self.space);
         for number in 0..of {
             let [old, new] = [old, new].map(|object| Index::of(object, Part { number, of }, self.space));
-            match self.reader {
-                Reader::Person => self.members(&old, &new, |_| true)?,
-                Reader::Program => {
+            match self.notation {
+                Notation::Text => self.members(&old, &new, |_| true)?,
+                Notation::Patch => {
                     self.members(&old, &new, |is_removed| !is_removed)?;
                     self.members(&old, &new, |is_removed| is_removed)?;
                 }
@@ -86,7 +86,7 @@ impl<'a, 'b, E> Walk<'a, 'b, E> {
         Ok(())
     }
 
-    /// Those of the members of two objects that are asked for.
+    /// Compares the members of two objects. `wanted` selects by whether the member was removed.
     fn members(&mut self, old: &Index<'a, '_>, new: &Index<'a, '_>, wanted: impl Fn(bool) -> bool) -> Result<(), E> {
         let (mut olds, mut news) = (old.members().peekable(), new.members().peekable());
         loop {
@@ -109,8 +109,14 @@ impl<'a, 'b, E> Walk<'a, 'b, E> {
         }
     }
 
-    /// What is left of two lists. Where it was aligned in chunks already, in smaller ones than those.
-    fn lists(&mut self, mut old: Rest<'a, 'b>, mut new: Rest<'a, 'b>, within: Option<usize>) -> Result<(), E> {
+    /// Compares the rest of two lists. If it was aligned in chunks before, `within` is their size, and smaller chunks are
+    /// used.
+    fn lists(
+        &mut self,
+        mut old: ListCursor<'a, 'b>,
+        mut new: ListCursor<'a, 'b>,
+        within: Option<usize>,
+    ) -> Result<(), E> {
         old.trim_common(&mut new, self.space);
         let Some(alignment) = Alignment::find(old, new, within, self.space) else {
             return self.pairs([&mut old, &mut new], ALL);
@@ -118,16 +124,16 @@ impl<'a, 'b, E> Walk<'a, 'b, E> {
         let (old, new) = (&mut old, &mut new);
         for found in alignment.runs() {
             self.unmatched([old, new], [found.old_before, found.new_before], &alignment)?;
-            // They have the same hash, and that is seldom no proof.
+            // Equal hashes may be a collision, so the elements are compared.
             self.pairs([old, new], [found.old_same, found.new_same])?;
         }
         self.unmatched([old, new], ALL, &alignment)
     }
 
-    /// The next so many of both lists.
+    /// Compares the next `counts` elements, which have no match.
     fn unmatched(
         &mut self,
-        [old, new]: [&mut Rest<'a, 'b>; 2],
+        [old, new]: [&mut ListCursor<'a, 'b>; 2],
         counts: [usize; 2],
         alignment: &Alignment<'_>,
     ) -> Result<(), E> {
@@ -137,8 +143,8 @@ impl<'a, 'b, E> Walk<'a, 'b, E> {
         }
     }
 
-    /// The next so many, which are taken for each other in their order; what is over is new, or gone.
-    fn pairs(&mut self, [olds, news]: [&mut Rest<'a, 'b>; 2], counts: [usize; 2]) -> Result<(), E> {
+    /// Compares the next `counts` elements pairwise, in order. Surplus elements were added or removed.
+    fn pairs(&mut self, [olds, news]: [&mut ListCursor<'a, 'b>; 2], counts: [usize; 2]) -> Result<(), E> {
         let [old_end, new_end] = [olds.index.saturating_add(counts[0]), news.index.saturating_add(counts[1])];
         loop {
             let (old_index, new_index) = (olds.index, news.index);
@@ -146,7 +152,7 @@ impl<'a, 'b, E> Walk<'a, 'b, E> {
             let new = if new_index < new_end { news.next() } else { None };
             match (old, new) {
                 (None, None) => return Ok(()),
-                (Some(old), Some(new)) if is_written_the_same(old, new, self.space) => {}
+                (Some(old), Some(new)) if is_byte_identical(old, new, self.space) => {}
                 _ => self.within([&old_index.to_string(), &new_index.to_string()], |walk| walk.change(old, new))?,
             }
         }
@@ -156,26 +162,26 @@ impl<'a, 'b, E> Walk<'a, 'b, E> {
         match (old, new) {
             (Some(old), Some(new)) => self.compare(old, new),
             (Some(old), None) => {
-                let path = if self.reader == Reader::Person { &self.paths[0] } else { &self.paths[1] };
-                (self.tell)(path, Change::Removed(old))
+                let path = if self.notation == Notation::Text { &self.paths[0] } else { &self.paths[1] };
+                (self.report)(path, Change::Removed(old))
             }
-            (None, Some(new)) => (self.tell)(&self.paths[1], Change::Added(new)),
+            (None, Some(new)) => (self.report)(&self.paths[1], Change::Added(new)),
             (None, None) => Ok(()),
         }
     }
 
-    /// Looks at what these last parts of both paths lead to.
-    fn within(&mut self, parts: [&str; 2], look: impl FnOnce(&mut Self) -> Result<(), E>) -> Result<(), E> {
+    /// Runs `compare` with one more part in both paths.
+    fn within(&mut self, parts: [&str; 2], compare: impl FnOnce(&mut Self) -> Result<(), E>) -> Result<(), E> {
         let lengths = [self.paths[0].len(), self.paths[1].len()];
         for (path, part) in self.paths.iter_mut().zip(parts) {
             path.push('/');
             path.push_str(part);
         }
-        let looked = look(self);
+        let result = compare(self);
         for (path, length) in self.paths.iter_mut().zip(lengths) {
             path.truncate(length);
         }
-        looked
+        result
     }
 }
 

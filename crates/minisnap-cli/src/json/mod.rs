@@ -1,15 +1,15 @@
-//! JSON as it is written: what `serde_json::Value` would lose (a number's digits) is kept, because an operator's tool must
-//! not change what it moves.
+//! JSON as text: formatting and comparison preserve the digits of numbers, which `serde_json::Value` would lose. A tool for
+//! operators must not change the data.
 
 mod align;
-mod budget;
 pub(crate) mod changes;
-mod identity;
-mod landmarks;
-mod lists;
-mod pass;
+mod equality;
+mod list_alignment;
+mod memory_budget;
 pub(crate) mod pretty;
+mod scan;
+mod skip_index;
 mod spans;
-mod tokens;
 #[cfg(test)]
-mod written;
+mod test_documents;
+mod tokens;

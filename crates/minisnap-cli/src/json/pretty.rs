@@ -1,40 +1,39 @@
-//! Any JSON document in the form of `snapshot.json`: that of `serde_json::to_string_pretty`, but each number as it stands.
+//! Formats a JSON document like `serde_json::to_string_pretty`, but preserves the digits of each number.
 
 use super::tokens::{Token, tokens, tokens_of_checked};
 use minisnap::backend::format::CHUNK;
 use std::{borrow::Cow, iter, mem};
 
-/// `json` with the white space and the strings that [`serde_json::to_string_pretty`] would give, the numbers byte for byte
-/// as they are, and its keys in their order, also such as stand there twice.
+/// Formats `json` with the white space and the strings of [`serde_json::to_string_pretty`]. Preserves the bytes of numbers,
+/// the order of keys, and repeated keys.
 ///
 /// # Errors
 ///
-/// If no restore could read `json`: what is wrong with it, with line and column. Or if there is too little memory for it.
-pub(crate) fn pretty(json: &[u8]) -> Result<Vec<u8>, NotPretty> {
+/// The line and column if no restore could parse `json`; or that there is not enough memory.
+pub(crate) fn pretty(json: &[u8]) -> Result<Vec<u8>, FormatError> {
     let mut form = Form { bytes: Vec::new(), depth: 0, just_opened: false };
     let mut most = json.len();
-    for token in tokens(json).map_err(NotPretty::NoJson)? {
-        // An allocation that fails in `add` would end the program. No token is written longer than it is, with a line break and
-        // the indentation.
+    for token in tokens(json).map_err(FormatError::Invalid)? {
+        // A failed allocation in `add` would abort the program. A token needs at most its own length, a line break and the
+        // indentation.
         let needed = token.length() + 2 * form.depth + 3;
         if form.bytes.capacity() - form.bytes.len() < needed {
-            form.bytes.try_reserve(needed.max(most)).map_err(|_| NotPretty::OutOfMemory)?;
+            form.bytes.try_reserve(needed.max(most)).map_err(|_| FormatError::OutOfMemory)?;
             most = form.bytes.capacity() / 4;
         }
-        form.add(token).map_err(NotPretty::NoJson)?;
+        form.add(token).map_err(FormatError::Invalid)?;
     }
     Ok(form.bytes)
 }
 
-/// Why there is no such form.
+/// Why a document can't be formatted.
 #[derive(Debug)]
-pub(crate) enum NotPretty {
-    NoJson(serde_json::Error),
+pub(crate) enum FormatError {
+    Invalid(serde_json::Error),
     OutOfMemory,
 }
 
-/// The same of a value that is `depth` levels deep in what is being written, piece by piece. `check_json` must have accepted
-/// it.
+/// Formats a value that is nested `depth` levels deep in the output, in pieces. `check_json` must have accepted it.
 pub(crate) fn pretty_within(value: &[u8], depth: usize) -> impl Iterator<Item = serde_json::Result<Vec<u8>>> {
     let mut form = Form { bytes: Vec::new(), depth, just_opened: false };
     let mut tokens = tokens_of_checked(value);
@@ -68,7 +67,7 @@ pub(crate) fn line(value: &[u8]) -> impl Iterator<Item = serde_json::Result<Cow<
 struct Form {
     bytes: Vec<u8>,
     depth: usize,
-    /// Nothing was added since an array or object was opened: its first value starts a line, and its end doesn't.
+    /// The last token opened an array or object. A value then starts a new line; the closing bracket doesn't.
     just_opened: bool,
 }
 
@@ -111,7 +110,7 @@ impl Form {
 /// A string with its quotes, as `serde_json` would write it.
 fn string(text: &[u8]) -> serde_json::Result<Cow<'_, [u8]>> {
     if !text.contains(&b'\\') {
-        // What may stand in a string without an escape is written without one, too.
+        // serde_json also writes such a string without escapes.
         return Ok(Cow::Borrowed(text));
     }
     let string: String = serde_json::from_slice(text)?;
@@ -121,17 +120,17 @@ fn string(text: &[u8]) -> serde_json::Result<Cow<'_, [u8]>> {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::written::{Freely, document},
+        super::test_documents::{RandomFormatter, document},
         *,
     };
     use proptest::prelude::*;
 
     fn of(json: &str) -> String {
-        String::from_utf8(pretty(json.as_bytes()).expect("it is JSON")).expect("JSON is text")
+        String::from_utf8(pretty(json.as_bytes()).expect("valid JSON")).expect("JSON is text")
     }
 
     #[test]
-    fn numbers_stay_as_they_are_written() {
+    fn numbers_keep_their_digits() {
         let big = "9".repeat(300);
         for number in
             ["0.1", "0.10", "1e5", "1E+05", "-0", "-0.0", "18446744073709551616", "1.0000000000000000001", &big]
@@ -142,20 +141,20 @@ mod tests {
     }
 
     #[test]
-    fn keys_keep_their_order_also_such_as_stand_there_twice() {
+    fn keys_keep_their_order_when_repeated() {
         assert_eq!(of(r#"{"b":1,"a":2,"b":3}"#), "{\n  \"b\": 1,\n  \"a\": 2,\n  \"b\": 3\n}");
     }
 
     #[test]
-    fn strings_are_written_as_serde_json_writes_them() {
+    fn strings_are_formatted_like_serde_json() {
         let escapes = r#""\u0041\/\u00e9\ud83d\ude00\u007f\u2028\u001F\b\f\n\r\t\"\\""#;
-        let text: String = serde_json::from_str(escapes).expect("it is JSON");
+        let text: String = serde_json::from_str(escapes).expect("valid JSON");
         assert_eq!(of(escapes), serde_json::to_string(&text).expect("text is JSON"));
         assert_eq!(of(escapes), "\"A/é😀\u{7f}\u{2028}\\u001f\\b\\f\\n\\r\\t\\\"\\\\\"");
     }
 
     #[test]
-    fn what_is_empty_stays_on_its_line() {
+    fn empty_containers_stay_on_one_line() {
         assert_eq!(of("[ ]"), "[]");
         assert_eq!(of("{\n}"), "{}");
         assert_eq!(of("[{},[],\"\"]"), "[\n  {},\n  [],\n  \"\"\n]");
@@ -163,11 +162,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn however_a_document_is_written_its_form_is_that_of_to_string_pretty(
+        fn document_in_any_form_is_formatted_like_serde_json(
             document in document(), choices in any::<Vec<u8>>(),
         ) {
-            let expected = serde_json::to_string_pretty(&document).expect("it is JSON");
-            prop_assert_eq!(&of(&Freely::write(&document, &choices)), &expected);
+            let expected = serde_json::to_string_pretty(&document).expect("valid JSON");
+            prop_assert_eq!(&of(&RandomFormatter::format(&document, &choices)), &expected);
             prop_assert_eq!(&of(&expected), &expected);
         }
     }

@@ -1,4 +1,4 @@
-//! The tokens of a JSON text, each as it stands there.
+//! The tokens of a JSON text, unchanged.
 
 use minisnap::backend::format::check_json;
 
@@ -11,7 +11,7 @@ pub(super) enum Token<'a> {
     Close(u8),
     Comma,
     Colon,
-    /// A string that names a value in an object, with its quotes and escapes.
+    /// The key of a member, with its quotes and escapes.
     Key(&'a [u8]),
     /// Any other string.
     String(&'a [u8]),
@@ -21,7 +21,7 @@ pub(super) enum Token<'a> {
 }
 
 impl Token<'_> {
-    /// How many bytes it has in the text.
+    /// The number of its bytes in the text.
     pub(super) fn length(&self) -> usize {
         match self {
             Self::Open(_) | Self::Close(_) | Self::Comma | Self::Colon => 1,
@@ -30,18 +30,17 @@ impl Token<'_> {
     }
 }
 
-/// The tokens of `json`, if it is one document that a restore can read: so that none of them is cut short, and each stands
-/// where it may.
+/// The tokens of `json`, if a restore can parse it. Then every token is complete and in a valid position.
 ///
 /// # Errors
 ///
-/// What is wrong with it, with line and column.
+/// The line and column of invalid JSON.
 pub(super) fn tokens(json: &[u8]) -> serde_json::Result<Tokens<'_>> {
     check_json(json)?;
     Ok(Tokens { rest: json })
 }
 
-/// The same of a document, or a value in one, that `check_json` has accepted.
+/// The tokens of a document that `check_json` has accepted, or of a value in it.
 pub(super) fn tokens_of_checked(json: &[u8]) -> Tokens<'_> {
     Tokens { rest: json }
 }
@@ -84,7 +83,7 @@ impl<'a> Tokens<'a> {
     }
 }
 
-/// How long the string is that `text` begins with, both quotes included.
+/// The length of the string at the start of `text`, including both quotes.
 pub(super) fn string_length(text: &[u8]) -> usize {
     let mut end = 1;
     while let Some(found) = text[end..].iter().position(|byte| matches!(byte, b'"' | b'\\')) {
@@ -96,12 +95,12 @@ pub(super) fn string_length(text: &[u8]) -> usize {
     text.len()
 }
 
-/// How long the number or the word is that `text` begins with.
+/// The length of the number or word at the start of `text`.
 pub(super) fn word_length(text: &[u8]) -> usize {
     text.iter().position(|byte| !is_in_word(*byte)).unwrap_or(text.len())
 }
 
-/// Whether it can be part of a number or a word.
+/// Whether the byte can be part of a number or word.
 pub(super) fn is_in_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"+-.".contains(&byte)
 }
@@ -111,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_token_is_told_as_it_stands_there() {
+    fn tokens_are_slices_of_the_text() {
         use Token::*;
         let json = b" {\"k\\\"\" :\n[-0.10E+2,\"v:\\\\\",true ,null\t],\"\":{}}\r\n";
         let expected = [
@@ -134,17 +133,17 @@ mod tests {
             Close(b'}'),
             Close(b'}'),
         ];
-        assert_eq!(tokens(json).expect("it is JSON").collect::<Vec<_>>(), expected);
+        assert_eq!(tokens(json).expect("valid JSON").collect::<Vec<_>>(), expected);
     }
 
     #[test]
-    fn a_text_that_no_restore_could_read_has_no_tokens() {
+    fn text_that_no_restore_can_parse_has_no_tokens() {
         let deep = |levels| ["[".repeat(levels), "]".repeat(levels)].concat();
         for json in ["", "{", "1 2", "[1,]", "01", "1e999", r#""\ud800""#, "\u{feff}1", &deep(128)] {
             assert!(tokens(json.as_bytes()).is_err(), "{json}");
         }
         assert!(tokens(deep(127).as_bytes()).is_ok());
-        assert!(tokens(b"\"\xff\"").is_err(), "bytes that are no text");
+        assert!(tokens(b"\"\xff\"").is_err(), "invalid UTF-8");
         let error = tokens(b"{\n  \"a\": 1\n  \"b\": 2\n}").err().expect("a comma is missing");
         assert_eq!((error.line(), error.column()), (3, 3));
     }

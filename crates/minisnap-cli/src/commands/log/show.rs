@@ -1,13 +1,13 @@
-//! `minisnap log show`: which records a journal holds, and whether it leads from the snapshots of a store to its own end.
+//! `minisnap log show`: which records a journal holds, and from which snapshots of a store it can be replayed.
 
-use super::{byte_count, failure::begin_instead, inspect, store};
+use super::{byte_count, failure::begin_instead, inspect, open_store};
 use crate::{
     args::log::LogShowArgs,
     exit::{Exit, Failure, Outcome},
-    given::quoted,
-    library,
-    open_store::Place,
-    out, text,
+    library_error,
+    open_store::OpenStore,
+    shell::quoted,
+    stdio, text,
 };
 use minisnap::Generation;
 use minisnap_wal::{Inspection, JournalFile, WalError};
@@ -15,10 +15,10 @@ use serde_json::{Value, json};
 use std::path::Path;
 
 pub(super) async fn run(args: LogShowArgs) -> Outcome {
-    let place = store(&args.store)?;
-    let journal = inspect(&args.file, place.as_ref()).await?;
-    let snapshots = match &place {
-        Some(place) => Some(Snapshots::look(place, &journal, &args.file).await?),
+    let store = open_store(&args.store)?;
+    let journal = inspect(&args.file, store.as_ref()).await?;
+    let snapshots = match &store {
+        Some(store) => Some(Snapshots::check(store, &journal, &args.file).await?),
         None => None,
     };
     let current = snapshots.as_ref().and_then(|snapshots| snapshots.retained.first());
@@ -27,9 +27,9 @@ pub(super) async fn run(args: LogShowArgs) -> Outcome {
         _ => unreadable(&journal, &args.file),
     });
     let shown = Shown { journal, snapshots, corrupt };
-    out::print(&match args.form.json {
-        true => format!("{:#}\n", shown.for_programs()),
-        false => shown.for_people(),
+    stdio::print(&match args.form.json {
+        true => format!("{:#}\n", shown.to_json()),
+        false => shown.to_text(),
     })?;
     shown.into_failure().map_or(Ok(()), Err)
 }
@@ -41,62 +41,62 @@ struct Shown {
     corrupt: Option<Failure>,
 }
 
-/// How the snapshots of a store fit the journal.
+/// Which snapshots of a store the journal reaches.
 struct Snapshots {
     store: String,
-    /// Newest first, each with what stands between it and the end of the journal.
+    /// Newest first, each with the reason why the journal doesn't reach it.
     retained: Vec<(Generation, Option<String>)>,
-    /// Why a program can't start.
+    /// Why the program can't start.
     problem: Option<Failure>,
 }
 
 impl Snapshots {
-    async fn look(place: &Place, journal: &Inspection, file: &Path) -> Outcome<Self> {
-        let history = place.history_if_any().await?;
-        // Without a snapshot, a start needs the log from its first record on.
+    async fn check(store: &OpenStore, journal: &Inspection, file: &Path) -> Outcome<Self> {
+        let history = store.history_if_any().await?;
+        // Without a snapshot, the program replays the journal from record 1.
         let needed = history.first().map_or(0, Generation::seq);
-        let problem = journal.check_reaches(needed).err().map(|error| stops(journal, error, needed, file));
+        let problem = journal.check_reaches(needed).err().map(|error| not_reached(journal, error, needed, file));
         let retained = history.into_iter().map(|generation| {
             let reached = journal.check_reaches(generation.seq());
-            let problem = reached.err().map(|error| in_short(&error));
+            let problem = reached.err().map(|error| brief(&error));
             (generation, problem)
         });
-        Ok(Self { store: place.name().into(), retained: retained.collect(), problem })
+        Ok(Self { store: store.name().into(), retained: retained.collect(), problem })
     }
 }
 
-/// What stands between a snapshot and the end of the journal.
-fn in_short(error: &WalError) -> String {
+/// The reason why the journal doesn't reach a snapshot.
+fn brief(error: &WalError) -> String {
     match error {
         WalError::Gap { from, to, .. } => super::missing(*from, *to),
-        WalError::Beyond { last, .. } => format!("the journal ends before, with {last}"),
-        WalError::Log { source, .. } => library::with_causes(source.as_ref()),
-        other => library::with_causes(other),
+        WalError::Beyond { last, .. } => format!("the journal ends before it, with {last}"),
+        WalError::Log { source, .. } => library_error::with_causes(source.as_ref()),
+        other => library_error::with_causes(other),
     }
 }
 
-/// A program that starts with a snapshot of this seq fails.
-fn stops(journal: &Inspection, error: WalError, seq: u64, file: &Path) -> Failure {
-    let what = format!("{}: the journal doesn't reach seq {seq}: {}", journal.path.display(), in_short(&error));
+/// The failure that a program gets when it starts from a snapshot with this seq.
+fn not_reached(journal: &Inspection, error: WalError, seq: u64, file: &Path) -> Failure {
+    let what = format!("{}: the journal doesn't reach seq {seq}: {}", journal.path.display(), brief(&error));
     let failure = Failure::new(Exit::Corrupt, what);
     match error {
-        WalError::Gap { .. } | WalError::Beyond { .. } => failure.advice(begin_instead(file, seq)),
-        _ => failure.advice(go_on_without(file, journal.readable_through(seq))),
+        WalError::Gap { .. } | WalError::Beyond { .. } => failure.with_help(begin_instead(file, seq)),
+        _ => failure.with_help(help_without_rest(file, journal.readable_through(seq))),
     }
 }
 
-/// A record can't be read, and a start may need it.
+/// A record can't be read, and the program may need it.
 fn unreadable(journal: &Inspection, file: &Path) -> Failure {
-    let advice = go_on_without(file, first_readable_through(journal));
-    Failure::new(Exit::Corrupt, which(journal))
-        .advice(format!("{advice}; but first see with --store whether a snapshot holds it"))
+    let help = help_without_rest(file, first_readable_through(journal));
+    Failure::new(Exit::Corrupt, which_record(journal))
+        .with_help(format!("{help}; first check with --store whether a snapshot contains it"))
 }
 
-/// The way out if what comes after a record can't be read.
-fn go_on_without(file: &Path, through: u64) -> String {
+/// The help if the records after `through` can't be read.
+fn help_without_rest(file: &Path, through: u64) -> String {
     format!(
-        "bring back a copy of the file; or go on without that record and those after it, which `minisnap log cut {} --after \
-         {through}` moves to a file of their own",
+        "restore a copy of the file; or continue without that record and those after it: `minisnap log cut {} --after {through}` \
+         moves them to a file of their own",
         quoted(file.as_os_str())
     )
 }
@@ -105,16 +105,16 @@ fn first_readable_through(journal: &Inspection) -> u64 {
     journal.readable_through(journal.after())
 }
 
-/// A record can't be read, and the current snapshot holds it.
+/// A record can't be read, but the current snapshot contains it.
 fn not_needed(journal: &Inspection, current: &Generation) -> Failure {
-    Failure::new(Exit::Corrupt, which(journal)).advice(format!(
-        "no start needs it, since the current snapshot has seq {}; only to fall back to a snapshot before it, bring back a copy \
-         of that file",
+    Failure::new(Exit::Corrupt, which_record(journal)).with_help(format!(
+        "the program doesn't need it, since the current snapshot has seq {}; only to go back to an older snapshot, restore \
+         a copy of that file",
         current.seq()
     ))
 }
 
-fn which(journal: &Inspection) -> String {
+fn which_record(journal: &Inspection) -> String {
     let why = match &journal.unreadable {
         Some(WalError::Corrupt { path, line, source }) => format!("{}, line {line}: {source}", path.display()),
         _ => journal.path.display().to_string(),
@@ -123,8 +123,7 @@ fn which(journal: &Inspection) -> String {
 }
 
 impl Shown {
-    /// Why the command fails: a snapshot that isn't reached stops a start; a record that can't be read does so only after the
-    /// snapshot.
+    /// Why the command fails. A snapshot that isn't reached takes precedence over a record that can't be read.
     fn failure(&self) -> Option<&Failure> {
         self.snapshots.as_ref().and_then(|snapshots| snapshots.problem.as_ref()).or(self.corrupt.as_ref())
     }
@@ -133,7 +132,7 @@ impl Shown {
         self.snapshots.and_then(|snapshots| snapshots.problem).or(self.corrupt)
     }
 
-    fn for_people(&self) -> String {
+    fn to_text(&self) -> String {
         let Inspection { first, last, torn_bytes, .. } = self.journal;
         let files = &self.journal.files;
         let bytes = files.iter().map(|file| file.bytes).sum();
@@ -155,11 +154,11 @@ impl Shown {
             ("readable", readable),
         ];
         if torn_bytes > 0 {
-            let torn = format!(
-                "{} after the last record: an append that was cut short, or is on its way",
+            let bytes = format!(
+                "{} after the last record: an append that is incomplete or in progress",
                 byte_count(torn_bytes)
             );
-            lines.push(("torn", torn));
+            lines.push(("partial", bytes));
         }
         if let Some(snapshots) = &self.snapshots {
             lines.push(("store", snapshots.store.clone()));
@@ -170,7 +169,7 @@ impl Shown {
                     .map(|(generation, problem)| ("snapshot", self.reached(generation, problem.as_deref()))),
             );
             if snapshots.retained.is_empty() {
-                lines.push(("snapshot", "none; a start replays all of the journal".into()));
+                lines.push(("snapshot", "none; the program replays the complete journal".into()));
             }
         }
         lines.iter().map(|(what, is)| format!("{title}{what:9}{title:#} {is}\n", title = text::TITLE)).collect()
@@ -186,7 +185,7 @@ impl Shown {
         }
     }
 
-    fn for_programs(&self) -> Value {
+    fn to_json(&self) -> Value {
         let snapshots = self.snapshots.as_ref().map(|snapshots| {
             let each = snapshots.retained.iter().map(|(generation, problem)| {
                 let mut snapshot = text::generation(generation);
@@ -208,7 +207,7 @@ impl Shown {
             "store": self.snapshots.as_ref().map(|snapshots| snapshots.store.as_str()),
             "reaches_current": self.snapshots.as_ref().map(|snapshots| snapshots.problem.is_none()),
             "snapshots": snapshots,
-            "error": self.failure().map(Failure::for_programs),
+            "error": self.failure().map(Failure::to_json),
         })
     }
 }

@@ -1,10 +1,10 @@
-//! The report and the verdict about what a backend may find, made by hand.
+//! The report and the verdict for constructed findings of a backend.
 
 use super::Verified;
 use crate::{
     args::StoreOptions,
     exit::{Exit, Failure},
-    open_store::Place,
+    open_store::OpenStore,
 };
 use minisnap::{Corruption, Generation, Problem, Verification, VerifiedGeneration};
 
@@ -37,35 +37,35 @@ fn plain(verified: &Verified) -> String {
 }
 
 fn verdict(verified: &mut Verified) -> Option<Failure> {
-    verified.verdict(&place())
+    verified.verdict(&store())
 }
 
-fn place() -> Place {
-    Place::open("/srv/state".as_ref(), &StoreOptions::default()).expect("a path")
+fn store() -> OpenStore {
+    OpenStore::open("/srv/state".as_ref(), &StoreOptions::default()).expect("a path")
 }
 
 #[track_caller]
 fn fails(mut verified: Verified, exit: Exit, what: &str, help: &str) {
-    let failure = verdict(&mut verified).expect("it isn't intact");
+    let failure = verdict(&mut verified).expect("a failure");
     assert_eq!(failure.exit(), exit, "{}", failure.text());
     assert!(failure.what().contains(what) && failure.text().contains(help), "{}", failure.text());
 }
 
 #[test]
-fn intact_store_has_a_line_for_each_and_no_verdict() {
+fn intact_store_has_a_line_for_each_snapshot() {
     let mut all = verified(vec![intact(2), intact(1)], Vec::new());
     let lines = "intact   seq 2  65 B  00000000000000000002-a\n\
                  intact   seq 1  65 B  00000000000000000001-a\n\
                  intact   store\n";
     assert_eq!(plain(&all), lines);
-    assert_eq!(all.wrong_lines(), "");
+    assert_eq!(all.finding_lines(), "");
     assert!(verdict(&mut all).is_none());
-    let told = all.for_programs(&place(), None);
-    assert_eq!((&told["intact"], &told["problems"]), (&true.into(), &serde_json::json!([])));
+    let json = all.to_json(&store(), None);
+    assert_eq!((&json["intact"], &json["problems"]), (&true.into(), &serde_json::json!([])));
 }
 
 #[test]
-fn garbage_and_what_was_moved_aside_are_told_and_no_failure() {
+fn garbage_and_moved_files_are_reported_without_failure() {
     let mut verification = Verification::new(vec![intact(1)]);
     (verification.expired, verification.orphans) = (2, 1);
     verification.moved_aside = vec!["/srv/state/snapshots/x.aside".into()];
@@ -73,24 +73,24 @@ fn garbage_and_what_was_moved_aside_are_told_and_no_failure() {
     let lines = "intact   seq 1  65 B  00000000000000000001-a\n\
                  intact   store\n\
                  aside    /srv/state/snapshots/x.aside\n\
-                 garbage  2 expired and 1 orphan: `minisnap collect-garbage s` removes them\n";
+                 garbage  2 expired and 1 orphan: `minisnap collect-garbage s` deletes them\n";
     assert_eq!(plain(&verified), lines);
     assert!(verdict(&mut verified).is_none());
-    let told = verified.for_programs(&place(), None);
-    assert_eq!((&told["expired"], &told["orphans"]), (&2.into(), &1.into()));
-    assert_eq!(told["moved_aside"][0], "/srv/state/snapshots/x.aside");
+    let json = verified.to_json(&store(), None);
+    assert_eq!((&json["expired"], &json["orphans"]), (&2.into(), &1.into()));
+    assert_eq!(json["moved_aside"][0], "/srv/state/snapshots/x.aside");
 }
 
 #[test]
-fn corrupt_snapshot_is_told_with_what_was_found() {
+fn corrupt_snapshot_is_reported_with_its_finding() {
     let found = Corruption::WrongSize { expected: 65, found: 4 };
     let current = verified(vec![corrupt(2, found.clone()), intact(1)], Vec::new());
     let lines = plain(&current);
     assert!(lines.starts_with("corrupt  seq 2  65 B  00000000000000000002-a: /srv/state/2: it has 4 bytes"), "{lines}");
-    assert_eq!(current.wrong_lines().lines().count(), 1);
-    let told = current.for_programs(&place(), None);
+    assert_eq!(current.finding_lines().lines().count(), 1);
+    let json = current.to_json(&store(), None);
     assert_eq!(
-        (&told["snapshots"][0]["health"], &told["snapshots"][1]["health"]),
+        (&json["snapshots"][0]["health"], &json["snapshots"][1]["health"]),
         (&"corrupt".into(), &"intact".into())
     );
     let back =
@@ -99,85 +99,86 @@ fn corrupt_snapshot_is_told_with_what_was_found() {
 
     let edited = verified(vec![corrupt(2, found.clone()), intact(1)], Vec::new());
     fails(edited, Exit::Corrupt, "1 can't", "`minisnap accept /srv/state` commits the edit");
-    let gone = verified(vec![corrupt(2, Corruption::Missing), intact(1)], Vec::new());
-    let mut gone = gone;
-    assert!(!verdict(&mut gone).expect("it isn't intact").text().contains("accept"), "there is no edit to accept");
+    let missing = verified(vec![corrupt(2, Corruption::Missing), intact(1)], Vec::new());
+    let mut missing = missing;
+    assert!(!verdict(&mut missing).expect("a failure").text().contains("accept"), "there is no edit to accept");
     let older = verified(vec![intact(2), corrupt(1, found.clone())], Vec::new());
-    fails(older, Exit::Corrupt, "of 2 snapshots, 1", "nothing to go back from; but seq 1 can't be gone back to");
+    fails(older, Exit::Corrupt, "of 2 snapshots, 1", "no rollback is needed; a rollback to seq 1 is not possible");
     let all = verified(vec![corrupt(2, found.clone()), corrupt(1, found)], Vec::new());
-    fails(all, Exit::Corrupt, "of 2 snapshots, 2", "no intact snapshot is left here");
+    fails(all, Exit::Corrupt, "of 2 snapshots, 2", "no snapshot is intact");
 }
 
 #[test]
-fn problem_of_the_store_is_told_with_its_help() {
+fn problem_of_the_store_is_reported_with_its_help() {
     let linkless = verified(vec![intact(1)], vec![missing_link()]);
     let lines = plain(&linkless);
     let line = "corrupt  store: /srv/state/snapshot.json: the link to snapshots/current/snapshot.json is missing\n";
     assert!(lines.ends_with(line), "{lines}");
-    let told = linkless.for_programs(&place(), None);
-    assert_eq!(told["problems"][0]["location"], "/srv/state/snapshot.json");
-    let links_back = "the next commit makes it again; or `minisnap revert /srv/state` puts the store's links back";
-    assert_eq!(told["problems"][0]["help"], links_back, "{told}");
-    fails(linkless, Exit::Corrupt, "the snapshots are intact, and the store around them is not", links_back);
+    let json = linkless.to_json(&store(), None);
+    assert_eq!(json["problems"][0]["location"], "/srv/state/snapshot.json");
+    let links_back =
+        "the next commit creates the link again, or `minisnap revert /srv/state` restores the store's links";
+    assert_eq!(json["problems"][0]["help"], links_back, "{json}");
+    fails(linkless, Exit::Corrupt, "the snapshots are intact, but other parts of the store are not", links_back);
     let bare = Problem::new("/srv/state/snapshot.seq", Corruption::NotASeq { found: "ten".into() });
-    let told = verified(Vec::new(), vec![bare]).for_programs(&place(), None);
-    assert!(told["problems"][0]["help"].as_str().is_some_and(|help| help.contains("write the seq")), "{told}");
-    // The same advice is given once.
+    let json = verified(Vec::new(), vec![bare]).to_json(&store(), None);
+    assert!(json["problems"][0]["help"].as_str().is_some_and(|help| help.contains("write the seq")), "{json}");
+    // The same help is printed once.
     let mut twice = verified(vec![intact(1)], vec![missing_link(), missing_link()]);
-    assert_eq!(verdict(&mut twice).expect("it isn't intact").text().matches(links_back).count(), 1);
+    assert_eq!(verdict(&mut twice).expect("a failure").text().matches(links_back).count(), 1);
 }
 
 #[test]
-fn missing_snapshot_is_brought_back_before_a_commit() {
+fn missing_snapshot_is_to_be_restored_before_a_commit() {
     let gap = || vec![Problem::new("/srv/state/snapshots/1", Corruption::HistoryGap { retained: Some(3), found: 2 })];
     let rest = verified(vec![intact(3), intact(2)], gap());
-    fails(rest, Exit::Corrupt, "one that is retained is missing", "BEFORE anything is committed");
-    let wrong = || corrupt(3, Corruption::Missing);
-    fails(verified(vec![wrong(), intact(2)], gap()), Exit::Corrupt, "1 can't", "; then: `minisnap rollback");
-    fails(verified(vec![wrong()], gap()), Exit::Corrupt, "1 can't", "; then: `minisnap verify");
-    // How many are retained is not known: that alone is no missing snapshot.
+    fails(rest, Exit::Corrupt, "a retained one is missing", "BEFORE the next commit");
+    let lost = || corrupt(3, Corruption::Missing);
+    fails(verified(vec![lost(), intact(2)], gap()), Exit::Corrupt, "1 can't", "; then: `minisnap rollback");
+    fails(verified(vec![lost()], gap()), Exit::Corrupt, "1 can't", "; then: `minisnap verify");
+    // An unknown retention alone is no missing snapshot.
     let unknown = Problem::new("/srv/state/snapshots/1", Corruption::HistoryGap { retained: None, found: 2 });
-    fails(verified(vec![intact(3)], vec![unknown]), Exit::Corrupt, "the store around them is not", "folder back");
+    fails(verified(vec![intact(3)], vec![unknown]), Exit::Corrupt, "other parts of the store are not", "folder back");
 }
 
 #[test]
-fn snapshot_that_cant_be_read_is_unknown_and_no_corruption() {
+fn unreadable_snapshot_is_unknown_and_not_corrupt() {
     let unread = || corrupt(2, Corruption::Unreadable { reason: "Input/output error".into() });
-    let doubt = verified(vec![unread(), intact(1)], Vec::new());
-    let lines = plain(&doubt);
+    let unknown = verified(vec![unread(), intact(1)], Vec::new());
+    let lines = plain(&unknown);
     assert!(lines.starts_with("unknown  seq 2  ") && lines.contains("Input/output error"), "{lines}");
-    fails(doubt, Exit::CouldNotLook, "not all of 2 snapshots could be read", "permissions");
+    fails(unknown, Exit::CouldNotLook, "some of 2 snapshots could not be read", "permissions");
     let forbidden = corrupt(2, Corruption::Forbidden { reason: "403".into() });
-    fails(verified(vec![forbidden, intact(1)], Vec::new()), Exit::CouldNotLook, "not all", "the right to read this");
-    // What is certainly wrong must be acted on.
+    fails(verified(vec![forbidden, intact(1)], Vec::new()), Exit::CouldNotLook, "some of 2", "the right to read this");
+    // Corruption takes precedence.
     let both = verified(vec![unread(), corrupt(1, Corruption::Missing)], Vec::new());
-    fails(both, Exit::Corrupt, "of 2 snapshots, 1", "no intact snapshot is left here");
+    fails(both, Exit::Corrupt, "of 2 snapshots, 1", "no snapshot is intact");
 }
 
-/// Its writer was killed before the commit, or the commit record was lost after it: nobody but a person can tell.
+/// Its writer was killed before the commit, or the commit record was lost after it. Only the operator can decide.
 #[test]
-fn unconfirmed_snapshot_is_told_apart_and_never_advised_first() {
-    let take =
-        "`minisnap rollback /srv/state --to 00000000000000000003-a` takes seq 3, intact, and possibly never committed";
+fn unconfirmed_snapshot_is_never_recommended_first() {
+    let take = "`minisnap rollback /srv/state --to 00000000000000000003-a` makes seq 3 current, which is intact, but \
+         possibly was never committed";
     let lost = || Problem::new("/srv/state/snapshots/current", Corruption::RecordMissing { generations: Vec::new() });
     let with = |generations: Vec<VerifiedGeneration>, problems: Vec<Problem>| {
         let mut verification = Verification::new(generations);
         (verification.problems, verification.unconfirmed) = (problems, vec![generation(3)]);
         Verified::of(verification)
     };
-    let left = with(vec![intact(2)], vec![lost()]);
-    let line = "unclear  seq 3  65 B  00000000000000000003-a: intact, and possibly never committed";
-    assert!(plain(&left).lines().any(|printed| printed == line), "{}", plain(&left));
-    let told = left.for_programs(&place(), None);
-    assert_eq!(told["unconfirmed"][0]["seq"], 3, "{told}");
+    let remaining = with(vec![intact(2)], vec![lost()]);
+    let line = "unclear  seq 3  65 B  00000000000000000003-a: intact, but possibly never committed";
+    assert!(plain(&remaining).lines().any(|printed| printed == line), "{}", plain(&remaining));
+    let json = remaining.to_json(&store(), None);
+    assert_eq!(json["unconfirmed"][0]["seq"], 3, "{json}");
     let back = "`minisnap rollback /srv/state --to 00000000000000000002-a` goes back to the newest intact snapshot, seq 2; \
-                a program replays its log from there; ";
-    fails(left, Exit::Corrupt, "the store around them is not", &format!("{back}{take}"));
-    fails(with(Vec::new(), vec![lost()]), Exit::Corrupt, "", &format!("bring the store back from a backup; {take}"));
-    let gone = with(vec![corrupt(4, Corruption::ContainerMissing), intact(2)], Vec::new());
-    fails(gone, Exit::Corrupt, "1 can't be restored", &format!("{back}{take}"));
-    let error = verdict(&mut with(Vec::new(), vec![lost()])).expect("it isn't intact").for_programs();
+                the program replays its log from there; ";
+    fails(remaining, Exit::Corrupt, "other parts of the store are not", &format!("{back}{take}"));
+    fails(with(Vec::new(), vec![lost()]), Exit::Corrupt, "", &format!("restore the store from a backup; {take}"));
+    let lost_folder = with(vec![corrupt(4, Corruption::ContainerMissing), intact(2)], Vec::new());
+    fails(lost_folder, Exit::Corrupt, "1 can't be restored", &format!("{back}{take}"));
+    let error = verdict(&mut with(Vec::new(), vec![lost()])).expect("a failure").to_json();
     assert_eq!(error["unconfirmed"][0]["name"], "00000000000000000003-a", "{error}");
-    // By itself, it is nothing wrong.
+    // An unconfirmed snapshot alone is no problem.
     assert!(verdict(&mut with(vec![intact(4)], Vec::new())).is_none());
 }

@@ -1,10 +1,10 @@
-//! What changes say, with much memory and with little.
+//! Changes, with a large and with a small memory budget.
 
 use super::{
     super::{
-        budget::Budget,
-        landmarks::Landmarks,
-        written::{Freely, document},
+        memory_budget::Budget,
+        skip_index::SkipIndex,
+        test_documents::{RandomFormatter, document},
     },
     *,
 };
@@ -15,11 +15,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Enough memory, and so little that lists are matched by chunks of 16 elements or more, and objects are compared in parts.
+/// One large budget, and small ones: with those, lists are matched by chunks of 16 or more elements, and objects in parts.
 const BUDGETS: [(usize, usize); 5] = [(64 << 20, 64 << 10), (0, 1000), (0, 300), (0, 100), (0, 8)];
 
 fn workspace(texts: [&[u8]; 2], (bytes, for_each): (usize, usize)) -> Workspace<'_> {
-    Workspace { landmarks: Landmarks::of(texts), budget: Budget::new(bytes, for_each) }
+    Workspace { skip_index: SkipIndex::of(texts), budget: Budget::new(bytes, for_each) }
 }
 
 fn text(json: &[u8]) -> &str {
@@ -34,7 +34,7 @@ fn lines(old: &Value, new: &Value) -> Vec<String> {
 fn lines_with(budget: (usize, usize), old: &Value, new: &Value) -> Vec<String> {
     let (old, new, mut lines) = (old.to_string(), new.to_string(), Vec::new());
     let (old, new) = (old.as_bytes(), new.as_bytes());
-    let Ok(()) = changes_in::<Infallible>(&workspace([old, new], budget), old, new, Reader::Person, |path, change| {
+    let Ok(()) = changes_in::<Infallible>(&workspace([old, new], budget), old, new, Notation::Text, |path, change| {
         lines.push(match change {
             Change::Added(value) => format!("+ {path} {}", text(value)),
             Change::Removed(value) => format!("- {path} {}", text(value)),
@@ -45,7 +45,7 @@ fn lines_with(budget: (usize, usize), old: &Value, new: &Value) -> Vec<String> {
     lines
 }
 
-/// The JSON Patch that they are.
+/// The changes as a JSON Patch.
 fn patch(old: &str, new: &str) -> json_patch::Patch {
     patch_with(BUDGETS[0], old, new)
 }
@@ -53,7 +53,7 @@ fn patch(old: &str, new: &str) -> json_patch::Patch {
 fn patch_with(budget: (usize, usize), old: &str, new: &str) -> json_patch::Patch {
     let (old, new, mut operations) = (old.as_bytes(), new.as_bytes(), Vec::new());
     let value = |json| serde_json::from_slice::<Value>(json).expect("a value is JSON");
-    let Ok(()) = changes_in::<Infallible>(&workspace([old, new], budget), old, new, Reader::Program, |path, change| {
+    let Ok(()) = changes_in::<Infallible>(&workspace([old, new], budget), old, new, Notation::Patch, |path, change| {
         operations.push(match change {
             Change::Added(new) => json!({"op": "add", "path": path, "value": value(new)}),
             Change::Removed(_) => json!({"op": "remove", "path": path}),
@@ -65,41 +65,41 @@ fn patch_with(budget: (usize, usize), old: &str, new: &str) -> json_patch::Patch
 }
 
 #[test]
-fn each_place_is_told_with_its_path_and_what_stands_there() {
-    let old = json!({"same": [1], "gone": null, "users": [{"name": "Ann", "age": 3}], "a/b~c": 1});
+fn change_has_its_path_and_values() {
+    let old = json!({"same": [1], "lost": null, "users": [{"name": "Ann", "age": 3}], "a/b~c": 1});
     let new = json!({"same": [1], "new": {}, "users": [{"name": "Ann", "age": 4}], "a/b~c": "1"});
-    let expected = [r#"~ /a~1b~0c 1 "1""#, "- /gone null", "+ /new {}", "~ /users/0/age 3 4"];
+    let expected = [r#"~ /a~1b~0c 1 "1""#, "- /lost null", "+ /new {}", "~ /users/0/age 3 4"];
     assert_eq!(lines(&old, &new), expected);
-    assert_eq!(lines(&json!(1), &json!([1])), ["~  1 [1]"], "of the whole document, the path is empty");
+    assert_eq!(lines(&json!(1), &json!([1])), ["~  1 [1]"], "the path of the document is empty");
 }
 
 #[test]
-fn changed_elements_are_looked_into() {
+fn changed_elements_are_compared_in_depth() {
     let old = json!([{"id": 1, "n": 1}, "same", {"id": 2, "n": 1}, "end"]);
     let new = json!(["first", {"id": 1, "n": 2}, "same", {"id": 2, "n": 2}]);
     let lines = lines(&old, &new);
-    assert!(lines.contains(&"~ /3/n 1 2".to_owned()), "by its place in the new list: {lines:?}");
-    assert!(lines.contains(&"- /3 \"end\"".to_owned()), "by its place in the old list: {lines:?}");
+    assert!(lines.contains(&"~ /3/n 1 2".to_owned()), "by its position in the new list: {lines:?}");
+    assert!(lines.contains(&"- /3 \"end\"".to_owned()), "by its position in the old list: {lines:?}");
 }
 
 #[test]
-fn an_insertion_is_one_change_when_a_list_is_long() {
+fn insertion_is_one_change_when_a_list_is_long() {
     let list: Vec<_> = (0..30_000).map(|id| json!({ "id": id })).collect();
-    for place in [0, 1, 15_000, 29_999, 30_000] {
+    for position in [0, 1, 15_000, 29_999, 30_000] {
         let mut grown = list.clone();
-        grown.insert(place, json!({"id": "new"}));
-        assert_eq!(lines(&json!(list), &json!(grown)), [format!(r#"+ /{place} {{"id":"new"}}"#)]);
-        assert_eq!(lines(&json!(grown), &json!(list)), [format!(r#"- /{place} {{"id":"new"}}"#)]);
+        grown.insert(position, json!({"id": "new"}));
+        assert_eq!(lines(&json!(list), &json!(grown)), [format!(r#"+ /{position} {{"id":"new"}}"#)]);
+        assert_eq!(lines(&json!(grown), &json!(list)), [format!(r#"- /{position} {{"id":"new"}}"#)]);
         assert_eq!(patch(&json!(list).to_string(), &json!(grown).to_string()).0.len(), 1);
     }
 }
 
 #[test]
-fn insertions_are_told_alone_when_they_are_far_apart() {
+fn insertions_are_separate_when_they_are_far_apart() {
     let list: Vec<u64> = (0..100_000).collect();
     let mut grown = list.clone();
-    for place in [99_000, 50_000, 1000] {
-        grown.insert(place, 7_000_000);
+    for position in [99_000, 50_000, 1000] {
+        grown.insert(position, 7_000_000);
     }
     grown.remove(0);
     let expected = ["- /0 0", "+ /999 7000000", "+ /50000 7000000", "+ /99001 7000000"];
@@ -107,18 +107,18 @@ fn insertions_are_told_alone_when_they_are_far_apart() {
 }
 
 #[test]
-fn the_last_value_counts_when_a_key_stands_twice() {
+fn last_value_counts_when_a_key_is_repeated() {
     let patch = patch(r#"{"a":1,"b":1,"a":2}"#, r#"{"b":1,"a":1,"b":3,"a":2}"#);
     assert_eq!(json!(patch), json!([{"op": "replace", "path": "/b", "value": 3}]));
 }
 
-/// As it is with too little memory for a hash of each element.
+/// The budget is too small for a hash of each element.
 #[test]
-fn lines_are_few_when_a_list_is_matched_by_chunks() {
+fn changes_are_minimal_when_a_list_is_matched_by_chunks() {
     let list: Vec<_> = (0..30_000).map(|id| json!({ "id": id })).collect();
     let mut changed = list.clone();
-    for place in [29_000, 15_000, 100] {
-        changed.insert(place, json!({"id": "new"}));
+    for position in [29_000, 15_000, 100] {
+        changed.insert(position, json!({"id": "new"}));
     }
     changed.remove(20_000);
     changed[10_000] = json!({"id": "other"});
@@ -126,10 +126,10 @@ fn lines_are_few_when_a_list_is_matched_by_chunks() {
     let (old_text, new_text) = (old.to_string(), new.to_string());
     let budget = (0, 50_000);
     let space = workspace([old_text.as_bytes(), new_text.as_bytes()], budget);
-    let [old_list, new_list] = [&old_text, &new_text].map(|text| Rest::of(text.as_bytes(), &space.landmarks));
-    let chunk = Alignment::find(old_list, new_list, None, &space).expect("there is room").chunk();
+    let [old_list, new_list] = [&old_text, &new_text].map(|text| ListCursor::of(text.as_bytes(), &space.skip_index));
+    let chunk = Alignment::find(old_list, new_list, None, &space).expect("enough memory").chunk();
     assert!(chunk > 1, "{chunk}");
-    let told = lines_with(budget, &old, &new);
+    let lines = lines_with(budget, &old, &new);
     let expected = [
         r#"+ /100 {"id":"new"}"#,
         r#"~ /10000/id 9999 "other""#,
@@ -137,7 +137,7 @@ fn lines_are_few_when_a_list_is_matched_by_chunks() {
         r#"- /19998 {"id":19998}"#,
         r#"+ /29001 {"id":"new"}"#,
     ];
-    assert_eq!(told, expected);
+    assert_eq!(lines, expected);
 }
 
 #[test]
@@ -148,28 +148,28 @@ fn objects_are_compared_in_parts_when_they_are_large() {
     let (old_json, new_json) = (old_text.as_bytes(), new_text.as_bytes());
     let budget = (0, 1000);
     assert_eq!(parts(old_json, new_json, &workspace([old_json, new_json], budget)), 16);
-    let [mut in_parts, mut whole] = [budget, BUDGETS[0]].map(|budget| lines_with(budget, &old, &new));
+    let [mut in_parts, mut at_once] = [budget, BUDGETS[0]].map(|budget| lines_with(budget, &old, &new));
     in_parts.sort();
-    whole.sort();
-    assert_eq!((in_parts.len(), in_parts), (901, whole));
+    at_once.sort();
+    assert_eq!((in_parts.len(), in_parts), (901, at_once));
     let mut patched = old;
-    json_patch::patch(&mut patched, &patch_with(budget, &old_text, &new_text)).expect("it fits");
+    json_patch::patch(&mut patched, &patch_with(budget, &old_text, &new_text)).expect("an applicable patch");
     assert_eq!(patched, new);
 }
 
-/// A document of `depth` levels, most of whose bytes are spread over all of them.
+/// A document of `depth` levels, whose bytes are spread over all levels.
 fn deep(depth: usize, leaf: &str) -> String {
     let items: Vec<_> = (0..60_000 / depth).map(|id| format!(r#"{{"id":{id},"text":"0123456789"}}"#)).collect();
     let level = format!(r#"{{"items":[{}],"next":"#, items.join(","));
     [level.repeat(depth), leaf.into(), "}".repeat(depth)].concat()
 }
 
-/// The shortest of some times.
+/// The shortest of three measured times.
 fn time_of_diff(depth: usize) -> Duration {
     let (old, new) = (deep(depth, "1"), deep(depth, "2"));
     let time = |_| {
         let (started, mut count) = (Instant::now(), 0);
-        let Ok(()) = changes::<Infallible>(old.as_bytes(), new.as_bytes(), Reader::Person, |_, _| {
+        let Ok(()) = changes::<Infallible>(old.as_bytes(), new.as_bytes(), Notation::Text, |_, _| {
             count += 1;
             Ok(())
         });
@@ -179,16 +179,16 @@ fn time_of_diff(depth: usize) -> Duration {
     (0..3).map(time).min().unwrap_or_default()
 }
 
-/// Going through what is within at each level would take 25 times as long.
+/// Without the skip index, each level would be scanned again at each level above it, which takes 25 times as long.
 #[test]
-fn a_diff_takes_as_long_when_a_document_is_deep() {
+fn diff_time_is_linear_when_a_document_is_deep() {
     let (flat, deep) = (time_of_diff(4), time_of_diff(100));
     assert!(deep < 5 * flat, "{deep:?} for 100 levels, {flat:?} for 4");
 }
 
 proptest! {
     #[test]
-    fn changes_say_what_stands_there_wherever_documents_differ(
+    fn changes_have_the_values_of_both_documents(
         (old, new) in prop_oneof![(document(), document()), (similar(), similar()), (long(), long())],
         wrapped in any::<bool>(), budget in prop::sample::select(&BUDGETS),
     ) {
@@ -197,7 +197,7 @@ proptest! {
         let (old_text, new_text) = (old_text.as_bytes(), new_text.as_bytes());
         let (mut count, value) = (0, |json| serde_json::from_slice::<Value>(json).ok());
         let space = workspace([old_text, new_text], budget);
-        changes_in(&space, old_text, new_text, Reader::Person, |path, change| {
+        changes_in(&space, old_text, new_text, Notation::Text, |path, change| {
             count += 1;
             match change {
                 Change::Added(added) => prop_assert_eq!(new.pointer(path).cloned(), value(added)),
@@ -213,11 +213,11 @@ proptest! {
     }
 
     #[test]
-    fn a_patch_makes_the_new_document_of_the_old_one(
+    fn patch_converts_the_old_document_to_the_new_one(
         (old, new) in prop_oneof![(similar(), similar()), (long(), long())],
         old_choices in any::<Vec<u8>>(), new_choices in any::<Vec<u8>>(), budget in prop::sample::select(&BUDGETS),
     ) {
-        let (old_text, new_text) = (Freely::write(&old, &old_choices), Freely::write(&new, &new_choices));
+        let (old_text, new_text) = (RandomFormatter::format(&old, &old_choices), RandomFormatter::format(&new, &new_choices));
         let patch = patch_with(budget, &old_text, &new_text);
         let mut patched = old;
         prop_assert!(json_patch::patch(&mut patched, &patch).is_ok(), "{patch}");
@@ -225,10 +225,10 @@ proptest! {
     }
 
     #[test]
-    fn there_are_no_changes_when_a_document_is_written_differently(
+    fn changes_are_empty_when_only_the_form_differs(
         document in document(), old in any::<Vec<u8>>(), new in any::<Vec<u8>>(),
     ) {
-        prop_assert!(patch(&Freely::write(&document, &old), &Freely::write(&document, &new)).0.is_empty());
+        prop_assert!(patch(&RandomFormatter::format(&document, &old), &RandomFormatter::format(&document, &new)).0.is_empty());
     }
 }
 

@@ -1,7 +1,8 @@
-//! Standard output and input: colours only on a terminal, a closed pipe is no error to talk about, and none of it holds up
-//! the runtime.
+//! Standard output and standard error. Colours are printed only on a terminal. A closed pipe ends the program without a
+//! message.
 
 use crate::{
+    detached,
     exit::{Exit, Failure, Outcome},
     progress::Progress,
 };
@@ -16,15 +17,14 @@ use std::{
     io::{self, IsTerminal, Write},
     mem,
     sync::atomic::{AtomicUsize, Ordering},
-    thread,
     time::Duration,
 };
-use tokio::{sync::oneshot, time::sleep};
+use tokio::time::sleep;
 
-/// How often printing began or ended: odd while something is being printed.
+/// The number of starts and ends of print calls: odd while one is running.
 static PRINTED: AtomicUsize = AtomicUsize::new(0);
 
-/// How long printing may take before it counts as stalled.
+/// A print call that takes longer is stalled.
 const STALLED: Duration = Duration::from_millis(100);
 
 /// Prints `text`, with its colours if stdout is a terminal and `NO_COLOR` isn't set.
@@ -35,7 +35,7 @@ pub(crate) fn print(text: &str) -> Outcome {
     })
 }
 
-/// Prints a text as it is: a script or a page, which isn't for a terminal.
+/// Prints a text unchanged, such as a script or a man page.
 pub(crate) fn print_raw(text: &[u8]) -> Outcome {
     printing(|| {
         let mut stdout = io::stdout().lock();
@@ -43,7 +43,7 @@ pub(crate) fn print_raw(text: &[u8]) -> Outcome {
     })
 }
 
-/// Prints what may be long in pieces, as it comes.
+/// Prints a long text in pieces, while it is produced.
 #[derive(Debug)]
 pub(crate) struct Pieces {
     text: String,
@@ -51,29 +51,29 @@ pub(crate) struct Pieces {
 }
 
 impl Pieces {
-    /// For people, with colours like [`print`]. Each piece is a whole line.
+    /// With colours, like [`print`]. Each piece is a complete line.
     pub(crate) fn of_lines() -> Self {
         Self { text: String::new(), print }
     }
 
-    /// As they are, like [`print_raw`].
+    /// Unchanged, like [`print_raw`].
     pub(crate) fn raw() -> Self {
         Self { text: String::new(), print: |text| print_raw(text.as_bytes()) }
     }
 
-    /// Takes one more.
+    /// Adds a piece.
     pub(crate) fn add(&mut self, piece: &str) -> Outcome {
         self.text.push_str(piece);
         if self.text.len() < CHUNK { Ok(()) } else { (self.print)(&mem::take(&mut self.text)) }
     }
 
-    /// Prints what wasn't printed yet.
+    /// Prints the rest.
     pub(crate) fn end(self) -> Outcome {
         (self.print)(&self.text)
     }
 }
 
-/// What is printed is short, as a rule, so the command waits for it; what is asked of it meanwhile is seen to elsewhere.
+/// Prints on this thread, and counts the call. [`stalled`] detects that it blocks.
 fn printing(print: impl FnOnce() -> io::Result<()>) -> Outcome {
     PRINTED.fetch_add(1, Ordering::Relaxed);
     let printed = print();
@@ -86,7 +86,7 @@ pub(crate) fn has_printed() -> bool {
     PRINTED.load(Ordering::Relaxed) > 0
 }
 
-/// Waits until what the command prints is taken by nobody.
+/// Waits until a print call is blocked because no process reads the output.
 pub(crate) async fn stalled() {
     let mut before = None;
     loop {
@@ -99,38 +99,38 @@ pub(crate) async fn stalled() {
     }
 }
 
-/// Prints what came of a commit that is done, whoever reads it.
+/// Prints the result of a commit. A closed output is no failure: the commit is done.
 pub(crate) fn report(text: &str) -> Outcome {
     report_of("the snapshot is committed", text)
 }
 
-/// Prints what came of what is `done`, whoever reads it.
+/// Prints the result of a change that is `done`. A closed output is no failure.
 pub(crate) fn report_of(done: &str, text: &str) -> Outcome {
     match print(text) {
         Err(failure) if failure.exit() == Exit::BrokenPipe => Ok(()),
-        printed => printed.map_err(|failure| failure.and(&format!("{done} all the same"))),
+        printed => printed.map_err(|failure| failure.with_detail(&format!("{done} nevertheless"))),
     }
 }
 
-/// Says on stderr what is worth knowing. If that can't be written to, nobody can be told.
+/// Prints a note to stderr. A failure to write there is ignored.
 pub(crate) fn note(text: &str) {
     let _ = writeln!(anstream::stderr(), "note: {text}");
 }
 
-/// Says on stderr what may be a mistake.
+/// Prints a warning to stderr: the command may be a mistake.
 pub(crate) fn warning(text: &str) {
     let style = AnsiColor::Yellow.on_default().bold();
     let _ = writeln!(anstream::stderr(), "{style}warning:{style:#} {text}");
 }
 
-/// Writes bytes as they are to stdout, on a thread of its own: whoever reads them may take long.
-pub(crate) async fn bytes(bytes: Bytes) -> Outcome {
+/// Writes bytes unchanged to stdout, on a thread of its own: the reader may be slow.
+pub(crate) async fn print_bytes(bytes: Bytes) -> Outcome {
     let progress = match io::stdout().is_terminal() {
-        // Not among the bytes themselves.
+        // A bar would be drawn between the bytes.
         true => Progress::hidden(),
         false => Progress::of_bytes("restoring", bytes.len() as u64),
     };
-    let written = run_aside(move || {
+    let written = detached::run(move || {
         let mut stdout = io::stdout().lock();
         for chunk in bytes.chunks(CHUNK) {
             stdout.write_all(chunk)?;
@@ -141,51 +141,33 @@ pub(crate) async fn bytes(bytes: Bytes) -> Outcome {
     written.await?.map_err(failed)
 }
 
-/// Waits until the reader of stdout is gone (a pipe or a socket is closed, a terminal hung up), also while nothing is written.
-pub(crate) async fn reader_is_gone() {
-    let is_gone = aside(|| {
+/// Waits until the reader of stdout has closed it (a pipe or socket is closed, a terminal hung up), even if nothing is
+/// written.
+pub(crate) async fn reader_closed() {
+    let is_closed = detached::try_run(|| {
         let stdout = io::stdout();
-        let gone = PollFlags::ERR | PollFlags::HUP;
-        // Without an event to wait for, only these two end the wait.
+        let closed = PollFlags::ERR | PollFlags::HUP;
+        // ERR and HUP are always reported. No other event ends the wait.
         let mut watched = [PollFd::new(&stdout, PollFlags::empty())];
         loop {
             match poll(&mut watched, None) {
                 Err(Errno::INTR) => {}
-                found => return found.is_ok() && watched[0].revents().intersects(gone),
+                found => return found.is_ok() && watched[0].revents().intersects(closed),
             }
         }
     });
-    // Where this can't be told, the next line that is written tells it.
-    if !is_gone.await.unwrap_or(false) {
+    // If `poll` can't detect it, the next write does.
+    if !is_closed.await.unwrap_or(false) {
         pending::<()>().await;
     }
 }
 
-/// The failure to write to stdout. If whoever read it went away, that's no news to anybody.
+/// The failure to write to stdout. A closed pipe prints no message.
 pub(crate) fn failed(error: io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::BrokenPipe => Failure::silent(Exit::BrokenPipe),
         _ => Failure::new(Exit::LocalFile, "cannot write to standard output")
-            .cause(&error)
-            .advice("see to where it is redirected to"),
+            .with_cause(&error)
+            .with_help("check the file or device that it is redirected to"),
     }
-}
-
-/// Runs what takes long, or waits for a person or another program, on a thread of its own. If the future is dropped, nobody
-/// waits for the thread, which ends with the process: what is on a runtime's blocking pool would be waited for.
-pub(crate) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
-    let (done, answer) = oneshot::channel();
-    thread::Builder::new()
-        .spawn(move || drop(done.send(work())))
-        .map_err(|error| io::Error::new(error.kind(), format!("no thread can be started for that: {error}")))?;
-    answer.await.map_err(|_| io::Error::other("the thread that did it panicked"))
-}
-
-/// The same, with a failure of its own where the thread can't be started: it is none of what the work is about.
-pub(crate) async fn run_aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Outcome<T> {
-    aside(work).await.map_err(|error| {
-        Failure::new(Exit::CouldNotLook, "cannot start a thread; nothing was changed")
-            .cause(&error)
-            .advice("see how many threads and open files this user may have (`ulimit -a`)")
-    })
 }

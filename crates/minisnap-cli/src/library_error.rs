@@ -1,10 +1,10 @@
-//! What an error of the library is to this program: an exit code, a word, and its causes.
+//! Maps an error of the library to an exit code, a kind and its causes.
 
 use crate::exit::Exit;
 use minisnap::MiniSnapError;
 use std::error::Error;
 
-/// How the program ends.
+/// The exit code.
 pub(crate) fn exit(error: &MiniSnapError) -> Exit {
     match error {
         MiniSnapError::Corrupt { .. }
@@ -24,7 +24,7 @@ pub(crate) fn exit(error: &MiniSnapError) -> Exit {
     }
 }
 
-/// What kind of error it is, in a word that programs can rely on.
+/// The kind of error, as `--json` prints it. Stable.
 pub(crate) fn kind(error: &MiniSnapError) -> &'static str {
     match error {
         MiniSnapError::InvalidSequence { .. } => "invalid_sequence",
@@ -36,12 +36,12 @@ pub(crate) fn kind(error: &MiniSnapError) -> &'static str {
         MiniSnapError::InvalidUrl { .. } => "invalid_url",
         MiniSnapError::InsideStore { .. } => "inside_store",
         MiniSnapError::NewerFormat { .. } => "newer_format",
-        // These are what their exit code says, also where a command ends with another.
+        // The kind follows from the exit code of the error, even if the command ends with another exit code.
         error => exit(error).kind(),
     }
 }
 
-/// Why, the nearest cause first, each on one line. What says no more than the one before is left out.
+/// The causes, nearest first, each on one line. A cause that the previous one contains is omitted.
 pub(crate) fn causes(error: &dyn Error) -> Vec<String> {
     let mut causes: Vec<String> = Vec::new();
     let mut next = error.source();
@@ -55,7 +55,7 @@ pub(crate) fn causes(error: &dyn Error) -> Vec<String> {
     causes
 }
 
-/// What an error says and why, in one line.
+/// The message and the causes, in one line.
 pub(crate) fn with_causes(error: &dyn Error) -> String {
     [vec![error.to_string()], causes(error)].concat().join(": ")
 }

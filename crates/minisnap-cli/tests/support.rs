@@ -1,4 +1,4 @@
-//! Running the real program on a fresh store: in a folder, and in an S3 server in this process.
+//! Runs the program on a new store, in a folder or on an S3 server in this process.
 
 use minisnap::{FsBackend, SnapStore, SnapshotBackend, backend::CommitOptions};
 use minisnap_object::ObjectBackend;
@@ -18,43 +18,43 @@ use std::{
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
-/// In a command's arguments: the place of the store.
+/// In a command's arguments: stands for the location of the store.
 pub(crate) const STORE: &str = "STORE";
 
 static SERVER: LazyLock<S3Server> = LazyLock::new(|| S3Server::start(Conditions::Atomic));
 
-/// Where a store is, and a folder for what else a test needs.
-pub(crate) struct Place {
+/// The location of a store, and a temporary folder for other files.
+pub(crate) struct Sandbox {
     pub(crate) store: String,
-    /// Where its files are: those of the folder, or of the bucket's prefix.
+    /// The folder with its files: the store itself, or the folder of the bucket's prefix.
     pub(crate) files: PathBuf,
     environment: Vec<(String, String)>,
     scratch: TempDir,
 }
 
-/// A store of each kind, with nothing in it.
-pub(crate) fn places() -> [Place; 2] {
+/// A sandbox for each kind of store.
+pub(crate) fn sandboxes() -> [Sandbox; 2] {
     [folder(), s3()]
 }
 
-/// A store in a folder that isn't there yet.
-pub(crate) fn folder() -> Place {
+/// A sandbox for a store in a folder, which doesn't exist yet.
+pub(crate) fn folder() -> Sandbox {
     let scratch = TempDir::new().expect("a temporary folder");
     let files = scratch.path().join("state");
-    Place { store: files.to_str().expect("text").into(), files, environment: Vec::new(), scratch }
+    Sandbox { store: files.to_str().expect("text").into(), files, environment: Vec::new(), scratch }
 }
 
-/// A store in the shared server's bucket.
-pub(crate) fn s3() -> Place {
+/// A sandbox for a store in the shared server's bucket.
+pub(crate) fn s3() -> Sandbox {
     s3_on(&SERVER)
 }
 
-/// A store in a server's bucket.
-pub(crate) fn s3_on(server: &S3Server) -> Place {
+/// A sandbox for a store in a server's bucket.
+pub(crate) fn s3_on(server: &S3Server) -> Sandbox {
     static STORES: AtomicUsize = AtomicUsize::new(0);
     let prefix = format!("cli-{}", STORES.fetch_add(1, Ordering::Relaxed));
     let environment = server.options().into_iter().map(|(name, value)| (name.to_ascii_uppercase(), value));
-    Place {
+    Sandbox {
         store: server.url(&prefix),
         files: server.folder().join(&prefix),
         environment: environment.collect(),
@@ -62,14 +62,14 @@ pub(crate) fn s3_on(server: &S3Server) -> Place {
     }
 }
 
-impl Place {
-    /// Calls the folder so.
+impl Sandbox {
+    /// Renames the store's folder, before it exists.
     pub(crate) fn rename(&mut self, name: &str) {
         self.files = self.path(name);
         self.store = self.path_text(name);
     }
 
-    /// The program with these arguments, with nothing in its environment but what the store needs.
+    /// The program with these arguments. Its environment has only the variables that the store needs.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_minisnap"));
         self.prepare(&mut command);
@@ -77,58 +77,62 @@ impl Place {
         command
     }
 
-    /// `args` with the store in its place.
+    /// `args` with [`STORE`] replaced by the location.
     pub(crate) fn args(&self, args: &[&str]) -> Vec<String> {
         args.iter().map(|arg| if *arg == STORE { self.store.clone() } else { (*arg).into() }).collect()
     }
 
-    /// Gives a command the environment of the program.
+    /// Sets the environment and the working directory of a command.
     pub(crate) fn prepare(&self, command: &mut Command) {
         command.env_clear().envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
         command.envs(self.environment.iter().map(|(name, value)| (name, value))).current_dir(self.scratch.path());
     }
 
-    /// Changes a variable of the program's environment.
+    /// Sets a variable of the program's environment.
     pub(crate) fn set(&mut self, name: &str, value: &str) {
         self.environment.retain(|(known, _)| known != name);
         self.environment.push((name.into(), value.into()));
     }
 
-    /// Looks for the object store elsewhere.
-    pub(crate) fn reach(&mut self, endpoint: &str) {
+    /// Sets the endpoint of the object store.
+    pub(crate) fn set_endpoint(&mut self, endpoint: &str) {
         self.set("AWS_ENDPOINT", endpoint);
     }
 
     /// Runs the program, with nothing on its standard input.
-    pub(crate) fn run(&self, args: &[&str]) -> Ran {
-        Ran::of(self.command(args).stdin(Stdio::null()).output().expect("the program starts"))
+    pub(crate) fn run(&self, args: &[&str]) -> RunResult {
+        RunResult::of(self.command(args).stdin(Stdio::null()).output().expect("the program starts"))
     }
 
-    /// Runs the program with an address space of so many KiB, of which its allocator reserves nothing for each thread.
-    pub(crate) fn run_within(&self, kib: u64, args: &[&str]) -> Ran {
+    /// Runs the program with an address space of `kib` KiB. Its allocator reserves none of it for each thread.
+    pub(crate) fn run_within(&self, kib: u64, args: &[&str]) -> RunResult {
         let mut command = Command::new("sh");
         self.prepare(&mut command);
         command.env("MALLOC_ARENA_MAX", "1");
         command.args(["-c", "ulimit -v $0 && exec \"$@\"", &kib.to_string(), env!("CARGO_BIN_EXE_minisnap")]);
-        Ran::of(command.args(self.args(args)).stdin(Stdio::null()).output().expect("the program starts"))
+        RunResult::of(command.args(self.args(args)).stdin(Stdio::null()).output().expect("the program starts"))
     }
 
-    /// Runs the program with this on its standard input.
-    pub(crate) fn feed(&self, args: &[&str], input: impl AsRef<[u8]>) -> Ran {
+    /// Runs the program with `input` on its standard input.
+    pub(crate) fn run_with_input(&self, args: &[&str], input: impl AsRef<[u8]>) -> RunResult {
         let mut command = self.command(args);
-        let mut child =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it");
-        // Who refuses the command line doesn't read it.
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        // Fails if the program ends without reading it.
         let _ = child.stdin.take().expect("a pipe").write_all(input.as_ref());
-        Ran::of(child.wait_with_output().expect("it ends"))
+        RunResult::of(child.wait_with_output().expect("the program ends"))
     }
 
-    /// Makes a snapshot of this document. It may remark on the seq.
+    /// Creates a snapshot. The program may print notes or warnings.
     pub(crate) fn create(&self, seq: u64, json: &str) {
-        self.feed(&["create", STORE, "--seq", &seq.to_string()], json).done();
+        self.run_with_input(&["create", STORE, "--seq", &seq.to_string()], json).succeeds();
     }
 
-    /// Makes a snapshot of these bytes, whatever they are: as an older version of the library would.
+    /// Commits any bytes with the library, as an older version could.
     pub(crate) fn commit(&self, seq: u64, bytes: &[u8]) {
         runtime().block_on(async {
             let mut staged = self.open().backend().stage(seq).await.expect("a stage");
@@ -137,7 +141,7 @@ impl Place {
         });
     }
 
-    /// The store, without the program.
+    /// Opens the store with the library.
     pub(crate) fn open(&self) -> SnapStore<Arc<dyn SnapshotBackend>> {
         let options = self.environment.iter().map(|(name, value)| (name.to_ascii_lowercase(), value));
         let backend: Arc<dyn SnapshotBackend> = if self.store.starts_with("s3:") {
@@ -148,13 +152,13 @@ impl Place {
         SnapStore::with_backend(backend)
     }
 
-    /// The seqs of what is retained, newest first, by the library.
+    /// The retained seqs, newest first, read with the library.
     pub(crate) fn seqs(&self) -> Vec<u64> {
         let history = runtime().block_on(async { self.open().history().await });
         history.expect("a history").iter().map(minisnap::Generation::seq).collect()
     }
 
-    /// A path in a folder of the test's own, which is the program's working directory.
+    /// A path in the temporary folder, which is the program's working directory.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.scratch.path().join(name)
     }
@@ -164,18 +168,18 @@ impl Place {
         self.path(name).into_os_string().into_string().expect("text")
     }
 
-    /// Writes a file there.
+    /// Writes a file in the temporary folder.
     pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> String {
         fs::write(self.path(name), content).expect("room for a file");
         self.path_text(name)
     }
 
-    /// What `sed -i`, and most editors, do: a new file takes the name of one of the folder's.
+    /// Replaces a file of the store by renaming a new file, like `sed -i` and most editors.
     pub(crate) fn replace(&self, name: &str, content: impl AsRef<[u8]>) {
-        fs::rename(self.write("new file", content), self.files.join(name)).expect("it can be replaced");
+        fs::rename(self.write("new file", content), self.files.join(name)).expect("a replaced file");
     }
 
-    /// The folders of generations and stages, those of expired ones included.
+    /// The folders of generations and stages, including expired ones.
     pub(crate) fn generations(&self) -> Vec<PathBuf> {
         let Ok(entries) = fs::read_dir(self.files.join("snapshots")) else { return Vec::new() };
         let paths = entries.map(|entry| entry.expect("an entry").path());
@@ -184,20 +188,20 @@ impl Place {
         folders
     }
 
-    /// Gives the files of the generation with this seq another time. Returns whether the file system knows such a time.
+    /// Sets the time of a generation's files. Returns whether the file system supports that time.
     pub(crate) fn set_time(&self, seq: u64, time: SystemTime) -> bool {
         let json = self.json_of(seq);
         for name in [&json, &json.with_file_name("snapshot.seq"), json.parent().expect("a folder")] {
-            let file = File::open(name).expect("it is there");
-            file.set_times(FileTimes::new().set_modified(time)).expect("it is ours");
+            let file = File::open(name).expect("an existing file");
+            file.set_times(FileTimes::new().set_modified(time)).expect("permission");
         }
         fs::metadata(json).and_then(|found| found.modified()).expect("a time") == time
     }
 
     /// The `snapshot.json` of the generation with this seq.
     pub(crate) fn json_of(&self, seq: u64) -> PathBuf {
-        let is_it = |folder: &PathBuf| name_of(folder).starts_with(&format!("{seq:020}-"));
-        self.generations().into_iter().find(is_it).expect("a generation with this seq").join("snapshot.json")
+        let has_seq = |folder: &PathBuf| name_of(folder).starts_with(&format!("{seq:020}-"));
+        self.generations().into_iter().find(has_seq).expect("a generation with this seq").join("snapshot.json")
     }
 }
 
@@ -206,21 +210,21 @@ pub(crate) fn name_of(path: &Path) -> &str {
     path.file_name().and_then(|name| name.to_str()).expect("a name that is text")
 }
 
-/// A runtime, for what a test asks the library.
+/// A runtime for calls of the library.
 pub(crate) fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().expect("a runtime")
 }
 
-/// A JSON document of about so many bytes, in the form of a snapshot.
+/// A JSON document of about `bytes` bytes, formatted like a snapshot.
 pub(crate) fn document(bytes: usize) -> String {
     let line = format!("  \"{}\"", "0123456789".repeat(100));
     format!("[\n{}\n]", vec![line.as_str(); bytes / line.len()].join(",\n"))
 }
 
-/// What the program needs for itself, the stacks of its threads included, and for working on two of [`long_list`].
+/// Enough memory for the program, the stacks of its threads, and a comparison of two [`long_list`]s.
 pub(crate) const MEMORY_KIB: u64 = 100_000;
 
-/// A list of 5000 lists of 101 numbers, in each tenth of which one was changed by as much.
+/// A list of 5000 lists of 101 numbers. In every tenth list, one number is increased by `changed`.
 pub(crate) fn long_list(head: &str, changed: u64) -> String {
     let rest: String = (0..100).map(|n| format!(",{n}")).collect();
     let first = |n: u64| if n.is_multiple_of(10) { n + changed } else { n };
@@ -228,60 +232,60 @@ pub(crate) fn long_list(head: &str, changed: u64) -> String {
     format!("[{head}{}]", items.join(","))
 }
 
-/// What came of a run.
+/// The exit code and output of the program.
 #[derive(Debug)]
-pub(crate) struct Ran {
+pub(crate) struct RunResult {
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
 
-impl Ran {
+impl RunResult {
     pub(crate) fn of(output: Output) -> Self {
         let text = |bytes| String::from_utf8(bytes).expect("text");
         Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
     }
 
-    /// What it printed, if all went well and it complained of nothing. That a store is new is no complaint.
+    /// Returns stdout. Panics if the program failed or printed to stderr, except the note about a new store.
     #[track_caller]
     pub(crate) fn ok(self) -> String {
-        assert_eq!((self.code, self.complaints().as_str()), (Some(0), ""), "it should have gone well: {self:?}");
+        assert_eq!((self.code, self.errors().as_str()), (Some(0), ""), "the program failed: {self:?}");
         self.stdout
     }
 
-    /// What it printed, if all went well, whatever it remarked.
+    /// Returns stdout. Panics if the program failed; notes and warnings are allowed.
     #[track_caller]
-    pub(crate) fn done(self) -> String {
-        assert_eq!(self.code, Some(0), "it should have gone well: {self:?}");
+    pub(crate) fn succeeds(self) -> String {
+        assert_eq!(self.code, Some(0), "the program failed: {self:?}");
         self.stdout
     }
 
-    /// What it printed, and its remark of this kind, if all went well.
+    /// Returns the only line of stderr, which must be of this kind (`note` or `warning`), and stdout.
     #[track_caller]
-    pub(crate) fn remarks(self, kind: &str) -> (String, String) {
-        assert_eq!((self.code, self.stderr.lines().count()), (Some(0), 1), "one remark, and no error: {self:?}");
-        let remark = self.stderr.strip_prefix(kind).and_then(|text| text.strip_prefix(": ")).map(str::to_owned);
-        (remark.expect("this kind of remark"), self.stdout)
+    pub(crate) fn note_or_warning(self, kind: &str) -> (String, String) {
+        assert_eq!((self.code, self.stderr.lines().count()), (Some(0), 1), "expected one line on stderr: {self:?}");
+        let line = self.stderr.strip_prefix(kind).and_then(|text| text.strip_prefix(": ")).map(str::to_owned);
+        (line.expect("a line of this kind"), self.stdout)
     }
 
-    /// If it ended with this code, it said nothing about it.
+    /// Checks that it ended with this code and printed nothing to stderr.
     #[track_caller]
     pub(crate) fn is_silent(&self, code: i32) {
-        assert_eq!((self.code, self.stderr.as_str()), (Some(code), ""), "it should have said nothing: {self:?}");
+        assert_eq!((self.code, self.stderr.as_str()), (Some(code), ""), "stderr should be empty: {self:?}");
     }
 
-    /// Its complaint, if it failed with this code, and said what and what to do.
+    /// Returns stderr. Panics unless the program failed with this code, and printed an error with help.
     #[track_caller]
     pub(crate) fn fails(self, code: i32) -> String {
         assert_eq!(self.code, Some(code), "another exit code was expected: {self:?}");
-        let complaints = self.complaints();
-        assert!(complaints.starts_with("error: ") && complaints.contains("\nhelp: "), "{self:?}");
-        assert!(!complaints.contains("::") && !complaints.contains('\x1b'), "no Rust, no colours: {self:?}");
-        complaints
+        let errors = self.errors();
+        assert!(errors.starts_with("error: ") && errors.contains("\nhelp: "), "{self:?}");
+        assert!(!errors.contains("::") && !errors.contains('\x1b'), "no Rust, no colours: {self:?}");
+        errors
     }
 
-    fn complaints(&self) -> String {
+    fn errors(&self) -> String {
         let lines = self.stderr.split_inclusive('\n');
-        lines.filter(|line| !line.ends_with(": this makes a new store\n")).collect()
+        lines.filter(|line| !line.ends_with(": created a new store\n")).collect()
     }
 }

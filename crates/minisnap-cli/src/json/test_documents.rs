@@ -1,4 +1,4 @@
-//! For tests: any document, and any of the ways in which the same document can be written.
+//! For tests: random documents, and random forms of the same document.
 
 use proptest::{collection, prelude::*};
 use serde_json::Value;
@@ -21,18 +21,18 @@ pub(super) fn document() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Writes a document with any white space, and any character of a string escaped or not, as its choices say.
-pub(super) struct Freely<'a> {
+/// Formats a document with random white space and escapes, which `choices` decide.
+pub(super) struct RandomFormatter<'a> {
     choices: std::iter::Cycle<std::slice::Iter<'a, u8>>,
     text: String,
 }
 
-impl<'a> Freely<'a> {
-    pub(super) fn write(document: &Value, choices: &'a [u8]) -> String {
-        let mut freely = Self { choices: choices.iter().cycle(), text: String::new() };
-        freely.value(document);
-        freely.space();
-        freely.text
+impl<'a> RandomFormatter<'a> {
+    pub(super) fn format(document: &Value, choices: &'a [u8]) -> String {
+        let mut formatter = Self { choices: choices.iter().cycle(), text: String::new() };
+        formatter.value(document);
+        formatter.space();
+        formatter.text
     }
 
     fn choice(&mut self) -> usize {

@@ -1,4 +1,4 @@
-//! A store as it was given on the command line, and commands about it that can be pasted into a shell.
+//! Shell commands for messages: quoted, and with the store and its options from the command line, so that they can be pasted.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -6,23 +6,22 @@ use std::{
     os::unix::ffi::OsStrExt,
 };
 
-/// Words in an option's name that make its value a secret, which is not printed.
+/// An option whose name contains one of these words is a secret, which is not printed.
 const SECRET: [&str; 7] = ["secret", "key", "token", "password", "sas", "credential", "service_account"];
 
-/// A store as it was given, with its options.
+/// A store and its options, as they are on the command line.
 #[derive(Debug, Clone)]
-pub(crate) struct Given {
+pub(crate) struct ShellStore {
     store: OsString,
     options: Vec<(String, String)>,
 }
 
-impl Given {
+impl ShellStore {
     pub(crate) fn new(store: &OsStr, options: &[(String, String)]) -> Self {
         Self { store: store.into(), options: options.to_vec() }
     }
 
-    /// A command about this store, in backticks: `` `minisnap show 'my state'` ``. Options are repeated unless they may be
-    /// secret.
+    /// A command about this store, in backticks: `` `minisnap show 'my state'` ``. Repeats the options that are no secrets.
     pub(crate) fn command(&self, command: &str, rest: &[&str]) -> String {
         let mut line = format!("minisnap {command} {}", word(&self.store));
         self.add_options(&mut line, "--option");
@@ -56,7 +55,7 @@ fn add_words(line: &mut String, words: &[&str]) {
     }
 }
 
-/// A path as a word that is no option.
+/// A path as a word that isn't parsed as an option.
 fn word(path: &OsStr) -> String {
     match path.as_bytes().first() {
         Some(b'-') => quoted(&[OsStr::new("./"), path].join(OsStr::new(""))),
@@ -64,8 +63,8 @@ fn word(path: &OsStr) -> String {
     }
 }
 
-/// One word of a shell's command line: as it is, if no shell takes it apart; in quotes; or, if there are bytes that no
-/// terminal shows, as `$'…'`, which bash, zsh and ksh read.
+/// One word of a shell's command line: unchanged if it needs no quotes; in quotes; or, if it has bytes that a terminal can't
+/// show, as `$'…'` for bash, zsh and ksh.
 pub(crate) fn quoted(word: &OsStr) -> String {
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-+:=,@%".contains(byte);
     let is_shown = |text: &&str| !text.contains(char::is_control) && !text.contains('`');
@@ -78,7 +77,7 @@ pub(crate) fn quoted(word: &OsStr) -> String {
                 let _ = match byte {
                     b'\'' | b'\\' => write!(quoted, "\\{}", char::from(*byte)),
                     b' '..=b'~' if *byte != b'`' => write!(quoted, "{}", char::from(*byte)),
-                    // Three digits, so that no digit after it can belong to it.
+                    // Three digits, so that a following digit is not part of the escape.
                     byte => write!(quoted, "\\{byte:03o}"),
                 };
             }
@@ -92,9 +91,9 @@ mod tests {
     use super::*;
     use std::process::Command;
 
-    /// The real shell reads each word as it was meant.
+    /// Bash parses each quoted word back to the same bytes.
     #[test]
-    fn a_shell_reads_the_quoted_word_back() {
+    fn quoted_word_round_trips_through_bash() {
         let words: [&[u8]; 9] = [
             b"state",
             b"my state",
@@ -116,11 +115,11 @@ mod tests {
     }
 
     #[test]
-    fn a_command_repeats_options_but_no_secrets() {
+    fn command_repeats_options_but_no_secrets() {
         let options = [("busy_timeout", "5"), ("secret_access_key", "word"), ("endpoint", "http://a:word@host")];
         let options = options.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let given = Given::new("my state".as_ref(), &options);
-        assert_eq!(given.command("show", &["--json"]), "`minisnap show 'my state' --option busy_timeout=5 --json`");
-        assert_eq!(Given::new("-x".as_ref(), &[]).command("show", &[]), "`minisnap show ./-x`");
+        let store = ShellStore::new("my state".as_ref(), &options);
+        assert_eq!(store.command("show", &["--json"]), "`minisnap show 'my state' --option busy_timeout=5 --json`");
+        assert_eq!(ShellStore::new("-x".as_ref(), &[]).command("show", &[]), "`minisnap show ./-x`");
     }
 }

@@ -1,68 +1,68 @@
-//! A pass over a value: its hash, and what it costs to get past it.
+//! Scans a value: computes its hash, and the cost of skipping it.
 
 use super::{
-    landmarks::{LARGE, Landmark, Landmarks},
+    skip_index::{LARGE, SkipEntry, SkipIndex},
     spans::text,
     tokens::{string_length, word_length},
 };
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-/// What a pass finds out about a value.
+/// The result of scanning a value.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Passed {
+pub(super) struct Scanned {
     pub(super) hash: u64,
-    /// How many of its bytes the next pass doesn't look at.
+    /// The number of its bytes that the next scan skips.
     saved: usize,
 }
 
-/// A pass that is on its way. It jumps over landmarks.
+/// A scan of a text. It skips indexed values.
 #[derive(Debug)]
-pub(super) struct Pass<'p> {
+pub(super) struct Scanner<'p> {
     text: &'p [u8],
     at: usize,
-    landmarks: &'p Landmarks<'p>,
-    /// Those further on.
-    next: &'p [Landmark],
-    /// The landmarks that aren't among `landmarks` yet.
-    pub(super) found: Vec<Landmark>,
+    skip_index: &'p SkipIndex<'p>,
+    /// The entries after the current position.
+    next: &'p [SkipEntry],
+    /// New entries, which aren't in `skip_index` yet.
+    pub(super) found: Vec<SkipEntry>,
 }
 
-impl<'p> Pass<'p> {
-    /// Over a value, or elements with commas between them.
-    pub(super) fn over(text: &'p [u8], landmarks: &'p Landmarks<'p>) -> Self {
-        Self { text, at: 0, landmarks, next: landmarks.from(text.as_ptr().addr()), found: Vec::new() }
+impl<'p> Scanner<'p> {
+    /// Scans a value, or elements separated by commas.
+    pub(super) fn over(text: &'p [u8], skip_index: &'p SkipIndex<'p>) -> Self {
+        Self { text, at: 0, skip_index, next: skip_index.from(text.as_ptr().addr()), found: Vec::new() }
     }
 
-    /// The next element.
-    pub(super) fn element(&mut self) -> Option<Passed> {
+    /// Scans the next element.
+    pub(super) fn element(&mut self) -> Option<Scanned> {
         if self.peek()? == b',' {
             self.at += 1;
         }
         Some(self.value())
     }
 
-    /// The next value.
-    pub(super) fn value(&mut self) -> Passed {
+    /// Scans the next value.
+    pub(super) fn value(&mut self) -> Scanned {
         match self.peek() {
             Some(kind @ (b'{' | b'[')) => self.container(kind),
             Some(b'"') => {
                 let string = self.string();
-                Passed { hash: hash_of((b'"', text(string))), saved: 0 }
+                Scanned { hash: hash_of((b'"', text(string))), saved: 0 }
             }
             _ => {
                 let word = self.take(word_length(&self.text[self.at..]));
-                Passed { hash: hash_of((b'0', word)), saved: 0 }
+                Scanned { hash: hash_of((b'0', word)), saved: 0 }
             }
         }
     }
 
-    fn container(&mut self, kind: u8) -> Passed {
+    fn container(&mut self, kind: u8) -> Scanned {
         let address = self.text.as_ptr().addr();
         let start = address + self.at;
-        if let Some(landmark) = self.next.first().filter(|landmark| landmark.start == start) {
-            self.next = self.landmarks.from(landmark.end);
-            self.at = landmark.end - address;
-            return Passed { hash: landmark.hash, saved: landmark.end - landmark.start };
+        if let Some(entry) = self.next.first().filter(|entry| entry.start == start) {
+            self.next = self.skip_index.from(entry.end);
+            self.at = entry.end - address;
+            return Scanned { hash: entry.hash, saved: entry.end - entry.start };
         }
         self.at += 1;
         let (mut list, mut object, mut saved) = (DefaultHasher::new(), 0_u64, 0);
@@ -78,10 +78,10 @@ impl<'p> Pass<'p> {
                 _ => {
                     let key = self.string();
                     self.peek();
-                    // A colon.
+                    // Skips the colon.
                     self.at += 1;
                     let value = self.value();
-                    // Whatever the order of the keys, the sum is the same.
+                    // The sum is independent of the order of the keys.
                     object = object.wrapping_add(hash_of((text(key), value.hash)));
                     saved += value.saved;
                 }
@@ -91,10 +91,10 @@ impl<'p> Pass<'p> {
         let hash = hash_of((kind, list.finish(), object));
         let end = address + self.at;
         if end - start - saved >= LARGE {
-            self.found.push(Landmark { start, end, hash });
+            self.found.push(SkipEntry { start, end, hash });
             saved = end - start;
         }
-        Passed { hash, saved }
+        Scanned { hash, saved }
     }
 
     /// The next byte that is no white space.

@@ -1,10 +1,10 @@
-//! Two lists, and which of their elements belong together.
+//! Aligns the elements of two lists, in chunks if the memory budget is too small for a hash of each element.
 
 use super::{
     align::{self, Run, runs},
-    budget::{Taken, Workspace},
-    identity::is_same,
-    landmarks::Landmarks,
+    equality::is_equal,
+    memory_budget::{Taken, Workspace},
+    skip_index::SkipIndex,
     spans::Elements,
 };
 use std::{
@@ -13,31 +13,31 @@ use std::{
     ops::Range,
 };
 
-/// What wasn't looked at yet of a list.
+/// The elements of a list that were not compared yet.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Rest<'a, 'b> {
+pub(super) struct ListCursor<'a, 'b> {
     elements: Elements<'a, 'b>,
-    /// The index of the first of them in the list.
+    /// The index of the first of these elements in the list.
     pub(super) index: usize,
 }
 
-impl<'a: 'b, 'b> Rest<'a, 'b> {
-    /// All of a list.
-    pub(super) fn of(list: &'a [u8], landmarks: &'b Landmarks<'b>) -> Self {
-        Self { elements: Elements::of(list, landmarks), index: 0 }
+impl<'a: 'b, 'b> ListCursor<'a, 'b> {
+    /// At the start of a list.
+    pub(super) fn of(list: &'a [u8], skip_index: &'b SkipIndex<'b>) -> Self {
+        Self { elements: Elements::of(list, skip_index), index: 0 }
     }
 
-    /// Takes the next `count` elements off, or all.
+    /// Splits off the next `count` elements, or all.
     pub(super) fn split(&mut self, count: usize) -> Self {
         let taken = Self { elements: self.elements.split(count), index: self.index };
         self.index = self.index.saturating_add(count);
         taken
     }
 
-    /// Takes off what two lists have in common at their beginnings and ends. It takes no memory to speak of.
+    /// Removes the common prefix and suffix of two lists. Needs almost no memory.
     pub(super) fn trim_common(&mut self, other: &mut Self, space: &Workspace<'_>) {
         let is_common = |one: Option<&[u8]>, other: Option<&[u8]>| {
-            one.zip(other).is_some_and(|(one, other)| is_same(one, other, space))
+            one.zip(other).is_some_and(|(one, other)| is_equal(one, other, space))
         };
         loop {
             let (before, other_before) = (*self, *other);
@@ -56,8 +56,8 @@ impl<'a: 'b, 'b> Rest<'a, 'b> {
     }
 }
 
-#[expect(clippy::copy_iterator, reason = "the lists are gone through twice")]
-impl<'a> Iterator for Rest<'a, '_> {
+#[expect(clippy::copy_iterator, reason = "the lists are iterated twice")]
+impl<'a> Iterator for ListCursor<'a, '_> {
     type Item = &'a [u8];
 
     fn next(&mut self) -> Option<&'a [u8]> {
@@ -67,36 +67,37 @@ impl<'a> Iterator for Rest<'a, '_> {
     }
 }
 
-/// Which chunks of two lists belong together: single elements, if their hashes fit in the budget.
+/// The matching chunks of two lists. A chunk is a single element, if the hashes of all elements fit in the budget.
 ///
-/// A chunk ends where the hash of an element says so, so that it ends at the same element in both lists, whatever was added
-/// or removed before.
+/// The hash of an element decides whether a chunk ends there. So chunks end at the same elements in both lists, independent of
+/// additions and removals before.
 pub(super) struct Alignment<'b> {
     old: Chunks,
     new: Chunks,
     runs: Vec<Run>,
-    /// How many elements are a chunk, about.
+    /// The approximate number of elements in a chunk.
     chunk: usize,
     _taken: Taken<'b>,
 }
 
-/// Numbers of elements: how many belong to nothing in the other list, and then how many belong together.
+/// Numbers of elements: first those without a match in the other list, then those that match.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Found {
+pub(super) struct AlignedRun {
     pub(super) old_before: usize,
     pub(super) new_before: usize,
     pub(super) old_same: usize,
     pub(super) new_same: usize,
 }
 
-/// By how much coarser chunks are, where there is no room for the hashes of smaller ones.
+/// The factor by which chunks grow if the hashes of smaller ones don't fit in the budget.
 const COARSER: usize = 16;
 
 impl<'b> Alignment<'b> {
-    /// In chunks of fewer elements than `within`. `None` where there is nothing to choose, or no room for it.
+    /// Aligns two lists in chunks of fewer elements than `within`. `None` if only one match is possible, or if it doesn't
+    /// fit in the budget.
     pub(super) fn find(
-        old: Rest<'_, '_>,
-        new: Rest<'_, '_>,
+        old: ListCursor<'_, '_>,
+        new: ListCursor<'_, '_>,
         within: Option<usize>,
         space: &'b Workspace<'b>,
     ) -> Option<Self> {
@@ -104,7 +105,7 @@ impl<'b> Alignment<'b> {
         if old_count == 0 || new_count == 0 || (old_count, new_count) == (1, 1) {
             return None;
         }
-        let chunk = fitting(old_count + new_count, space.budget.for_one());
+        let chunk = smallest_chunk(old_count + new_count, space.budget.for_one());
         if within.is_some_and(|within| chunk >= within) {
             return None;
         }
@@ -115,17 +116,17 @@ impl<'b> Alignment<'b> {
         Some(Self { old, new, runs, chunk, _taken: taken })
     }
 
-    /// How many elements are a chunk, about.
+    /// The approximate number of elements in a chunk.
     pub(super) fn chunk(&self) -> usize {
         self.chunk
     }
 
-    /// What belongs together, in its order.
-    pub(super) fn runs(&self) -> impl Iterator<Item = Found> {
+    /// The matching runs, in order.
+    pub(super) fn runs(&self) -> impl Iterator<Item = AlignedRun> {
         let (mut old_from, mut new_from) = (0, 0);
         self.runs.iter().map(move |run| {
             let (old_at, new_at, length) = (run.old as usize, run.new as usize, run.length as usize);
-            let found = Found {
+            let found = AlignedRun {
                 old_before: self.old.count(old_from..old_at),
                 new_before: self.new.count(new_from..new_at),
                 old_same: self.old.count(old_at..old_at + length),
@@ -137,39 +138,39 @@ impl<'b> Alignment<'b> {
     }
 }
 
-/// The smallest chunks that do with this memory.
-fn fitting(elements: usize, memory: usize) -> usize {
+/// The smallest chunk size that fits in `memory`.
+fn smallest_chunk(elements: usize, memory: usize) -> usize {
     let mut chunk = 1;
-    while chunk < elements && cost(elements, chunk) > memory || at_most(elements, chunk) >= u32::MAX as usize {
+    while chunk < elements && cost(elements, chunk) > memory || max_chunks(elements, chunk) >= u32::MAX as usize {
         chunk *= COARSER;
     }
     chunk
 }
 
-/// How many chunks there are at most.
-fn at_most(elements: usize, chunk: usize) -> usize {
+/// The maximum number of chunks.
+fn max_chunks(elements: usize, chunk: usize) -> usize {
     elements.div_ceil(chunk.div_ceil(2)) + 2
 }
 
 fn cost(elements: usize, chunk: usize) -> usize {
-    at_most(elements, chunk) * (align::COST + if chunk > 1 { size_of::<u32>() } else { 0 })
+    max_chunks(elements, chunk) * (align::COST + if chunk > 1 { size_of::<u32>() } else { 0 })
 }
 
 struct Chunks {
     hashes: Vec<u64>,
-    /// How many elements each has; empty if it is one.
+    /// The number of elements of each chunk; empty if each has one.
     counts: Vec<u32>,
 }
 
 impl Chunks {
-    fn of(list: Rest<'_, '_>, count: usize, chunk: usize) -> Self {
+    fn of(list: ListCursor<'_, '_>, count: usize, chunk: usize) -> Self {
         let hashes = list.elements.hashes();
-        let mut chunks = Self { hashes: Vec::with_capacity(at_most(count, chunk)), counts: Vec::new() };
+        let mut chunks = Self { hashes: Vec::with_capacity(max_chunks(count, chunk)), counts: Vec::new() };
         if chunk == 1 {
             chunks.hashes.extend(hashes);
             return chunks;
         }
-        chunks.counts.reserve_exact(at_most(count, chunk));
+        chunks.counts.reserve_exact(max_chunks(count, chunk));
         let (mut of_chunk, mut length) = (DefaultHasher::new(), 0);
         for hash in hashes {
             of_chunk.write_u64(hash);
@@ -187,12 +188,12 @@ impl Chunks {
 
     fn add(&mut self, of_chunk: &mut DefaultHasher, length: &mut usize) {
         self.hashes.push(mem::take(of_chunk).finish());
-        // No chunk is longer than four times its size, which is far below 2^32.
+        // A chunk has at most four times its size, which is far below 2^32.
         #[expect(clippy::cast_possible_truncation)]
         self.counts.push(mem::take(length) as u32);
     }
 
-    /// How many elements these chunks have.
+    /// The number of elements in these chunks.
     fn count(&self, chunks: Range<usize>) -> usize {
         match self.counts.is_empty() {
             true => chunks.len(),

@@ -1,14 +1,14 @@
-//! What `--onto` copies: only what is newer than what it is committed on top of, so that the target's seq only rises. An
-//! interrupted copy that is run again then goes on with what is missing, whatever the two stores have in common.
+//! Selects what `--onto` copies: only snapshots that are newer than the target's, so that the target's seq only rises. So an
+//! interrupted copy can be resumed even if the two histories have nothing in common.
 
 use super::resume::Content;
 
-/// Which of `source`, oldest first, are to be committed over `current`, in their order: those that lead up to the newest one
-/// by rising seqs, from above that of `current` on. None if `current` says the same as the newest one already. `None` if
-/// the newest one isn't newer.
+/// Returns the positions of the snapshots in `source`, oldest first, to commit on top of `current`: those with rising seqs
+/// up to the newest one, and above the seq of `current`. Empty if `current` equals the newest one. `None` if the newest one
+/// isn't newer.
 ///
-/// What was rolled back from is not among them: to commit it and the newest after it, the seq would have to go down.
-pub(super) fn newer(source: &[Content], current: Option<Content>) -> Option<Vec<usize>> {
+/// Snapshots that were rolled back are not selected: after them, the seq would have to fall.
+pub(super) fn select_newer(source: &[Content], current: Option<Content>) -> Option<Vec<usize>> {
     let newest = source.last()?;
     if current == Some(*newest) {
         return Some(Vec::new());
@@ -33,19 +33,19 @@ mod tests {
     use minisnap::Digest;
     use proptest::{collection::vec, prelude::*};
 
-    /// `12b` is a snapshot with seq 12 that says b.
+    /// `12b` is a snapshot with seq 12 and content b.
     fn content(snapshot: &str) -> Content {
-        let (seq, says) = snapshot.split_at(snapshot.len() - 1);
-        Content { seq: seq.parse().expect("digits"), digest: Digest::of(says.as_bytes()) }
+        let (seq, content) = snapshot.split_at(snapshot.len() - 1);
+        Content { seq: seq.parse().expect("digits"), digest: Digest::of(content.as_bytes()) }
     }
 
     fn copied(source: &str, current: &str) -> Option<Vec<usize>> {
         let source: Vec<_> = source.split(' ').map(content).collect();
-        newer(&source, (!current.is_empty()).then(|| content(current)))
+        select_newer(&source, (!current.is_empty()).then(|| content(current)))
     }
 
     #[test]
-    fn onto_copies_what_is_above_the_target() {
+    fn onto_copies_snapshots_above_the_target() {
         for (source, current, indices) in [
             ("1a 2b 3c", "", Some(vec![0, 1, 2])),
             ("1a 2b 3c", "2b", Some(vec![2])),
@@ -54,7 +54,7 @@ mod tests {
             ("7a 8b", "8b", Some(vec![])),
             ("7a 8b", "8x", None),
             ("7a 8b", "9b", None),
-            // Rolled back from 12 to 9.
+            // A rollback from 12 to 9.
             ("9a 12b 9a", "12b", None),
             ("9a 12b 9a", "9a", Some(vec![])),
             ("9a 12b 9a", "3x", Some(vec![2])),
@@ -69,18 +69,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn onto_goes_on_where_it_was_interrupted(
+        fn onto_continues_after_an_interruption(
             seqs in vec(0u64..6, 1..8), current in 0u64..6, committed in 0usize..8,
         ) {
-            let says = |text: &str, seq| Content { seq, digest: Digest::of(text.as_bytes()) };
-            let source: Vec<_> = seqs.iter().map(|seq| says("the source's", *seq)).collect();
-            let current = says("another", current);
-            let Some(whole) = newer(&source, Some(current)) else { return Ok(()) };
-            let (done, rest) = whole.split_at(committed.min(whole.len()));
+            let with_text = |text: &str, seq| Content { seq, digest: Digest::of(text.as_bytes()) };
+            let source: Vec<_> = seqs.iter().map(|seq| with_text("the source's", *seq)).collect();
+            let current = with_text("another", current);
+            let Some(all) = select_newer(&source, Some(current)) else { return Ok(()) };
+            let (done, rest) = all.split_at(committed.min(all.len()));
             let current = done.last().map_or(current, |index| source[*index]);
-            prop_assert_eq!(newer(&source, Some(current)), Some(rest.to_vec()));
-            let all = std::iter::once(current.seq).chain(rest.iter().map(|index| source[*index].seq));
-            prop_assert!(all.collect::<Vec<_>>().is_sorted_by(|one, next| one < next), "the seq only rises");
+            prop_assert_eq!(select_newer(&source, Some(current)), Some(rest.to_vec()));
+            let seqs = std::iter::once(current.seq).chain(rest.iter().map(|index| source[*index].seq));
+            prop_assert!(seqs.collect::<Vec<_>>().is_sorted_by(|one, next| one < next), "the seq only rises");
         }
     }
 }

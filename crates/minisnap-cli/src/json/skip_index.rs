@@ -1,38 +1,39 @@
-//! Where the large lists and objects of two texts begin and end, so that a walk gets past one without going through it.
+//! The start and end of the large lists and objects of two texts, so that a walk can skip one without scanning it.
 //!
-//! 1. A pass over each text adds up what it costs to get past a value: its bytes, without those of the landmarks in it.
-//! 2. A list or object that costs [`LARGE`] or more becomes a landmark itself.
+//! 1. A scan of each text computes the cost of skipping each value: its bytes, except those of indexed values inside it.
+//! 2. A list or object that costs [`LARGE`] or more gets an entry in the index.
 //!
-//! So a text has at most one landmark for each `LARGE` of its bytes, and no value costs more than that, however deep it is.
+//! So a text has at most one entry for each `LARGE` of its bytes, and skipping a value costs less than that, at any depth.
 
 use super::{
-    pass::Pass,
+    scan::Scanner,
     tokens::{is_in_word, string_length, word_length},
 };
 use std::{marker::PhantomData, mem::size_of};
 
-/// In bytes.
+/// The minimum cost of an indexed value, in bytes.
 pub(super) const LARGE: usize = 1 << 10;
 
-/// A list or object: the addresses of its first byte and after its last one, and its hash.
+/// A list or object: the address of its first byte, the address after its last byte, and its hash.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Landmark {
+pub(super) struct SkipEntry {
     pub(super) start: usize,
     pub(super) end: usize,
     pub(super) hash: u64,
 }
 
-/// Those of two texts.
+/// The entries of two texts.
 #[derive(Debug)]
-pub(super) struct Landmarks<'a> {
-    by_start: Vec<Landmark>,
+pub(super) struct SkipIndex<'a> {
+    by_start: Vec<SkipEntry>,
     /// Indexes into `by_start`.
     by_end: Vec<u32>,
     texts: PhantomData<&'a [u8]>,
 }
 
-impl<'a> Landmarks<'a> {
-    /// Of two documents that `check_json` has accepted. If there is no memory for them there are none, and a walk takes longer.
+impl<'a> SkipIndex<'a> {
+    /// Indexes two documents that `check_json` has accepted. Without memory for it, the index is empty, and a walk takes
+    /// longer.
     pub(super) fn of(texts: [&'a [u8]; 2]) -> Self {
         let none = Self { by_start: Vec::new(), by_end: Vec::new(), texts: PhantomData };
         let (mut by_start, mut by_end) = (Vec::new(), Vec::new());
@@ -41,41 +42,41 @@ impl<'a> Landmarks<'a> {
             return none;
         }
         for text in texts {
-            let mut pass = Pass::over(text, &none);
-            pass.found = by_start;
-            pass.value();
-            by_start = pass.found;
+            let mut scanner = Scanner::over(text, &none);
+            scanner.found = by_start;
+            scanner.value();
+            by_start = scanner.found;
         }
-        by_start.sort_unstable_by_key(|landmark: &Landmark| landmark.start);
-        // They are of at least 2^10 bytes each, so that 2^32 of them don't fit in any memory.
+        by_start.sort_unstable_by_key(|entry: &SkipEntry| entry.start);
+        // Each value has at least 2^10 bytes, so 2^32 of them don't fit in memory.
         #[expect(clippy::cast_possible_truncation)]
         by_end.extend((0..by_start.len()).map(|index| index as u32));
         by_end.sort_unstable_by_key(|index| by_start[*index as usize].end);
         Self { by_start, by_end, texts: PhantomData }
     }
 
-    /// What they take, in bytes.
+    /// The size of the index, in bytes.
     pub(super) fn size(&self) -> usize {
-        self.by_start.capacity() * (size_of::<Landmark>() + size_of::<u32>())
+        self.by_start.capacity() * (size_of::<SkipEntry>() + size_of::<u32>())
     }
 
-    /// The first ones that begin at this address or after it, in their order.
-    pub(super) fn from(&self, address: usize) -> &[Landmark] {
-        &self.by_start[self.by_start.partition_point(|landmark| landmark.start < address)..]
+    /// The entries that start at this address or later, in order.
+    pub(super) fn from(&self, address: usize) -> &[SkipEntry] {
+        &self.by_start[self.by_start.partition_point(|entry| entry.start < address)..]
     }
 
-    /// The last one that ends at this address or before it.
-    fn last_until(&self, address: usize) -> Option<&Landmark> {
+    /// The last entry that ends at this address or before.
+    fn last_until(&self, address: usize) -> Option<&SkipEntry> {
         let after = self.by_end.partition_point(|index| self.by_start[*index as usize].end <= address);
         self.by_end[..after].last().map(|index| &self.by_start[*index as usize])
     }
 
-    /// The same number for values that are the same, except where a key stands twice in an object. Seldom for others.
+    /// The hash of a value. Equal values have the same hash, unless an object has a repeated key.
     pub(super) fn hash(&self, value: &[u8]) -> u64 {
-        Pass::over(value, self).value().hash
+        Scanner::over(value, self).value().hash
     }
 
-    /// How long the value is that `text` begins with.
+    /// The length of the value at the start of `text`.
     pub(super) fn length(&self, text: &[u8]) -> usize {
         match text.first() {
             Some(b'"') => string_length(text),
@@ -95,9 +96,9 @@ impl<'a> Landmarks<'a> {
                     continue;
                 }
                 b'{' | b'[' => match next.first() {
-                    Some(landmark) if landmark.start == address + at => {
-                        at = landmark.end - address - 1;
-                        next = self.from(landmark.end);
+                    Some(entry) if entry.start == address + at => {
+                        at = entry.end - address - 1;
+                        next = self.from(entry.end);
                     }
                     _ => depth += 1,
                 },
@@ -112,7 +113,7 @@ impl<'a> Landmarks<'a> {
         at
     }
 
-    /// Where the value begins that `text` ends with.
+    /// The start of the value at the end of `text`.
     pub(super) fn start(&self, text: &[u8]) -> usize {
         match text.last() {
             Some(b'"') => string_start(text),
@@ -132,9 +133,9 @@ impl<'a> Landmarks<'a> {
                     continue;
                 }
                 b'}' | b']' => match next {
-                    Some(landmark) if landmark.end == address + at => {
-                        at = landmark.start - address + 1;
-                        next = self.last_until(landmark.start);
+                    Some(entry) if entry.end == address + at => {
+                        at = entry.start - address + 1;
+                        next = self.last_until(entry.start);
                     }
                     _ => depth += 1,
                 },
@@ -150,7 +151,8 @@ impl<'a> Landmarks<'a> {
     }
 }
 
-/// In a string, a quote follows an odd number of backslashes; that which opens it follows none.
+/// The start of the string at the end of `text`. A quote inside a string follows an odd number of backslashes; the opening
+/// quote follows none.
 fn string_start(text: &[u8]) -> usize {
     let mut end = text.len().saturating_sub(1);
     while let Some(quote) = text[..end].iter().rposition(|byte| *byte == b'"') {
@@ -166,15 +168,15 @@ fn string_start(text: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::written::{Freely, document},
+        super::test_documents::{RandomFormatter, document},
         *,
     };
     use proptest::{collection::vec, prelude::*};
     use serde_json::Value;
 
-    /// Compares every value of a text with what is found without landmarks: by the lengths of its tokens.
-    fn check(text: &[u8], landmarks: &Landmarks<'_>) {
-        let none = Landmarks { by_start: Vec::new(), by_end: Vec::new(), texts: PhantomData };
+    /// Compares the length, start and hash of every value with those that an empty index gives.
+    fn check(text: &[u8], skip_index: &SkipIndex<'_>) {
+        let none = SkipIndex { by_start: Vec::new(), by_end: Vec::new(), texts: PhantomData };
         let mut at = 0;
         while at < text.len() {
             let length = match text[at] {
@@ -182,9 +184,9 @@ mod tests {
                 b'{' | b'[' => {
                     let length = none.length(&text[at..]);
                     let value = &text[at..at + length];
-                    assert_eq!(landmarks.length(&text[at..]), length);
-                    assert_eq!(landmarks.start(&text[..at + length]), at);
-                    assert_eq!(landmarks.hash(value), none.hash(value));
+                    assert_eq!(skip_index.length(&text[at..]), length);
+                    assert_eq!(skip_index.start(&text[..at + length]), at);
+                    assert_eq!(skip_index.hash(value), none.hash(value));
                     1
                 }
                 _ => 1,
@@ -195,15 +197,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn landmarks_lead_to_where_values_begin_and_end(
+        fn skip_index_finds_the_start_and_end_of_values(
             documents in vec(document(), 0..30), choices in any::<Vec<u8>>(),
         ) {
             let deep = documents.into_iter().fold(Value::Null, |inner, outer| Value::from(vec![outer.clone(), inner, outer]));
-            let text = Freely::write(&deep, &choices);
+            let text = RandomFormatter::format(&deep, &choices);
             let text = text.trim().as_bytes();
-            let landmarks = Landmarks::of([text, b"null"]);
-            prop_assert!(landmarks.by_start.len() <= text.len() / LARGE);
-            check(text, &landmarks);
+            let skip_index = SkipIndex::of([text, b"null"]);
+            prop_assert!(skip_index.by_start.len() <= text.len() / LARGE);
+            check(text, &skip_index);
         }
     }
 }

@@ -1,33 +1,32 @@
-//! A point in time on the command line: a date, a time as RFC 3339 writes it, or how long ago it was.
+//! The time that `--since` takes: a date, a time in RFC 3339, or a duration before now.
 
 use std::{
     str::FromStr,
     time::{Duration, SystemTime},
 };
 
-/// The earliest time that is asked for.
+/// The earliest time of the snapshots to list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Since(SystemTime);
+pub(crate) struct StartTime(SystemTime);
 
-impl Since {
-    /// Whether a snapshot of this time is asked for. One whose time is unknown can't be ruled out.
+impl StartTime {
+    /// Whether a snapshot of this time is listed. An unknown time can't be excluded.
     pub(crate) fn includes(self, time: Option<SystemTime>) -> bool {
         time.is_none_or(|time| time >= self.0)
     }
 }
 
-impl FromStr for Since {
+impl FromStr for StartTime {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let ago = || SystemTime::now().checked_sub(humantime::parse_duration(text).ok()?);
         let time = point_in_time(text).or_else(ago);
-        time.map(Self)
-            .ok_or("it is neither a date (2026-11-01), nor a time (2026-11-01T08:30:00Z), nor a duration (2h)")
+        time.map(Self).ok_or("expected a date (2026-11-01), a time (2026-11-01T08:30:00Z) or a duration (2h)")
     }
 }
 
-/// A date is its first moment in UTC. A time without an offset is UTC, and so is one as `history` prints it.
+/// A date is its start in UTC. A time without an offset is UTC, as in the output of `history`.
 fn point_in_time(text: &str) -> Option<SystemTime> {
     let text = text.strip_suffix(" UTC").unwrap_or(text);
     if text.len() == "2026-11-01".len() {
@@ -47,7 +46,7 @@ fn point_in_time(text: &str) -> Option<SystemTime> {
     }
 }
 
-/// `+01:30`: whether it is east of Greenwich, and by how much.
+/// Parses `+01:30`: whether it is east of Greenwich, and the duration.
 fn seconds_of(offset: &str) -> Option<(bool, Duration)> {
     let (hours, minutes) = offset[1..].split_once(':')?;
     let number = |digits: &str| {
@@ -63,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_is_read_in_each_of_its_forms() {
+    fn time_is_parsed_in_each_of_its_forms() {
         let expected = SystemTime::UNIX_EPOCH + Duration::from_secs(1_793_485_800);
         for text in [
             "2026-10-31T22:30:00Z",
@@ -73,20 +72,20 @@ mod tests {
             "2026-11-01T00:00:00+01:30",
             "2026-10-31T18:00:00-04:30",
         ] {
-            assert_eq!(text.parse(), Ok(Since(expected)), "{text}");
+            assert_eq!(text.parse(), Ok(StartTime(expected)), "{text}");
         }
-        assert_eq!("2026-10-31".parse(), "2026-10-31T00:00:00Z".parse::<Since>());
+        assert_eq!("2026-10-31".parse(), "2026-10-31T00:00:00Z".parse::<StartTime>());
     }
 
     #[test]
-    fn a_duration_is_counted_back_from_now() {
-        let Since(time) = "2h".parse().expect("a duration");
-        let ago = time.elapsed().expect("it is over");
+    fn duration_is_subtracted_from_now() {
+        let StartTime(time) = "2h".parse().expect("a duration");
+        let ago = time.elapsed().expect("a time in the past");
         assert!((7200..7260).contains(&ago.as_secs()), "{ago:?}");
     }
 
     #[test]
-    fn what_is_no_time_is_refused() {
+    fn invalid_time_is_rejected() {
         for text in [
             "",
             "soon",
@@ -100,13 +99,13 @@ mod tests {
             "-2h",
             "12:00",
         ] {
-            assert!(text.parse::<Since>().is_err(), "{text}");
+            assert!(text.parse::<StartTime>().is_err(), "{text}");
         }
     }
 
     #[test]
-    fn an_unknown_time_is_included() {
-        let since: Since = "1h".parse().expect("a duration");
+    fn unknown_time_is_included() {
+        let since: StartTime = "1h".parse().expect("a duration");
         assert!(since.includes(None) && since.includes(Some(SystemTime::now())));
         assert!(!since.includes(Some(SystemTime::UNIX_EPOCH)));
     }
