@@ -1,4 +1,4 @@
-//! The store without `async`: the same options over each kind of backend, from any thread, and refused where it would deadlock.
+//! The blocking store: the same options over each kind of backend, from any thread. Calls that would deadlock are rejected.
 
 use crate::backends::{self, KINDS, Kind};
 use minisnap::{
@@ -94,7 +94,7 @@ fn every_call_has_its_blocking_form() {
         let mut writer = store.exclusive().unwrap();
         writer.create("its own", 5).unwrap();
         writer.create_with(|writer| writer.create_raw("\"raw\"", 6).retain(9)).unwrap();
-        store.create("somebody else's", 1).unwrap();
+        store.create("another writer's", 1).unwrap();
         assert!(matches!(writer.create("stale", 99), Err(MiniSnapError::Conflict { .. })));
     }
 }
@@ -119,7 +119,7 @@ fn threads_share_a_store() {
 }
 
 #[test]
-fn runtime_s_blocking_pool_may_call_it() {
+fn blocking_pool_of_a_runtime_may_call_the_store() {
     for mut flavour in [tokio::runtime::Builder::new_current_thread(), tokio::runtime::Builder::new_multi_thread()] {
         let runtime = flavour.enable_all().build().expect("a runtime");
         runtime.block_on(async {
@@ -134,18 +134,18 @@ fn runtime_s_blocking_pool_may_call_it() {
     }
 }
 
-/// And it can be used, and dropped, afterwards.
+/// The store can be used and dropped afterwards.
 #[test]
-fn call_within_a_task_is_refused_with_an_error() {
+fn call_within_a_task_is_rejected() {
     for mut flavour in [tokio::runtime::Builder::new_current_thread(), tokio::runtime::Builder::new_multi_thread()] {
         let runtime = flavour.enable_all().build().expect("a runtime");
         for (store, _folder) in stores("within a task") {
-            let refused = runtime.block_on(async {
-                let refused = store.clone().create("never", 1);
-                let at_once = tokio::spawn(async move { store.restore::<String>().map(drop) }).await;
-                [refused.map(drop), at_once.expect("no panic")]
+            let rejected = runtime.block_on(async {
+                let rejected = store.clone().create("never", 1);
+                let spawned = tokio::spawn(async move { store.restore::<String>().map(drop) }).await;
+                [rejected.map(drop), spawned.expect("no panic")]
             });
-            for error in refused.map(|result| result.expect_err("it would deadlock")) {
+            for error in rejected.map(|result| result.expect_err("it would deadlock")) {
                 assert!(matches!(&error, MiniSnapError::Unsupported { .. }), "{error}");
                 assert!(error.help().is_some_and(|help| help.contains("spawn_blocking")), "{error}");
             }
@@ -160,13 +160,13 @@ fn chunks_end_after_their_first_error() {
     let mut chunks = store.read_chunks(committed.generation()).expect("a stream");
     assert!(matches!(chunks.next(), Some(Ok(_))));
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    let refused = runtime.block_on(async { chunks.next() });
-    assert!(matches!(refused, Some(Err(MiniSnapError::Unsupported { .. }))), "{refused:?}");
+    let rejected = runtime.block_on(async { chunks.next() });
+    assert!(matches!(rejected, Some(Err(MiniSnapError::Unsupported { .. }))), "{rejected:?}");
     assert!(chunks.next().is_none() && chunks.next().is_none());
 }
 
 #[test]
-fn dropped_within_a_task_does_not_panic() {
+fn drop_within_a_task_does_not_panic() {
     let store = SnapStore::with_backend(MemBackend::new());
     store.create(&1, 1).expect("a snapshot");
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
@@ -174,7 +174,7 @@ fn dropped_within_a_task_does_not_panic() {
 }
 
 #[test]
-fn opened_by_url_it_is_the_same_store() {
+fn blocking_open_returns_the_same_store() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = blocking::open(folder.path().to_str().expect("UTF-8")).expect("a store");
     store.create("a state", 1).expect("a snapshot");

@@ -1,14 +1,14 @@
-//! The published state manager, `ministate` with its feature `snapshot`, on top of this package (`[patch.crates-io]` in
-//! the manifest puts it there).
+//! The released state manager `ministate`, with its feature `snapshot`, on top of this package (by `[patch.crates-io]` in the
+//! manifest).
 
-/// A state that shows what was done to it.
-mod books;
-/// What `ministate` gets wrong by itself.
+/// A state manager, and the changes that it acknowledged.
+mod checked_manager;
+/// Faults of `ministate` itself.
 mod known_faults;
-/// Thousands of changes, with snapshots and reopenings in between.
-mod long;
-/// A state manager, and beside it what must be in it.
-mod watched;
+/// A state that reveals lost, repeated and reordered changes.
+mod ledger;
+/// Thousands of changes, with snapshots and reopenings between them.
+mod long_runs;
 
 use ministate::{Mutator, StateManager};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -44,7 +44,7 @@ where
     StateManager::open(folder, LOG).await.expect("a state manager")
 }
 
-/// Leaves the log alone.
+/// Deletes all snapshots, but not the log.
 fn remove_snapshots(folder: &Path) {
     for link in ["snapshot.json", "snapshot.seq"] {
         fs::remove_file(folder.join(link)).expect("a link");
@@ -61,7 +61,7 @@ async fn apply_some(manager: &StateManager<Registry, Change>, changes: std::ops:
 }
 
 #[tokio::test]
-async fn ministate_saves_goes_on_and_has_state_and_sequence_after_a_restart() {
+async fn ministate_restores_state_and_sequence_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let manager = open::<Registry, Change>(folder.path()).await;
     apply_some(&manager, 0..20).await;
@@ -74,7 +74,7 @@ async fn ministate_saves_goes_on_and_has_state_and_sequence_after_a_restart() {
     assert_eq!((reopened.snapshot().await, reopened.sequence()), (state.clone(), sequence));
     assert_eq!(sequence, 33);
 
-    // It came from the snapshot and not from the whole log: a state that only the snapshot has is there.
+    // The state is restored from the snapshot, and not from the complete log: it has a component that only the snapshot has.
     let store = minisnap::SnapStore::new(reopened.state_dir());
     let (mut saved, seq): (Registry, u64) = store.restore().await.unwrap();
     assert_eq!(seq, 20);
@@ -86,7 +86,7 @@ async fn ministate_saves_goes_on_and_has_state_and_sequence_after_a_restart() {
 }
 
 #[tokio::test]
-async fn ministate_reports_a_damaged_snapshot_instead_of_starting_empty() {
+async fn ministate_open_fails_when_its_snapshot_is_corrupt() {
     let folder = tempfile::tempdir().unwrap();
     let manager = open::<Registry, Change>(folder.path()).await;
     apply_some(&manager, 0..20).await;

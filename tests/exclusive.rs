@@ -1,4 +1,4 @@
-//! Writers that are fenced: over each kind of backend, whatever the sequence numbers are.
+//! Exclusive writers over each kind of backend: a commit by another writer fences them, independent of the sequence numbers.
 
 use crate::backends;
 use futures_util::FutureExt;
@@ -18,37 +18,37 @@ fn is_conflict<T>(result: &Result<T>) -> bool {
     matches!(result, Err(MiniSnapError::Conflict { .. }))
 }
 
-/// The successor's 110 must not be overwritten by the old leader's 120, and the successor's 115 must not be refused.
+/// The old leader's 120 must not replace the successor's 110, and the successor's 115 must not be rejected.
 #[tokio::test]
-async fn old_leader_is_fenced_when_its_number_is_higher() {
+async fn old_leader_is_fenced_when_its_seq_is_higher() {
     for (store, _folder) in stores("old leader") {
         let location = store.backend().location().to_owned();
         store.create("before", 100).await.expect("a snapshot");
         let mut old = store.exclusive().await.expect("a writer");
-        old.create("the old leader's", 105).await.expect("it is the leader");
+        old.create("the old leader's", 105).await.expect("the leader's create");
         let mut new = store.exclusive().await.expect("a writer");
-        new.create("the successor's", 110).await.expect("it is the leader");
+        new.create("the successor's", 110).await.expect("the leader's create");
         for seq in [120, 121] {
             assert!(is_conflict(&old.create("stale", seq).await), "{location}");
             assert!(is_conflict(&old.create_raw("\"stale\"", seq).retain(9).await), "{location}");
             assert!(is_conflict(&old.create_owned(Arc::new("stale"), seq).await), "{location}");
         }
-        new.create("the successor's next", 115).await.expect("nobody else has committed");
-        // Also when the successor was itself replaced by the very state that the old leader knows.
-        assert!(is_conflict(&old.create("stale", 130).await), "{location}: for ever");
+        new.create("the successor's next", 115).await.expect("no other writer has committed");
+        // The old leader stays fenced after further commits of the successor.
+        assert!(is_conflict(&old.create("stale", 130).await), "{location}: still fenced");
         let restored: (String, u64) = store.restore().await.expect("a snapshot");
         assert_eq!(restored, ("the successor's next".into(), 115), "{location}");
     }
 }
 
 #[tokio::test]
-async fn of_two_first_writers_one_is_fenced() {
+async fn second_writer_is_fenced_when_both_start_empty() {
     for (store, _folder) in stores("first writers") {
         let mut first = store.exclusive().await.expect("a writer");
         let mut second = store.exclusive().await.expect("a writer");
-        first.create(&1, 1).verified().await.expect("nobody else has committed");
+        first.create(&1, 1).verified().await.expect("no other writer has committed");
         assert!(is_conflict(&second.create(&2, 2).await), "{}", store.backend().location());
-        first.create(&3, 3).retain(5).await.expect("its own is current");
+        first.create(&3, 3).retain(5).await.expect("its own generation is current");
         assert_eq!(store.history().await.expect("a history").len(), 2);
     }
 }
@@ -58,10 +58,10 @@ async fn plain_create_fences_an_exclusive_writer() {
     for (store, _folder) in stores("plain") {
         let mut writer = store.exclusive().await.expect("a writer");
         store.create(&1, 1).await.expect("a plain create");
-        let refused = writer.create(&2, 2).await;
-        let Err(MiniSnapError::Conflict { at, expected, current }) = refused else { panic!("{refused:?}") };
+        let rejected = writer.create(&2, 2).await;
+        let Err(MiniSnapError::Conflict { at, expected, current }) = rejected else { panic!("{rejected:?}") };
         assert_eq!((at.operation(), expected), (Operation::Commit, None));
-        assert_eq!(current, store.current().await.expect("a look"));
+        assert_eq!(current, store.current().await.expect("the current generation"));
     }
 }
 
@@ -72,7 +72,7 @@ async fn failed_create_does_not_fence() {
         assert!(matches!(writer.create_raw("{", 1).await, Err(MiniSnapError::Serde { .. })));
         let nan = writer.create(&f64::NAN, 1).verified().await;
         assert!(matches!(nan, Err(MiniSnapError::Unrestorable { .. })));
-        writer.create(&1, 1).await.expect("nobody else has committed");
+        writer.create(&1, 1).await.expect("no other writer has committed");
     }
 }
 
@@ -83,7 +83,7 @@ async fn unknown(applied: bool) -> (MemBackend, SnapStore<MemBackend>, Exclusive
     store.create("old", 1).await.expect("a snapshot");
     let mut writer = store.exclusive().await.expect("a writer");
     mem.fail(Operation::Commit).with(Fault::OutcomeUnknown { applied }).once();
-    let error = writer.create("perhaps", 2).await.expect_err("as planned");
+    let error = writer.create("perhaps", 2).await.expect_err("the injected fault");
     assert!(matches!(error, MiniSnapError::OutcomeUnknown { .. }), "{error}");
     (mem, store, writer)
 }
@@ -92,10 +92,10 @@ async fn unknown(applied: bool) -> (MemBackend, SnapStore<MemBackend>, Exclusive
 async fn unknown_outcome_of_its_own_does_not_fence() {
     for applied in [false, true] {
         let (_, store, mut writer) = unknown(applied).await;
-        let committed = writer.create("next", 3).await.expect("what is current is its own");
+        let committed = writer.create("next", 3).await.expect("its own generation is current");
         assert_eq!(committed.retained()[1].seq(), if applied { 2 } else { 1 });
-        writer.create("the one after", 4).await.expect("its own is current");
-        assert_eq!(store.restore::<String>().await.expect("a snapshot").0, "the one after");
+        writer.create("the last", 4).await.expect("its own generation is current");
+        assert_eq!(store.restore::<String>().await.expect("a snapshot").0, "the last");
     }
 }
 
@@ -103,7 +103,7 @@ async fn unknown_outcome_of_its_own_does_not_fence() {
 async fn other_commit_after_an_unknown_outcome_fences() {
     for applied in [false, true] {
         let (_, store, mut writer) = unknown(applied).await;
-        store.create("somebody else's", 1).await.expect("a plain create");
+        store.create("another writer's", 1).await.expect("a plain create");
         for _ in 0..2 {
             assert!(is_conflict(&writer.create("next", 9).await));
         }
@@ -115,10 +115,10 @@ async fn dropped_create_ends_the_writer() {
     for (store, _folder) in stores("dropped") {
         let mut writer = store.exclusive().await.expect("a writer");
         drop(writer.create("never polled", 1));
-        writer.create("first", 1).await.expect("nothing has begun before");
+        writer.create("first", 1).await.expect("the first create");
         let mut create = Box::pin(writer.create("perhaps", 2));
         if create.as_mut().now_or_never().is_some() {
-            // Memory is done with the first poll.
+            // The memory backend completes at the first poll.
             continue;
         }
         drop(create);
@@ -127,7 +127,7 @@ async fn dropped_create_ends_the_writer() {
             assert!(matches!(ended, Err(MiniSnapError::WriterClosed { .. })), "{ended:?}");
         }
         let mut again = store.exclusive().await.expect("a writer");
-        again.create("from here", 4).await.expect("a new one goes on");
+        again.create("from here", 4).await.expect("a new writer");
     }
 }
 

@@ -2,12 +2,12 @@
 
 use minisnap::{AnyBackend, MiniSnapError, SnapStore, SnapshotBackend};
 
-fn place(url: &str) -> String {
+fn location(url: &str) -> String {
     minisnap::open(url).unwrap_or_else(|error| panic!("{error}")).backend().location().to_owned()
 }
 
-fn refusal(opened: minisnap::Result<SnapStore<AnyBackend>>) -> String {
-    let error = opened.expect_err("it is refused");
+fn rejection(opened: minisnap::Result<SnapStore<AnyBackend>>) -> String {
+    let error = opened.expect_err("an invalid URL or option");
     assert!(matches!(error, MiniSnapError::InvalidUrl { .. }), "{error}");
     format!("{error}; {}", error.help().unwrap_or_default())
 }
@@ -22,15 +22,15 @@ fn paths_and_file_urls_are_folders() {
         ("FILE:/var/lib/app", "/var/lib/app"),
         ("file://localhost/var/lib/app", "/var/lib/app"),
     ] {
-        assert_eq!(place(url), path, "{url}");
+        assert_eq!(location(url), path, "{url}");
     }
     let here = std::env::current_dir().unwrap();
-    assert_eq!(place("./a:b"), here.join("a:b").display().to_string());
-    assert_eq!(place("state"), here.join("state").display().to_string());
+    assert_eq!(location("./a:b"), here.join("a:b").display().to_string());
+    assert_eq!(location("state"), here.join("state").display().to_string());
 }
 
 #[tokio::test]
-async fn each_memory_is_a_store_of_its_own() {
+async fn memory_url_opens_a_new_store_each_time() {
     let store = minisnap::open("memory:").unwrap();
     store.create("state", 1).await.unwrap();
     assert!(store.exists().await);
@@ -38,7 +38,7 @@ async fn each_memory_is_a_store_of_its_own() {
 }
 
 #[test]
-fn what_is_not_understood_is_refused_with_what_to_do() {
+fn invalid_url_is_rejected_with_help() {
     for (url, part) in [
         ("", "the path is empty"),
         ("ftp://host/state", "no backend for ftp:"),
@@ -52,14 +52,14 @@ fn what_is_not_understood_is_refused_with_what_to_do() {
         ("az://container/app", "the cargo feature `azure`"),
         ("gs://bucket/app", "the cargo feature `gcp`"),
     ] {
-        let text = refusal(minisnap::open(url));
+        let text = rejection(minisnap::open(url));
         let without_query = url.split('?').next().unwrap();
         assert!(text.contains(part) && text.contains(without_query), "{url}: {text}");
     }
 }
 
 #[test]
-fn options_are_set_and_unknown_ones_refused() {
+fn unknown_option_is_rejected_with_the_known_ones() {
     assert!(minisnap::open_with("/tmp/state", [("busy_timeout", "2.5")]).is_ok());
     for (url, option, value, part) in [
         ("/tmp/state", "busy_timeout", "soon", "a number of seconds"),
@@ -67,13 +67,13 @@ fn options_are_set_and_unknown_ones_refused() {
         ("/tmp/state", "region", "eu", "no option `region`; it has: busy_timeout"),
         ("memory:", "busy_timeout", "1", "no option `busy_timeout`; it has: none"),
     ] {
-        let text = refusal(minisnap::open_with(url, [(option, value)]));
+        let text = rejection(minisnap::open_with(url, [(option, value)]));
         assert!(text.contains(part), "{text}");
     }
 }
 
 #[tokio::test]
-async fn the_busy_timeout_reaches_the_backend() {
+async fn busy_timeout_option_reaches_the_backend() {
     let folder = tempfile::tempdir().unwrap();
     let url = folder.path().to_str().unwrap();
     let store = minisnap::open_with(url, [("busy_timeout", "0.05")]).unwrap();
@@ -88,13 +88,13 @@ async fn the_busy_timeout_reaches_the_backend() {
 fn errors_never_show_credentials() {
     for url in ["s3://key:secret@host/bucket?token=secret", "ftp://user:/secret@host/p#secret", "gs://secret@bucket/p"]
     {
-        let text = refusal(minisnap::open(url));
+        let text = rejection(minisnap::open(url));
         assert!(!text.contains("secret") && !text.contains("key"), "{text}");
     }
 }
 
 #[tokio::test]
-async fn retention_is_an_option_of_every_store() {
+async fn retain_option_is_accepted_by_every_store() {
     let folder = tempfile::tempdir().expect("a folder");
     for url in ["memory:", folder.path().to_str().expect("UTF-8")] {
         let store = minisnap::open_with(url, [("retain", "3")]).expect("a store");
@@ -103,7 +103,7 @@ async fn retention_is_an_option_of_every_store() {
         }
         assert_eq!(store.history().await.expect("a history").len(), 3, "{url}");
         for bad in ["0", "-1", "many", ""] {
-            let text = refusal(minisnap::open_with(url, [("retain", bad)]));
+            let text = rejection(minisnap::open_with(url, [("retain", bad)]));
             assert!(text.contains("retain") && text.contains("at least 1"), "{bad}: {text}");
         }
     }

@@ -1,62 +1,60 @@
-//! What needs several processes, other users or other disks: what one program alone can't prove of a shared folder.
+//! Tests that need several processes, other users, or other disks.
 
-/// How many system calls things take.
+/// How many system calls a create and a restore make.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-mod calls;
-/// What a writer does.
-#[cfg(target_os = "linux")]
-mod deeds;
-/// What is found if it is cut short.
-#[cfg(target_os = "linux")]
-mod found;
-/// Leftovers, and everything else, on a full disk.
+mod call_counts;
+/// Many writers and readers in parallel.
+mod concurrent_writers;
+/// A disk without free space.
 #[cfg(target_os = "linux")]
 mod full_disk;
-/// A lock that was inherited by a forked child.
+/// Locks that a forked child inherits.
 #[cfg(target_os = "linux")]
-mod inherited;
-/// Writers killed at any moment.
-mod killed;
-/// Writers killed while others go on.
-mod killed_among_others;
-/// Writers killed at each system call.
+mod inherited_locks;
+/// A writer that is killed at each of its system calls.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod killed_at_each_call;
-/// What dead writers leave, and what living ones hold.
-mod leftovers;
-/// Too few open files, and files that may not grow.
+/// A writer that is killed at random moments.
+mod killed_at_random;
+/// Writers that are killed while others continue.
+mod killed_concurrently;
+/// A disk with space for a part of an operation.
 #[cfg(target_os = "linux")]
-mod limits;
+mod limited_space;
+/// The folder that a path means, its permissions, and other files in it.
+mod locations;
 /// `snapshots` as a mount point.
 #[cfg(target_os = "linux")]
 mod mount_point;
-/// A disk made for a test.
+/// The operations of a writer.
 #[cfg(target_os = "linux")]
-mod mounts;
+mod operations;
+/// Stages of killed and of running writers.
+mod orphans;
 /// A store of one user in which root works.
 #[cfg(target_os = "linux")]
 mod owner;
-/// Which folder a path means, who may use it, and what else is in it.
-mod places;
-/// Power losses at any moment of a process.
+/// Power losses at each system call of a process.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-mod power_lost;
-/// Many writers and readers at once.
-mod publishers;
-/// Folders that may only be read.
+mod power_loss;
+/// Folders without write permission.
 mod read_only;
-/// What a process did to a disk, call by call, and what a power loss may leave of it.
+/// The changes that a process makes to a disk, and the states that a power loss may leave.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-pub(crate) mod recorded;
-/// Room for some of what a writer does, and not for all.
+pub(crate) mod recording;
+/// Checks of a store after an interrupted operation.
 #[cfg(target_os = "linux")]
-mod short_of_room;
-/// A process that was stopped while it held the lock.
-mod stopped;
-/// How often a create waits for the disk.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-/// System calls that the standard library doesn't have.
-pub(crate) mod system;
-/// A process run call by call.
+mod recovery_checks;
+/// Limits on open files, file sizes and threads.
+#[cfg(target_os = "linux")]
+mod resource_limits;
+/// A process that is stopped while it holds the lock.
+mod stopped_process;
+/// System calls that the standard library lacks.
+pub(crate) mod syscalls;
+/// A small disk for a test.
+#[cfg(target_os = "linux")]
+mod tmpfs;
+/// A child process that is run call by call.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub(crate) mod tracer;

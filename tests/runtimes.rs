@@ -1,4 +1,4 @@
-//! How the store gets on with runtimes: both flavours, tasks bound to a thread, bounded memory, cancelling, panics.
+//! The store on both kinds of runtime: tasks bound to a thread, bounded memory, cancellation, panics.
 
 use minisnap::{
     AnyBackend, Bytes, ChunkStream, Collected, Committed, Generation, Result, SnapStore, SnapshotBackend, Verification,
@@ -41,9 +41,9 @@ fn futures_are_send_when_the_state_allows_it() {
     drop(send(folder.backend().accept_external_changes()));
 }
 
-/// A state that is neither `Send` nor `Sync` nor `Clone`, in a task that stays on its thread.
+/// The state is neither `Send` nor `Sync` nor `Clone`. The task stays on its thread.
 #[test]
-fn a_state_that_is_bound_to_its_thread_is_saved_in_a_local_set_on_either_flavour() {
+fn thread_bound_state_is_saved_in_a_local_set() {
     struct Local(Rc<Cell<u64>>);
     impl Serialize for Local {
         fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
@@ -66,7 +66,7 @@ fn a_state_that_is_bound_to_its_thread_is_saved_in_a_local_set_on_either_flavour
     }
 }
 
-/// Memory that keeps count of what was written since the last drain.
+/// A memory backend that counts the bytes written since the last drain.
 #[derive(Debug, Clone, Default)]
 struct Metered {
     memory: MemBackend,
@@ -129,7 +129,7 @@ impl Write for MeteredStage {
 #[async_trait]
 impl StagedSnapshot for MeteredStage {
     async fn drain(&mut self) -> Result<()> {
-        // Waits for the runtime, as an upload does: its timer turns on the runtime's own thread.
+        // Waits for the runtime, like an upload: the runtime's own thread runs the timer.
         tokio::time::sleep(Duration::from_millis(1)).await;
         self.undrained = 0;
         self.inner.drain().await
@@ -138,14 +138,14 @@ impl StagedSnapshot for MeteredStage {
         self.inner.commit(options).await
     }
     async fn discard(self: Box<Self>) -> Result<()> {
-        // As where it takes a request.
+        // Waits, like a request to abort an upload.
         tokio::time::sleep(Duration::from_millis(1)).await;
         self.discarded.fetch_add(1, Ordering::Relaxed);
         self.inner.discard().await
     }
 }
 
-/// Nothing goes on after the answer: in an object store, an upload would be aborted later, or never.
+/// No task continues after the create has returned. An object store would abort the upload later, or never.
 #[test]
 fn failed_create_discards_its_stage_before_it_returns() {
     let no_json = || std::collections::BTreeMap::from([((1, 2), 3)]);
@@ -167,7 +167,7 @@ fn failed_create_discards_its_stage_before_it_returns() {
 }
 
 #[test]
-fn an_owned_create_drains_as_it_goes_on_either_flavour() {
+fn create_owned_drains_while_it_serializes() {
     let state = Arc::new(vec!["some text of the state"; 400_000]);
     for mut builder in [tokio::runtime::Builder::new_current_thread(), tokio::runtime::Builder::new_multi_thread()] {
         let backend = Metered::default();
@@ -177,13 +177,13 @@ fn an_owned_create_drains_as_it_goes_on_either_flavour() {
         let size = backend.memory.json().unwrap().len();
         let most = backend.most.load(Ordering::Relaxed);
         assert!(size > 8 * format::CHUNK, "{size}");
-        assert!(most <= format::CHUNK, "{most} of {size} bytes were waiting at a time");
+        assert!(most <= format::CHUNK, "{most} of {size} bytes were undrained");
     }
 }
 
 #[tokio::test]
-async fn an_owned_create_that_is_cancelled_stops_serializing() {
-    /// Counts the elements that were serialized.
+async fn cancelled_create_owned_stops_serializing() {
+    /// Counts the serialized elements.
     struct Long(AtomicUsize);
     const ELEMENTS: usize = 30_000_000;
     impl Serialize for Long {
@@ -203,12 +203,12 @@ async fn an_owned_create_that_is_cancelled_stops_serializing() {
     }
     create.abort();
     assert!(create.await.unwrap_err().is_cancelled());
-    // It lets go of the state when it has stopped.
+    // The create drops the state when it has stopped.
     while Arc::strong_count(&state) > 1 {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     let serialized = state.0.load(Ordering::Relaxed);
-    assert!(serialized < ELEMENTS, "it went on to the end, though nobody waited");
+    assert!(serialized < ELEMENTS, "it serialized all elements after the cancellation");
     assert!(!store.exists().await);
     store.create(&1, 1).await.unwrap();
     assert_eq!(
@@ -219,7 +219,7 @@ async fn an_owned_create_that_is_cancelled_stops_serializing() {
 }
 
 #[tokio::test]
-async fn a_panic_in_the_state_is_the_callers_and_leaves_nothing() {
+async fn panic_in_serialize_reaches_the_caller_and_leaves_no_stage() {
     struct Panics;
     impl Serialize for Panics {
         fn serialize<S: Serializer>(&self, _: S) -> std::result::Result<S::Ok, S::Error> {

@@ -1,4 +1,4 @@
-//! The typed store, over the memory backend where the failures are, and over a folder where the bytes matter.
+//! The typed store: over the memory backend with injected faults, and over a folder to check the bytes.
 
 use minisnap::{
     FsBackend, Generation, MiniSnapError, Operation, SnapStore, SnapshotBackend,
@@ -18,7 +18,7 @@ fn seqs(generations: &[Generation]) -> Vec<u64> {
 }
 
 #[tokio::test]
-async fn the_two_files_hold_the_pretty_json_and_the_seq() {
+async fn files_hold_the_pretty_json_and_the_seq() {
     let folder = tempfile::tempdir().unwrap();
     let store = SnapStore::new(folder.path());
     let document: serde_json::Value = serde_json::json!({ "text": "naïve ✓", "list": [1, 2.5, null], "empty": {} });
@@ -31,7 +31,7 @@ async fn the_two_files_hold_the_pretty_json_and_the_seq() {
 }
 
 #[tokio::test]
-async fn an_empty_store_says_so() {
+async fn empty_store_is_reported_as_not_found() {
     let (_, store) = store();
     assert!(!store.exists().await);
     assert_eq!(store.try_restore::<u8>().await.unwrap(), None);
@@ -49,7 +49,7 @@ async fn an_empty_store_says_so() {
 async fn exists_is_false_only_when_there_certainly_is_none() {
     let (memory, store) = store();
     memory.fail(Operation::Current).with(ErrorKind::PermissionDenied).once();
-    assert!(store.exists().await, "it could not look, so there may be one");
+    assert!(store.exists().await, "true when in doubt");
     assert!(!store.exists().await);
     store.create(&1, 1).await.unwrap();
     assert!(store.exists().await);
@@ -65,7 +65,7 @@ async fn exists_is_false_only_when_there_certainly_is_none() {
 }
 
 #[tokio::test]
-async fn two_are_kept_unless_set_and_the_log_may_go_up_to_the_oldest() {
+async fn two_generations_are_retained_by_default() {
     let (_, store) = store();
     for seq in [10, 20, 30] {
         store.create(&seq, seq).await.unwrap();
@@ -74,17 +74,21 @@ async fn two_are_kept_unless_set_and_the_log_may_go_up_to_the_oldest() {
     assert_eq!(store.truncation_point().await.unwrap(), Some(20));
 
     let store = store.retain(3);
-    let published = store.create(&5, 5).await.unwrap();
-    assert_eq!(seqs(published.retained()), [5, 30, 20]);
-    assert_eq!(published.truncation_point(), 5);
-    assert_eq!(store.truncation_point().await.unwrap(), Some(5), "the smallest, not the oldest");
+    let committed = store.create(&5, 5).await.unwrap();
+    assert_eq!(seqs(committed.retained()), [5, 30, 20]);
+    assert_eq!(committed.truncation_point(), 5);
+    assert_eq!(store.truncation_point().await.unwrap(), Some(5), "the smallest seq, not that of the oldest generation");
 
     let store = store.retain(1);
-    assert_eq!(seqs(store.create(&40, 40).await.unwrap().retained()), [40], "the current one always stays");
+    assert_eq!(
+        seqs(store.create(&40, 40).await.unwrap().retained()),
+        [40],
+        "the current generation is always retained"
+    );
 }
 
 #[tokio::test]
-async fn restore_at_takes_the_most_recently_published_with_at_most_that_seq() {
+async fn restore_at_returns_the_latest_commit_up_to_the_seq() {
     let (memory, store) = store();
     let store = store.retain(5);
     for (state, seq) in [("first", 10), ("second", 30), ("third", 20), ("fourth", 40)] {
@@ -96,9 +100,9 @@ async fn restore_at_takes_the_most_recently_published_with_at_most_that_seq() {
     }
     let error = store.restore_at::<String>(9).await.unwrap_err();
     assert!(matches!(error, MiniSnapError::NotFound { .. }), "{error}");
-    assert!(error.to_string().contains("40, 20, 30, 10"), "it says what there is: {error}");
+    assert!(error.to_string().contains("40, 20, 30, 10"), "it lists the retained seqs: {error}");
 
-    // Expired between the look and the read: it looks again.
+    // The generation expires between the lookup and the read: it retries.
     memory.fail(Operation::Read).with(Fault::Expired).times(3);
     assert_eq!(store.restore_at::<String>(30).await.unwrap().1, 20);
     memory.fail(Operation::Read).with(Fault::Expired).always();
@@ -107,7 +111,7 @@ async fn restore_at_takes_the_most_recently_published_with_at_most_that_seq() {
 }
 
 #[tokio::test]
-async fn restore_looks_again_16_times_when_what_it_reads_is_retired() {
+async fn restore_retries_16_times_when_the_generation_expired() {
     let (memory, store) = store();
     store.create(&1, 1).await.unwrap();
     memory.fail(Operation::Read).with(Fault::Expired).times(15);
@@ -119,7 +123,7 @@ async fn restore_looks_again_16_times_when_what_it_reads_is_retired() {
 }
 
 #[tokio::test]
-async fn after_damage_an_older_generation_can_be_restored() {
+async fn older_generation_is_restored_after_corruption() {
     let (memory, store) = store();
     for seq in [1, 2] {
         store.create(&seq, seq).await.unwrap();
@@ -130,9 +134,9 @@ async fn after_damage_an_older_generation_can_be_restored() {
 }
 
 #[tokio::test]
-async fn a_snapshot_of_another_type_is_an_error_with_line_and_column() {
+async fn restore_as_another_type_reports_line_and_column() {
     let (_, store) = store();
-    let published = store.create(&serde_json::json!({ "counter": "forty-two" }), 1).await.unwrap();
+    let committed = store.create(&serde_json::json!({ "counter": "forty-two" }), 1).await.unwrap();
     #[derive(Debug, Deserialize)]
     struct Counter {
         #[serde(rename = "counter")]
@@ -141,16 +145,16 @@ async fn a_snapshot_of_another_type_is_an_error_with_line_and_column() {
     let error = store.restore::<Counter>().await.unwrap_err();
     let MiniSnapError::Serde { source, generation, .. } = &error else { panic!("{error}") };
     assert_eq!((source.line(), source.column()), (2, 24));
-    assert_eq!(generation.as_ref(), Some(published.generation()));
+    assert_eq!(generation.as_ref(), Some(committed.generation()));
     assert!(source.to_string().contains("line 2 column 24"), "{source}");
     let text = error.to_string();
-    for part in ["restore", "memory:", published.generation().name()] {
+    for part in ["restore", "memory:", committed.generation().name()] {
         assert!(text.contains(part), "{part} in {text}");
     }
 }
 
 #[tokio::test]
-async fn conditional_creates_name_who_was_first() {
+async fn rejected_create_reports_the_current_generation() {
     let (_, store) = store();
     let first = store.create(&1, 1).if_empty().await.unwrap().generation().clone();
     assert_eq!(store.current().await.unwrap().as_ref(), Some(&first));
@@ -170,7 +174,7 @@ async fn conditional_creates_name_who_was_first() {
 }
 
 #[tokio::test]
-async fn a_failed_create_leaves_the_old_snapshot_and_names_what_failed() {
+async fn failed_create_preserves_the_old_snapshot_and_names_the_step() {
     let (memory, store) = store();
     store.create(&1, 1).await.unwrap();
     for operation in [Operation::Stage, Operation::Write, Operation::Commit] {
@@ -185,22 +189,22 @@ async fn a_failed_create_leaves_the_old_snapshot_and_names_what_failed() {
         }
         assert_eq!(store.restore::<u64>().await.unwrap(), (1, 1));
     }
-    assert_eq!(memory.stages(), 0, "nothing is left behind");
+    assert_eq!(memory.stages(), 0, "no stage is left");
 }
 
 #[tokio::test]
-async fn an_unknown_outcome_is_told_as_such_and_not_tried_again() {
+async fn unknown_outcome_is_reported_without_a_retry() {
     let (memory, store) = store();
     memory.fail(Operation::Commit).with(Fault::OutcomeUnknown { applied: true }).once();
     let error = store.create(&1, 1).await.unwrap_err();
     assert!(!error.outcome_known());
     let MiniSnapError::OutcomeUnknown { generation, previous, .. } = error else { panic!("{error}") };
-    assert_eq!((store.current().await.unwrap(), previous), (Some(generation), None), "this is what readers see");
+    assert_eq!((store.current().await.unwrap(), previous), (Some(generation), None), "readers see the new generation");
     assert_eq!(memory.calls(Operation::Commit), 1);
 }
 
 #[tokio::test]
-async fn what_the_store_lost_is_written_again_but_not_for_ever() {
+async fn lost_stage_is_written_again_a_limited_number_of_times() {
     let (memory, store) = store();
     memory.fail(Operation::Commit).with(Fault::StageLost).times(8);
     store.create(&1, 1).await.unwrap();
@@ -216,20 +220,20 @@ async fn what_the_store_lost_is_written_again_but_not_for_ever() {
 }
 
 #[tokio::test]
-async fn a_verified_create_refuses_what_would_not_come_back() {
+async fn verified_create_rejects_a_state_that_does_not_round_trip() {
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
     struct Reading {
         celsius: Option<f64>,
     }
-    /// Forgets what it holds when it is written.
+    /// Serializes to another value.
     #[derive(Debug, PartialEq, Deserialize)]
-    struct Forgetful(u8);
-    impl Serialize for Forgetful {
+    struct Lossy(u8);
+    impl Serialize for Lossy {
         fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
             serializer.serialize_u8(0)
         }
     }
-    async fn refused<S: Serialize + DeserializeOwned + PartialEq>(store: &SnapStore<MemBackend>, state: S) -> String {
+    async fn rejected<S: Serialize + DeserializeOwned + PartialEq>(store: &SnapStore<MemBackend>, state: S) -> String {
         let error = store.create(&state, 2).verified().await.unwrap_err();
         assert!(matches!(error, MiniSnapError::Unrestorable { .. }), "{error}");
         error.to_string()
@@ -238,15 +242,15 @@ async fn a_verified_create_refuses_what_would_not_come_back() {
     let (memory, store) = store();
     let good = Reading { celsius: Some(-0.1) };
     store.create(&good, 1).verified().await.unwrap();
-    refused(&store, Reading { celsius: Some(f64::NAN) }).await;
-    assert!(refused(&store, vec![f64::INFINITY]).await.contains("can't be parsed"));
-    assert!(refused(&store, Forgetful(1)).await.contains("not equal"));
+    rejected(&store, Reading { celsius: Some(f64::NAN) }).await;
+    assert!(rejected(&store, vec![f64::INFINITY]).await.contains("can't be parsed"));
+    assert!(rejected(&store, Lossy(1)).await.contains("not equal"));
     assert_eq!(store.restore::<Reading>().await.unwrap(), (good, 1));
     assert_eq!(memory.commits(), 1);
 }
 
 #[tokio::test]
-async fn a_state_too_deep_to_be_read_back_is_refused_by_every_create() {
+async fn too_deep_state_is_rejected_by_every_create() {
     let deep = (0..format::MAX_DEPTH).fold(serde_json::json!([]), |inner, _| serde_json::json!([inner]));
     let (memory, store) = store();
     for error in [
@@ -260,17 +264,17 @@ async fn a_state_too_deep_to_be_read_back_is_refused_by_every_create() {
 }
 
 #[tokio::test]
-async fn floats_come_back_bit_for_bit() {
+async fn floats_round_trip_bit_for_bit() {
     let (_, store) = store();
     // Each is off by one bit when parsed without `float_roundtrip`.
     let floats = [f64::MIN_POSITIVE, 5e-324, -0.0, 1.797_693_134_862_315_7e308, 6.118_804_651_664_283e-305, 0.1 + 0.2];
     store.create(&floats, 1).await.unwrap();
-    let (back, _): ([f64; 6], u64) = store.restore().await.unwrap();
-    assert_eq!(back.map(f64::to_bits), floats.map(f64::to_bits));
+    let (restored, _): ([f64; 6], u64) = store.restore().await.unwrap();
+    assert_eq!(restored.map(f64::to_bits), floats.map(f64::to_bits));
 }
 
 #[tokio::test]
-async fn stores_over_any_backend_work_alike() {
+async fn store_works_over_boxed_and_shared_backends() {
     let folder = tempfile::tempdir().unwrap();
     let fs: Arc<dyn SnapshotBackend> = Arc::new(FsBackend::new(folder.path()));
     let boxed: Box<dyn SnapshotBackend> = Box::new(MemBackend::new());

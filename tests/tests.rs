@@ -1,47 +1,49 @@
-//! What holds across the crates. One binary, a module per topic.
+//! Tests that need more than one crate or process. One binary, with a module per topic.
 
 #![allow(
     clippy::cast_possible_truncation,
     clippy::cast_possible_wrap,
     clippy::cast_precision_loss,
     clippy::cast_sign_loss,
-    reason = "a test's numbers are small, or random, or a system call's"
+    reason = "the tests' numbers are small, random, or arguments of system calls"
 )]
-#![allow(clippy::unwrap_used, reason = "a test's helpers may panic like the test")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests may panic like the tests")]
 
-/// A fresh store of each kind.
+/// A fresh store of each kind of backend.
 mod backends;
-/// The store without `async`.
+/// The blocking store.
 mod blocking;
-/// Object stores, over HTTP.
-mod cloud;
-/// The published state manager on top of this package.
+/// A state whose corruption each reader detects.
+mod checked_state;
+/// Child processes that run a part of a test.
+mod child_process;
+/// The released state manager `ministate` on top of this package.
 mod compatibility;
 /// The options of a create.
-mod creates;
-/// Writers that are fenced.
+mod create_options;
+/// Exclusive writers and their fence.
 mod exclusive;
-/// What is in a folder, seen from outside.
-mod folders;
-/// Folders of version 0.1.3.
+/// The contents of a store's folder, read without minisnap.
+mod folder_contents;
+/// Import of folders that version 0.1.3 wrote.
 mod import;
+/// The object store backend, over HTTP.
+mod object_store;
 /// Opening by path and URL.
 mod opening;
-/// Other processes.
-mod peers;
-/// What needs several processes, other users or other disks.
+/// Tests that need several processes, other users or other disks.
 mod processes;
-/// The published version before this one, in the same folder.
-mod published;
-/// Flavours of runtimes, tasks, cancelling.
+/// Pseudo-random numbers.
+mod random;
+/// Kinds of runtimes, tasks, cancellation.
 mod runtimes;
-/// A state manager that is killed.
+/// The example state manager, killed and after power losses.
 mod state_manager;
 /// The typed store.
 mod store;
-/// Everything at once, by tasks, threads and processes.
+/// Random concurrent calls by tasks, threads and processes.
 mod stress;
-/// What a verified create answers for.
-mod verified;
-/// A state of which a reader can tell whether it is whole.
-mod whole;
+/// Verified creates of arbitrary states.
+mod verified_create;
+/// The released version 0.1.1 in the same folder.
+mod version_0_1_1;

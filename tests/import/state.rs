@@ -1,4 +1,4 @@
-//! The state in `data/0.1.3/json` and `data/0.1.3/messagepack`, of seq 10 and of seq 20.
+//! The states of seq 10 and 20 in `data/0.1.3/json` and `data/0.1.3/messagepack`.
 //!
 //! A program with `minisnap = { version = "=0.1.3", features = ["rmp"] }` and this file wrote them:
 //!

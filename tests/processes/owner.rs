@@ -1,10 +1,10 @@
-//! A store of one user in which root works: what root makes belongs to the store's owner, who can use and remove it.
+//! A store of one user in which root works. Files that root creates belong to the store's owner, who can use and delete them.
 
 use super::read_only::Guarded;
 use crate::{
-    folders::{self, listing, names},
-    peers::{self, Job},
-    whole::{self, Whole},
+    checked_state::{self, CheckedState},
+    child_process::{self, Job},
+    folder_contents::{self, listing, names},
 };
 use minisnap::{
     Corruption, FsBackend, MiniSnapError, SnapStore, SnapshotBackend,
@@ -17,11 +17,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Any that isn't root would do.
+/// Any user except root.
 const USER: u32 = 1000;
 const GROUP: u32 = 1000;
 
-/// Folders for a user who isn't root.
+/// Creates a folder that belongs to the user.
 fn guarded(test: &str) -> (Guarded, PathBuf) {
     let guarded = Guarded::new();
     let dir = guarded.path(test);
@@ -30,9 +30,9 @@ fn guarded(test: &str) -> (Guarded, PathBuf) {
     (guarded, dir)
 }
 
-/// Asserts that everything in and below the store's folder belongs to its owner, but what another program put there.
+/// Asserts that all files of the store belong to its owner. Files of other programs may belong to root.
 #[track_caller]
-fn assert_all_is_the_owners(dir: &Path, after: &str) {
+fn assert_owned_by_user(dir: &Path, after: &str) {
     for (path, entry) in listing(dir) {
         if !path.to_string_lossy().contains(".aside-") {
             assert_eq!(entry.owner, (USER, GROUP), "{} after {after}", path.display());
@@ -42,70 +42,74 @@ fn assert_all_is_the_owners(dir: &Path, after: &str) {
 
 async fn commit(store: &SnapStore<FsBackend>, seq: u64, retain: usize) {
     let mut stage = store.backend().stage(seq).await.expect("a stage");
-    stage.write_all(&serde_json::to_vec(&Whole::new(seq, 100)).expect("JSON")).expect("room");
+    stage.write_all(&serde_json::to_vec(&CheckedState::new(seq, 100)).expect("JSON")).expect("to write");
     let options = CommitOptions::new(NonZeroUsize::new(retain).expect("not zero"));
     stage.commit(options.with_precondition(Precondition::Always)).await.expect("a commit");
 }
 
-/// What root does, and what the owner does before and after.
-async fn play(job: &Job) {
+/// The operations of root, and those of the owner before and after.
+async fn run_job(job: &Job) {
     let dir = job.dir();
     let store = SnapStore::new(&dir);
     let replace = |seq: u64| {
         let edited = dir.join("edited.aside-");
-        fs::write(&edited, serde_json::to_vec(&Whole::new(seq, 100)).expect("JSON")).expect("a file");
+        fs::write(&edited, serde_json::to_vec(&CheckedState::new(seq, 100)).expect("JSON")).expect("a file");
         fs::rename(edited, dir.join("snapshot.json")).expect("to replace it");
     };
     match job.role() {
-        "owner makes it" => {
+        "owner creates it" => {
             for seq in 1..=3 {
                 commit(&store, seq, 3).await;
             }
         }
         "root works on it" => {
             commit(&store, 4, 3).await;
-            job.say("create");
-            job.hear();
+            job.send("create");
+            job.receive();
             commit(&store, 2, 3).await;
-            job.say("rollback");
-            job.hear();
+            job.send("rollback");
+            job.receive();
             store.backend().expire(NonZeroUsize::new(2).expect("two")).await.expect("to expire");
-            job.say("expire");
-            job.hear();
+            job.send("expire");
+            job.receive();
             replace(2);
             store.backend().revert_external_changes().await.expect("to revert");
-            job.say("revert");
-            job.hear();
+            job.send("revert");
+            job.receive();
             replace(5);
             fs::remove_file(dir.join("snapshot.seq")).expect("to remove the link");
             fs::write(dir.join("snapshot.seq"), "5").expect("a file");
             store.backend().accept_external_changes().await.expect("to accept").expect("a change");
-            job.say("accept");
-            job.hear();
+            job.send("accept");
+            job.receive();
             fs::remove_file(dir.join("snapshots/.lock")).expect("to remove the lock");
             store.backend().collect_garbage().await.expect("to collect garbage");
-            job.say("collect");
-            job.hear();
+            job.send("collect");
+            job.receive();
             commit(&store, 6, 5).await;
-            job.say("another create");
-            job.hear();
+            job.send("another create");
+            job.receive();
         }
-        "owner goes on" => {
-            assert_eq!(whole::restore(&store).await, 6);
-            let history = whole::restore_history(&store).await;
+        "owner continues" => {
+            assert_eq!(checked_state::restore(&store).await, 6);
+            let history = checked_state::restore_history(&store).await;
             assert!(store.backend().verify().await.expect("to verify").is_intact());
-            // All that root made expires, and is removed.
+            // All generations that root created expire, and are deleted.
             commit(&store, 7, 1).await;
             let left = names(&dir.join("snapshots"));
             for generation in history {
                 assert!(!left.contains(&generation.name().to_owned()), "{left:?}");
             }
-            folders::assert_tidy(&dir.canonicalize().expect("a folder"), &store.history().await.expect("a history"));
+            folder_contents::assert_no_garbage(
+                &dir.canonicalize().expect("a folder"),
+                &store.history().await.expect("a history"),
+            );
         }
-        "no right to give away" => {
+        "root without chown" => {
             let before = listing(&dir);
             for seq in [8, 9] {
-                let error = store.create(&Whole::new(seq, 100), seq).await.expect_err("it can't be given away");
+                let error =
+                    store.create(&CheckedState::new(seq, 100), seq).await.expect_err("root can't change the owner");
                 let MiniSnapError::Io { action, source, .. } = &error else { panic!("{error:?}") };
                 assert_eq!((*action, source.raw_os_error()), ("give to the store's owner", Some(libc::EPERM)));
             }
@@ -116,79 +120,80 @@ async fn play(job: &Job) {
             }
         }
         "owner verifies" => {
-            let verified = store.backend().verify().await.expect("to verify, though not all can be read");
+            let verified = store.backend().verify().await.expect("verify with unreadable files");
             let of_owner = |problem: &&minisnap::Problem| matches!(problem.found, Corruption::WrongOwner { .. });
-            job.say(verified.problems.iter().filter(of_owner).count());
-            job.say(verified.generations.iter().filter(|generation| generation.problem.is_some()).count());
+            job.send(verified.problems.iter().filter(of_owner).count());
+            job.send(verified.generations.iter().filter(|generation| generation.problem.is_some()).count());
         }
         role => panic!("{role}"),
     }
 }
 
-/// With the umask of most systems, the owner could never remove what root made; with 077, neither read nor write.
+/// With the umask of most systems, the owner couldn't delete root's files. With 077, the owner could neither read nor write.
 #[tokio::test]
 #[ignore = "needs root to work as another user: run with --ignored, as .ci/run does"]
-async fn what_root_makes_belongs_to_the_stores_owner() {
-    if let Some(job) = peers::job() {
-        return play(&job).await;
+async fn files_created_by_root_belong_to_the_stores_owner() {
+    if let Some(job) = child_process::job() {
+        return run_job(&job).await;
     }
     for umask in ["022", "077"] {
         let (guarded, dir) = guarded("state");
-        let peer = |role| peers::of(what_root_makes_belongs_to_the_stores_owner).role(role).dir(&dir);
-        let owner = |role| peer(role).user(USER, guarded.path("program")).cwd(&dir);
-        owner("owner makes it").start().finish();
-        let mut root = peer("root works on it").umask(umask).start();
+        let child = |role| child_process::of(files_created_by_root_belong_to_the_stores_owner).role(role).dir(&dir);
+        let owner = |role| child(role).user(USER, guarded.path("program")).cwd(&dir);
+        owner("owner creates it").start().finish();
+        let mut root = child("root works on it").umask(umask).start();
         for done in ["create", "rollback", "expire", "revert", "accept", "collect", "another create"] {
-            assert_eq!(root.hear(), done);
-            assert_all_is_the_owners(&dir, done);
-            root.say("go on");
+            assert_eq!(root.receive(), done);
+            assert_owned_by_user(&dir, done);
+            root.send("continue");
         }
         root.finish();
         for name in names(&dir).iter().filter(|name| name.contains(".aside-")) {
-            fs::remove_file(dir.join(name)).expect("to tidy up");
+            fs::remove_file(dir.join(name)).expect("to remove it");
         }
-        owner("owner goes on").start().finish();
+        owner("owner continues").start().finish();
     }
 }
 
-/// The folder is the owner's, and root makes the store in it, or migrates a bare pair.
+/// The folder belongs to the user. Root creates a store in it, or migrates a bare pair.
 #[tokio::test]
 #[ignore = "needs root to work as another user: run with --ignored, as .ci/run does"]
-async fn store_that_root_makes_belongs_to_the_folders_owner() {
-    if let Some(job) = peers::job() {
+async fn store_created_by_root_belongs_to_the_folders_owner() {
+    if let Some(job) = child_process::job() {
         return match job.role() {
             "root" => commit(&SnapStore::new(job.dir()), 6, 3).await,
-            _ => play(&job).await,
+            _ => run_job(&job).await,
         };
     }
     for umask in ["022", "077"] {
         for is_bare_pair in [false, true] {
             let (guarded, dir) = guarded("state");
             if is_bare_pair {
-                let json = serde_json::to_vec(&Whole::new(3, 100)).expect("JSON");
+                let json = serde_json::to_vec(&CheckedState::new(3, 100)).expect("JSON");
                 for (name, content) in [("snapshot.json", &json[..]), ("snapshot.seq", b"3")] {
                     fs::write(dir.join(name), content).expect("a file");
                     chown(dir.join(name), Some(USER), Some(GROUP)).expect("it needs root");
                 }
             }
-            let peer = |role| peers::of(store_that_root_makes_belongs_to_the_folders_owner).role(role).dir(&dir);
-            peer("root").umask(umask).start().finish();
-            assert_all_is_the_owners(&dir, "a create");
-            peer("owner goes on").user(USER, guarded.path("program")).cwd(&dir).start().finish();
+            let child =
+                |role| child_process::of(store_created_by_root_belongs_to_the_folders_owner).role(role).dir(&dir);
+            child("root").umask(umask).start().finish();
+            assert_owned_by_user(&dir, "a create");
+            child("owner continues").user(USER, guarded.path("program")).cwd(&dir).start().finish();
         }
     }
 }
 
-/// A container may run as root without the right to give away: then nothing is written.
+/// A container may run as root without `CAP_CHOWN`. Then nothing is written.
 #[tokio::test]
 #[ignore = "needs root to work as another user: run with --ignored, as .ci/run does"]
-async fn create_is_refused_when_root_cannot_give_away() {
-    if let Some(job) = peers::job() {
-        return play(&job).await;
+async fn create_is_rejected_when_root_cannot_change_owners() {
+    if let Some(job) = child_process::job() {
+        return run_job(&job).await;
     }
     for case in ["empty", "bare pair", "store", "no lock", "link missing"] {
         let (guarded, dir) = guarded("state");
-        let peer = |role| peers::of(create_is_refused_when_root_cannot_give_away).role(role).dir(&dir);
+        let child = |role| child_process::of(create_is_rejected_when_root_cannot_change_owners).role(role).dir(&dir);
         match case {
             "empty" => {}
             "bare pair" => {
@@ -196,7 +201,7 @@ async fn create_is_refused_when_root_cannot_give_away() {
                     fs::write(dir.join(name), content).expect("a file");
                 }
             }
-            _ => drop(peer("owner makes it").user(USER, guarded.path("program")).cwd(&dir).start().finish()),
+            _ => drop(child("owner creates it").user(USER, guarded.path("program")).cwd(&dir).start().finish()),
         }
         match case {
             "no lock" => fs::remove_file(dir.join("snapshots/.lock")).expect("the lock"),
@@ -208,23 +213,23 @@ async fn create_is_refused_when_root_cannot_give_away() {
         let script = format!("#!/bin/sh\nexec setpriv --bounding-set=-chown {} \"$@\"\n", program.display());
         fs::write(&without, script).expect("a script");
         fs::set_permissions(&without, fs::Permissions::from_mode(0o755)).expect("permissions");
-        peer("no right to give away").user(0, without).start().finish();
+        child("root without chown").user(0, without).start().finish();
     }
 }
 
-/// As an older version, or a copy, left them; judged for the owner, whoever asks.
+/// Files as an older version or a copy of the store left them. Root gets the same report as the owner.
 #[tokio::test]
 #[ignore = "needs root to work as another user: run with --ignored, as .ci/run does"]
-async fn verify_tells_what_the_owner_cannot_use() {
-    if let Some(job) = peers::job() {
-        return play(&job).await;
+async fn verify_reports_files_that_the_owner_cannot_use() {
+    if let Some(job) = child_process::job() {
+        return run_job(&job).await;
     }
     let root_takes = |path: &Path, mode| {
         chown(path, Some(0), Some(0)).expect("it needs root");
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("permissions");
     };
-    for (case, wrong, unreadable) in [
-        ("fine", 0, 0),
+    for (case, wrong_owners, unreadable) in [
+        ("unchanged", 0, 0),
         ("folder", 1, 0),
         ("files", 2, 1),
         ("all", 1, 1),
@@ -234,9 +239,9 @@ async fn verify_tells_what_the_owner_cannot_use() {
         ("stage", 1, 0),
     ] {
         let (guarded, dir) = guarded("state");
-        let peer = |role| peers::of(verify_tells_what_the_owner_cannot_use).role(role).dir(&dir);
-        let owner = |role| peer(role).user(USER, guarded.path("program")).cwd(&dir);
-        owner("owner makes it").start().finish();
+        let child = |role| child_process::of(verify_reports_files_that_the_owner_cannot_use).role(role).dir(&dir);
+        let owner = |role| child(role).user(USER, guarded.path("program")).cwd(&dir);
+        owner("owner creates it").start().finish();
         let store = SnapStore::new(&dir);
         let history = store.history().await.expect("a history");
         let oldest = dir.join("snapshots").join(history[2].name());
@@ -244,7 +249,7 @@ async fn verify_tells_what_the_owner_cannot_use() {
             "folder" => root_takes(&oldest, 0o755),
             "files" => ["snapshot.json", "snapshot.seq"].iter().for_each(|name| root_takes(&oldest.join(name), 0o600)),
             "all" => root_takes(&oldest, 0o700),
-            // Without it, its owner can't tell which others are retained.
+            // The current generation lists the retained ones. Without it, the owner can't find them.
             "current" => root_takes(&dir.join("snapshots").join(history[0].name()), 0o700),
             "lock" => root_takes(&dir.join("snapshots/.lock"), 0o600),
             "group" => {
@@ -261,13 +266,13 @@ async fn verify_tells_what_the_owner_cannot_use() {
         let verified = store.backend().verify().await.expect("to verify");
         let problems: Vec<_> =
             verified.problems.iter().filter(|problem| problem.location.contains("/snapshots/")).collect();
-        assert_eq!(problems.len(), wrong, "{case}: {verified:?}");
+        assert_eq!(problems.len(), wrong_owners, "{case}: {verified:?}");
         for problem in problems {
             let Corruption::WrongOwner { owner: 0, expected: USER, .. } = problem.found else { panic!("{problem:?}") };
             assert!(verified.help(problem).contains(&format!("chown -h {USER} {}", problem.location)));
         }
-        assert_eq!(verified.is_intact(), wrong == 0, "{case}");
-        let said = owner("owner verifies").start().finish();
-        assert_eq!(said, [wrong.to_string(), unreadable.to_string()], "{case}");
+        assert_eq!(verified.is_intact(), wrong_owners == 0, "{case}");
+        let output = owner("owner verifies").start().finish();
+        assert_eq!(output, [wrong_owners.to_string(), unreadable.to_string()], "{case}");
     }
 }

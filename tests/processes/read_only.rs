@@ -1,10 +1,10 @@
-//! Folders that may be read and not written: they can be restored from, and reading leaves no trace in them.
+//! Folders without write permission: reads work, and change nothing.
 
-use super::{deeds::Deed, found, mounts::Disk};
+use super::{operations::Operation, recovery_checks, tmpfs::Tmpfs};
 use crate::{
-    folders::{listing, set_modes},
-    peers::{self, Job, Start},
-    whole::{self, Whole},
+    checked_state::{self, CheckedState},
+    child_process::{self, ChildBuilder, Job},
+    folder_contents::{listing, set_modes},
 };
 use minisnap::{MiniSnapError, SnapStore};
 use std::{
@@ -16,10 +16,10 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// The user `nobody`, by custom; any that isn't root would do.
-const NOBODY: u32 = 65534;
+/// Any user except root. By convention, this id means no user.
+const UNPRIVILEGED: u32 = 65534;
 
-/// Folders with permissions, and a user whom they bind: this one, or, if this is root, another.
+/// A folder, and a child process to which its permissions apply. If this process is root, the child has another user.
 pub(super) struct Guarded {
     folder: TempDir,
     is_root: bool,
@@ -29,7 +29,8 @@ impl Guarded {
     pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let is_root = folder.path().metadata().expect("the folder").uid() == 0;
-        // By another process: one forked meanwhile would hold a copy made here open for writing, and then it can't be run.
+        // Another process makes the copy. A process forked during a copy made here would hold the copy open for writing, so that
+        // it couldn't be executed.
         let mut copy = Command::new("cp");
         copy.arg(env::current_exe().expect("this program")).arg(folder.path().join("program"));
         assert!(copy.status().expect("cp").success());
@@ -41,121 +42,123 @@ impl Guarded {
         self.folder.path().join(name)
     }
 
-    pub(super) fn peer(&self, start: Start) -> Start {
-        if self.is_root { start.user(NOBODY, self.path("program")).cwd(self.folder.path()) } else { start }
+    pub(super) fn child(&self, start: ChildBuilder) -> ChildBuilder {
+        if self.is_root { start.user(UNPRIVILEGED, self.path("program")).cwd(self.folder.path()) } else { start }
     }
 }
 
 impl Drop for Guarded {
     fn drop(&mut self) {
-        // So that the temporary folder can be removed.
+        // The temporary folder must be removable.
         set_modes(self.folder.path(), 0o755, 0o644);
     }
 }
 
 #[tokio::test]
-async fn who_may_only_read_restores_and_changes_nothing() {
-    if let Some(job) = peers::job() {
-        return try_everything(&job).await;
+async fn read_only_user_restores_a_store_without_changes() {
+    if let Some(job) = child_process::job() {
+        return try_all_calls(&job).await;
     }
     let guarded = Guarded::new();
     let dir = guarded.path("state");
     let store = SnapStore::new(&dir);
     for seq in 1..=3 {
-        store.create(&Whole::new(seq, 5000), seq).await.expect("a snapshot");
+        store.create(&CheckedState::new(seq, 5000), seq).await.expect("a snapshot");
     }
     set_modes(&dir, 0o555, 0o444);
     let before = listing(&dir);
-    let reader = guarded.peer(peers::of(who_may_only_read_restores_and_changes_nothing)).dir(&dir).start();
-    let place = format!("{}/snapshots/.stage-", dir.display());
-    let said = reader.finish();
-    assert_eq!(said[..4], ["restored Some(3)", "history [3, 2]", "restored at 2", "exists true"]);
-    assert!(said[4].starts_with(&format!("create PermissionDenied {place}")), "{said:?}");
+    let reader = guarded.child(child_process::of(read_only_user_restores_a_store_without_changes)).dir(&dir).start();
+    let location = format!("{}/snapshots/.stage-", dir.display());
+    let output = reader.finish();
+    assert_eq!(output[..4], ["restored Some(3)", "history [3, 2]", "restored at 2", "exists true"]);
+    assert!(output[4].starts_with(&format!("create PermissionDenied {location}")), "{output:?}");
     assert_eq!(listing(&dir), before);
 }
 
 #[tokio::test]
-async fn who_may_only_read_restores_a_plain_pair_and_changes_nothing() {
-    if let Some(job) = peers::job() {
-        return try_everything(&job).await;
+async fn read_only_user_restores_a_bare_pair_without_changes() {
+    if let Some(job) = child_process::job() {
+        return try_all_calls(&job).await;
     }
     let guarded = Guarded::new();
     let dir = guarded.path("state");
     fs::create_dir(&dir).expect("a folder");
-    fs::write(dir.join("snapshot.json"), serde_json::to_vec(&Whole::new(3, 100)).expect("JSON")).expect("a file");
+    fs::write(dir.join("snapshot.json"), serde_json::to_vec(&CheckedState::new(3, 100)).expect("JSON"))
+        .expect("a file");
     fs::write(dir.join("snapshot.seq"), "3").expect("a file");
     set_modes(&dir, 0o555, 0o444);
     let before = listing(&dir);
-    let reader = guarded.peer(peers::of(who_may_only_read_restores_a_plain_pair_and_changes_nothing)).dir(&dir).start();
-    let said = reader.finish();
-    assert_eq!(said[..4], ["restored Some(3)", "history [3]", "restored at 3", "exists true"]);
-    assert_eq!(said[4], format!("create PermissionDenied {}/snapshots", dir.display()));
+    let reader =
+        guarded.child(child_process::of(read_only_user_restores_a_bare_pair_without_changes)).dir(&dir).start();
+    let output = reader.finish();
+    assert_eq!(output[..4], ["restored Some(3)", "history [3]", "restored at 3", "exists true"]);
+    assert_eq!(output[4], format!("create PermissionDenied {}/snapshots", dir.display()));
     assert_eq!(listing(&dir), before);
 }
 
 #[tokio::test]
-async fn an_empty_folder_that_may_only_be_read_is_an_empty_store() {
-    if let Some(job) = peers::job() {
-        return try_everything(&job).await;
+async fn read_only_empty_folder_is_an_empty_store() {
+    if let Some(job) = child_process::job() {
+        return try_all_calls(&job).await;
     }
     let guarded = Guarded::new();
     let folder = guarded.path("folder");
     fs::create_dir(&folder).expect("a folder");
     set_modes(&folder, 0o555, 0o444);
     for dir in [folder.clone(), folder.join("state")] {
-        let reader = guarded.peer(peers::of(an_empty_folder_that_may_only_be_read_is_an_empty_store));
-        let said = reader.dir(&dir).start().finish();
-        assert_eq!(said[..4], ["restored None", "history []", "restored at nothing", "exists false"]);
-        assert_eq!(said[4], format!("create PermissionDenied {}/snapshots", dir.display()));
+        let reader = guarded.child(child_process::of(read_only_empty_folder_is_an_empty_store));
+        let output = reader.dir(&dir).start().finish();
+        assert_eq!(output[..4], ["restored None", "history []", "restored at none", "exists false"]);
+        assert_eq!(output[4], format!("create PermissionDenied {}/snapshots", dir.display()));
     }
-    assert_eq!(listing(&folder).len(), 1, "nothing was made there");
+    assert_eq!(listing(&folder).len(), 1, "no file was created");
 }
 
-/// What can't be seen may be there: it must not be taken for an empty store.
+/// The folder may hold a store, so it must not be taken for an empty one.
 #[tokio::test]
-async fn a_folder_that_may_not_be_entered_is_an_error_and_not_an_empty_store() {
-    if let Some(job) = peers::job() {
+async fn restore_fails_when_the_folder_is_not_accessible() {
+    if let Some(job) = child_process::job() {
         let store = SnapStore::new(job.dir());
-        let error = store.try_restore::<Whole>().await.expect_err("it may not be read");
-        job.say(format!("{} {}", kind(&error), error.at().location()));
+        let error = store.try_restore::<CheckedState>().await.expect_err("it may not be read");
+        job.send(format!("{} {}", kind(&error), error.at().location()));
         let error = store.history().await.expect_err("it may not be read");
-        job.say(format!("{} {}", kind(&error), error.at().location()));
-        return job.say(store.exists().await);
+        job.send(format!("{} {}", kind(&error), error.at().location()));
+        return job.send(store.exists().await);
     }
     let guarded = Guarded::new();
     let dir = guarded.path("state");
-    SnapStore::new(&dir).create(&Whole::new(1, 100), 1).await.expect("a snapshot");
+    SnapStore::new(&dir).create(&CheckedState::new(1, 100), 1).await.expect("a snapshot");
     for hidden in [dir.clone(), dir.join("snapshots")] {
         fs::set_permissions(&hidden, fs::Permissions::from_mode(0o0)).expect("permissions");
-        let reader = guarded.peer(peers::of(a_folder_that_may_not_be_entered_is_an_error_and_not_an_empty_store));
-        let said = reader.dir(&dir).start().finish();
+        let reader = guarded.child(child_process::of(restore_fails_when_the_folder_is_not_accessible));
+        let output = reader.dir(&dir).start().finish();
         fs::set_permissions(&hidden, fs::Permissions::from_mode(0o755)).expect("permissions");
         let current = format!("PermissionDenied {}/snapshots/current", dir.display());
-        assert_eq!(said, [current.as_str(), &current, "true"]);
+        assert_eq!(output, [current.as_str(), &current, "true"]);
     }
 }
 
 #[tokio::test]
 #[ignore = "needs root to mount a tmpfs: run with --ignored, as .ci/run does"]
-async fn a_disk_mounted_for_reading_is_restored_from_and_not_changed() {
-    if peers::did_it_alone(a_disk_mounted_for_reading_is_restored_from_and_not_changed) {
+async fn read_only_mount_is_restored_without_changes() {
+    if child_process::run_in_child(read_only_mount_is_restored_without_changes) {
         return;
     }
-    let disk = Disk::with_room(4096);
+    let disk = Tmpfs::with_size(4096);
     let store = SnapStore::new(disk.path().join("state"));
     let empty = SnapStore::new(disk.path().join("empty"));
     for seq in 1..=3 {
-        store.create(&Whole::new(seq, 5000), seq).await.expect("a snapshot");
+        store.create(&CheckedState::new(seq, 5000), seq).await.expect("a snapshot");
     }
     disk.make_read_only();
     let before = listing(disk.path());
-    assert_eq!(whole::restore(&store).await, 3);
-    assert_eq!(whole::restore_history(&store).await.len(), 2);
+    assert_eq!(checked_state::restore(&store).await, 3);
+    assert_eq!(checked_state::restore_history(&store).await.len(), 2);
     assert!(store.exists().await);
     assert!(!empty.exists().await);
-    assert_eq!(whole::try_restore(&empty).await, None);
+    assert_eq!(checked_state::try_restore(&empty).await, None);
     for store in [store, empty] {
-        let error = store.create(&Whole::new(4, 100), 4).await.expect_err("it may not be written");
+        let error = store.create(&CheckedState::new(4, 100), 4).await.expect_err("it may not be written");
         assert_eq!(kind(&error), "ReadOnlyFilesystem", "{error}");
         assert!(error.at().location().starts_with(&*store.dir().join("snapshots").to_string_lossy()), "{error}");
     }
@@ -164,47 +167,47 @@ async fn a_disk_mounted_for_reading_is_restored_from_and_not_changed() {
 
 #[tokio::test]
 #[ignore = "needs root to mount a tmpfs: run with --ignored, as .ci/run does"]
-async fn on_a_disk_that_became_read_only_no_deed_changes_anything_and_later_each_can_be_done() {
-    if peers::did_it_alone(on_a_disk_that_became_read_only_no_deed_changes_anything_and_later_each_can_be_done) {
+async fn operations_change_nothing_while_the_mount_is_read_only() {
+    if child_process::run_in_child(operations_change_nothing_while_the_mount_is_read_only) {
         return;
     }
-    let disk = Disk::with_room(4096);
-    for deed in Deed::ALL {
-        let root = disk.path().join(format!("{deed:?}"));
+    let disk = Tmpfs::with_size(4096);
+    for operation in Operation::ALL {
+        let root = disk.path().join(format!("{operation:?}"));
         fs::create_dir(&root).expect("a folder");
-        let dir = deed.prepare(&root).await;
+        let dir = operation.prepare(&root).await;
         disk.make_read_only();
         let before = listing(disk.path());
-        let error = deed.perform(&dir).await.expect_err("it may not be written");
-        assert_eq!(kind(&error), "ReadOnlyFilesystem", "{deed:?}: {error}");
+        let error = operation.perform(&dir).await.expect_err("it may not be written");
+        assert_eq!(kind(&error), "ReadOnlyFilesystem", "{operation:?}: {error}");
         assert_eq!(listing(disk.path()), before);
-        found::one_of(&deed.states()[..1], &dir).await;
+        recovery_checks::assert_one_of(&operation.states()[..1], &dir).await;
 
         disk.make_writable();
-        deed.perform(&dir).await.expect("to do it");
-        found::one_of(&deed.states()[deed.states().len() - 1..], &dir).await;
-        found::go_on(deed, &dir).await;
+        operation.perform(&dir).await.expect("the operation");
+        recovery_checks::assert_one_of(&operation.states()[operation.states().len() - 1..], &dir).await;
+        recovery_checks::check_continues(operation, &dir).await;
     }
 }
 
-/// All ways to read, and one to write.
-async fn try_everything(job: &Job) {
+/// Runs each kind of read, and one create.
+async fn try_all_calls(job: &Job) {
     let dir: &Path = &job.dir();
-    assert!(fs::write(dir.join("probe"), "").is_err(), "this user may write here: the test would prove nothing");
+    assert!(fs::write(dir.join("probe"), "").is_err(), "this user has write permission, so the test proves nothing");
     let store = SnapStore::new(dir);
-    job.say(format!("restored {:?}", whole::try_restore(&store).await));
-    let history = whole::restore_history(&store).await;
-    job.say(format!("history {:?}", history.iter().map(minisnap::Generation::seq).collect::<Vec<_>>()));
+    job.send(format!("restored {:?}", checked_state::try_restore(&store).await));
+    let history = checked_state::restore_history(&store).await;
+    job.send(format!("history {:?}", history.iter().map(minisnap::Generation::seq).collect::<Vec<_>>()));
     match history.last() {
         Some(oldest) => {
-            let (_, seq): (Whole, u64) = store.restore_at(oldest.seq()).await.expect("what is retained");
-            job.say(format!("restored at {seq}"));
+            let (_, seq): (CheckedState, u64) = store.restore_at(oldest.seq()).await.expect("a retained generation");
+            job.send(format!("restored at {seq}"));
         }
-        None => job.say("restored at nothing"),
+        None => job.send("restored at none"),
     }
-    job.say(format!("exists {}", store.exists().await));
-    let error = store.create(&Whole::new(4, 100), 4).await.expect_err("it may not be written");
-    job.say(format!("create {} {}", kind(&error), error.at().location()));
+    job.send(format!("exists {}", store.exists().await));
+    let error = store.create(&CheckedState::new(4, 100), 4).await.expect_err("it may not be written");
+    job.send(format!("create {} {}", kind(&error), error.at().location()));
 }
 
 fn kind(error: &MiniSnapError) -> String {

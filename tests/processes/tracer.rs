@@ -1,13 +1,12 @@
-//! A peer run under a tracer, call by call; or up to any one of its system calls, and killed there: the call is not done
-//! any more.
+//! A tracer that runs a child process call by call, or kills it at one of its system calls. The call at the kill isn't
+//! executed.
 //!
-//! The tracer stops every thread of the peer at each call's beginning and end. Calls are counted over all threads. Those
-//! that concern nothing but the process itself, its memory and its threads, don't count: what a kill leaves behind is the
-//! same before and after them, and how many there are is a matter of luck. Where threads work side by side, it is up to the
-//! system whose call comes first.
+//! The tracer stops each thread of the child at the start and end of each call, and counts the calls of all threads. Calls
+//! that only concern the process itself, its memory and its threads, don't count: a kill before and after them leaves the
+//! same state, and their number varies. When threads run in parallel, the order of their calls varies.
 
-use super::system;
-use crate::peers::{Peer, Start};
+use super::syscalls;
+use crate::child_process::{ChildBuilder, ChildProcess};
 use libc::c_long;
 use nix::{
     errno::Errno,
@@ -20,58 +19,58 @@ use nix::{
 };
 use std::{collections::HashSet, fs, thread};
 
-/// How a traced run ended. The peer is dead in any case.
+/// How a traced run ended. The child has ended in each case.
 #[derive(Debug)]
 pub(crate) enum Traced {
-    /// At the call that was asked for.
+    /// The child was killed at the requested call.
     Killed { at: &'static str },
-    /// It said something: it had done its job, in so many calls.
+    /// The child sent its answer, after this number of calls.
     Done { calls: usize },
 }
 
-/// Tells a peer to go, lets it make `calls` system calls, and kills it at the next, in place of that; or when it has said
-/// something, which is its answer.
+/// Starts the child's job, lets it make `calls` system calls, and kills it instead of the next call, or when it has sent its
+/// answer.
 ///
 /// # Panics
 ///
-/// If this process may not trace another: a test that can't kill must not pass.
-pub(crate) fn run(peer: &mut Peer, calls: usize) -> Traced {
-    trace(peer, |tracer| tracer.kill_at(calls))
+/// If this process can't trace the child. A test that can't kill must not pass.
+pub(crate) fn run(child: &mut ChildProcess, calls: usize) -> Traced {
+    trace(child, |tracer| tracer.kill_at(calls))
 }
 
-/// A peer whose calls are the same ones each time, but for their order. The C library's allocator gives each thread a part of
-/// the memory of its own, and looks up how many processors there are before it makes one too many: three calls (of a file in
-/// `/sys`), by whichever thread that comes to, before the peer is ready or in the middle of its deed. With them, the same
-/// number of calls is another place in each run, and a place that is only two calls long may be met by none.
-pub(super) fn without_calls_by_chance(peer: Start) -> Start {
-    peer.env("GLIBC_TUNABLES", "glibc.malloc.arena_max=1")
+/// Makes a child's calls the same in each run, except for their order. By default, the C library's allocator reads the number
+/// of processors from a file in `/sys` before it adds an arena for a thread. Those three calls happen on any thread, before
+/// or during the operation, so the same number of calls would be another step in each run. A step of only two calls might
+/// never be interrupted.
+pub(super) fn with_stable_calls(child: ChildBuilder) -> ChildBuilder {
+    child.env("GLIBC_TUNABLES", "glibc.malloc.arena_max=1")
 }
 
-/// Does `act` with a tracer of the peer, on a thread of its own: only the thread that attached may trace. When that ends,
-/// the system lets go of the peer and kills it.
-pub(super) fn trace<T: Send>(peer: &mut Peer, act: impl FnOnce(Tracer<'_>) -> T + Send) -> T {
-    thread::scope(|scope| scope.spawn(|| act(Tracer::attach(peer))).join())
+/// Runs `act` with a tracer of the child, on a separate thread, since only the attached thread can trace. When that thread
+/// ends, the kernel kills the child.
+pub(super) fn trace<T: Send>(child: &mut ChildProcess, act: impl FnOnce(Tracer<'_>) -> T + Send) -> T {
+    thread::scope(|scope| scope.spawn(|| act(Tracer::attach(child))).join())
         .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-/// Where a thread of the peer stands still.
+/// Where a thread of the child is stopped.
 pub(super) enum Stop {
     Beginning(Call),
-    /// With what the call returned; below zero, that is an error.
+    /// With the return value of the call. A negative value is an error.
     End(i64),
 }
 
 pub(super) struct Tracer<'a> {
-    peer: &'a mut Peer,
+    child: &'a mut ChildProcess,
     id: Pid,
 }
 
 impl<'a> Tracer<'a> {
-    fn attach(peer: &'a mut Peer) -> Self {
+    fn attach(child: &'a mut ChildProcess) -> Self {
         let options = Options::PTRACE_O_TRACESYSGOOD | Options::PTRACE_O_TRACECLONE | Options::PTRACE_O_EXITKILL;
-        let id = process(peer.id());
-        let tracer = Self { peer, id };
-        // A thread may begin another before it is attached; then that is found in the next round.
+        let id = process(child.id());
+        let tracer = Self { child, id };
+        // A thread may start another one before it is attached. The next iteration finds the new one.
         let mut attached = HashSet::new();
         loop {
             let new: Vec<_> = tracer.threads().into_iter().filter(|thread| !attached.contains(thread)).collect();
@@ -79,10 +78,10 @@ impl<'a> Tracer<'a> {
                 return tracer;
             }
             for thread in new {
-                ptrace::seize(thread, options).unwrap_or_else(|error| refuse(error));
+                ptrace::seize(thread, options).unwrap_or_else(|error| panic_without_permission(error));
                 ptrace::interrupt(thread).expect("to interrupt it");
                 attached.insert(thread);
-                // Its first stop: from there on it stops at each call.
+                // After its first stop, the thread stops at each call.
                 let stopped = waitpid(thread, Some(WaitPidFlag::__WALL)).expect("its stop");
                 assert!(matches!(stopped, WaitStatus::PtraceEvent(..)), "{stopped:?}");
                 ptrace::syscall(thread, None).expect("to resume it");
@@ -100,22 +99,22 @@ impl<'a> Tracer<'a> {
         self.id
     }
 
-    pub(super) fn tell_to_go(&mut self) {
-        self.peer.say("go");
+    pub(super) fn send_go(&mut self) {
+        self.child.send("go");
     }
 
-    /// The next thread that stands at a call's beginning or end, until it is resumed. What else stops is resumed here.
+    /// Waits for the next thread that stops at the start or end of a call. The caller resumes it. Other stops are resumed here.
     pub(super) fn next(&self) -> (Pid, Stop) {
         loop {
-            // Of this thread's own: the processes of other tests are theirs.
+            // Only children that this thread traces, not those of other tests.
             let stop = waitpid(None, Some(WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD)).expect("a stop");
             match stop {
-                WaitStatus::PtraceSyscall(thread) => return (thread, system::stop_of(thread)),
+                WaitStatus::PtraceSyscall(thread) => return (thread, syscalls::stop_of(thread)),
                 WaitStatus::Stopped(thread, signal) => resume(thread, Some(signal)),
-                // A new thread, and the one that began it.
+                // A new thread, and the thread that started it.
                 WaitStatus::PtraceEvent(thread, ..) => resume(thread, None),
                 WaitStatus::Exited(thread, _) | WaitStatus::Signaled(thread, ..) => {
-                    assert_ne!(thread, self.id, "the peer ended by itself: {stop:?}");
+                    assert_ne!(thread, self.id, "the child ended by itself: {stop:?}");
                 }
                 WaitStatus::Continued(_) | WaitStatus::StillAlive => panic!("{stop:?}"),
             }
@@ -127,7 +126,7 @@ impl<'a> Tracer<'a> {
     }
 
     fn kill_at(mut self, calls: usize) -> Traced {
-        self.tell_to_go();
+        self.send_go();
         let (mut counted, mut answering) = (0, None);
         loop {
             let (thread, stop) = self.next();
@@ -155,11 +154,11 @@ fn resume(thread: Pid, signal: Option<Signal>) {
     ptrace::syscall(thread, signal).expect("to resume it");
 }
 
-fn refuse(error: Errno) -> ! {
+fn panic_without_permission(error: Errno) -> ! {
     panic!(
         "this process may not trace its own children ({error}). In a container, allow ptrace (--cap-add=SYS_PTRACE); or \
-         leave these tests out, by name: --skip processes::calls --skip at_each_call --skip power_lost --skip \
-         recorded --skip restore_order"
+         skip these tests: --skip processes::call_counts --skip at_each_call --skip power_loss --skip \
+         processes::recording --skip restore_order"
     )
 }
 
@@ -167,17 +166,17 @@ fn process(id: u32) -> Pid {
     Pid::from_raw(id.try_into().expect("a process number"))
 }
 
-/// A system call at its beginning.
+/// A system call at its start.
 pub(super) struct Call {
     pub(super) number: c_long,
     pub(super) arguments: [u64; 6],
 }
 
 impl Call {
-    /// Whether it has to do with anything outside of the process. In doubt, it has.
+    /// Whether the call concerns anything outside of the process. True when in doubt.
     fn counts(&self) -> bool {
-        let listens = self.number == libc::SYS_read && self.arguments[0] == libc::STDIN_FILENO as u64;
-        !listens && !PRIVATE.contains(&self.number)
+        let reads_input = self.number == libc::SYS_read && self.arguments[0] == libc::STDIN_FILENO as u64;
+        !reads_input && !PRIVATE.contains(&self.number)
     }
 
     pub(super) fn is_answer(&self) -> bool {
@@ -189,11 +188,11 @@ impl Call {
             return "the answer";
         }
         let known = NAMES.iter().find(|(number, _)| *number == self.number);
-        known.map_or("others", |(_, name)| name)
+        known.map_or("other calls", |(_, name)| name)
     }
 }
 
-/// What concerns memory, threads, signals and time of the process alone.
+/// Calls that only concern the memory, threads, signals and time of the process.
 pub(super) const PRIVATE: [c_long; 26] = [
     libc::SYS_brk,
     libc::SYS_clock_gettime,

@@ -1,8 +1,7 @@
-//! What everybody did and was told, in one file that all processes append to.
+//! The history of one round: the start and the end of each operation, in one file that all processes append to.
 //!
-//! The order of its lines is the order in which things happened, on whatever processor, and no clock is needed: an
-//! operation begins after its first line was written, and is over before its second one is. What a killed process had begun
-//! has no second line.
+//! The order of the lines is the order of the events, so no clock is needed. An operation begins after its first line is
+//! written, and ends before its second line is written. An operation of a killed process has no second line.
 
 use serde::{Deserialize, Serialize};
 use std::{
@@ -12,70 +11,70 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-/// Numbers of operations have this many bits for the process they are of.
+/// The number of an operation has its process in the bits above these.
 const BITS_WITHIN_PROCESS: u32 = 20;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Event {
-    /// The operation of this number begins.
-    Begin(u64, Action),
-    /// It is over.
-    End(u64, Answer),
-    /// The process of this number was killed, and is no more.
-    Died(u64),
+    /// The operation with this number begins.
+    Begin(u64, Call),
+    /// The operation with this number has ended.
+    End(u64, Outcome),
+    /// The process with this number was killed, and has ended.
+    Killed(u64),
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) enum Action {
+pub(crate) enum Call {
     Create(Create),
-    /// What is current, restored or only looked up.
-    Look,
+    /// Restores the current snapshot, or only reads its generation.
+    ReadCurrent,
     History,
     TruncationPoint,
-    /// Restores the newest with a seq of at most this.
+    /// Restores the newest snapshot with a seq of at most this.
     RestoreAt(u64),
-    /// Restores the generation of this seq, which was retained once.
+    /// Restores the generation with this seq, which was retained at some time before.
     RestoreGeneration(u64),
-    Sweep,
+    CollectGarbage,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Create {
-    /// Used once: it stands for the generation, too.
+    /// Unique in a round, so that the seq identifies the generation.
     pub(crate) seq: u64,
-    pub(crate) keep: usize,
-    pub(crate) when: When,
+    pub(crate) retain: usize,
+    pub(crate) condition: Condition,
 }
 
+/// A precondition, with seqs instead of generations.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) enum When {
+pub(crate) enum Condition {
     Always,
-    Newer,
-    /// If this is current.
-    Over(Option<u64>),
+    IfNewer,
+    IfCurrent(Option<u64>),
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) enum Answer {
-    /// With what is retained, newest first.
+pub(crate) enum Outcome {
+    /// The retained seqs, newest first.
     Committed(Vec<u64>),
-    /// Stale, or a conflict: this is current.
-    Refused(Option<u64>),
-    /// Certainly not published: busy for as long as was allowed, or swept away.
+    /// `Stale` or `Conflict`, with the current seq.
+    Rejected(Option<u64>),
+    /// Certainly not committed: `Busy` after the timeout, or `StageLost`.
     Failed,
     /// The future was dropped.
-    Dropped,
-    /// This is current, or is what was asked for.
-    Saw(Option<u64>),
+    Cancelled,
+    /// The seq that is current, or that was restored.
+    Found(Option<u64>),
     Retained(Vec<u64>),
-    Point(Option<u64>),
+    TruncationPoint(Option<u64>),
     Expired,
     Done,
-    /// What must not be.
-    Wrong(String),
+    /// The client itself detected a violation.
+    Violation(String),
 }
 
-/// One process's end of the file.
+/// The log file, opened by one process.
 #[derive(Debug)]
 pub(crate) struct Log {
     file: File,
@@ -88,40 +87,40 @@ impl Log {
         Self { file, next: AtomicU64::new(process << BITS_WITHIN_PROCESS) }
     }
 
-    /// A number for an operation, which is part of its seq: the seqs of a higher level are all above those of a lower one.
+    /// Returns the number of a new operation, and its seq: all seqs of a higher level are above those of a lower level.
     pub(crate) fn number(&self, level: u64) -> (u64, u64) {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         (number, level << 32 | number)
     }
 
-    /// How many numbers this process has drawn.
-    pub(crate) fn drawn(&self) -> u64 {
+    /// Returns how many numbers this process has used.
+    pub(crate) fn used(&self) -> u64 {
         self.next.load(Ordering::Relaxed) & ((1 << BITS_WITHIN_PROCESS) - 1)
     }
 
-    /// In one write, on a line of its own even if a killed process left half a line.
+    /// Appends an event with a single write. The line break comes first, since a killed process may leave a partial line.
     pub(crate) fn write(&self, event: &Event) {
         let line = format!("\n{}", serde_json::to_string(event).expect("JSON"));
         (&self.file).write_all(line.as_bytes()).expect("to write to the log");
     }
 }
 
-/// The process that an operation is of.
+/// Returns the process of an operation.
 pub(crate) fn process_of(number: u64) -> u64 {
     number >> BITS_WITHIN_PROCESS
 }
 
-/// The level that a seq was drawn on.
+/// Returns the level of a seq.
 pub(crate) fn level_of(seq: u64) -> u64 {
     seq >> 32
 }
 
-/// All that was written. A line that was cut short is what a killed process left.
+/// Reads all events. Each killed process may have left one partial line.
 pub(crate) fn read(path: &Path) -> Vec<Event> {
     let text = fs::read_to_string(path).expect("the log");
     let lines: Vec<_> = text.lines().filter(|line| !line.is_empty()).collect();
     let events: Vec<Event> = lines.iter().filter_map(|line| serde_json::from_str(line).ok()).collect();
-    let kills = events.iter().filter(|event| matches!(event, Event::Died(_))).count();
-    assert!(lines.len() - events.len() <= kills, "more lines were cut short than processes killed");
+    let kills = events.iter().filter(|event| matches!(event, Event::Killed(_))).count();
+    assert!(lines.len() - events.len() <= kills, "more partial lines than killed processes");
     events
 }

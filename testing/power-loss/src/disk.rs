@@ -1,8 +1,8 @@
-//! A disk in use: a loop device on the server's one file, and what is mounted from it.
+//! A running disk: a loop device over the server's file, and the file system mounted from it.
 //!
-//! Each layer is let go of by name as soon as the next one holds it: the loop device is told to go with its last user,
-//! the FUSE file system is unmounted lazily. So it all ends with the file descriptors of this process, and in the right
-//! order: file system, device, server.
+//! Each layer loses its name as soon as the next layer holds it open. The loop device is detached, so it disappears with
+//! its last user, and the FUSE file system is unmounted lazily. So all layers end with the file descriptors of this
+//! process, in the right order: file system, device, server.
 
 use crate::{
     FileSystem, Image, Recording,
@@ -19,19 +19,19 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// A disk in memory that is recorded, and a block device that leads to it.
+/// A disk in memory whose writes and flushes are recorded, and its block device.
 #[derive(Debug)]
 pub struct Disk {
     content: Content,
     device: PathBuf,
-    /// As long as it is open, the device is there. `None` at the end only.
+    /// Holds the device open, so that it exists. `None` only during drop.
     open: Option<File>,
-    /// Ends when nobody has the device open any more. `None` at the end only.
+    /// Ends when the device has no user any more. `None` only during drop.
     server: Option<JoinHandle<io::Result<()>>>,
 }
 
 impl Disk {
-    /// Starts a disk with this content; the recording begins.
+    /// Starts a disk with this content, and begins the recording.
     #[must_use]
     pub fn start(image: Image) -> Self {
         let content = Content::new(image);
@@ -42,39 +42,39 @@ impl Disk {
         let device = PathBuf::from(found.trim());
         let open = File::open(&device).expect("open the loop device");
         run(Command::new("losetup").arg("--detach").arg(&device));
-        umount2(folder.path(), MntFlags::MNT_DETACH).expect("let go of the FUSE file system");
+        umount2(folder.path(), MntFlags::MNT_DETACH).expect("unmount the FUSE file system");
         Self { content, device, open: Some(open), server: Some(server) }
     }
 
-    /// The block device.
+    /// Returns the path of the block device.
     #[must_use]
     pub fn device(&self) -> &Path {
         &self.device
     }
 
-    /// What it holds now, with nothing lost.
+    /// Returns the current content, without any loss.
     #[must_use]
     pub fn image(&self) -> Image {
         self.content.image()
     }
 
-    /// How many events were recorded so far: a moment to cut the power at.
+    /// Returns the number of events recorded so far: a moment at which the power can be cut.
     #[must_use]
     pub fn moment(&self) -> usize {
         self.content.moment()
     }
 
-    /// Ends the recording, and begins another one.
-    #[allow(clippy::must_use_candidate, reason = "to forget what was recorded is a use of it")]
-    pub fn cut_recording(&self) -> Recording {
-        self.content.cut()
+    /// Ends the recording, returns it, and begins another one.
+    #[allow(clippy::must_use_candidate, reason = "a caller may discard the recording")]
+    pub fn take_recording(&self) -> Recording {
+        self.content.take_recording()
     }
 
-    /// Mounts the file system on it, which recovers from whatever there is to recover from.
+    /// Mounts the file system on the disk. The mount replays the file system's journal.
     ///
     /// # Errors
     ///
-    /// When the kernel refuses to mount it.
+    /// If the kernel can't mount it.
     pub fn mount(&self, file_system: FileSystem) -> io::Result<Mounted> {
         let folder = tempfile::tempdir()?;
         mount(Some(&self.device), folder.path(), Some(file_system.name()), MsFlags::empty(), None::<&str>)?;
@@ -99,13 +99,13 @@ pub struct Mounted {
 }
 
 impl Mounted {
-    /// Its root.
+    /// Returns the root of the file system.
     #[must_use]
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Writes all of it to the disk, durably.
+    /// Writes all cached data to the disk, durably.
     pub fn sync(&self) {
         let root = File::open(self.path()).expect("open the root");
         nix::unistd::syncfs(&root).expect("sync the file system");
@@ -114,7 +114,7 @@ impl Mounted {
 
 impl Drop for Mounted {
     fn drop(&mut self) {
-        // Others on this machine look at new mounts now and then, and are gone at once.
+        // Other programs scan new mounts from time to time, and release them quickly.
         let busy = (0..50).all(|_| {
             let is_busy = umount2(self.path(), MntFlags::empty()) == Err(nix::Error::EBUSY);
             if is_busy {
@@ -129,10 +129,10 @@ impl Drop for Mounted {
     }
 }
 
-/// Runs a command that must succeed, and returns what it says.
+/// Runs a command that must succeed, and returns its output.
 pub(crate) fn run(command: &mut Command) -> String {
     let done = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let (said, complained) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
-    assert!(done.status.success(), "{command:?} failed: {said}{complained}");
-    said.into_owned()
+    let (stdout, stderr) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    assert!(done.status.success(), "{command:?} failed: {stdout}{stderr}");
+    stdout.into_owned()
 }

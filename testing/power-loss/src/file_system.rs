@@ -1,24 +1,24 @@
-//! The file systems, as people get them: made and mounted with the defaults.
+//! The file systems, made and mounted with their defaults.
 
 use crate::{Disk, Image, disk::run};
 use std::{path::Path, process::Command};
 
-/// Enough for each of them: XFS wants 300 MiB. Only what is written to takes memory.
+/// Enough for each file system: XFS needs 300 MiB. Only written blocks use memory.
 const SIZE: u64 = 512 << 20;
 
 /// A file system of Linux.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileSystem {
-    /// One that journals metadata in blocks.
+    /// Journals blocks of metadata.
     Ext4,
-    /// One that journals metadata in records.
+    /// Journals records of metadata changes.
     Xfs,
-    /// One that never writes in place, and logs what is synced in a tree of its own.
+    /// Never writes in place, and logs synced files in a separate tree.
     Btrfs,
 }
 
 impl FileSystem {
-    /// As `mount` calls it.
+    /// Returns its name, as `mount` expects it.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -28,7 +28,7 @@ impl FileSystem {
         }
     }
 
-    /// A disk with an empty file system.
+    /// Returns the content of a disk with an empty file system.
     #[must_use]
     pub fn format(self) -> Image {
         let disk = Disk::start(Image::new(SIZE, self.sector()));
@@ -36,9 +36,10 @@ impl FileSystem {
         disk.image()
     }
 
-    /// What it takes for granted that a disk writes whole. With less, some power losses leave what can't be mounted
-    /// until it is repaired, whatever is in it: XFS finds a folder's block that was torn while its journal was replayed,
-    /// ext4 and Btrfs a torn superblock, and all stop there (`xfs_repair`, `e2fsck`, `btrfs rescue super-recover`).
+    /// Returns the number of bytes that the file system expects a disk to write atomically. With smaller sectors, some power
+    /// losses leave a file system that can't be mounted before a repair. XFS finds a folder's block that was written
+    /// partially during the replay of its journal (`xfs_repair`). Ext4 and Btrfs find a partially written superblock
+    /// (`e2fsck`, `btrfs rescue super-recover`).
     fn sector(self) -> usize {
         match self {
             Self::Ext4 => 1024,
@@ -46,7 +47,7 @@ impl FileSystem {
         }
     }
 
-    /// The commands it takes, and their packages in Debian.
+    /// Returns the commands it needs, and their Debian packages.
     pub(crate) fn commands(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Ext4 => &[("losetup", "mount"), ("mkfs.ext4", "e2fsprogs")],
@@ -55,11 +56,11 @@ impl FileSystem {
         }
     }
 
-    /// Lets the kernel forget an unmounted file system. Btrfs remembers each by its id, and doesn't like to see an
-    /// older state of one on another device.
+    /// Makes the kernel forget an unmounted file system. The kernel remembers each Btrfs by its id, and rejects an older
+    /// state of it on another device.
     pub(crate) fn forget(self, device: &Path) {
         if self == Self::Btrfs {
-            // Where it doesn't know it any more, all is well.
+            // Fails if the kernel has forgotten it already.
             let _ = Command::new("btrfs").args(["device", "scan", "--forget"]).arg(device).output();
         }
     }

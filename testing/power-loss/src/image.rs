@@ -1,11 +1,11 @@
-//! What a disk holds.
+//! The content of a disk.
 
 use std::{collections::BTreeMap, fs::File, io, os::unix::fs::FileExt, path::Path, sync::Arc};
 
 const BLOCK: usize = 4096;
 
-/// The bytes of a disk. What was never written is zero and takes no memory; what a clone shares with its origin takes
-/// none either.
+/// The bytes of a disk. Blocks that were never written are zero, and use no memory. A clone shares its blocks with the
+/// original until either is written.
 #[derive(Debug, Clone)]
 pub struct Image {
     size: u64,
@@ -14,26 +14,30 @@ pub struct Image {
 }
 
 impl Image {
-    /// A disk of zeros. Its size is a multiple of 4096, and each sector of it is written whole or not at all.
+    /// Creates a disk of zeros. Its size is a multiple of 4096. Each sector is written atomically.
+    ///
+    /// # Panics
+    ///
+    /// If the size isn't a multiple of 4096.
     #[must_use]
     pub fn new(size: u64, sector: usize) -> Self {
-        assert_eq!(size % BLOCK as u64, 0, "whole blocks");
+        assert_eq!(size % BLOCK as u64, 0, "complete blocks");
         Self { size, sector, blocks: BTreeMap::new() }
     }
 
-    /// In bytes.
+    /// Returns the size in bytes.
     #[must_use]
     pub fn size(&self) -> u64 {
         self.size
     }
 
-    /// In bytes: what is written whole or not at all.
+    /// Returns the number of bytes that are written atomically.
     #[must_use]
     pub fn sector(&self) -> usize {
         self.sector
     }
 
-    /// Fills `bytes` with what is at `offset`; as many as there are.
+    /// Reads at `offset` into `bytes`, and returns the number of bytes read. It is smaller at the end of the disk.
     pub fn read(&self, offset: u64, bytes: &mut [u8]) -> usize {
         let length = bytes.len().min(usize::try_from(self.size.saturating_sub(offset)).unwrap_or(usize::MAX));
         for (block, start, range) in blocks_of(offset, length) {
@@ -46,7 +50,7 @@ impl Image {
         length
     }
 
-    /// Puts `bytes` at `offset`.
+    /// Writes `bytes` at `offset`.
     pub fn write(&mut self, offset: u64, bytes: &[u8]) {
         for (block, start, range) in blocks_of(offset, bytes.len()) {
             let held = self.blocks.entry(block).or_insert_with(|| Arc::new([0; BLOCK]));
@@ -54,7 +58,7 @@ impl Image {
         }
     }
 
-    /// Puts zeros at `offset`.
+    /// Writes zeros at `offset`.
     pub fn clear(&mut self, offset: u64, length: u64) {
         let length = usize::try_from(length.min(self.size.saturating_sub(offset))).expect("a disk fits the memory");
         for (block, start, range) in blocks_of(offset, length) {
@@ -66,11 +70,11 @@ impl Image {
         }
     }
 
-    /// Keeps it as a sparse file, for a person to look into.
+    /// Saves the content as a sparse file, for inspection.
     ///
     /// # Errors
     ///
-    /// When the file can't be written.
+    /// If the file can't be written.
     pub fn save(&self, path: &Path) -> io::Result<()> {
         let file = File::create(path)?;
         file.set_len(self.size)?;
@@ -78,7 +82,7 @@ impl Image {
     }
 }
 
-/// The pieces of a range of the disk: the block, where in it the piece begins, and which part of the range it is.
+/// Splits a range of the disk at block boundaries. Returns the block, the start within it, and the part of the range.
 fn blocks_of(offset: u64, length: usize) -> impl Iterator<Item = (u64, usize, std::ops::Range<usize>)> {
     let mut done = 0;
     std::iter::from_fn(move || {
@@ -98,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read_and_the_rest_is_zero() {
+    fn image_reads_written_bytes_and_zeros_elsewhere() {
         let mut image = Image::new(4 * BLOCK as u64, 512);
         let origin = image.clone();
         image.write(BLOCK as u64 - 3, &[1; BLOCK + 6]);
@@ -109,8 +113,8 @@ mod tests {
         expected[1..BLOCK + 7].fill(1);
         expected[4] = 0;
         assert_eq!(found, expected);
-        assert_eq!(image.read(4 * BLOCK as u64 - 1, &mut found), 1, "a read over the end is cut short");
+        assert_eq!(image.read(4 * BLOCK as u64 - 1, &mut found), 1, "a read over the end is short");
         assert_eq!(origin.read(BLOCK as u64, &mut found[..1]), 1);
-        assert_eq!(found[0], 0, "a clone doesn't change with its origin");
+        assert_eq!(found[0], 0, "a clone doesn't change with the original");
     }
 }

@@ -1,45 +1,45 @@
-//! What was done to a disk.
+//! The recording of a disk.
 
 use crate::Image;
 
-/// What a disk was asked to do, and did.
+/// A completed request to a disk.
 #[derive(Debug, Clone)]
 pub enum Event {
-    /// To write bytes.
+    /// Bytes were written.
     Write {
-        /// Where.
+        /// The first byte.
         offset: u64,
-        /// What.
+        /// The bytes.
         bytes: Vec<u8>,
     },
-    /// To forget bytes: they read as zeros from then on.
+    /// Bytes were discarded, and read as zeros from now on.
     Clear {
-        /// Where.
+        /// The first byte.
         offset: u64,
-        /// How many.
+        /// The number of bytes.
         length: u64,
     },
-    /// To keep what was written before, whatever happens.
+    /// All earlier writes became durable.
     Flush,
 }
 
-/// What a disk held, and what was done to it since, in the order in which it was done. A number of events is a moment.
+/// The initial content of a disk, and all events since, in order. A moment is a number of events.
 #[derive(Debug, Clone)]
 pub struct Recording {
-    /// At the beginning, and durably so.
+    /// The initial content, which is durable.
     pub start: Image,
-    /// Since.
+    /// The events since then.
     pub events: Vec<Event>,
 }
 
 impl Recording {
-    /// How many flushes there are.
+    /// Returns the number of flushes.
     #[must_use]
     pub fn flushes(&self) -> usize {
         self.events.iter().filter(|event| matches!(event, Event::Flush)).count()
     }
 
-    /// The moments right before a flush is done, when most is at stake.
+    /// Returns the moments immediately before each flush, when most writes can be lost.
     #[must_use]
     pub fn before_flushes(&self) -> Vec<usize> {
         self.events.iter().enumerate().filter_map(|(at, event)| matches!(event, Event::Flush).then_some(at)).collect()
@@ -47,7 +47,7 @@ impl Recording {
 }
 
 impl Image {
-    /// Does it.
+    /// Applies an event.
     pub(crate) fn apply(&mut self, event: &Event) {
         match event {
             Event::Write { offset, bytes } => self.write(*offset, bytes),

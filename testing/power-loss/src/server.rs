@@ -1,12 +1,11 @@
-//! The disk's other end: a FUSE file system with one file, whose bytes are in memory and whose every change is
-//! recorded.
+//! The server of the disk: a FUSE file system with one file, whose bytes are in memory. Each change is recorded.
 //!
-//! It is served by a thread that never touches a file system, so that it can't wait for itself. Nothing of it is cached
-//! by the kernel: what the loop device writes comes here at once, and a flush of the device comes as an fsync.
+//! The server's thread never accesses a file system, so it can't wait for itself. The kernel caches nothing: each write of
+//! the loop device arrives immediately, and a flush of the device arrives as an fsync.
 //!
-//! The thread has a table of open files of its own. When the process is killed, the connection to the kernel is closed
-//! as soon as this thread is gone, and so other threads that wait for the disk in a system call get an error; if they
-//! had it open too, they would wait for ever, for themselves to go.
+//! The thread has its own table of open files. When the process is killed, the connection to the kernel closes as soon as
+//! this thread ends, and threads that wait for the disk in a system call get an error. If those threads had the connection
+//! open too, they would wait for one another for ever.
 
 use crate::{Event, Image, Recording};
 use fuser::{
@@ -23,11 +22,11 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
-/// The one file's name.
+/// The name of the only file.
 pub(crate) const FILE_NAME: &str = "disk";
 const FILE: INodeNo = INodeNo(2);
-/// Attributes never change.
-const FOR_GOOD: Duration = Duration::from_secs(1 << 30);
+/// How long the kernel may cache attributes, which never change.
+const ATTRIBUTE_TTL: Duration = Duration::from_secs(1 << 30);
 
 /// A disk's content and its recording, shared by its server and its owner.
 #[derive(Debug, Clone)]
@@ -45,7 +44,7 @@ impl Content {
         Self(Arc::new(Mutex::new(Inner { image, recording })))
     }
 
-    /// How much has been recorded.
+    /// The number of recorded events.
     pub(crate) fn moment(&self) -> usize {
         self.lock().recording.events.len()
     }
@@ -54,8 +53,8 @@ impl Content {
         self.lock().image.clone()
     }
 
-    /// Ends the recording, and begins another one.
-    pub(crate) fn cut(&self) -> Recording {
+    /// Ends the recording, returns it, and begins another one.
+    pub(crate) fn take_recording(&self) -> Recording {
         let mut inner = self.lock();
         let next = Recording { start: inner.image.clone(), events: Vec::new() };
         std::mem::replace(&mut inner.recording, next)
@@ -75,23 +74,23 @@ impl Content {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Each change is whole before anything can panic.
+        // Each change is complete before anything can panic.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Mounts the server on a folder. The thread ends when nobody has the file open any more.
+/// Mounts the server on a folder. The thread ends when the file has no user any more.
 pub(crate) fn start(content: Content, folder: &Path) -> JoinHandle<io::Result<()>> {
     let (started, is_started) = mpsc::channel();
     let folder = folder.to_path_buf();
     let thread = thread::spawn(move || {
-        forget_open_files()?;
+        unshare_open_files()?;
         let mut options = Config::default();
         options.mount_options = vec![MountOption::FSName("minisnap-power-loss".into())];
         let session = Session::new(Server(content), folder, &options)?;
-        started.send(()).expect("somebody waits for it");
+        started.send(()).expect("a receiver");
         match session.run() {
-            // When it waited for a request as the last user went.
+            // The last user closed the file while the server waited for a request.
             Err(error) if error.raw_os_error() == Some(libc::ECONNABORTED) => Ok(()),
             ended => ended,
         }
@@ -100,17 +99,16 @@ pub(crate) fn start(content: Content, folder: &Path) -> JoinHandle<io::Result<()
     thread
 }
 
-/// Gives this thread, and those it starts, a table of open files of its own, with the standard ones in it and no
-/// others.
+/// Gives this thread, and the threads it starts, their own table of open files, with only the standard streams in it.
 #[allow(unsafe_code)]
-fn forget_open_files() -> io::Result<()> {
-    // SAFETY: what is closed is closed in the new table, which is this thread's alone. It has opened nothing so far,
-    // and what it does from here on uses nothing that others opened.
+fn unshare_open_files() -> io::Result<()> {
+    // SAFETY: the files are closed only in the new table, which belongs to this thread. The thread has opened no file so
+    // far, and doesn't use files that other threads opened.
     let closed = unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, libc::CLOSE_RANGE_UNSHARE) };
     if closed == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// What the kernel talks to.
+/// Handles the kernel's requests.
 #[derive(Debug)]
 struct Server(Content);
 
@@ -141,14 +139,14 @@ impl Server {
 impl Filesystem for Server {
     fn lookup(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
         if parent == INodeNo::ROOT && name == FILE_NAME {
-            reply.entry(&FOR_GOOD, &self.attributes(FILE), Generation(0));
+            reply.entry(&ATTRIBUTE_TTL, &self.attributes(FILE), Generation(0));
         } else {
             reply.error(Errno::ENOENT);
         }
     }
 
     fn getattr(&self, _: &Request, inode: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
-        reply.attr(&FOR_GOOD, &self.attributes(inode));
+        reply.attr(&ATTRIBUTE_TTL, &self.attributes(inode));
     }
 
     fn open(&self, _: &Request, _: INodeNo, _: OpenFlags, reply: ReplyOpen) {
@@ -182,10 +180,10 @@ impl Filesystem for Server {
         reply: ReplyWrite,
     ) {
         self.0.record(Event::Write { offset, bytes: bytes.to_vec() });
-        reply.written(u32::try_from(bytes.len()).expect("a request is smaller than that"));
+        reply.written(u32::try_from(bytes.len()).expect("a request of less than 4 GiB"));
     }
 
-    /// The device was asked to discard, or to write zeros.
+    /// The device discards a range, or writes zeros to it.
     fn fallocate(
         &self,
         _: &Request,
@@ -208,7 +206,7 @@ impl Filesystem for Server {
         reply.ok();
     }
 
-    /// A file descriptor was closed, which means nothing to a disk.
+    /// A file descriptor was closed, which has no effect on a disk.
     fn flush(&self, _: &Request, _: INodeNo, _: FileHandle, _: LockOwner, reply: ReplyEmpty) {
         reply.ok();
     }

@@ -1,46 +1,46 @@
-//! Power losses under real file systems: programs publish on a disk that remembers every write and flush, the power is
-//! cut at hundreds of moments, and each time the file system is mounted, recovers, and the store in it is looked at and
-//! published to.
+//! Power losses under real file systems. Workloads commit to a store on a disk that records each write and flush. The power
+//! is cut at hundreds of moments of each recording. Each time, the file system is mounted, and the store in it is checked.
 //!
-//! - `programs.rs`: who publishes what.
-//! - `ledger.rs`: what was published when, and so what may be found after a power loss at a moment.
-//! - `look.rs`: the look at a store afterwards, and the next publish.
-//! - `drill.rs`: one file system's programs and power losses.
+//! - `workloads.rs`: the programs that commit.
+//! - `ledger.rs`: when each snapshot was committed, and so which ones may be found after a power loss.
+//! - `store_check.rs`: the checks of a store after a power loss, and the next commit.
+//! - `experiment.rs`: the workloads and power losses under one file system.
 //!
-//! `MINISNAP_CRASH_POINTS` is the number of power losses under each file system, and `MINISNAP_CRASH_SEED` repeats the
-//! choices of a run (the writes themselves depend on the scheduler). A disk that a check failed on is kept as an image.
+//! `MINISNAP_CRASH_POINTS` is the number of power losses under each file system. `MINISNAP_CRASH_SEED` repeats the random
+//! choices of a run, but not the writes themselves, which depend on the scheduler. When a check fails, the disk's content is
+//! saved as an image.
 
-#![allow(clippy::cast_possible_truncation, reason = "a test's numbers are small, or random")]
+#![allow(clippy::cast_possible_truncation, reason = "the numbers are small, or random")]
 #![cfg(target_os = "linux")]
 
-mod drill;
+mod experiment;
 mod ledger;
-mod look;
-mod programs;
+mod store_check;
+mod workloads;
 
 use minisnap_power_loss::FileSystem;
 
 #[test]
-#[ignore = "needs root, FUSE, loop devices and mkfs.ext4: run with --ignored, as .ci/run does"]
-fn nothing_acknowledged_is_lost_under_ext4() {
-    drill::cut_power_under(FileSystem::Ext4);
+#[ignore = "requirements root, FUSE, loop devices and mkfs.ext4: run with --ignored, as .ci/run does"]
+fn acknowledged_snapshot_is_durable_under_ext4() {
+    experiment::cut_power_under(FileSystem::Ext4);
 }
 
 #[test]
-#[ignore = "needs root, FUSE, loop devices and mkfs.xfs: run with --ignored, as .ci/run does"]
-fn nothing_acknowledged_is_lost_under_xfs() {
-    drill::cut_power_under(FileSystem::Xfs);
+#[ignore = "requirements root, FUSE, loop devices and mkfs.xfs: run with --ignored, as .ci/run does"]
+fn acknowledged_snapshot_is_durable_under_xfs() {
+    experiment::cut_power_under(FileSystem::Xfs);
 }
 
 #[test]
-#[ignore = "needs root, FUSE, loop devices and mkfs.btrfs: run with --ignored, as .ci/run does"]
-fn nothing_acknowledged_is_lost_under_btrfs() {
-    drill::cut_power_under(FileSystem::Btrfs);
+#[ignore = "requirements root, FUSE, loop devices and mkfs.btrfs: run with --ignored, as .ci/run does"]
+fn acknowledged_snapshot_is_durable_under_btrfs() {
+    experiment::cut_power_under(FileSystem::Btrfs);
 }
 
-/// The tests above must be able to fail: a disk that answers flushes and keeps nothing is found out every time.
+/// Shows that the tests above can fail: each loss of a disk that acknowledges flushes and ignores them is detected.
 #[test]
-#[ignore = "needs root, FUSE, loop devices and mkfs.ext4: run with --ignored, as .ci/run does"]
-fn a_disk_that_lies_about_its_flushes_is_found_out() {
-    drill::cut_power_of_a_liar(FileSystem::Ext4);
+#[ignore = "requirements root, FUSE, loop devices and mkfs.ext4: run with --ignored, as .ci/run does"]
+fn ignored_flushes_are_detected_under_ext4() {
+    experiment::cut_power_with_ignored_flushes(FileSystem::Ext4);
 }
