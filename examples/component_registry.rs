@@ -1,24 +1,24 @@
-//! A component registry: many small records, which change now and then. A release is in the log before anybody is told of it.
+//! A component registry: many small records that change rarely. A change is in the log before it is visible.
 //!
 //! ```console
 //! $ cargo run --example component_registry
 //! $ cargo test --example component_registry
 //! ```
 //!
-//! The more changes, the more components: `docs/recovery.md` shows how long it takes to start after up to a million changes.
+//! The state grows with the number of changes: `docs/recovery.md` has the start-up times after up to a million changes.
 
 use serde::{Deserialize, Serialize};
 use state_manager::{Change, StateManager};
 use std::collections::BTreeMap;
 
-#[allow(dead_code, unreachable_pub, reason = "it is a program of its own")]
+#[allow(dead_code, unreachable_pub, reason = "this file is also a program")]
 #[path = "state_manager.rs"]
 pub mod state_manager;
 
 /// The components, by name.
 pub type Registry = BTreeMap<String, Component>;
 
-/// What is known of a component. Its bytes are elsewhere.
+/// The metadata of a component. Its bytes are stored elsewhere.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Component {
     version: String,
@@ -26,7 +26,7 @@ pub struct Component {
     dependencies: Vec<String>,
 }
 
-/// What happens to a component. Whether it may is decided before it is logged; from then on it is a fact.
+/// A change of a component. It is validated before it is logged, and always applies afterwards.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct RegistryChange {
     name: String,
@@ -35,11 +35,11 @@ pub struct RegistryChange {
 
 #[derive(Debug, Serialize, Deserialize)]
 enum Event {
-    /// It is there from now on.
+    /// Adds the component.
     Register(Component),
-    /// Another version, with the same dependencies.
+    /// Sets another version, with the same dependencies.
     Upgrade { version: String, digest: String },
-    /// It is gone.
+    /// Removes the component.
     Remove,
 }
 
@@ -77,7 +77,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let number = registry.apply(RegistryChange { name: name(4), event: Event::Remove }).await?;
     println!("{} components after change {number}", registry.state().len());
 
-    // As if the power had gone.
+    // Simulates a crash.
     drop(registry);
     let registry = StateManager::<Registry, RegistryChange>::open(folder.path(), 100).await?;
     println!(
@@ -88,12 +88,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         registry.seq() - registry.saved(),
     );
     println!("shell is {:#?}", registry.state()["shell"]);
-    assert!(!registry.state().contains_key(&name(4)), "it was removed");
+    assert!(!registry.state().contains_key(&name(4)), "the component was removed");
     Ok(())
 }
 
-/// What the change of this number might have been, from number 1: of ten, three are new components, the others are mostly upgrades. Every
-/// third component is on trial, and removed after five hundred changes.
+/// A sample change for a number from 1 on. Of ten changes, three add components, and most others are upgrades. Every third component
+/// is removed after five hundred changes.
 #[must_use]
 pub fn change(number: u64) -> RegistryChange {
     let (round, step) = ((number - 1) / 10, (number - 1) % 10);
@@ -118,12 +118,12 @@ fn name(id: u64) -> String {
     format!("{}/{}-{id}", ["acme", "contoso", "initech"][part / 4], ["codec", "parser", "router", "sensor"][part % 4])
 }
 
-/// As long as a SHA-256 in hex.
+/// A text as long as a SHA-256 in hex.
 fn digest(number: u64) -> String {
     (0..4).map(|part| format!("{:016x}", scatter(4 * number + part))).collect()
 }
 
-/// A number that looks random, and is the same every time.
+/// A deterministic number that looks random.
 fn scatter(number: u64) -> u64 {
     let mixed = (number ^ (number >> 30)).wrapping_add(0x9e37_79b9_7f4a_7c15).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     mixed ^ (mixed >> 27)
@@ -136,7 +136,7 @@ mod tests {
 
     const CHANGES: u64 = 2500;
 
-    /// What a manager finds that starts after another one made the changes, with a snapshot after so many.
+    /// A manager that is opened after another one made the changes, with a snapshot after every `every` changes.
     async fn restarted(folder: &Path, every: u64) -> StateManager<Registry, RegistryChange> {
         let mut manager = StateManager::open(folder, every).await.unwrap();
         for number in 1..=CHANGES {
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_log_alone_and_a_snapshot_with_a_tail_give_the_same() {
+    async fn log_alone_and_snapshot_with_tail_recover_the_same() {
         let mut expected = Registry::new();
         (1..=CHANGES).for_each(|number| change(number).apply(&mut expected));
 
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn every_change_finds_what_it_is_about() {
+    fn every_change_finds_its_component() {
         let (mut registry, mut removed) = (Registry::new(), 0);
         for number in 1..=CHANGES {
             let change = change(number);

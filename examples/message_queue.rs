@@ -1,12 +1,12 @@
-//! What a message queue has to know: which queues there are, how many messages each took, and how far its consumers are. It
-//! changes with every message; the messages themselves are elsewhere.
+//! The metadata of a message queue: its queues, their message counts, and the positions of their consumers. It changes with every
+//! message. The messages themselves are stored elsewhere.
 //!
 //! ```console
 //! $ cargo run --example message_queue
 //! $ cargo test --example message_queue
 //! ```
 //!
-//! It stays small, however many changes there are: `docs/recovery.md` shows how long it takes to start after a million.
+//! The state stays small with many changes: `docs/recovery.md` has the start-up time after a million changes.
 
 #![allow(clippy::cast_possible_truncation, reason = "the remainder of a division by 8 or less")]
 
@@ -14,17 +14,17 @@ use serde::{Deserialize, Serialize};
 use state_manager::{Change, StateManager};
 use std::collections::{BTreeMap, BTreeSet};
 
-#[allow(dead_code, unreachable_pub, reason = "it is a program of its own")]
+#[allow(dead_code, unreachable_pub, reason = "this file is also a program")]
 #[path = "state_manager.rs"]
 pub mod state_manager;
 
 /// The queues, by name.
 pub type Queues = BTreeMap<String, Queue>;
 
-/// What is known of a queue.
+/// The metadata of a queue.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Queue {
-    /// Where the next message goes; the first one went to 0.
+    /// The offset of the next message. The first offset is 0.
     next: u64,
     bytes: u64,
     consumers: BTreeMap<String, Consumer>,
@@ -32,13 +32,13 @@ pub struct Queue {
 
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Consumer {
-    /// It is done with all messages before this one,
+    /// The consumer has processed all messages before this offset.
     next: u64,
-    /// and with these after it.
+    /// The processed messages after that offset.
     done: BTreeSet<u64>,
 }
 
-/// What happens to a queue. Whether it may is decided before it is logged; from then on it is a fact.
+/// A change of a queue. It is validated before it is logged, and always applies afterwards.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct QueueChange {
     queue: String,
@@ -47,13 +47,13 @@ pub struct QueueChange {
 
 #[derive(Debug, Serialize, Deserialize)]
 enum Event {
-    /// It is there from now on.
+    /// Creates the queue.
     Create,
-    /// It takes a message of so many bytes.
+    /// Adds a message with this size.
     Publish { bytes: u64 },
-    /// A consumer is done with one message, perhaps not with those before it.
+    /// A consumer has processed one message, but not necessarily those before it.
     Acknowledge { consumer: String, offset: u64 },
-    /// A consumer is done with all messages before this one.
+    /// A consumer has processed all messages before this offset.
     Advance { consumer: String, to: u64 },
 }
 
@@ -77,7 +77,7 @@ impl Change<Queues> for QueueChange {
 }
 
 impl Consumer {
-    /// Never back; and past all that it is done with.
+    /// Moves forward to `to`, and past the processed messages after it. Never moves back.
     fn advance(&mut self, to: u64) {
         self.next = self.next.max(to);
         self.done = self.done.split_off(&self.next);
@@ -95,18 +95,18 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         queues.apply(change(number)).await?;
     }
     let orders = |event| QueueChange { queue: "orders".into(), event };
-    let billing_did = |offset| orders(Event::Acknowledge { consumer: "billing".into(), offset });
+    let billing_processed = |offset| orders(Event::Acknowledge { consumer: "billing".into(), offset });
     queues.apply(orders(Event::Create)).await?;
     for bytes in [250, 800, 40, 1300] {
         queues.apply(orders(Event::Publish { bytes })).await?;
     }
     for offset in [0, 3, 1] {
-        queues.apply(billing_did(offset)).await?;
+        queues.apply(billing_processed(offset)).await?;
     }
     queues.apply(orders(Event::Advance { consumer: "statistics".into(), to: 4 })).await?;
     println!("{} queues after change {}", queues.state().len(), queues.seq());
 
-    // As if the power had gone.
+    // Simulates a crash.
     drop(queues);
     let mut queues = StateManager::<Queues, QueueChange>::open(folder.path(), 100).await?;
     println!(
@@ -117,16 +117,15 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         queues.seq() - queues.saved(),
     );
     println!("orders: {:?}", queues.state()["orders"]);
-    queues.apply(billing_did(2)).await?;
-    println!("billing did the one that was left out: {:?}", queues.state()["orders"].consumers["billing"]);
+    queues.apply(billing_processed(2)).await?;
+    println!("billing processed the missing message: {:?}", queues.state()["orders"].consumers["billing"]);
     Ok(())
 }
 
 const QUEUES: u64 = 100;
 
-/// What the change of this number might have been, from number 1: first there are the queues, then it is their turn one
-/// after the other. Each takes three messages, which one consumer does one by one and not in order; of two others, one
-/// says when it did them all, and one is always three behind.
+/// A sample change for a number from 1 on. The first ones create the queues, the later ones go round the queues. Each queue gets three
+/// messages. One consumer processes them one by one, out of order; one processes all three; one stays three behind.
 #[must_use]
 pub fn change(number: u64) -> QueueChange {
     let (turn, queue) = ((number - 1) / QUEUES, (number - 1) % QUEUES);
@@ -150,7 +149,7 @@ mod tests {
 
     const CHANGES: u64 = 2500;
 
-    /// What a manager finds that starts after another one made the changes, with a snapshot after so many.
+    /// A manager that is opened after another one made the changes, with a snapshot after every `every` changes.
     async fn restarted(folder: &Path, every: u64) -> StateManager<Queues, QueueChange> {
         let mut manager = StateManager::open(folder, every).await.unwrap();
         for number in 1..=CHANGES {
@@ -161,7 +160,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_log_alone_and_a_snapshot_with_a_tail_give_the_same() {
+    async fn log_alone_and_snapshot_with_tail_recover_the_same() {
         let mut expected = Queues::new();
         (1..=CHANGES).for_each(|number| change(number).apply(&mut expected));
 
@@ -176,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_done_out_of_order_counts_when_the_gap_is_closed() {
+    fn out_of_order_acknowledgements_count_after_the_gap() {
         let mut consumer = Consumer::default();
         for (offset, next) in [(1, 0), (3, 0), (0, 2), (0, 2), (2, 4)] {
             consumer.done.insert(offset);

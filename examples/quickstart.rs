@@ -1,4 +1,4 @@
-//! The README's quick start: saves a state, shows the two files it made, and restores it.
+//! The README's quick start: saves a state, prints the two files, and restores the state.
 //!
 //! ```console
 //! $ cargo run --example quickstart
@@ -20,11 +20,11 @@ type Failure = Box<dyn std::error::Error>;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let done = match env::args_os().nth(1) {
+    let result = match env::args_os().nth(1) {
         None => quickstart().await,
         Some(path) => round_trip(path.as_ref()).await,
     };
-    match done {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("quickstart: {error}");
@@ -36,11 +36,11 @@ async fn main() -> ExitCode {
 async fn quickstart() -> Result<(), Failure> {
     let store = SnapStore::new("./state");
 
-    // Save: the last change in this state is number 10.
-    let published = store.create(&AppState { counter: 42 }, 10).await?;
-    println!("published; the log up to change {} may go", published.truncation_point());
+    // Save. Change 10 is the last one in this state.
+    let committed = store.create(&AppState { counter: 42 }, 10).await?;
+    println!("committed; the log can be truncated through change {}", committed.truncation_point());
 
-    // Two files that always match, for you and for `cat` and `jq`.
+    // Two files that always match, for `cat` and `jq` as well.
     println!("state/snapshot.json:\n{}", fs::read_to_string("state/snapshot.json")?);
     print!("state/snapshot.seq:\n{}", fs::read_to_string("state/snapshot.seq")?);
 

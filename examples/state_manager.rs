@@ -1,34 +1,34 @@
-//! A state manager: the state in memory, every change in a log before it counts, a snapshot every so often, and the log cut
-//! behind it.
+//! A state manager: it keeps the state in memory, logs each change before it applies it, saves a snapshot now and then, and truncates
+//! the log.
 //!
 //! ```console
 //! $ cargo run --example state_manager
-//! $ cargo run --example state_manager FOLDER      # to keep what it wrote; run it again, and it goes on
+//! $ cargo run --example state_manager FOLDER      # keeps its files; run it again to continue
 //! ```
 //!
-//! `tests/state_manager.rs` kills it hundreds of times, at any moment and at each of its system calls, and checks that no
-//! change that was acknowledged is lost and none is applied twice.
+//! `tests/state_manager.rs` kills it hundreds of times, at random moments and at each system call. It checks that no acknowledged
+//! change is lost, and none is applied twice.
 
 use minisnap::SnapStore;
 use minisnap_wal::{Checkpoint, Journal, Log, Result, WalError, recover_or_fall_back};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{collections::BTreeMap, path::Path};
 
-/// A change of a state. It has to do the same whenever it is applied to the same state: no clock, no dice, no I/O. And it
-/// can't fail: whether it is allowed is decided before it is logged.
+/// A change of a state. It must be deterministic (no clock, no random numbers, no I/O), and must not fail: validate it before it is
+/// logged.
 pub trait Change<S>: Serialize + DeserializeOwned + Send + Sync + 'static {
-    /// Makes the change.
+    /// Applies the change.
     fn apply(&self, state: &mut S);
 }
 
-/// Keeps a state of type `S`, which only changes of type `C` change.
+/// Manages a state of type `S`, with changes of type `C`.
 pub struct StateManager<S, C> {
     state: S,
-    /// The number of the last change in the state.
+    /// The sequence number of the last change in the state.
     seq: u64,
     journal: Journal<C>,
     snapshots: SnapStore,
-    /// After how many changes to save a snapshot.
+    /// The number of changes between two snapshots.
     every: u64,
     saved: u64,
 }
@@ -38,46 +38,46 @@ where
     S: Default + Serialize + DeserializeOwned + Send + Sync,
     C: Change<S>,
 {
-    /// Recovers what is in `folder`; an empty one is an empty state.
+    /// Recovers the state from `folder`. An empty folder is an empty state.
     ///
     /// # Errors
     ///
-    /// When log and snapshots don't fit together, or can't be read.
+    /// If the log and the snapshots can't be read, or have a gap between them.
     pub async fn open(folder: &Path, every: u64) -> Result<Self> {
         let journal = Journal::open(folder.join("journal.jsonl")).await?;
         let snapshots = SnapStore::new(folder);
         let recovered =
             recover_or_fall_back(&snapshots, &journal, S::default(), |state, _, change: C| change.apply(state)).await?;
         for corrupt in &recovered.corrupt {
-            eprintln!("passed over: {corrupt}");
+            eprintln!("corrupt snapshot: {corrupt}");
         }
         let saved = recovered.snapshot.unwrap_or(0);
         Ok(Self { state: recovered.state, seq: recovered.seq, journal, snapshots, every, saved })
     }
 
-    /// Makes a change. `Ok` means that it survives whatever happens, and is the number it has for ever.
+    /// Logs and applies a change. Returns its sequence number when the change is durable.
     ///
     /// # Errors
     ///
-    /// When the log can't be written. The change may be in it or not: open again, and see.
+    /// If the log can't be written. The change may or may not be in it: open the manager again.
     pub async fn apply(&mut self, change: C) -> Result<u64> {
-        // First it is durable, then it counts.
+        // Logs the change before it is applied.
         self.seq = self.journal.append(&change).await?;
         change.apply(&mut self.state);
         if self.seq - self.saved >= self.every
             && let Err(error) = self.checkpoint().await
         {
-            // The change is safe in the log. The next one tries again, or, if the log has to be looked up, says so.
+            // The change is durable in the log. The next change retries the checkpoint.
             eprintln!("no checkpoint after change {}: {error}", self.seq);
         }
         Ok(self.seq)
     }
 
-    /// Saves a snapshot, and cuts the log to what the retained ones don't hold.
+    /// Saves a snapshot, and truncates the log through the oldest retained snapshot.
     ///
     /// # Errors
     ///
-    /// When there is no new snapshot, or (`NotCompacted`) the log is as long as it was.
+    /// If the snapshot can't be saved, or (`NotCompacted`) the log can't be truncated.
     pub async fn checkpoint(&mut self) -> Result<Checkpoint> {
         let done = minisnap_wal::checkpoint(&self.snapshots, &mut self.journal, &self.state, self.seq).await;
         if matches!(done, Ok(_) | Err(WalError::NotCompacted { .. })) {
@@ -91,23 +91,23 @@ where
         &self.state
     }
 
-    /// The number of the last change.
+    /// The sequence number of the last change.
     pub fn seq(&self) -> u64 {
         self.seq
     }
 
-    /// The seq of the newest snapshot; 0 if there is none.
+    /// The sequence number of the newest snapshot; 0 if there is none.
     pub fn saved(&self) -> u64 {
         self.saved
     }
 
-    /// The first number that is still in the log.
+    /// The first sequence number in the log.
     pub fn log_begins_with(&self) -> u64 {
         self.journal.first()
     }
 }
 
-/// What this program keeps: how much there is of what.
+/// The state of this program: the amount of each item.
 type Stock = BTreeMap<String, i64>;
 
 #[derive(Debug, Serialize, serde::Deserialize)]
@@ -135,7 +135,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     println!("250 more:  {:?}", manager.state());
 
-    // As if the power had gone.
+    // Simulates a crash.
     let before = manager.state().clone();
     drop(manager);
     let manager = StateManager::<Stock, Delivery>::open(&folder, 100).await?;

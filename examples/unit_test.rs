@@ -1,16 +1,16 @@
-//! How a program tests itself against the memory backend, failures included.
+//! A program with unit tests on the memory backend, including failures.
 //!
 //! ```console
 //! $ cargo run --example unit_test
 //! $ cargo test --example unit_test
 //! ```
 //!
-//! The program counts: each change goes to a log first, every hundredth change it saves a snapshot and cuts the log. The
-//! only thing it does for its tests is to be generic over the backend.
+//! The program is a counter. It logs each change first. After every hundredth change it saves a snapshot and truncates the log. For its
+//! tests it is generic over the backend.
 
 use minisnap::{MiniSnapError, SnapStore, SnapshotBackend, mem::MemBackend};
 
-/// What stands here for a write-ahead log: `(seq, change)`.
+/// A simplified write-ahead log: `(seq, change)`.
 type Log = Vec<(u64, u64)>;
 
 struct Counter<B> {
@@ -39,11 +39,11 @@ impl<B: SnapshotBackend> Counter<B> {
         }
     }
 
-    /// Saves, and only then cuts the log. A save that failed is no disaster: the log is longer until the next one.
+    /// Saves a snapshot, then truncates the log. After an error the log stays, until a later save succeeds.
     async fn save(&mut self) {
         match self.snapshots.create(&self.sum, self.seq).await {
-            Ok(published) => self.log.retain(|(seq, _)| *seq > published.truncation_point()),
-            Err(error) => eprintln!("no snapshot this time, the log stays: {error}"),
+            Ok(committed) => self.log.retain(|(seq, _)| *seq > committed.truncation_point()),
+            Err(error) => eprintln!("no snapshot, so the log isn't truncated: {error}"),
         }
     }
 }
@@ -78,23 +78,23 @@ mod tests {
         counter
     }
 
-    /// A restart is a new handle on the same memory, and whatever the log still holds.
+    /// Restarts with a new handle on the same memory, and the rest of the log.
     async fn restart(memory: &MemBackend, log: Log) -> Counter<MemBackend> {
         Counter::open(SnapStore::with_backend(memory.clone()), log).await.unwrap()
     }
 
     #[tokio::test]
-    async fn a_restart_has_every_change_though_the_log_was_cut() {
+    async fn restart_recovers_every_change_after_truncation() {
         let memory = MemBackend::new();
         let counter = counter_at(&memory, 250).await;
-        assert!(counter.log.len() < 250, "the log was cut");
+        assert!(counter.log.len() < 250, "the log was truncated");
         assert_eq!(memory.seq_text().as_deref(), Some("200\n"));
         let restarted = restart(&memory, counter.log).await;
         assert_eq!((restarted.sum, restarted.seq), (250, 250));
     }
 
     #[tokio::test]
-    async fn a_full_disk_loses_nothing() {
+    async fn full_disk_loses_nothing() {
         let memory = MemBackend::new();
         memory.fail(Operation::Write).with(ErrorKind::StorageFull).always();
         let counter = counter_at(&memory, 250).await;
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn after_an_unknown_outcome_the_log_is_not_cut() {
+    async fn log_is_not_truncated_after_an_unknown_outcome() {
         for applied in [false, true] {
             let memory = MemBackend::new();
             memory.fail(Operation::Commit).with(Fault::OutcomeUnknown { applied }).once();
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_unreadable_snapshot_is_not_taken_for_an_empty_state() {
+    async fn unreadable_snapshot_is_an_error_not_an_empty_state() {
         let memory = MemBackend::new();
         counter_at(&memory, 100).await;
         memory.fail(Operation::Read).always();

@@ -1,4 +1,4 @@
-//! The backend behind a store that was opened by its URL: an enum that still knows what it is.
+//! The backend of a store that was opened by its URL: an enum of the compiled-in backends.
 
 use crate::{
     Bytes, ChunkStream, Collected, Generation, Result, SnapshotBackend, Verification,
@@ -6,13 +6,13 @@ use crate::{
 };
 use std::num::NonZeroUsize;
 
-/// One of the backends that are compiled in, as [`open`](crate::open) chose it.
+/// One of the compiled-in backends, chosen by the URL given to [`open`](crate::open).
 ///
-/// It is a backend like any other. What only one kind can do is behind `as_fs`, `as_mem` and `as_object`.
+/// `as_fs`, `as_mem` and `as_object` give access to the methods that only one backend has.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum AnyBackend {
-    /// A folder of a local POSIX file system.
+    /// A folder on a local POSIX file system.
     #[cfg(all(feature = "fs", unix))]
     Fs(crate::FsBackend),
     /// Memory.
@@ -24,7 +24,9 @@ pub enum AnyBackend {
 }
 
 impl AnyBackend {
-    /// The folder's backend, if it is a folder.
+    /// Returns the folder backend; `None` if this is another backend.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # fn main() -> minisnap::Result<()> {
@@ -42,7 +44,16 @@ impl AnyBackend {
         }
     }
 
-    /// The backend in memory, if it is that.
+    /// Returns the memory backend; `None` if this is another backend.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> minisnap::Result<()> {
+    /// let store = minisnap::open("memory:")?;
+    /// assert!(store.backend().as_mem().is_some());
+    /// # Ok(()) }
+    /// ```
     #[cfg(feature = "mem")]
     #[must_use]
     pub fn as_mem(&self) -> Option<&crate::mem::MemBackend> {
@@ -53,7 +64,7 @@ impl AnyBackend {
         }
     }
 
-    /// The object store's backend, if it is one.
+    /// Returns the object store backend; `None` if this is another backend.
     #[cfg(any(feature = "aws", feature = "azure", feature = "gcp", feature = "object_store"))]
     #[must_use]
     pub fn as_object(&self) -> Option<&crate::object::ObjectBackend> {

@@ -1,7 +1,7 @@
-//! What authors of backends need, and programs that use one don't: `use minisnap::backend::*`.
+//! Items for authors of backends: `use minisnap::backend::*`. Programs that use a backend don't need them.
 //!
-//! The contract is on [`SnapshotBackend`]. The module `conformance` of the crate `minisnap-core` (feature `conformance`) has
-//! the tests that hold a backend to it, and a tutorial.
+//! The contract is on [`SnapshotBackend`]. The module `conformance` of the crate `minisnap-core` (feature `conformance`) has the
+//! tests of the contract, and a tutorial.
 
 pub use minisnap_core::{
     Absence, Bytes, ChunkStream, Collected, CommitOptions, Committed, Corruption, Digest, Digester, ErrorContext,

@@ -1,12 +1,11 @@
-//! A create: a future with options.
+//! Creates: futures with options. [`SnapStore::create`](crate::SnapStore::create) returns them.
 
-// All kinds of it are one loop:
+// A create of a state, a shared state or a text runs this loop:
 //
 // 1. Stage.
-// 2. Write the JSON to the stage: `input.rs` says how, for a state, a shared state, or text. If that fails, discard the stage,
-//    so that nothing goes on after the answer.
-// 3. Commit, under the precondition.
-// 4. Only if a forced collection took the stage away (`StageLost`): again from step 1, a few times.
+// 2. Write the JSON to the stage (`input.rs`). If that fails, discard the stage before the error is returned.
+// 3. Commit with the precondition.
+// 4. If a forced collection deleted the stage (`StageLost`), repeat from step 1, up to `MAX_STAGES` stages.
 
 mod input;
 
@@ -30,56 +29,59 @@ use std::{
 
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
 
-/// How often a snapshot is written again because its stage was lost.
-const MOST_STAGES: usize = 9;
+/// How many stages a create writes, if each one is lost.
+const MAX_STAGES: usize = 9;
 
 impl<B: SnapshotBackend> SnapStore<B> {
-    /// Makes `state` the current snapshot; `seq` is the sequence number of the last change in it.
+    /// Commits `state` as the current snapshot. `seq` is the sequence number of the last change in it.
     ///
-    /// Returns a future with options, to be awaited: see [`Create`]. Without options, the last create wins, also with
-    /// the same `seq` or a lower one.
+    /// Returns a future with options: see [`Create`]. Without options the create is unconditional: the last one wins, also with an
+    /// equal or lower `seq`.
     ///
-    /// `Ok` means that the snapshot is durable, complete, and can be parsed as JSON, and that the log can be truncated through
-    /// [`truncation_point`](Committed::truncation_point). That the state *round-trips* is checked by
-    /// [`verified`](Create::verified).
-    ///
-    /// The state needs no bound but `Serialize`.
+    /// After `Ok` the snapshot is durable, complete, and can be parsed as JSON. Only [`verified`](Create::verified) checks that the
+    /// parsed state is equal. The log can be truncated through [`truncation_point`](Committed::truncation_point), the smallest
+    /// *retained* sequence number.
     ///
     /// # Blocking
     ///
-    /// The state is serialized by the task that awaits, in one go: no other task of its thread runs meanwhile. Over a folder that
-    /// task writes the file, too, if it has more than 256 KiB or the handle hasn't created before. That takes about as long as `serde_json::to_writer_pretty` to a file (some
-    /// milliseconds for a MiB), and where the system makes writers wait for a slow disk, as long as the disk. Over an object
-    /// store, what was written waits in memory until then. A cancelled create removes its files on the thread that drops it. For a
-    /// large state, use [`create_owned`](Self::create_owned).
+    /// The awaiting task serializes the state in one step, which blocks its thread: some milliseconds for a MiB. Over a folder it
+    /// writes the file in the same step, if the JSON has more than 256 KiB or the handle hasn't created a snapshot before. Over an
+    /// object store it collects the JSON in memory. A slow disk blocks it longer, and a cancelled create deletes its files on the thread
+    /// that drops the future. For a large state use [`create_owned`](Self::create_owned).
     ///
     /// # Errors
     ///
-    /// After every error but [`OutcomeUnknown`](MiniSnapError::OutcomeUnknown), the old snapshot is untouched. Never truncate
-    /// the log after an error.
+    /// - [`MapKey`](MiniSnapError::MapKey), [`Unrestorable`](MiniSnapError::Unrestorable), [`Serde`](MiniSnapError::Serde): the
+    ///   state can't be stored as JSON.
+    /// - [`Stale`](MiniSnapError::Stale), [`Conflict`](MiniSnapError::Conflict): the precondition doesn't hold.
+    /// - [`Busy`](MiniSnapError::Busy): other writers held the store until the deadline.
+    /// - [`Io`](MiniSnapError::Io), [`Backend`](MiniSnapError::Backend): the medium failed, for example because the disk is full.
+    /// - [`OutcomeUnknown`](MiniSnapError::OutcomeUnknown): the commit may or may not have happened. Create again.
     ///
-    /// A state that can't be read back as JSON is refused: [`MapKey`](MiniSnapError::MapKey),
-    /// [`Unrestorable`](MiniSnapError::Unrestorable), [`Serde`](MiniSnapError::Serde).
+    /// After every error but `OutcomeUnknown` the old snapshot is untouched. Never truncate the log after an error.
     ///
     /// # Cancel safety
     ///
-    /// Nothing happens before the first poll. If the future is dropped later, the snapshot is the old one or the new one, and
-    /// that is settled: it can't change after a later create has returned.
+    /// This method is cancel safe. Nothing happens before the first poll. If the future is dropped later, the current snapshot is
+    /// the complete old one or the complete new one. A cancelled create can't take effect after a later create has returned.
+    ///
+    /// # Examples
     ///
     /// ```
-    /// # #[cfg(feature = "mem")] #[tokio::main(flavor = "current_thread")] async fn main() -> minisnap::Result<()> {
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> minisnap::Result<()> {
     /// # let store = minisnap::SnapStore::with_backend(minisnap::mem::MemBackend::new());
-    /// let first = store.create("a state", 10).if_empty().await?;
-    /// store.create("the next", 11).if_newer().if_current(first.generation()).await?;
+    /// let committed = store.create("a state", 10).await?;
+    /// store.create("the next", 11).if_newer().if_current(committed.generation()).await?;
     /// # Ok(()) }
-    /// # #[cfg(not(feature = "mem"))] fn main() {}
     /// ```
     pub fn create<'a, S: Serialize + ?Sized>(&'a self, state: &'a S, seq: u64) -> Create<'a, B, Borrowed<'a, S>> {
         Create::new(self, Borrowed::new(state), seq)
     }
 
-    /// Like [`create`](Self::create), for a large state: it is serialized on the blocking pool, in bounded memory, and the
-    /// runtime is not held up. ([`verified`](Create::verified) takes the memory of the JSON and of a second state.)
+    /// Commits a shared state like [`create`](Self::create). Use it for a large state.
+    ///
+    /// The state is serialized on the blocking pool, in bounded memory, so it doesn't block the runtime.
+    /// ([`verified`](Create::verified) needs the memory of the JSON and of a second state.)
     ///
     /// # Errors
     ///
@@ -87,8 +89,18 @@ impl<B: SnapshotBackend> SnapStore<B> {
     ///
     /// # Cancel safety
     ///
-    /// As with [`create`](Self::create). Serializing stops at the next chunk; that of a [verified](Create::verified) one
-    /// goes on to its end, without effect.
+    /// This method is cancel safe, like [`create`](Self::create). Serialization stops at the next chunk. With
+    /// [`verified`](Create::verified) it runs to its end, without effect.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> minisnap::Result<()> {
+    /// # let store = minisnap::SnapStore::with_backend(minisnap::mem::MemBackend::new());
+    /// let state = std::sync::Arc::new(vec![0; 1_000_000]);
+    /// store.create_owned(state, 10).await?;
+    /// # Ok(()) }
+    /// ```
     pub fn create_owned<S>(&self, state: Arc<S>, seq: u64) -> Create<'_, B, Owned<S>>
     where
         S: Serialize + Send + Sync + 'static,
@@ -96,22 +108,50 @@ impl<B: SnapshotBackend> SnapStore<B> {
         Create::new(self, Owned::new(state), seq)
     }
 
-    /// Like [`create`](Self::create), for JSON text, which is stored byte for byte: for copies, and for states that arrive as
-    /// text. The text is checked and written by the task that awaits: see "Blocking" there.
+    /// Commits JSON text like [`create`](Self::create), byte for byte. Use it for copies, and for states that arrive as text.
+    ///
+    /// The awaiting task checks and writes the text: see "Blocking" there.
     ///
     /// # Errors
     ///
-    /// [`Serde`](MiniSnapError::Serde) if it isn't one JSON document that a restore can read; nothing was changed then. Else
-    /// those of [`create`](Self::create).
+    /// - [`Serde`](MiniSnapError::Serde): the text isn't one JSON document that a restore can parse. Nothing was changed.
+    /// - Those of [`create`](Self::create).
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe, like [`create`](Self::create).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> minisnap::Result<()> {
+    /// # let store = minisnap::SnapStore::with_backend(minisnap::mem::MemBackend::new());
+    /// store.create_raw(r#"{"counter": 42}"#, 10).await?;
+    /// assert!(store.create_raw(r#"{"counter": "#, 11).await.is_err());
+    /// # Ok(()) }
+    /// ```
     pub fn create_raw(&self, json: impl Into<Bytes>, seq: u64) -> Create<'_, B, Raw> {
         Create::new(self, Raw::new(json.into()), seq)
     }
 }
 
-/// A create, with its options: a future that does nothing until it is awaited.
+/// A create with options: a future that does nothing until it is awaited.
 ///
-/// Made by [`SnapStore::create`], [`create_owned`](SnapStore::create_owned) and [`create_raw`](SnapStore::create_raw). Of the
-/// preconditions the last one counts; all else combines.
+/// [`SnapStore::create`], [`create_owned`](SnapStore::create_owned) and [`create_raw`](SnapStore::create_raw) return it. The
+/// options combine; of several preconditions the last one applies.
+///
+/// # Cancel safety
+///
+/// This future is cancel safe: see [`SnapStore::create`].
+///
+/// # Examples
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> minisnap::Result<()> {
+/// # let store = minisnap::SnapStore::with_backend(minisnap::mem::MemBackend::new());
+/// store.create(&vec![1, 2], 10).if_newer().verified().retain(5).await?;
+/// # Ok(()) }
+/// ```
 #[must_use = "a create does nothing until it is awaited"]
 pub struct Create<'a, B, I> {
     store: &'a SnapStore<B>,
@@ -125,9 +165,9 @@ pub struct Create<'a, B, I> {
     span: Option<Span>,
 }
 
-/// What a create is waiting for.
+/// The state of the future.
 enum Step<'a> {
-    Beginning,
+    Start,
     Staging(BoxFuture<'a, Box<dyn StagedSnapshot>>),
     Writing(BoxFuture<'static, Box<dyn StagedSnapshot>>),
     Committing(BoxFuture<'static, Committed>),
@@ -135,51 +175,123 @@ enum Step<'a> {
 }
 
 impl<'a, B, I> Create<'a, B, I> {
-    /// Begins anew, on the condition that this generation is current.
+    /// Restarts the create, with the precondition that this generation is current.
     pub(crate) fn expect(&mut self, current: Option<Generation>) {
         self.precondition = Precondition::IfCurrent(current);
-        (self.stages, self.step) = (0, Step::Beginning);
+        (self.stages, self.step) = (0, Step::Start);
     }
 
     fn new(store: &'a SnapStore<B>, input: I, seq: u64) -> Self {
         let (precondition, retain) = (Precondition::Always, store.retain);
-        Self { store, input, seq, precondition, retain, stages: 0, step: Step::Beginning, span: None }
+        Self { store, input, seq, precondition, retain, stages: 0, step: Step::Start, span: None }
     }
 
-    /// Only if `seq` is above that of the current snapshot, or there is none: else [`Stale`](MiniSnapError::Stale). The seq
-    /// never goes down.
+    /// Commits only if `seq` is higher than that of the current snapshot, or the store is empty.
     ///
-    /// This is no fence by itself. It stops an old leader only where `seq` counts committed changes alone, as in Raft: an old
-    /// leader that has counted further than its successor overwrites the successor's snapshot.
+    /// This doesn't fence an old leader whose `seq` is higher than its successor's. It does if `seq` counts only changes that a
+    /// majority committed, as in Raft. Else use [`SnapStore::exclusive`].
+    ///
+    /// # Errors
+    ///
+    /// The create returns [`Stale`](MiniSnapError::Stale) if `seq` is equal or lower.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> minisnap::Result<()> {
+    /// # let store = minisnap::SnapStore::with_backend(minisnap::mem::MemBackend::new());
+    /// store.create("a state", 10).if_newer().await?;
+    /// let refused = store.create("a stale state", 10).if_newer().await;
+    /// assert!(matches!(refused, Err(minisnap::MiniSnapError::Stale { .. })));
+    /// # Ok(()) }
+    /// ```
     pub fn if_newer(mut self) -> Self {
         self.precondition = Precondition::IfNewer;
         self
     }
 
-    /// Only if `generation` is still the current one: else [`Conflict`](MiniSnapError::Conflict). Of any number of writers
-    /// that expect the same, exactly one creates.
+    /// Commits only if `generation` is still the current one: a compare-and-swap.
+    ///
+    /// Of concurrent writers that expect the same generation, exactly one commits.
+    ///
+    /// # Errors
+    ///
+    /// The create returns [`Conflict`](MiniSnapError::Conflict) if another generation is current.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> minisnap::Result<()> {
+    /// # let store = minisnap::SnapStore::with_backend(minisnap::mem::MemBackend::new());
+    /// let first = store.create("a state", 10).await?;
+    /// store.create("the next", 11).if_current(first.generation()).await?;
+    /// let refused = store.create("another", 11).if_current(first.generation()).await;
+    /// assert!(matches!(refused, Err(minisnap::MiniSnapError::Conflict { .. })));
+    /// # Ok(()) }
+    /// ```
     pub fn if_current(mut self, generation: &Generation) -> Self {
         self.precondition = Precondition::IfCurrent(Some(generation.clone()));
         self
     }
 
-    /// Only if there is no snapshot yet: else [`Conflict`](MiniSnapError::Conflict).
+    /// Commits only if the store is empty.
+    ///
+    /// # Errors
+    ///
+    /// The create returns [`Conflict`](MiniSnapError::Conflict) if there is a snapshot.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> minisnap::Result<()> {
+    /// # let store = minisnap::SnapStore::with_backend(minisnap::mem::MemBackend::new());
+    /// store.create("the first state", 0).if_empty().await?;
+    /// assert!(store.create("another first state", 0).if_empty().await.is_err());
+    /// # Ok(()) }
+    /// ```
     pub fn if_empty(mut self) -> Self {
         self.precondition = Precondition::IfCurrent(None);
         self
     }
 
-    /// Only if this holds: one of the three above, or [`Always`](Precondition::Always), for a program that decides which.
+    /// Sets the precondition as a value, for a program that chooses it at run time.
+    ///
+    /// # Errors
+    ///
+    /// The create returns [`Stale`](MiniSnapError::Stale) or [`Conflict`](MiniSnapError::Conflict) if the precondition doesn't hold.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> minisnap::Result<()> {
+    /// # let store = minisnap::SnapStore::with_backend(minisnap::mem::MemBackend::new());
+    /// use minisnap::Precondition;
+    ///
+    /// let force = true;
+    /// let precondition = if force { Precondition::Always } else { Precondition::IfNewer };
+    /// store.create("a state", 10).precondition(precondition).await?;
+    /// # Ok(()) }
+    /// ```
     pub fn precondition(mut self, precondition: Precondition) -> Self {
         self.precondition = precondition;
         self
     }
 
-    /// Retains the newest `generations`, this time: see [`SnapStore::retain`].
+    /// Retains the newest `generations` after this create, instead of [`SnapStore::retain`].
     ///
     /// # Panics
     ///
-    /// If it is 0.
+    /// If `generations` is 0.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> minisnap::Result<()> {
+    /// # let store = minisnap::SnapStore::with_backend(minisnap::mem::MemBackend::new());
+    /// let committed = store.create("a state", 10).retain(1).await?;
+    /// assert_eq!(committed.retained().len(), 1);
+    /// # Ok(()) }
+    /// ```
     pub fn retain(mut self, generations: usize) -> Self {
         self.retain = crate::store::retention(generations);
         self
@@ -187,14 +299,24 @@ impl<'a, B, I> Create<'a, B, I> {
 }
 
 impl<B, S: Serialize + DeserializeOwned + PartialEq> Create<'_, B, Borrowed<'_, S>> {
-    /// Commits only after a proof that the state round-trips: it is serialized to memory, parsed, and compared. A NaN that
-    /// became `null`, or a `Serialize` that doesn't match its `Deserialize`, is an error now and not at the next restart.
+    /// Commits only if the state round-trips: serializes it in memory, parses the JSON, and compares the states.
     ///
-    /// Costs the memory of the JSON and of a second state, and the time of a restore.
+    /// This detects a NaN that JSON stores as `null`, and a `Serialize` that doesn't match its `Deserialize`. It needs the memory of
+    /// the JSON and of a second state, and the time of a restore.
     ///
     /// # Errors
     ///
-    /// [`Unrestorable`](MiniSnapError::Unrestorable) if the state doesn't round-trip; nothing was changed then.
+    /// The create returns [`Unrestorable`](MiniSnapError::Unrestorable) if the state doesn't round-trip. Nothing was changed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> minisnap::Result<()> {
+    /// # let store = minisnap::SnapStore::with_backend(minisnap::mem::MemBackend::new());
+    /// let refused = store.create(&vec![f64::NAN], 10).verified().await;
+    /// assert!(matches!(refused, Err(minisnap::MiniSnapError::Unrestorable { .. })));
+    /// # Ok(()) }
+    /// ```
     pub fn verified(mut self) -> Self {
         self.input.verify();
         self
@@ -202,11 +324,20 @@ impl<B, S: Serialize + DeserializeOwned + PartialEq> Create<'_, B, Borrowed<'_, 
 }
 
 impl<B, S: Serialize + DeserializeOwned + PartialEq> Create<'_, B, Owned<S>> {
-    /// As [`Create::verified`] of a borrowed state, on the blocking pool.
+    /// Commits only if the state round-trips, like [`Create::verified`] of a borrowed state, on the blocking pool.
     ///
     /// # Errors
     ///
-    /// [`Unrestorable`](MiniSnapError::Unrestorable) if the state doesn't round-trip; nothing was changed then.
+    /// The create returns [`Unrestorable`](MiniSnapError::Unrestorable) if the state doesn't round-trip. Nothing was changed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> minisnap::Result<()> {
+    /// # let store = minisnap::SnapStore::with_backend(minisnap::mem::MemBackend::new());
+    /// store.create_owned(std::sync::Arc::new(vec![1.5]), 10).verified().await?;
+    /// # Ok(()) }
+    /// ```
     pub fn verified(mut self) -> Self {
         self.input.verify();
         self
@@ -220,7 +351,7 @@ impl<B: SnapshotBackend, I: Input> Future for Create<'_, B, I> {
         let this = self.get_mut();
         let location = this.store.backend.location();
         let span = this.span.take().unwrap_or_else(|| Span::new(Operation::Stage, location));
-        let polled = span.within(|| this.go_on(context));
+        let polled = span.within(|| this.advance(context));
         if let Poll::Ready(result) = &polled {
             span.end(result, |committed| Some(committed.generation()));
             this.step = Step::Done;
@@ -232,11 +363,11 @@ impl<B: SnapshotBackend, I: Input> Future for Create<'_, B, I> {
 }
 
 impl<B: SnapshotBackend, I: Input> Create<'_, B, I> {
-    fn go_on(&mut self, context: &mut Context<'_>) -> Poll<Result<Committed>> {
+    fn advance(&mut self, context: &mut Context<'_>) -> Poll<Result<Committed>> {
         loop {
             self.step = match &mut self.step {
                 // 1.
-                Step::Beginning => {
+                Step::Start => {
                     if let Err(error) = self.input.check(|| self.store.at(Operation::Write)) {
                         return Poll::Ready(Err(error));
                     }
@@ -258,9 +389,9 @@ impl<B: SnapshotBackend, I: Input> Create<'_, B, I> {
                 // 3.
                 Step::Committing(commit) => match ready!(commit.as_mut().poll(context)) {
                     // 4.
-                    Err(lost @ MiniSnapError::StageLost { .. }) if self.stages < MOST_STAGES => {
+                    Err(lost @ MiniSnapError::StageLost { .. }) if self.stages < MAX_STAGES => {
                         events::retrying(lost.at(), Duration::ZERO, &lost);
-                        Step::Beginning
+                        Step::Start
                     }
                     result => return Poll::Ready(result),
                 },

@@ -1,11 +1,11 @@
-//! A writer that is fenced: its creates fail once anybody else has committed.
+//! The exclusive writer: its creates fail after another writer has committed.
 //!
-//! 1. The writer knows which generations may be current by its own doing: one, or, after an unknown outcome, several.
-//! 2. Of several, look up which one it is. (None of them: fenced.)
-//! 3. Create, on the condition that this one is still current.
-//! 4. Refused: if what is current is one of those that may be, an earlier commit of its own has arrived late. Create again,
-//!    over that. Else it is fenced, for ever.
-//! 5. Committed: this one is current. Outcome unknown: this one may be, too.
+//! 1. The writer has a list of generations that it expects to be current: one, or several after an unknown outcome.
+//! 2. If there are several, look up the current generation. If it isn't in the list, the writer is fenced.
+//! 3. Create, with the precondition that the expected generation is still current.
+//! 4. On a conflict: if the current generation is in the list, an earlier commit of this writer arrived late. Create again over that
+//!    generation. Else the writer is fenced for ever.
+//! 5. After the commit, the list is the committed generation. After an unknown outcome, the generation is added to the list.
 
 use crate::{
     Committed, Create, Generation, MiniSnapError, Operation, Result, SnapStore, SnapshotBackend,
@@ -20,27 +20,33 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-type LookUp<'w> = Pin<Box<dyn Future<Output = Result<Option<Generation>>> + Send + 'w>>;
+type CurrentLookup<'w> = Pin<Box<dyn Future<Output = Result<Option<Generation>>> + Send + 'w>>;
 
 impl<B: SnapshotBackend + Clone> SnapStore<B> {
-    /// A writer that fences: it remembers the generation that is current now, and each create through it is a
-    /// compare-and-swap with what it last saw. Once anybody else has committed, it fails with
-    /// [`Conflict`](MiniSnapError::Conflict) for ever, whatever the sequence numbers are.
+    /// Opens an exclusive writer: its creates fail after another writer has committed.
     ///
-    /// For leaders: a leader that was replaced without noticing can't overwrite its successor's snapshot. It is a fence, not a
-    /// lock: nobody else is kept from committing. Of several such writers, the first to commit goes on.
+    /// Use it in a leader: a leader that was replaced can't overwrite its successor's snapshot. The writer remembers the current
+    /// generation, and each create through it is a compare-and-swap with that. The sequence numbers don't matter.
     ///
-    /// A store that was given up and began anew is another store: a writer that knew it empty takes it for the same.
+    /// The writer is a fence, not a lock: it doesn't prevent other writers from committing. Of several exclusive writers, the first
+    /// one to commit continues, and the others fail.
     ///
-    /// The backend is cloned, so that the writer can be stored beside the store. One that can't be is shared in an
-    /// [`Arc`](std::sync::Arc).
+    /// The writer has a clone of the store. Wrap a backend that isn't `Clone` in an [`Arc`](std::sync::Arc).
+    ///
+    /// If a store is given up and started again while it is empty, a writer that was opened on the empty store isn't fenced.
     ///
     /// # Errors
     ///
-    /// When the current generation can't be looked up.
+    /// If the current generation can't be looked up.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. It changes nothing.
+    ///
+    /// # Examples
     ///
     /// ```
-    /// # #[cfg(feature = "mem")] #[tokio::main(flavor = "current_thread")] async fn main() -> minisnap::Result<()> {
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> minisnap::Result<()> {
     /// # let store = minisnap::SnapStore::with_backend(minisnap::mem::MemBackend::new());
     /// let mut old_leader = store.exclusive().await?;
     /// let mut new_leader = store.exclusive().await?;
@@ -48,7 +54,6 @@ impl<B: SnapshotBackend + Clone> SnapStore<B> {
     /// let refused = old_leader.create("a stale state", 120).await;
     /// assert!(matches!(refused, Err(minisnap::MiniSnapError::Conflict { .. })));
     /// # Ok(()) }
-    /// # #[cfg(not(feature = "mem"))] fn main() {}
     /// ```
     pub async fn exclusive(&self) -> Result<Exclusive<B>> {
         let current = self.current().await?;
@@ -56,40 +61,53 @@ impl<B: SnapshotBackend + Clone> SnapStore<B> {
     }
 }
 
-/// A writer that fails once anybody else has committed. Made by [`SnapStore::exclusive`].
+/// A writer whose creates fail after another writer has committed. [`SnapStore::exclusive`] opens it.
 ///
-/// After an [`OutcomeUnknown`](MiniSnapError::OutcomeUnknown) of its own, it goes on over whichever of the two generations is
-/// current. A create that is dropped after its first poll ends the writer, as nobody knows what it did: begin a new one.
+/// After an [`OutcomeUnknown`](MiniSnapError::OutcomeUnknown) of its own the writer continues: both generations of that error are
+/// its own. A create that is dropped after its first poll closes the writer, because its outcome is unknown to the writer. Open a
+/// new one then.
 #[derive(Debug)]
 pub struct Exclusive<#[cfg(all(feature = "fs", unix))] B = crate::FsBackend, #[cfg(not(all(feature = "fs", unix)))] B> {
     store: SnapStore<B>,
     fence: Fence,
 }
 
-/// What a writer knows of its own commits.
+/// The state of an exclusive writer.
 #[derive(Debug)]
 enum Fence {
-    /// One of these is current, unless somebody else has committed. Never empty.
+    /// One of these is current, unless another writer has committed. Never empty.
     Open(Vec<Option<Generation>>),
-    /// Somebody else has committed: what the writer last saw, and what it found instead.
+    /// Another writer has committed: the expected generation, and the one that was found.
     Fenced { expected: Option<Generation>, current: Option<Generation> },
-    /// A create is on its way, or was dropped half-way.
-    Unsettled,
+    /// A create is in progress, or was cancelled.
+    Closed,
 }
 
 impl<B: SnapshotBackend> Exclusive<B> {
-    /// Makes `state` the current snapshot, if nobody else has committed: like [`SnapStore::create`].
+    /// Commits `state` like [`SnapStore::create`], if no other writer has committed.
     ///
     /// # Errors
     ///
-    /// [`Conflict`](MiniSnapError::Conflict) once anybody else has committed, [`WriterClosed`](MiniSnapError::WriterClosed)
-    /// once a create through this writer was dropped after its first poll: nothing was changed then, and every later create
-    /// fails in the same way. Else those of [`SnapStore::create`].
+    /// - [`Conflict`](MiniSnapError::Conflict): another writer has committed. Every later create fails, too.
+    /// - [`WriterClosed`](MiniSnapError::WriterClosed): an earlier create through this writer was dropped after its first poll. Every
+    ///   later create fails, too.
+    /// - Those of [`SnapStore::create`].
     ///
     /// # Cancel safety
     ///
-    /// Nothing happens before the first poll. If the future is dropped later, the snapshot is the old one or the new one, and
-    /// this writer has ended.
+    /// The store is cancel safe, the writer isn't. Nothing happens before the first poll. If the future is dropped later, the current
+    /// snapshot is the complete old one or the complete new one, and this writer is closed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> minisnap::Result<()> {
+    /// # let store = minisnap::SnapStore::with_backend(minisnap::mem::MemBackend::new());
+    /// let mut writer = store.exclusive().await?;
+    /// writer.create("a state", 10).await?;
+    /// writer.create("the next", 11).await?;
+    /// # Ok(()) }
+    /// ```
     pub fn create<'w, S: Serialize + ?Sized>(
         &'w mut self,
         state: &'w S,
@@ -99,11 +117,25 @@ impl<B: SnapshotBackend> Exclusive<B> {
         ExclusiveCreate::new(fence, store, store.create(state, seq))
     }
 
-    /// Like [`create`](Self::create), on the blocking pool: see [`SnapStore::create_owned`].
+    /// Commits a shared state like [`create`](Self::create), serialized on the blocking pool: see [`SnapStore::create_owned`].
     ///
     /// # Errors
     ///
     /// Those of [`create`](Self::create).
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`create`](Self::create).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> minisnap::Result<()> {
+    /// # let store = minisnap::SnapStore::with_backend(minisnap::mem::MemBackend::new());
+    /// let mut writer = store.exclusive().await?;
+    /// writer.create_owned(std::sync::Arc::new(vec![1, 2, 3]), 10).await?;
+    /// # Ok(()) }
+    /// ```
     pub fn create_owned<S>(&mut self, state: Arc<S>, seq: u64) -> ExclusiveCreate<'_, B, Owned<S>>
     where
         S: Serialize + Send + Sync + 'static,
@@ -112,49 +144,79 @@ impl<B: SnapshotBackend> Exclusive<B> {
         ExclusiveCreate::new(fence, store, store.create_owned(state, seq))
     }
 
-    /// Like [`create`](Self::create), of JSON text: see [`SnapStore::create_raw`].
+    /// Commits JSON text like [`create`](Self::create): see [`SnapStore::create_raw`].
     ///
     /// # Errors
     ///
-    /// Those of [`create`](Self::create), and [`Serde`](MiniSnapError::Serde).
+    /// - [`Serde`](MiniSnapError::Serde): the text isn't one JSON document that a restore can parse.
+    /// - Those of [`create`](Self::create).
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`create`](Self::create).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> minisnap::Result<()> {
+    /// # let store = minisnap::SnapStore::with_backend(minisnap::mem::MemBackend::new());
+    /// let mut writer = store.exclusive().await?;
+    /// writer.create_raw("[1, 2, 3]", 10).await?;
+    /// # Ok(()) }
+    /// ```
     pub fn create_raw(&mut self, json: impl Into<crate::Bytes>, seq: u64) -> ExclusiveCreate<'_, B, Raw> {
         let Self { store, fence } = self;
         ExclusiveCreate::new(fence, store, store.create_raw(json, seq))
     }
 
-    /// The store.
+    /// Returns the store, for reads.
     pub fn store(&self) -> &SnapStore<B> {
         &self.store
     }
 }
 
 /// A create through an [`Exclusive`] writer: a future with options that does nothing until it is awaited.
+///
+/// # Cancel safety
+///
+/// The store is cancel safe, the writer isn't: see [`Exclusive::create`].
 #[must_use = "a create does nothing until it is awaited"]
 pub struct ExclusiveCreate<'w, B, I> {
     fence: &'w mut Fence,
     store: &'w SnapStore<B>,
     create: Create<'w, B, I>,
-    /// The generations that may be current by this writer's own doing.
+    /// The generations that this writer expects to be current.
     own: Vec<Option<Generation>>,
     step: Step<'w>,
 }
 
 enum Step<'w> {
-    Beginning,
-    LookingUp(LookUp<'w>),
+    Start,
+    LookingUp(CurrentLookup<'w>),
     Creating,
 }
 
 impl<'w, B, I> ExclusiveCreate<'w, B, I> {
     fn new(fence: &'w mut Fence, store: &'w SnapStore<B>, create: Create<'w, B, I>) -> Self {
-        Self { fence, store, create, own: Vec::new(), step: Step::Beginning }
+        Self { fence, store, create, own: Vec::new(), step: Step::Start }
     }
 
-    /// Retains the newest `generations`, this time: see [`SnapStore::retain`].
+    /// Retains the newest `generations` after this create, instead of [`SnapStore::retain`].
     ///
     /// # Panics
     ///
-    /// If it is 0.
+    /// If `generations` is 0.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> minisnap::Result<()> {
+    /// # let store = minisnap::SnapStore::with_backend(minisnap::mem::MemBackend::new());
+    /// let mut writer = store.exclusive().await?;
+    /// let committed = writer.create("a state", 10).retain(1).await?;
+    /// assert_eq!(committed.retained().len(), 1);
+    /// # Ok(()) }
+    /// ```
     pub fn retain(mut self, generations: usize) -> Self {
         self.create = self.create.retain(generations);
         self
@@ -162,7 +224,21 @@ impl<'w, B, I> ExclusiveCreate<'w, B, I> {
 }
 
 impl<B, S: Serialize + DeserializeOwned + PartialEq> ExclusiveCreate<'_, B, Borrowed<'_, S>> {
-    /// Commits only after a proof that the state round-trips: see [`Create::verified`].
+    /// Commits only if the state round-trips: see [`Create::verified`].
+    ///
+    /// # Errors
+    ///
+    /// The create returns [`Unrestorable`](MiniSnapError::Unrestorable) if the state doesn't round-trip. Nothing was changed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> minisnap::Result<()> {
+    /// # let store = minisnap::SnapStore::with_backend(minisnap::mem::MemBackend::new());
+    /// let mut writer = store.exclusive().await?;
+    /// writer.create(&vec![1.5], 10).verified().await?;
+    /// # Ok(()) }
+    /// ```
     pub fn verified(mut self) -> Self {
         self.create = self.create.verified();
         self
@@ -170,7 +246,21 @@ impl<B, S: Serialize + DeserializeOwned + PartialEq> ExclusiveCreate<'_, B, Borr
 }
 
 impl<B, S: Serialize + DeserializeOwned + PartialEq> ExclusiveCreate<'_, B, Owned<S>> {
-    /// Commits only after a proof that the state round-trips: see [`Create::verified`].
+    /// Commits only if the state round-trips: see [`Create::verified`].
+    ///
+    /// # Errors
+    ///
+    /// The create returns [`Unrestorable`](MiniSnapError::Unrestorable) if the state doesn't round-trip. Nothing was changed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> minisnap::Result<()> {
+    /// # let store = minisnap::SnapStore::with_backend(minisnap::mem::MemBackend::new());
+    /// let mut writer = store.exclusive().await?;
+    /// writer.create_owned(std::sync::Arc::new(vec![1.5]), 10).verified().await?;
+    /// # Ok(()) }
+    /// ```
     pub fn verified(mut self) -> Self {
         self.create = self.create.verified();
         self
@@ -185,7 +275,7 @@ impl<B: SnapshotBackend, I: Input> Future for ExclusiveCreate<'_, B, I> {
         loop {
             match &mut this.step {
                 // 1.
-                Step::Beginning => {
+                Step::Start => {
                     this.begin()?;
                     match &this.own[..] {
                         [known] => this.create_over(known.clone()),
@@ -195,7 +285,7 @@ impl<B: SnapshotBackend, I: Input> Future for ExclusiveCreate<'_, B, I> {
                 // 2.
                 Step::LookingUp(look_up) => match ready!(look_up.as_mut().poll(context)) {
                     Ok(current) if this.own.contains(&current) => this.create_over(current),
-                    Ok(current) => return Poll::Ready(Err(this.fenced(current))),
+                    Ok(current) => return Poll::Ready(Err(this.fence_off(current))),
                     Err(error) => {
                         *this.fence = Fence::Open(std::mem::take(&mut this.own));
                         return Poll::Ready(Err(error));
@@ -209,9 +299,9 @@ impl<B: SnapshotBackend, I: Input> Future for ExclusiveCreate<'_, B, I> {
                     {
                         this.create_over(current);
                     }
-                    Err(MiniSnapError::Conflict { current, .. }) => return Poll::Ready(Err(this.fenced(current))),
+                    Err(MiniSnapError::Conflict { current, .. }) => return Poll::Ready(Err(this.fence_off(current))),
                     // 5.
-                    result => return Poll::Ready(this.settle(result)),
+                    result => return Poll::Ready(this.finish(result)),
                 },
             }
         }
@@ -219,7 +309,7 @@ impl<B: SnapshotBackend, I: Input> Future for ExclusiveCreate<'_, B, I> {
 }
 
 impl<B: SnapshotBackend, I: Input> ExclusiveCreate<'_, B, I> {
-    /// From here on the writer is closed, until this create is settled: that is what remains if it is dropped.
+    /// Closes the writer until this create has finished, so that a cancelled create leaves it closed.
     fn begin(&mut self) -> Result<()> {
         let at = || self.store.at(Operation::Commit);
         match self.fence {
@@ -227,9 +317,9 @@ impl<B: SnapshotBackend, I: Input> ExclusiveCreate<'_, B, I> {
             Fence::Fenced { expected, current } => {
                 return Err(MiniSnapError::Conflict { at: at(), expected: expected.clone(), current: current.clone() });
             }
-            Fence::Unsettled => return Err(MiniSnapError::WriterClosed { at: at() }),
+            Fence::Closed => return Err(MiniSnapError::WriterClosed { at: at() }),
         }
-        *self.fence = Fence::Unsettled;
+        *self.fence = Fence::Closed;
         Ok(())
     }
 
@@ -238,17 +328,17 @@ impl<B: SnapshotBackend, I: Input> ExclusiveCreate<'_, B, I> {
         self.step = Step::Creating;
     }
 
-    fn fenced(&mut self, current: Option<Generation>) -> MiniSnapError {
+    fn fence_off(&mut self, current: Option<Generation>) -> MiniSnapError {
         let expected = self.own.pop().flatten();
         *self.fence = Fence::Fenced { expected: expected.clone(), current: current.clone() };
         MiniSnapError::Conflict { at: self.store.at(Operation::Commit), expected, current }
     }
 
-    fn settle(&mut self, result: Result<Committed>) -> Result<Committed> {
+    fn finish(&mut self, result: Result<Committed>) -> Result<Committed> {
         let mut own = std::mem::take(&mut self.own);
         match &result {
             Ok(committed) => own = vec![Some(committed.generation().clone())],
-            // Earlier ones of unknown outcome may still arrive, too, as long as none of a known outcome is current.
+            // Earlier commits of unknown outcome may still arrive, so the list retains their generations.
             Err(MiniSnapError::OutcomeUnknown { generation, .. }) => own.push(Some(generation.clone())),
             Err(_) => {}
         }

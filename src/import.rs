@@ -1,26 +1,27 @@
-//! Brings the newest snapshot of version 0.1.3 into a store.
+//! Imports the newest snapshot of version 0.1.3 into a store.
 //!
-//! Version 0.1.3 wrote a file for each snapshot and removed none: `snapshot_<seq>.json`, or `snapshot_<seq>` in MessagePack,
-//! with the sequence number in 20 digits. A store refuses such a folder, and [`import()`] reads it. (Versions 0.1.1 and 0.1.2
-//! wrote `snapshot.json` and `snapshot.seq`: a store reads these as they are.)
+//! Version 0.1.3 wrote one file for each snapshot: `snapshot_<seq>.json`, or `snapshot_<seq>` in MessagePack, with the sequence
+//! number in 20 digits. A store refuses such a folder; [`import()`] reads it. (A store reads the `snapshot.json` and
+//! `snapshot.seq` of versions 0.1.1 and 0.1.2 without an import.)
 //!
-//! The newest file isn't always intact: where the disk was full, 0.1.3 answered `Ok` and left an empty file, or a torn one. So
-//! the newest that is *intact* is taken, and what was passed over is listed, with the reason. What is complete and can't be
-//! imported is never passed over: that is an error, because an older snapshot is not what was saved last.
+//! On a full disk, 0.1.3 returned `Ok` and left an empty or truncated file. So the import takes the newest *intact* file, and lists
+//! the newer ones that it passed over, with the reason. A complete file that can't be imported is an error instead: an older
+//! snapshot is not the last saved state.
 //!
-//! The folder is only read. Links to files are followed. Temporary files of 0.1.3 (`.tmpXXXXXX`) never were snapshots.
+//! The folder is only read. Links to files are followed. Temporary files of 0.1.3 (`.tmpXXXXXX`) are ignored.
 //!
 //! # MessagePack
 //!
-//! Needs the cargo feature `messagepack`. In the MessagePack of 0.1.3, a struct is a list without the names of its fields, and it
-//! is such a list in the store's JSON: serde's derived `Deserialize` reads it, and the next create writes the names. A type that
-//! serde writes in another way for people (an IP address, a UUID) can't be restored from it. Then, and where JSON can't hold the
-//! state at all (a NaN, bytes), a program restores it with 0.1.3 and creates it with this version: Cargo has both in one
-//! program under two names, `minisnap_old = { package = "minisnap", version = "=0.1.3", … }`.
+//! MessagePack needs the cargo feature `messagepack`. Version 0.1.3 wrote a struct as a list without field names, and the import
+//! writes the same list as JSON. Serde's derived `Deserialize` reads that, and the next create writes the names.
+//!
+//! A type with another form in human-readable formats (an IP address, a UUID) can't be restored from this JSON, and a state with a
+//! NaN or bytes can't be imported. Restore such a state with 0.1.3, and create it with this version. Cargo allows both in one
+//! program: `minisnap_old = { package = "minisnap", version = "=0.1.3", … }`.
 
-// 1. List the files that 0.1.3 would take for snapshots, the newest first: `listing.rs`.
-// 2. Read them until one is intact: `envelope.rs`; of MessagePack, `messagepack.rs` makes JSON.
-// 3. Commit that one, if it is newer than what the store has.
+// 1. List the files that have the name of a snapshot of 0.1.3, newest first: `listing.rs`.
+// 2. Read them until one is intact: `envelope.rs`. `messagepack.rs` converts MessagePack to JSON.
+// 3. Commit that one, if it is newer than the current snapshot of the store.
 
 mod envelope;
 mod listing;
@@ -37,45 +38,45 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Makes the newest intact snapshot that version 0.1.3 left in the folder `old` the current one of `store`, with its own
-/// sequence number, if that is newer than what `store` has.
+/// Imports the newest intact snapshot of version 0.1.3 in the folder `old`: commits it to `store` with its sequence number.
 ///
-/// Idempotent: if it is the current snapshot already, nothing is changed. `old` is only read, so that it is a way back until
-/// it is removed by hand. Stop the programs that write to it first.
+/// Stop the programs that write to `old` first. `old` is only read, so you can go back to it until you delete it. The import is
+/// idempotent: if the snapshot is current already, nothing is changed.
 ///
-/// The log is needed from that sequence number on. If a newer file was [passed over](OldSnapshot::passed_over), 0.1.3 may have
-/// answered `Ok` to it: a program that truncated its log then has lost the changes in between, and no import brings them back.
+/// The log is needed after the imported sequence number. If a newer file was [passed over](OldSnapshot::passed_over), 0.1.3 may have
+/// returned `Ok` for it. If the program truncated its log after that, the changes in between are lost.
 ///
 /// # Errors
 ///
-/// - [`NotFound`](MiniSnapError::NotFound): `old` has no such files.
-/// - [`Stale`](MiniSnapError::Stale): `store` has a snapshot that is as new, or newer.
-/// - [`ExternalChange`](MiniSnapError::ExternalChange): `store` is in the folder `old`; give it another one.
+/// - [`NotFound`](MiniSnapError::NotFound): `old` has no snapshots of 0.1.3.
+/// - [`Stale`](MiniSnapError::Stale): `store` has another snapshot with an equal or higher sequence number.
+/// - [`ExternalChange`](MiniSnapError::ExternalChange): `store` is in the folder `old`. Use another folder.
 /// - Those of [`OldSnapshot::newest`], and those of [`create_raw`](SnapStore::create_raw).
 ///
 /// # Cancel safety
 ///
-/// If the future is dropped, the store has its old snapshot or the new one.
+/// This function is cancel safe. If the future is dropped, the current snapshot is the complete old one or the imported one.
+///
+/// # Examples
 ///
 /// ```
-/// # #[cfg(feature = "mem")] #[tokio::main(flavor = "current_thread")]
+/// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let folder = tempfile::tempdir()?;
 /// # let old = folder.path();
 /// # let store = minisnap::SnapStore::with_backend(minisnap::mem::MemBackend::new());
-/// std::fs::write(old.join("snapshot_00000000000000000042.json"), r#"{"seq": 42, "state": [1, 2]}"#)?; // 0.1.3 did
+/// std::fs::write(old.join("snapshot_00000000000000000042.json"), r#"{"seq": 42, "state": [1, 2]}"#)?; // written by 0.1.3
 ///
 /// let imported = minisnap::import(old, &store).await?;
 /// assert!(imported.committed().is_some());
 /// assert_eq!(store.restore::<Vec<u8>>().await?, (vec![1, 2], 42));
-/// assert!(minisnap::import(old, &store).await?.committed().is_none()); // it is there already
+/// assert!(minisnap::import(old, &store).await?.committed().is_none()); // it is current already
 /// # Ok(()) }
-/// # #[cfg(not(feature = "mem"))] fn main() {}
 /// ```
 pub async fn import<B: SnapshotBackend>(old: impl AsRef<Path>, store: &SnapStore<B>) -> Result<Imported> {
     let snapshot = OldSnapshot::newest(old).await?;
     let at = store.at(Operation::Commit);
-    // What is refused now needs no writing. The commit evaluates it again.
+    // Refuses early, before anything is written. The commit evaluates the precondition again.
     let create = match Precondition::IfNewer.evaluate(snapshot.seq, store.current().await?.as_ref(), &at) {
         Ok(()) => store.create_raw(snapshot.json.clone(), snapshot.seq).if_newer().await.map(Some),
         Err(error) => Err(error),
@@ -87,7 +88,7 @@ pub async fn import<B: SnapshotBackend>(old: impl AsRef<Path>, store: &SnapStore
     Ok(Imported { snapshot, committed })
 }
 
-/// What an [`import()`] did.
+/// The result of an [`import()`].
 #[derive(Debug, Clone)]
 pub struct Imported {
     snapshot: OldSnapshot,
@@ -95,22 +96,22 @@ pub struct Imported {
 }
 
 impl Imported {
-    /// What was imported, and what was passed over.
+    /// Returns the imported snapshot, with the list of files that were passed over.
     #[must_use]
     pub fn snapshot(&self) -> &OldSnapshot {
         &self.snapshot
     }
 
-    /// The commit. `None` if this was the store's current snapshot already.
+    /// Returns the commit; `None` if the snapshot was current already.
     #[must_use]
     pub fn committed(&self) -> Option<&Committed> {
         self.committed.as_ref()
     }
 }
 
-/// A snapshot of version 0.1.3, read and found intact.
+/// An intact snapshot of version 0.1.3.
 ///
-/// For programs that look at it before they commit it, or commit it in their own way; [`import()`] does all in one.
+/// Use it to inspect the snapshot before you commit it, or to commit it with options. [`import()`] does both in one call.
 #[derive(Debug, Clone)]
 pub struct OldSnapshot {
     path: PathBuf,
@@ -121,63 +122,84 @@ pub struct OldSnapshot {
 }
 
 impl OldSnapshot {
-    /// Reads the newest intact snapshot that version 0.1.3 left in the folder `old`, on the blocking pool.
+    /// Reads the newest intact snapshot of version 0.1.3 in the folder `old`, on the blocking pool.
     ///
-    /// Takes the memory of the file and of the JSON.
+    /// Needs the memory of the file and of the JSON.
     ///
     /// # Errors
     ///
-    /// - [`NotFound`](MiniSnapError::NotFound): there are no such files, or a newer snapshot that a store reads as it is.
-    /// - [`Corrupt`](MiniSnapError::Corrupt): there are, and none is intact; or the newest intact one isn't a snapshot, or
-    ///   another one than its name says.
+    /// - [`NotFound`](MiniSnapError::NotFound): the folder has no snapshots of 0.1.3, or has a newer one that needs no import.
+    /// - [`Corrupt`](MiniSnapError::Corrupt): no file is intact, or the newest intact file isn't a snapshot or doesn't match its name.
     /// - [`Serde`](MiniSnapError::Serde), [`Unrestorable`](MiniSnapError::Unrestorable), [`MapKey`](MiniSnapError::MapKey): the
-    ///   newest intact one can't be restored from JSON.
-    /// - [`Unsupported`](MiniSnapError::Unsupported): the newest one is in a format that can't be read. For MessagePack, that is
-    ///   without the cargo feature `messagepack`.
-    /// - [`Io`](MiniSnapError::Io): the folder, or the newest one, can't be read.
+    ///   newest intact snapshot can't be stored as JSON.
+    /// - [`Unsupported`](MiniSnapError::Unsupported): the newest file is in an unsupported format. MessagePack needs the cargo
+    ///   feature `messagepack`.
+    /// - [`Io`](MiniSnapError::Io): the folder or the newest file can't be read.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. It changes nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let old = folder.path();
+    /// # let store = minisnap::SnapStore::with_backend(minisnap::mem::MemBackend::new());
+    /// # std::fs::write(old.join("snapshot_42.json"), r#"{"seq": 42, "state": [1, 2]}"#)?;
+    /// let snapshot = minisnap::import::OldSnapshot::newest(old).await?;
+    /// for file in snapshot.passed_over() {
+    ///     eprintln!("not intact: {file}");
+    /// }
+    /// store.create_raw(snapshot.json().clone(), snapshot.seq()).if_empty().await?;
+    /// # Ok(()) }
+    /// ```
     pub async fn newest(old: impl AsRef<Path>) -> Result<Self> {
         let old = old.as_ref().to_owned();
         let folder = at(&old);
         if let Ok(Some(_)) = FsBackend::new(&old).current().await {
-            // A store, or a bare pair that is newer than these files: it is read as it is.
+            // A store, or a bare pair that is newer than these files, needs no import.
             return Err(MiniSnapError::NotFound { at: folder, found: Absence::NothingToImport { is_store: true } });
         }
         let read = run_blocking(move || read_newest(&old)).await;
         read.map_err(|source| MiniSnapError::Io { at: folder, action: "run on the blocking pool", source })?
     }
 
-    /// The file.
+    /// Returns the path of the file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The sequence number of the last change in it. The log is needed from here on.
+    /// Returns the sequence number of the last change in it. The log is needed after it.
     #[must_use]
     pub fn seq(&self) -> u64 {
         self.seq
     }
 
-    /// The format of the file.
+    /// Returns the format of the file.
     #[must_use]
     pub fn format(&self) -> OldFormat {
         self.format
     }
 
-    /// The state as a `snapshot.json`, for [`create_raw`](SnapStore::create_raw). Each number of a JSON file is as it was, digit
-    /// for digit; each number of a MessagePack file has the same value, bit for bit.
+    /// Returns the state as a `snapshot.json`, for [`create_raw`](SnapStore::create_raw).
+    ///
+    /// Numbers of a JSON file keep their digits. Numbers of a MessagePack file keep their value, bit for bit.
     #[must_use]
     pub fn json(&self) -> &Bytes {
         &self.json
     }
 
-    /// The files with higher sequence numbers that aren't intact, the newest first.
+    /// Returns the files with higher sequence numbers that aren't intact, newest first.
     #[must_use]
     pub fn passed_over(&self) -> &[PassedOver] {
         &self.passed_over
     }
 
-    /// Whether this is what `generation` holds: the sequence number and the digest are equal.
+    /// Returns whether `generation` holds this snapshot: the sequence number and the digest are equal.
     #[must_use]
     pub fn is_same(&self, generation: &Generation) -> bool {
         generation.seq() == self.seq && generation.digest() == Some(Digest::of(&self.json))
@@ -203,13 +225,13 @@ impl fmt::Display for OldFormat {
     }
 }
 
-/// A file that has the name of a snapshot of version 0.1.3, and isn't intact.
+/// A file with the name of a snapshot of version 0.1.3 that isn't intact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PassedOver {
-    /// The file.
+    /// The path of the file.
     pub path: PathBuf,
-    /// What is wrong with it.
+    /// Why it isn't intact.
     pub flaw: Flaw,
 }
 
@@ -225,14 +247,14 @@ impl fmt::Display for PassedOver {
 pub enum Flaw {
     /// It is empty, as 0.1.3 left it when the disk was full.
     Empty,
-    /// It isn't complete JSON or MessagePack: it is torn, or was overwritten.
+    /// It isn't complete JSON or MessagePack: it is truncated, or was overwritten.
     Incomplete {
-        /// What the parser said.
+        /// The error of the parser.
         reason: String,
     },
     /// It is a folder, a pipe or a device.
     NotAFile,
-    /// The number in its name is above 18446744073709551615. Version 0.1.3 neither wrote nor read such a file.
+    /// The number in its name is above 18446744073709551615. Version 0.1.3 didn't write such a name.
     NoSeq,
 }
 
@@ -247,11 +269,11 @@ impl fmt::Display for Flaw {
     }
 }
 
-/// What came of reading a file.
+/// The result of reading one file.
 enum Read {
     /// The state's JSON.
     Intact(OldFormat, Vec<u8>),
-    /// To be passed over.
+    /// The file is passed over.
     Flawed(Flaw),
 }
 
@@ -267,7 +289,7 @@ fn read_newest(old: &Path) -> Result<OldSnapshot> {
     for file in files {
         match envelope::read(&file)? {
             Read::Intact(format, json) => {
-                // Only a number has been read.
+                // A file without a number is never intact.
                 let seq = file.seq.unwrap_or_default();
                 return Ok(OldSnapshot { path: file.path, seq, format, json: json.into(), passed_over });
             }

@@ -1,9 +1,8 @@
-//! Saves a program's whole state as an atomic, human-readable snapshot, and restores it.
+//! Saves a program's complete state as an atomic, durable, human-readable snapshot, and restores it.
 //!
-//! A program keeps its state in memory and logs each change. Now and then it saves the whole state as a *snapshot*, with
-//! the sequence number of the last change in it. After a crash it restores the snapshot and replays only the tail of the log.
-//! When [`create`](SnapStore::create) has returned `Ok`, the snapshot is durable, complete and restorable, and the log can be
-//! truncated through [`truncation_point`](Committed::truncation_point).
+//! A program keeps its state in memory and writes each change to a log. Now and then it saves the state as a *snapshot*, with the
+//! sequence number of the last change in it. After a crash it restores the snapshot, and replays only the changes after that
+//! number from the log.
 //!
 //! ```
 //! use minisnap::SnapStore;
@@ -18,47 +17,77 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let folder = tempfile::tempdir()?;
 //! # std::env::set_current_dir(&folder)?;
-//! let store = SnapStore::new("./state");
-//! let committed = store.create(&AppState { counter: 42 }, 10).await?; // the last change in it is number 10
+//! let store = SnapStore::new("./state").retain(2);
+//! store.create(&AppState { counter: 41 }, 9).await?;
+//! let committed = store.create(&AppState { counter: 42 }, 10).await?; // change 10 is the last one in the state
 //!
 //! let (restored, seq): (AppState, u64) = store.restore().await?;
 //! assert_eq!((restored, seq), (AppState { counter: 42 }, 10));
 //!
-//! // The log can be truncated through this change.
-//! assert_eq!(committed.truncation_point(), 10);
+//! // Two snapshots are retained, so the log is needed after the older one.
+//! assert_eq!(committed.truncation_point(), 9);
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! The snapshot is a pair, `state/snapshot.json` and `state/snapshot.seq`, always matching, for `cat` and `jq` as well.
+//! The snapshot is a pair of files, `state/snapshot.json` and `state/snapshot.seq`, for `cat` and `jq` as well. The two always match.
+//!
+//! # When to use it
+//!
+//! - The state fits in memory and can be serialized by serde.
+//! - The program has a log of its changes, or may lose those after the last snapshot.
+//! - People or other programs read the state as JSON.
+//!
+//! # When not to use it
+//!
+//! - For frequent small writes: each create writes the complete state. Use a database, or log the changes.
+//! - For a state that is larger than memory, or that is queried in parts: use a database.
+//! - For binary formats: JSON is the only one.
+//!
+//! # Terms
+//!
+//! - A *generation* is one immutable committed snapshot. Its name is unique, and never reused.
+//! - The *current* generation is the last committed one. [`restore`](SnapStore::restore) reads it.
+//! - A *retained* generation can be restored. The retention is the newest [`retain(n)`](SnapStore::retain), 2 unless set.
+//! - An *expired* generation isn't retained any more, and can't be restored. Its files are deleted.
+//! - An *orphan* is what a crashed or cancelled writer left on the medium. No reader sees it, and a later create deletes it.
+//! - A *handle* is a value such as [`SnapStore`] that opens a store. Any number of handles and processes may share a store.
+//!
+//! # The log
+//!
+//! When a create has returned `Ok`, the snapshot is durable. The log can be truncated through
+//! [`truncation_point`](Committed::truncation_point): the smallest sequence number of the *retained* snapshots. It may be lower than
+//! that of the new snapshot. After an error, truncate nothing.
+//!
+//! # Where to find what
 //!
 //! | to | use |
 //! |---|---|
-//! | save, restore, look back | [`SnapStore`] |
-//! | open a store by path or URL | [`open`] |
+//! | save and restore | [`SnapStore`] |
+//! | open a store by a path or URL | [`open`] |
 //! | test a program without a disk | `mem::MemBackend` (feature `mem`) |
-//! | save snapshots in the cloud | `object::ObjectBackend` (features `aws`, `azure`, `gcp`) |
-//! | bring over the snapshots of version 0.1.3 | [`import()`], [`import::OldSnapshot`] |
-//! | know what went wrong, and what to do | [`MiniSnapError`] |
-//! | put snapshots elsewhere | the module [`backend`], and the tutorial in `minisnap_core::conformance` |
+//! | save snapshots in an object store | `object::ObjectBackend` (features `aws`, `azure`, `gcp`) |
+//! | import the snapshots of version 0.1.3 | [`import()`], [`import::OldSnapshot`] |
+//! | handle an error | [`MiniSnapError`] |
+//! | write a backend | the module [`backend`], and the tutorial in `minisnap_core::conformance` |
 //!
 //! # Cargo features
 //!
-//! - `fs` (default): local POSIX file systems.
-//! - `messagepack`: [`import()`] reads the MessagePack snapshots of version 0.1.3, too.
+//! - `fs` (default): folders on local POSIX file systems.
 //! - `mem`: memory, for unit tests.
-//! - `blocking`: the same store without `async`, for programs that have no runtime.
-//! - `tracing`: spans for create, commit, restore and garbage collection, with location, generation, bytes and milliseconds;
-//!   warnings for what best effort leaves undone.
+//! - `blocking`: the store without `async`.
+//! - `messagepack`: [`import()`] reads the MessagePack snapshots of version 0.1.3, too.
+//! - `tracing`: spans for create, commit, restore and garbage collection, with location, generation, bytes and milliseconds; and
+//!   warnings for failed best-effort work.
 //! - `serde`: `Serialize` and `Deserialize` for [`Generation`], [`Digest`] and [`Committed`].
-//! - `aws`, `azure`, `gcp`: S3 and what is compatible with it, Azure Blob Storage, Google Cloud Storage, by URL.
-//! - `object_store`: object stores with a client of your own, by `object::ObjectBackend::new`. What this feature adds follows
-//!   the version of the crate `object_store`, and not of this one.
+//! - `aws`, `azure`, `gcp`: S3 and compatible stores, Azure Blob Storage, Google Cloud Storage, by URL.
+//! - `object_store`: object stores with your own client, by `object::ObjectBackend::new`. The API of this feature follows the version
+//!   of the crate `object_store`.
 //!
-//! Features only add: turning one on never changes the meaning of what was there. Without `fs`, or on a platform without POSIX
-//! links, there is no `FsBackend`, and [`SnapStore`] has no default for its parameter.
+//! Features are additive. Without `fs`, or on a platform without POSIX links, there is no `FsBackend`, and [`SnapStore`] has no
+//! default for its parameter.
 
-// On docs.rs, each item that needs a feature says so.
+// docs.rs shows the feature that an item needs.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod any_backend;
@@ -83,8 +112,8 @@ pub use minisnap_core::{
     MiniSnapError, Operation, ParseDigestError, Precondition, Problem, Result, SnapshotBackend, Verification,
     VerifiedGeneration,
 };
-// If this is the item that the compiler found to be configured out: FsBackend needs the feature `fs` (on by default) and a
-// platform with POSIX links and `flock`. Elsewhere, use another backend with `SnapStore::with_backend`.
+// If the compiler reports that this item is configured out: FsBackend needs the feature `fs` (on by default) and a platform with
+// POSIX links and `flock`. Elsewhere, use another backend with `SnapStore::with_backend`.
 #[cfg(all(feature = "fs", unix))]
 pub use minisnap_fs::FsBackend;
 /// The backend in memory, for unit tests.
@@ -96,7 +125,7 @@ pub use minisnap_object as object;
 pub use open::{open, open_with};
 pub use store::SnapStore;
 
-/// The README's code, compiled.
+/// Compiles the README's code.
 #[cfg(all(doctest, feature = "fs", unix))]
 #[doc = include_str!("../README.md")]
 struct Readme;

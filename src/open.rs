@@ -1,28 +1,31 @@
-//! Opening a store by its path or URL.
+//! Opens a store by its path or URL.
 
 use crate::{AnyBackend, ErrorContext, MiniSnapError, Operation, Result, SnapStore, SnapshotBackend};
 use std::{fmt::Display, num::NonZeroUsize};
 
-/// A store by its path or URL. No I/O, so the location need not exist.
+/// Opens the store at a path or URL. No I/O, so the location need not exist.
+///
+/// Use it where the location is configuration. Else [`SnapStore::new`] and [`SnapStore::with_backend`] are checked by the compiler.
 ///
 /// | URL | backend | cargo feature |
 /// |---|---|---|
 /// | a path, `file:` | `FsBackend` | `fs` (default) |
 /// | `memory:` | `mem::MemBackend`, a new and empty one | `mem` |
-/// | `s3://bucket/prefix` | `object::ObjectBackend`: Amazon S3, and what is compatible with it | `aws` |
-/// | `az://container/prefix` | the same: Azure Blob Storage | `azure` |
-/// | `gs://bucket/prefix` | the same: Google Cloud Storage | `gcp` |
+/// | `s3://bucket/prefix` | `object::ObjectBackend`: Amazon S3 and compatible stores | `aws` |
+/// | `az://container/prefix` | `object::ObjectBackend`: Azure Blob Storage | `azure` |
+/// | `gs://bucket/prefix` | `object::ObjectBackend`: Google Cloud Storage | `gcp` |
 ///
-/// Object stores take credentials, endpoint and region from the environment, as the crate `object_store` does, or as
+/// Credentials, endpoint and region of an object store come from the environment, as in the crate `object_store`, or from
 /// [options](open_with).
 ///
-/// In a `file:` URL, `%20` is a space, and so on; a path is taken as it is. A path with a colon in its first part is taken
-/// for a URL: write `./a:b`.
+/// A `file:` URL is percent-decoded (`%20` is a space), a path isn't. A path with a colon in its first part looks like a URL: write
+/// `./a:b`.
 ///
 /// # Errors
 ///
-/// [`InvalidUrl`](MiniSnapError::InvalidUrl) if it can't be understood, or its backend isn't compiled in; then it names the
-/// feature.
+/// [`InvalidUrl`](MiniSnapError::InvalidUrl): the URL is invalid, or its backend isn't compiled in. The error names the feature.
+///
+/// # Examples
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -39,7 +42,7 @@ pub fn open(url: &str) -> Result<SnapStore<AnyBackend>> {
     open_with(url, std::iter::empty::<(&str, &str)>())
 }
 
-/// Like [`open`], with options.
+/// Opens a store like [`open`], with options.
 ///
 /// | URL | option | value |
 /// |---|---|---|
@@ -49,8 +52,16 @@ pub fn open(url: &str) -> Result<SnapStore<AnyBackend>> {
 ///
 /// # Errors
 ///
-/// [`InvalidUrl`](MiniSnapError::InvalidUrl), also for an option that the backend doesn't know or whose value it can't
-/// read.
+/// [`InvalidUrl`](MiniSnapError::InvalidUrl): the URL is invalid, the backend has no such option, or the value of an option is
+/// invalid.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> minisnap::Result<()> {
+/// let store = minisnap::open_with("/var/lib/app", [("retain", "5"), ("busy_timeout", "2.5")])?;
+/// # Ok(()) }
+/// ```
 pub fn open_with<K: AsRef<str>, V: AsRef<str>>(
     url: &str,
     options: impl IntoIterator<Item = (K, V)>,
@@ -93,7 +104,7 @@ fn retention(url: &str, value: &str) -> Result<NonZeroUsize> {
         .map_err(|_| invalid(url, format_args!("the option retain takes a number of at least 1, not `{value}`")))
 }
 
-/// The scheme and what follows its colon; `None` for a path.
+/// Splits a URL at the colon after its scheme; `None` for a path.
 fn split_scheme(url: &str) -> Option<(&str, &str)> {
     let (scheme, rest) = url.split_once(':')?;
     let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())

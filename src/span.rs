@@ -1,4 +1,4 @@
-//! The spans around what a store does (feature `tracing`). Without the feature, a span is nothing.
+//! Spans around the operations of a store (feature `tracing`). Without the feature a span is empty.
 
 use crate::{Generation, Operation, Result};
 use std::{
@@ -6,7 +6,7 @@ use std::{
     pin::pin,
 };
 
-/// A span of the target `minisnap`, with the location; generation, bytes, milliseconds and the error are known at its end.
+/// A span with the target `minisnap`. The location is recorded at its start; generation, bytes, milliseconds and error at its end.
 pub(crate) struct Span {
     #[cfg(feature = "tracing")]
     span: tracing::Span,
@@ -30,7 +30,7 @@ macro_rules! span {
 }
 
 impl Span {
-    /// Of a create (`Stage`), its commit, a restore, or a collection.
+    /// The span of a create (`Stage`), a commit, a restore, or a garbage collection.
     #[cfg_attr(not(feature = "tracing"), allow(unused_variables))]
     pub(crate) fn new(operation: Operation, location: &str) -> Self {
         Self {
@@ -46,14 +46,14 @@ impl Span {
         }
     }
 
-    /// Whatever `work` does, it does within this span.
+    /// Runs `work` within this span.
     pub(crate) fn within<T>(&self, work: impl FnOnce() -> T) -> T {
         #[cfg(feature = "tracing")]
         let _entered = self.span.enter();
         work()
     }
 
-    /// Awaits `call` within this span, and tells how it ended: about which generation, of how many bytes.
+    /// Awaits `call` within this span, and records its result.
     pub(crate) async fn around<T>(
         self,
         call: impl Future<Output = Result<T>>,
@@ -65,7 +65,7 @@ impl Span {
         result
     }
 
-    /// Tells how it ended.
+    /// Records the result: the generation and its size, or the error.
     #[cfg_attr(not(feature = "tracing"), allow(unused_variables, clippy::unused_self))]
     pub(crate) fn end<'t, T>(&self, result: &'t Result<T>, generation: impl Fn(&'t T) -> Option<&'t Generation>) {
         #[cfg(feature = "tracing")]
@@ -100,45 +100,45 @@ mod tests {
 
     type Fields = BTreeMap<String, String>;
 
-    /// What was told: spans with all their fields, in the order of their beginnings, and events.
+    /// The recorded spans with their fields, in the order of their starts, and the recorded events.
     #[derive(Clone, Default)]
-    struct Told(Arc<Mutex<(Vec<Named>, Vec<Fields>)>>);
+    struct Recorded(Arc<Mutex<(Vec<RecordedSpan>, Vec<Fields>)>>);
 
     /// A span's name, and its fields.
-    type Named = (String, Fields);
+    type RecordedSpan = (String, Fields);
 
-    struct Into<'a>(&'a mut Fields);
+    struct FieldVisitor<'a>(&'a mut Fields);
 
-    impl Visit for Into<'_> {
+    impl Visit for FieldVisitor<'_> {
         fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
             self.0.insert(field.name().into(), format!("{value:?}"));
         }
     }
 
-    impl Subscriber for Told {
+    impl Subscriber for Recorded {
         fn enabled(&self, metadata: &Metadata<'_>) -> bool {
             metadata.target() == "minisnap"
         }
 
         fn new_span(&self, attributes: &span::Attributes<'_>) -> span::Id {
             let mut fields = Fields::new();
-            attributes.record(&mut Into(&mut fields));
-            let mut told = self.0.lock().expect("no panic");
-            told.0.push((attributes.metadata().name().into(), fields));
-            span::Id::from_u64(told.0.len() as u64)
+            attributes.record(&mut FieldVisitor(&mut fields));
+            let mut recorded = self.0.lock().expect("no panic");
+            recorded.0.push((attributes.metadata().name().into(), fields));
+            span::Id::from_u64(recorded.0.len() as u64)
         }
 
         fn record(&self, span: &span::Id, values: &span::Record<'_>) {
-            let mut told = self.0.lock().expect("no panic");
-            let place = usize::try_from(span.into_u64()).expect("few spans") - 1;
-            values.record(&mut Into(&mut told.0[place].1));
+            let mut recorded = self.0.lock().expect("no panic");
+            let index = usize::try_from(span.into_u64()).expect("few spans") - 1;
+            values.record(&mut FieldVisitor(&mut recorded.0[index].1));
         }
 
         fn record_follows_from(&self, _span: &span::Id, _follows: &span::Id) {}
 
         fn event(&self, event: &Event<'_>) {
             let mut fields = Fields::new();
-            event.record(&mut Into(&mut fields));
+            event.record(&mut FieldVisitor(&mut fields));
             self.0.lock().expect("no panic").1.push(fields);
         }
 
@@ -147,8 +147,8 @@ mod tests {
         fn exit(&self, _span: &span::Id) {}
     }
 
-    impl Told {
-        fn spans(&self) -> Vec<Named> {
+    impl Recorded {
+        fn spans(&self) -> Vec<RecordedSpan> {
             std::mem::take(&mut self.0.lock().expect("no panic").0)
         }
 
@@ -158,15 +158,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn each_operation_has_a_span_with_what_it_was_about() {
-        let told = Told::default();
-        let _guard = tracing::subscriber::set_default(told.clone());
+    async fn operation_has_a_span_with_its_facts() {
+        let recorded = Recorded::default();
+        let _guard = tracing::subscriber::set_default(recorded.clone());
         let store = SnapStore::with_backend(MemBackend::new());
         let committed = store.create(&[1], 7).await.expect("a snapshot");
-        let create = told.spans();
+        let create = recorded.spans();
         assert_eq!(create.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["create", "commit"]);
         store.restore::<Vec<u8>>().await.expect("a snapshot");
-        let restore = told.spans();
+        let restore = recorded.spans();
         for (name, fields) in create.iter().chain(&restore) {
             assert_eq!(fields["location"], "\"memory:\"", "{name}");
             assert_eq!(fields["generation"], format!("{:?}", committed.generation().name()), "{name}");
@@ -175,24 +175,24 @@ mod tests {
         }
         assert_eq!(restore.len(), 1);
         store.collect_garbage().await.expect("nothing to collect");
-        let [(name, fields)] = &told.spans()[..] else { panic!("one span") };
+        let [(name, fields)] = &recorded.spans()[..] else { panic!("one span") };
         assert!(name == "collect_garbage" && fields.contains_key("milliseconds"), "{fields:?}");
     }
 
     #[tokio::test]
-    async fn error_ends_a_span_and_a_retry_is_an_event() {
-        let told = Told::default();
-        let _guard = tracing::subscriber::set_default(told.clone());
+    async fn error_is_in_its_span_and_retry_is_an_event() {
+        let recorded = Recorded::default();
+        let _guard = tracing::subscriber::set_default(recorded.clone());
         let mem = MemBackend::new();
         let store = SnapStore::with_backend(mem.clone());
         mem.fail(Operation::Commit).with(Fault::StageLost).once();
         store.create(&1, 1).await.expect("it is written again");
-        assert!(told.events()[0]["reason"].contains("lost"), "a retry is told");
-        told.spans();
+        assert!(recorded.events()[0]["reason"].contains("lost"), "a retry is an event");
+        recorded.spans();
         mem.fail(Operation::Stage).with(Fault::Busy).once();
         let busy = store.create(&1, 2).await.expect_err("as planned");
         assert!(matches!(busy, MiniSnapError::Busy { .. }));
-        let [(_, fields)] = &told.spans()[..] else { panic!("no commit") };
+        let [(_, fields)] = &recorded.spans()[..] else { panic!("no commit") };
         assert_eq!(fields["error"], busy.to_string());
         assert!(fields.contains_key("milliseconds") && !fields.contains_key("generation"));
     }

@@ -1,4 +1,4 @@
-//! What drives a call to its end on the calling thread.
+//! Runs a future to its end on the calling thread.
 
 use crate::{ErrorContext, MiniSnapError, Result};
 use std::{
@@ -10,7 +10,7 @@ use std::{
 };
 use tokio::runtime::{Builder, Handle, Runtime};
 
-/// The runtime of a store and its clones, made by the first call.
+/// The runtime of a store and its clones, created by the first call.
 #[derive(Clone, Default)]
 pub(super) struct Driver(Arc<Lazy>);
 
@@ -18,7 +18,7 @@ pub(super) struct Driver(Arc<Lazy>);
 struct Lazy(OnceLock<Runtime>);
 
 impl Driver {
-    /// Drives `call` to its end on this thread.
+    /// Runs `call` to its end on this thread.
     pub(super) fn wait<T>(
         &self,
         at: impl FnOnce() -> ErrorContext,
@@ -26,16 +26,16 @@ impl Driver {
     ) -> Result<T> {
         let runtime = match self.runtime() {
             Ok(runtime) => runtime,
-            Err(source) => return Err(MiniSnapError::Io { at: at(), action: "make a runtime", source }),
+            Err(source) => return Err(MiniSnapError::Io { at: at(), action: "create a runtime", source }),
         };
-        // Within a runtime, but perhaps on its blocking pool: only Tokio knows, and tells by a panic.
+        // A thread of a runtime's blocking pool may block, and a task may not. Tokio distinguishes them only by a panic.
         let is_within_a_task =
             Handle::try_current().is_ok() && catch_unwind(AssertUnwindSafe(|| runtime.block_on(ready(())))).is_err();
         if is_within_a_task {
             return Err(MiniSnapError::Unsupported {
                 at: at(),
-                what: "a blocking call within a task of a Tokio runtime, which it would keep from going on".into(),
-                help: Some("use minisnap::SnapStore there, or tokio::task::spawn_blocking".into()),
+                what: "a blocking call in a task of a Tokio runtime, which would block the runtime".into(),
+                help: Some("use `minisnap::SnapStore` there, or `tokio::task::spawn_blocking`".into()),
             });
         }
         runtime.block_on(call)
@@ -44,19 +44,19 @@ impl Driver {
     fn runtime(&self) -> io::Result<&Runtime> {
         let Lazy(runtime) = &*self.0;
         if runtime.get().is_none() {
-            let made = Builder::new_current_thread().enable_all().build()?;
-            if let Err(second) = runtime.set(made) {
-                // Another thread was first.
+            let created = Builder::new_current_thread().enable_all().build()?;
+            if let Err(second) = runtime.set(created) {
+                // Another thread created it first.
                 second.shutdown_background();
             }
         }
-        runtime.get().ok_or_else(|| io::Error::other("the runtime is gone"))
+        runtime.get().ok_or_else(|| io::Error::other("the runtime is missing"))
     }
 }
 
 impl Drop for Lazy {
     fn drop(&mut self) {
-        // Anything else would panic where the last clone is dropped within a task.
+        // Any other shutdown panics if the last clone is dropped in a task.
         if let Some(runtime) = self.0.take() {
             runtime.shutdown_background();
         }

@@ -1,4 +1,4 @@
-//! What a create writes: a borrowed state, a shared one, or JSON text; and how it gets into a stage.
+//! The inputs of a create (a borrowed state, a shared state, JSON text), and how they are written to a stage.
 
 use super::BoxFuture;
 use crate::{
@@ -13,36 +13,36 @@ use std::{
 };
 use tokio::runtime::Handle;
 
-/// How far a stage is written.
+/// The progress of writing a stage.
 pub enum Written {
-    /// All of it.
+    /// The stage is written.
     Now(Box<dyn StagedSnapshot>),
-    /// When this is done. If it fails, the stage was discarded.
+    /// The stage is written when this future completes. If it fails, it has discarded the stage.
     Later(BoxFuture<'static, Box<dyn StagedSnapshot>>),
 }
 
-/// What a create writes: [`Borrowed`], [`Owned`] or [`Raw`]. Sealed.
+/// An input of a create: [`Borrowed`], [`Owned`] or [`Raw`]. Sealed.
 pub trait Input: Steps {}
 
 impl<I: Steps> Input for I {}
 
-/// What a create does with its input. It can't be named outside.
+/// The steps of a create that depend on its input. Not nameable outside this crate.
 pub trait Steps: Unpin {
-    /// What can be refused before anything is staged.
+    /// Checks the input before anything is staged.
     fn check(&mut self, at: impl FnOnce() -> ErrorContext) -> Result<()>;
 
-    /// Writes it to a fresh stage.
+    /// Writes the input to an empty stage.
     fn write(&mut self, staged: Box<dyn StagedSnapshot>, at: ErrorContext) -> Written;
 }
 
-/// Parses JSON and compares it with the state that it was made of.
+/// Parses a JSON and compares the result with its state.
 type Verify<S> = fn(&S, &[u8]) -> std::result::Result<(), String>;
 
 fn round_trip<S: DeserializeOwned + PartialEq>(state: &S, json: &[u8]) -> std::result::Result<(), String> {
     match serde_json::from_slice::<S>(json) {
-        Ok(back) if back == *state => Ok(()),
-        Ok(_) => Err("parsed again, it is not equal to what was saved".into()),
-        Err(error) => Err(format!("its JSON can't be parsed again: {error}")),
+        Ok(parsed) if parsed == *state => Ok(()),
+        Ok(_) => Err("the parsed state is not equal to the saved state".into()),
+        Err(error) => Err(format!("its JSON can't be parsed: {error}")),
     }
 }
 
@@ -53,7 +53,7 @@ fn verified_json<S: Serialize + ?Sized>(state: &S, verify: Verify<S>, at: &Error
     Ok(json.into())
 }
 
-/// A borrowed state, which is serialized by the task that awaits.
+/// A borrowed state, which the awaiting task serializes.
 pub struct Borrowed<'a, S: ?Sized> {
     state: &'a S,
     verify: Option<Verify<S>>,
@@ -91,7 +91,7 @@ impl<S: Serialize + ?Sized> Steps for Borrowed<'_, S> {
     }
 }
 
-/// A shared state, which is serialized on the blocking pool.
+/// A shared state, which the blocking pool serializes.
 pub struct Owned<S> {
     state: Arc<S>,
     verify: Option<Verify<S>>,
@@ -120,7 +120,7 @@ impl<S: Serialize + Send + Sync + 'static> Steps for Owned<S> {
     }
 }
 
-/// JSON text, as it is.
+/// JSON text, which is stored byte for byte.
 pub struct Raw {
     json: Bytes,
     is_checked: bool,
@@ -147,7 +147,7 @@ impl Steps for Raw {
     }
 }
 
-/// Discards what could not be written, so that nothing goes on after the error was returned.
+/// Discards a stage that could not be written, before the error is returned.
 async fn discard(staged: Box<dyn StagedSnapshot>, error: MiniSnapError) -> Result<Box<dyn StagedSnapshot>> {
     events::best_effort("discard a stage", staged.discard().await);
     Err(error)
@@ -182,7 +182,7 @@ async fn write_on_blocking_pool<S: Serialize + Send + Sync + 'static>(
         Ok(runtime) => runtime,
         Err(error) => return discard(staged, unable(io::Error::other(error))).await,
     };
-    // Dropped with this future, which is how the blocking pool learns that the caller was cancelled.
+    // Dropped with this future: the work on the blocking pool detects the cancellation by it.
     let caller = Arc::new(());
     let watch = Arc::downgrade(&caller);
     let of_writing = at.clone();
@@ -210,7 +210,7 @@ fn write_to<S: Serialize>(
         .try_for_each(|chunk| sink.write_all(chunk).map_err(|error| MiniSnapError::from_write(error, || at.clone())))
 }
 
-/// Waits after each chunk until the stage has room for the next, on a thread that may wait.
+/// Drains the stage after each chunk. Used on a blocking thread.
 struct DrainedSink<'a> {
     staged: &'a mut dyn StagedSnapshot,
     runtime: Handle,

@@ -19,10 +19,10 @@ use std::{
     path::Path,
 };
 
-/// What to do about a file that stands in the way of an older one.
-const MOVE_IT: &str = "to import the snapshot before it, move this file to another folder";
+/// Advice on a newer file that prevents the import of an older one.
+const MOVE_FILE: &str = "to import the snapshot before it, move this file to another folder";
 
-/// What version 0.1.3 wrote as JSON.
+/// A JSON file of version 0.1.3.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Envelope<'a> {
@@ -31,7 +31,7 @@ struct Envelope<'a> {
     state: &'a RawValue,
 }
 
-/// Reads it. Only what is certainly incomplete is flawed; what is complete and can't be imported is an error.
+/// Reads one file. An incomplete file is flawed; a complete file that can't be imported is an error.
 pub(super) fn read(file: &OldFile) -> Result<Read> {
     let Some(seq) = file.seq else { return Ok(Read::Flawed(Flaw::NoSeq)) };
     let cannot_read = |source| MiniSnapError::Io { at: at(&file.path), action: "read the file", source };
@@ -45,20 +45,20 @@ pub(super) fn read(file: &OldFile) -> Result<Read> {
         Ending::Other(ending) => Err(unsupported(
             &file.path,
             format!("no codec of minisnap 0.1.3 wrote files that end with .{ending}"),
-            format!("restore it with the program that wrote it; {MOVE_IT}"),
+            format!("restore it with the program that wrote it; {MOVE_FILE}"),
         )),
     }
 }
 
 /// The bytes of a regular file, also through a link; `None` if it is something else.
 fn read_regular(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    // To open a pipe would wait for a writer, and to open a device may do anything.
+    // Opening a pipe waits for a writer, and opening a device may have side effects.
     if !fs::metadata(path)?.is_file() {
         return Ok(None);
     }
     let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
     let metadata = file.metadata()?;
-    // It was replaced meanwhile.
+    // The file was replaced after the first check.
     if !metadata.is_file() {
         return Ok(None);
     }
@@ -78,15 +78,14 @@ fn of_json(path: &Path, seq: u64, bytes: &[u8]) -> Result<Read> {
     check_seq(path, seq, envelope.seq)?;
     let state = envelope.state.get();
     if let Err(error) = check_json(state.as_bytes()) {
-        // With line and column in the file.
+        // Reports line and column in the file, not in the state.
         let source = check_json(bytes).err().unwrap_or(error);
         return Err(MiniSnapError::Serde { at: at(path), generation: None, source });
     }
     Ok(Read::Intact(OldFormat::Json, out_of_envelope(state)))
 }
 
-/// The text of a value that was a level deep in another, as it would be at the top. A line break in JSON is never within a
-/// string.
+/// Removes one level of indentation from a value. A line break in JSON is never within a string.
 fn out_of_envelope(state: &str) -> Vec<u8> {
     let mut json = Vec::with_capacity(state.len());
     for line in state.split_inclusive('\n') {
@@ -99,13 +98,13 @@ fn out_of_envelope(state: &str) -> Vec<u8> {
 
 #[cfg(feature = "messagepack")]
 fn of_messagepack(path: &Path, seq: u64, bytes: &[u8]) -> Result<Read> {
-    use messagepack::{NotRead, Refused};
+    use messagepack::{NotRead, Unsupported};
     if bytes[0] != messagepack::FIRST_BYTE {
         return Err(unsupported(
             path,
             "the file has no ending, and isn't the MessagePack of minisnap 0.1.3".into(),
             format!(
-                "if it is JSON, give it the ending .json; else restore it with the program that wrote it; {MOVE_IT}"
+                "if it is JSON, give it the ending .json; else restore it with the program that wrote it; {MOVE_FILE}"
             ),
         ));
     }
@@ -113,12 +112,12 @@ fn of_messagepack(path: &Path, seq: u64, bytes: &[u8]) -> Result<Read> {
         Ok(read) => read,
         Err(NotRead::Incomplete(reason)) => return Ok(Read::Flawed(Flaw::Incomplete { reason })),
         Err(NotRead::NoSnapshot(error)) => return Err(no_snapshot(path, &error)),
-        Err(NotRead::Refused(Refused::Value { pointer, what })) => {
-            let place = if pointer.is_empty() { "it" } else { &pointer };
-            let reason = format!("{place} is {what}, which JSON can't hold");
+        Err(NotRead::Unsupported(Unsupported::Value { pointer, what })) => {
+            let location = if pointer.is_empty() { "it" } else { &pointer };
+            let reason = format!("{location} is {what}, which JSON can't hold");
             return Err(MiniSnapError::Unrestorable { at: at(path), reason });
         }
-        Err(NotRead::Refused(Refused::Key { pointer, key_type, source })) => {
+        Err(NotRead::Unsupported(Unsupported::Key { pointer, key_type, source })) => {
             return Err(MiniSnapError::MapKey { at: at(path), path: pointer, key_type, source });
         }
         Err(NotRead::TooDeep) => {
@@ -139,7 +138,7 @@ fn of_messagepack(path: &Path, _seq: u64, _bytes: &[u8]) -> Result<Read> {
     ))
 }
 
-/// A file was renamed, or restored over another: whether its name or its content is meant can't be told.
+/// After a rename or a restored backup, the name and the content may differ, and either may be the intended one.
 fn check_seq(path: &Path, named: u64, found: u64) -> Result<()> {
     if named == found {
         return Ok(());
@@ -160,7 +159,7 @@ mod tests {
     use crate::{MiniSnapError, import::OldSnapshot};
     use std::fs;
 
-    /// An older JSON isn't taken for it. An empty file is no MessagePack.
+    /// The import doesn't fall back to an older JSON file. An empty file isn't MessagePack.
     #[tokio::test]
     async fn messagepack_is_unsupported_without_the_feature() {
         let old = tempfile::tempdir().unwrap();

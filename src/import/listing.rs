@@ -1,4 +1,4 @@
-//! The files that version 0.1.3 would take for snapshots, in the order in which it would.
+//! Lists the files that version 0.1.3 reads as snapshots, in its order.
 
 use super::at;
 use crate::{MiniSnapError, Result};
@@ -8,27 +8,26 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A file by its name.
+/// A file with the name of a snapshot.
 #[derive(Debug)]
 pub(super) struct OldFile {
     pub(super) path: PathBuf,
-    /// `None` if it is above all sequence numbers.
+    /// `None` if the number is above the range of sequence numbers.
     pub(super) seq: Option<u64>,
     pub(super) ending: Ending,
 }
 
-/// What the name ends with, in the order in which files with the same sequence number are read: by the contract of a create,
-/// they hold the same state.
+/// The end of the name, in the order in which files with the same sequence number are read. Such files hold the same state.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Ending {
     Json,
-    /// That is MessagePack.
+    /// MessagePack.
     None,
-    /// A codec of the user's.
+    /// The user's own codec.
     Other(String),
 }
 
-/// All of them, the newest first.
+/// Lists the files, newest first.
 pub(super) fn newest_first(folder: &Path) -> Result<Vec<OldFile>> {
     let cannot_list = |source| MiniSnapError::Io { at: at(folder), action: "list the folder", source };
     let mut files = Vec::new();
@@ -44,13 +43,13 @@ pub(super) fn newest_first(folder: &Path) -> Result<Vec<OldFile>> {
     Ok(files)
 }
 
-/// `snapshot_`, digits, and perhaps an ending. 0.1.3 wrote 20 digits and read any number of them.
+/// Parses `snapshot_`, digits, and an optional ending. Version 0.1.3 wrote 20 digits and read any number of digits.
 fn parse(name: &str) -> Option<(Option<u64>, Ending)> {
     let rest = name.strip_prefix("snapshot_")?;
     let (digits, ending) = match rest.split_once('.') {
         None => (rest, Ending::None),
         Some((digits, "json")) => (digits, Ending::Json),
-        // It read the name up to its last dot as a number.
+        // Version 0.1.3 parsed the name up to its last dot as a number.
         Some((_, ending)) if ending.contains('.') => return None,
         Some((digits, ending)) => (digits, Ending::Other(ending.into())),
     };

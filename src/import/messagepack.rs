@@ -1,7 +1,7 @@
-//! A MessagePack file of version 0.1.3 as JSON: each value as it is, and an error for each that JSON can't hold.
+//! Converts a MessagePack file of version 0.1.3 to JSON. A value that JSON can't hold is an error.
 //!
-//! 1. Read through all of it: it is one document, complete.
-//! 2. Write its state as JSON, in the form of `snapshot.json`.
+//! 1. Parse the file to its end, to check that it is one complete document.
+//! 2. Write its state as JSON, in the format of `snapshot.json`.
 
 use crate::backend::format::MAX_DEPTH;
 use rmp_serde::decode::Error;
@@ -14,39 +14,39 @@ use std::{
     io::Cursor,
 };
 
-/// A list of two: the sequence number and the state.
+/// The first byte of an array of two: the sequence number and the state.
 pub(super) const FIRST_BYTE: u8 = 0x92;
 
-/// Why there is no JSON.
+/// Why a file can't be converted.
 #[derive(Debug)]
 pub(super) enum NotRead {
     /// It isn't a complete document.
     Incomplete(String),
-    /// It is one, and not what 0.1.3 wrote.
+    /// It is a document, but not one that 0.1.3 wrote.
     NoSnapshot(Error),
-    /// It is more than JSON can hold.
-    Refused(Refused),
+    /// It has a value or a key that JSON can't hold.
+    Unsupported(Unsupported),
     /// It nests deeper than a restore reads.
     TooDeep,
 }
 
-/// What JSON can't hold, and where: a JSON Pointer.
+/// A value or a key that JSON can't hold, with its JSON Pointer.
 #[derive(Debug)]
-pub(super) enum Refused {
+pub(super) enum Unsupported {
     Value { pointer: String, what: &'static str },
     Key { pointer: String, key_type: &'static str, source: serde_json::Error },
 }
 
-/// The sequence number and the state.
+/// Returns the sequence number, and the state as JSON.
 pub(super) fn to_json(bytes: &[u8]) -> Result<(u64, Vec<u8>), NotRead> {
     // 1.
-    let mut whole = decoder(bytes);
-    match IgnoredAny::deserialize(&mut whole) {
+    let mut decoder_to_end = decoder(bytes);
+    match IgnoredAny::deserialize(&mut decoder_to_end) {
         Ok(IgnoredAny) => {}
         Err(Error::DepthLimitExceeded) => return Err(NotRead::TooDeep),
         Err(error) => return Err(NotRead::Incomplete(error.to_string())),
     }
-    let end = whole.position();
+    let end = decoder_to_end.position();
     if end != bytes.len() as u64 {
         let reason = format!("it ends after {end} of its {} bytes", bytes.len());
         return Err(NotRead::Incomplete(reason));
@@ -55,24 +55,24 @@ pub(super) fn to_json(bytes: &[u8]) -> Result<(u64, Vec<u8>), NotRead> {
     let mut state = Writer::default();
     match decoder(bytes).deserialize_any(Envelope(&mut state)) {
         Ok(seq) => Ok((seq, state.json)),
-        Err(error) => Err(state.refused.map_or(NotRead::NoSnapshot(error), NotRead::Refused)),
+        Err(error) => Err(state.unsupported.map_or(NotRead::NoSnapshot(error), NotRead::Unsupported)),
     }
 }
 
 fn decoder(bytes: &[u8]) -> rmp_serde::Deserializer<rmp_serde::decode::ReadReader<Cursor<&[u8]>>> {
     let mut decoder = rmp_serde::Deserializer::new(Cursor::new(bytes));
-    // The envelope is a level, and the decoder stops at its last one.
+    // The envelope is one level, and the decoder refuses its last one.
     decoder.set_max_depth(MAX_DEPTH + 2);
     decoder
 }
 
-/// The JSON so far, and where in it the next value belongs.
+/// Writes JSON, and tracks the position for indentation and error messages.
 #[derive(Default)]
 struct Writer {
     json: Vec<u8>,
     depth: usize,
     pointer: String,
-    refused: Option<Refused>,
+    unsupported: Option<Unsupported>,
 }
 
 impl Writer {
@@ -99,7 +99,7 @@ impl Writer {
         self.json.push(bracket);
     }
 
-    /// Goes a level deeper for as long as `write` takes.
+    /// Adds `name` to the JSON Pointer while `write` runs.
     fn within<T>(&mut self, name: &dyn fmt::Display, write: impl FnOnce(&mut Self) -> T) -> T {
         let length = self.pointer.len();
         let _ = write!(self.pointer, "/{name}");
@@ -108,20 +108,20 @@ impl Writer {
         written
     }
 
-    fn refuse<T, E: de::Error>(&mut self, what: &'static str) -> Result<T, E> {
-        self.refused.get_or_insert_with(|| Refused::Value { pointer: self.pointer.clone(), what });
+    fn reject<T, E: de::Error>(&mut self, what: &'static str) -> Result<T, E> {
+        self.unsupported.get_or_insert_with(|| Unsupported::Value { pointer: self.pointer.clone(), what });
         Err(E::custom(what))
     }
 
-    fn refuse_key<T, E: de::Error>(&mut self, key_type: &'static str) -> Result<T, E> {
+    fn reject_key<T, E: de::Error>(&mut self, key_type: &'static str) -> Result<T, E> {
         let pointer = self.pointer.clone();
         let source = || serde_json::Error::custom("a key must be a string");
-        self.refused.get_or_insert_with(|| Refused::Key { pointer, key_type, source: source() });
+        self.unsupported.get_or_insert_with(|| Unsupported::Key { pointer, key_type, source: source() });
         Err(E::custom(key_type))
     }
 }
 
-/// The list of two. Its value is the sequence number.
+/// Visits the array of two, and returns the sequence number.
 struct Envelope<'w>(&'w mut Writer);
 
 impl<'de> Visitor<'de> for Envelope<'_> {
@@ -139,7 +139,7 @@ impl<'de> Visitor<'de> for Envelope<'_> {
     }
 }
 
-/// A value anywhere in the state, which is written.
+/// Writes one value of the state.
 struct State<'w>(&'w mut Writer);
 
 impl<'de> DeserializeSeed<'de> for State<'_> {
@@ -150,7 +150,7 @@ impl<'de> DeserializeSeed<'de> for State<'_> {
     }
 }
 
-/// The same, as an item of a list, with its index.
+/// Writes one item of a list, with its index.
 struct Item<'w>(&'w mut Writer, usize);
 
 impl<'de> DeserializeSeed<'de> for Item<'_> {
@@ -186,12 +186,12 @@ impl<'de> Visitor<'de> for State<'_> {
         self.0.write(&value)
     }
 
-    /// Also of an `f32`: all digits of it, so that it is the same whether it is read as one or as an `f64`.
+    /// An `f32` is written with all digits of its `f64`, so that it has the same value when it is read as either.
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<(), E> {
         match value {
             finite if finite.is_finite() => self.0.write(&finite),
-            nan if nan.is_nan() => self.0.refuse("a NaN"),
-            _ => self.0.refuse("an infinity"),
+            nan if nan.is_nan() => self.0.reject("a NaN"),
+            _ => self.0.reject("an infinity"),
         }
     }
 
@@ -199,14 +199,14 @@ impl<'de> Visitor<'de> for State<'_> {
         self.0.write(value)
     }
 
-    /// Also text that is no UTF-8, and a number of 128 bits.
+    /// Also called for text that isn't UTF-8, and for integers of 128 bits.
     fn visit_bytes<E: de::Error>(self, _value: &[u8]) -> Result<(), E> {
-        self.0.refuse("bytes, or an integer of 128 bits")
+        self.0.reject("bytes, or an integer of 128 bits")
     }
 
     /// An extension of MessagePack.
     fn visit_newtype_struct<D: Deserializer<'de>>(self, _deserializer: D) -> Result<(), D::Error> {
-        self.0.refuse("a MessagePack extension")
+        self.0.reject("a MessagePack extension")
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
@@ -239,7 +239,7 @@ impl<'de> Visitor<'de> for State<'_> {
     }
 }
 
-/// A key of a map as the text that serde's JSON has for it: that of a number or a Boolean is its digits, or its name.
+/// A map key as text, as `serde_json` writes it: the digits of a number, the name of a Boolean.
 struct Key<'w>(&'w mut Writer);
 
 impl<'de> DeserializeSeed<'de> for Key<'_> {
@@ -276,27 +276,27 @@ impl<'de> Visitor<'de> for Key<'_> {
     fn visit_f64<E: de::Error>(self, key: f64) -> Result<String, E> {
         match key.is_finite() {
             true => serde_json::to_string(&key).map_err(E::custom),
-            false => self.0.refuse_key("a NaN or an infinity"),
+            false => self.0.reject_key("a NaN or an infinity"),
         }
     }
 
     fn visit_unit<E: de::Error>(self) -> Result<String, E> {
-        self.0.refuse_key("nil")
+        self.0.reject_key("nil")
     }
 
     fn visit_bytes<E: de::Error>(self, _key: &[u8]) -> Result<String, E> {
-        self.0.refuse_key("bytes")
+        self.0.reject_key("bytes")
     }
 
     fn visit_newtype_struct<D: Deserializer<'de>>(self, _deserializer: D) -> Result<String, D::Error> {
-        self.0.refuse_key("a MessagePack extension")
+        self.0.reject_key("a MessagePack extension")
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, _items: A) -> Result<String, A::Error> {
-        self.0.refuse_key("a list")
+        self.0.reject_key("a list")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, _entries: A) -> Result<String, A::Error> {
-        self.0.refuse_key("a map")
+        self.0.reject_key("a map")
     }
 }

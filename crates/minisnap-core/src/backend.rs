@@ -4,180 +4,265 @@ use crate::{Bytes, ChunkStream, Collected, CommitOptions, Committed, Generation,
 use async_trait::async_trait;
 use std::{fmt::Debug, io, num::NonZeroUsize, sync::Arc};
 
-/// A store of snapshots on some medium.
+/// A store of snapshots on some medium: a folder, memory, an object store, a database.
+///
+/// A program uses a backend through `SnapStore` of the crate `minisnap`, which serializes states. Call this trait's methods
+/// directly to move JSON bytes, or to write a backend.
+///
+/// A value of an implementing type is a *handle*. Any number of handles, in any number of processes, may share a location.
 ///
 /// # Contract
 ///
-/// Users rely on these properties, and every backend keeps them. The suite in the module `conformance` (feature
-/// `conformance`) tests them one by one.
+/// Every backend has these properties, and users rely on them. The suite in the module `conformance` (feature `conformance`)
+/// tests each of them.
 ///
-/// 1. *Atomic.* A reader gets the complete old pair or the complete new pair, at every moment, concurrently with writers,
-///    and after a crash at any point. A JSON is never returned with another generation's sequence number.
+/// 1. *Atomic.* A reader gets the complete old pair or the complete new pair: at every moment, concurrently with writers, and
+///    after a crash at any point. A read never combines the JSON of one generation with the sequence number of another.
 /// 2. *Durable.* When [`commit`](StagedSnapshot::commit) returns `Ok`, the pair survives power loss. So does every
-///    generation that [`history`](Self::history) returns, and the one that a [`Stale`](crate::MiniSnapError::Stale) error
-///    names, whoever committed it.
-/// 3. *Isolated.* What is staged is invisible. Orphans of crashed writers are collected by a later stage or commit (in an
-///    object store after a grace time), and by [`collect_garbage`](Self::collect_garbage) at once.
-/// 4. *Conditional.* The [`Precondition`](crate::Precondition) of a commit is evaluated in the same atomic step as the
-///    commit, against the latest commit record. Contention never makes a writer write again: only a forced collection does,
-///    with [`StageLost`](crate::MiniSnapError::StageLost). Effort is bounded and ends in
-///    [`Busy`](crate::MiniSnapError::Busy), with the old pair untouched.
-/// 5. *Known outcome.* An error guarantees that the old pair is untouched, or it is
-///    [`OutcomeUnknown`](crate::MiniSnapError::OutcomeUnknown); after that nothing is deleted that was retained before it.
-///    Failures after the commit (expiry, collection) are no errors of it: a later writer retries them, and
-///    [`verify`](Self::verify) reports what is left.
-/// 6. *Reads are passive.* They need no write access, take no lock, and change nothing, whatever they find.
-/// 7. *Cancel-safe.* A cancelled commit that has not begun never happens, so it can't overtake a later `Ok`. One that has
-///    begun may happen; readers see old or new. From then on, dropping its future deletes nothing.
-/// 8. *Nothing after the answer.* When a call has returned, no thread, task or retry of it goes on. A cancelled call may
-///    still clean up after itself, and after an unknown outcome a request that was sent may still arrive.
+///    generation that [`history`](Self::history) returns, and the generation that a [`Stale`](crate::MiniSnapError::Stale)
+///    error names, including those of other writers.
+/// 3. *Isolated.* A staged snapshot is invisible until it is committed. A later stage or commit deletes the orphans of crashed
+///    writers (in an object store after a grace time). [`collect_garbage`](Self::collect_garbage) deletes them at once.
+/// 4. *Conditional.* A commit evaluates its [`Precondition`](crate::Precondition) in the same atomic step, against the latest
+///    commit record. Contention never makes a writer write its JSON again; only a forced collection does, with
+///    [`StageLost`](crate::MiniSnapError::StageLost). The number of attempts is bounded. After the last one the commit returns
+///    [`Busy`](crate::MiniSnapError::Busy), and the old pair is untouched.
+/// 5. *Known outcome.* Every error guarantees that the old pair is untouched, except
+///    [`OutcomeUnknown`](crate::MiniSnapError::OutcomeUnknown). After that error the backend deletes no generation that was
+///    retained before. A failure after the commit (expiry, collection) is not an error of the commit: a later writer retries,
+///    and [`verify`](Self::verify) reports it.
+/// 6. *Reads are passive.* A read needs no write access, takes no lock, and changes nothing.
+/// 7. *Cancel safe.* A commit that is cancelled before its atomic step never happens, so it can't overwrite a later commit. A
+///    commit that is cancelled during its atomic step may happen; readers see the old or the new pair. From that step on,
+///    dropping the future deletes nothing.
+/// 8. *No background work.* When a call has returned, none of its threads, tasks or retries goes on. A cancelled call may still
+///    delete its own files. After an unknown outcome, a request that was sent may still arrive.
 ///
-/// A backend that can't do one of these returns [`Unsupported`](crate::MiniSnapError::Unsupported); it never does something
-/// weaker in silence.
+/// A backend that lacks a property returns [`Unsupported`](crate::MiniSnapError::Unsupported) instead of a weaker guarantee.
+///
+/// # Cancel safety
+///
+/// Every method is cancel safe: see property 7 and the methods.
 ///
 /// # For implementers
 ///
-/// What backends share is in this crate. Methods that are added to this trait in
-/// later releases have default implementations, which return `Unsupported` or are built on the methods that exist today.
+/// The module `conformance` has a tutorial and the tests. A section "For implementers" of a method has the rules that its
+/// callers don't see. Methods that later releases add to this trait have default implementations.
+///
+/// # Examples
+///
+/// Read the current generation of any backend as bytes:
+///
+/// ```
+/// use minisnap_core::{Bytes, Result, SnapshotBackend};
+///
+/// async fn current_json(backend: &dyn SnapshotBackend) -> Result<Option<Bytes>> {
+///     match backend.current().await? {
+///         Some(generation) => backend.read(&generation).await.map(Some),
+///         None => Ok(None),
+///     }
+/// }
+/// ```
 #[async_trait]
 pub trait SnapshotBackend: Debug + Send + Sync + 'static {
-    /// The location of the store, for people and for errors: a path or a URL, never with credentials in it. No I/O.
+    /// Returns the location of the store, for messages: a path, or a URL without credentials. No I/O.
     fn location(&self) -> &str;
 
-    /// The current generation, or `None` if nothing was ever committed.
+    /// Looks up the current generation; `None` if the store is empty.
     ///
     /// # Errors
     ///
-    /// [`NotFound`](crate::MiniSnapError::NotFound) says the same as `None` where there is more to say (half of a bare pair,
-    /// for example). After any other error, it isn't known whether there is a snapshot.
+    /// - [`NotFound`](crate::MiniSnapError::NotFound): the store has no snapshot, for a reason that the error names (half of a
+    ///   bare pair, for example). Handle it like `None`.
+    /// - After any other error it isn't known whether there is a snapshot.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. It changes nothing.
     async fn current(&self) -> Result<Option<Generation>>;
 
-    /// The retained generations, newest first, the current one at the head; empty if nothing was ever committed.
+    /// Lists the retained generations in commit order, newest first; empty if the store is empty.
     ///
-    /// To ensure correctness:
-    /// - What is returned is durable, also when its writer crashed before its last sync: logs are truncated by it.
-    /// - The order is that of the commits, not of the sequence numbers, which may go down.
+    /// The first one is the current generation. Sequence numbers need not be in order: a program may commit a lower one.
     ///
     /// # Errors
     ///
     /// As for [`current`](Self::current).
-    async fn history(&self) -> Result<Vec<Generation>>;
-
-    /// The JSON of a generation, complete and as it was written.
-    ///
-    /// To ensure correctness:
-    /// - Where a digest is known, the bytes are checked against it.
-    /// - A name is data from outside: one that isn't of this backend's grammar is refused, never followed.
-    ///
-    /// # Errors
-    ///
-    /// [`Expired`](crate::MiniSnapError::Expired) if it isn't retained (any more);
-    /// [`Corrupt`](crate::MiniSnapError::Corrupt) if it should be there and isn't intact.
-    async fn read(&self, generation: &Generation) -> Result<Bytes>;
-
-    /// Like [`read`](Self::read), as a stream of pieces in bounded memory.
-    ///
-    /// The digest is checked when the last piece was read: a stream that doesn't match it ends with an error. A consumer
-    /// that acts on pieces must be able to undo that. A generation that expires while it is streamed is read to its end where
-    /// the medium allows it; else the stream ends with `Expired`.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`read`](Self::read), here or from the stream.
-    async fn read_chunks(&self, generation: &Generation) -> Result<ChunkStream>;
-
-    /// Begins a snapshot that stays invisible until it is committed. Its JSON is written to the returned stage.
-    ///
-    /// To ensure correctness:
-    /// - Any number may be staged concurrently, by any number of handles and processes.
-    /// - If this future is dropped half-way, what it made is removed like any other dropped stage.
-    ///
-    /// # Errors
-    ///
-    /// When the medium can't be written to.
-    async fn stage(&self, seq: u64) -> Result<Box<dyn StagedSnapshot>>;
-
-    /// Reduces the retention to the newest `retain` generations, without a commit: the others expire, and can't be read any
-    /// more. Returns those, newest first.
-    ///
-    /// To ensure correctness:
-    /// - The current generation stays current, under the same name.
-    /// - The reduced retention is durable before a file is deleted.
-    ///
-    /// # Errors
-    ///
-    /// [`Busy`](crate::MiniSnapError::Busy); [`Corrupt`](crate::MiniSnapError::Corrupt) if it isn't known what is retained.
-    /// Whatever the error is, the current generation is untouched.
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped, the older generations are all retained or all expired. One that has not begun never happens,
-    /// so that it can't expire anything after a later commit.
+    /// This method is cancel safe. It changes nothing that a reader sees.
+    ///
+    /// # For implementers
+    ///
+    /// Make every listed generation durable before you return it, also if its writer crashed before its last sync. Callers
+    /// truncate logs by this list.
+    async fn history(&self) -> Result<Vec<Generation>>;
+
+    /// Reads the complete JSON of a retained generation, byte for byte as it was written.
+    ///
+    /// # Errors
+    ///
+    /// - [`Expired`](crate::MiniSnapError::Expired): the generation isn't retained, or never was.
+    /// - [`Corrupt`](crate::MiniSnapError::Corrupt): the generation is retained, and its files are missing or don't match their
+    ///   digest.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. It changes nothing.
+    ///
+    /// # For implementers
+    ///
+    /// Check the bytes against the digest, where one is known. The name of the generation is untrusted: refuse a name that isn't
+    /// in your grammar, and a known name with another sequence number.
+    async fn read(&self, generation: &Generation) -> Result<Bytes>;
+
+    /// Reads like [`read`](Self::read), as a stream of chunks in bounded memory.
+    ///
+    /// The digest is checked after the last chunk: a stream that doesn't match it ends with an error. Don't trust a chunk before
+    /// the stream has ended with `None`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`read`](Self::read), from this call or from the stream. If the generation expires while it is streamed, a folder
+    /// and memory deliver all of it; an object store may end the stream with [`Expired`](crate::MiniSnapError::Expired).
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. It changes nothing.
+    async fn read_chunks(&self, generation: &Generation) -> Result<ChunkStream>;
+
+    /// Opens a staged snapshot, which is invisible until it is committed. The caller writes the JSON to it.
+    ///
+    /// Any number of snapshots may be staged concurrently, by any number of handles and processes.
+    ///
+    /// # Errors
+    ///
+    /// If the medium can't be written to.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. Files that a cancelled call created are deleted like those of a dropped stage.
+    async fn stage(&self, seq: u64) -> Result<Box<dyn StagedSnapshot>>;
+
+    /// Expires all but the newest `retain` generations, without a commit. Returns the expired ones, newest first.
+    ///
+    /// An expired generation can't be read any more. The current generation stays current under the same name.
+    ///
+    /// # Errors
+    ///
+    /// - [`Busy`](crate::MiniSnapError::Busy): other writers held the store until the deadline.
+    /// - [`Corrupt`](crate::MiniSnapError::Corrupt): the retained generations can't be determined.
+    ///
+    /// After every error the current generation is untouched.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. If the future is dropped, the older generations are all retained or all expired. A call that
+    /// is cancelled before its atomic step never happens, so it can't expire a later commit's generations.
+    ///
+    /// # For implementers
+    ///
+    /// Make the reduced retention durable before you delete a file.
     async fn expire(&self, retain: NonZeroUsize) -> Result<Vec<Generation>>;
 
-    /// Checks the whole store: reads every retained generation and compares it with its digest, looks at the links or records
-    /// between them, and counts what a collection would remove. Changes nothing.
+    /// Verifies the store: compares every retained generation with its digest, checks the commit record and the links, and counts
+    /// the garbage. Changes nothing.
     ///
     /// # Errors
     ///
-    /// Only if it can't be checked. What is wrong with the store is in the [`Verification`], also a commit record that can't
-    /// be understood.
+    /// Only if the store can't be verified. Corruption, also of the commit record, is reported in the [`Verification`].
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. It changes nothing.
     async fn verify(&self) -> Result<Verification>;
 
-    /// Removes, now, expired generations and the orphans of crashed or cancelled writers.
+    /// Deletes expired generations and the orphans of crashed or cancelled writers, now.
     ///
-    /// To ensure correctness:
-    /// - No retained generation is removed.
-    /// - A stage of a living writer stays, where it can be told from an orphan. Where it can't, it may go, and its commit
-    ///   returns [`StageLost`](crate::MiniSnapError::StageLost).
+    /// No retained generation is deleted. A stage of a running writer is preserved where the medium shows that its writer runs.
+    /// Where it doesn't (in an object store), the stage may be deleted, and its commit returns
+    /// [`StageLost`](crate::MiniSnapError::StageLost).
     ///
     /// # Errors
     ///
-    /// [`Busy`](crate::MiniSnapError::Busy), or the first thing that could not be removed; the rest is removed all the same.
+    /// - [`Busy`](crate::MiniSnapError::Busy): other writers held the store until the deadline.
+    /// - The first failed deletion. The others are attempted all the same.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. A cancelled call may leave garbage; call it again.
     async fn collect_garbage(&self) -> Result<Collected>;
 }
 
-/// A snapshot being written: an [`io::Write`] for the JSON's bytes. Dropping it discards it.
+/// A snapshot that is being written: an [`io::Write`] for the bytes of its JSON. Dropping it discards it.
 ///
-/// Write errors should carry a [`MiniSnapError`](crate::MiniSnapError), by [`io::Error::from`], so that the location isn't
-/// lost on the way through a serializer. [`flush`](io::Write::flush) promises nothing. The typed store writes in chunks of
-/// [`CHUNK`](crate::format::CHUNK) bytes, so a backend need not gather them; others may write in pieces of any size.
+/// [`flush`](io::Write::flush) has no effect that a caller can rely on.
+///
+/// # For implementers
+///
+/// Return write errors as a [`MiniSnapError`](crate::MiniSnapError) converted by [`io::Error::from`], so that the location passes
+/// through the serializer. The typed store writes in chunks of [`CHUNK`](crate::format::CHUNK) bytes, so you need no buffer for
+/// it. Other callers may write pieces of any size.
 #[async_trait]
 pub trait StagedSnapshot: io::Write + Debug + Send {
-    /// Waits until only a bounded part of what was written is still in memory, so that a large state can be written in
-    /// bounded memory. A backend that holds nothing back returns at once.
+    /// Waits until only a bounded part of the written bytes is in memory. Call it between writes of a large JSON.
+    ///
+    /// A backend without a buffer returns at once.
     ///
     /// # Errors
     ///
-    /// What went wrong with earlier writes in the background. After an error the stage can't be committed.
+    /// The error of an earlier write in the background. After an error the stage can't be committed.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. Call it again before the commit.
     async fn drain(&mut self) -> Result<()>;
 
-    /// Makes this the current generation, if the [precondition](CommitOptions::precondition) holds, and retains the newest
-    /// [`retain`](CommitOptions::retain) generations: of those retained so far, and this one. The others expire: they can't
-    /// be read any more, and their files are removed.
+    /// Makes this the current generation, if the [precondition](CommitOptions::precondition) holds.
     ///
-    /// After `Ok`, the pair is durable, complete, and current: the log can be truncated through
-    /// [`truncation_point`](Committed::truncation_point). For errors and cancellation see the contract on
-    /// [`SnapshotBackend`].
+    /// Of the generations retained before and this one, the newest [`retain`](CommitOptions::retain) are retained. The others
+    /// expire: they can't be read any more, and their files are deleted.
     ///
-    /// To ensure correctness:
-    /// - Evaluate the precondition in the same atomic step that commits, against the latest commit record.
-    /// - The generation that a [`Stale`](crate::MiniSnapError::Stale) error names is durable before that error is returned.
-    /// - Before the commit, every failure leaves the old pair untouched. From the commit on, a failure is
-    ///   [`OutcomeUnknown`](crate::MiniSnapError::OutcomeUnknown) unless the outcome can be looked up.
-    /// - If the future is dropped before the commit began, it must not commit later on.
-    async fn commit(self: Box<Self>, options: CommitOptions) -> Result<Committed>;
-
-    /// Removes what was staged, and returns when it is gone. Dropping the stage does the same in the background where the
-    /// medium is reached by requests.
+    /// After `Ok`, the pair is durable, complete and current. The log can be truncated through
+    /// [`truncation_point`](Committed::truncation_point).
     ///
     /// # Errors
     ///
-    /// When something could not be removed: a later collection does it.
+    /// - [`Stale`](crate::MiniSnapError::Stale), [`Conflict`](crate::MiniSnapError::Conflict): the precondition doesn't hold.
+    /// - [`Busy`](crate::MiniSnapError::Busy): other writers held the store until the deadline.
+    /// - [`StageLost`](crate::MiniSnapError::StageLost): a forced collection deleted this stage. Stage and write it again.
+    /// - [`OutcomeUnknown`](crate::MiniSnapError::OutcomeUnknown): the commit may or may not have happened.
+    ///
+    /// After every error but `OutcomeUnknown` the old pair is untouched.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. If the future is dropped, the current pair is the complete old one or the complete new one. A
+    /// commit that is cancelled before its atomic step never happens.
+    ///
+    /// # For implementers
+    ///
+    /// - Evaluate the precondition in the same atomic step that commits, against the latest commit record.
+    /// - Make the generation that a `Stale` error names durable before you return the error.
+    /// - A failure after the commit record was sent is `OutcomeUnknown`, unless you can read the outcome.
+    async fn commit(self: Box<Self>, options: CommitOptions) -> Result<Committed>;
+
+    /// Deletes what was staged, and returns when it is deleted.
+    ///
+    /// Dropping the stage deletes it, too. Where the medium is reached by requests, the drop deletes it in the background.
+    ///
+    /// # Errors
+    ///
+    /// If something could not be deleted. A later collection retries.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. A cancelled call may leave orphans, which a later collection deletes.
     async fn discard(self: Box<Self>) -> Result<()>;
 }
 
-/// Forwards the trait through a pointer, so that `SnapStore<Arc<dyn SnapshotBackend>>` is a store like any other.
+/// Forwards the trait through a pointer, for `SnapStore<Arc<dyn SnapshotBackend>>`.
 macro_rules! forward {
     ($pointer:ident) => {
         #[async_trait]

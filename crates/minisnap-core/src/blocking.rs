@@ -1,4 +1,4 @@
-//! Work on the runtime's blocking pool: what waits for a disk, without holding up other tasks.
+//! Runs work on the runtime's blocking pool, so that disk I/O doesn't block other tasks.
 
 use std::{
     any::Any,
@@ -8,22 +8,40 @@ use std::{
 };
 use tokio::{runtime::Handle, task::JoinHandle};
 
-/// Runs `work` on the blocking pool of the runtime that this is awaited in. A panic in it is passed on.
+/// Runs `work` on the blocking pool of the current Tokio runtime, and returns its result. For backends.
 ///
 /// # Errors
 ///
-/// There is no runtime, it is shutting down, or its pool has no thread and the system starts none (`RLIMIT_NPROC`, a
-/// container's limit of threads). After an error, `work` has not begun and never will: it was dropped.
+/// There is no runtime, it is shutting down, or the system can't start a thread for its pool (`RLIMIT_NPROC`, a container's limit).
+/// After an error `work` was dropped without a call.
 ///
-/// Where no thread can be started, Tokio reports it by a panic, which is caught here: the panic hook is called, and a program
-/// that is built with `panic = "abort"` ends.
+/// If no thread can be started, Tokio panics, and this function catches the panic. The panic hook is called, and a program that is
+/// built with `panic = "abort"` ends.
+///
+/// # Panics
+///
+/// If `work` panics, with its panic.
+///
+/// # Cancel safety
+///
+/// If the future is dropped after its first poll, `work` runs to its end without a receiver. `work` has to check for that where it
+/// matters.
+///
+/// # Examples
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
+/// let sum = minisnap_core::run_blocking(|| (1..=100).sum::<u64>()).await?;
+/// assert_eq!(sum, 5050);
+/// # Ok(()) }
+/// ```
 pub async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
     let runtime = Handle::try_current().map_err(io::Error::other)?;
     match start(&runtime, work)?.await {
-        Ok(done) => done.ok_or_else(|| io::Error::other("the work was taken back")),
+        Ok(done) => done.ok_or_else(|| io::Error::other("the work was dropped before it began")),
         Err(error) => match error.try_into_panic() {
             Ok(payload) => panic::resume_unwind(payload),
-            // Only before it began.
+            // A task can be cancelled only before it begins.
             Err(error) => Err(io::Error::other(error)),
         },
     }
@@ -35,7 +53,7 @@ fn start<T: Send + 'static>(
 ) -> io::Result<JoinHandle<Option<T>>> {
     let work = Arc::new(Mutex::new(Some(work)));
     let same = Arc::clone(&work);
-    // An event of the work belongs to the span of its caller.
+    // Events of the work belong to the span of the caller.
     #[cfg(feature = "tracing")]
     let span = tracing::Span::current();
     let begin = move || {
@@ -44,7 +62,7 @@ fn start<T: Send + 'static>(
         take(&same).map(|work| work())
     };
     panic::catch_unwind(AssertUnwindSafe(|| runtime.spawn_blocking(begin))).map_err(|payload| {
-        // Tokio leaves in its queue what it has no thread for, and a later thread would begin it after this error.
+        // Tokio leaves the work in its queue, and a later thread would begin it after this error. So drop it.
         drop(take(&work));
         io::Error::other(text_of(&*payload))
     })
@@ -56,7 +74,7 @@ fn take<W>(work: &Mutex<Option<W>>) -> Option<W> {
 
 fn text_of(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<String>().map(String::as_str).or_else(|| payload.downcast_ref::<&str>().copied());
-    text.unwrap_or("the blocking pool takes no work").into()
+    text.unwrap_or("the blocking pool refused the work").into()
 }
 
 #[cfg(test)]
@@ -64,20 +82,20 @@ mod tests {
     use super::*;
     use tokio::runtime::Builder;
 
-    /// Whose pool starts no thread.
+    /// A runtime whose pool can't start a thread.
     fn runtime_without_threads() -> tokio::runtime::Runtime {
         let mut builder = Builder::new_current_thread();
         builder.thread_name_fn(|| panic!("no thread")).build().expect("a runtime")
     }
 
     #[test]
-    fn work_is_dropped_and_an_error_when_no_thread_starts() {
+    fn work_is_dropped_when_no_thread_starts() {
         let runtime = runtime_without_threads();
         let mark = Arc::new(());
-        let kept = Arc::clone(&mark);
-        let error = runtime.block_on(run_blocking(move || drop(kept))).expect_err("no thread");
+        let clone = Arc::clone(&mark);
+        let error = runtime.block_on(run_blocking(move || drop(clone))).expect_err("no thread");
         assert_eq!(error.to_string(), "no thread");
-        assert_eq!(Arc::strong_count(&mark), 1, "it waits in the queue");
+        assert_eq!(Arc::strong_count(&mark), 1, "the work was dropped");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! A generation's JSON as a stream of pieces, with its digest checked at the end.
+//! The JSON of a generation as a stream of chunks, with a check of its digest at the end.
 
 use crate::{Bytes, Corruption, Digester, ErrorContext, Generation, MiniSnapError, Result, format::CHUNK};
 use futures_core::Stream;
@@ -9,10 +9,12 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-/// The JSON of a generation in pieces, as [`read_chunks`](crate::SnapshotBackend::read_chunks) returns it: a [`Stream`] that
-/// ends after its first error.
+/// The JSON of a generation as a [`Stream`] of chunks. [`read_chunks`](crate::SnapshotBackend::read_chunks) returns it.
 ///
-/// The digest is known only after the last piece: until the stream has ended with `None`, what came out of it isn't trusted.
+/// The digest is checked after the last chunk: don't trust a chunk before the stream has ended with `None`. The stream ends after
+/// its first error.
+///
+/// # Examples
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> minisnap_core::Result<()> {
@@ -32,12 +34,12 @@ pub struct ChunkStream(Option<Inner>);
 type Inner = Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>;
 
 impl ChunkStream {
-    /// The pieces of `stream`, which has checked them or needs no check.
+    /// A stream of chunks that are checked already, or need no check. For backends.
     pub fn new(stream: impl Stream<Item = Result<Bytes>> + Send + 'static) -> Self {
         Self(Some(Box::pin(stream)))
     }
 
-    /// Pieces of bytes that are in memory and were checked.
+    /// A stream of checked bytes in memory. For backends.
     pub fn from_bytes(bytes: Bytes) -> Self {
         Self::unfold(bytes, |mut rest| async move {
             let chunk = rest.split_to(rest.len().min(CHUNK));
@@ -45,7 +47,9 @@ impl ChunkStream {
         })
     }
 
-    /// The pieces that `next` returns, one after the other, until it returns `None`: each with what the next call needs.
+    /// A stream of the chunks that `next` returns until it returns `None`. For backends.
+    ///
+    /// Each call of `next` gets the state that the previous call returned with its chunk.
     pub fn unfold<S, F, N>(state: S, next: N) -> Self
     where
         S: Send + 'static,
@@ -55,8 +59,10 @@ impl ChunkStream {
         Self::new(Unfold { state: Some(state), next, waiting: None })
     }
 
-    /// The same stream with a check at its end: if size or digest aren't those of `generation`, it ends with
-    /// [`Corrupt`](MiniSnapError::Corrupt) at `at`. What `generation` doesn't know isn't checked.
+    /// Adds a check at the end of the stream: a size or digest that differs from that in `generation` is a
+    /// [`Corrupt`](MiniSnapError::Corrupt) error at `at`. For backends.
+    ///
+    /// A size or digest that `generation` doesn't have isn't checked.
     pub fn checked(self, generation: &Generation, at: ErrorContext) -> Self {
         let check = Check { generation: generation.clone(), at, digester: Digester::new(), size: 0 };
         Self::unfold((self, check), |(mut chunks, mut check)| async move {
@@ -71,11 +77,15 @@ impl ChunkStream {
         })
     }
 
-    /// The next piece; `None` at the end.
+    /// Returns the next chunk; `None` at the end.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`read_chunks`](crate::SnapshotBackend::read_chunks). The stream ends after an error.
     ///
     /// # Cancel safety
     ///
-    /// If this future is dropped, no piece is lost.
+    /// This method is cancel safe. If the future is dropped, no chunk is lost.
     pub async fn next(&mut self) -> Option<Result<Bytes>> {
         poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
     }
@@ -107,7 +117,7 @@ struct Unfold<S, F, N> {
     waiting: Option<Pin<Box<F>>>,
 }
 
-// Nothing in it is pinned in place: the future is boxed.
+// The only pinned field is boxed.
 impl<S, F, N> Unpin for Unfold<S, F, N> {}
 
 impl<S, F, N> Stream for Unfold<S, F, N>
@@ -167,12 +177,12 @@ mod tests {
         while let Some(chunk) = chunks.next().await {
             all.push(chunk?);
         }
-        assert!(chunks.next().await.is_none(), "it stays at its end");
+        assert!(chunks.next().await.is_none(), "a stream stays at its end");
         Ok(all)
     }
 
     #[tokio::test]
-    async fn pieces_are_small_and_make_the_whole() {
+    async fn chunks_are_small_and_complete() {
         for size in [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK] {
             let bytes = Bytes::from(vec![7; size]);
             let pieces = all(ChunkStream::from_bytes(bytes.clone())).await.expect("nothing fails");
@@ -182,7 +192,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_stream_ends_with_an_error_if_its_digest_is_another() {
+    async fn stream_ends_with_an_error_on_a_wrong_digest() {
         let json = Bytes::from_static(b"[1, 2]");
         let at = || ErrorContext::new(Operation::Read, "a test");
         let known = Generation::new("a", 1).with_size(6).with_digest(Digest::of(&json));
@@ -196,7 +206,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nothing_comes_after_an_error() {
+    async fn stream_ends_after_an_error() {
         let mut chunks = ChunkStream::unfold(0, |count| async move {
             match count {
                 0 => Ok(Some((Bytes::from_static(b"["), 1))),

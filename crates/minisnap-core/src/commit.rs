@@ -1,29 +1,40 @@
-//! A commit: its precondition, its options, and its result.
+//! The precondition, the options and the result of a commit.
 
 use crate::{ErrorContext, Generation, MiniSnapError, Result};
 use std::{fmt, num::NonZeroUsize};
 
-/// The condition under which a snapshot is committed.
+/// The precondition of a commit. The commit evaluates it in its atomic step, against the latest commit record.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Precondition {
-    /// Always: the last commit wins.
+    /// Commits unconditionally: the last commit wins.
     #[default]
     Always,
-    /// If the sequence number is above that of the current generation, or there is none; else [`MiniSnapError::Stale`]. The
-    /// same number again is stale.
+    /// Commits only if the sequence number is higher than that of the current generation, or the store is empty. Else the commit
+    /// returns [`MiniSnapError::Stale`].
     IfNewer,
-    /// If this generation is the current one (`None`: if there is none yet); else [`MiniSnapError::Conflict`]. Of any
-    /// number of writers that expect the same, exactly one commits.
+    /// Commits only if this generation is current (`None`: if the store is empty): a compare-and-swap. Else the commit returns
+    /// [`MiniSnapError::Conflict`]. Of concurrent writers that expect the same generation, exactly one commits.
     IfCurrent(Option<Generation>),
 }
 
 impl Precondition {
-    /// Evaluates a commit of `seq` over `current`. A backend calls it inside its atomic step.
+    /// Evaluates the precondition for a commit of `seq` over `current`. A backend calls it inside its atomic step.
     ///
     /// # Errors
     ///
-    /// [`Stale`](MiniSnapError::Stale) or [`Conflict`](MiniSnapError::Conflict), with `at` and the generations involved.
+    /// [`Stale`](MiniSnapError::Stale) or [`Conflict`](MiniSnapError::Conflict), at `at`, if the precondition doesn't hold.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use minisnap_core::{ErrorContext, Generation, Operation, Precondition};
+    ///
+    /// let at = ErrorContext::new(Operation::Commit, "/var/lib/app");
+    /// let current = Generation::new("10-k7", 10);
+    /// assert!(Precondition::IfNewer.evaluate(11, Some(&current), &at).is_ok());
+    /// assert!(Precondition::IfNewer.evaluate(10, Some(&current), &at).is_err());
+    /// ```
     pub fn evaluate(&self, seq: u64, current: Option<&Generation>, at: &ErrorContext) -> Result<()> {
         match self {
             Self::Always => Ok(()),
@@ -41,7 +52,7 @@ impl Precondition {
     }
 }
 
-/// How a staged snapshot is committed.
+/// The options of a commit: the precondition and the retention.
 ///
 /// ```
 /// use minisnap_core::{CommitOptions, Precondition};
@@ -58,45 +69,56 @@ pub struct CommitOptions {
 }
 
 impl CommitOptions {
-    /// Commits unconditionally, and retains the newest `retain` generations.
+    /// Options of an unconditional commit that retains the newest `retain` generations.
     #[must_use]
     pub fn new(retain: NonZeroUsize) -> Self {
         Self { precondition: Precondition::Always, retain }
     }
 
-    /// Commits only if `precondition` holds.
+    /// Sets the precondition.
     #[must_use]
     pub fn with_precondition(mut self, precondition: Precondition) -> Self {
         self.precondition = precondition;
         self
     }
 
-    /// The condition of the commit.
+    /// Returns the precondition.
     #[must_use]
     pub fn precondition(&self) -> &Precondition {
         &self.precondition
     }
 
-    /// How many generations to retain, the new one included.
+    /// Returns how many generations are retained, including the new one.
     #[must_use]
     pub fn retain(&self) -> NonZeroUsize {
         self.retain
     }
 }
 
-/// The result of a commit: the new generation, and what is retained now.
+/// The result of a commit: the new generation, and the retained ones.
 ///
-/// Displayed as the generation's name.
+/// `Display` is the name of the generation.
+///
+/// # Examples
+///
+/// ```
+/// use minisnap_core::{Committed, Generation};
+/// use std::num::NonZeroUsize;
+///
+/// let before = [Generation::new("9-x2", 9), Generation::new("8-p4", 8)];
+/// let committed = Committed::new(Generation::new("10-k7", 10), &before, NonZeroUsize::new(2).unwrap());
+/// assert_eq!(committed.to_string(), "10-k7");
+/// assert_eq!(committed.truncation_point(), 9); // 10 and 9 are retained
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Committed {
     generation: Generation,
-    /// Newest first, `generation` at the head.
+    /// Newest first; `generation` is the first one.
     retained: Vec<Generation>,
 }
 
 impl Committed {
-    /// `generation` was committed over `before`, the history until then, newest first; of both, the newest `retain` are
-    /// retained.
+    /// The result of a commit of `generation` over the history `before`, newest first, with the retention `retain`. For backends.
     #[must_use]
     pub fn new(generation: Generation, before: &[Generation], retain: NonZeroUsize) -> Self {
         let older = Self::retained_after(retain, before.len()) - 1;
@@ -109,29 +131,32 @@ impl Committed {
         Some(Self { generation: retained.first()?.clone(), retained })
     }
 
-    /// How many generations are retained after a commit with `retain` when `before` were: `min(retain, before + 1)`. Not one
-    /// more: what expired by a handle that retains few doesn't come back for one that retains many.
+    /// Returns how many generations are retained after a commit over `before` generations: `min(retain, before + 1)`. For backends.
+    ///
+    /// Generations that expired under a smaller retention stay expired under a larger one.
     #[must_use]
     pub fn retained_after(retain: NonZeroUsize, before: usize) -> usize {
         retain.get().min(before.saturating_add(1))
     }
 
-    /// The generation that was committed.
+    /// Returns the committed generation.
     #[must_use]
     pub fn generation(&self) -> &Generation {
         &self.generation
     }
 
-    /// The retained generations as of this commit, newest first, this one at the head.
+    /// Returns the retained generations as of this commit, newest first. The first one is the committed generation.
     #[must_use]
     pub fn retained(&self) -> &[Generation] {
         &self.retained
     }
 
-    /// The smallest sequence number among the retained generations. The log can be truncated through it: a fall-back to any
-    /// retained snapshot still finds the log that follows it.
+    /// Returns the smallest sequence number of the retained generations. The log can be truncated through it.
     ///
-    /// It holds as of this commit. Where lower sequence numbers are committed, only the program that truncates may do so.
+    /// The log after it is needed to fall back to any *retained* generation. It may be lower than the sequence number of this commit.
+    ///
+    /// It is valid as of this commit. A later commit with a lower sequence number lowers it; only the program that truncates the log
+    /// may make such a commit.
     #[must_use]
     pub fn truncation_point(&self) -> u64 {
         self.retained.iter().map(Generation::seq).min().unwrap_or(self.generation.seq())
@@ -158,9 +183,9 @@ mod tests {
     }
 
     #[test]
-    fn a_publish_is_judged_on_what_is_current() {
+    fn precondition_is_evaluated_on_the_current_generation() {
         let (old, at) = (generation(7), ErrorContext::new(Operation::Commit, "a test"));
-        let evaluate = |when: Precondition, seq, current| match when.evaluate(seq, current, &at) {
+        let evaluate = |precondition: Precondition, seq, current| match precondition.evaluate(seq, current, &at) {
             Ok(()) => "commit",
             Err(MiniSnapError::Stale { .. }) => "stale",
             Err(MiniSnapError::Conflict { .. }) => "conflict",
@@ -170,10 +195,10 @@ mod tests {
             assert_eq!(evaluate(Precondition::Always, 0, current), "commit");
         }
         assert_eq!(evaluate(Precondition::IfNewer, 0, None), "commit");
-        for (seq, judged) in [(6, "stale"), (7, "stale"), (8, "commit")] {
-            assert_eq!(evaluate(Precondition::IfNewer, seq, Some(&old)), judged, "{seq}");
+        for (seq, result) in [(6, "stale"), (7, "stale"), (8, "commit")] {
+            assert_eq!(evaluate(Precondition::IfNewer, seq, Some(&old)), result, "{seq}");
         }
-        for (expected, current, judged) in [
+        for (expected, current, result) in [
             (None, None, "commit"),
             (None, Some(&old), "conflict"),
             (Some(&old), None, "conflict"),
@@ -182,20 +207,23 @@ mod tests {
         ] {
             assert_eq!(
                 evaluate(Precondition::IfCurrent(expected.cloned()), 9, current),
-                judged,
+                result,
                 "{expected:?}, {current:?}"
             );
         }
     }
 
     #[test]
-    fn as_many_are_retained_as_asked_and_never_more_than_were_there() {
-        for (kept, before, retained) in [(1, 0, 1), (3, 0, 1), (3, 1, 2), (3, 2, 3), (3, 9, 3), (3, usize::MAX, 3)] {
-            assert_eq!(Committed::retained_after(retain(kept), before), retained, "{kept}, {before}");
+    fn newest_generations_are_retained_after_a_commit() {
+        for (retention, before, retained) in [(1, 0, 1), (3, 0, 1), (3, 1, 2), (3, 2, 3), (3, 9, 3), (3, usize::MAX, 3)]
+        {
+            assert_eq!(Committed::retained_after(retain(retention), before), retained, "{retention}, {before}");
         }
         let before = [generation(3), generation(9), generation(2)];
-        for (kept, retained) in [(1, &[5][..]), (2, &[5, 3]), (3, &[5, 3, 9]), (4, &[5, 3, 9, 2]), (9, &[5, 3, 9, 2])] {
-            let committed = Committed::new(generation(5), &before, retain(kept));
+        for (retention, retained) in
+            [(1, &[5][..]), (2, &[5, 3]), (3, &[5, 3, 9]), (4, &[5, 3, 9, 2]), (9, &[5, 3, 9, 2])]
+        {
+            let committed = Committed::new(generation(5), &before, retain(retention));
             assert_eq!(committed.generation(), &generation(5));
             assert_eq!(committed.retained().iter().map(Generation::seq).collect::<Vec<_>>(), retained);
             assert_eq!(Some(committed.truncation_point()), retained.iter().copied().min());

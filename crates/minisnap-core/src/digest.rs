@@ -1,24 +1,24 @@
-//! The digest that ties a generation's name or record to the bytes of its JSON.
+//! The digest of a JSON, by which corruption is detected.
 
 use std::{fmt, str::FromStr};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
-/// XXH3-64 of a JSON's bytes. It finds what went wrong by accident: bit rot, a cut file, an edit. It is no defence
-/// against somebody who means harm.
+/// The XXH3-64 digest of the bytes of a JSON.
 ///
-/// With the feature `serde` it is serialized as its text.
+/// It detects accidental corruption: bit rot, a truncated file, an edit. It doesn't protect against an attacker. The feature `serde`
+/// serializes it as its text.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Digest(u64);
 
 impl Digest {
-    /// The digest of `bytes`.
+    /// Computes the digest of `bytes`.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         Self(xxh3_64(bytes))
     }
 }
 
-/// Parses what [`Display`](fmt::Display) writes: exactly sixteen lower-case hexadecimal digits.
+/// Parses the text of [`Display`](fmt::Display): exactly sixteen lower-case hexadecimal digits.
 ///
 /// ```
 /// use minisnap_core::Digest;
@@ -38,7 +38,7 @@ impl FromStr for Digest {
     }
 }
 
-/// A text is no [`Digest`].
+/// The error of parsing a text that isn't a [`Digest`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a digest has exactly sixteen lower-case hexadecimal digits")]
 #[non_exhaustive]
@@ -56,23 +56,32 @@ impl fmt::Debug for Digest {
     }
 }
 
-/// Makes a [`Digest`] of bytes that come piece by piece.
+/// Computes a [`Digest`] incrementally, from pieces of the bytes.
+///
+/// ```
+/// use minisnap_core::{Digest, Digester};
+///
+/// let mut digester = Digester::new();
+/// digester.update(b"nu");
+/// digester.update(b"ll");
+/// assert_eq!(digester.digest(), Digest::of(b"null"));
+/// ```
 #[derive(Clone, Default)]
 pub struct Digester(Xxh3);
 
 impl Digester {
-    /// Nothing digested yet.
+    /// A digester without bytes.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes the next piece.
+    /// Adds the next piece.
     pub fn update(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
     }
 
-    /// The digest of all pieces so far, in order: the same as [`Digest::of`] of them in one.
+    /// Returns the digest of all pieces so far, as [`Digest::of`] of their concatenation.
     #[must_use]
     pub fn digest(&self) -> Digest {
         Digest(self.0.digest())
@@ -90,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pieces_and_whole_agree_with_the_published_test_vector() {
+    fn digester_agrees_with_the_reference_test_vector() {
         // The XXH3 reference's value for the empty input.
         assert_eq!(Digest::of(b"").to_string(), "2d06800538d394c2");
         let mut digester = Digester::new();
@@ -101,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn only_sixteen_lower_case_hex_digits_are_a_digest() {
+    fn digest_is_sixteen_lower_case_hex_digits() {
         for digest in [Digest(0), Digest(0x0123_4567_89ab_cdef), Digest(u64::MAX)] {
             assert_eq!(digest.to_string().parse(), Ok(digest), "{digest}");
             assert_eq!(format!("{digest:?}"), digest.to_string());

@@ -1,13 +1,13 @@
-//! What a backend reports beside its results, to [`tracing`](https://docs.rs/tracing) (feature `tracing`): what best effort
-//! left undone, and what is retried. Without the feature, these functions do nothing.
+//! Events of backends for [`tracing`](https://docs.rs/tracing) (feature `tracing`): failed best-effort work, and retries. Without
+//! the feature, these functions do nothing.
 //!
-//! The spans around an operation, with location, generation, bytes and milliseconds, are those of the typed store. An event
-//! of a thread of the blocking pool is within the span of the call, if [`run_blocking`](crate::run_blocking) was used.
+//! The typed store has the spans around the operations. An event on the blocking pool is in the span of its call, if the backend used
+//! [`run_blocking`](crate::run_blocking).
 
 use crate::{ErrorContext, Result};
 use std::{error::Error, fmt::Display, time::Duration};
 
-/// The operation succeeds without this: if `result` is an error, that is a [warning](left_undone), and no error.
+/// Converts the result of best-effort work to an option. An error is reported as a [warning](left_undone).
 ///
 /// ```
 /// # use minisnap_core::{Result, events};
@@ -18,7 +18,9 @@ pub fn best_effort<T>(action: &str, result: Result<T>) -> Option<T> {
     result.inspect_err(|error| left_undone(error.at(), action, error)).ok()
 }
 
-/// Warns that `action` failed, which is no error of the operation: a later one retries it. The target is `minisnap`.
+/// Warns that the best-effort `action` failed. The operation succeeds, and a later one retries the action.
+///
+/// The target of the event is `minisnap`.
 ///
 /// ```
 /// # use minisnap_core::{ErrorContext, Operation, events};
@@ -36,14 +38,15 @@ pub fn left_undone(at: &ErrorContext, action: &str, error: &(dyn Error + 'static
         location = at.location(),
         action,
         error,
-        "left undone: a later operation retries it"
+        "best-effort work failed: a later operation retries it"
     );
     #[cfg(not(feature = "tracing"))]
     let _ = (at, action, error);
 }
 
-/// Says that an attempt failed for now, `elapsed` after the operation began, and is repeated after a pause. The target is
-/// `minisnap`, the level `DEBUG`.
+/// Reports that an attempt failed, `elapsed` after the start of the operation, and will be retried after a backoff.
+///
+/// The target of the event is `minisnap`, its level `DEBUG`.
 pub fn retrying(at: &ErrorContext, elapsed: Duration, reason: &dyn Display) {
     #[cfg(feature = "tracing")]
     tracing::debug!(

@@ -1,4 +1,4 @@
-//! The two-file format: the JSON's bytes and the seq's text. The same in every backend.
+//! The format of a snapshot, the same in every backend: the bytes of `snapshot.json` and the text of `snapshot.seq`.
 
 mod check;
 mod encoding;
@@ -12,23 +12,24 @@ pub use self::{
     write::write_json,
 };
 
-/// The name of the file with the state: byte for byte what [`serde_json::to_string_pretty`] gives.
+/// The name of the file with the state. Its bytes are those of [`serde_json::to_string_pretty`].
 pub const JSON_NAME: &str = "snapshot.json";
 
-/// The name of the file with the number of the last change in the state: decimal digits and a newline.
+/// The name of the file with the sequence number of the last change in the state: decimal digits and a newline.
 pub const SEQ_NAME: &str = "snapshot.seq";
 
-/// The size in bytes of the chunks in which a JSON is written to a stage; only the last is smaller. Measured: a larger one
-/// is no faster, and of 64 MiB of state an 8 KiB one takes twice as long.
+/// The size in bytes of the chunks in which a JSON is written to a stage. Only the last chunk is smaller.
 pub const CHUNK: usize = 1 << 18;
 
-/// The most levels of arrays and objects a JSON may nest: `serde_json` refuses to read more, for fear of the stack.
+/// The maximal nesting depth of arrays and objects. `serde_json` refuses to parse more, to protect the stack.
 pub const MAX_DEPTH: usize = 127;
 
-/// The most bytes that are read of a `snapshot.seq`: digits, and some white space from whoever edited it.
+/// The maximal size of a `snapshot.seq` in bytes: digits, and white space that an editor may add.
 pub const MAX_SEQ_BYTES: usize = 64;
 
-/// The text of `snapshot.seq`.
+/// Returns the text of `snapshot.seq`.
+///
+/// # Examples
 ///
 /// ```
 /// assert_eq!(minisnap_core::format::seq_text(10), "10\n");
@@ -38,11 +39,13 @@ pub fn seq_text(seq: u64) -> String {
     format!("{seq}\n")
 }
 
-/// Reads the bytes of a `snapshot.seq` as the first published version did: trimmed, a decimal number.
+/// Parses a `snapshot.seq` as version 0.1.1 did: a decimal number, with optional white space around it.
 ///
 /// # Errors
 ///
-/// What the bytes are instead, in words for [`MiniSnapError::InvalidSequence`](crate::MiniSnapError::InvalidSequence).
+/// A description of the bytes, for [`MiniSnapError::InvalidSequence`](crate::MiniSnapError::InvalidSequence).
+///
+/// # Examples
 ///
 /// ```
 /// use minisnap_core::format::parse_seq;

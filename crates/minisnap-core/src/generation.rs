@@ -1,4 +1,4 @@
-//! A generation: one snapshot in a place of its own, and what is known of it.
+//! A generation: the name, the sequence number and other facts of one committed snapshot.
 
 use crate::Digest;
 use std::{
@@ -8,10 +8,11 @@ use std::{
     time::SystemTime,
 };
 
-/// One published snapshot: a name that is used once and never given to another, the seq, and, where the backend knows
-/// them without reading the JSON, its size, time and digest.
+/// One immutable committed snapshot: its unique name and its sequence number. Size, time and digest are set where the backend knows
+/// them without reading the JSON.
 ///
-/// Equal by name alone, so that a generation compares equal however it was come by. Cheap to clone.
+/// Two generations are equal if their names are equal. A generation is cheap to clone. With the feature `serde` a program can store or
+/// send it.
 #[derive(Clone)]
 pub struct Generation(Arc<Facts>);
 
@@ -25,7 +26,9 @@ struct Facts {
 }
 
 impl Generation {
-    /// A generation of which only the name and the seq are known.
+    /// A generation with a name and a sequence number, and no other facts. For backends.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use minisnap_core::{Digest, Generation};
@@ -38,53 +41,52 @@ impl Generation {
         Self(Arc::new(Facts { name: name.into(), seq, size: None, time: None, digest: None }))
     }
 
-    /// The same with its JSON's size in bytes.
+    /// Sets the size of the JSON in bytes.
     #[must_use]
     pub fn with_size(mut self, bytes: u64) -> Self {
         Arc::make_mut(&mut self.0).size = Some(bytes);
         self
     }
 
-    /// The same with the time it was written, by the writer's or the medium's clock. For people: nothing is ever decided
-    /// by it.
+    /// Sets the time of the write, by the clock of the writer or the medium. It is for display only.
     #[must_use]
     pub fn with_time(mut self, time: SystemTime) -> Self {
         Arc::make_mut(&mut self.0).time = Some(time);
         self
     }
 
-    /// The same with its JSON's digest.
+    /// Sets the digest of the JSON.
     #[must_use]
     pub fn with_digest(mut self, digest: Digest) -> Self {
         Arc::make_mut(&mut self.0).digest = Some(digest);
         self
     }
 
-    /// The name, in the grammar of the backend that gave it.
+    /// Returns the name, which is unique in its store. Its format depends on the backend.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// The number of the last change in it.
+    /// Returns the sequence number of the last change in the snapshot.
     #[must_use]
     pub fn seq(&self) -> u64 {
         self.0.seq
     }
 
-    /// The JSON's size in bytes, where known.
+    /// Returns the size of the JSON in bytes, if known.
     #[must_use]
     pub fn size(&self) -> Option<u64> {
         self.0.size
     }
 
-    /// When it was written, where known.
+    /// Returns the time of the write, if known. It is for display only.
     #[must_use]
     pub fn time(&self) -> Option<SystemTime> {
         self.0.time
     }
 
-    /// The JSON's digest, where known.
+    /// Returns the digest of the JSON, if known.
     #[must_use]
     pub fn digest(&self) -> Option<Digest> {
         self.0.digest
@@ -124,15 +126,16 @@ impl fmt::Debug for Generation {
     }
 }
 
-/// `length` random characters of `a`-`z` and `2`-`7`, five bits each, from the system's generator: what makes a
-/// generation's name one of its kind.
+/// Returns `length` random characters of `a`-`z` and `2`-`7`, five bits each, for a unique name of a generation. For backends.
 ///
-/// Sixteen are 80 bits: of a billion names, two are the same with a probability under one in a million. A clock, a
-/// process id or a counter is no substitute: in containers every process is number 1, and clocks step back.
+/// Sixteen characters are 80 bits: among a billion names, the probability of a collision is below one in a million. A clock, a process
+/// id or a counter isn't unique: in containers every process has the id 1, and clocks step back.
 ///
 /// # Errors
 ///
-/// When the system has no randomness to give.
+/// If the random number generator of the system fails.
+///
+/// # Examples
 ///
 /// ```
 /// let part = minisnap_core::random_name_part(16)?;
@@ -144,7 +147,7 @@ pub fn random_name_part(length: usize) -> std::io::Result<String> {
     const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
     let mut bytes = vec![0; length];
     getrandom::fill(&mut bytes)?;
-    // 32 divides 256: every character is equally likely.
+    // 256 is a multiple of 32, so every character is equally likely.
     Ok(bytes.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect())
 }
 
@@ -154,18 +157,22 @@ mod tests {
     use std::{collections::BTreeSet, hash::DefaultHasher};
 
     #[test]
-    fn all_that_is_known_is_told_and_the_name_alone_is_compared() {
+    fn generation_has_its_facts_and_is_compared_by_name() {
         let (time, digest) = (SystemTime::now(), Digest::of(b"null"));
         let bare = Generation::new("10-k7", 10);
         let known = bare.clone().with_size(4).with_time(time).with_digest(digest);
         assert_eq!((known.name(), known.seq()), ("10-k7", 10));
         assert_eq!((known.size(), known.time(), known.digest()), (Some(4), Some(time), Some(digest)));
-        assert_eq!((bare.size(), bare.time(), bare.digest()), (None, None, None), "clones share nothing that is added");
+        assert_eq!(
+            (bare.size(), bare.time(), bare.digest()),
+            (None, None, None),
+            "a clone doesn't share later changes"
+        );
         assert_eq!(known.to_string(), "10-k7");
-        let shown = format!("{known:?}");
+        let debug = format!("{known:?}");
         for fact in ["10-k7".into(), "seq: 10".into(), "size: Some(4)".into(), format!("{time:?}"), digest.to_string()]
         {
-            assert!(shown.contains(&fact), "{fact}: {shown}");
+            assert!(debug.contains(&fact), "{fact}: {debug}");
         }
         assert_eq!(known, bare);
         assert_ne!(known, Generation::new("10-k8", 10));
@@ -179,11 +186,11 @@ mod tests {
     }
 
     #[test]
-    fn a_random_part_is_of_all_the_characters_and_never_the_same() {
+    fn random_name_part_uses_all_characters() {
         for length in [0, 1, 16, 26] {
             assert_eq!(random_name_part(length).expect("randomness").len(), length);
         }
-        // Of so many, that one of the 32 is missing happens once in 10 to the power of 136 times.
+        // The probability that one of the 32 characters is missing is below 10^-136.
         let long = random_name_part(10_000).expect("randomness");
         assert_eq!(BTreeSet::from_iter(long.chars()), BTreeSet::from_iter(('a'..='z').chain('2'..='7')));
         assert_ne!(random_name_part(16).expect("randomness"), random_name_part(16).expect("randomness"));

@@ -1,15 +1,46 @@
-//! What every part of minisnap agrees on: the [`SnapshotBackend`] trait and its contract, the two-file format, the
-//! generations, the errors, and (feature `conformance`) the suite that holds a backend to the contract.
+//! The contract of minisnap's backends: the trait [`SnapshotBackend`], the format of a snapshot, the errors, and (feature
+//! `conformance`) the test suite for backends.
 //!
-//! Programs that save their state want the package `minisnap`, whose `SnapStore` is typed. This crate is for authors of
-//! backends: start at [`SnapshotBackend`], and with the feature `conformance` at the module `conformance`, which walks
-//! through writing one.
+//! # When to use it
 //!
-//! A *snapshot* is a pair: `snapshot.json`, the state as pretty JSON, and `snapshot.seq`, the sequence number of the last
-//! change in it. A program restores the snapshot and replays the tail of its log. Once a commit has returned `Ok`, the log can
-//! be truncated through [`Committed::truncation_point`].
+//! Use this crate to write a backend. Start at [`SnapshotBackend`], and at the tutorial in the module `conformance`. To save and
+//! restore the state of a program, use the crate `minisnap`, whose `SnapStore` is typed.
+//!
+//! # Terms
+//!
+//! - A *snapshot* is a pair: `snapshot.json`, the state as pretty JSON, and `snapshot.seq`, the *sequence number* of the last change
+//!   in the state.
+//! - A *generation* is one immutable committed snapshot, with a unique name: [`Generation`].
+//! - A *staged* snapshot is written but not committed, and invisible: [`StagedSnapshot`].
+//! - The *commit record* names the current generation. Replacing it is the *commit*.
+//! - *Retained* generations can be read; the *retention* is how many of the newest. *Expired* ones can't be read any more.
+//! - *Orphans* are the files of crashed or cancelled writers. *Garbage* is orphans and expired generations.
+//! - A *handle* is a value of a backend's type. Any number of handles may share a store.
+//!
+//! # The log
+//!
+//! A program restores the snapshot, and replays the changes after its sequence number from its log. When a commit has returned `Ok`,
+//! the log can be truncated through [`Committed::truncation_point`], the smallest sequence number of the *retained* generations.
+//!
+//! # Examples
+//!
+//! Commit a JSON to any backend, and read it:
+//!
+//! ```
+//! use minisnap_core::{Bytes, CommitOptions, ErrorContext, MiniSnapError, Operation, Result, SnapshotBackend};
+//! use std::num::NonZeroUsize;
+//!
+//! async fn commit_and_read(backend: &dyn SnapshotBackend, json: &[u8], seq: u64) -> Result<Bytes> {
+//!     let mut staged = backend.stage(seq).await?;
+//!     let at = || ErrorContext::new(Operation::Write, backend.location());
+//!     staged.write_all(json).map_err(|error| MiniSnapError::from_write(error, at))?;
+//!     staged.drain().await?;
+//!     let committed = staged.commit(CommitOptions::new(NonZeroUsize::MIN)).await?;
+//!     backend.read(committed.generation()).await
+//! }
+//! ```
 
-// On docs.rs, each item that needs a feature says so.
+// docs.rs shows the feature that an item needs.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod backend;
@@ -36,6 +67,6 @@ pub use error::{Absence, Corruption, ErrorContext, ExternalChange, MiniSnapError
 pub use generation::{Generation, random_name_part};
 pub use verification::{Collected, Problem, Verification, VerifiedGeneration};
 
-// What an author of a backend needs to name the types in the trait's signatures.
+// The signatures of the trait use these.
 pub use async_trait::async_trait;
 pub use bytes::Bytes;

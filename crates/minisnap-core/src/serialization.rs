@@ -1,4 +1,4 @@
-//! Serde for what programs store or send: a digest as its text, a generation as a map of what is known of it.
+//! Serde for types that programs store or send: a digest as its text, a generation as a map of its facts.
 
 use crate::{Committed, Digest, Generation};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
@@ -21,12 +21,12 @@ impl<'de> Deserialize<'de> for Digest {
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "Generation")]
-struct Known<'a> {
+struct Facts<'a> {
     name: Cow<'a, str>,
     seq: u64,
     #[serde(default)]
     size: Option<u64>,
-    /// Milliseconds since 1970, which may be negative.
+    /// Unix time in milliseconds, which may be negative.
     #[serde(default)]
     time: Option<i64>,
     #[serde(default)]
@@ -36,20 +36,20 @@ struct Known<'a> {
 impl Serialize for Generation {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (name, seq) = (self.name().into(), self.seq());
-        Known { name, seq, size: self.size(), time: self.time().map(milliseconds), digest: self.digest() }
+        Facts { name, seq, size: self.size(), time: self.time().map(milliseconds), digest: self.digest() }
             .serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Generation {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Known { name, seq, size, time, digest } = Known::deserialize(deserializer)?;
+        let Facts { name, seq, size, time, digest } = Facts::deserialize(deserializer)?;
         let mut generation = Self::new(name, seq);
         if let Some(size) = size {
             generation = generation.with_size(size);
         }
         if let Some(time) = time {
-            generation = generation.with_time(moment(time));
+            generation = generation.with_time(time_of(time));
         }
         if let Some(digest) = digest {
             generation = generation.with_digest(digest);
@@ -66,14 +66,14 @@ fn milliseconds(time: SystemTime) -> i64 {
     }
 }
 
-/// The time is for people: one that the system can't represent is as good as 1970.
-fn moment(millis: i64) -> SystemTime {
+/// A time that the system can't represent becomes 1970, since the time is for display only.
+fn time_of(millis: i64) -> SystemTime {
     let distance = Duration::from_millis(millis.unsigned_abs());
     let epoch = SystemTime::UNIX_EPOCH;
     if millis < 0 { epoch.checked_sub(distance) } else { epoch.checked_add(distance) }.unwrap_or(epoch)
 }
 
-/// The retained generations, newest first: the first of them is the one that was committed.
+/// Serializes the retained generations, newest first. The first one is the committed generation.
 impl Serialize for Committed {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.retained().serialize(serializer)
@@ -93,7 +93,7 @@ mod tests {
     use std::num::NonZeroUsize;
 
     #[test]
-    fn what_is_known_of_a_generation_round_trips() {
+    fn generation_facts_round_trip() {
         let time = SystemTime::UNIX_EPOCH + Duration::from_millis(1_767_225_600_123);
         let full = Generation::new("10-k7", 10).with_size(4).with_time(time).with_digest(Digest::of(b"null"));
         let old = Generation::new("old", 0).with_time(SystemTime::UNIX_EPOCH - Duration::from_millis(1));
@@ -109,13 +109,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_given_is_unknown() {
+    fn missing_facts_of_a_generation_are_unknown() {
         let generation: Generation = serde_json::from_str(r#"{"name":"10-k7","seq":10}"#).expect("it is parsed");
         assert_eq!((generation.size(), generation.time(), generation.digest()), (None, None, None));
     }
 
     #[test]
-    fn a_commit_round_trips_and_is_never_empty() {
+    fn committed_round_trips_and_is_never_empty() {
         let before = [Generation::new("9-x2", 9)];
         let committed = Committed::new(Generation::new("10-k7", 10), &before, NonZeroUsize::MAX);
         let json = serde_json::to_string(&committed).expect("it is serialized");

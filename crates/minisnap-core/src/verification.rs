@@ -1,4 +1,4 @@
-//! What a check of a whole store found, and what a collection removed.
+//! The results of a verification and of a garbage collection.
 
 use crate::{
     Corruption, Generation, MiniSnapError,
@@ -6,49 +6,51 @@ use crate::{
 };
 use std::{borrow::Cow, fmt};
 
-/// What [`verify`](crate::SnapshotBackend::verify) found: each retained generation, and the store around them.
+/// The result of [`verify`](crate::SnapshotBackend::verify): the retained generations, the problems of the store, and its garbage.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Verification {
-    /// The retained generations, newest first, each with what is wrong with it.
+    /// The retained generations, newest first, each with its problem, if any.
     pub generations: Vec<VerifiedGeneration>,
-    /// What is wrong with the store itself: its commit record, its links, a gap in its history.
+    /// The problems of the store itself: of its commit record, its links, its history.
     pub problems: Vec<Problem>,
-    /// Generations that are intact, and may never have been committed: their writer may have been killed before its commit,
-    /// newest first. Only an explicit choice may take one.
+    /// Intact generations that may never have been committed, because their writer may have been killed before its commit; newest
+    /// first. Restore one only by an explicit choice.
     pub unconfirmed: Vec<Generation>,
-    /// Locations of corrupt generations that a later commit moved aside, of what going back from a lost store moved aside, and
-    /// of what was committed after the current one, where somebody moved the commit record back by hand. They
-    /// belong to the operator: nothing removes them.
+    /// The locations of generations that were moved aside: corrupt ones, those of a lost store, and those newer than a commit record
+    /// that was reset by hand. The store never deletes them; that is up to the operator.
     pub moved_aside: Vec<String>,
-    /// How many expired generations a [collection](crate::SnapshotBackend::collect_garbage) would remove.
+    /// How many expired generations a [collection](crate::SnapshotBackend::collect_garbage) would delete.
     pub expired: usize,
-    /// How many orphans of crashed or cancelled writers a collection would remove. Where a living writer's stage can't be told
-    /// from an orphan, it is counted.
+    /// How many orphans of crashed or cancelled writers a collection would delete. In an object store this includes the stages of
+    /// running writers.
     pub orphans: usize,
 }
 
 impl Verification {
-    /// Nothing but these generations.
+    /// A verification of these generations, without problems of the store and without garbage. For backends.
     #[must_use]
     pub fn new(generations: Vec<VerifiedGeneration>) -> Self {
         Self { generations, ..Self::default() }
     }
 
-    /// Whether nothing is wrong: every retained generation is intact, and so is the store. What was moved aside, what
-    /// could be collected and what may never have been committed doesn't count.
+    /// Returns whether every retained generation and the store itself are intact.
+    ///
+    /// Garbage, unconfirmed generations and generations that were moved aside don't count.
     #[must_use]
     pub fn is_intact(&self) -> bool {
         self.problems.is_empty() && self.generations.iter().all(VerifiedGeneration::is_intact)
     }
 
-    /// The newest generation that is intact: what to fall back to.
+    /// Returns the newest intact generation, to fall back to.
     #[must_use]
     pub fn newest_intact(&self) -> Option<&Generation> {
         self.generations.iter().find(|verified| verified.is_intact()).map(|verified| &verified.generation)
     }
 
-    /// What a person can do about one of the problems: a sentence without a full stop. It depends on what else is intact.
+    /// Returns advice on a problem: a sentence without a full stop. It depends on the generations that are intact.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use minisnap_core::{Corruption, Generation, Problem, Verification, VerifiedGeneration};
@@ -72,13 +74,13 @@ impl Verification {
     }
 }
 
-/// A retained generation, and what is wrong with it.
+/// A retained generation, and its problem, if any.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct VerifiedGeneration {
     /// The generation.
     pub generation: Generation,
-    /// What is wrong with it; `None` if it is intact.
+    /// The problem; `None` if the generation is intact.
     pub problem: Option<Problem>,
 }
 
@@ -89,39 +91,39 @@ impl VerifiedGeneration {
         Self { generation, problem: None }
     }
 
-    /// A corrupt one.
+    /// A corrupt generation.
     #[must_use]
     pub fn corrupt(generation: Generation, problem: Problem) -> Self {
         Self { generation, problem: Some(problem) }
     }
 
-    /// Whether nothing is wrong with it.
+    /// Returns whether the generation is intact.
     #[must_use]
     pub fn is_intact(&self) -> bool {
         self.problem.is_none()
     }
 }
 
-/// Something wrong in a store: where, and what. [`Verification::help`] says what to do.
+/// A problem of a store: its location, and the kind of corruption. [`Verification::help`] has advice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Problem {
-    /// The path or URL of what is wrong, without credentials.
+    /// The path, or the URL without credentials.
     pub location: String,
-    /// What is wrong with it.
+    /// The kind of corruption.
     pub found: Corruption,
 }
 
 impl Problem {
-    /// `found` at `location`.
+    /// A problem at `location`. For backends.
     #[must_use]
     pub fn new(location: impl Into<String>, found: Corruption) -> Self {
         Self { location: location.into(), found }
     }
 }
 
-/// For a backend's [`verify`](crate::SnapshotBackend::verify): what is wrong with a store is a problem, and what keeps it from
-/// being looked at stays an error.
+/// For a backend's [`verify`](crate::SnapshotBackend::verify): an error that describes the store becomes a problem. An error that
+/// prevents the verification stays an error.
 impl TryFrom<MiniSnapError> for Problem {
     type Error = MiniSnapError;
 
@@ -144,18 +146,18 @@ impl fmt::Display for Problem {
     }
 }
 
-/// What a [collection](crate::SnapshotBackend::collect_garbage) removed.
+/// The result of a [collection](crate::SnapshotBackend::collect_garbage).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Collected {
-    /// How many expired generations.
+    /// How many expired generations were deleted.
     pub expired: usize,
-    /// How many orphans of crashed or cancelled writers.
+    /// How many orphans of crashed or cancelled writers were deleted.
     pub orphans: usize,
 }
 
 impl Collected {
-    /// That many of each.
+    /// A result with these counts. For backends.
     #[must_use]
     pub fn new(expired: usize, orphans: usize) -> Self {
         Self { expired, orphans }

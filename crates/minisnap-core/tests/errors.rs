@@ -1,4 +1,4 @@
-//! What errors say, and what they keep to themselves.
+//! Errors: their texts, advice, causes and conversions; and that secrets are left out.
 
 use minisnap_core::{
     Absence, Corruption, ErrorContext, ExternalChange, Generation, MiniSnapError, Operation, Problem, format,
@@ -6,19 +6,19 @@ use minisnap_core::{
 use std::{error::Error, io, time::Duration};
 
 #[test]
-fn an_error_keeps_its_place_and_kind_on_the_way_through_io() {
+fn error_keeps_its_context_and_kind_through_an_io_error() {
     let at = ErrorContext::new(Operation::Write, "/data/state/snapshot.json");
     let full =
         || MiniSnapError::Io { at: at.clone(), action: "write", source: io::Error::from(io::ErrorKind::StorageFull) };
     let io = io::Error::from(full());
     assert_eq!(io.kind(), io::ErrorKind::StorageFull);
-    let back = MiniSnapError::from_write(io, || unreachable!("it carries its own place"));
+    let back = MiniSnapError::from_write(io, || unreachable!("the error has its own context"));
     assert_eq!(back.to_string(), full().to_string());
     assert_eq!(back.to_string(), "write (/data/state/snapshot.json): cannot write");
 }
 
 #[test]
-fn a_bare_io_error_gets_the_place_it_lacks() {
+fn plain_io_error_gets_the_context_of_the_write() {
     let error = MiniSnapError::from_write(io::Error::from(io::ErrorKind::BrokenPipe), || {
         ErrorContext::new(Operation::Write, "memory:")
     });
@@ -26,7 +26,7 @@ fn a_bare_io_error_gets_the_place_it_lacks() {
 }
 
 #[test]
-fn of_a_url_nothing_is_shown_that_may_be_secret() {
+fn context_of_a_url_has_no_secrets() {
     for (url, shown) in [
         ("s3://bucket/app/state", "s3://bucket/app/state"),
         ("s3://user:word@bucket/app", "s3://bucket/app"),
@@ -42,7 +42,7 @@ fn of_a_url_nothing_is_shown_that_may_be_secret() {
 }
 
 #[test]
-fn an_error_names_the_generations_it_is_about() {
+fn error_names_its_generations() {
     let at = || ErrorContext::new(Operation::Commit, "memory:");
     let (old, new) = (Generation::new("9-x2", 9), Generation::new("10-k7", 10));
     let serde = |generation| MiniSnapError::Serde { at: at(), generation, source: not_json() };
@@ -55,8 +55,8 @@ fn an_error_names_the_generations_it_is_about() {
     let conflict = MiniSnapError::Conflict { at: at(), expected: None, current: Some(old.clone()) };
     for (error, known, part) in [
         (conflict, true, "the current snapshot is 9-x2, not none as expected"),
-        (serde(None), true, "the JSON doesn't fit"),
-        (serde(Some(old.clone())), true, "the JSON of generation 9-x2 doesn't fit"),
+        (serde(None), true, "the state can't be stored as JSON"),
+        (serde(Some(old.clone())), true, "the JSON of generation 9-x2 doesn't match the type of the state"),
         (unknown(None), false, "whether 10-k7 was committed over none"),
         (unknown(Some(old)), false, "whether 10-k7 was committed over 9-x2"),
     ] {
@@ -66,10 +66,10 @@ fn an_error_names_the_generations_it_is_about() {
 }
 
 fn not_json() -> serde_json::Error {
-    format::check_json(b"").expect_err("nothing is no JSON")
+    format::check_json(b"").expect_err("an empty text is not JSON")
 }
 
-/// One of each kind, with a cause where the kind has one.
+/// One error of each variant, with a cause where the variant has one.
 fn each() -> Vec<MiniSnapError> {
     let at = || ErrorContext::new(Operation::Commit, "/data/state");
     let generation = || Generation::new("10-k7", 10);
@@ -117,7 +117,7 @@ fn display_is_one_line_with_the_location_and_no_cause() {
         let text = error.to_string();
         assert!(text.starts_with("commit (/data/state): ") && !text.contains('\n'), "{text}");
         let cause = error.source().map(|cause| cause.to_string());
-        assert!(cause.is_none_or(|cause| !text.contains(&cause)), "the cause is told once: {text}");
+        assert!(cause.is_none_or(|cause| !text.contains(&cause)), "Display doesn't repeat the cause: {text}");
         let help = error.help();
         assert!(help.as_ref().is_none_or(|help| !text.contains(&**help)), "no advice: {text}");
         assert!(help.is_none_or(|help| !help.ends_with('.')), "{text}");
@@ -125,10 +125,10 @@ fn display_is_one_line_with_the_location_and_no_cause() {
 }
 
 #[test]
-fn help_is_of_the_store_where_the_backend_has_some() {
+fn help_names_the_intact_generations_of_the_store() {
     let help = |index: usize| each().swap_remove(index).help().map(|help| help.into_owned());
     let find = |part: &str| each().iter().position(|error| error.help().is_some_and(|help| help.contains(part)));
-    assert!(find("possibly never committed: 10-k7; `FsBackend::reset_to` takes").is_some());
+    assert!(find("possibly never committed: 10-k7; `FsBackend::reset_to` makes").is_some());
     assert!(find("restore the newest intact generation, 10-k7").is_some());
     assert!(find("bring the store back from a backup").is_some(), "nothing is intact");
     assert!(find("free disk space").is_some());
@@ -137,7 +137,7 @@ fn help_is_of_the_store_where_the_backend_has_some() {
 }
 
 #[test]
-fn what_may_pass_by_itself_is_transient() {
+fn transient_errors_are_those_a_retry_may_resolve() {
     let transient: Vec<_> = each().into_iter().filter(MiniSnapError::is_transient).map(|error| kind(&error)).collect();
     assert_eq!(transient, ["Busy", "StageLost", "OutcomeUnknown", "Io", "Backend"]);
 }
@@ -149,7 +149,7 @@ fn kind(error: &MiniSnapError) -> String {
 }
 
 #[test]
-fn an_io_error_keeps_the_kind_and_the_rest_get_one_that_fits() {
+fn io_error_keeps_its_kind_and_others_get_a_fitting_kind() {
     use io::ErrorKind::{InvalidData, InvalidInput, NotFound, Other, ResourceBusy, StorageFull, TimedOut, Unsupported};
     for error in each() {
         let expected = match kind(&error).as_str() {
@@ -168,9 +168,9 @@ fn an_io_error_keeps_the_kind_and_the_rest_get_one_that_fits() {
     }
 }
 
-/// What is wrong with a store is a problem; what keeps it from being looked at stays an error.
+/// An error that describes the store becomes a problem. An error that prevents a verification stays an error.
 #[test]
-fn error_is_a_problem_when_it_says_what_was_found() {
+fn error_is_a_problem_when_it_describes_the_store() {
     for error in each() {
         let kind = kind(&error);
         let is_of_the_store = matches!(kind.as_str(), "NotFound" | "InvalidSequence" | "Corrupt" | "ExternalChange");
@@ -184,9 +184,9 @@ fn error_is_a_problem_when_it_says_what_was_found() {
     }
 }
 
-/// A backend learns at its boundary which of its operations failed.
+/// A backend knows the failed operation only at its boundary.
 #[test]
-fn error_is_of_another_operation_after_during() {
+fn error_has_another_operation_after_during() {
     for error in each() {
         let (kind, location) = (kind(&error), error.at().location().to_owned());
         let error = error.during(Operation::Verify);
@@ -199,7 +199,7 @@ fn error_is_of_another_operation_after_during() {
         MiniSnapError::OutcomeUnknown { at: at(), generation: Generation::new("1", 1), previous: None, source };
     let error = unknown.during(Operation::Reset);
     let cause = error.source().expect("the cause").to_string();
-    assert!(cause.starts_with("go back (/data/state): "), "{cause}");
+    assert!(cause.starts_with("reset (/data/state): "), "{cause}");
 }
 
 #[test]
@@ -212,6 +212,6 @@ fn newer_format_names_both_versions() {
 }
 
 #[test]
-fn an_error_stays_small_enough_to_return() {
+fn error_size_is_at_most_120_bytes() {
     assert!(size_of::<MiniSnapError>() <= 120, "{}", size_of::<MiniSnapError>());
 }

@@ -1,4 +1,4 @@
-//! The format, against serde_json itself.
+//! The format, compared with `serde_json`.
 
 use minisnap_core::{
     ErrorContext, MiniSnapError, Operation,
@@ -52,12 +52,12 @@ proptest! {
     }
 
     #[test]
-    fn every_value_comes_back_the_same(value in any_json()) {
+    fn every_value_round_trips(value in any_json()) {
         prop_assert_eq!(serde_json::from_slice::<Value>(&written(&value)).unwrap(), value);
     }
 
     #[test]
-    fn every_finite_float_comes_back_bit_for_bit(bits in prop::collection::vec(any::<u64>(), 64)) {
+    fn every_finite_float_round_trips_bit_for_bit(bits in prop::collection::vec(any::<u64>(), 64)) {
         let floats: Vec<f64> = bits.into_iter().map(f64::from_bits).filter(|float| float.is_finite()).collect();
         let back: Vec<f64> = serde_json::from_slice(&written(&floats)).unwrap();
         prop_assert_eq!(back.len(), floats.len());
@@ -73,7 +73,7 @@ proptest! {
 }
 
 #[test]
-fn every_kind_of_serde_value_has_the_bytes_of_to_string_pretty() {
+fn every_serde_kind_has_the_bytes_of_to_string_pretty() {
     #[derive(serde::Serialize)]
     enum Kind {
         Unit,
@@ -93,7 +93,7 @@ fn every_kind_of_serde_value_has_the_bytes_of_to_string_pretty() {
 }
 
 #[test]
-fn the_deepest_json_that_is_written_can_be_read_and_one_level_more_is_refused() {
+fn json_is_refused_when_it_nests_deeper_than_can_be_read() {
     let nested = |depth: usize, object: bool| {
         (1..depth).fold(if object { json!({}) } else { json!([]) }, |inner, level| {
             if level % 2 == 0 { json!({ "inner": inner }) } else { json!([inner]) }
@@ -107,7 +107,7 @@ fn the_deepest_json_that_is_written_can_be_read_and_one_level_more_is_refused() 
 
         let deeper = nested(MAX_DEPTH + 1, object);
         let unreadable = serde_json::to_vec_pretty(&deeper).unwrap();
-        assert!(serde_json::from_slice::<Value>(&unreadable).is_err(), "the limit is serde_json's own");
+        assert!(serde_json::from_slice::<Value>(&unreadable).is_err(), "the limit is that of serde_json");
         let error = write_json(io::sink(), &deeper, at).unwrap_err();
         assert!(matches!(error, MiniSnapError::Unrestorable { .. }), "{error}");
         assert!(error.to_string().contains("127"), "{error}");
@@ -115,7 +115,7 @@ fn the_deepest_json_that_is_written_can_be_read_and_one_level_more_is_refused() 
 }
 
 #[test]
-fn what_is_checked_to_be_json_is_what_can_be_read() {
+fn check_json_accepts_exactly_what_serde_json_reads() {
     let deep = |levels: usize| format!("{}1{}", "[".repeat(levels), "]".repeat(levels)).into_bytes();
     for good in
         [&b" {\"a\": [1, -1, 1e308, \"\\ud83d\\ude00\", null, true], \"a\": {}} "[..], b"1e-999", &deep(MAX_DEPTH)]
@@ -128,7 +128,7 @@ fn what_is_checked_to_be_json_is_what_can_be_read() {
         b"{",
         b"1 2",
         b"{1: 2}",
-        // As a slip of an editor's may leave it: saved as Latin-1, cut in a surrogate pair, beyond every float.
+        // As left by an editor: Latin-1, half of a surrogate pair, a number beyond the range of floats.
         b"\"na\xefve\"",
         b"{\"na\xefve\": 1}",
         b"\"\\ud83d\"",
@@ -141,9 +141,9 @@ fn what_is_checked_to_be_json_is_what_can_be_read() {
     }
 }
 
-/// What Notepad and PowerShell make of a file: named as that, and not by a character that nobody sees.
+/// Notepad and PowerShell write such files. The error names the encoding instead of an invisible character.
 #[test]
-fn a_text_in_another_encoding_is_named_when_it_is_no_json() {
+fn other_encodings_are_named_in_the_error() {
     let json = "{\"é\": [1, \"\u{1f600}\"]}";
     let utf16 = |bytes: fn(u16) -> [u8; 2]| json.encode_utf16().flat_map(bytes).collect::<Vec<_>>();
     let utf32 = |bytes: fn(u32) -> [u8; 4]| json.chars().flat_map(|char| bytes(char.into())).collect::<Vec<_>>();
@@ -165,18 +165,18 @@ fn a_text_in_another_encoding_is_named_when_it_is_no_json() {
         assert_eq!((error.line(), error.column()), (1, 1), "{error}");
     }
     for seq in [&b"\xEF\xBB\xBF10"[..], b"\xFF\xFE1\x000\0", b"1\x000\0\n\0"] {
-        let found = parse_seq(seq).expect_err("it is no number");
+        let found = parse_seq(seq).expect_err("it isn't a number");
         assert!(found.contains("UTF-"), "{found}");
     }
     for other in [&b""[..], b"{", b"\xFF", b"\0\0\0\0", b"\x1f\x8b\x08\0", b"\x89PNG", b"na\xefve"] {
         assert_eq!(Encoding::of(other), None, "{other:?}");
-        let error = check_json(other).expect_err("it is no JSON");
+        let error = check_json(other).expect_err("it isn't JSON");
         assert!(!error.to_string().contains("UTF-"), "{error}");
     }
 }
 
 #[test]
-fn json_by_its_grammar_is_told_from_what_is_none() {
+fn is_json_decides_by_the_grammar_alone() {
     let deep = format!("{}{}", "[".repeat(1000), "]".repeat(1000));
     for text in [&b"[\"\\ud800\"]"[..], b"1e999", deep.as_bytes(), b" {\"a\": 1} "] {
         assert!(is_json(text), "{}", text.escape_ascii());
@@ -187,7 +187,7 @@ fn json_by_its_grammar_is_told_from_what_is_none() {
 }
 
 #[test]
-fn a_sink_gets_large_chunks_and_its_error_comes_back() {
+fn sink_gets_large_chunks_and_its_error_is_returned() {
     struct Full {
         calls: usize,
         room: usize,
@@ -206,9 +206,9 @@ fn a_sink_gets_large_chunks_and_its_error_comes_back() {
     let state = vec!["a string of some length"; 200_000];
     let mut sink = Full { calls: 0, room: 2, sizes: Vec::new() };
     let error = write_json(&mut sink, &state, at).unwrap_err();
-    assert_eq!(sink.calls, 3, "once it has failed, it is left alone");
+    assert_eq!(sink.calls, 3, "a failed sink isn't written to again");
 
-    // Small pieces, one of just a chunk, and one of many: all but the last chunk are of the same size.
+    // Small pieces, one of exactly a chunk, and one of many chunks: all chunks but the last have the same size.
     let state = (vec![1; 700_000], "x".repeat(CHUNK), "y".repeat(5 * CHUNK + 3), "z");
     let mut sink = Full { calls: 0, room: usize::MAX, sizes: Vec::new() };
     write_json(&mut sink, &state, at).unwrap();
@@ -222,7 +222,7 @@ fn a_sink_gets_large_chunks_and_its_error_comes_back() {
 }
 
 #[test]
-fn a_seq_is_read_as_the_first_published_version_read_it() {
+fn seq_is_parsed_as_version_0_1_1_did() {
     let widest = format!("{}{}", " ".repeat(MAX_SEQ_BYTES - 20), u64::MAX);
     for (text, seq) in [
         ("0", 0),

@@ -1,5 +1,5 @@
-//! States whose `Serialize` breaks serde's rules: no text that nothing reads is taken for a JSON, and whatever the state
-//! makes of an error, the one that happened first is returned.
+//! States whose `Serialize` breaks serde's rules: an unreadable text is refused, and the first error is returned, even if the state
+//! wraps or ignores it.
 
 use minisnap_core::{ErrorContext, MiniSnapError, Operation, format::write_json};
 use serde::{
@@ -19,7 +19,7 @@ fn at() -> ErrorContext {
     ErrorContext::new(Operation::Write, "a test")
 }
 
-/// What is written as `Ok` can be read.
+/// Writes a state, and asserts that a text written with `Ok` can be parsed.
 fn write(state: &(impl Serialize + ?Sized)) -> Result<(), MiniSnapError> {
     let mut bytes = Vec::new();
     let written = write_json(&mut bytes, state, at);
@@ -38,7 +38,7 @@ fn unrestorable(state: &(impl Serialize + ?Sized)) -> String {
     }
 }
 
-/// A state that serializes as this function says.
+/// Defines a state with this `Serialize`.
 macro_rules! state {
     ($name:ident, $serializer:ident => $body:expr) => {
         struct $name;
@@ -50,7 +50,7 @@ macro_rules! state {
     };
 }
 
-/// Alone, and within others, where what is open and closed may happen to match again.
+/// The state alone and nested in others, where its brackets may match by chance.
 fn everywhere<S: Serialize>(state: &S) -> [String; 4] {
     [
         unrestorable(state),
@@ -65,7 +65,7 @@ fn json_map<S: Serialize + ?Sized>(state: &S) -> BTreeMap<&str, &S> {
 }
 
 #[test]
-fn a_map_is_refused_when_keys_and_values_do_not_pair() {
+fn map_is_refused_when_keys_and_values_do_not_pair() {
     state!(KeyAlone, serializer => {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_key("a")?;
@@ -104,7 +104,7 @@ fn a_map_is_refused_when_keys_and_values_do_not_pair() {
 }
 
 #[test]
-fn a_length_of_zero_is_refused_when_something_follows() {
+fn elements_are_refused_after_a_length_of_zero() {
     state!(Seq, serializer => {
         let mut seq = serializer.serialize_seq(Some(0))?;
         seq.serialize_element(&1)?;
@@ -152,24 +152,24 @@ fn a_length_of_zero_is_refused_when_something_follows() {
     for reason in all.iter().flatten() {
         assert!(reason.contains("declared to be empty"), "{reason}");
     }
-    // Any other length is only a hint, and what was said to be empty may be.
-    state!(WrongHint, serializer => {
+    // Any other length is only a size hint, and an empty container may have length 0.
+    state!(WrongLength, serializer => {
         let mut seq = serializer.serialize_seq(Some(7))?;
         seq.serialize_element(&1)?;
         seq.end()
     });
-    write(&[WrongHint, WrongHint]).expect("it is JSON");
+    write(&[WrongLength, WrongLength]).expect("it is JSON");
     write(&json!([[], {}, [[]], {"a": {}}])).expect("it is JSON");
 }
 
-/// Fails after so many elements of an array or entries of a map.
-struct GivesUp {
+/// Fails after `after` elements of an array or entries of a map.
+struct FailsAfter {
     map: bool,
     after: usize,
     closed: bool,
 }
 
-impl Serialize for GivesUp {
+impl Serialize for FailsAfter {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if self.map {
             let mut map = serializer.serialize_map(None)?;
@@ -189,9 +189,9 @@ impl Serialize for GivesUp {
 }
 
 #[test]
-fn an_error_of_an_element_that_is_swallowed_leaves_no_gap() {
-    struct Swallows<T>(T, bool);
-    impl<T: Serialize> Serialize for Swallows<T> {
+fn ignored_error_of_an_element_is_refused() {
+    struct IgnoresErrors<T>(T, bool);
+    impl<T: Serialize> Serialize for IgnoresErrors<T> {
         fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
             if self.1 {
                 let mut map = serializer.serialize_map(None)?;
@@ -211,20 +211,20 @@ fn an_error_of_an_element_that_is_swallowed_leaves_no_gap() {
         Err(S::Error::custom("not me"))
     });
     for outer in [false, true] {
-        everywhere(&Swallows(Fails, outer));
+        everywhere(&IgnoresErrors(Fails, outer));
         for (map, after, closed) in [(false, 0), (false, 1), (true, 0), (true, 2)]
             .into_iter()
             .flat_map(|(map, after)| [(map, after, false), (map, after, true)])
         {
-            everywhere(&Swallows(GivesUp { map, after, closed }, outer));
-            everywhere(&Swallows(Swallows(GivesUp { map, after, closed }, !outer), outer));
+            everywhere(&IgnoresErrors(FailsAfter { map, after, closed }, outer));
+            everywhere(&IgnoresErrors(IgnoresErrors(FailsAfter { map, after, closed }, !outer), outer));
         }
     }
 }
 
 #[test]
-fn an_element_that_writes_nothing_or_twice_is_refused() {
-    // How serde_json knows its own `RawValue`.
+fn element_is_refused_when_it_writes_nothing_or_twice() {
+    // The name by which serde_json detects its `RawValue`.
     const RAW: &str = "$serde_json::private::RawValue";
     state!(Nothing, serializer => serializer.serialize_struct(RAW, 1)?.end());
     state!(Twice, serializer => {
@@ -243,10 +243,10 @@ fn an_element_that_writes_nothing_or_twice_is_refused() {
     everywhere(&NoJson);
 }
 
-/// Makes another error of every error, or none at all.
+/// Wraps or ignores every error.
 struct Wraps<T> {
     state: T,
-    swallow: bool,
+    ignore: bool,
 }
 
 impl<T: Serialize> Serialize for Wraps<T> {
@@ -254,7 +254,7 @@ impl<T: Serialize> Serialize for Wraps<T> {
         let mut seq = serializer.serialize_seq(None)?;
         for _ in 0..2 {
             match seq.serialize_element(&self.state) {
-                Err(error) if !self.swallow => return Err(S::Error::custom(format!("wrapped: {error}"))),
+                Err(error) if !self.ignore => return Err(S::Error::custom(format!("wrapped: {error}"))),
                 _ => {}
             }
         }
@@ -263,18 +263,18 @@ impl<T: Serialize> Serialize for Wraps<T> {
 }
 
 fn wrapped<T: Serialize + Clone>(state: T) -> [Wraps<Wraps<T>>; 2] {
-    [false, true].map(|swallow| Wraps { state: Wraps { state: state.clone(), swallow }, swallow })
+    [false, true].map(|ignore| Wraps { state: Wraps { state: state.clone(), ignore }, ignore })
 }
 
 #[test]
-fn a_sinks_error_wins_when_the_state_wraps_or_swallows_it() {
+fn sink_error_is_returned_when_the_state_hides_it() {
     struct Full {
         room: usize,
         failed: bool,
     }
     impl Write for Full {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            assert!(!self.failed, "once it has failed, it is left alone");
+            assert!(!self.failed, "a failed sink isn't written to again");
             self.failed = self.room == 0;
             self.room = self.room.saturating_sub(1);
             if self.failed { Err(io::ErrorKind::StorageFull.into()) } else { Ok(bytes.len()) }
@@ -284,7 +284,7 @@ fn a_sinks_error_wins_when_the_state_wraps_or_swallows_it() {
         }
     }
     let sink = |room| Full { room, failed: false };
-    // Chunks of 256 KiB: it fails at the first, in the middle, and at the last, which no element is left to be told of.
+    // Chunks of 256 KiB: the sink fails at the first chunk, at a later one, and at the last, after the last element.
     let text = "x".repeat(300_000);
     for room in 0..=4 {
         for state in wrapped(text.as_str()) {
@@ -301,7 +301,7 @@ fn a_sinks_error_wins_when_the_state_wraps_or_swallows_it() {
 }
 
 #[test]
-fn what_can_not_be_read_wins_when_the_state_wraps_or_swallows_it() {
+fn unreadable_json_is_refused_when_the_state_hides_errors() {
     let deep = (0..127).fold(json!([]), |inner, _| json!([inner]));
     for state in wrapped(deep) {
         assert!(unrestorable(&state).contains("127 levels"));
@@ -316,8 +316,8 @@ fn what_can_not_be_read_wins_when_the_state_wraps_or_swallows_it() {
 }
 
 #[test]
-fn a_states_own_error_is_returned_when_nothing_else_failed() {
-    let error = write(&Wraps { state: GivesUp { map: false, after: 3, closed: false }, swallow: false });
+fn own_error_of_the_state_is_returned_when_alone() {
+    let error = write(&Wraps { state: FailsAfter { map: false, after: 3, closed: false }, ignore: false });
     let Err(MiniSnapError::Serde { source, .. }) = error else { panic!("{error:?}") };
     assert_eq!(source.to_string(), "wrapped: no more");
 }

@@ -1,4 +1,4 @@
-//! Keys that JSON can't have: the error names the type, and the map.
+//! Map keys that JSON doesn't support: the error names the type of the key and the map.
 
 use minisnap_core::{ErrorContext, MiniSnapError, Operation, format::write_json};
 use serde::{Serialize, Serializer, ser::Error as _};
@@ -20,21 +20,21 @@ fn bad_key(state: &(impl Serialize + ?Sized)) -> (String, &'static str) {
 }
 
 #[test]
-fn a_key_that_is_a_tuple_is_named_with_its_type_and_the_way_out() {
-    // As the metadata of a message queue is designed.
+fn tuple_key_is_reported_with_its_type_and_help() {
+    // Such as the metadata of a message queue.
     let metadata = HashMap::from([(("orders".to_owned(), "eu".to_owned()), 7_u64)]);
     let error = refused(&metadata);
-    let said = "write (a test): JSON has no keys of type (alloc::string::String, alloc::string::String), and the map at the \
-                top has one";
-    assert_eq!(error.to_string(), said);
-    let help = error.help().expect("the way out");
+    let message = "write (a test): the map at the top has a key of type (alloc::string::String, alloc::string::String), \
+                   which JSON doesn't support";
+    assert_eq!(error.to_string(), message);
+    let help = error.help().expect("there is advice");
     assert!(help.contains("serde_with") && help.contains("Vec<(_, _)>"), "{help}");
-    let source = std::error::Error::source(&error).expect("what serde_json says");
+    let source = std::error::Error::source(&error).expect("the error of serde_json");
     assert_eq!(source.to_string(), "key must be a string");
 }
 
 #[test]
-fn every_kind_of_key_that_json_lacks_is_named_with_its_type() {
+fn every_unsupported_key_is_reported_with_its_type() {
     #[derive(Serialize, PartialEq, Eq, PartialOrd, Ord)]
     struct Nothing;
     #[derive(Serialize, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,7 +51,7 @@ fn every_kind_of_key_that_json_lacks_is_named_with_its_type() {
     }
     #[derive(Serialize, PartialEq, Eq, PartialOrd, Ord)]
     struct Wrapped<T>(T);
-    /// Any map with one key, also one that isn't ordered.
+    /// A map with one key of any type.
     struct Map<K>(K);
     impl<K: Serialize> Serialize for Map<K> {
         fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -86,7 +86,7 @@ fn every_kind_of_key_that_json_lacks_is_named_with_its_type() {
 }
 
 #[test]
-fn the_map_with_the_key_is_named_wherever_it_stands() {
+fn map_is_reported_by_its_json_pointer() {
     #[derive(Serialize)]
     enum Variant<T> {
         Newtype(T),
@@ -115,7 +115,7 @@ fn the_map_with_the_key_is_named_wherever_it_stands() {
     assert_eq!(bad_key(&[Variant::Tuple(1, map())]).0, "/0/Tuple/1");
     assert_eq!(bad_key(&[Variant::Fields { inner: map() }]).0, "/0/Fields/inner");
     assert_eq!(bad_key(&vec![Flat { name: 1, rest: map() }]).0, "/0");
-    // The first of several, and not what was passed before.
+    // The first of several is reported.
     let mixed: [&dyn erased::Any; 3] = [&1, &Variant::Newtype(1), &map()];
     assert_eq!(bad_key(&mixed.map(erased::Of)).0, "/2");
 }
@@ -147,7 +147,7 @@ mod erased {
 }
 
 #[test]
-fn a_states_own_error_is_no_error_of_a_key() {
+fn own_error_of_the_state_is_no_key_error() {
     struct Fails;
     impl Serialize for Fails {
         fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
@@ -156,7 +156,7 @@ fn a_states_own_error_is_no_error_of_a_key() {
     }
     let error = refused(&BTreeMap::from([(1, Fails)]));
     assert!(matches!(error, MiniSnapError::Serde { .. }), "{error}");
-    // The key comes after it, and wasn't reached.
+    // The key comes after the failing value, and isn't reached.
     let error = refused(&(Fails, BTreeMap::from([((1, 2), 3)])));
     assert!(matches!(error, MiniSnapError::Serde { .. }), "{error}");
 }

@@ -1,4 +1,4 @@
-//! `RawValue`s: text that a program hands through unread. What no restore as a `Value` could read is refused.
+//! `RawValue`s: JSON text that a program passes through without parsing it. Text that can't be parsed as a `Value` is refused.
 
 use minisnap_core::{
     ErrorContext, MiniSnapError, Operation, Result,
@@ -22,7 +22,7 @@ fn json_with(raw: Box<RawValue>) -> impl Serialize {
     [(1, Some(raw))]
 }
 
-/// So many levels of arrays, and objects in every second place.
+/// Nested arrays and objects with this number of levels.
 fn brackets(levels: usize) -> Box<RawValue> {
     let open = (0..levels).map(|level| if level % 2 == 0 { "[" } else { "{\"[\":" });
     let close = (0..levels).rev().map(|level| if level % 2 == 0 { "]" } else { "}" });
@@ -30,7 +30,7 @@ fn brackets(levels: usize) -> Box<RawValue> {
 }
 
 #[test]
-fn a_raw_value_keeps_its_bytes_when_it_can_be_read() {
+fn raw_value_keeps_its_bytes_when_it_can_be_read() {
     for text in ["[1,\t2 ]", "1.10", "1E300", "\"\\ud83d\\ude00\\u0041\"", "{\"]\\\"[\": \"[[\"}"] {
         let state = json_with(raw(text));
         assert_eq!(written(&state).expect("it can be read"), serde_json::to_string_pretty(&state).expect("it is JSON"));
@@ -38,7 +38,7 @@ fn a_raw_value_keeps_its_bytes_when_it_can_be_read() {
 }
 
 #[test]
-fn a_raw_value_is_refused_when_no_value_could_be_read_from_it() {
+fn raw_value_is_refused_when_it_cannot_be_read() {
     for text in ["\"\\ud800\"", "[\"\\udc00\"]", "{\"\\ud800\": 1}", "1e999", "[-1e999]"] {
         let error = written(&json_with(raw(text))).expect_err("a `Value` can't hold it");
         assert!(matches!(&error, MiniSnapError::Unrestorable { reason, .. } if reason.contains("RawValue")), "{error}");
@@ -46,7 +46,7 @@ fn a_raw_value_is_refused_when_no_value_could_be_read_from_it() {
 }
 
 #[test]
-fn a_raw_value_is_refused_when_it_nests_too_deep_where_it_stands() {
+fn raw_value_is_refused_when_it_nests_too_deep() {
     for outer in [0, 1, 2, 60, MAX_DEPTH - 1, MAX_DEPTH] {
         let stands = |levels| Outer { levels: outer, inner: brackets(levels) };
         let deepest = written(&stands(MAX_DEPTH - outer)).expect("it is just deep enough");
@@ -54,11 +54,11 @@ fn a_raw_value_is_refused_when_it_nests_too_deep_where_it_stands() {
         let error = written(&stands(MAX_DEPTH + 1 - outer)).expect_err("it is too deep");
         assert!(matches!(&error, MiniSnapError::Unrestorable { reason, .. } if reason.contains("127")), "{error}");
     }
-    // What has no end, nearly.
+    // Very deep nesting.
     written(&brackets(100_000)).expect_err("it is too deep");
 }
 
-/// An array in an array, and so on, and in the innermost a text.
+/// Nested arrays with a text in the innermost one.
 struct Outer {
     levels: usize,
     inner: Box<RawValue>,
@@ -94,7 +94,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
-    fn a_raw_value_is_written_if_and_only_if_it_can_be_read(text in any_text(), levels in 0..130_usize) {
+    fn raw_value_is_written_exactly_when_it_can_be_read(text in any_text(), levels in 0..130_usize) {
         let state = Outer { levels, inner: raw(text) };
         let expected = serde_json::to_string_pretty(&state).expect("serde_json writes it");
         match (serde_json::from_str::<Value>(&expected), written(&state)) {

@@ -1,15 +1,16 @@
-//! What this crate promises. One binary, a module per topic; the suite itself is tested in `conformance`.
+//! Tests of this crate, a module for each topic. The conformance suite is tested in the binary `conformance`.
 
-/// Errors: their texts, their sources, how they are passed on.
+/// Advice on corruption.
 mod advice;
+/// Errors: texts, sources, conversions.
 mod errors;
 /// The JSON that is written and read.
 mod format;
-/// Bytes that are no JSON, or no JSON that can be read back.
+/// States whose `Serialize` breaks the rules of serde.
 mod malformed;
 /// Keys of maps.
 mod map_keys;
-/// JSON that a state holds as text.
+/// JSON text in a state: `RawValue`.
 mod raw_values;
-/// Every value survives being saved and restored.
+/// Values that round-trip, and values that can't.
 mod values;

@@ -1,13 +1,13 @@
-//! Every value that serde can make of Rust's types, written and read back: the same, bit for bit, or known not to be.
+//! Values of every kind that serde supports: they round-trip bit for bit, or are known not to.
 //!
-//! What doesn't come back is a verified create's to refuse: see `tests/verified.rs` of the package `minisnap-tests`.
+//! A verified create refuses the others: see `tests/verified.rs` of the package `minisnap-tests`.
 
 use minisnap_core::{ErrorContext, MiniSnapError, Operation, Result, format::write_json};
 use proptest::prelude::*;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
 use std::{collections::BTreeMap, fmt};
 
-/// The value as it comes back, after a check that it is written as `serde_json` writes it.
+/// The JSON of a value, checked to have the bytes of `serde_json`.
 fn written<S: Serialize>(value: &S) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let outcome = write_json(&mut bytes, value, || ErrorContext::new(Operation::Write, "a test"));
@@ -16,30 +16,30 @@ fn written<S: Serialize>(value: &S) -> Result<Vec<u8>> {
         (Err(MiniSnapError::MapKey { source, .. }), Err(expected)) => {
             assert_eq!(source.to_string(), expected.to_string());
         }
-        (ours, theirs) => panic!("{ours:?}, where serde_json says {theirs:?}"),
+        (ours, theirs) => panic!("{ours:?}, but serde_json returns {theirs:?}"),
     }
     outcome.map(|()| bytes)
 }
 
-fn back<S: Serialize + DeserializeOwned>(value: &S) -> S {
+fn round_trip<S: Serialize + DeserializeOwned>(value: &S) -> S {
     let bytes = written(value).expect("it can be JSON");
     serde_json::from_slice(&bytes).unwrap_or_else(|error| panic!("{error} in {}", String::from_utf8_lossy(&bytes)))
 }
 
-/// What comes back is the same. Compared as it is printed, where floats differ that compare equal.
-fn same<S: Serialize + DeserializeOwned + fmt::Debug>(value: S) {
-    assert_eq!(format!("{:?}", back(&value)), format!("{value:?}"));
+/// Asserts that a value round-trips. Compares the debug texts, which distinguish floats that are equal, such as 0.0 and -0.0.
+fn assert_round_trips<S: Serialize + DeserializeOwned + fmt::Debug>(value: S) {
+    assert_eq!(format!("{:?}", round_trip(&value)), format!("{value:?}"));
 }
 
-/// What can be written, and not read as what it was.
-fn lost<S: Serialize + DeserializeOwned + PartialEq + fmt::Debug>(value: S) {
+/// Asserts that a value can be written, but isn't read as an equal value.
+fn assert_lost<S: Serialize + DeserializeOwned + PartialEq + fmt::Debug>(value: S) {
     let bytes = written(&value).expect("it can be JSON");
     if let Ok(back) = serde_json::from_slice::<S>(&bytes) {
         assert_ne!(back, value);
     }
 }
 
-/// Bytes as serde has them, not as a list of numbers.
+/// Bytes in serde's own form, not as a list of numbers.
 #[derive(Debug, PartialEq)]
 struct Bytes(Vec<u8>);
 
@@ -136,83 +136,83 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
-    fn integers_of_every_width_come_back(one: (i8, i16, i32, i64, i128), other: (u8, u16, u32, u64, u128)) {
-        same((one, other));
+    fn integers_of_every_width_round_trip(one: (i8, i16, i32, i64, i128), other: (u8, u16, u32, u64, u128)) {
+        assert_round_trips((one, other));
     }
 
     #[test]
-    fn every_f32_comes_back_bit_for_bit(floats in prop::collection::vec(finite32(), 64)) {
+    fn every_f32_round_trips_bit_for_bit(floats in prop::collection::vec(finite32(), 64)) {
         let bits = |floats: &[f32]| floats.iter().map(|float| float.to_bits()).collect::<Vec<_>>();
-        prop_assert_eq!(bits(&back(&floats)), bits(&floats));
+        prop_assert_eq!(bits(&round_trip(&floats)), bits(&floats));
     }
 
     #[test]
-    fn chars_strings_and_bytes_come_back(chars: Vec<char>, text: String, bytes: Vec<u8>) {
-        same((chars, text, Bytes(bytes)));
+    fn chars_strings_and_bytes_round_trip(chars: Vec<char>, text: String, bytes: Vec<u8>) {
+        assert_round_trips((chars, text, Bytes(bytes)));
     }
 
     #[test]
-    fn maps_come_back_whatever_their_keys_are(
+    fn maps_with_every_kind_of_key_round_trip(
         numbers: BTreeMap<i64, u8>,
         wide: BTreeMap<u128, i128>,
         bools: BTreeMap<bool, char>,
         chars: BTreeMap<char, bool>,
         texts: BTreeMap<String, Option<u8>>,
     ) {
-        same((numbers, wide, bools, chars, texts));
-        same((BTreeMap::from([(Key::One, 1), (Key::Two, 2)]), BTreeMap::<Key, ()>::new()));
+        assert_round_trips((numbers, wide, bools, chars, texts));
+        assert_round_trips((BTreeMap::from([(Key::One, 1), (Key::Two, 2)]), BTreeMap::<Key, ()>::new()));
     }
 
     #[test]
-    fn options_and_units_come_back(option: Option<i64>, list: Vec<Option<String>>, result: Result<u8, String>) {
-        same((option, list, result, (), Nothing, [Nothing, Nothing]));
+    fn options_and_units_round_trip(option: Option<i64>, list: Vec<Option<String>>, result: Result<u8, String>) {
+        assert_round_trips((option, list, result, (), Nothing, [Nothing, Nothing]));
     }
 
     #[test]
-    fn enums_of_every_kind_come_back(kind in kind(), number: i64, float in finite64(), newtype: u64, text: String, char: char) {
-        same((kind, Wrapped(number)));
-        same([Tagged::Unit, Tagged::Struct { number, float }]);
-        same([Adjacent::Unit, Adjacent::Newtype(newtype), Adjacent::Tuple(char, true)]);
-        same(Untagged::List(vec![Untagged::Number(number), Untagged::Text(text)]));
-        same(Flat { name: "flat".into(), rest: BTreeMap::from([("float".into(), float)]) });
+    fn enums_of_every_kind_round_trip(kind in kind(), number: i64, float in finite64(), newtype: u64, text: String, char: char) {
+        assert_round_trips((kind, Wrapped(number)));
+        assert_round_trips([Tagged::Unit, Tagged::Struct { number, float }]);
+        assert_round_trips([Adjacent::Unit, Adjacent::Newtype(newtype), Adjacent::Tuple(char, true)]);
+        assert_round_trips(Untagged::List(vec![Untagged::Number(number), Untagged::Text(text)]));
+        assert_round_trips(Flat { name: "flat".into(), rest: BTreeMap::from([("float".into(), float)]) });
     }
 
     #[test]
-    fn no_number_is_read_as_another(float in any_float(), wide in any_width()) {
-        // What is not finite is `null`.
-        if float.is_finite() { same(Some(float)) } else { lost(float); lost(Some(float)) }
-        // Where serde looks at a number before it knows its type, it doesn't take it for one of 128 bits.
-        lost(Flat { name: "flat".into(), rest: BTreeMap::from([("wide".into(), wide)]) });
+    fn no_number_is_read_as_another_number(float in any_float(), wide in any_width()) {
+        // A float that isn't finite is written as `null`.
+        if float.is_finite() { assert_round_trips(Some(float)) } else { assert_lost(float); assert_lost(Some(float)) }
+        // A flattened field is parsed before its type is known, and then 128-bit integers aren't supported.
+        assert_lost(Flat { name: "flat".into(), rest: BTreeMap::from([("wide".into(), wide)]) });
     }
 }
 
 #[test]
-fn integers_at_their_ends_come_back() {
-    same((i64::MIN, u64::MAX, i128::MIN, i128::MAX, u128::MAX));
-    same(BTreeMap::from([(i128::MIN, u128::MAX)]));
+fn integers_at_their_limits_round_trip() {
+    assert_round_trips((i64::MIN, u64::MAX, i128::MIN, i128::MAX, u128::MAX));
+    assert_round_trips(BTreeMap::from([(i128::MIN, u128::MAX)]));
 }
 
 #[test]
-fn the_zeros_stay_apart() {
-    same((0.0_f64, -0.0_f64, 0.0_f32, -0.0_f32));
-    same(BTreeMap::from([("-0".to_owned(), -0.0_f64)]));
+fn negative_zero_stays_negative() {
+    assert_round_trips((0.0_f64, -0.0_f64, 0.0_f32, -0.0_f32));
+    assert_round_trips(BTreeMap::from([("-0".to_owned(), -0.0_f64)]));
 }
 
 #[test]
-fn what_is_null_in_json_does_not_come_back_as_something() {
+fn values_written_as_null_are_not_read_as_values() {
     for float in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-        lost(float);
-        lost(Some(float));
-        lost(vec![float]);
+        assert_lost(float);
+        assert_lost(Some(float));
+        assert_lost(vec![float]);
     }
-    lost(Some(None::<u8>));
-    lost(Some(()));
-    lost(Some(Nothing));
-    lost(Flat { name: "flat".into(), rest: BTreeMap::from([("name".to_owned(), "twice".to_owned())]) });
+    assert_lost(Some(None::<u8>));
+    assert_lost(Some(()));
+    assert_lost(Some(Nothing));
+    assert_lost(Flat { name: "flat".into(), rest: BTreeMap::from([("name".to_owned(), "twice".to_owned())]) });
 }
 
 #[test]
-fn keys_that_are_no_text_are_refused_when_they_are_written() {
+fn unsupported_keys_are_refused_when_written() {
     for refused in [
         written(&BTreeMap::from([(Some(1), 1), (None, 2)])).map(drop),
         written(&BTreeMap::from([((), 1)])).map(drop),

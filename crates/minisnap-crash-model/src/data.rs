@@ -1,7 +1,7 @@
-//! A file's bytes: those on the disk, those in memory, and what may be left of both.
+//! The data of a file: the durable bytes, the pending ones, and the states after a power loss.
 //!
-//! Bytes are only ever added at a file's end or cut off from there. From one cut to the next a file only grows: such a
-//! stretch is a [`Growth`], and the first one since the last sync begins with what is durable.
+//! Bytes are only appended or truncated at the end of a file. Between two truncations a file only grows. Each such period is a
+//! [`Growth`]. The first one since the last sync begins with the durable bytes.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 #[derive(Debug, Clone)]
 pub(crate) struct Data(Vec<Growth>);
 
-/// What a file was at the end of it; its first bytes are those it began with.
+/// The bytes of the file at the end of a period. The first `began_with` bytes are those at its start.
 #[derive(Debug, Clone)]
 struct Growth {
     began_with: usize,
@@ -17,7 +17,7 @@ struct Growth {
 }
 
 impl Data {
-    /// All of it durable.
+    /// Data that is durable.
     pub(crate) fn durable(bytes: Vec<u8>) -> Self {
         Self(vec![Growth { began_with: bytes.len(), end: bytes }])
     }
@@ -42,18 +42,17 @@ impl Data {
         *self = Self::durable(self.now().to_vec());
     }
 
-    /// Everything that may be found after a power loss: of each growth what there may be by itself, and what there may be
-    /// if an earlier one is still there in part, or seems to be by the file's length.
-    pub(crate) fn remains(&self) -> BTreeSet<Vec<u8>> {
-        let mut remains = BTreeSet::new();
+    /// Every state after a power loss: those of each growth alone, and those in which the length or bytes of an earlier growth survive.
+    pub(crate) fn crash_states(&self) -> BTreeSet<Vec<u8>> {
+        let mut crash_states = BTreeSet::new();
         for (index, growth) in self.0.iter().enumerate() {
-            let own = growth.remains();
+            let own = growth.crash_states();
             for earlier in &self.0[..index] {
-                remains.extend(own.iter().flat_map(|bytes| mixed(&earlier.end, bytes)));
+                crash_states.extend(own.iter().flat_map(|bytes| mixed(&earlier.end, bytes)));
             }
-            remains.extend(own);
+            crash_states.extend(own);
         }
-        remains
+        crash_states
     }
 
     fn last(&self) -> &Growth {
@@ -66,16 +65,16 @@ impl Data {
 }
 
 impl Growth {
-    /// Nothing of what was written, half of it, as many zeros, or all of it.
-    fn remains(&self) -> [Vec<u8>; 4] {
+    /// None of the appended bytes, half of them, as many zeros, or all of them.
+    fn crash_states(&self) -> [Vec<u8>; 4] {
         let (before, now) = (self.began_with, &self.end);
         let half = before + (now.len() - before) / 2;
         [now[..before].to_vec(), now[..half].to_vec(), resized(&now[..before], now.len()), now.clone()]
     }
 }
 
-/// A file that was `old`, then cut and written again, of which `new` has reached the disk: with either length and either's
-/// bytes. Where those are too few there are zeros, or old ones after the new ones.
+/// The states of a file that had the bytes `old`, was truncated and written again, with `new` durable: either length with either
+/// bytes. Missing bytes are zeros, or old bytes after the new ones.
 fn mixed(old: &[u8], new: &[u8]) -> [Vec<u8>; 4] {
     let mut new_over_old = old.to_vec();
     let both = old.len().min(new.len());

@@ -1,25 +1,26 @@
-//! What a program does to a disk.
+//! The calls that change a disk.
 
-/// One call that changed the disk, or made a change durable. Paths are relative to the root of the [`Model`](crate::Model),
-/// which itself is the empty path.
+/// A call that changed the disk, or made a change durable.
+///
+/// Paths are relative to the root of the [`Model`](crate::Model). The root is the empty path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event<P = String> {
-    /// Those above it included, where they were missing.
+    /// Creates a folder and its missing parents.
     CreateFolders(P),
-    /// One folder.
+    /// Creates one folder.
     CreateFolder(P),
-    /// An empty file.
+    /// Creates an empty file.
     CreateFile(P),
-    /// Appended.
+    /// Appends bytes to a file.
     Write(P, Vec<u8>),
-    /// A file is cut to this length, or grows to it by zeros.
+    /// Truncates a file to this length, or extends it with zeros.
     SetLength(P, usize),
-    /// What the link says, and where it is.
+    /// Creates a symbolic link: its target, and its path.
     Link(P, P),
-    /// From where to where; what has the second name loses it.
+    /// Renames a file, a link or a folder, from the first path to the second, which it replaces.
     Rename(P, P),
-    /// A file, a link or a folder.
+    /// Deletes a file, a link or a folder.
     Remove(P),
-    /// A file or a folder.
+    /// Syncs a file or a folder.
     Sync(P),
 }

@@ -1,22 +1,38 @@
-//! What is on the disk and what is only in memory, call by call; and every state a power loss may leave.
+//! A model of a disk for crash tests: it tracks which changes are durable, and computes every state that a power loss may leave.
 //!
-//! A test records what a program did to a folder as [`Event`]s, in the order in which they took effect, and does the same
-//! to a [`Model`]. At any point that tells every [`Tree`] that may be found if the power goes there.
+//! A test records the calls of a program on a folder as [`Event`]s, in the order in which they took effect, and applies them to a
+//! [`Model`]. At any point, [`Model::after_power_loss`] returns every [`Tree`] that may be found.
 //!
-//! What is assumed, no more than POSIX and the common file systems give:
+//! # Assumptions
 //!
-//! - Data written since a file's last sync may be there, be cut off half-way, be zeros, or not be there at all. Its size
-//!   and its bytes are lost apart from its name: a name may survive with an empty file.
-//! - A file that was cut since its last sync may have its old length or the new one. In what was cut off, and in what was
-//!   written there since, there may be the old bytes, the new ones, new ones up to some point and then old ones, or zeros:
-//!   the length and the bytes reach the disk apart from each other. See `data.rs`.
-//! - Each change of a folder's entries since its last sync (a name made, removed, or taken by another file) may be there
-//!   or not, whatever became of the others; of two changes to one name the later wins if both are there.
-//! - A rename within a folder is one change: old name gone, new name there. One across two folders is a change in each,
-//!   and either may survive alone. File systems with a journal never do that, but nothing promises it.
-//! - A synced file's data is there, under whatever names survive; a synced folder's entries are there, as they were.
-//! - A folder whose name didn't survive takes what is in it with it, synced or not.
-//! - A symbolic link is whole if its name is there: it can't be synced by itself, and short ones live in the inode.
+//! The model assumes no more than POSIX and common file systems guarantee:
+//!
+//! - *File data.* Bytes written since the last sync of a file may survive completely, partially, as zeros, or not at all. This doesn't
+//!   depend on its name: a name may survive with an empty file.
+//! - *Truncation.* A file that was truncated since its last sync may have its old length or the new one. The truncated range may have
+//!   the old bytes, the new ones, new ones followed by old ones, or zeros: the length and the bytes become durable separately.
+//! - *Folder entries.* Each change of an entry since the last sync of its folder may survive or not, independently of the others. If
+//!   two changes of one name survive, the later one applies.
+//! - *Renames.* A rename within a folder is one change. A rename across folders is one change in each, and either may survive alone.
+//! - *Syncs.* The data of a synced file survives under each name that survives. The entries of a synced folder survive.
+//! - *Folders.* If the name of a folder doesn't survive, nothing in it does, synced or not.
+//! - *Symbolic links.* A link is complete if its name survives.
+//!
+//! # Examples
+//!
+//! ```
+//! use minisnap_crash_model::{Event, Listing, Model, Tree};
+//!
+//! let mut model = Model::of(&Tree::Folder(Listing::new()));
+//! model.apply(&Event::CreateFile("log".into()));
+//! model.apply(&Event::Write("log".into(), b"ab".to_vec()));
+//! model.apply(&Event::Sync("log".into()));
+//! // The data is synced, and the name isn't: the file may be missing.
+//! assert_eq!(model.after_power_loss(&|_, _| false).len(), 2);
+//!
+//! model.apply(&Event::Sync(String::new())); // the root folder
+//! assert_eq!(model.after_power_loss(&|_, _| false), [model.now()]);
+//! ```
 
 #![cfg(unix)]
 
@@ -26,5 +42,5 @@ mod model;
 mod tree;
 
 pub use event::Event;
-pub use model::{Beside, Model};
+pub use model::{Siblings, Model};
 pub use tree::{Listing, Tree};

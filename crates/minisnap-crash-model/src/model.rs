@@ -1,4 +1,4 @@
-//! A disk, and what the system has yet to write to it.
+//! The model of a disk with pending changes.
 
 use crate::{Event, Listing, Tree, data::Data};
 use std::{
@@ -9,7 +9,7 @@ use std::{
 type Id = usize;
 type Entries = BTreeMap<String, Id>;
 
-/// Names and what they stand for from now on, all at once; `None` for nothing.
+/// An atomic change of entries: the new node of each name; `None` if the name is removed.
 type Change = Vec<(String, Option<Id>)>;
 
 #[derive(Debug, Clone)]
@@ -19,18 +19,18 @@ enum Node {
     Link(String),
 }
 
-/// A disk, and what the system has yet to write to it.
+/// A disk, with the changes that aren't durable yet.
 #[derive(Debug, Clone)]
 pub struct Model(Vec<Node>);
 
-/// What stands in the same folder.
-pub struct Beside<'a> {
+/// The other entries of the same folder, for the filter of [`Model::after_power_loss`].
+pub struct Siblings<'a> {
     model: &'a Model,
     entries: &'a Entries,
 }
 
-impl<'a> Beside<'a> {
-    /// What the link of this name says; `None` if there is no such link.
+impl<'a> Siblings<'a> {
+    /// Returns the target of the link with this name; `None` if there is no such link.
     #[must_use]
     pub fn link(&self, name: &str) -> Option<&'a str> {
         match &self.model.0[*self.entries.get(name)?] {
@@ -43,7 +43,7 @@ impl<'a> Beside<'a> {
 const ROOT: Id = 0;
 
 impl Model {
-    /// A disk that holds `tree`, all of it durable.
+    /// A disk with `tree`, all of it durable.
     #[must_use]
     pub fn of(tree: &Tree) -> Self {
         let mut model = Self(Vec::new());
@@ -69,11 +69,11 @@ impl Model {
         self.0.len() - 1
     }
 
-    /// Does what the system did.
+    /// Applies an event.
     ///
     /// # Panics
     ///
-    /// If it isn't possible here: then it was recorded wrongly.
+    /// If the event isn't possible in this state, so that the recording is invalid.
     pub fn apply(&mut self, event: &Event) {
         let empty_folder = || Node::Folder { durable: Entries::new(), pending: Vec::new() };
         match event {
@@ -98,7 +98,9 @@ impl Model {
             }
             Event::Sync(path) => match self.node(path) {
                 Node::File(data) => data.sync(),
-                Node::Folder { durable, pending } => pending.drain(..).for_each(|change| take(durable, &change)),
+                Node::Folder { durable, pending } => {
+                    pending.drain(..).for_each(|change| apply_change(durable, &change));
+                }
                 Node::Link(_) => panic!("{path} is a link"),
             },
         }
@@ -115,12 +117,12 @@ impl Model {
         let id = self.find(from);
         assert!(id.is_some(), "there is no {from} to rename");
         let ((from_folder, from_name), (to_folder, to_name)) = (split(from), split(to));
-        let (gone, there) = ((from_name.to_owned(), None), (to_name.to_owned(), id));
+        let (removed, added) = ((from_name.to_owned(), None), (to_name.to_owned(), id));
         if from_folder == to_folder {
-            self.change(from_folder, vec![gone, there]);
+            self.change(from_folder, vec![removed, added]);
         } else {
-            self.change(to_folder, vec![there]);
-            self.change(from_folder, vec![gone]);
+            self.change(to_folder, vec![added]);
+            self.change(from_folder, vec![removed]);
         }
     }
 
@@ -153,11 +155,11 @@ impl Model {
     fn entries(&self, id: Id) -> Entries {
         let Node::Folder { durable, pending } = &self.0[id] else { return Entries::new() };
         let mut entries = durable.clone();
-        pending.iter().for_each(|change| take(&mut entries, change));
+        pending.iter().for_each(|change| apply_change(&mut entries, change));
         entries
     }
 
-    /// The length of the file that programs see at a path; `None` if there is no file.
+    /// Returns the length of the file at a path, as running programs see it; `None` if there is no file.
     #[must_use]
     pub fn length(&self, path: &str) -> Option<usize> {
         match &self.0[self.find(path)?] {
@@ -166,7 +168,7 @@ impl Model {
         }
     }
 
-    /// What programs see.
+    /// Returns the state that running programs see.
     #[must_use]
     pub fn now(&self) -> Arc<Tree> {
         self.tree_now(ROOT)
@@ -182,63 +184,62 @@ impl Model {
         })
     }
 
-    /// Every state in which the disk may be found if the power goes now.
+    /// Returns every state in which the disk may be found after a power loss now.
     ///
-    /// `is_never_read` is asked for each entry of each folder, with what else is there in the same state. Where it says so,
-    /// every combination of names is still looked at, the files and folders under it included, but files have all of their
-    /// data: what they say makes no difference to anybody, and there are many fewer states. A test that has nothing of the
-    /// kind says `|_, _| false`.
-    pub fn after_power_loss(&self, is_never_read: &dyn Fn(&str, &Beside<'_>) -> bool) -> Vec<Arc<Tree>> {
-        Remains { model: self, is_never_read, known: HashMap::new() }.of(ROOT, Reading::Some)
+    /// `is_never_read` reduces the number of states. It gets each entry of each folder, with the other entries of the same state. If it
+    /// returns `true`, files under this entry are complete in every state; their names still vary. Return it for files whose content the
+    /// program never reads. Pass `&|_, _| false` otherwise.
+    pub fn after_power_loss(&self, is_never_read: &dyn Fn(&str, &Siblings<'_>) -> bool) -> Vec<Arc<Tree>> {
+        CrashStates { model: self, is_never_read, cache: HashMap::new() }.of(ROOT, Reading::Some)
     }
 }
 
-/// Works out what may remain; of each node once.
-struct Remains<'a> {
+/// Computes the states after a power loss, once for each node.
+struct CrashStates<'a> {
     model: &'a Model,
-    is_never_read: &'a dyn Fn(&str, &Beside<'_>) -> bool,
-    known: HashMap<(Id, Reading), Vec<Arc<Tree>>>,
+    is_never_read: &'a dyn Fn(&str, &Siblings<'_>) -> bool,
+    cache: HashMap<(Id, Reading), Vec<Arc<Tree>>>,
 }
 
-/// Whether anybody reads the data in what is looked at.
+/// Whether any reader reads the data of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Reading {
     Some,
     Never,
 }
 
-impl Remains<'_> {
+impl CrashStates<'_> {
     fn of(&mut self, id: Id, reading: Reading) -> Vec<Arc<Tree>> {
-        if let Some(known) = self.known.get(&(id, reading)) {
-            return known.clone();
+        if let Some(cache) = self.cache.get(&(id, reading)) {
+            return cache.clone();
         }
         let model = self.model;
         let trees: Vec<_> = match &model.0[id] {
             Node::Link(target) => vec![Tree::Link(target.clone())],
             Node::File(data) if reading == Reading::Never => vec![Tree::File(data.now().to_vec())],
-            Node::File(data) => data.remains().into_iter().map(Tree::File).collect(),
+            Node::File(data) => data.crash_states().into_iter().map(Tree::File).collect(),
             Node::Folder { durable, pending } => {
-                let listings = remains_of_entries(durable, pending);
+                let listings = crash_states_of_entries(durable, pending);
                 listings.iter().flat_map(|entries| self.of_folder(entries, reading)).map(Tree::Folder).collect()
             }
         };
         let trees: Vec<_> = trees.into_iter().map(Arc::new).collect();
-        self.known.insert((id, reading), trees.clone());
+        self.cache.insert((id, reading), trees.clone());
         trees
     }
 
     fn of_folder(&mut self, entries: &Entries, reading: Reading) -> Vec<Listing> {
-        let beside = Beside { model: self.model, entries };
+        let siblings = Siblings { model: self.model, entries };
         let mut folders = vec![Listing::new()];
         for (name, id) in entries {
-            let reading = if (self.is_never_read)(name, &beside) { Reading::Never } else { reading };
+            let reading = if (self.is_never_read)(name, &siblings) { Reading::Never } else { reading };
             folders = with_each(&folders, name, &self.of(*id, reading));
         }
         folders
     }
 }
 
-/// Each of the folders, with each of the trees under a name in it.
+/// Combines each of the folders with each of the trees under a name.
 fn with_each(folders: &[Listing], name: &str, trees: &[Arc<Tree>]) -> Vec<Listing> {
     let pairs = folders.iter().flat_map(|folder| trees.iter().map(move |tree| (folder, tree)));
     pairs
@@ -250,11 +251,11 @@ fn with_each(folders: &[Listing], name: &str, trees: &[Arc<Tree>]) -> Vec<Listin
         .collect()
 }
 
-fn remains_of_entries(durable: &Entries, pending: &[Change]) -> BTreeSet<Entries> {
+fn crash_states_of_entries(durable: &Entries, pending: &[Change]) -> BTreeSet<Entries> {
     let mut listings = BTreeSet::from([durable.clone()]);
     for change in pending {
         let with_it = listings.clone().into_iter().map(|mut entries| {
-            take(&mut entries, change);
+            apply_change(&mut entries, change);
             entries
         });
         listings.extend(with_it);
@@ -262,7 +263,7 @@ fn remains_of_entries(durable: &Entries, pending: &[Change]) -> BTreeSet<Entries
     listings
 }
 
-fn take(entries: &mut Entries, change: &Change) {
+fn apply_change(entries: &mut Entries, change: &Change) {
     for (name, id) in change {
         match id {
             Some(id) => entries.insert(name.clone(), *id),

@@ -1,109 +1,190 @@
-//! The handle, the face it shows to the trait, and what it shows to a test.
+//! The backend: the methods for tests, and the implementation of the trait. `backend/stage.rs` has the staged snapshot.
 
-use crate::fault::{Failing, Fault, Script};
+mod stage;
+
+use crate::fault::{Failing, Fault, FaultPlans};
 use crate::record::{CommitRecord, Stored};
 use crate::sync::AtomicUsize;
 use async_trait::async_trait;
 use minisnap_core::{
-    Bytes, ChunkStream, Collected, CommitOptions, Committed, Corruption, Digest, ErrorContext, Generation,
-    MiniSnapError, Operation, Problem, Result, SnapshotBackend, StagedSnapshot, Verification, VerifiedGeneration,
-    format, random_name_part,
+    Bytes, ChunkStream, Collected, Corruption, Digest, ErrorContext, Generation, MiniSnapError, Operation, Problem,
+    Result, SnapshotBackend, StagedSnapshot, Verification, VerifiedGeneration, format, random_name_part,
 };
+use stage::Stage;
 use std::{
     fmt, io,
     num::NonZeroUsize,
     sync::{Arc, atomic::Ordering},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 const LOCATION: &str = "memory:";
 
-/// A handle to a store in memory. Clones share the store, its planned failures and its counts; the store is gone when the
-/// last of them and of their stages is dropped.
+/// A handle to a store in memory, for unit tests.
 ///
-/// The crate's documentation shows a test written with it.
+/// Clones share the store, its planned failures and its counts. The store is dropped with its last handle and its last stage.
+///
+/// # Examples
+///
+/// A test of a program is in the [crate documentation](crate).
 #[derive(Clone, Default)]
 pub struct MemBackend(Arc<Store>);
 
 #[derive(Default)]
 struct Store {
     record: CommitRecord,
-    script: Script,
+    plans: FaultPlans,
     stages: AtomicUsize,
 }
 
 impl MemBackend {
-    /// A handle to a new, empty store.
+    /// Creates a new, empty store.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// What `snapshot.json` would hold now: the current snapshot's JSON; `None` if nothing was committed. No call is
-    /// counted and no planned failure spent. Bytes that are not UTF-8 come as replacement characters.
+    /// Returns the content of `snapshot.json`: the JSON of the current snapshot; `None` if the store is empty.
+    ///
+    /// This doesn't count as a call, and never fails. Bytes that aren't UTF-8 are replaced.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> minisnap_core::Result<()> {
+    /// # use minisnap_core::{CommitOptions, SnapshotBackend};
+    /// # use std::{io::Write, num::NonZeroUsize};
+    /// let mem = minisnap_mem::MemBackend::new();
+    /// assert_eq!(mem.json(), None);
+    /// let mut staged = mem.stage(10).await?;
+    /// staged.write_all(b"[1]").expect("memory");
+    /// staged.commit(CommitOptions::new(NonZeroUsize::MIN)).await?;
+    /// assert_eq!(mem.json().as_deref(), Some("[1]"));
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn json(&self) -> Option<String> {
         self.0.record.now().current().map(|stored| String::from_utf8_lossy(&stored.json).into_owned())
     }
 
-    /// What `snapshot.seq` would hold now: the current snapshot's seq and a newline; `None` if nothing was committed. No
-    /// call is counted and no planned failure spent.
+    /// Returns the content of `snapshot.seq`: the sequence number and a newline; `None` if the store is empty.
+    ///
+    /// This doesn't count as a call, and never fails.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> minisnap_core::Result<()> {
+    /// # use minisnap_core::{CommitOptions, SnapshotBackend};
+    /// # use std::{io::Write, num::NonZeroUsize};
+    /// let mem = minisnap_mem::MemBackend::new();
+    /// let mut staged = mem.stage(10).await?;
+    /// staged.write_all(b"[1]").expect("memory");
+    /// staged.commit(CommitOptions::new(NonZeroUsize::MIN)).await?;
+    /// assert_eq!(mem.seq_text().as_deref(), Some("10\n"));
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn seq_text(&self) -> Option<String> {
         self.0.record.now().current().map(|stored| format::seq_text(stored.generation.seq()))
     }
 
-    /// How many snapshots are being staged: neither committed nor dropped. While no call is running, anything but 0 is a
-    /// forgotten stage.
+    /// Returns how many stages are open: neither committed nor dropped.
+    ///
+    /// Assert that it is 0 when no call is running, to detect a stage that the program leaks.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> minisnap_core::Result<()> {
+    /// # use minisnap_core::{CommitOptions, SnapshotBackend};
+    /// # use std::{io::Write, num::NonZeroUsize};
+    /// let mem = minisnap_mem::MemBackend::new();
+    /// let staged = mem.stage(10).await?;
+    /// assert_eq!(mem.stages(), 1);
+    /// drop(staged);
+    /// assert_eq!(mem.stages(), 0);
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn stages(&self) -> usize {
         self.0.stages.load(Ordering::SeqCst)
     }
 
-    /// How many snapshots were committed. A commit that a planned failure let through with an unknown outcome counts.
+    /// Returns how many commits happened, including those with a planned unknown outcome that were applied.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> minisnap_core::Result<()> {
+    /// # use minisnap_core::{CommitOptions, SnapshotBackend};
+    /// # use std::{io::Write, num::NonZeroUsize};
+    /// let mem = minisnap_mem::MemBackend::new();
+    /// let mut staged = mem.stage(10).await?;
+    /// staged.write_all(b"[1]").expect("memory");
+    /// staged.commit(CommitOptions::new(NonZeroUsize::MIN)).await?;
+    /// assert_eq!(mem.commits(), 1);
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn commits(&self) -> usize {
         self.0.record.now().commits
     }
 
-    /// How often `operation` was called, through any handle, successful or not. A JSON is written in any number of calls:
-    /// one for each chunk.
+    /// Returns how often `operation` was called through any handle, including failed calls.
+    ///
+    /// [`Write`](Operation::Write) counts the chunks of a JSON.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> minisnap_core::Result<()> {
+    /// # use minisnap_core::{CommitOptions, SnapshotBackend};
+    /// # use std::{io::Write, num::NonZeroUsize};
+    /// let mem = minisnap_mem::MemBackend::new();
+    /// mem.current().await?;
+    /// assert_eq!(mem.calls(minisnap_core::Operation::Current), 1);
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn calls(&self, operation: Operation) -> usize {
-        self.0.script.calls(operation)
+        self.0.plans.calls(operation)
     }
 
-    /// Plans a failure of `operation`: `Current`, `History`, `Read`, `Stage`, `Write`, `Commit`, `Expire`, `Verify` or
-    /// `CollectGarbage`, called through any handle. The plans for one operation happen in the order in which they
-    /// were made: each begins when the one before is over. Plans for different operations don't interact.
+    /// Plans a failure of `operation`, through any handle.
+    ///
+    /// The operation is `Current`, `History`, `Read`, `Stage`, `Write`, `Commit`, `Expire`, `Verify` or `CollectGarbage`. Several plans
+    /// for one operation apply one after the other, in the order of their creation. Plans for different operations are independent.
+    ///
+    /// # Panics
+    ///
+    /// If `operation` is another one: the backend never runs it.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use minisnap_core::Operation;
     /// # use minisnap_mem::{Fault, MemBackend};
     /// # use std::io::ErrorKind;
     /// # let mem = MemBackend::new();
-    /// mem.fail(Operation::Commit).once(); //                            the next one, with an I/O error
-    /// mem.fail(Operation::Commit).after(2).with(Fault::Busy).times(3); // then two succeed, three are busy
+    /// mem.fail(Operation::Commit).once(); //                             the next commit fails with an I/O error
+    /// mem.fail(Operation::Commit).after(2).with(Fault::Busy).times(3); // then two succeed, and three are busy
     /// mem.fail(Operation::Read).with(ErrorKind::PermissionDenied).always();
     /// mem.clear_faults();
     /// ```
-    ///
-    /// # Panics
-    ///
-    /// If `operation` is none of those: nothing would ever fail.
     #[track_caller]
     pub fn fail(&self, operation: Operation) -> Failing<'_> {
-        self.0.script.fail(operation)
+        self.0.plans.fail(operation)
     }
 
-    /// Drops all that was planned with [`fail`](Self::fail). The counts go on.
+    /// Cancels every plan made with [`fail`](Self::fail). The counts stay.
     pub fn clear_faults(&self) {
-        self.0.script.clear();
+        self.0.plans.clear();
     }
 
-    /// Counts a call, and fails if that is planned.
+    /// Counts a call, and returns its planned failure, if any.
     fn call(&self, operation: Operation) -> Result<ErrorContext> {
-        match self.0.script.call(operation) {
+        match self.0.plans.call(operation) {
             None => Ok(at(operation)),
             Some(fault) => Err(failure(fault, operation)),
         }
@@ -115,7 +196,7 @@ impl fmt::Debug for MemBackend {
         f.debug_struct("MemBackend")
             .field("history", &self.0.record.now().history())
             .field("stages", &self.stages())
-            .field("planned", &self.0.script)
+            .field("planned", &self.0.plans)
             .finish()
     }
 }
@@ -137,7 +218,7 @@ impl SnapshotBackend for MemBackend {
     }
 
     async fn read(&self, generation: &Generation) -> Result<Bytes> {
-        let fault = self.0.script.call(Operation::Read);
+        let fault = self.0.plans.call(Operation::Read);
         let at = at(Operation::Read);
         let record = self.0.record.now();
         let expired = || MiniSnapError::Expired { at: at.clone(), generation: generation.clone() };
@@ -156,10 +237,10 @@ impl SnapshotBackend for MemBackend {
 
     async fn stage(&self, seq: u64) -> Result<Box<dyn StagedSnapshot>> {
         let at = self.call(Operation::Stage)?;
-        let random = random_name_part(16).map_err(|source| MiniSnapError::Io { at, action: "name it", source })?;
+        let random =
+            random_name_part(16).map_err(|source| MiniSnapError::Io { at, action: "name the generation", source })?;
         let generation = Generation::new(format!("{seq:020}-{random}"), seq);
-        self.0.stages.fetch_add(1, Ordering::SeqCst);
-        Ok(Box::new(Stage { store: self.clone(), generation, json: Vec::new(), broken: false }))
+        Ok(Box::new(Stage::new(self.clone(), generation)))
     }
 
     async fn read_chunks(&self, generation: &Generation) -> Result<ChunkStream> {
@@ -184,86 +265,9 @@ impl SnapshotBackend for MemBackend {
         Ok(Verification::new(record.retained.iter().map(verified).collect()))
     }
 
-    /// Memory has no orphans, and an expired generation is gone with the commit: there is never anything to remove.
+    /// Memory has no orphans, and a commit drops expired generations at once, so there is never any garbage.
     async fn collect_garbage(&self) -> Result<Collected> {
         self.call(Operation::CollectGarbage).map(|_| Collected::default())
-    }
-}
-
-/// A snapshot being written. It belongs to nobody but its writer until it is put into the commit record.
-#[derive(Debug)]
-struct Stage {
-    store: MemBackend,
-    generation: Generation,
-    json: Vec<u8>,
-    /// A write failed: what is here is a part of a JSON, and must not be published by a caller who overlooked that.
-    broken: bool,
-}
-
-impl Stage {
-    fn intact(&self, operation: Operation) -> Result<()> {
-        match self.broken {
-            false => Ok(()),
-            true => Err(io(operation, io::Error::other("an earlier write to this stage failed"))),
-        }
-    }
-}
-
-impl Drop for Stage {
-    fn drop(&mut self) {
-        self.store.0.stages.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-impl io::Write for Stage {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if let Err(error) = self.store.call(Operation::Write) {
-            self.broken = true;
-            return Err(io::Error::from(error));
-        }
-        self.json.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-#[async_trait]
-impl StagedSnapshot for Stage {
-    async fn drain(&mut self) -> Result<()> {
-        self.intact(Operation::Write)
-    }
-
-    async fn discard(self: Box<Self>) -> Result<()> {
-        Ok(())
-    }
-
-    // No await in here: all of it happens in the first poll, so one that was never polled did nothing.
-    async fn commit(mut self: Box<Self>, options: CommitOptions) -> Result<Committed> {
-        let fault = self.store.0.script.call(Operation::Commit);
-        self.intact(Operation::Commit)?;
-        let json = Bytes::from(std::mem::take(&mut self.json));
-        let generation = self.generation.clone().with_size(json.len() as u64).with_digest(Digest::of(&json));
-        let new = Stored { generation: generation.with_time(SystemTime::now()), json };
-        let (at, record) = (at(Operation::Commit), &self.store.0.record);
-        match fault {
-            None => record.commit(new, &options, &at),
-            Some(Fault::OutcomeUnknown { applied }) => {
-                let generation = new.generation.clone();
-                let previous = if applied {
-                    // Nothing expires after an unknown outcome.
-                    let all = CommitOptions::new(NonZeroUsize::MAX).with_precondition(options.precondition().clone());
-                    let committed = record.commit(new, &all, &at)?;
-                    committed.retained().get(1).cloned()
-                } else {
-                    record.judge_only(&new, options.precondition(), &at)?
-                };
-                Err(MiniSnapError::OutcomeUnknown { at, generation, previous, source: PLANNED.into() })
-            }
-            Some(fault) => Err(failure(fault, Operation::Commit)),
-        }
     }
 }
 
@@ -287,7 +291,7 @@ fn io(operation: Operation, source: io::Error) -> MiniSnapError {
     MiniSnapError::Io { at: at(operation), action, source }
 }
 
-/// The error for a fault that needs to know nothing but the operation it falls on.
+/// The error of a fault that depends on the operation only.
 fn failure(fault: Fault, operation: Operation) -> MiniSnapError {
     let at = at(operation);
     match fault {

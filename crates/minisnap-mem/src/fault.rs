@@ -1,4 +1,4 @@
-//! Planned failures: which operation fails, on which call, with what. And how often each was called.
+//! Planned failures: which operation fails, on which calls, with which error. And the counts of calls.
 
 use crate::sync::{Mutex, MutexGuard};
 use minisnap_core::Operation;
@@ -8,28 +8,27 @@ use std::{
     sync::PoisonError,
 };
 
-/// What a planned failure looks like to the program under test. [`Failing::with`] takes it, or an [`io::ErrorKind`].
+/// The error of a planned failure. [`Failing::with`] takes a `Fault` or an [`io::ErrorKind`].
 ///
-/// `Stale` and `Conflict` are not among them: a commit through a second handle causes them.
+/// For `Stale` and `Conflict`, commit through a second handle instead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// An `Io` error of this kind. The operation did nothing. Any operation.
+    /// An `Io` error of this kind. The operation changes nothing. For every operation.
     Io(io::ErrorKind),
-    /// `Busy`: others held the store until the deadline, which here is over at once. `Stage`, `Commit`,
-    /// `Expire`, `CollectGarbage`.
+    /// `Busy`: other writers held the store until the deadline. The call doesn't wait. For `Stage`, `Commit`, `Expire` and
+    /// `CollectGarbage`.
     Busy,
-    /// `StageLost`: the staged bytes are gone. `Commit`.
+    /// `StageLost`: a forced collection deleted the stage. For `Commit`.
     StageLost,
-    /// `Expired`: the generation expired between finding and reading it. `Read`.
+    /// `Expired`: the generation expired between its lookup and its read. For `Read`.
     Expired,
-    /// `Corrupt`: the generation's bytes are corrupt; the other retained ones are listed as intact. The stored bytes stay
-    /// as they are, so a later read succeeds. `Read`.
+    /// `Corrupt`: the generation is corrupt, and the other retained ones are listed as intact. The stored bytes don't change, so a later
+    /// read succeeds. For `Read`.
     Corrupt,
-    /// `OutcomeUnknown`: the answer to the commit was lost. A precondition that doesn't hold is refused as ever. `Commit`.
+    /// `OutcomeUnknown`: the answer to the commit is lost. A precondition that doesn't hold is refused all the same. For `Commit`.
     OutcomeUnknown {
-        /// Whether the snapshot was committed all the same. If so, no older generation expires with this commit, as after
-        /// every unknown outcome; they expire with the next one.
+        /// Whether the commit happens. No generation expires with it, as after every unknown outcome; they expire with the next commit.
         applied: bool,
     },
 }
@@ -41,11 +40,11 @@ impl From<io::ErrorKind> for Fault {
 }
 
 impl Fault {
-    /// Whether `operation` can end this way in a real store.
+    /// Whether `operation` of a real store can fail this way.
     fn fits(self, operation: Operation) -> bool {
         use Operation::{CollectGarbage, Commit, Expire, Read, Stage, Write};
         match self {
-            // Everything that writes through `io::Write` tries again after this one, for ever if need be.
+            // `io::Write::write_all` retries after this error, which would loop for ever.
             Self::Io(io::ErrorKind::Interrupted) => operation != Write,
             Self::Io(_) => true,
             Self::Busy => matches!(operation, Stage | Commit | Expire | CollectGarbage),
@@ -55,22 +54,23 @@ impl Fault {
     }
 }
 
-/// A failure being planned: see [`MemBackend::fail`](crate::MemBackend::fail). It is in force once [`once`](Self::once),
-/// [`times`](Self::times) or [`always`](Self::always) is called.
+/// A builder of a planned failure: see [`MemBackend::fail`](crate::MemBackend::fail).
+///
+/// [`once`](Self::once), [`times`](Self::times) or [`always`](Self::always) activates the plan.
 #[must_use = "nothing fails until `once`, `times` or `always` is called"]
 #[derive(Debug)]
 pub struct Failing<'a> {
-    script: &'a Script,
+    plans: &'a FaultPlans,
     operation: Operation,
     plan: Plan,
 }
 
 impl Failing<'_> {
-    /// Fails with `fault`; unless this is called, with an I/O error of kind [`Other`](io::ErrorKind::Other).
+    /// Sets the error. The default is an I/O error of kind [`Other`](io::ErrorKind::Other).
     ///
     /// # Panics
     ///
-    /// If the operation can't fail this way: a read has no unknown outcome. [`Fault`] says what goes with what.
+    /// If the operation can't fail this way. [`Fault`] lists the operations of each fault.
     #[track_caller]
     pub fn with(mut self, fault: impl Into<Fault>) -> Self {
         let fault = fault.into();
@@ -79,98 +79,98 @@ impl Failing<'_> {
         self
     }
 
-    /// Lets this many calls through first.
+    /// Skips this many calls before the first failure.
     pub fn after(mut self, calls: usize) -> Self {
-        self.plan.pass = calls;
+        self.plan.skip = calls;
         self
     }
 
-    /// Fails one call.
+    /// Activates the plan for one call.
     pub fn once(self) {
         self.times(1);
     }
 
-    /// Fails this many calls in a row.
+    /// Activates the plan for this many calls in a row.
     pub fn times(mut self, calls: usize) {
         self.plan.fail = Some(calls);
-        self.arm();
+        self.activate();
     }
 
-    /// Fails every call from then on, until [`clear_faults`](crate::MemBackend::clear_faults).
+    /// Activates the plan for every later call, until [`clear_faults`](crate::MemBackend::clear_faults).
     pub fn always(mut self) {
         self.plan.fail = None;
-        self.arm();
+        self.activate();
     }
 
-    fn arm(self) {
-        self.script.lock().entry(self.operation).or_default().plans.push_back(self.plan);
+    fn activate(self) {
+        self.plans.lock().entry(self.operation).or_default().plans.push_back(self.plan);
     }
 }
 
 #[derive(Debug)]
 struct Plan {
     fault: Fault,
-    pass: usize,
-    /// `None`: for ever.
+    skip: usize,
+    /// The number of calls that fail; `None` for all.
     fail: Option<usize>,
 }
 
-/// What is planned for each operation, and how often it was called.
+/// The plans and the count of calls of each operation.
 #[derive(Default)]
-pub(crate) struct Script(Mutex<HashMap<Operation, Line>>);
+pub(crate) struct FaultPlans(Mutex<HashMap<Operation, OperationPlans>>);
 
 #[derive(Default)]
-struct Line {
+struct OperationPlans {
     calls: usize,
     plans: VecDeque<Plan>,
 }
 
-impl Script {
+impl FaultPlans {
     #[track_caller]
     pub(crate) fn fail(&self, operation: Operation) -> Failing<'_> {
         use Operation::{CollectGarbage, Commit, Current, Expire, History, Read, Stage, Verify, Write};
         assert!(
             matches!(operation, Current | History | Read | Stage | Write | Commit | Expire | Verify | CollectGarbage),
-            "no backend is called for {operation:?}: it would never fail"
+            "a backend has no operation {operation:?} to fail"
         );
-        let plan = Plan { fault: Fault::Io(io::ErrorKind::Other), pass: 0, fail: None };
-        Failing { script: self, operation, plan }
+        let plan = Plan { fault: Fault::Io(io::ErrorKind::Other), skip: 0, fail: None };
+        Failing { plans: self, operation, plan }
     }
 
     pub(crate) fn clear(&self) {
-        self.lock().values_mut().for_each(|line| line.plans.clear());
+        self.lock().values_mut().for_each(|entry| entry.plans.clear());
     }
 
     pub(crate) fn calls(&self, operation: Operation) -> usize {
-        self.lock().get(&operation).map_or(0, |line| line.calls)
+        self.lock().get(&operation).map_or(0, |entry| entry.calls)
     }
 
-    /// Counts a call of `operation`, and says how it is to fail, if it is.
+    /// Counts a call of `operation`, and returns its planned fault, if any.
     pub(crate) fn call(&self, operation: Operation) -> Option<Fault> {
-        let mut script = self.lock();
-        let line = script.entry(operation).or_default();
-        line.calls += 1;
-        while line.plans.front().is_some_and(|plan| plan.pass == 0 && plan.fail == Some(0)) {
-            line.plans.pop_front();
+        let mut plans = self.lock();
+        let entry = plans.entry(operation).or_default();
+        entry.calls += 1;
+        while entry.plans.front().is_some_and(|plan| plan.skip == 0 && plan.fail == Some(0)) {
+            entry.plans.pop_front();
         }
-        let plan = line.plans.front_mut()?;
-        if plan.pass > 0 {
-            plan.pass -= 1;
+        let plan = entry.plans.front_mut()?;
+        if plan.skip > 0 {
+            plan.skip -= 1;
             return None;
         }
         plan.fail = plan.fail.map(|left| left - 1);
         Some(plan.fault)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Operation, Line>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Operation, OperationPlans>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl fmt::Debug for Script {
+impl fmt::Debug for FaultPlans {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let script = self.lock();
-        let planned = script.iter().filter(|(_, line)| !line.plans.is_empty());
-        f.debug_map().entries(planned.map(|(operation, line)| (operation, &line.plans))).finish()
+        let plans = self.lock();
+        let planned = plans.iter().filter(|(_, entry)| !entry.plans.is_empty());
+        f.debug_map().entries(planned.map(|(operation, entry)| (operation, &entry.plans))).finish()
     }
 }

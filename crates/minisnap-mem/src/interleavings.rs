@@ -1,5 +1,5 @@
-//! Every order in which threads can get at what the handles share: loom runs them all, one after the other. A gap of
-//! nanoseconds, say between judging a condition and publishing, is met by no stress, and here it is one of the orders.
+//! Tests with loom, which runs every interleaving of threads. A stress test can't hit a gap of nanoseconds, such as one between the
+//! evaluation of a precondition and the commit.
 
 use crate::MemBackend;
 use loom::thread;
@@ -16,8 +16,8 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-/// Runs `threads` in every order there is, and says how many there are.
-fn in_every_order(threads: fn()) {
+/// Runs `threads` in every interleaving, and prints their number.
+fn run_in_every_order(threads: fn()) {
     let orders = Arc::new(AtomicU64::new(0));
     let counted = orders.clone();
     loom::model(move || {
@@ -27,7 +27,7 @@ fn in_every_order(threads: fn()) {
     println!("{} orders", orders.load(Ordering::Relaxed));
 }
 
-/// Every future of this backend is complete at its first poll.
+/// The result of a future, which completes at its first poll.
 fn now<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => output,
@@ -35,18 +35,19 @@ fn now<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-/// Publishes its seq as the JSON.
-fn commit(mem: &MemBackend, seq: u64, when: Precondition, retain: usize) -> Result<Committed> {
+/// Commits `seq` as the JSON.
+fn commit(mem: &MemBackend, seq: u64, precondition: Precondition, retain: usize) -> Result<Committed> {
     let mut staged = now(mem.stage(seq)).expect("a stage");
     staged.write_all(seq.to_string().as_bytes()).expect("memory takes bytes");
-    now(staged.commit(CommitOptions::new(NonZeroUsize::new(retain).expect("it is not zero")).with_precondition(when)))
+    now(staged
+        .commit(CommitOptions::new(NonZeroUsize::new(retain).expect("it is not zero")).with_precondition(precondition)))
 }
 
-/// Two publishers at once, as [`commit`] has it; what they were told, and the store as they leave it.
-fn two(mem: &MemBackend, when: &Precondition, retain: usize) -> [Result<Committed>; 2] {
-    let (other, condition) = (mem.clone(), when.clone());
+/// Commits seq 1 and seq 2 in two threads, and returns their results.
+fn commit_concurrently(mem: &MemBackend, precondition: &Precondition, retain: usize) -> [Result<Committed>; 2] {
+    let (other, condition) = (mem.clone(), precondition.clone());
     let other = thread::spawn(move || commit(&other, 1, condition, retain));
-    let second = commit(mem, 2, when.clone(), retain);
+    let second = commit(mem, 2, precondition.clone(), retain);
     [other.join().expect("a thread that doesn't panic"), second]
 }
 
@@ -59,11 +60,11 @@ fn history(mem: &MemBackend) -> Vec<u64> {
 }
 
 #[test]
-fn of_two_that_expect_the_same_one_publishes_and_the_other_is_told_of_it() {
-    in_every_order(|| {
+fn one_of_two_commits_with_the_same_if_current_succeeds() {
+    run_in_every_order(|| {
         let mem = MemBackend::new();
-        let told = two(&mem, &Precondition::IfCurrent(None), 2);
-        let (winner, loser) = match &told {
+        let results = commit_concurrently(&mem, &Precondition::IfCurrent(None), 2);
+        let (winner, loser) = match &results {
             [Ok(winner), Err(loser)] | [Err(loser), Ok(winner)] => (winner, loser),
             both => panic!("{both:?}"),
         };
@@ -74,11 +75,11 @@ fn of_two_that_expect_the_same_one_publishes_and_the_other_is_told_of_it() {
 }
 
 #[test]
-fn the_seq_never_goes_down_where_all_demand_a_newer_one() {
-    in_every_order(|| {
+fn seq_never_falls_with_if_newer() {
+    run_in_every_order(|| {
         let mem = MemBackend::new();
-        let [first, second] = two(&mem, &Precondition::IfNewer, 2);
-        assert_eq!(seqs(second.expect("it is newer, whatever is there").retained())[0], 2);
+        let [first, second] = commit_concurrently(&mem, &Precondition::IfNewer, 2);
+        assert_eq!(seqs(second.expect("seq 2 is always newer").retained())[0], 2);
         match first {
             Ok(_) => assert_eq!(history(&mem), [2, 1]),
             Err(error) => {
@@ -90,26 +91,27 @@ fn the_seq_never_goes_down_where_all_demand_a_newer_one() {
 }
 
 #[test]
-fn two_publishers_are_told_of_one_and_the_same_line() {
-    in_every_order(|| {
+fn two_writers_return_one_consistent_history() {
+    run_in_every_order(|| {
         let mem = MemBackend::new();
-        let told = two(&mem, &Precondition::Always, 3).map(|told| seqs(told.expect("a publish").retained()));
-        assert!(told == [vec![1], vec![2, 1]] || told == [vec![1, 2], vec![2]], "{told:?}");
-        assert!(told.contains(&history(&mem)));
+        let results = commit_concurrently(&mem, &Precondition::Always, 3)
+            .map(|results| seqs(results.expect("a commit").retained()));
+        assert!(results == [vec![1], vec![2, 1]] || results == [vec![1, 2], vec![2]], "{results:?}");
+        assert!(results.contains(&history(&mem)));
         assert_eq!((mem.commits(), mem.stages()), (2, 0));
     });
 }
 
 #[test]
-fn a_reader_gets_what_belongs_together_and_never_goes_back() {
-    in_every_order(|| {
+fn reader_gets_a_matching_pair_and_never_an_older_one() {
+    run_in_every_order(|| {
         let mem = MemBackend::new();
-        commit(&mem, 1, Precondition::Always, 1).expect("a publish");
+        commit(&mem, 1, Precondition::Always, 1).expect("a commit");
         let other = mem.clone();
-        let publisher = thread::spawn(move || commit(&other, 2, Precondition::Always, 1).map(drop));
+        let writer = thread::spawn(move || commit(&other, 2, Precondition::Always, 1).map(drop));
         let mut last = 0;
         for _ in 0..2 {
-            let current = now(mem.current()).expect("a look").expect("there is one");
+            let current = now(mem.current()).expect("a lookup").expect("there is one");
             assert!(current.seq() >= last, "{current} after {last}");
             last = current.seq();
             match now(mem.read(&current)) {
@@ -118,18 +120,18 @@ fn a_reader_gets_what_belongs_together_and_never_goes_back() {
             }
             assert_eq!(history(&mem).len(), 1);
         }
-        publisher.join().expect("a thread that doesn't panic").expect("a publish");
+        writer.join().expect("a thread that doesn't panic").expect("a commit");
         assert_eq!(history(&mem), [2]);
     });
 }
 
 #[test]
-fn a_failure_planned_once_falls_on_one() {
-    in_every_order(|| {
+fn failure_planned_once_fails_one_call() {
+    run_in_every_order(|| {
         let mem = MemBackend::new();
         mem.fail(Operation::Commit).once();
-        let told = two(&mem, &Precondition::Always, 2);
-        assert_eq!(told.iter().filter(|told| told.is_err()).count(), 1, "{told:?}");
+        let results = commit_concurrently(&mem, &Precondition::Always, 2);
+        assert_eq!(results.iter().filter(|results| results.is_err()).count(), 1, "{results:?}");
         assert_eq!((mem.calls(Operation::Commit), mem.commits(), mem.stages()), (2, 1, 0));
     });
 }

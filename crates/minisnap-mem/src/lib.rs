@@ -1,25 +1,27 @@
-//! Snapshots in memory, for unit tests of programs that use minisnap: nothing touches a disk, nothing waits, and every
-//! failure a store can have is one line away.
+//! A backend in memory, for unit tests of programs that use minisnap. It needs no disk and no runtime, and can fail on request.
 //!
-//! - *A restart is a clone.* Clones of a [`MemBackend`] share one store. Drop the program under test and all it holds, give
-//!   the next one a clone, and it finds what the first one committed.
-//! - *What was stored can be looked at*: [`json`](MemBackend::json) and [`seq_text`](MemBackend::seq_text) are what the
-//!   two files would hold.
-//! - *Failures are planned*, by operation and by count: [`fail`](MemBackend::fail). They are the errors a real store gives,
-//!   and the store's contract holds under them: when a commit fails with an I/O error, the old snapshot is still there.
-//! - *What was done is counted*: [`calls`](MemBackend::calls), [`commits`](MemBackend::commits),
-//!   [`stages`](MemBackend::stages).
+//! # When to use it
 //!
-//! It keeps the contract of [`SnapshotBackend`](minisnap_core::SnapshotBackend) and passes the same suite as every backend,
-//! with the one meaning "durable" can have here: as long as a handle lives. Every future is complete at its first poll, on
-//! any runtime or none.
+//! Use it in unit tests, by `minisnap::mem::MemBackend` and the feature `mem` of the crate `minisnap`. Don't use it where snapshots
+//! have to survive the process.
+//!
+//! - *Restart.* Clones of a [`MemBackend`] share one store. Drop the program under test, and open it again on a clone.
+//! - *Inspect.* [`json`](MemBackend::json) and [`seq_text`](MemBackend::seq_text) return the contents of the two files.
+//! - *Inject failures.* [`fail`](MemBackend::fail) plans a failure of an operation: which call fails, how often, and with which error.
+//! - *Count.* [`calls`](MemBackend::calls), [`commits`](MemBackend::commits) and [`stages`](MemBackend::stages).
+//!
+//! The backend satisfies the contract of [`SnapshotBackend`](minisnap_core::SnapshotBackend), also under injected failures, and passes
+//! the conformance suite. "Durable" means: as long as a handle exists. Every future completes at its first poll, with any runtime or
+//! none.
+//!
+//! # Examples
 //!
 //! ```
 //! use minisnap_core::{CommitOptions, MiniSnapError, Operation, SnapshotBackend};
 //! use minisnap_mem::{Fault, MemBackend};
 //! use std::{io::{ErrorKind, Write}, num::NonZeroUsize};
 //!
-//! /// Stands for the program under test: returns the seq through which its log can be truncated.
+//! /// The program under test. Returns the sequence number through which its log can be truncated.
 //! async fn save(store: &impl SnapshotBackend, json: &str, seq: u64) -> Result<u64, MiniSnapError> {
 //!     let mut stage = store.stage(seq).await?;
 //!     stage.write_all(json.as_bytes()).map_err(|error| MiniSnapError::from_write(error, || unreachable!()))?;
@@ -33,13 +35,13 @@
 //! assert_eq!(mem.json().as_deref(), Some("[1]"));
 //! assert_eq!(mem.seq_text().as_deref(), Some("10\n"));
 //!
-//! // The disk is full, twice: the log stays, and so does the snapshot.
+//! // The disk is full, twice: the old snapshot stays, and the log isn't truncated.
 //! mem.fail(Operation::Write).with(ErrorKind::StorageFull).times(2);
 //! assert!(save(&mem, "[1, 2]", 20).await.is_err());
 //! assert!(save(&mem, "[1, 2]", 20).await.is_err());
 //! assert_eq!(mem.seq_text().as_deref(), Some("10\n"));
 //!
-//! // The power goes just as the answer is on its way: it was committed, but the caller was not told.
+//! // The commit happens, but its answer is lost.
 //! mem.fail(Operation::Commit).with(Fault::OutcomeUnknown { applied: true }).once();
 //! let error = save(&mem, "[1, 2]", 20).await.unwrap_err();
 //! assert!(!error.outcome_known());
@@ -56,7 +58,7 @@ mod fault;
 mod interleavings;
 mod record;
 
-/// What threads share. In unit tests it is of a scheduler that tries every order.
+/// The synchronization primitives. Unit tests use those of loom, which runs every interleaving.
 mod sync {
     #[cfg(test)]
     pub(crate) use loom::sync::{Mutex, MutexGuard, atomic::AtomicUsize};

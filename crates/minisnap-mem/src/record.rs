@@ -1,4 +1,4 @@
-//! The commit record: what is published and retained, replaced as a whole.
+//! The commit record: the retained generations with their JSON. A commit replaces it in one step.
 
 use crate::sync::{Mutex, MutexGuard};
 use minisnap_core::{Bytes, CommitOptions, Committed, ErrorContext, Generation, Precondition, Result};
@@ -7,16 +7,16 @@ use std::{
     sync::{Arc, PoisonError},
 };
 
-/// Whoever holds an `Arc` of it reads one moment of the store, whatever is published meanwhile.
+/// The state of the store at one moment. A reader that holds an `Arc` of it isn't affected by later commits.
 #[derive(Default)]
 pub(crate) struct Record {
     /// Newest first.
     pub(crate) retained: Vec<Stored>,
-    /// How many publishes led to this.
+    /// The number of commits so far.
     pub(crate) commits: usize,
 }
 
-/// A generation and its JSON, never changed: the seq can't come apart from its JSON.
+/// A generation and its JSON. Both are immutable, so they always match.
 #[derive(Clone)]
 pub(crate) struct Stored {
     pub(crate) generation: Generation,
@@ -28,17 +28,19 @@ impl Record {
         self.retained.first()
     }
 
-    /// By name and seq: generations are equal by name alone, and a caller that made one up would believe its seq.
+    /// Finds a generation by name and seq. The comparison by name alone would accept a generation that a caller constructed with another
+    /// seq.
     pub(crate) fn find(&self, generation: &Generation) -> Option<&Stored> {
-        let is_it = |stored: &&Stored| stored.generation == *generation && stored.generation.seq() == generation.seq();
-        self.retained.iter().find(is_it)
+        let matches_generation =
+            |stored: &&Stored| stored.generation == *generation && stored.generation.seq() == generation.seq();
+        self.retained.iter().find(matches_generation)
     }
 
     pub(crate) fn history(&self) -> Vec<Generation> {
         self.retained.iter().map(|stored| stored.generation.clone()).collect()
     }
 
-    fn followed_by(&self, new: Stored, retain: NonZeroUsize) -> (Self, Committed) {
+    fn after_commit(&self, new: Stored, retain: NonZeroUsize) -> (Self, Committed) {
         let committed = Committed::new(new.generation.clone(), &self.history(), retain);
         let retained = std::iter::once(new).chain(self.retained.iter().cloned());
         let retained = retained.take(committed.retained().len()).collect();
@@ -46,12 +48,12 @@ impl Record {
     }
 }
 
-/// The place of the commit record. Its lock is held for a few pointers' worth of work, and never across an await.
+/// The current commit record. Its lock is held for a few pointer operations, and never across an await.
 #[derive(Default)]
 pub(crate) struct CommitRecord(Mutex<Arc<Record>>);
 
 impl CommitRecord {
-    /// The store as it is at this moment.
+    /// Returns the current record.
     pub(crate) fn now(&self) -> Arc<Record> {
         Arc::clone(&self.lock())
     }
@@ -60,7 +62,7 @@ impl CommitRecord {
     pub(crate) fn commit(&self, new: Stored, options: &CommitOptions, at: &ErrorContext) -> Result<Committed> {
         let mut record = self.lock();
         evaluate(&record, &new, options.precondition(), at)?;
-        let (next, committed) = record.followed_by(new, options.retain());
+        let (next, committed) = record.after_commit(new, options.retain());
         *record = Arc::new(next);
         Ok(committed)
     }
@@ -74,24 +76,24 @@ impl CommitRecord {
         expired
     }
 
-    /// Says what [`commit`](Self::commit) would say, and what is current; commits nothing.
-    pub(crate) fn judge_only(
+    /// Evaluates the precondition like [`commit`](Self::commit), and returns the current generation. Commits nothing.
+    pub(crate) fn evaluate_only(
         &self,
         new: &Stored,
-        when: &Precondition,
+        precondition: &Precondition,
         at: &ErrorContext,
     ) -> Result<Option<Generation>> {
         let record = self.lock();
-        evaluate(&record, new, when, at)?;
+        evaluate(&record, new, precondition, at)?;
         Ok(record.current().map(|stored| stored.generation.clone()))
     }
 
-    // A panicking holder can't have left half a record: the next one is complete before it is put in place.
+    // After a panic the record is consistent: a new record is complete before it replaces the old one.
     fn lock(&self) -> MutexGuard<'_, Arc<Record>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn evaluate(record: &Record, new: &Stored, when: &Precondition, at: &ErrorContext) -> Result<()> {
-    when.evaluate(new.generation.seq(), record.current().map(|stored| &stored.generation), at)
+fn evaluate(record: &Record, new: &Stored, precondition: &Precondition, at: &ErrorContext) -> Result<()> {
+    precondition.evaluate(new.generation.seq(), record.current().map(|stored| &stored.generation), at)
 }

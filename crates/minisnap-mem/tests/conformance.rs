@@ -1,10 +1,10 @@
-//! The memory backend is held to the contract by the suite that holds every backend to it.
+//! The conformance suite for the memory backend.
 
 use minisnap_core::{SnapshotBackend, async_trait, conformance::*, conformance_tests};
 use minisnap_mem::MemBackend;
 use std::sync::Arc;
 
-/// The test's own handle is the medium: it is all that is left when the suite drops its handles to reopen the store.
+/// The store under test. Its own handle is the medium: it stays when the suite drops its handles to reopen the store.
 struct Memory(MemBackend);
 
 #[async_trait]

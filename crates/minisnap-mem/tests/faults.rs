@@ -1,5 +1,4 @@
-//! Planned failures: they come when they were planned to, look like those of a real store, and the contract holds under
-//! them.
+//! Planned failures: they happen on the planned calls, look like those of a real store, and the contract holds.
 
 #![allow(clippy::unwrap_used)]
 
@@ -11,7 +10,7 @@ use std::{
     io::{ErrorKind, Write},
     panic::catch_unwind,
 };
-use support::{history, now, pair, retain, save, save_when, texts};
+use support::{history, now, pair, pair_of, retain, save, save_if};
 
 /// A store with one snapshot in it.
 fn saved() -> MemBackend {
@@ -20,7 +19,7 @@ fn saved() -> MemBackend {
     mem
 }
 
-/// One call of `operation` on a store with a snapshot in it, all before it having gone well.
+/// Calls `operation` once, on a store with a snapshot. Every step before it succeeds.
 fn provoke(mem: &MemBackend, operation: Operation) -> Result<(), MiniSnapError> {
     match operation {
         Operation::Current => now(mem.current()).map(drop),
@@ -46,7 +45,7 @@ const ALL: [Operation; 9] = [
 ];
 
 #[test]
-fn every_operation_fails_as_planned_says_what_and_where_and_changes_nothing() {
+fn operation_fails_as_planned_and_changes_nothing() {
     for operation in ALL {
         let mem = saved();
         let before = history(&mem);
@@ -58,14 +57,14 @@ fn every_operation_fails_as_planned_says_what_and_where_and_changes_nothing() {
             "{error}"
         );
         assert!(error.outcome_known());
-        assert_eq!((mem.stages(), mem.commits(), pair(&mem)), (0, 1, texts("[1]", "10\n")), "{operation:?}");
+        assert_eq!((mem.stages(), mem.commits(), pair(&mem)), (0, 1, pair_of("[1]", "10\n")), "{operation:?}");
         assert_eq!(history(&mem), before);
-        provoke(&mem, operation).unwrap_or_else(|error| panic!("it was planned once: {error}"));
+        provoke(&mem, operation).unwrap_or_else(|error| panic!("the failure was planned once: {error}"));
     }
 }
 
 #[test]
-fn a_failure_that_names_no_fault_is_an_io_error_and_says_what_could_not_be_done() {
+fn default_fault_is_an_io_error_that_names_the_action() {
     let actions =
         ["expire", "verify", "look it up", "look it up", "read", "begin", "write", "commit", "collect garbage"];
     for (operation, action) in ALL.into_iter().zip(actions) {
@@ -78,7 +77,7 @@ fn a_failure_that_names_no_fault_is_an_io_error_and_says_what_could_not_be_done(
 }
 
 #[test]
-fn failures_come_on_the_calls_they_were_planned_for() {
+fn failures_happen_on_the_planned_calls() {
     let mem = saved();
     mem.fail(Operation::CollectGarbage).after(2).times(2);
     mem.fail(Operation::CollectGarbage).times(0);
@@ -95,7 +94,7 @@ fn failures_come_on_the_calls_they_were_planned_for() {
 }
 
 #[test]
-fn always_is_until_cleared_for_every_handle_and_no_other_operation() {
+fn always_fails_one_operation_until_cleared() {
     let mem = saved();
     mem.fail(Operation::Read).always();
     let current = now(mem.current()).unwrap().unwrap();
@@ -109,24 +108,24 @@ fn always_is_until_cleared_for_every_handle_and_no_other_operation() {
 }
 
 #[test]
-fn a_plan_that_is_not_finished_fails_nothing() {
+fn unfinished_plan_fails_nothing() {
     let mem = saved();
     let _ = mem.fail(Operation::Commit).with(Fault::Busy);
     save(&mem, "[2]", 20).unwrap();
 }
 
 #[test]
-fn busy_and_restage_leave_the_old_pair() {
+fn busy_and_stage_lost_leave_the_old_pair() {
     let mem = saved();
     mem.fail(Operation::Commit).with(Fault::Busy).once();
     mem.fail(Operation::Commit).with(Fault::StageLost).once();
     assert!(matches!(save(&mem, "[2]", 20), Err(MiniSnapError::Busy { .. })));
     assert!(matches!(save(&mem, "[2]", 20), Err(MiniSnapError::StageLost { .. })));
-    assert_eq!((pair(&mem), mem.commits()), (texts("[1]", "10\n"), 1));
+    assert_eq!((pair(&mem), mem.commits()), (pair_of("[1]", "10\n"), 1));
 }
 
 #[test]
-fn a_corrupt_read_lists_the_other_generations_and_damages_nothing() {
+fn corrupt_read_lists_intact_generations_and_is_temporary() {
     let mem = saved();
     save(&mem, "[2]", 20).unwrap();
     let [newest, older] = history(&mem).try_into().unwrap();
@@ -139,7 +138,7 @@ fn a_corrupt_read_lists_the_other_generations_and_damages_nothing() {
 }
 
 #[test]
-fn a_read_can_find_its_generation_retired_under_it() {
+fn read_returns_expired_when_planned() {
     let mem = saved();
     let [generation] = history(&mem).try_into().unwrap();
     mem.fail(Operation::Read).with(Fault::Expired).once();
@@ -148,7 +147,7 @@ fn a_read_can_find_its_generation_retired_under_it() {
 }
 
 #[test]
-fn an_unknown_outcome_names_both_generations_whether_applied_or_not() {
+fn unknown_outcome_names_both_generations() {
     for applied in [true, false] {
         let mem = saved();
         let [old] = history(&mem).try_into().unwrap();
@@ -160,13 +159,13 @@ fn an_unknown_outcome_names_both_generations_whether_applied_or_not() {
         assert_eq!((generation.seq(), previous.as_ref()), (20, Some(&old)));
         let current = now(mem.current()).unwrap().unwrap();
         assert_eq!(current, if applied { generation } else { old });
-        assert_eq!(pair(&mem), if applied { texts("[2]", "20\n") } else { texts("[1]", "10\n") });
+        assert_eq!(pair(&mem), if applied { pair_of("[2]", "20\n") } else { pair_of("[1]", "10\n") });
         assert_eq!(mem.commits(), if applied { 2 } else { 1 });
     }
 }
 
 #[test]
-fn an_unknown_outcome_of_the_first_publish_has_no_previous() {
+fn unknown_outcome_of_the_first_commit_has_no_previous() {
     for applied in [true, false] {
         let mem = MemBackend::new();
         mem.fail(Operation::Commit).with(Fault::OutcomeUnknown { applied }).once();
@@ -177,32 +176,32 @@ fn an_unknown_outcome_of_the_first_publish_has_no_previous() {
 }
 
 #[test]
-fn nothing_is_retired_by_an_unknown_outcome_but_by_the_publish_after_it() {
+fn unknown_outcome_expires_nothing_until_the_next_commit() {
     let mem = saved();
     save(&mem, "[2]", 20).unwrap();
     mem.fail(Operation::Commit).with(Fault::OutcomeUnknown { applied: true }).once();
     save(&mem, "[3]", 30).unwrap_err();
     let seqs = |mem| history(mem).iter().map(|generation| generation.seq()).collect::<Vec<_>>();
-    assert_eq!(seqs(&mem), [30, 20, 10], "`save` keeps two");
+    assert_eq!(seqs(&mem), [30, 20, 10], "`save` retains two");
     save(&mem, "[4]", 40).unwrap();
     assert_eq!(seqs(&mem), [40, 30]);
 }
 
 #[test]
-fn an_unknown_outcome_does_not_hide_a_refusal() {
+fn unknown_outcome_does_not_hide_a_refusal() {
     for applied in [true, false] {
         let mem = saved();
         mem.fail(Operation::Commit).with(Fault::OutcomeUnknown { applied }).times(2);
-        let stale = save_when(&mem, "[2]", 5, Precondition::IfNewer).unwrap_err();
+        let stale = save_if(&mem, "[2]", 5, Precondition::IfNewer).unwrap_err();
         assert!(matches!(stale, MiniSnapError::Stale { .. }), "{stale}");
-        let conflict = save_when(&mem, "[2]", 20, Precondition::IfCurrent(None)).unwrap_err();
+        let conflict = save_if(&mem, "[2]", 20, Precondition::IfCurrent(None)).unwrap_err();
         assert!(matches!(conflict, MiniSnapError::Conflict { .. }), "{conflict}");
-        assert_eq!(pair(&mem), texts("[1]", "10\n"));
+        assert_eq!(pair(&mem), pair_of("[1]", "10\n"));
     }
 }
 
 #[test]
-fn a_stage_with_a_failed_write_is_never_published() {
+fn stage_with_a_failed_write_is_never_committed() {
     let mem = saved();
     let mut stage = now(mem.stage(20)).unwrap();
     stage.write_all(b"[1, ").unwrap();
@@ -211,12 +210,12 @@ fn a_stage_with_a_failed_write_is_never_published() {
     stage.write_all(b"3]").unwrap();
     assert!(matches!(now(stage.drain()), Err(MiniSnapError::Io { .. })));
     assert!(matches!(now(stage.commit(CommitOptions::new(retain(1)))), Err(MiniSnapError::Io { .. })));
-    assert_eq!(pair(&mem), texts("[1]", "10\n"));
+    assert_eq!(pair(&mem), pair_of("[1]", "10\n"));
 }
 
-/// Plans that no store could carry out, or no program would notice, are mistakes in the test.
+/// A fault that a real store can't have, or that a program can't notice, is a mistake in the test.
 #[test]
-fn plans_that_make_no_sense_panic_where_they_are_made() {
+fn invalid_plan_panics() {
     let refused = |operation, fault: Fault| {
         let mem = MemBackend::new();
         catch_unwind(move || mem.fail(operation).with(fault).once()).is_err()

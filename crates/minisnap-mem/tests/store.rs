@@ -1,4 +1,4 @@
-//! What a store in memory shows, shares and counts. That it keeps the contract is the suite's to test (`conformance.rs`).
+//! The methods for tests: texts, counts, sharing, Debug. The contract is tested in `conformance.rs`.
 
 #![allow(clippy::unwrap_used)]
 
@@ -9,10 +9,10 @@ use minisnap_core::{
 };
 use minisnap_mem::MemBackend;
 use std::io::Write;
-use support::{history, now, pair, retain, save, texts};
+use support::{history, now, pair, pair_of, retain, save};
 
 #[test]
-fn an_empty_store_shows_nothing() {
+fn empty_store_has_no_texts() {
     let mem = MemBackend::new();
     assert_eq!(pair(&mem), None);
     assert_eq!(now(mem.current()).unwrap(), None);
@@ -20,17 +20,17 @@ fn an_empty_store_shows_nothing() {
 }
 
 #[test]
-fn a_clone_is_a_restart_and_a_new_one_is_another_store() {
+fn clone_shares_the_store_and_new_does_not() {
     let mem = MemBackend::new();
     save(&mem, "[1]", 10).unwrap();
     let restarted = mem.clone();
     drop(mem);
-    assert_eq!(pair(&restarted), texts("[1]", "10\n"));
+    assert_eq!(pair(&restarted), pair_of("[1]", "10\n"));
     assert_eq!(pair(&MemBackend::new()), None);
 }
 
 #[test]
-fn a_generation_tells_its_seq_in_its_name_and_its_size_time_and_digest() {
+fn generation_has_its_seq_in_its_name_and_all_facts() {
     let mem = MemBackend::new();
     save(&mem, "[1]", 10).unwrap();
     let [generation] = history(&mem).try_into().unwrap();
@@ -42,25 +42,25 @@ fn a_generation_tells_its_seq_in_its_name_and_its_size_time_and_digest() {
 }
 
 #[test]
-fn the_texts_are_those_of_the_current_snapshot_and_cost_no_call() {
+fn texts_are_those_of_the_current_snapshot() {
     let mem = MemBackend::new();
     save(&mem, "[1]", 10).unwrap();
     save(&mem, "[1, 2]", 7).unwrap();
-    assert_eq!(pair(&mem), texts("[1, 2]", "7\n"));
+    assert_eq!(pair(&mem), pair_of("[1, 2]", "7\n"));
     assert_eq!([Operation::Current, Operation::History, Operation::Read].map(|operation| mem.calls(operation)), [0; 3]);
 }
 
 #[test]
-fn stages_are_counted_while_they_live() {
+fn open_stages_are_counted() {
     let mem = MemBackend::new();
     let mut dropped = now(mem.stage(1)).unwrap();
-    let published = now(mem.stage(2)).unwrap();
+    let committed = now(mem.stage(2)).unwrap();
     let cancelled = now(mem.stage(3)).unwrap();
     dropped.write_all(b"x").unwrap();
     assert_eq!(mem.stages(), 3);
     drop(dropped);
     assert_eq!(mem.stages(), 2);
-    now(published.commit(CommitOptions::new(retain(1)))).unwrap();
+    now(committed.commit(CommitOptions::new(retain(1)))).unwrap();
     assert_eq!(mem.stages(), 1);
     let never_polled = cancelled.commit(CommitOptions::new(retain(1)));
     assert_eq!(mem.stages(), 1);
@@ -69,20 +69,20 @@ fn stages_are_counted_while_they_live() {
 }
 
 #[test]
-fn a_publish_that_was_never_polled_publishes_nothing() {
+fn commit_never_polled_commits_nothing() {
     let mem = MemBackend::new();
     save(&mem, "[1]", 10).unwrap();
     drop(now(mem.stage(11)).unwrap().commit(CommitOptions::new(retain(1))));
-    assert_eq!(pair(&mem), texts("[1]", "10\n"));
+    assert_eq!(pair(&mem), pair_of("[1]", "10\n"));
     assert_eq!((mem.commits(), mem.calls(Operation::Commit)), (1, 1));
 }
 
 #[test]
-fn calls_are_counted_through_every_handle_and_commits_only_where_they_happened() {
+fn calls_and_commits_are_counted_over_all_handles() {
     let mem = MemBackend::new();
     save(&mem, "[1]", 10).unwrap();
     save(&mem.clone(), "[2]", 20).unwrap();
-    support::save_when(&mem, "[3]", 15, Precondition::IfNewer).unwrap_err();
+    support::save_if(&mem, "[3]", 15, Precondition::IfNewer).unwrap_err();
     now(mem.current()).unwrap();
     now(mem.read(&history(&mem)[0])).unwrap();
     now(mem.collect_garbage()).unwrap();
@@ -97,7 +97,7 @@ fn calls_are_counted_through_every_handle_and_commits_only_where_they_happened()
 }
 
 #[test]
-fn a_store_outlives_a_panic_in_a_thread_that_used_it() {
+fn store_survives_a_panic_of_a_thread() {
     let mem = MemBackend::new();
     save(&mem, "[1]", 10).unwrap();
     let handle = mem.clone();
@@ -109,11 +109,11 @@ fn a_store_outlives_a_panic_in_a_thread_that_used_it() {
     .unwrap_err();
     assert_eq!(mem.stages(), 0);
     save(&mem, "[2]", 20).unwrap();
-    assert_eq!(pair(&mem), texts("[2]", "20\n"));
+    assert_eq!(pair(&mem), pair_of("[2]", "20\n"));
 }
 
 #[test]
-fn debug_shows_the_history_and_what_is_planned_and_no_contents() {
+fn debug_shows_history_and_plans_but_no_contents() {
     let mem = MemBackend::new();
     save(&mem, "\"secret\"", 10).unwrap();
     mem.fail(Operation::Stage).always();
@@ -122,13 +122,13 @@ fn debug_shows_the_history_and_what_is_planned_and_no_contents() {
     assert!(!debug.contains("secret"), "{debug}");
 }
 
-/// Compiles: a stage may go to another thread to be written there.
+/// Compiles: a stage can be sent to another thread.
 #[allow(dead_code)]
-fn a_stage_is_send(stage: Box<dyn StagedSnapshot>) -> impl Send {
+fn stage_is_send(stage: Box<dyn StagedSnapshot>) -> impl Send {
     stage
 }
 
-// Generations are equal by name alone. A caller that makes one up with another seq must not get the JSON under that seq.
+// Generations are equal by name alone. A read of a generation with another seq must not return its JSON.
 #[test]
 fn read_is_expired_when_the_seq_is_not_that_of_the_name() {
     let mem = MemBackend::new();

@@ -1,13 +1,17 @@
-//! Write your own backend: snapshots in an embedded database (`redb`), held to the contract by the conformance suite.
+//! A custom backend: snapshots in an embedded database (`redb`), tested by the conformance suite.
 //!
-//! Run it:   `cargo run --package example-custom-backend [FILE.redb]`
-//! Test it:  `cargo test --package example-custom-backend`
+//! ```console
+//! $ cargo run --package example-custom-backend [FILE.redb]
+//! $ cargo test --package example-custom-backend
+//! ```
 //!
-//! The backend is in `redb_backend.rs`, its tests are in `redb_backend/tests.rs`, and here it is used.
+//! `redb_backend.rs` has the backend, its folder has the tests and the tables. This program uses the backend.
 //!
-//! Its limits: a JSON is held in memory until it is published (a database wants its values whole; a larger store would cut
-//! them into rows), and is at most 3 GiB. One process at a time has the file open, for reading too. After an I/O error, the
-//! database refuses to go on until it is opened again, as it should.
+//! Limits of this backend:
+//!
+//! - A JSON is in memory until it is committed, since the database stores a value in one piece, of at most 3 GiB.
+//! - Only one process can open the file, also for reading.
+//! - After an I/O error the database has to be opened again.
 
 mod redb_backend;
 
@@ -30,10 +34,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut state = AppState { visits: 1, names: vec!["Ada".into()] };
     store.create(&state, 10).await?;
     state.names.push("Grace".into());
-    let published = store.create(&state, 20).await?;
-    println!("published {}; the log may go up to {}", published.generation(), published.truncation_point());
+    let committed = store.create(&state, 20).await?;
+    println!("committed {}; the log can be truncated through {}", committed.generation(), committed.truncation_point());
 
-    drop(store); // A restart: the file is closed, and opened again.
+    // A restart closes the file and opens it again.
+    drop(store);
     let store = SnapStore::with_backend(RedbBackend::open(&path)?);
     let (restored, seq): (AppState, u64) = store.restore().await?;
     assert_eq!((&restored, seq), (&state, 20));

@@ -1,12 +1,12 @@
-//! Snapshots in an object store: saves, restores and looks back, at any URL that `minisnap::open` takes.
+//! Snapshots in an object store: saves, restores and lists the history, at any URL of `minisnap::open`.
 //!
 //! ```console
 //! $ export AWS_ACCESS_KEY_ID=… AWS_SECRET_ACCESS_KEY=… AWS_REGION=eu-central-1
-//! $ export AWS_ENDPOINT_URL=https://…                   # for what isn't Amazon's
+//! $ export AWS_ENDPOINT_URL=https://…                   # for stores other than Amazon S3
 //! $ cargo run --package example-s3 -- s3://bucket/some/app
 //! ```
 //!
-//! Without one of your own, `scripts/with-ministack` starts a server and sets these variables:
+//! Without an object store, `scripts/with-ministack` starts a server and sets these variables:
 //!
 //! ```console
 //! $ scripts/with-ministack cargo run --package example-s3
@@ -28,7 +28,7 @@ async fn main() -> ExitCode {
     match run(&url).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Says what was being done, on which URL, and never with credentials.
+            // The message has the operation and the URL, without credentials.
             eprintln!("s3: {error}");
             ExitCode::FAILURE
         }
@@ -40,28 +40,28 @@ async fn run(url: &str) -> Result<(), MiniSnapError> {
     let store = minisnap::open(url)?.retain(3);
     let (before, seq) = match store.try_restore::<AppState>().await? {
         Some(found) => found,
-        None => (AppState { leader: "nobody".into(), counter: 0 }, 0),
+        None => (AppState { leader: "none".into(), counter: 0 }, 0),
     };
     println!("found {before:?} as of change {seq}");
 
-    // Only over a snapshot with a lower seq.
+    // Commits only if the current snapshot has a lower seq.
     let state = AppState { leader: format!("process {}", std::process::id()), counter: before.counter + 1 };
     let began = Instant::now();
-    let published = store.create(&state, seq + 1).if_newer().await?;
-    println!("published {} in {:.1?}", published.generation(), began.elapsed());
-    println!("the log up to change {} may go", published.truncation_point());
+    let committed = store.create(&state, seq + 1).if_newer().await?;
+    println!("committed {} in {:.1?}", committed.generation(), began.elapsed());
+    println!("the log can be truncated through change {}", committed.truncation_point());
 
-    // The same seq again is what a second leader would try.
+    // A second leader would try the same seq.
     match store.create(&state, seq + 1).if_newer().await {
         Err(MiniSnapError::Stale { current, .. }) => {
-            println!("a second one with that seq is refused: {current} is current");
+            println!("a second create with that seq is refused: {current} is current");
         }
         Err(error) => return Err(error),
         Ok(_) => unreachable!("the same seq is not newer"),
     }
 
     let (restored, seq): (AppState, u64) = store.restore().await?;
-    assert_eq!((&restored, seq), (&state, published.generation().seq()));
+    assert_eq!((&restored, seq), (&state, committed.generation().seq()));
     println!("restored {restored:?} as of change {seq}");
     for generation in store.history().await? {
         println!("retained: {generation}, {} bytes", generation.size().unwrap_or_default());

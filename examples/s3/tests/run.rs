@@ -1,14 +1,14 @@
-//! The example, against a server in this process; and that `minisnap::open` leads each kind of URL to its client.
+//! Runs the example against a server in this process, and checks that `minisnap::open` selects the client by the URL.
 
 use minisnap::SnapshotBackend;
 use minisnap_s3_server::{Conditions, S3Server};
 use std::process::Command;
 
 #[test]
-fn each_run_goes_on_from_the_snapshot_of_the_one_before() {
+fn run_continues_from_the_previous_snapshot() {
     let server = S3Server::start(Conditions::Atomic);
     for (found, saved) in
-        [("as of change 0", "published 00000000000000000001"), ("as of change 1", "published 00000000000000000002")]
+        [("as of change 0", "committed 00000000000000000001"), ("as of change 1", "committed 00000000000000000002")]
     {
         let output = Command::new(env!("CARGO_BIN_EXE_example-s3"))
             .arg(server.url("example"))
@@ -22,7 +22,7 @@ fn each_run_goes_on_from_the_snapshot_of_the_one_before() {
 }
 
 #[test]
-fn each_scheme_opens_its_store() {
+fn url_scheme_selects_the_backend() {
     for (url, options) in [
         ("s3://bucket/app", vec![]),
         ("gs://bucket/app", vec![]),

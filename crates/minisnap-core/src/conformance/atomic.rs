@@ -1,6 +1,6 @@
-//! A reader gets the whole old pair or the whole new pair, at every moment, also while writers run.
+//! Property 1: a reader gets the complete old pair or the complete new pair, also while writers run.
 
-use super::{StoreUnderTest, kit::*};
+use super::{StoreUnderTest, support::*};
 use crate::{Generation, MiniSnapError, Precondition};
 use bytes::Bytes;
 use std::sync::{
@@ -8,28 +8,28 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
-const PUBLISHES: u64 = 200;
+const COMMITS: u64 = 200;
 
-/// Where a reader finds more at each look.
-const FEWER: u64 = 100;
+/// The number of commits in cases whose readers check more after each read.
+const FEWER_COMMITS: u64 = 100;
 
-/// Readers that look up the current generation and read it, while 200 others are published, get matching pairs and no error
-/// but `Expired`, after which they look again.
+/// Readers look up and read the current generation during 200 commits. They get matching pairs, and no error but `Expired`,
+/// after which they look up the current generation again.
 pub async fn readers_never_see_a_mixed_pair_during_200_commits<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let writer = store.open().await;
-    put(&writer, &Sample::new(0, 0)).await;
+    commit_always(&writer, &Sample::new(0, 0)).await;
     let done = Arc::new(AtomicBool::new(false));
     let mut tasks: Vec<Task<Option<Generation>>> = Vec::new();
     for (seed, backend) in (1..).zip([store.open().await, store.open().await, writer.clone()]) {
         let done = done.clone();
         tasks.push(Box::pin(async move {
-            let mut pace = Pace::new(seed);
+            let mut yields = Yields::new(seed);
             while !done.load(Ordering::Acquire) {
                 let generation = current(&backend).await.expect("a store that had a snapshot always has one");
-                pace.pause().await;
-                read_unless_retired(&backend, &generation).await;
-                pace.pause().await;
+                yields.pause().await;
+                read_unless_expired(&backend, &generation).await;
+                yields.pause().await;
             }
             let generation = current(&backend).await.expect("a store that had a snapshot always has one");
             assert_pair(&generation, &read(&backend, &generation).await);
@@ -37,33 +37,37 @@ pub async fn readers_never_see_a_mixed_pair_during_200_commits<T: StoreUnderTest
         }));
     }
     tasks.push(Box::pin(async move {
-        let mut pace = Pace::new(0);
+        let mut yields = Yields::new(0);
         let mut last = None;
-        for n in 1..=PUBLISHES {
-            // Up and down, so that a mixed pair can't hide behind a seq that is only ever the next one.
-            let published = commit(&writer, &Sample::new(n ^ 1, n), Precondition::Always, retain(2)).await;
-            last = Some(published.must("a publish beside readers succeeds").generation().clone());
-            pace.pause().await;
+        for n in 1..=COMMITS {
+            // The seqs go up and down: if each were the next one, a mixed pair could stay unnoticed.
+            let committed = commit(&writer, &Sample::new(n ^ 1, n), Precondition::Always, retain(2)).await;
+            last = Some(committed.must("a commit succeeds while readers run").generation().clone());
+            yields.pause().await;
         }
         done.store(true, Ordering::Release);
         last
     }));
-    let last = together(tasks).await;
-    assert!(last.iter().all(|seen| *seen == last[0]), "after the last publish, everyone reads the last: {last:?}");
+    let last = run_concurrently(tasks).await;
+    assert!(
+        last.iter().all(|seen| *seen == last[0]),
+        "after the last commit, every reader reads its generation: {last:?}"
+    );
 }
 
-/// Who looks after a publish was acknowledged sees it, or what was published later; nobody sees the store go back.
-pub async fn readers_see_what_was_acknowledged_before_they_looked<T: StoreUnderTest>() {
+/// A read that begins after a commit was acknowledged returns that commit or a later one. No reader sees an older generation
+/// after a newer one.
+pub async fn readers_see_every_acknowledged_commit<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let writer = store.open().await;
-    put(&writer, &Sample::new(0, 0)).await;
+    commit_always(&writer, &Sample::new(0, 0)).await;
     let acknowledged = Arc::new(AtomicU64::new(0));
     let mut tasks: Vec<Task<()>> = Vec::new();
     for (seed, backend) in (1..).zip([store.open().await, writer.clone()]) {
         let acknowledged = acknowledged.clone();
         tasks.push(Box::pin(async move {
-            let (mut seen, mut pace) = (0, Pace::new(seed));
-            while seen < FEWER {
+            let (mut seen, mut yields) = (0, Yields::new(seed));
+            while seen < FEWER_COMMITS {
                 let least = seen.max(acknowledged.load(Ordering::Acquire));
                 let now = current(&backend).await.expect("a store that had a snapshot always has one").seq();
                 assert!(
@@ -76,98 +80,97 @@ pub async fn readers_see_what_was_acknowledged_before_they_looked<T: StoreUnderT
                     "the history is no older than the current generation seen before: {newest:?}"
                 );
                 seen = now;
-                pace.pause().await;
+                yields.pause().await;
             }
         }));
     }
     tasks.push(Box::pin(async move {
-        let mut pace = Pace::new(0);
-        for n in 1..=FEWER {
-            let published = commit(&writer, &Sample::new(n, n), Precondition::Always, retain(3)).await;
-            published.must("a publish beside readers succeeds");
+        let mut yields = Yields::new(0);
+        for n in 1..=FEWER_COMMITS {
+            let committed = commit(&writer, &Sample::new(n, n), Precondition::Always, retain(3)).await;
+            committed.must("a commit succeeds while readers run");
             acknowledged.store(n, Ordering::Release);
-            pace.pause().await;
+            yields.pause().await;
         }
     }));
-    together(tasks).await;
+    run_concurrently(tasks).await;
 }
 
-/// A history that is looked up during publishes is one that was true at some moment: consecutive publishes, newest first,
-/// `keep` of them.
-pub async fn histories_during_commits_are_whole<T: StoreUnderTest>() {
+/// A history that is read during commits is the history of one moment: the last `retain` commits, newest first.
+pub async fn history_is_consistent_during_commits<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let writer = store.open().await;
-    put_all(&writer, &[1, 2, 3]).await;
+    commit_all(&writer, &[1, 2, 3]).await;
     let done = Arc::new(AtomicBool::new(false));
     let mut tasks: Vec<Task<()>> = Vec::new();
     for (seed, backend) in (1..).zip([store.open().await, writer.clone()]) {
         let done = done.clone();
         tasks.push(Box::pin(async move {
-            let mut pace = Pace::new(seed);
+            let mut yields = Yields::new(seed);
             while !done.load(Ordering::Acquire) {
                 let seqs: Vec<u64> = history(&backend).await.iter().map(Generation::seq).collect();
                 let newest = *seqs.first().expect("a store that had a history always has one");
                 let expected: Vec<u64> = (0..3).map(|n| newest - n).collect();
                 assert_eq!(seqs, expected, "a history is what was retained at one moment, newest first");
-                pace.pause().await;
+                yields.pause().await;
             }
         }));
     }
     tasks.push(Box::pin(async move {
-        let mut pace = Pace::new(0);
-        for n in 4..=FEWER {
-            let published = commit(&writer, &Sample::new(n, n), Precondition::Always, retain(3)).await;
-            published.must("a publish beside readers succeeds");
-            pace.pause().await;
+        let mut yields = Yields::new(0);
+        for n in 4..=FEWER_COMMITS {
+            let committed = commit(&writer, &Sample::new(n, n), Precondition::Always, retain(3)).await;
+            committed.must("a commit succeeds while readers run");
+            yields.pause().await;
         }
         done.store(true, Ordering::Release);
     }));
-    together(tasks).await;
+    run_concurrently(tasks).await;
 }
 
-/// A generation that is read while it is being retired comes back whole, or as `Expired`: never in part, never as another.
-pub async fn read_while_being_expired_is_whole_or_expired<T: StoreUnderTest>() {
+/// A read of a generation that expires during the read returns the complete JSON or `Expired`.
+pub async fn read_of_an_expiring_generation_is_complete_or_expired<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let writer = store.open().await;
     let handles = [store.open().await, writer.clone()];
     for n in 0..20 {
-        let doomed = put(&writer, &Sample::sized(n, n, 300_000)).await;
-        let gone = Arc::new(AtomicBool::new(false));
+        let expiring = commit_always(&writer, &Sample::sized(n, n, 300_000)).await;
+        let expired = Arc::new(AtomicBool::new(false));
         let mut tasks: Vec<Task<()>> = Vec::new();
         for (seed, backend) in (n..).zip(handles.clone()) {
-            let (doomed, gone) = (doomed.clone(), gone.clone());
+            let (expiring, expired) = (expiring.clone(), expired.clone());
             tasks.push(Box::pin(async move {
-                let mut pace = Pace::new(seed);
+                let mut yields = Yields::new(seed);
                 loop {
-                    let was_gone = gone.load(Ordering::Acquire);
-                    let read = read_unless_retired(&backend, &doomed).await;
+                    let was_expired = expired.load(Ordering::Acquire);
+                    let read = read_unless_expired(&backend, &expiring).await;
                     if read.is_none() {
                         return;
                     }
-                    assert!(!was_gone, "a generation that was retired before it was asked for is `Expired`");
-                    pace.pause().await;
+                    assert!(!was_expired, "a read that begins after the generation expired returns `Expired`");
+                    yields.pause().await;
                 }
             }));
         }
         let writer = writer.clone();
         tasks.push(Box::pin(async move {
-            Pace::new(n).pause().await;
-            let published = commit(&writer, &Sample::new(n, n), Precondition::Always, retain(1)).await;
-            published.must("a publish succeeds while readers read what it retires");
-            gone.store(true, Ordering::Release);
+            Yields::new(n).pause().await;
+            let committed = commit(&writer, &Sample::new(n, n), Precondition::Always, retain(1)).await;
+            committed.must("a commit succeeds while readers read the generation that it expires");
+            expired.store(true, Ordering::Release);
         }));
-        together(tasks).await;
+        run_concurrently(tasks).await;
     }
 }
 
-/// The whole and right JSON of `generation`, or `None` if it was retired.
-async fn read_unless_retired(backend: &Handle, generation: &Generation) -> Option<Bytes> {
+/// The JSON of `generation`, checked to be complete; `None` if the generation expired.
+async fn read_unless_expired(backend: &Handle, generation: &Generation) -> Option<Bytes> {
     match backend.read(generation).await {
         Ok(json) => {
             assert_pair(generation, &json);
             Some(json)
         }
         Err(MiniSnapError::Expired { .. }) => None,
-        Err(error) => panic!("a reader beside writers gets a whole pair or `Expired`; it got: {error}"),
+        Err(error) => panic!("a reader gets a complete pair or `Expired` during commits; it got: {error}"),
     }
 }

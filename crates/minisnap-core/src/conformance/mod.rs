@@ -1,38 +1,39 @@
-//! The suite every backend is held to, and how to write a backend of your own.
+//! The conformance suite, which tests a backend against the contract on [`SnapshotBackend`], and a tutorial for writing a backend.
 //!
-//! Each property of the contract on [`SnapshotBackend`] has a case here, by name: see the modules below, a group each. A
-//! backend's tests make a `#[test]` of each with [`conformance_tests!`](crate::conformance_tests), run on a current-thread
-//! and on a multi-thread Tokio runtime:
+//! Each property of the contract has cases here, in a module for each group. The macro
+//! [`conformance_tests!`](crate::conformance_tests) makes a `#[test]` of each case, on a current-thread and on a multi-thread Tokio
+//! runtime. A backend depends on the suite for its tests only:
 //!
 //! ```toml
 //! [dev-dependencies]
 //! minisnap-core = { version = "0.1", features = ["conformance"] }
 //! ```
 //!
-//! # Write your own backend
+//! # Write a backend
 //!
-//! 1. **Find the atomic step.** Two names can't be replaced together on any medium, so let the pair go to a place of its own
-//!    first and have *one* thing that says which pair is current: a link, a row, an object. Replacing that one thing is the
-//!    publish. A reader looks at it once, and then only at what it named.
-//! 2. **Give names once.** A [`Generation`](crate::Generation)'s name stands for its bytes for ever, also after they are
-//!    gone: [`random_name_part`](crate::random_name_part) makes one without asking anybody. When you are asked for a name,
-//!    compare it with those you know, or check it against your grammar: it may be anything.
-//! 3. **Stage.** What [`stage`](SnapshotBackend::stage) returns takes bytes that nobody sees. Its `Drop` is how a caller gives
-//!    up; what a killed process left has to be found and removed by a later one, without touching what a living one writes.
-//! 4. **Publish.** In this order: make the bytes durable; then, in one step, look at what is current, judge the precondition by
-//!    [`Precondition::evaluate`](crate::Precondition::evaluate), and commit; make the commit durable; then remove what isn't
-//!    retained any more, whose failure is no error. A transaction, a lock or a compare-and-swap makes the one step. Judging
-//!    on what a handle remembers, or before the lock is taken, is what the group [`race`] finds.
-//! 5. **Think of every `await` as the last.** The caller may drop the future there. Before the commit this must come to
-//!    nothing, *also later*: work that was handed to another thread goes on by itself, so it has to ask whether the caller is
-//!    still there when it holds the lock and before it commits. Once the commit is on its way, dropping must delete nothing.
-//! 6. **Say what you don't know.** If the commit was sent and no answer came, look; if you can't, that is
-//!    [`OutcomeUnknown`](crate::MiniSnapError::OutcomeUnknown), and nothing is deleted. Every other error promises that the old
-//!    pair is untouched.
-//! 7. **Refuse what you can't do** with [`Unsupported`](crate::MiniSnapError::Unsupported), and name it in
-//!    [`StoreUnderTest::lacks`]. The cases that would test it then assert the refusal: none is skipped.
+//! 1. **Choose the commit record.** No medium replaces two names in one atomic step. So write each pair to a location of its own,
+//!    and let one record name the current pair: a link, a row, an object. Replacing this record is the commit. A reader reads
+//!    the record once, and then only the pair that it names.
+//! 2. **Never reuse a name.** The name of a [`Generation`](crate::Generation) identifies its bytes for ever, even after they were
+//!    deleted. [`random_name_part`](crate::random_name_part) makes a unique name without coordination. A name that a caller
+//!    passes in is untrusted: compare it with the names you know, or check it against your grammar.
+//! 3. **Stage.** [`stage`](SnapshotBackend::stage) returns a writer whose bytes no reader sees. Its `Drop` discards them. A killed
+//!    process can't discard, so a later writer has to find its files and delete them, and must not delete those of a running
+//!    writer.
+//! 4. **Commit,** in this order. Make the bytes durable. In one atomic step read the record, evaluate the precondition with
+//!    [`Precondition::evaluate`](crate::Precondition::evaluate), and replace the record. Make the record durable. Then delete
+//!    the expired generations; a failure of that is not an error. A transaction, a lock or a compare-and-swap makes the step
+//!    atomic. The group [`race`] detects a backend that evaluates on a cached record, or before it has the lock.
+//! 5. **Expect cancellation at every `await`.** The caller may drop the future there. A commit that is dropped before its atomic
+//!    step must never happen, also not later. So work on another thread has to check, under the lock and before the commit,
+//!    that the caller is still waiting. After the atomic step has begun, dropping the future must delete nothing.
+//! 6. **Return `OutcomeUnknown` if the outcome is unknown.** If the commit was sent and no answer came, read the record. If that
+//!    fails too, return [`OutcomeUnknown`](crate::MiniSnapError::OutcomeUnknown) and delete nothing. Every other error
+//!    guarantees that the old pair is untouched.
+//! 7. **Refuse what the medium can't do** with [`Unsupported`](crate::MiniSnapError::Unsupported), and list it in
+//!    [`StoreUnderTest::lacks`]. The suite then checks the refusal instead; it skips no case.
 //!
-//! Here is all of it for the simplest medium, a list in memory behind a mutex:
+//! This is a complete backend for the simplest medium, a list in memory behind a mutex:
 //!
 //! ```
 //! use minisnap_core::{
@@ -41,31 +42,31 @@
 //! };
 //! use std::{fmt, io, num::NonZeroUsize, sync::{Arc, Mutex, MutexGuard, PoisonError}};
 //!
-//! /// A handle. Clones, and whoever else has the list, share the store.
+//! /// A handle; clones share the store. The list holds the retained generations, newest first.
 //! #[derive(Clone, Default)]
-//! struct Shelf(Arc<Mutex<Vec<(Generation, Bytes)>>>); // the retained ones, newest first: record and files in one
+//! struct ListBackend(Arc<Mutex<Vec<(Generation, Bytes)>>>);
 //!
-//! impl Shelf {
+//! impl ListBackend {
 //!     fn lock(&self) -> MutexGuard<'_, Vec<(Generation, Bytes)>> {
-//!         // The list is changed in single steps: a panic elsewhere left it whole.
+//!         // The list is changed in single steps, so it is consistent after a panic.
 //!         self.0.lock().unwrap_or_else(PoisonError::into_inner)
 //!     }
 //!
-//!     fn generations(shelf: &[(Generation, Bytes)]) -> Vec<Generation> {
-//!         shelf.iter().map(|(generation, _)| generation.clone()).collect()
+//!     fn generations(list: &[(Generation, Bytes)]) -> Vec<Generation> {
+//!         list.iter().map(|(generation, _)| generation.clone()).collect()
 //!     }
 //! }
 //!
-//! impl fmt::Debug for Shelf {
+//! impl fmt::Debug for ListBackend {
 //!     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-//!         f.write_str("Shelf") // and not megabytes of JSON
+//!         f.write_str("ListBackend") // without the JSON
 //!     }
 //! }
 //!
 //! #[async_trait]
-//! impl SnapshotBackend for Shelf {
+//! impl SnapshotBackend for ListBackend {
 //!     fn location(&self) -> &str {
-//!         "shelf:"
+//!         "list:"
 //!     }
 //!
 //!     async fn current(&self) -> Result<Option<Generation>> {
@@ -77,7 +78,7 @@
 //!     }
 //!
 //!     async fn read(&self, generation: &Generation) -> Result<Bytes> {
-//!         // Equal by name alone, and it may come from outside: its sequence number has to be that of the name.
+//!         // Generations are equal by name alone, and a caller can construct one: compare the sequence number, too.
 //!         let is_it = |known: &Generation| known == generation && known.seq() == generation.seq();
 //!         let json = self.lock().iter().find(|(known, _)| is_it(known)).map(|(_, json)| json.clone());
 //!         json.ok_or_else(|| MiniSnapError::Expired {
@@ -90,11 +91,11 @@
 //!         let at = || ErrorContext::new(Operation::Stage, self.location());
 //!         let random = random_name_part(16);
 //!         let random = random.map_err(|source| MiniSnapError::Io { at: at(), action: "name it", source })?;
-//!         Ok(Box::new(Draft { shelf: self.clone(), seq, name: format!("{seq}-{random}"), json: Vec::new() }))
+//!         Ok(Box::new(Stage { backend: self.clone(), seq, name: format!("{seq}-{random}"), json: Vec::new() }))
 //!     }
 //!
 //!     async fn read_chunks(&self, generation: &Generation) -> Result<ChunkStream> {
-//!         self.read(generation).await.map(ChunkStream::from_bytes) // it is in memory anyway
+//!         self.read(generation).await.map(ChunkStream::from_bytes) // it is in memory already
 //!     }
 //!
 //!     async fn expire(&self, retain: NonZeroUsize) -> Result<Vec<Generation>> {
@@ -104,25 +105,25 @@
 //!     }
 //!
 //!     async fn verify(&self) -> Result<Verification> {
-//!         // Memory doesn't rot.
+//!         // The bytes in memory need no check.
 //!         Ok(Verification::new(self.history().await?.into_iter().map(VerifiedGeneration::intact).collect()))
 //!     }
 //!
 //!     async fn collect_garbage(&self) -> Result<Collected> {
-//!         Ok(Collected::default()) // a draft is nowhere but in its writer's memory
+//!         Ok(Collected::default()) // a stage is in its writer's memory only
 //!     }
 //! }
 //!
 //! /// A snapshot being written.
 //! #[derive(Debug)]
-//! struct Draft {
-//!     shelf: Shelf,
+//! struct Stage {
+//!     backend: ListBackend,
 //!     seq: u64,
 //!     name: String,
 //!     json: Vec<u8>,
 //! }
 //!
-//! impl io::Write for Draft {
+//! impl io::Write for Stage {
 //!     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
 //!         self.json.write(bytes)
 //!     }
@@ -133,23 +134,23 @@
 //! }
 //!
 //! #[async_trait]
-//! impl StagedSnapshot for Draft {
+//! impl StagedSnapshot for Stage {
 //!     async fn drain(&mut self) -> Result<()> {
-//!         Ok(()) // the memory is where it goes
+//!         Ok(()) // nothing is buffered
 //!     }
 //!
 //!     async fn discard(self: Box<Self>) -> Result<()> {
-//!         Ok(()) // it was dropped
+//!         Ok(()) // dropping it is enough
 //!     }
 //!
 //!     async fn commit(self: Box<Self>, options: CommitOptions) -> Result<Committed> {
-//!         let Self { shelf, seq, name, json } = *self;
+//!         let Self { backend, seq, name, json } = *self;
 //!         let generation = Generation::new(name, seq).with_size(json.len() as u64).with_digest(Digest::of(&json));
 //!
-//!         // The atomic step: from here on no other writer and no reader, and no await either: this can't be cancelled.
-//!         let mut list = shelf.lock();
-//!         let before = Shelf::generations(&list);
-//!         let at = ErrorContext::new(Operation::Commit, shelf.location());
+//!         // The atomic step. It holds the lock and has no await, so it can't be cancelled.
+//!         let mut list = backend.lock();
+//!         let before = ListBackend::generations(&list);
+//!         let at = ErrorContext::new(Operation::Commit, backend.location());
 //!         options.precondition().evaluate(seq, before.first(), &at)?;
 //!         list.insert(0, (generation.clone(), json.into()));
 //!         list.truncate(Committed::retained_after(options.retain(), before.len()));
@@ -157,15 +158,15 @@
 //!     }
 //! }
 //!
-//! // What the suite needs to know: how to make a store, to open it, and to see what lies around in it.
+//! // The suite needs to create a store, to open it, and to list its garbage.
 //! use minisnap_core::conformance::{Capability, StoreUnderTest};
 //!
-//! struct ShelfStore(Shelf);
+//! struct ListStore(ListBackend);
 //!
 //! #[async_trait]
-//! impl StoreUnderTest for ShelfStore {
+//! impl StoreUnderTest for ListStore {
 //!     async fn fresh() -> Self {
-//!         Self(Shelf::default())
+//!         Self(ListBackend::default())
 //!     }
 //!
 //!     async fn open(&self) -> Arc<dyn SnapshotBackend> {
@@ -173,7 +174,7 @@
 //!     }
 //!
 //!     async fn garbage(&self) -> Vec<String> {
-//!         Vec::new() // there is no place for any
+//!         Vec::new() // a list has none
 //!     }
 //!
 //!     fn lacks() -> &'static [Capability] {
@@ -181,38 +182,38 @@
 //!     }
 //! }
 //!
-//! // Every case, one after the other. In tests/conformance.rs: the macro below.
-//! minisnap_core::conformance::run_all::<ShelfStore>();
+//! // Runs every case, one after the other. In tests/conformance.rs, use the macro below instead.
+//! minisnap_core::conformance::run_all::<ListStore>();
 //! ```
 //!
-//! In the crate's `tests/conformance.rs` one line makes the tests:
+//! In the crate's `tests/conformance.rs`, one line makes the tests:
 //!
 //! ```
 //! # use minisnap_core::{SnapshotBackend, async_trait, conformance::{Capability, StoreUnderTest}};
 //! # use std::sync::Arc;
-//! # struct ShelfStore;
+//! # struct ListStore;
 //! # #[async_trait]
-//! # impl StoreUnderTest for ShelfStore {
+//! # impl StoreUnderTest for ListStore {
 //! #     async fn fresh() -> Self { Self }
 //! #     async fn open(&self) -> Arc<dyn SnapshotBackend> { unreachable!() }
 //! #     async fn garbage(&self) -> Vec<String> { Vec::new() }
 //! #     fn lacks() -> &'static [Capability] { &[] }
 //! # }
-//! minisnap_core::conformance_tests!(ShelfStore);
+//! minisnap_core::conformance_tests!(ListStore);
 //! // test current_thread::round_trip::every_seq_round_trips ... ok
 //! // test multi_thread::cancel::cancelled_commit_never_overtakes_a_later_one ... ok
 //! ```
 //!
-//! A medium that can't compare and swap has no way to judge `IfCurrent` in the step that publishes. It says so at the start of
-//! `commit`, whatever is current, and in `lacks`:
+//! A medium without compare-and-swap can't evaluate `IfCurrent` in the atomic step. Its backend refuses that precondition at the
+//! start of `commit`, for any current generation, and lists it in `lacks`:
 //!
 //! ```
 //! # use minisnap_core::{ErrorContext, MiniSnapError, Operation, Precondition, Result, conformance::Capability};
 //! # fn commit(precondition: &Precondition) -> Result<()> {
 //! if let Precondition::IfCurrent(_) = precondition {
-//!     let at = ErrorContext::new(Operation::Commit, "shelf:");
-//!     let help = Some("commit with `Always`".into());
-//!     return Err(MiniSnapError::Unsupported { at, what: "a shelf can't compare".into(), help });
+//!     let at = ErrorContext::new(Operation::Commit, "list:");
+//!     let help = Some("commit with `Precondition::Always`".into());
+//!     return Err(MiniSnapError::Unsupported { at, what: "this medium has no compare-and-swap".into(), help });
 //! }
 //! # Ok(())
 //! # }
@@ -222,30 +223,30 @@
 //! # assert!(commit(&Precondition::IfCurrent(None)).is_err() && commit(&Precondition::Always).is_ok());
 //! ```
 //!
-//! # What the suite can't see
+//! # What the suite doesn't test
 //!
-//! A test process doesn't lose power. The suite reopens a store through new handles; that every `fsync` is where it has to be
-//! takes a medium that can forget, and a killed process, and those are a backend's own tests. So are a full disk, an answer
-//! that never comes, and several processes.
+//! The suite reopens a store through new handles in one process. A backend needs tests of its own for a power loss (is every
+//! `fsync` where it has to be?), a killed process, a full disk, an answer that never comes, and several processes.
 
-#![allow(clippy::missing_panics_doc, reason = "a case that fails panics: that is its answer")]
-#![allow(clippy::wildcard_imports, reason = "the words of the kit are those in which all cases are told")]
+#![allow(clippy::missing_panics_doc, reason = "a case fails by a panic")]
+#![allow(clippy::wildcard_imports, reason = "every case uses most of the shared helpers")]
 
 pub mod atomic;
 pub mod cancel;
 pub mod chunks;
+mod concurrent;
 pub mod conditional;
 pub mod durable;
 pub mod expire;
 pub mod garbage;
 pub mod isolated;
-mod kit;
 pub mod outcome;
 pub mod race;
 pub mod reading;
 pub mod retention;
 pub mod round_trip;
 mod run;
+mod support;
 mod table;
 pub mod verify;
 
@@ -255,35 +256,34 @@ pub use table::cases;
 use crate::{SnapshotBackend, async_trait};
 use std::sync::Arc;
 
-/// A store that the suite can make, open, and look at from the outside. The value is the guard: dropping it removes the
-/// store.
+/// A store that the suite can create, open, and inspect. Dropping the value deletes the store.
 #[async_trait]
 pub trait StoreUnderTest: Sized + Send + Sync + 'static {
-    /// Makes an empty store in a place of its own.
+    /// Creates an empty store at a location of its own.
     async fn fresh() -> Self;
 
-    /// Opens the store: a new handle. If all earlier handles were dropped this is a *reopen*: it must see only what the
-    /// medium holds.
+    /// Opens the store: returns a new handle.
+    ///
+    /// If all earlier handles were dropped, the store is *reopened*: the handle must see only what the medium holds.
     async fn open(&self) -> Arc<dyn SnapshotBackend>;
 
-    /// Names of everything the store holds beyond its commit record, the retained generations and what is always there (a
-    /// lock file, links): stages, files of retired generations, files of generations that were never published.
+    /// Lists the garbage in the store: stages, files of expired generations, files of generations that were never committed.
     ///
-    /// The suite expects it to be empty after later publishes, and after a sweep. A backend that spares the young for a grace
-    /// time is to be opened with none.
+    /// The commit record, the retained generations and permanent files (a lock file, links) don't count. The suite expects an
+    /// empty list after later commits, and after a collection. Open a backend that has a grace time with none.
     async fn garbage(&self) -> Vec<String>;
 
-    /// What this backend can't do, and must refuse with [`Unsupported`](crate::MiniSnapError::Unsupported). The suite
-    /// asserts that it does.
+    /// The capabilities that this backend lacks. The suite checks that it refuses them with
+    /// [`Unsupported`](crate::MiniSnapError::Unsupported).
     fn lacks() -> &'static [Capability];
 }
 
-/// Something a backend may lack. Whatever is not here, every backend has to do.
+/// A capability that a backend may lack. Everything else is mandatory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Capability {
-    /// Publishing with [`Precondition::IfNewer`](crate::Precondition::IfNewer).
+    /// Committing with [`Precondition::IfNewer`](crate::Precondition::IfNewer).
     IfNewer,
-    /// Publishing with [`Precondition::IfCurrent`](crate::Precondition::IfCurrent).
+    /// Committing with [`Precondition::IfCurrent`](crate::Precondition::IfCurrent).
     IfCurrent,
 }

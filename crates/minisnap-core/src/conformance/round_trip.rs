@@ -1,10 +1,10 @@
-//! What is written is what is read: bytes, seq, and nothing where there is nothing.
+//! A read returns the bytes and the seq that were committed; an empty store has neither.
 
-use super::{StoreUnderTest, kit::*};
+use super::{StoreUnderTest, support::*};
 use crate::{CommitOptions, ErrorContext, Generation, MiniSnapError, Operation, format};
 use std::collections::BTreeMap;
 
-/// A store that nothing was published to has no current generation and no history, and there is nothing to read.
+/// An empty store has no current generation and no history, and every read is `Expired`.
 pub async fn empty_store_is_empty<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let (one, other) = (store.open().await, store.open().await);
@@ -20,9 +20,9 @@ pub async fn empty_store_is_empty<T: StoreUnderTest>() {
     assert!(store.garbage().await.is_empty(), "an empty store holds nothing: {:?}", store.garbage().await);
 }
 
-/// A seq is any `u64`, and comes back the same.
+/// Every `u64` is a seq, and round-trips.
 pub async fn every_seq_round_trips<T: StoreUnderTest>() {
-    // The ends, and where a signed or a floating-point number would go wrong.
+    // The limits, and values that a signed or a floating-point number can't hold.
     let seqs = [
         0,
         1,
@@ -37,34 +37,34 @@ pub async fn every_seq_round_trips<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let backend = store.open().await;
     for (tag, seq) in (0..).zip(seqs) {
-        comes_back(&backend, &Sample::new(seq, tag)).await;
+        assert_round_trips(&backend, &Sample::new(seq, tag)).await;
     }
     let found: Vec<u64> = history(&backend).await.iter().rev().map(Generation::seq).collect();
-    assert_eq!(found, seqs, "the history has the seqs as they were published");
+    assert_eq!(found, seqs, "the history has the committed seqs");
 }
 
-/// The smallest of JSONs come back.
+/// The smallest JSON documents round-trip.
 pub async fn smallest_jsons_round_trip<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let backend = store.open().await;
     for json in ["null", "7", "{}", "\"\""] {
-        comes_back(&backend, &Sample::of(1, json)).await;
+        assert_round_trips(&backend, &Sample::of(1, json)).await;
     }
 }
 
-/// A stage that nothing was written to is published as no bytes: a backend doesn't look into the JSON.
+/// A stage without bytes is committed as an empty JSON: a backend doesn't parse it.
 pub async fn nothing_written_is_read_as_nothing<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let backend = store.open().await;
-    let staged = backend.stage(7).await.must("a stage can begin");
-    let published = staged.commit(CommitOptions::new(ALL)).await.must("a stage without bytes can be published");
-    assert_eq!(published.generation().seq(), 7, "what was published has the seq that was staged");
-    assert_bytes(&read(&backend, published.generation()).await, b"", "no bytes come back as no bytes");
-    comes_back(&backend, &Sample::new(8, 0)).await;
-    assert_bytes(&read(&backend, published.generation()).await, b"", "no bytes are still none when others are current");
+    let staged = backend.stage(7).await.must("a stage can be opened");
+    let committed = staged.commit(CommitOptions::new(RETAIN_ALL)).await.must("a stage without bytes can be committed");
+    assert_eq!(committed.generation().seq(), 7, "a committed generation has the seq of its stage");
+    assert_bytes(&read(&backend, committed.generation()).await, b"", "an empty JSON is read as no bytes");
+    assert_round_trips(&backend, &Sample::new(8, 0)).await;
+    assert_bytes(&read(&backend, committed.generation()).await, b"", "an empty JSON stays empty when it isn't current");
 }
 
-/// Text in any script comes back byte for byte.
+/// Text in any script round-trips byte for byte.
 pub async fn text_in_any_script_round_trips<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let backend = store.open().await;
@@ -75,9 +75,9 @@ pub async fn text_in_any_script_round_trips<T: StoreUnderTest>() {
         "line\r\nbreaks\n\rand\ttabs, a NUL \0 and a DEL \u{7f}, \\ ' \" $ % `",
     ] {
         let json = serde_json::to_string_pretty(&BTreeMap::from([(text, text)])).expect("a map of strings is JSON");
-        comes_back(&backend, &Sample::of(1, json)).await;
-        // A NUL in the bytes themselves: no JSON, but no backend's business.
-        comes_back(&backend, &Sample::of(1, text)).await;
+        assert_round_trips(&backend, &Sample::of(1, json)).await;
+        // Raw bytes with a NUL aren't JSON, and a backend stores them all the same.
+        assert_round_trips(&backend, &Sample::of(1, text)).await;
     }
 }
 
@@ -87,61 +87,66 @@ pub async fn typed_state_has_the_bytes_of_to_string_pretty<T: StoreUnderTest>() 
     let backend = store.open().await;
     let state: BTreeMap<String, Vec<f64>> =
         (0..500).map(|key| (format!("key {key}"), (0..key % 7).map(|n| f64::from(n) / 3.0).collect())).collect();
-    let mut staged = backend.stage(3).await.must("a stage can begin");
+    let mut staged = backend.stage(3).await.must("a stage can be opened");
     let at = || ErrorContext::new(Operation::Write, backend.location());
     format::write_json(&mut staged, &state, at).must("a state can be serialized into a stage");
-    let published = staged.commit(CommitOptions::new(ALL)).await.must("a serialized state can be published");
+    let committed = staged.commit(CommitOptions::new(RETAIN_ALL)).await.must("a serialized state can be committed");
     let expected = serde_json::to_string_pretty(&state).expect("a map is JSON");
-    let json = read(&backend, published.generation()).await;
-    assert_bytes(&json, expected.as_bytes(), "a serialized state comes back byte for byte");
+    let json = read(&backend, committed.generation()).await;
+    assert_bytes(&json, expected.as_bytes(), "a serialized state is read byte for byte");
 }
 
-/// The sizes of the pieces that are written don't matter, and neither does a `flush` or an empty piece in between.
+/// A JSON that is written in pieces of any size round-trips, also with a `flush` or an empty piece in between.
 pub async fn pieces_of_odd_sizes_round_trip<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let backend = store.open().await;
     for (seq, piece) in (0..).zip([3, 4_095, 4_096, 65_537, 1_048_575, 1_048_577]) {
         let sample = Sample::sized(seq, 0, piece * 2 + 5);
-        let mut staged = backend.stage(seq).await.must("a stage can begin");
+        let mut staged = backend.stage(seq).await.must("a stage can be opened");
         for bytes in sample.json.chunks(piece) {
             staged.write_all(bytes).expect("a stage takes pieces of any size");
             staged.write_all(b"").expect("a stage takes an empty piece");
             staged.flush().expect("a stage can be flushed at any time");
         }
-        let published = staged.commit(CommitOptions::new(ALL)).await.must("a stage written in pieces is published");
-        let promise = format!("pieces of {piece} bytes come back as one");
-        assert_bytes(&read(&backend, published.generation()).await, &sample.json, &promise);
+        let committed =
+            staged.commit(CommitOptions::new(RETAIN_ALL)).await.must("a stage written in pieces is committed");
+        let promise = format!("a JSON written in pieces of {piece} bytes is read as one");
+        assert_bytes(&read(&backend, committed.generation()).await, &sample.json, &promise);
     }
 }
 
-/// A JSON written byte by byte comes back.
+/// A JSON that was written byte by byte round-trips.
 pub async fn single_bytes_round_trip<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let backend = store.open().await;
     let sample = Sample::sized(1, 0, 5_000);
-    let mut staged = backend.stage(1).await.must("a stage can begin");
+    let mut staged = backend.stage(1).await.must("a stage can be opened");
     for byte in &sample.json {
         staged.write_all(&[*byte]).expect("a stage takes a single byte");
     }
-    let published = staged.commit(CommitOptions::new(ALL)).await.must("a stage written by bytes is published");
-    assert_bytes(&read(&backend, published.generation()).await, &sample.json, "single bytes come back as one");
+    let committed = staged.commit(CommitOptions::new(RETAIN_ALL)).await.must("a stage written by bytes is committed");
+    assert_bytes(
+        &read(&backend, committed.generation()).await,
+        &sample.json,
+        "a JSON written byte by byte is read as one",
+    );
 }
 
-/// 32 MiB come back whole, written in chunks with a `drain` after each.
+/// 32 MiB round-trip, written in chunks with a `drain` after each.
 pub async fn large_state_round_trips<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let backend = store.open().await;
     let sample = Sample::sized(5, 1, 32 << 20);
-    let mut staged = backend.stage(5).await.must("a stage can begin");
+    let mut staged = backend.stage(5).await.must("a stage can be opened");
     for chunk in sample.json.chunks(format::CHUNK) {
         staged.write_all(chunk).expect("a stage takes a large state");
         staged.drain().await.must("a large state can be drained");
     }
-    let published = staged.commit(CommitOptions::new(ALL)).await.must("a large state can be published");
-    assert_published(&published, &sample, ALL);
+    let committed = staged.commit(CommitOptions::new(RETAIN_ALL)).await.must("a large state can be committed");
+    assert_committed(&committed, &sample, RETAIN_ALL);
     drop(backend);
     let backend = store.open().await;
-    assert_bytes(&read(&backend, published.generation()).await, &sample.json, "32 MiB come back whole");
+    assert_bytes(&read(&backend, committed.generation()).await, &sample.json, "32 MiB are read completely");
 }
 
 /// `drain` may be called at any time: before anything was written, between pieces, and twice.
@@ -149,34 +154,38 @@ pub async fn drain_may_be_called_at_any_time<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let backend = store.open().await;
     let sample = Sample::sized(1, 0, 10_000);
-    let mut staged = backend.stage(1).await.must("a stage can begin");
+    let mut staged = backend.stage(1).await.must("a stage can be opened");
     staged.drain().await.must("a stage can be drained before anything was written");
     for bytes in sample.json.chunks(999) {
         staged.write_all(bytes).expect("a stage takes more after a drain");
         staged.drain().await.must("a stage can be drained between pieces");
     }
     staged.drain().await.must("a stage can be drained twice");
-    let published = staged.commit(CommitOptions::new(ALL)).await.must("a drained stage can be published");
-    assert_bytes(&read(&backend, published.generation()).await, &sample.json, "what was drained comes back");
+    let committed = staged.commit(CommitOptions::new(RETAIN_ALL)).await.must("a drained stage can be committed");
+    assert_bytes(
+        &read(&backend, committed.generation()).await,
+        &sample.json,
+        "a JSON that was drained is read as it was written",
+    );
 }
 
-/// The same state with the same seq, published again, is another generation, and both can be read.
+/// A second commit of the same state and seq makes another generation, and both can be read.
 pub async fn same_seq_and_state_again_is_another_generation<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let backend = store.open().await;
     let sample = Sample::new(9, 0);
-    let (first, second) = (put(&backend, &sample).await, put(&backend, &sample).await);
-    assert_ne!(first, second, "a name is given once, also for the same seq and state");
+    let (first, second) = (commit_always(&backend, &sample).await, commit_always(&backend, &sample).await);
+    assert_ne!(first, second, "a name is never reused, also for the same seq and state");
     assert_eq!(history(&backend).await, [second.clone(), first.clone()], "both are in the history");
     for generation in [first, second] {
         assert_bytes(&read(&backend, &generation).await, &sample.json, "both can be read");
     }
 }
 
-async fn comes_back(backend: &Handle, sample: &Sample) {
-    let generation = put(backend, sample).await;
-    let found = current(backend).await.expect("what was published is current");
-    assert_eq!(found, generation, "what was published is current");
-    assert_eq!(found.seq(), sample.seq, "the seq comes back");
-    assert_bytes(&read(backend, &found).await, &sample.json, "the JSON comes back byte for byte");
+async fn assert_round_trips(backend: &Handle, sample: &Sample) {
+    let generation = commit_always(backend, sample).await;
+    let found = current(backend).await.expect("the committed generation is current");
+    assert_eq!(found, generation, "the committed generation is current");
+    assert_eq!(found.seq(), sample.seq, "the seq round-trips");
+    assert_bytes(&read(backend, &found).await, &sample.json, "the JSON is read byte for byte");
 }

@@ -1,18 +1,18 @@
-//! Running a case: on a runtime of its own, on a thread of its own, with a time limit.
+//! Runs a case on a runtime and a thread of its own, with a time limit.
 
 use super::{StoreUnderTest, cases};
 use std::{fmt, future::Future, panic, pin::Pin, sync::mpsc, thread, time::Duration};
 
-/// How long a case may take. Far more than any needs: one that takes longer waits for something that never comes.
+/// How long a case may take: far more than any needs, so a case that takes longer hangs.
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// The kind of Tokio runtime a case runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Flavour {
-    /// One thread for everything: what blocks it stops everyone.
+    /// One thread for all tasks: detects a backend that blocks the runtime.
     CurrentThread,
-    /// Four worker threads: what isn't atomic is seen by others.
+    /// Four worker threads: detects steps that aren't atomic.
     MultiThread,
 }
 
@@ -25,7 +25,7 @@ impl fmt::Display for Flavour {
     }
 }
 
-/// One case of the suite, for one store: a property by name.
+/// One case of the suite, for one type of store.
 #[derive(Clone, Copy)]
 pub struct Case {
     name: &'static str,
@@ -39,26 +39,26 @@ impl Case {
         Self { name, body }
     }
 
-    /// The group and the property, as in `atomic::readers_never_see_a_mixed_pair_during_200_commits`.
+    /// The group and the name of the case, as in `atomic::readers_never_see_a_mixed_pair_during_200_commits`.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.name
     }
 
-    /// Runs it, for at most two minutes.
+    /// Runs the case, for at most two minutes.
     ///
     /// # Panics
     ///
-    /// If the store breaks the property, or the case doesn't end.
+    /// If the store violates the contract, or the case doesn't end in time.
     pub fn run(&self, flavour: Flavour) {
         self.run_within(flavour, LIMIT);
     }
 
-    /// Runs it, for at most `limit`.
+    /// Runs the case, for at most `limit`.
     ///
     /// # Panics
     ///
-    /// If the store breaks the property, or the case doesn't end.
+    /// If the store violates the contract, or the case doesn't end in time.
     pub fn run_within(&self, flavour: Flavour, limit: Duration) {
         if let Err(failure) = self.outcome(flavour, limit) {
             panic!("{failure}");
@@ -68,14 +68,14 @@ impl Case {
     fn outcome(&self, flavour: Flavour, limit: Duration) -> Result<(), String> {
         let Self { name, body } = *self;
         let (ended, end) = mpsc::channel::<()>();
-        // A thread of its own, and not a timeout in the runtime: a backend that blocks the runtime is found out, too.
+        // A thread instead of the runtime's timeout also detects a backend that blocks the runtime.
         let thread = thread::spawn(move || {
             let _ended = ended;
-            // What a case has left running in the background is part of it: dropping the runtime waits for it.
+            // Dropping the runtime waits for blocking work that the case left in the background.
             runtime(flavour).block_on(body());
         });
         if end.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout) {
-            return Err(format!("{name} ({flavour}): not done after {limit:?}: something waits for ever"));
+            return Err(format!("{name} ({flavour}): not done after {limit:?}"));
         }
         thread.join().map_err(|panic| format!("{name} ({flavour}): {}", message(&*panic)))
     }
@@ -87,11 +87,11 @@ impl fmt::Debug for Case {
     }
 }
 
-/// Runs the case of that name for a store. What [`conformance_tests!`](crate::conformance_tests) calls in each test.
+/// Runs one case for a store, by its name. The tests of [`conformance_tests!`](crate::conformance_tests) call it.
 ///
 /// # Panics
 ///
-/// If the store breaks the property, if the case doesn't end, or if there is none of that name.
+/// If the store violates the contract, the case doesn't end in time, or no case has that name.
 pub fn run<T: StoreUnderTest>(name: &str, flavour: Flavour) {
     match cases::<T>().iter().find(|case| case.name == name) {
         Some(case) => case.run(flavour),
@@ -99,12 +99,13 @@ pub fn run<T: StoreUnderTest>(name: &str, flavour: Flavour) {
     }
 }
 
-/// Runs every case for a store on both kinds of runtime, one after the other. For a place where there can be only one
-/// test, such as a doctest; elsewhere [`conformance_tests!`](crate::conformance_tests) is better.
+/// Runs every case for a store on both kinds of runtime, one after the other.
+///
+/// Use it where only one test is possible, such as a doctest; else prefer [`conformance_tests!`](crate::conformance_tests).
 ///
 /// # Panics
 ///
-/// After the last case, if the store broke any property: with the name and the message of each.
+/// After the last case, with the name and the message of each case that failed.
 pub fn run_all<T: StoreUnderTest>() {
     let mut failures = Vec::new();
     for flavour in [Flavour::CurrentThread, Flavour::MultiThread] {

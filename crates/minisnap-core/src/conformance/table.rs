@@ -1,11 +1,11 @@
-//! The one table of cases, and what is made of it: the list for [`cases`], and a `#[test]` for each.
+//! The table of cases, and the macros that use it: the list of [`cases`], and a `#[test]` for each case.
 
 use super::{
     Case, StoreUnderTest, atomic, cancel, chunks, conditional, durable, expire, garbage, isolated, outcome, race,
     reading, retention, round_trip, verify,
 };
 
-/// Every case there is, by group. A case that isn't here is never run; the suite's own tests see to it that each is.
+/// Every case, by group. The suite's own tests check that none is missing.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __conformance_table {
@@ -30,21 +30,21 @@ macro_rules! __conformance_table {
                 staged_is_invisible_in_an_empty_store,
                 dropped_stage_leaves_no_trace,
                 dropped_stage_of_a_large_state_leaves_no_trace,
-                several_stages_at_once_do_not_meet,
-                discarded_stage_is_gone,
+                concurrent_stages_do_not_mix,
+                discarded_stage_is_deleted,
             }
             atomic {
                 readers_never_see_a_mixed_pair_during_200_commits,
-                readers_see_what_was_acknowledged_before_they_looked,
-                histories_during_commits_are_whole,
-                read_while_being_expired_is_whole_or_expired,
+                readers_see_every_acknowledged_commit,
+                history_is_consistent_during_commits,
+                read_of_an_expiring_generation_is_complete_or_expired,
             }
             durable {
                 reopened_empty_store_is_empty,
                 reopened_store_has_the_last_committed,
                 reopened_store_has_the_history,
                 reopened_store_goes_on_where_it_was,
-                stage_is_gone_after_reopening,
+                stage_is_discarded_after_reopening,
             }
             conditional {
                 always_is_never_refused,
@@ -56,17 +56,17 @@ macro_rules! __conformance_table {
                 if_current_of_a_generation_that_never_was_conflicts,
                 refusal_changes_nothing,
                 evaluated_when_committing_not_when_staging,
-                refused_only_on_a_fresh_look,
+                precondition_is_evaluated_on_the_latest_record,
                 stale_names_a_durable_generation,
-                what_is_lacking_is_refused,
+                missing_capability_is_unsupported,
             }
             race {
-                of_8_handles_with_the_same_if_current_one_wins,
-                of_8_tasks_on_one_handle_with_the_same_if_current_one_wins,
-                of_8_writers_of_a_first_snapshot_one_wins,
+                only_1_of_8_handles_commits_with_the_same_if_current,
+                only_1_of_8_tasks_commits_with_the_same_if_current,
+                only_1_of_8_writers_commits_the_first_snapshot,
                 with_8_if_newer_the_largest_seq_ends_current,
-                always_is_never_refused_while_the_current_one_moves,
-                as_many_as_asked_are_retained_while_the_current_one_moves,
+                always_is_never_refused_during_other_commits,
+                retention_holds_during_concurrent_commits,
             }
             retention {
                 committed_agrees_with_current_and_history,
@@ -74,7 +74,7 @@ macro_rules! __conformance_table {
                 as_many_as_asked_are_retained,
                 current_is_never_expired,
                 retaining_everything_is_allowed,
-                what_a_small_retention_expired_does_not_come_back,
+                larger_retention_restores_no_expired_generation,
                 expired_files_are_removed,
                 names_are_used_once,
             }
@@ -85,7 +85,7 @@ macro_rules! __conformance_table {
                 other_seq_of_a_name_is_refused,
                 reading_changes_nothing,
                 reading_an_empty_store_makes_nothing,
-                reading_goes_on_beside_a_commit_that_stands_still,
+                reads_proceed_during_a_stalled_commit,
             }
             outcome {
                 refusals_name_operation_and_location,
@@ -96,21 +96,21 @@ macro_rules! __conformance_table {
                 commit_never_polled_never_commits,
                 cancelled_commit_leaves_old_or_new,
                 cancelled_commit_never_overtakes_a_later_one,
-                cancelled_commits_beside_others_never_overtake,
-                cancelled_commit_keeps_no_one_waiting,
+                cancelled_commits_never_overtake_concurrent_commits,
+                cancelled_commit_blocks_no_later_commit,
                 cancelled_stage_leaves_no_trace,
             }
             chunks {
                 chunks_are_the_json_as_it_was_written,
                 unretained_are_refused,
-                expiring_meanwhile_it_is_whole_or_expired,
+                chunks_of_an_expiring_generation_are_complete_or_expired,
             }
             expire {
                 newest_stay_and_the_rest_is_returned,
                 expiring_none_changes_nothing,
-                expired_do_not_come_back,
+                expired_generations_stay_expired,
                 expired_files_are_removed,
-                expiring_beside_writers_loses_no_commit,
+                expire_loses_no_concurrent_commit,
                 cancelled_expiry_is_all_or_none,
             }
             verify {
@@ -120,9 +120,9 @@ macro_rules! __conformance_table {
             garbage {
                 collecting_an_empty_store_does_nothing,
                 collecting_removes_dropped_stages,
-                collecting_spares_what_is_retained,
-                collecting_spares_living_stages,
-                collecting_beside_writers_loses_nothing,
+                collecting_preserves_retained_generations,
+                collecting_preserves_active_stages_or_loses_them,
+                collecting_loses_no_concurrent_commit,
             }
         }
     };
@@ -178,14 +178,15 @@ macro_rules! __conformance_test {
     };
 }
 
-/// Makes a `#[test]` of every case of the suite, for one [`StoreUnderTest`], on both kinds of runtime: in the modules
-/// `current_thread` and `multi_thread`, a module per group, a test per property. Nothing but `minisnap-core` with the
-/// feature `conformance` is needed. For more than one store in a file, call it in a module for each.
+/// Makes a `#[test]` of every case of the suite, for one [`StoreUnderTest`], on both kinds of runtime.
 ///
-/// A store that can't be had everywhere (a server that has to be installed) gets attributes for all its tests:
-/// `conformance_tests!(MyStore, #[ignore = "needs a server at MY_SERVER"])`. Have your CI run those.
+/// The tests are in the modules `current_thread` and `multi_thread`, with a module for each group. They need nothing but
+/// `minisnap-core` with the feature `conformance`. For several stores in a file, call the macro in a module for each.
 ///
-/// See the [`conformance`](crate::conformance) module for a whole example.
+/// Attributes after the store are set on all its tests, for a store that needs a server:
+/// `conformance_tests!(MyStore, #[ignore = "needs a server at MY_SERVER"])`. Run those in CI with `cargo test -- --ignored`.
+///
+/// The module [`conformance`](crate::conformance) has a complete example.
 #[macro_export]
 macro_rules! conformance_tests {
     ($store:ty $(, #[$attribute:meta])*) => {

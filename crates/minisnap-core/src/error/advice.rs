@@ -1,4 +1,4 @@
-//! What a person can do about an error.
+//! Advice on an error: what a person can do.
 
 use super::{Absence, Corruption, ExternalChange, MiniSnapError};
 use crate::Generation;
@@ -10,22 +10,30 @@ use std::{
 };
 
 impl MiniSnapError {
-    /// What a person can do about it: a sentence without a full stop, or commands for a shell. `None` where `Display` and the
-    /// cause say it all.
+    /// Returns advice for a person: a sentence without a full stop, or commands for a shell. `None` if there is none.
+    ///
+    /// ```
+    /// use minisnap_core::{Absence, ErrorContext, MiniSnapError, Operation};
+    ///
+    /// let at = ErrorContext::new(Operation::Restore, "/var/lib/app");
+    /// let error = MiniSnapError::NotFound { at, found: Absence::Empty };
+    /// assert_eq!(error.help().as_deref(), Some("start from an empty state, or check the location"));
+    /// ```
     #[must_use]
     pub fn help(&self) -> Option<Cow<'_, str>> {
         let advice = match self {
             Self::NotFound { found, .. } => of_absence(found),
             Self::Expired { .. } => {
-                "look up the current generation and read that; retain more generations if reading one takes longer than \
-                 that many commits"
+                "look up the current generation and read that; if reads are slower than commits, retain more generations"
             }
-            Self::Stale { .. } => "restore the current snapshot; a newer one needs a higher sequence number",
-            Self::Conflict { .. } => "restore the current snapshot, decide again, and commit over that",
-            Self::WriterClosed { .. } => "restore the current snapshot, decide again, and begin a new exclusive writer",
-            Self::Busy { .. } => "try again later, or wait longer",
+            Self::Stale { .. } => "restore the current snapshot, then retry with a higher sequence number",
+            Self::Conflict { .. } => "restore the current snapshot, then retry over its generation",
+            Self::WriterClosed { .. } => {
+                "restore the current snapshot, then open a new writer with `SnapStore::exclusive`"
+            }
+            Self::Busy { .. } => "try again later, or wait longer (option `busy_timeout`)",
             Self::StageLost { .. } => "stage and write the snapshot again",
-            Self::OutcomeUnknown { .. } => "keep the log, and create again: both snapshots are intact",
+            Self::OutcomeUnknown { .. } => "keep the log, and create the snapshot again: both generations are intact",
             Self::Io { source, .. } => return of_io(source.kind()).map(Cow::from),
             Self::Backend { transient: true, .. } => "try again later",
             Self::Serde { generation: Some(_), .. } => {
@@ -48,7 +56,7 @@ impl MiniSnapError {
             Self::ExternalChange { found, .. } => of_external_change(found),
             Self::InsideStore { store: Some(store), .. } => return Some(format!("did you mean {store}?").into()),
             Self::InsideStore { store: None, .. } => {
-                "give the folder in which snapshot.json and snapshot.seq are links to here"
+                "open the folder whose snapshot.json and snapshot.seq are links into this one"
             }
             Self::Backend { .. }
             | Self::Serde { .. }
@@ -63,7 +71,7 @@ impl MiniSnapError {
 fn of_absence(found: &Absence) -> &'static str {
     match found {
         Absence::Empty => "start from an empty state, or check the location",
-        Absence::OnlyAbove { .. } => "restore one of those, or replay the whole log",
+        Absence::OnlyAbove { .. } => "restore one of these snapshots, or replay the complete log",
         Absence::HalfPair { .. } | Absence::NoPairToAccept { .. } => {
             "put the missing file back, from a backup or from where it was moved; or create a new snapshot"
         }
@@ -77,15 +85,17 @@ fn of_absence(found: &Absence) -> &'static str {
 fn of_external_change(found: &ExternalChange) -> &'static str {
     match found {
         ExternalChange::Replaced { .. } => {
-            "take it as the newest snapshot with `FsBackend::accept_external_changes`, or move it aside with \
-             `FsBackend::revert_external_changes`"
+            "`FsBackend::accept_external_changes` commits it as the newest snapshot; `FsBackend::revert_external_changes` \
+             moves it aside"
         }
-        ExternalChange::NameTaken { .. } => "minisnap needs this name for itself: move what is there elsewhere",
-        ExternalChange::ChangedSince => "look at it again, and find out who else writes there",
-        ExternalChange::KeepsChanging => "stop it: a version before 0.1.4 can't share a folder with this one",
+        ExternalChange::NameTaken { .. } => "minisnap needs this name: move what is there elsewhere",
+        ExternalChange::ChangedSince => "read it again before you accept it, and stop the program that writes there",
+        ExternalChange::KeepsChanging => {
+            "stop that program: minisnap before 0.1.4 can't share a folder with this version"
+        }
         ExternalChange::OtherFormat => {
-            "`minisnap import OLD STORE`, or `minisnap::import` in a program, brings the newest one into a store in another \
-             folder, and leaves this one as it is; or move the files elsewhere"
+            "`minisnap import OLD STORE` (in a program: `minisnap::import`) copies the newest one into a store in another \
+             folder; or move these files elsewhere"
         }
     }
 }
@@ -94,30 +104,30 @@ fn of_io(kind: ErrorKind) -> Option<&'static str> {
     Some(match kind {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "free disk space, and try again: nothing was changed",
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
-            "give the program's user the right to write there, and to the folder above"
+            "give the program's user write permission there and on the folder above"
         }
-        ErrorKind::NotADirectory => "a store is a folder, and so is all above it; there is a file at that path",
-        ErrorKind::OutOfMemory => "free memory, or raise the limit; then try again",
+        ErrorKind::NotADirectory => "move the file at that path elsewhere: a store and its parents are folders",
+        ErrorKind::OutOfMemory => "free memory, or raise the limit (`ulimit -v`); then try again",
         _ => return None,
     })
 }
 
-const MOVE_IT: &str = "to import the snapshot before it, move this file to another folder";
+const MOVE_FILE: &str = "to import the snapshot before it, move this file to another folder";
 
-const OF_A_SEQ: &str = "write the number of the last change in snapshot.json into it, in digits";
+const OF_A_SEQ: &str = "write the sequence number of the last change in snapshot.json into this file, in digits";
 
-/// What is left of a store in which something is wrong.
+/// The generations that are left in a corrupt store.
 #[derive(Clone, Copy)]
 pub(crate) struct Left<'a> {
     /// The newest generation that is known to be intact and committed.
     pub(crate) newest_intact: Option<&'a Generation>,
     /// The generations that are intact, and may never have been committed, newest first.
     pub(crate) unconfirmed: &'a [Generation],
-    /// The current generation is the newest intact one: nobody needs to go back.
+    /// Whether the current generation is the newest intact one, so that no fallback is needed.
     pub(crate) is_current_intact: bool,
 }
 
-/// What a person can do about `found` at `location`.
+/// Advice on `found` at `location`.
 pub(crate) fn of_corruption(found: &Corruption, location: &str, left: Left<'_>) -> Cow<'static, str> {
     match found {
         Corruption::WrongLink { found: None, .. } if is_of_pair(location) => {
@@ -126,10 +136,9 @@ pub(crate) fn of_corruption(found: &Corruption, location: &str, left: Left<'_>) 
         Corruption::WrongLink { .. } if is_of_pair(location) => {
             "`FsBackend::revert_external_changes` puts the store's links back".into()
         }
-        // Nothing else says what it said.
+        // No other file has the target of this link.
         Corruption::WrongLink { .. } => {
-            "bring this link back from a backup; else nothing expires until as many generations as are retained were \
-             committed after it"
+            "bring this link back from a backup; without it, nothing expires until `retain` newer generations were committed"
                 .into()
         }
         Corruption::LinkAsText { .. } => {
@@ -143,23 +152,23 @@ pub(crate) fn of_corruption(found: &Corruption, location: &str, left: Left<'_>) 
                 .into()
         }
         Corruption::HistoryGap { .. } => {
-            "bring the missing generation's folder back, from a backup or from where it was moved; else nothing expires \
-             until as many generations as are retained were committed after the gap"
+            "bring the missing generation's folder back, from a backup or from where it was moved; without it, nothing \
+             expires until `retain` newer generations were committed"
                 .into()
         }
         Corruption::Forbidden { .. } => {
-            "give the program the right to read this, and to list what is around it: without that, what is missing looks \
-             like this, too"
+            "give the program the right to read this and to list the folder around it: if listing is forbidden, a missing \
+             file looks the same"
                 .into()
         }
         Corruption::WrongName { found, .. } => {
             let mut name = PathBuf::from(format!("snapshot_{found:020}"));
             name.set_extension(Path::new(location).extension().unwrap_or_default());
-            format!("if its content is what was meant, rename it to {}; {MOVE_IT}", name.display()).into()
+            format!("if its content is correct, rename it to {}; {MOVE_FILE}", name.display()).into()
         }
-        Corruption::NoOldSnapshot { .. } => MOVE_IT.into(),
+        Corruption::NoOldSnapshot { .. } => MOVE_FILE.into(),
         Corruption::WrongOwner { expected, .. } => {
-            format!("give it to that user: `chown -h {expected} {location}`; and give them the right to write there").into()
+            format!("run `chown -h {expected} {location}`, and give that user write permission there").into()
         }
         Corruption::ExternalChange(found) => of_external_change(found).into(),
         Corruption::NoSnapshot(found) => of_absence(found).into(),
@@ -177,29 +186,29 @@ pub(crate) fn of_corruption(found: &Corruption, location: &str, left: Left<'_>) 
     }
 }
 
-/// About a generation that can't be restored as committed.
+/// Advice on a corrupt generation.
 fn of_generation(found: &Corruption, location: &str, left: Left<'_>) -> String {
     if is_url(location) {
-        return format!("{}; or put back an earlier version of this object, if the bucket keeps versions", back(left));
+        return format!("{}; or put back an earlier version of this object, if the bucket has versioning", back(left));
     }
     let back = match (found, left.newest_intact) {
-        // The commit record leads nowhere, and the way to the older generations leads through it.
+        // The older generations are found through the folder of the current one, which is missing.
         (Corruption::ContainerMissing, Some(_)) if !left.is_current_intact => reset(left),
         _ => back(left),
     };
     match is_of_pair(location) && found.may_be_an_edit() {
-        true => format!(
-            "if somebody edited it on purpose, `FsBackend::accept_external_changes` commits the edit; else {back}"
-        ),
+        true => {
+            format!("if this is an intended edit, `FsBackend::accept_external_changes` commits the edit; else {back}")
+        }
         false => back,
     }
 }
 
-/// About a commit record that is lost, or that can't be understood.
+/// Advice on a commit record that is missing or can't be parsed.
 fn of_record(location: &str, left: Left<'_>) -> String {
     if is_url(location) {
-        return "stop all writers, and put back the latest version of this object that can be understood, if the bucket \
-                keeps versions; or start anew: `ObjectBackend::give_up_lost_store` moves the generations aside, each a \
+        return "stop all writers, and put back the latest version of this object that can be parsed, if the bucket has \
+                versioning; or start anew: `ObjectBackend::give_up_lost_store` moves the generations aside, each a \
                 folder with snapshot.json and snapshot.seq"
             .into();
     }
@@ -209,8 +218,8 @@ fn of_record(location: &str, left: Left<'_>) -> String {
 fn back(left: Left<'_>) -> String {
     match left.newest_intact {
         Some(_) if left.is_current_intact => {
-            "bring this back from a backup; else nobody can go back to this generation, and it takes no place in the \
-             retention of a program that has met it"
+            "bring this back from a backup; else this generation stays unreadable, and the retention of a program that has \
+             detected this doesn't count it"
                 .into()
         }
         Some(newest) => {
@@ -220,7 +229,7 @@ fn back(left: Left<'_>) -> String {
             );
             back + &or_unconfirmed(left)
         }
-        None => nothing_intact(left, "start from an empty state and the whole log"),
+        None => nothing_intact(left, "start from an empty state and the complete log"),
     }
 }
 
@@ -235,7 +244,7 @@ fn reset(left: Left<'_>) -> String {
         }
         None => nothing_intact(
             left,
-            "start anew with the whole log: `FsBackend::give_up_lost_store` moves what is left aside",
+            "start anew with the complete log: `FsBackend::give_up_lost_store` moves the old files aside",
         ),
     }
 }
@@ -249,13 +258,13 @@ fn nothing_intact(left: Left<'_>, anew: &str) -> String {
     )
 }
 
-/// A person may know that one was committed; nothing else may take it.
+/// Only a person may know that an unconfirmed generation was committed, so the choice is left to the person.
 fn or_unconfirmed(left: Left<'_>) -> String {
     let names: Vec<_> = left.unconfirmed.iter().map(Generation::name).collect();
     match names.is_empty() {
         true => String::new(),
         false => format!(
-            "; intact, and possibly never committed: {}; `FsBackend::reset_to` takes the one that you choose",
+            "; intact, and possibly never committed: {}; `FsBackend::reset_to` makes the chosen one current",
             names.join(", ")
         ),
     }
@@ -268,7 +277,7 @@ fn is_url(location: &str) -> bool {
     })
 }
 
-/// Whether it is one of a pair's two files in a folder, or the link to it.
+/// Whether it is `snapshot.json` or `snapshot.seq`, as a file or a link.
 fn is_of_pair(location: &str) -> bool {
     Path::new(location).file_name().is_some_and(|name| name == JSON_NAME || name == SEQ_NAME)
 }

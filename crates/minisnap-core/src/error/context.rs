@@ -1,9 +1,9 @@
-//! Where an error happened: the operation and the location.
+//! The context of an error: the operation and the location.
 
 use super::MiniSnapError;
 use std::fmt;
 
-/// What was being done when something went wrong.
+/// An operation on a store, as the context of an error. `Display` is its name in messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Operation {
@@ -15,9 +15,9 @@ pub enum Operation {
     History,
     /// Reading a generation's JSON.
     Read,
-    /// Turning a generation's JSON back into a state.
+    /// Parsing a generation's JSON as a state.
     Restore,
-    /// Beginning a snapshot.
+    /// Opening a staged snapshot.
     Stage,
     /// Writing a snapshot's JSON.
     Write,
@@ -27,17 +27,17 @@ pub enum Operation {
     Discard,
     /// Reducing the retention.
     Expire,
-    /// Checking the whole store.
+    /// Verifying the store.
     Verify,
-    /// Removing expired generations and orphans.
+    /// Deleting expired generations and orphans.
     CollectGarbage,
-    /// Accepting external changes as the newest snapshot.
+    /// Committing external changes as the newest snapshot.
     AcceptExternalChanges,
     /// Moving external changes aside.
     RevertExternalChanges,
-    /// Moving a store aside whose commit record is lost.
+    /// Moving aside a store whose commit record is lost.
     GiveUp,
-    /// Setting the commit record of a store that has lost it, or the current generation, to a generation that was chosen.
+    /// Setting the commit record to a chosen generation, after the record or the current generation was lost.
     Reset,
     /// Reading the snapshots of version 0.1.3.
     Import,
@@ -60,29 +60,28 @@ impl fmt::Display for Operation {
             Self::CollectGarbage => "collect garbage",
             Self::AcceptExternalChanges => "accept external changes",
             Self::RevertExternalChanges => "revert external changes",
-            Self::GiveUp => "give up",
-            Self::Reset => "go back",
+            Self::GiveUp => "give up the lost store",
+            Self::Reset => "reset",
             Self::Import => "import",
         })
     }
 }
 
-/// An operation, and the location that it was about: a path, or a URL without credentials.
+/// The operation and the location of an error. The location is a path, or a URL without credentials.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ErrorContext {
     operation: Operation,
-    // A word less than a String in every error.
+    // One word smaller than a `String`, in every error.
     location: Box<str>,
 }
 
 impl ErrorContext {
-    /// `operation` at `location`.
+    /// The context of `operation` at `location`, which has no credentials.
     pub fn new(operation: Operation, location: impl Into<String>) -> Self {
         Self { operation, location: location.into().into_boxed_str() }
     }
 
-    /// `operation` at `url`, less what may be secret in it: everything before an `@`, and the query. If in doubt, less is
-    /// shown.
+    /// The context of `operation` at `url`, without its possible secrets: everything before an `@`, and the query.
     ///
     /// ```
     /// use minisnap_core::{ErrorContext, Operation};
@@ -105,13 +104,13 @@ impl ErrorContext {
         Self::new(operation, format!("{scheme}{shown}"))
     }
 
-    /// What was being done.
+    /// The operation.
     #[must_use]
     pub fn operation(&self) -> Operation {
         self.operation
     }
 
-    /// On which path or URL.
+    /// The path, or the URL without credentials.
     #[must_use]
     pub fn location(&self) -> &str {
         &self.location
@@ -124,7 +123,7 @@ impl fmt::Display for ErrorContext {
     }
 }
 
-/// The context of an error, by shared or exclusive reference: every kind has one.
+/// The context of an error, by shared or exclusive reference. Every variant has one.
 macro_rules! context {
     ($error:expr) => {
         match $error {
@@ -153,14 +152,15 @@ macro_rules! context {
 }
 
 impl MiniSnapError {
-    /// What was being done, and where.
+    /// The operation and the location of this error.
     #[must_use]
     pub fn at(&self) -> &ErrorContext {
         context!(self)
     }
 
-    /// The same error as one of another operation: for a backend that learns at its boundary which of its operations failed.
-    /// The cause of an [`OutcomeUnknown`](Self::OutcomeUnknown) is relabelled with it.
+    /// Returns this error with another operation, also in the cause of an [`OutcomeUnknown`](Self::OutcomeUnknown).
+    ///
+    /// For backends, which know the failed operation only at their boundary.
     ///
     /// ```
     /// use minisnap_core::{Absence, ErrorContext, MiniSnapError, Operation};

@@ -1,10 +1,10 @@
-//! Errors on their way through an [`io::Write`], and back.
+//! Conversions to and from [`io::Error`], for errors that pass through an [`io::Write`].
 
 use super::{ErrorContext, MiniSnapError};
 use std::io::{self, ErrorKind};
 
 impl MiniSnapError {
-    /// The error inside an [`io::Error`] that a stage's `write` returned, or that error itself at `at`.
+    /// Unwraps the error of a stage's `write`; any other [`io::Error`] becomes an [`Io`](Self::Io) error at `at`.
     pub fn from_write(error: io::Error, at: impl FnOnce() -> ErrorContext) -> Self {
         match error.downcast::<Self>() {
             Ok(inner) => inner,
@@ -13,9 +13,8 @@ impl MiniSnapError {
     }
 }
 
-/// For a [`StagedSnapshot`](crate::StagedSnapshot)'s `write`, and for programs whose errors are I/O errors. An I/O error's
-/// kind stays, and the other errors get the kind that fits best. [`MiniSnapError::from_write`] unwraps it again on the other
-/// side of a serializer.
+/// For the `write` of a [`StagedSnapshot`](crate::StagedSnapshot), and for programs whose errors are I/O errors. An I/O error
+/// keeps its kind; any other error gets the kind that fits best. [`MiniSnapError::from_write`] unwraps it again.
 impl From<MiniSnapError> for io::Error {
     fn from(error: MiniSnapError) -> Self {
         use MiniSnapError::{

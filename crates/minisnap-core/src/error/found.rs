@@ -1,4 +1,4 @@
-//! What was found instead of what should be there, in a form that a program can match on.
+//! What was found instead of an intact snapshot, for programs to match on.
 
 use crate::{Digest, Generation};
 use std::fmt;
@@ -9,28 +9,28 @@ use std::fmt;
 pub enum Absence {
     /// Nothing was ever committed.
     Empty,
-    /// All retained snapshots have higher sequence numbers than this: they are listed, newest first.
+    /// All retained snapshots have a higher sequence number than `seq`.
     OnlyAbove {
-        /// The highest sequence number that was asked for.
+        /// The requested upper limit.
         seq: u64,
-        /// Those that are retained.
+        /// The retained sequence numbers, newest first.
         retained: Vec<u64>,
     },
-    /// One file of a bare pair stands alone, as when a version before 0.1.4 was cut short. The next commit moves it aside.
+    /// Only one file of a bare pair exists, as after a crash of a version before 0.1.4. The next commit moves it aside.
     HalfPair {
-        /// The file that is there.
+        /// The existing file.
         there: &'static str,
-        /// The file that isn't.
+        /// The missing file.
         missing: &'static str,
     },
     /// There are no external changes to accept, because a file is missing.
     NoPairToAccept {
-        /// The file that is missing.
+        /// The missing file.
         missing: &'static str,
     },
     /// There are no snapshots of version 0.1.3 to import.
     NothingToImport {
-        /// Whether there is a snapshot that is read as it is: that of a store, or of versions 0.1.1 and 0.1.2.
+        /// Whether the folder has a snapshot that needs no import: that of a store, or of versions 0.1.1 and 0.1.2.
         is_store: bool,
     },
 }
@@ -44,136 +44,145 @@ impl fmt::Display for Absence {
                 write_list(f, retained)
             }
             Self::HalfPair { there, missing } => write!(f, "half a pair: {there} without {missing}"),
-            Self::NoPairToAccept { missing } => write!(f, "there are not two files to accept: {missing} is missing"),
+            Self::NoPairToAccept { missing } => write!(f, "nothing to accept: {missing} is missing"),
             Self::NothingToImport { is_store: false } => {
                 f.write_str("no file is named snapshot_<seq>.json or snapshot_<seq>, as minisnap 0.1.3 named them")
             }
             Self::NothingToImport { is_store: true } => {
-                f.write_str("nothing of minisnap 0.1.3 is newer than its snapshot.json, which needs no import")
+                f.write_str("no file of minisnap 0.1.3 is newer than snapshot.json, which needs no import")
             }
         }
     }
 }
 
-/// What is wrong with something stored: bytes that don't match their digest, files that are missing, a commit record that
-/// can't be understood.
+/// A kind of corruption: bytes that don't match their digest, missing files, a commit record that can't be parsed.
+///
+/// `Display` describes it in a clause. The error or the [`Problem`](crate::Problem) around it has the location.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Corruption {
-    /// It is missing, or not of the kind that it should be (a link or a folder instead of a file).
+    /// The file is missing, or is a link or a folder.
     Missing,
-    /// The folder or container that it should be in is missing.
+    /// The file and its folder are missing.
     ContainerMissing,
-    /// The JSON has another size than was committed, in bytes.
+    /// The size of the JSON, in bytes, differs from the committed one.
     WrongSize {
-        /// The size that was committed.
+        /// The committed size.
         expected: u64,
-        /// The size that it has.
+        /// The actual size.
         found: u64,
     },
-    /// The JSON has another digest than was committed.
+    /// The digest of the JSON differs from the committed one.
     WrongDigest {
-        /// The digest that was committed.
+        /// The committed digest.
         expected: Digest,
-        /// The digest that it has.
+        /// The actual digest.
         found: Digest,
-        /// The size that it has, in bytes.
+        /// The actual size, in bytes.
         size: u64,
     },
-    /// The commit record has no digest of the JSON, so that it can't be checked.
+    /// The commit record has no digest, so the JSON can't be checked.
     NoDigest,
-    /// The stored sequence number is another one than was committed.
+    /// The stored sequence number differs from the committed one.
     WrongSeq {
-        /// The one that was committed.
+        /// The committed sequence number.
         expected: u64,
-        /// The one that is stored.
+        /// The stored sequence number.
         found: u64,
     },
-    /// No sequence number is stored, but something else.
+    /// The stored text isn't a sequence number.
     InvalidSeq {
-        /// The one that was committed.
+        /// The committed sequence number.
         expected: u64,
-        /// What is stored, shortened.
+        /// The stored text, shortened.
         found: String,
     },
-    /// The `snapshot.seq` of a bare pair holds no sequence number.
+    /// The `snapshot.seq` of a bare pair isn't a sequence number.
     NotASeq {
-        /// What it holds instead, shortened.
+        /// The stored text, shortened.
         found: String,
     },
-    /// There is no snapshot, and more than nothing: half a bare pair.
+    /// There is no snapshot, but part of one: half of a bare pair.
     NoSnapshot(Absence),
-    /// The commit record is missing, and there are generations.
+    /// The commit record is missing, but generations exist.
     RecordMissing {
-        /// The names of generations, as many as are known.
+        /// The names of the generations that were found.
         generations: Vec<String>,
     },
-    /// The commit record and all generations are missing, and there are links to them.
+    /// The commit record and all generations are missing, but the public links to them exist.
     DanglingLinks,
-    /// The commit record can't be understood.
+    /// The commit record can't be parsed.
     RecordUnreadable {
-        /// What it holds, or is, instead.
+        /// What it holds or is instead.
         found: String,
     },
-    /// A link is missing, or leads elsewhere.
+    /// A link is missing, or has another target.
     WrongLink {
-        /// What it should say.
+        /// The expected target.
         expected: String,
-        /// What it says; `None` if it is missing or no link.
+        /// The actual target; `None` if it is missing or not a link.
         found: Option<String>,
     },
-    /// A link became a file that holds the link's text, as after zip.
+    /// A link became a file with the link's text, as after zip.
     LinkAsText {
-        /// What the link should say.
+        /// The expected target of the link.
         expected: String,
     },
     /// Fewer generations can be found than are retained.
     HistoryGap {
-        /// How many are retained; `None` if that isn't known either.
+        /// How many are retained; `None` if that is unknown.
         retained: Option<u64>,
-        /// How many can be found.
+        /// How many were found.
         found: u64,
     },
-    /// It is there, and can't be read.
+    /// The file exists, but can't be read.
     Unreadable {
-        /// What the system said.
+        /// The error of the system.
         reason: String,
     },
-    /// Reading it is forbidden. Where looking for it is forbidden as well, it may be missing.
+    /// Reading is forbidden. If listing is forbidden as well, the file may be missing.
     Forbidden {
-        /// What the system said.
+        /// The error of the system.
         reason: String,
     },
-    /// A snapshot of version 0.1.3 has another sequence number in its name than in its content.
+    /// The sequence numbers in the name and in the content of a snapshot of version 0.1.3 differ.
     WrongName {
-        /// The one in its name.
+        /// The sequence number in the name.
         named: u64,
-        /// The one in its content.
+        /// The sequence number in the content.
         found: u64,
     },
-    /// It is complete, and not what version 0.1.3 wrote.
+    /// The document is complete, but isn't a snapshot of version 0.1.3.
     NoOldSnapshot {
-        /// What the parser said.
+        /// The error of the parser.
         reason: String,
     },
-    /// Another user made it, and the store's owner can't use or remove it.
+    /// The file belongs to another user, and the store's owner can't use or delete it.
     WrongOwner {
-        /// The number of the user that it belongs to.
+        /// The user id of the file's owner.
         owner: u32,
-        /// Its mode.
+        /// The mode bits of the file.
         mode: u32,
-        /// The number of the user that the store belongs to.
+        /// The user id of the store's owner.
         expected: u32,
     },
-    /// Another program or a person wrote where only minisnap writes.
+    /// Another program or an editor changed the files of the store.
     ExternalChange(ExternalChange),
-    /// Something else, in a backend's own words: a clause without a full stop.
+    /// Another kind, described by the backend: a clause without a full stop.
     Other(String),
 }
 
 impl Corruption {
-    /// What is wrong with a JSON of `size` and `digest` that should be that of `generation`; `None` if nothing is, as far as
-    /// `generation` knows.
+    /// Compares the actual `size` and `digest` of a JSON with those in `generation`. `None` if those that are known match.
+    ///
+    /// ```
+    /// use minisnap_core::{Corruption, Digest, Generation};
+    ///
+    /// let generation = Generation::new("10-k7", 10).with_size(4);
+    /// let digest = Digest::of(b"nul");
+    /// let found = Corruption::of_json(&generation, 3, digest);
+    /// assert_eq!(found, Some(Corruption::WrongSize { expected: 4, found: 3 }));
+    /// ```
     #[must_use]
     pub fn of_json(generation: &Generation, size: u64, digest: Digest) -> Option<Self> {
         match (generation.size(), generation.digest()) {
@@ -183,7 +192,7 @@ impl Corruption {
         }
     }
 
-    /// Whether somebody may have done this on purpose, with an editor: then it may be accepted.
+    /// Whether this may be an intended edit of the files, which can be accepted.
     #[must_use]
     pub fn may_be_an_edit(&self) -> bool {
         matches!(self, Self::WrongSize { .. } | Self::WrongDigest { .. } | Self::WrongSeq { .. })
@@ -193,8 +202,8 @@ impl Corruption {
 impl fmt::Display for Corruption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Missing => f.write_str("this is missing, or not a regular file"),
-            Self::ContainerMissing => f.write_str("this is missing, and so is its folder"),
+            Self::Missing => f.write_str("the file is missing, or not a regular file"),
+            Self::ContainerMissing => f.write_str("the file is missing, and so is its folder"),
             Self::WrongSize { expected, found } => write!(f, "it has {found} bytes, not {expected} as committed"),
             Self::WrongDigest { expected, found, size } => {
                 write!(f, "its {size} bytes have the digest {found}, not {expected} as committed")
@@ -207,15 +216,15 @@ impl fmt::Display for Corruption {
             Self::NotASeq { found } => write!(f, "it holds {found}, not a seq"),
             Self::NoSnapshot(found) => found.fmt(f),
             Self::RecordMissing { generations } => {
-                f.write_str("the commit record is missing, and there are generations: ")?;
+                f.write_str("the commit record is missing, but generations exist: ")?;
                 write_list(f, generations)
             }
             Self::DanglingLinks => {
-                f.write_str("the commit record and all generations are missing, but there are links to them")
+                f.write_str("the commit record and all generations are missing, but links to them exist")
             }
             Self::RecordUnreadable { found } => write!(f, "the commit record can't be understood: {found}"),
             Self::WrongLink { expected, found: Some(found) } => {
-                write!(f, "this link leads to {found}, not to {expected}")
+                write!(f, "the link points to {found}, not to {expected}")
             }
             Self::WrongLink { expected, found: None } => write!(f, "the link to {expected} is missing"),
             Self::LinkAsText { expected } => {
@@ -230,7 +239,7 @@ impl fmt::Display for Corruption {
             Self::Unreadable { reason } | Self::Forbidden { reason } => write!(f, "it can't be read: {reason}"),
             Self::WrongName { named, found } => write!(f, "it holds the seq {found}, and its name says {named}"),
             Self::NoOldSnapshot { reason } => {
-                write!(f, "this is complete, and not what minisnap 0.1.3 wrote: {reason}")
+                write!(f, "the document is complete, but not a snapshot of minisnap 0.1.3: {reason}")
             }
             Self::WrongOwner { owner, mode, expected } => {
                 write!(
@@ -244,25 +253,25 @@ impl fmt::Display for Corruption {
     }
 }
 
-/// What another program or a person did where only minisnap writes.
+/// A change of the store's files by another program or an editor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ExternalChange {
-    /// A file stands where a link to the current snapshot should be, and holds something else.
+    /// A file with other content replaced the link to the current snapshot.
     Replaced {
-        /// The sequence number of the snapshot that is current by the commit record.
+        /// The sequence number of the current snapshot, by the commit record.
         current: u64,
     },
-    /// Something that can't be a snapshot stands where a link to the current snapshot should be: a folder, another link.
+    /// A folder or another link replaced the link to the current snapshot.
     NameTaken {
-        /// What stands there, as a clause.
+        /// What was found there, as a clause.
         found: String,
     },
-    /// The files were changed again since somebody looked at them and agreed to them.
+    /// The files were changed again after they were read for acceptance.
     ChangedSince,
-    /// The files are replaced again and again.
+    /// Another program keeps replacing the files.
     KeepsChanging,
-    /// This is a snapshot of version 0.1.3, which had another format.
+    /// The folder has a snapshot of version 0.1.3, in another format.
     OtherFormat,
 }
 
@@ -276,7 +285,7 @@ impl fmt::Display for ExternalChange {
                 )
             }
             Self::NameTaken { found } => f.write_str(found),
-            Self::ChangedSince => f.write_str("it was changed since it was looked at"),
+            Self::ChangedSince => f.write_str("it was changed again after it was read"),
             Self::KeepsChanging => f.write_str("another program keeps replacing snapshot.json and snapshot.seq"),
             Self::OtherFormat => f.write_str("this is a snapshot of minisnap 0.1.3, which had another format"),
         }
@@ -287,8 +296,8 @@ fn write_list<T: fmt::Display>(f: &mut fmt::Formatter<'_>, items: &[T]) -> fmt::
     if items.is_empty() {
         return f.write_str("none");
     }
-    for (place, item) in items.iter().enumerate() {
-        write!(f, "{}{item}", if place == 0 { "" } else { ", " })?;
+    for (index, item) in items.iter().enumerate() {
+        write!(f, "{}{item}", if index == 0 { "" } else { ", " })?;
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
-//! The one error type: what failed, where, what was found, and what a person can do about it.
+//! The error type of all crates: what failed, where, what was found, and advice.
 
 mod advice;
+mod classify;
 mod context;
 mod conversions;
 mod found;
@@ -14,13 +15,13 @@ use std::{io, time::Duration};
 /// A result with [`MiniSnapError`].
 pub type Result<T, E = MiniSnapError> = std::result::Result<T, E>;
 
-/// Everything that can go wrong. Match on the kind to decide what to do; print it to tell a person.
+/// The error of every operation on a store. Match on the variant to handle it; print it for a person.
 ///
-/// `Display` says in one line what failed, where, and what was found. The cause is in
-/// [`source`](std::error::Error::source), and isn't repeated. [`help`](Self::help) is the advice.
+/// `Display` is one line: the operation, the location, and what was found. [`source`](std::error::Error::source) is the cause,
+/// which `Display` doesn't repeat. [`help`](Self::help) is advice.
 ///
-/// Every kind but [`OutcomeUnknown`](Self::OutcomeUnknown) guarantees that the snapshot that was current before is
-/// untouched: see [`outcome_known`](Self::outcome_known).
+/// After every variant except [`OutcomeUnknown`](Self::OutcomeUnknown), the snapshot that was current before is untouched: see
+/// [`outcome_known`](Self::outcome_known). [`is_transient`](Self::is_transient) says whether a retry is useful.
 ///
 /// ```
 /// use minisnap_core::{Absence, ErrorContext, MiniSnapError, Operation};
@@ -32,128 +33,137 @@ pub type Result<T, E = MiniSnapError> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MiniSnapError {
-    /// There is no snapshot. Start from an empty state.
+    /// The store has no snapshot, or none that matches the request. A new program starts from an empty state.
     #[error("{at}: no snapshot here: {found}")]
     NotFound {
-        /// What was being done, and where.
+        /// The operation and the location.
         at: ErrorContext,
-        /// What there is instead.
+        /// Why there is none, and what was found instead.
         found: Absence,
     },
 
-    /// The generation isn't retained (any more). Look up the current one and read that.
+    /// The generation isn't retained: it expired, or was never committed. Look up the current generation and read that.
     #[error("{at}: generation {generation} is not retained: it expired, or was never committed here")]
     Expired {
-        /// What was being done, and where.
+        /// The operation and the location.
         at: ErrorContext,
-        /// The generation that was asked for.
+        /// The generation to be read.
         generation: Generation,
     },
 
-    /// [`IfNewer`](crate::Precondition::IfNewer) didn't hold: the current snapshot is as new, or newer. It is durable, whoever
-    /// committed it.
+    /// The precondition [`IfNewer`](crate::Precondition::IfNewer) doesn't hold: the current sequence number is equal or higher.
+    ///
+    /// The current snapshot is durable, also if another writer committed it.
     #[error("{at}: seq {seq} is not above seq {} of the current snapshot {current}", current.seq())]
     Stale {
-        /// What was being done, and where.
+        /// The operation and the location.
         at: ErrorContext,
-        /// The sequence number that was to be committed.
+        /// The sequence number of the refused commit.
         seq: u64,
-        /// The generation that is current.
+        /// The current generation.
         current: Generation,
     },
 
-    /// [`IfCurrent`](crate::Precondition::IfCurrent) didn't hold: another writer was first. Restore, decide again, and commit
-    /// over what is current now.
+    /// The precondition [`IfCurrent`](crate::Precondition::IfCurrent) doesn't hold: another writer has committed.
+    ///
+    /// Restore the current snapshot, and commit over that if the change still applies. A fenced exclusive writer returns this error
+    /// from every later create.
     #[error("{at}: the current snapshot is {}, not {} as expected", name_or_none(current.as_ref()), name_or_none(expected.as_ref()))]
     Conflict {
-        /// What was being done, and where.
+        /// The operation and the location.
         at: ErrorContext,
-        /// The generation that was expected.
+        /// The expected generation; `None` if the store was expected to be empty.
         expected: Option<Generation>,
-        /// The generation that is current.
+        /// The current generation.
         current: Option<Generation>,
     },
 
-    /// An exclusive writer has ended, because a create through it was dropped half-way. Nothing was changed by this call.
-    #[error("{at}: this exclusive writer has ended: a create through it was cancelled half-way")]
+    /// The exclusive writer is closed, because an earlier create through it was cancelled. This call changed nothing.
+    #[error("{at}: this exclusive writer is closed: an earlier create through it was cancelled")]
     WriterClosed {
-        /// What was being done, and where.
+        /// The operation and the location.
         at: ErrorContext,
     },
 
-    /// Others kept the store busy until the deadline. Try again later.
+    /// Other writers held the store until the deadline. Retry later.
     #[error("{at}: still busy after {waited:.1?}: {reason}")]
     Busy {
-        /// What was being done, and where.
+        /// The operation and the location.
         at: ErrorContext,
-        /// How long it was tried.
+        /// How long the call waited.
         waited: Duration,
-        /// What it was waiting for.
+        /// What the call waited for.
         reason: String,
     },
 
-    /// The staged bytes are gone, or may go, before they could be committed. Stage and write them again; where a commit
-    /// returns it, the typed store does so by itself a few times.
+    /// A forced collection deleted the staged snapshot, or may delete it, before its commit. Stage and write it again.
+    ///
+    /// If a commit returns it, the creates of `SnapStore` do so themselves, several times.
     #[error("{at}: the staged snapshot is lost: {reason}")]
     StageLost {
-        /// What was being done, and where.
+        /// The operation and the location.
         at: ErrorContext,
-        /// How that came.
+        /// Why it is lost.
         reason: String,
     },
 
-    /// The commit may have happened or not, and if it has, perhaps not durably. Nothing was deleted, whichever it is. Keep
-    /// the log and commit again: only after an `Ok` may the log be truncated. What is current now is what readers see, and
-    /// not yet what a power loss would leave.
+    /// The outcome is unknown: the commit may or may not have happened, and may not be durable.
+    ///
+    /// Keep the log and create the snapshot again. Truncate the log only after an `Ok`. The store deleted nothing: both generations
+    /// are intact. Readers see one of them, and a power loss may leave the other one current.
     #[error("{at}: it isn't known whether {generation} was committed over {}", name_or_none(previous.as_ref()))]
     OutcomeUnknown {
-        /// What was being done, and where.
+        /// The operation and the location.
         at: ErrorContext,
         /// The generation that was being committed.
         generation: Generation,
-        /// The generation that was current before.
+        /// The generation that was current before; `None` if the store was empty.
         previous: Option<Generation>,
-        /// What hid the outcome.
+        /// The error that hides the outcome.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 
-    /// A file operation failed.
+    /// An operation on a file or a folder failed.
     #[error("{at}: cannot {action}")]
     Io {
-        /// What was being done, and the path it failed on.
+        /// The operation, and the path that failed.
         at: ErrorContext,
-        /// The step that failed, in a word or two: `rename`, `sync`.
+        /// The failed step, in a word or two: `rename`, `sync`.
         action: &'static str,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
 
-    /// Something below the backend failed: a database, a network client.
-    #[error("{at}: {}", if *transient { "the medium failed, perhaps for a while" } else { "the medium failed" })]
+    /// The medium of the backend failed: a database, a network client, a server.
+    #[error("{at}: the medium failed{}", if *transient { " temporarily" } else { "" })]
     Backend {
-        /// What was being done, and where.
+        /// The operation and the location.
         at: ErrorContext,
-        /// Whether the same call may succeed later without anybody's doing: a time-out, a server that is overloaded.
+        /// Whether the same call may succeed later: after a time-out, or on an overloaded server.
         transient: bool,
-        /// What it said.
+        /// The error of the medium.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 
-    /// The state can't be turned into JSON, or the JSON is not of the state's type; `source` has line and column.
-    #[error("{at}: the JSON{} doesn't fit", of(generation.as_ref()))]
+    /// The state can't be serialized, or the JSON isn't valid or doesn't match the state's type.
+    ///
+    /// The `source` has the line and the column. To read old snapshots with a changed type, see `SnapStore`.
+    #[error("{at}: {}", json_problem(generation.as_ref()))]
     Serde {
-        /// What was being done, and where.
+        /// The operation and the location.
         at: ErrorContext,
-        /// The generation that was being read, if any.
+        /// The generation whose JSON was parsed; `None` if a state or a JSON text was being written.
         generation: Option<Generation>,
-        /// What serde said.
+        /// The error of `serde_json`.
         source: serde_json::Error,
     },
 
-    /// A map in the state has a key that JSON can't have: JSON's keys are strings, and serde writes numbers, Booleans, chars
-    /// and enums without data as such. A tuple, a struct, `None`, `()`, a list or a NaN has no such form.
+    /// A map in the state has a key that JSON can't represent. Nothing was committed.
     ///
-    /// The way out is a list of pairs, or another key: see [`help`](Self::help). Without another crate, that is
+    /// JSON's keys are strings. Serde writes numbers, Booleans, chars and enums without data as strings, but not a tuple, a
+    /// struct, `None`, `()`, a list or a NaN.
+    ///
+    /// Write such a map as a list of pairs, or use another key. With serde alone:
     ///
     /// ```
     /// use serde::{Deserialize, Serialize};
@@ -188,167 +198,120 @@ pub enum MiniSnapError {
     /// # assert_eq!(serde_json::from_str::<State>(&json)?.metadata, metadata);
     /// # Ok::<(), serde_json::Error>(())
     /// ```
-    #[error("{at}: JSON has no keys of type {key_type}, and the map at {} has one", pointer(path))]
+    #[error("{at}: the map at {} has a key of type {key_type}, which JSON doesn't support", pointer(path))]
     MapKey {
-        /// What was being done, and where.
+        /// The operation and the location.
         at: ErrorContext,
-        /// Which map: a JSON Pointer (RFC 6901), empty if it is the state itself.
+        /// The JSON Pointer (RFC 6901) of the map; empty if the map is the state itself.
         path: String,
         /// The key's type, as [`std::any::type_name`] gives it.
         key_type: &'static str,
-        /// What serde said.
+        /// The error of `serde_json`.
         source: serde_json::Error,
     },
 
-    /// The state could be written, but would not round-trip. Nothing was committed.
+    /// The state doesn't round-trip: its JSON can't be parsed to an equal state. Nothing was committed.
     #[error("{at}: this state doesn't round-trip: {reason}")]
     Unrestorable {
-        /// What was being done, and where.
+        /// The operation and the location.
         at: ErrorContext,
-        /// What would be lost.
+        /// Why it doesn't round-trip.
         reason: String,
     },
 
-    /// `snapshot.seq` is not a number from 0 to 18446744073709551615 in at most 64 bytes.
+    /// `snapshot.seq` doesn't hold a number from 0 to 18446744073709551615 in at most 64 bytes.
     #[error("{at}: the file holds {found}, not a seq")]
     InvalidSequence {
-        /// What was being done, and the path of the file.
+        /// The operation, and the path of the file.
         at: ErrorContext,
-        /// What the file holds instead.
+        /// What the file holds instead, shortened.
         found: String,
     },
 
-    /// A snapshot or commit record that should be there is corrupt. Nothing was changed.
+    /// A retained generation or the commit record is corrupt. Nothing was changed.
+    ///
+    /// To fall back, restore a generation in `intact` with `SnapStore::restore_generation`, and replay the log from there.
     #[error("{at}: {found}")]
     Corrupt {
-        /// What was being done, and the path or URL of what is corrupt.
+        /// The operation, and the path or URL of the corrupt file.
         at: ErrorContext,
-        /// What is wrong with it.
+        /// What was found.
         found: Corruption,
-        /// The retained generations that were read and found intact, newest first.
+        /// The retained generations that were checked and are intact, newest first.
         intact: Vec<Generation>,
-        /// Generations that are intact, and may never have been committed: their writer may have been killed before its
-        /// commit, newest first. Only an explicit choice may take one.
+        /// Intact generations that may never have been committed, because their writer may have been killed before its commit;
+        /// newest first. Restore one only by an explicit choice.
         unconfirmed: Vec<Generation>,
     },
 
-    /// The store was written by a later version of minisnap, whose format this one doesn't know. Nothing was changed.
+    /// A later version of minisnap wrote the store, in a format that this version doesn't know. Nothing was changed.
     #[error("{at}: the store has the format {found}, and this version of minisnap knows those up to {supported}")]
     NewerFormat {
-        /// What was being done, and the path or URL of what states the format.
+        /// The operation, and the path or URL that has the format's version.
         at: ErrorContext,
-        /// The format's version that the store states.
+        /// The version of the store's format.
         found: u64,
-        /// The latest that is known here.
+        /// The latest version that this minisnap supports.
         supported: u64,
     },
 
-    /// Another program wrote where only minisnap writes. Nothing was changed: what it wrote may be newer than the snapshot.
+    /// Another program or an editor changed the files of the store. Nothing was changed: its data may be newer than the snapshot.
     #[error("{at}: {found}")]
     ExternalChange {
-        /// What was being done, and the path of what was found.
+        /// The operation, and the path of the external change.
         at: ErrorContext,
         /// What was found.
         found: ExternalChange,
     },
 
-    /// The path leads into the folder in which another store has its generations: what is there is that store's own, and would
-    /// be corrupted. Nothing was read or changed.
+    /// The path is inside the folder in which another store has its generations. Nothing was read or changed.
+    ///
+    /// A store there would corrupt the other one.
     #[error("{at}: this is inside {}", other_store(store.as_deref()))]
     InsideStore {
-        /// What was being done, and the path that was given.
+        /// The operation, and the given path.
         at: ErrorContext,
-        /// The folder of the other store, which may be what was meant; `None` if its generations are elsewhere than in its
-        /// folder, so that it can't be told whose they are.
+        /// The folder of the other store, which may be the intended one; `None` if the other store can't be determined.
         store: Option<String>,
     },
 
-    /// The backend, or what it stands on, can't do this.
+    /// The backend, the file system or the platform doesn't support this.
     #[error("{at}: not supported: {what}")]
     Unsupported {
-        /// What was being done, and where.
+        /// The operation and the location.
         at: ErrorContext,
-        /// What is lacking.
+        /// What isn't supported.
         what: String,
-        /// Advice for a person, where there is some: [`help`](MiniSnapError::help) returns it.
+        /// Advice, if there is any; [`help`](MiniSnapError::help) returns it.
         help: Option<String>,
     },
 
-    /// The URL of a store can't be understood, or names a backend that isn't compiled in.
+    /// The URL of a store is invalid, or its backend isn't compiled in.
     #[error("{at}: {reason}")]
     InvalidUrl {
-        /// What was being done, and the URL without credentials.
+        /// The operation, and the URL without credentials.
         at: ErrorContext,
-        /// What is wrong with it.
+        /// Why it is invalid.
         reason: String,
-        /// Advice for a person, where there is some: [`help`](MiniSnapError::help) returns it.
+        /// Advice, if there is any; [`help`](MiniSnapError::help) returns it.
         help: Option<String>,
     },
-}
-
-impl MiniSnapError {
-    /// A [`Corrupt`](Self::Corrupt) error of which no more is known.
-    #[must_use]
-    pub fn corrupt(at: ErrorContext, found: Corruption) -> Self {
-        Self::Corrupt { at, found, intact: Vec::new(), unconfirmed: Vec::new() }
-    }
-
-    /// False only for [`OutcomeUnknown`](Self::OutcomeUnknown). After every other error of a commit, the snapshot that was
-    /// current before is untouched.
-    #[must_use]
-    pub fn outcome_known(&self) -> bool {
-        !matches!(self, Self::OutcomeUnknown { .. })
-    }
-
-    /// Whether the same call may succeed when it is repeated later, without anybody's doing: a store that is busy, an answer
-    /// that didn't come. After such an error, a program waits (with backoff) and retries; after any other, it reports.
-    ///
-    /// ```
-    /// # use minisnap_core::{ErrorContext, MiniSnapError, Operation};
-    /// # let at = ErrorContext::new(Operation::Commit, "/var/lib/app");
-    /// let busy = MiniSnapError::Busy { at, waited: std::time::Duration::ZERO, reason: "locked".into() };
-    /// assert!(busy.is_transient());
-    /// ```
-    #[must_use]
-    pub fn is_transient(&self) -> bool {
-        use io::ErrorKind::{
-            BrokenPipe, ConnectionAborted, ConnectionRefused, ConnectionReset, HostUnreachable, Interrupted,
-            NetworkDown, NetworkUnreachable, NotConnected, ResourceBusy, TimedOut, WouldBlock,
-        };
-        match self {
-            Self::Busy { .. } | Self::StageLost { .. } | Self::OutcomeUnknown { .. } => true,
-            Self::Backend { transient, .. } => *transient,
-            Self::Io { source, .. } => matches!(
-                source.kind(),
-                BrokenPipe
-                    | ConnectionAborted
-                    | ConnectionRefused
-                    | ConnectionReset
-                    | HostUnreachable
-                    | Interrupted
-                    | NetworkDown
-                    | NetworkUnreachable
-                    | NotConnected
-                    | ResourceBusy
-                    | TimedOut
-                    | WouldBlock
-            ),
-            _ => false,
-        }
-    }
 }
 
 fn name_or_none(generation: Option<&Generation>) -> &str {
     generation.map_or("none", Generation::name)
 }
 
-/// The empty one is hard to see.
+/// An empty pointer is hard to see in a message.
 fn pointer(path: &str) -> &str {
     if path.is_empty() { "the top" } else { path }
 }
 
-fn of(generation: Option<&Generation>) -> String {
-    generation.map_or_else(String::new, |generation| format!(" of generation {generation}"))
+fn json_problem(generation: Option<&Generation>) -> String {
+    generation.map_or_else(
+        || "the state can't be stored as JSON".into(),
+        |generation| format!("the JSON of generation {generation} doesn't match the type of the state"),
+    )
 }
 
 fn other_store(store: Option<&str>) -> String {

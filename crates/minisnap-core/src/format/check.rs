@@ -1,4 +1,4 @@
-//! Whether a text is JSON: what `serde_json` reads as a `Value`, or what is JSON by its grammar alone.
+//! Checks whether a text is JSON: by parsing it as `serde_json::Value` does, or by the grammar alone.
 
 use super::Encoding;
 use serde::{
@@ -7,13 +7,14 @@ use serde::{
 };
 use std::{fmt, str};
 
-/// Checks that `bytes` are one JSON document that `serde_json` reads, without making anything of it: what it takes for a
-/// [`Value`](serde_json::Value), and nothing else.
+/// Checks that `bytes` are one JSON document that `serde_json` can parse as a [`Value`](serde_json::Value), without building it.
 ///
 /// # Errors
 ///
-/// What is wrong, with line and column. A text in another encoding than UTF-8, or with a byte order mark, is named as that:
-/// see [`Encoding`].
+/// The error of the parser, with line and column. The error names an encoding other than UTF-8, or a byte order mark: see
+/// [`Encoding`].
+///
+/// # Examples
 ///
 /// ```
 /// use minisnap_core::format::check_json;
@@ -27,9 +28,12 @@ pub fn check_json(bytes: &[u8]) -> serde_json::Result<()> {
     })
 }
 
-/// Whether `bytes` are one JSON document by its grammar. Some of these [`check_json`] refuses, and a restore can have only as
-/// a `RawValue`: one that nests too deep, or holds a half of a surrogate pair, or a number beyond all floats. No create writes
-/// them any more.
+/// Returns whether `bytes` are one JSON document by the grammar of JSON alone.
+///
+/// This includes documents that [`check_json`] refuses: too deep nesting, half of a surrogate pair, a number beyond the range of
+/// floats. A restore can read those only as a `RawValue`, and no create writes them.
+///
+/// # Examples
 ///
 /// ```
 /// use minisnap_core::format::{check_json, is_json};
@@ -38,11 +42,11 @@ pub fn check_json(bytes: &[u8]) -> serde_json::Result<()> {
 /// ```
 #[must_use]
 pub fn is_json(bytes: &[u8]) -> bool {
-    // What it skips need not be UTF-8.
+    // `IgnoredAny` doesn't check that skipped text is UTF-8.
     str::from_utf8(bytes).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok())
 }
 
-/// How many levels of arrays and objects a JSON nests.
+/// Returns the nesting depth of arrays and objects in a JSON.
 pub(super) fn depth_of(json: &[u8]) -> usize {
     let (mut depth, mut deepest, mut in_string) = (0_usize, 0, false);
     let mut bytes = json.iter();
@@ -63,8 +67,8 @@ pub(super) fn depth_of(json: &[u8]) -> usize {
     deepest
 }
 
-/// Any JSON, read and forgotten. `IgnoredAny` skips what it ignores: text that is no UTF-8, halves of surrogate pairs,
-/// numbers beyond all floats, and any depth, at all of which a restore would fail.
+/// Any JSON, parsed without building a value. `IgnoredAny` is no substitute: it accepts invalid UTF-8, halves of surrogate pairs,
+/// numbers beyond the range of floats, and any depth, none of which a restore can parse.
 struct Checked;
 
 impl<'de> Deserialize<'de> for Checked {

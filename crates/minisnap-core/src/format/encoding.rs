@@ -1,8 +1,8 @@
-//! Encodings of text that JSON is not in, and how to tell them by the first bytes.
+//! Detects text encodings other than plain UTF-8 by the first bytes.
 
 use std::fmt;
 
-/// What a text is in that is not JSON's encoding: UTF-8 without a byte order mark. Editors and shells on Windows write these.
+/// An encoding that JSON doesn't allow. Editors and shells on Windows write such files. JSON is UTF-8 without a byte order mark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Encoding {
@@ -10,20 +10,22 @@ pub enum Encoding {
     Utf8WithMark,
     /// UTF-16 with a byte order mark.
     Utf16WithMark,
-    /// UTF-16, the low byte first, without a mark.
+    /// UTF-16, little-endian, without a mark.
     Utf16Le,
-    /// UTF-16, the high byte first, without a mark.
+    /// UTF-16, big-endian, without a mark.
     Utf16Be,
     /// UTF-32 with a byte order mark.
     Utf32WithMark,
-    /// UTF-32, the low byte first, without a mark.
+    /// UTF-32, little-endian, without a mark.
     Utf32Le,
-    /// UTF-32, the high byte first, without a mark.
+    /// UTF-32, big-endian, without a mark.
     Utf32Be,
 }
 
 impl Encoding {
-    /// The encoding of a text that is no JSON as it stands. `None` if it is UTF-8, or nothing that is known.
+    /// Detects the encoding of a text; `None` if it is UTF-8 without a mark, or unknown.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use minisnap_core::format::Encoding;
@@ -45,8 +47,7 @@ impl Encoding {
         }
     }
 
-    /// The name that `iconv` has for it, which takes a mark away if there is one. `None` for UTF-8: its mark are the first
-    /// three bytes.
+    /// Returns the name for `iconv --from-code`, which removes the mark. `None` for UTF-8: remove the first three bytes instead.
     #[must_use]
     pub fn iconv_name(self) -> Option<&'static str> {
         match self {
@@ -70,7 +71,7 @@ impl fmt::Display for Encoding {
     }
 }
 
-/// Every JSON begins with one of these, and every number.
+/// The first character of every JSON and of every sequence number.
 fn begins_json(byte: u8) -> bool {
     matches!(byte, b'{' | b'[' | b'"' | b'-' | b'+' | b'0'..=b'9' | b't' | b'f' | b'n' | b' ' | b'\t' | b'\r' | b'\n')
 }

@@ -1,5 +1,4 @@
-//! Which key of which map JSON can't have: looked for once a state could not be serialized, because `serde_json` only says
-//! that there is one.
+//! Finds the map key that JSON can't represent, after a state could not be serialized: `serde_json` doesn't report which one it is.
 
 use super::MAX_DEPTH;
 use serde::{
@@ -12,21 +11,21 @@ use serde::{
 use serde_json::{Map, Value};
 use std::{any, fmt};
 
-/// A key that JSON can't have.
+/// A key that JSON can't represent.
 #[derive(Debug)]
 pub(super) struct BadKey {
     /// The JSON Pointer (RFC 6901) of the map.
     pub(super) path: String,
-    /// The key's type, as the compiler names it.
+    /// The name of the key's type.
     pub(super) key_type: &'static str,
-    /// What `serde_json` says of it.
+    /// The error of `serde_json`.
     pub(super) source: serde_json::Error,
 }
 
-/// The first such key, in the order in which `state` serializes. It is serialized once more, as far as there.
+/// Serializes `state` again, and returns the first such key.
 pub(super) fn find<S: Serialize + ?Sized>(state: &S) -> Option<BadKey> {
     let mut walk = Walk::default();
-    // Also if the state swallows it, or says something else.
+    // The state may hide the error, so the result is in `found`.
     let _ = state.serialize(Walker { walk: &mut walk, depth: 0 });
     walk.found
 }
@@ -65,7 +64,7 @@ impl ser::Error for Stop {
 
 type Done = Result<(), Stop>;
 
-/// Serializes to nothing.
+/// A serializer without output, which searches the key.
 struct Walker<'a> {
     walk: &'a mut Walk,
     depth: usize,
@@ -73,7 +72,7 @@ struct Walker<'a> {
 
 impl<'a> Walker<'a> {
     fn inside(self) -> Result<Inside<'a>, Stop> {
-        // Deeper than this, the stack may end before the state does.
+        // A deeper state may overflow the stack.
         if self.walk.found.is_some() || self.depth == MAX_DEPTH {
             return Err(Stop);
         }
@@ -189,10 +188,10 @@ impl<'a> Serializer for Walker<'a> {
     }
 }
 
-/// An array or an object that the walk is in.
+/// An array or an object of the walk.
 struct Inside<'a> {
     walk: &'a mut Walk,
-    /// The length of its path.
+    /// The length of the array's or object's path.
     path: usize,
     depth: usize,
     index: usize,

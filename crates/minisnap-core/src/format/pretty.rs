@@ -1,12 +1,11 @@
-//! `serde_json`'s pretty format, written faster, and a check that what is written is one JSON document that can be read.
+//! A faster formatter for the pretty format. It checks that the output is one JSON document that can be parsed.
 //!
-//! `serde_json` trusts a state's `Serialize` to keep serde's rules. One that doesn't (a key without a value, an entry after
-//! a length of 0, an error of an element that is swallowed) gets a text that nothing reads, and `Ok`. So each call is
-//! checked against the one before it, and the first that can't follow is remembered: a `Serialize` may swallow its error,
-//! too.
+//! `serde_json` trusts that a state's `Serialize` follows serde's rules. If it doesn't, `serde_json` writes an invalid text and
+//! returns `Ok`: for a key without a value, an entry after a length of 0, an ignored error of an element. So this formatter checks
+//! each call against the previous one, and stores the first flaw, since a `Serialize` may ignore that error as well.
 //!
-//! Each array and object that `serde_json` begins, it closes at most once, and what is inside it is done by then or was
-//! given up. So the brackets match if as many are closed as were opened, and no stack of them is needed.
+//! `serde_json` closes each array and object at most once, after its contents. So the brackets match if their counts match, and no
+//! stack is needed.
 
 use super::{MAX_DEPTH, check::depth_of, check_json};
 use serde_json::ser::{CompactFormatter, Formatter};
@@ -15,7 +14,7 @@ use std::{
     io::{self, Write},
 };
 
-/// What has been written so far, less the text.
+/// The state of the check.
 #[derive(Default)]
 pub(super) struct Written {
     depth: usize,
@@ -23,10 +22,10 @@ pub(super) struct Written {
     flaw: Option<Flaw>,
 }
 
-/// What was written last, which decides what may follow.
+/// The last call, which decides what may follow.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum Last {
-    /// Nothing, or what leads to a value or a key: a colon, or the line break before an entry.
+    /// Nothing, or the text before a value or a key: a colon, or the line break before an entry.
     #[default]
     Start,
     /// A value, or the text of a key.
@@ -37,33 +36,33 @@ enum Last {
     Bracket,
     /// An element of an array, or a key and its value.
     Entry,
-    /// Something that no JSON goes on from.
+    /// A flaw: nothing may follow.
     Flaw,
 }
 
-/// Why what was written can't be read.
+/// Why the written text can't be parsed.
 #[derive(Debug)]
 pub(super) enum Flaw {
     /// It nests deeper than [`MAX_DEPTH`].
     TooDeep,
-    /// It is no JSON.
+    /// It isn't JSON.
     Malformed(&'static str),
-    /// It is the beginning of a JSON.
+    /// It is an incomplete JSON.
     Unfinished,
-    /// A `RawValue`'s text can't be read as a `Value`.
+    /// The text of a `RawValue` can't be parsed as a `Value`.
     Raw(serde_json::Error),
 }
 
 impl Written {
-    /// Whether it is one document.
-    pub(super) fn is_whole(&self) -> bool {
+    /// Whether the text is one complete document.
+    pub(super) fn is_complete(&self) -> bool {
         self.flaw.is_none() && self.depth == 0 && self.last == Last::Value
     }
 
-    /// Why it isn't.
+    /// Why it isn't one.
     pub(super) fn into_flaw(self) -> Option<Flaw> {
-        let whole = self.is_whole();
-        self.flaw.or((!whole).then_some(Flaw::Unfinished))
+        let is_complete = self.is_complete();
+        self.flaw.or((!is_complete).then_some(Flaw::Unfinished))
     }
 
     #[inline]
@@ -71,7 +70,7 @@ impl Written {
         if self.last == last { Ok(()) } else { self.refuse_what_follows() }
     }
 
-    /// An element of an array, or a key and its value, is done.
+    /// An element of an array, or a key with its value, is complete.
     #[inline]
     fn entry(&mut self) -> io::Result<()> {
         self.expect(Last::Value)?;
@@ -85,7 +84,7 @@ impl Written {
             Last::Start => "an element, a key or a value is missing",
             Last::Key => "a map's key has no value",
             Last::Bracket | Last::Entry => "a map's value has no key",
-            Last::Value | Last::Flaw => "something follows what was complete, or declared to be empty",
+            Last::Value | Last::Flaw => "an entry follows a complete value, or in a container declared to be empty",
         }))
     }
 
@@ -101,22 +100,19 @@ impl fmt::Display for Flaw {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooDeep => {
-                write!(
-                    f,
-                    "it nests arrays and objects more than {MAX_DEPTH} levels deep, which serde_json doesn't read back"
-                )
+                write!(f, "it nests arrays and objects more than {MAX_DEPTH} levels deep, which serde_json can't parse")
             }
-            Self::Malformed(what) => write!(f, "what its `Serialize` writes is not JSON: {what}"),
-            Self::Unfinished => f.write_str("what its `Serialize` writes is not JSON: an array or a map has no end"),
-            Self::Raw(error) => write!(f, "the text of a `RawValue` can't be read as a `Value`: {error}"),
+            Self::Malformed(what) => write!(f, "its `Serialize` doesn't write JSON: {what}"),
+            Self::Unfinished => f.write_str("its `Serialize` doesn't write JSON: an array or a map has no end"),
+            Self::Raw(error) => write!(f, "the text of a `RawValue` can't be parsed as a `Value`: {error}"),
         }
     }
 }
 
-/// Writes each line break, its comma and its indentation in one call.
+/// The formatter. It writes each line break with its comma and its indentation in one call.
 pub(super) struct Pretty<'a>(pub(super) &'a mut Written);
 
-/// A comma, a line break and the deepest indentation, of which every shorter one is a part.
+/// A comma, a line break and the deepest indentation. A shorter one is a prefix.
 const BREAK: [u8; 2 + 2 * MAX_DEPTH] = {
     let mut bytes = [b' '; 2 + 2 * MAX_DEPTH];
     bytes[0] = b',';
@@ -163,8 +159,7 @@ impl Pretty<'_> {
     }
 }
 
-// `serde_json` writes a scalar, or begins a string, only as the one thing that a value or a key is, so that what was written
-// before need not be looked at.
+// `serde_json` writes a scalar or a string only where a value or a key may be, so the previous call needs no check.
 macro_rules! scalars {
     ($($write:ident($type:ty),)*) => {
         $(
@@ -206,7 +201,7 @@ impl Formatter for Pretty<'_> {
         writer.write_all(b"\"")
     }
 
-    /// Any text: `serde_json` skips what it takes for a `RawValue`, with all that it wouldn't read.
+    /// Checks the text, since `serde_json` doesn't check the text of a `RawValue`.
     fn write_raw_fragment<W: Write + ?Sized>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
         self.0.expect(Last::Start)?;
         self.0.last = Last::Value;
@@ -219,7 +214,7 @@ impl Formatter for Pretty<'_> {
         }
     }
 
-    /// A number of any length, of a program that turned on `serde_json`'s `arbitrary_precision`.
+    /// Called in programs with `serde_json`'s feature `arbitrary_precision`.
     fn write_number_str<W: Write + ?Sized>(&mut self, writer: &mut W, number: &str) -> io::Result<()> {
         self.write_raw_fragment(writer, number)
     }

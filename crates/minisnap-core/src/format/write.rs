@@ -1,4 +1,4 @@
-//! A state as `snapshot.json`: serialized in chunks, and an error for every text that isn't all of it.
+//! Writes a state as `snapshot.json`, in chunks. Every incomplete or unreadable text is an error.
 
 use super::{
     CHUNK,
@@ -10,22 +10,22 @@ use serde::Serialize;
 use serde_json::Serializer;
 use std::io::{self, Write};
 
-/// Writes `state` to `sink` as `snapshot.json`: the bytes of [`serde_json::to_string_pretty`], 1.2 times as fast, in
-/// chunks of [`CHUNK`] bytes. `at` says where the sink is, for errors.
+/// Writes `state` to `sink` as `snapshot.json`: the bytes of [`serde_json::to_string_pretty`], in chunks of [`CHUNK`] bytes.
 ///
-/// Whatever a state's `Serialize` makes of an error, also if it swallows it, the first of these that happened is returned:
-///
-/// 1. What the sink said. It isn't written to again.
-/// 2. [`Unrestorable`](MiniSnapError::Unrestorable) if what was written would not be read back: it nests deeper than
-///    [`MAX_DEPTH`](super::MAX_DEPTH), its `Serialize` leaves a key without a value, or the like, or a `RawValue` in it
-///    holds what a [`Value`](serde_json::Value) can't.
-/// 3. [`MapKey`](MiniSnapError::MapKey) if a map has a key that JSON can't have, a tuple, say. (If that was swallowed, it is
-///    returned in place of the gap that it left.)
-/// 4. [`Serde`](MiniSnapError::Serde) with the error of the state's own `Serialize`.
+/// `at` is the context for errors.
 ///
 /// # Errors
 ///
-/// These. The sink then holds a part of the JSON.
+/// The first of these, also if the state's `Serialize` wraps or ignores the error. The sink then holds a part of the JSON.
+///
+/// 1. The error of the sink, which is not written to again.
+/// 2. [`Unrestorable`](MiniSnapError::Unrestorable): the JSON could not be parsed. The state nests deeper than
+///    [`MAX_DEPTH`](super::MAX_DEPTH), its `Serialize` breaks the rules of serde, or it has a `RawValue` that isn't a valid
+///    [`Value`](serde_json::Value).
+/// 3. [`MapKey`](MiniSnapError::MapKey): a map has a key that JSON can't represent, such as a tuple.
+/// 4. [`Serde`](MiniSnapError::Serde): the error of the state's own `Serialize`.
+///
+/// # Examples
 ///
 /// ```
 /// use minisnap_core::{ErrorContext, Operation, format};
@@ -38,8 +38,8 @@ pub fn write_json<W: Write, S: Serialize + ?Sized>(sink: W, state: &S, at: impl 
     let mut chunks = Chunks { sink, buffer: Vec::with_capacity(CHUNK), failure: None };
     let mut written = Written::default();
     let serialized = state.serialize(&mut Serializer::with_formatter(&mut chunks, Pretty(&mut written)));
-    if serialized.is_ok() && written.is_whole() {
-        // What it says is in `failure`.
+    if serialized.is_ok() && written.is_complete() {
+        // The error, if any, is in `failure`.
         let _ = chunks.flush();
     }
     match (chunks.failure, written.into_flaw(), serialized) {
@@ -49,8 +49,7 @@ pub fn write_json<W: Write, S: Serialize + ?Sized>(sink: W, state: &S, at: impl 
     }
 }
 
-/// Steps 2 to 4, where at least one of the two went wrong. Of a swallowed error of a key there is only the gap that it left,
-/// so that the key is looked for first.
+/// The errors 2 to 4. If the state ignored the error of a key, only the flaw that it left is known, so the key is searched first.
 #[cold]
 fn refused<S: Serialize + ?Sized>(
     state: &S,
@@ -71,17 +70,17 @@ fn refused<S: Serialize + ?Sized>(
     }
 }
 
-/// Gathers small writes and splits large ones, so that each chunk but the last is of [`CHUNK`] bytes. `BufWriter` would
-/// hand over whatever it has when the next piece doesn't fit, and a long string in one piece.
+/// Collects small writes and splits large ones, so that each chunk but the last has [`CHUNK`] bytes. `BufWriter` writes smaller
+/// and larger pieces.
 struct Chunks<W> {
     sink: W,
     buffer: Vec<u8>,
-    /// What the sink said, whatever becomes of it on its way through the state's `Serialize`.
+    /// The error of the sink, since the state's `Serialize` may hide it.
     failure: Option<io::Error>,
 }
 
 impl<W: Write> Chunks<W> {
-    fn hand_over(&mut self) -> io::Result<()> {
+    fn write_chunk(&mut self) -> io::Result<()> {
         if self.failure.is_none() {
             match self.sink.write_all(&self.buffer) {
                 Ok(()) => {
@@ -100,12 +99,12 @@ impl<W: Write> Write for Chunks<W> {
         let fitting = bytes.len().min(CHUNK - self.buffer.len());
         self.buffer.extend_from_slice(&bytes[..fitting]);
         if self.buffer.len() == CHUNK {
-            self.hand_over()?;
+            self.write_chunk()?;
         }
         Ok(fitting)
     }
 
-    // Almost every write of a serializer is a few bytes that fit.
+    // Almost every write of a serializer has a few bytes, which fit.
     #[inline]
     fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while bytes.len() >= CHUNK - self.buffer.len() {
@@ -117,6 +116,6 @@ impl<W: Write> Write for Chunks<W> {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.hand_over()
+        self.write_chunk()
     }
 }

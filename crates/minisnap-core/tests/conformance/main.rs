@@ -1,52 +1,52 @@
-//! The suite itself, tested: a correct backend passes every case, and a backend that is broken in one way fails the case
-//! that is there to find it.
+//! Tests of the suite itself: a correct backend passes every case, and each case fails on a backend with the fault that it is
+//! meant to detect.
 
-// A test's own backend: nothing of it can be reached from elsewhere, and a poisoned lock is a failed test anyway.
+// The backend is private to this test, and a poisoned lock is a failed test anyway.
 #![allow(unreachable_pub, clippy::unwrap_used)]
 
-mod draft;
-mod flaws;
-mod toy;
+mod backend;
+mod faults;
+mod staged;
 
-use flaws::{Catch, Correct, Lacking, catches};
+use backend::TestBackend;
+use faults::{ExpectedFailure, NoFault, WithoutPreconditions, expected_failures};
 use minisnap_core::{
     SnapshotBackend, async_trait,
     conformance::{Capability, Flavour, StoreUnderTest, cases, run, run_all},
 };
 use std::{collections::BTreeSet, fs, panic, path::Path, sync::Arc, thread, time::Duration};
-use toy::Toy;
 
-mod correct {
-    minisnap_core::conformance_tests!(super::Toy<super::Correct>);
+mod without_faults {
+    minisnap_core::conformance_tests!(super::TestBackend<super::NoFault>);
 }
 
-mod lacking {
-    minisnap_core::conformance_tests!(super::Toy<super::Lacking>);
+mod without_preconditions {
+    minisnap_core::conformance_tests!(super::TestBackend<super::WithoutPreconditions>);
 }
 
 #[test]
-fn each_flaw_is_caught_by_the_cases_that_are_there_for_it() {
-    let running: Vec<_> = catches().into_iter().map(|catch| (thread::spawn(catch.run), catch)).collect();
+fn each_fault_is_detected_by_its_cases() {
+    let running: Vec<_> = expected_failures().into_iter().map(|catch| (thread::spawn(catch.run), catch)).collect();
     let mut missed = Vec::new();
-    for (running, Catch { flaw, case, .. }) in running {
+    for (running, ExpectedFailure { fault, case, .. }) in running {
         match running.join().expect("the case's panic is caught") {
-            Ok(()) => missed.push(format!("{case} doesn't notice {flaw}")),
-            Err(message) => println!("{flaw}: {case}: {message}"),
+            Ok(()) => missed.push(format!("{case} doesn't detect {fault}")),
+            Err(message) => println!("{fault}: {case}: {message}"),
         }
     }
     assert!(missed.is_empty(), "{}", missed.join("\n"));
 }
 
 #[test]
-fn every_case_catches_a_flaw() {
-    let caught: BTreeSet<&str> = catches().iter().map(|catch| catch.case).collect();
-    let cases: BTreeSet<&str> = cases::<Toy<Correct>>().iter().map(|case| case.name()).collect();
-    let idle: Vec<_> = cases.difference(&caught).collect();
-    assert!(idle.is_empty(), "cases that no flaw shows to be of use: {idle:#?}");
+fn every_case_detects_a_fault() {
+    let detected: BTreeSet<&str> = expected_failures().iter().map(|catch| catch.case).collect();
+    let cases: BTreeSet<&str> = cases::<TestBackend<NoFault>>().iter().map(|case| case.name()).collect();
+    let unused: Vec<_> = cases.difference(&detected).collect();
+    assert!(unused.is_empty(), "cases that detect no fault: {unused:#?}");
 }
 
 #[test]
-fn every_case_that_is_written_is_in_the_table() {
+fn every_case_function_is_in_the_table() {
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/conformance");
     let mut written = BTreeSet::new();
     for entry in fs::read_dir(sources).unwrap() {
@@ -58,52 +58,52 @@ fn every_case_that_is_written_is_in_the_table() {
             }
         }
     }
-    let listed: BTreeSet<String> = cases::<Toy<Correct>>().iter().map(|case| case.name().to_owned()).collect();
+    let listed: BTreeSet<String> = cases::<TestBackend<NoFault>>().iter().map(|case| case.name().to_owned()).collect();
     assert_eq!(written, listed);
 }
 
 #[test]
-fn each_way_to_run_the_suite_says_which_case_failed_and_why() {
-    type Flawed = Toy<flaws::SizeIsWrong>;
+fn every_runner_reports_the_failed_case_and_its_message() {
+    type WithFault = TestBackend<faults::ReportsAnotherSize>;
     let name = "round_trip::smallest_jsons_round_trip";
-    let case = *cases::<Flawed>().iter().find(|case| case.name() == name).expect("there is that case");
+    let case = *cases::<WithFault>().iter().find(|case| case.name() == name).expect("the case exists");
     assert_eq!(format!("{case:?}"), format!("Case({name:?})"));
-    let why = "where the size of a generation is known, it is right";
-    let told = failure(|| run::<Flawed>(name, Flavour::CurrentThread));
-    assert!(told.contains(&format!("{name} (current_thread): ")) && told.contains(why), "{told}");
-    let told = failure(|| case.run(Flavour::MultiThread));
-    assert!(told.contains(&format!("{name} (multi_thread): ")) && told.contains(why), "{told}");
-    let told = failure(run_all::<Flawed>);
+    let why = "the size of a generation is that of its JSON";
+    let message = failure(|| run::<WithFault>(name, Flavour::CurrentThread));
+    assert!(message.contains(&format!("{name} (current_thread): ")) && message.contains(why), "{message}");
+    let message = failure(|| case.run(Flavour::MultiThread));
+    assert!(message.contains(&format!("{name} (multi_thread): ")) && message.contains(why), "{message}");
+    let message = failure(run_all::<WithFault>);
     for flavour in [Flavour::CurrentThread, Flavour::MultiThread] {
-        assert!(told.contains(&format!("{name} ({flavour}): ")) && told.contains(why), "{told}");
+        assert!(message.contains(&format!("{name} ({flavour}): ")) && message.contains(why), "{message}");
     }
-    assert!(failure(|| run::<Flawed>("no::such", Flavour::CurrentThread)).contains("has no case no::such"));
-    run::<Toy<Correct>>(name, Flavour::CurrentThread);
+    assert!(failure(|| run::<WithFault>("no::such", Flavour::CurrentThread)).contains("has no case no::such"));
+    run::<TestBackend<NoFault>>(name, Flavour::CurrentThread);
 }
 
 fn failure(failing: impl FnOnce() + panic::UnwindSafe) -> String {
-    let panic = panic::catch_unwind(failing).expect_err("a flaw is a panic");
+    let panic = panic::catch_unwind(failing).expect_err("a detected fault is a panic");
     panic.downcast_ref::<String>().expect("a message").clone()
 }
 
 #[test]
-fn a_case_that_hangs_is_a_failure_with_its_name() {
+fn hanging_case_fails_with_its_name() {
     fn hangs<T: StoreUnderTest>() {
         let case = cases::<T>()[0];
         let limit = Duration::from_millis(100);
         let failed = panic::catch_unwind(|| case.run_within(Flavour::CurrentThread, limit)).unwrap_err();
         let message = failed.downcast_ref::<String>().unwrap();
-        assert!(message.contains(case.name()) && message.contains("waits for ever"), "{message}");
+        assert!(message.contains(case.name()) && message.contains("not done after 100ms"), "{message}");
     }
-    hangs::<Hanging<false>>();
-    hangs::<Hanging<true>>();
+    hangs::<NeverReady<false>>();
+    hangs::<NeverReady<true>>();
 }
 
-/// A store that never comes to be, and blocks its thread or not.
-struct Hanging<const BLOCKS: bool>;
+/// A store whose creation hangs, either in its future or by blocking the thread.
+struct NeverReady<const BLOCKS: bool>;
 
 #[async_trait]
-impl<const BLOCKS: bool> StoreUnderTest for Hanging<BLOCKS> {
+impl<const BLOCKS: bool> StoreUnderTest for NeverReady<BLOCKS> {
     async fn fresh() -> Self {
         if BLOCKS {
             loop {
@@ -114,11 +114,11 @@ impl<const BLOCKS: bool> StoreUnderTest for Hanging<BLOCKS> {
     }
 
     async fn open(&self) -> Arc<dyn SnapshotBackend> {
-        unreachable!("it never comes to be")
+        unreachable!("the store is never created")
     }
 
     async fn garbage(&self) -> Vec<String> {
-        unreachable!("it never comes to be")
+        unreachable!("the store is never created")
     }
 
     fn lacks() -> &'static [Capability] {

@@ -6,7 +6,7 @@ use super::{
     run::{Run, block_on, test_dir},
 };
 use crate::layout::{GenerationName, is_stage};
-use minisnap_crash_model::{Beside, Event, Model, Tree};
+use minisnap_crash_model::{Siblings, Event, Model, Tree};
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
@@ -139,6 +139,6 @@ impl CheckedStates {
 
 /// Whether a folder is a stage, or a generation that the commit record doesn't name. A generation that was current earlier was checked
 /// then. Any other folder is only ever removed. So only the presence of its files matters, and not their content.
-fn is_never_read(name: &str, siblings: &Beside<'_>) -> bool {
+fn is_never_read(name: &str, siblings: &Siblings<'_>) -> bool {
     is_stage(name) || (GenerationName::parse(name).is_some() && siblings.link("current") != Some(name))
 }

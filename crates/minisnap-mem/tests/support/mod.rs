@@ -1,4 +1,4 @@
-//! What the tests of the memory backend share.
+//! Helpers of the memory backend's tests.
 
 #![allow(clippy::unwrap_used, dead_code)]
 
@@ -13,7 +13,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-/// The outcome of a future that must be complete at its first poll: no test here has a runtime.
+/// The result of a future, which has to complete at its first poll: the tests have no runtime.
 #[track_caller]
 pub(crate) fn now<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
@@ -26,18 +26,18 @@ pub(crate) fn retain(generations: usize) -> NonZeroUsize {
     NonZeroUsize::new(generations).unwrap()
 }
 
-/// Stages, writes, drains and publishes, keeping two.
+/// Stages, writes, drains and commits, and retains two.
 pub(crate) fn save(mem: &MemBackend, json: &str, seq: u64) -> Result<Committed> {
-    save_when(mem, json, seq, Precondition::Always)
+    save_if(mem, json, seq, Precondition::Always)
 }
 
-pub(crate) fn save_when(mem: &MemBackend, json: &str, seq: u64, when: Precondition) -> Result<Committed> {
+pub(crate) fn save_if(mem: &MemBackend, json: &str, seq: u64, precondition: Precondition) -> Result<Committed> {
     now(async {
         let mut stage = mem.stage(seq).await?;
         let at = || ErrorContext::new(Operation::Write, "missing");
         stage.write_all(json.as_bytes()).map_err(|error| MiniSnapError::from_write(error, at))?;
         stage.drain().await?;
-        stage.commit(CommitOptions::new(retain(2)).with_precondition(when)).await
+        stage.commit(CommitOptions::new(retain(2)).with_precondition(precondition)).await
     })
 }
 
@@ -45,11 +45,11 @@ pub(crate) fn history(mem: &MemBackend) -> Vec<Generation> {
     now(mem.history()).unwrap()
 }
 
-/// The JSON and the seq that the store holds, by the test's own window.
+/// The texts of the two files.
 pub(crate) fn pair(mem: &MemBackend) -> Option<(String, String)> {
     mem.json().zip(mem.seq_text())
 }
 
-pub(crate) fn texts(json: &str, seq: &str) -> Option<(String, String)> {
+pub(crate) fn pair_of(json: &str, seq: &str) -> Option<(String, String)> {
     Some((json.to_string(), seq.to_string()))
 }

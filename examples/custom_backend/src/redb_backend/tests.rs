@@ -1,7 +1,8 @@
-//! The conformance suite over the database, and what the suite can't know of: this backend's own promises.
+//! The conformance suite for this backend, and tests of its own.
 
 use super::*;
 use minisnap_core::{conformance::*, conformance_tests};
+use redb::ReadableTable;
 use std::{
     collections::HashSet,
     io::Write,
@@ -10,8 +11,8 @@ use std::{
     task::Context,
 };
 
-/// A database file in a folder of its own. A file can be opened once at a time, so living handles share the database; when
-/// all are dropped, the next one opens the file anew and sees what the disk holds.
+/// A database file in a temporary folder. A file can be opened only once at a time, so handles share the database. When all are
+/// dropped, the next handle opens the file again.
 struct DatabaseFile {
     folder: tempfile::TempDir,
     opened: Mutex<Weak<Database>>,
@@ -24,7 +25,7 @@ impl DatabaseFile {
         if let Some(db) = opened.upgrade() {
             return RedbBackend { db, location: path.display().to_string().into() };
         }
-        // A cancelled publish may be dropping the last handle on a thread of its own: the file is closed when it is through.
+        // A cancelled commit may hold the last handle on its thread; the file is closed when it ends.
         let busy = |result: &Result<RedbBackend>| matches!(result, Err(MiniSnapError::Busy { .. }));
         let mut backend = RedbBackend::open(&path);
         for _ in 0..1_000 {
@@ -50,7 +51,7 @@ impl StoreUnderTest for DatabaseFile {
         Arc::new(self.backend())
     }
 
-    /// Every JSON that belongs to no retained generation.
+    /// Every JSON without a retained generation.
     async fn garbage(&self) -> Vec<String> {
         let transaction = self.backend().db.begin_read().unwrap();
         let history = history(&transaction.open_table(HISTORY).unwrap()).unwrap();
@@ -83,18 +84,18 @@ fn jsons(backend: &RedbBackend) -> u64 {
 }
 
 #[tokio::test]
-async fn what_is_cancelled_while_it_waits_for_the_writer_before_it_never_commits() {
+async fn commit_cancelled_while_it_waits_never_commits() {
     let backend = in_memory();
     let writing = backend.db.begin_write().unwrap();
     {
         let mut cancelled = pin!(commit(&backend, 1, 1));
-        // Once to stage, which is immediate, and to hand the publish to the blocking pool, where it waits.
+        // The first poll stages, and starts the commit on the blocking pool, where it waits.
         assert!(cancelled.as_mut().poll(&mut Context::from_waker(std::task::Waker::noop())).is_pending());
         std::thread::sleep(Duration::from_millis(100));
     }
     writing.abort().unwrap();
     let acknowledged = commit(&backend, 2, 2).await.unwrap();
-    // The cancelled one holds a handle until it is through.
+    // The cancelled commit holds a handle until it ends.
     while Arc::strong_count(&backend.db) > 1 {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
@@ -102,39 +103,39 @@ async fn what_is_cancelled_while_it_waits_for_the_writer_before_it_never_commits
 }
 
 #[tokio::test]
-async fn reading_waits_for_no_writer() {
+async fn read_waits_for_no_writer() {
     let backend = in_memory();
-    let published = commit(&backend, 1, 1).await.unwrap();
+    let committed = commit(&backend, 1, 1).await.unwrap();
     let _writing = backend.db.begin_write().unwrap();
     let reading = async {
-        assert_eq!(backend.current().await.unwrap().as_ref(), Some(published.generation()));
-        assert_eq!(backend.history().await.unwrap(), published.retained());
-        assert_eq!(backend.read(published.generation()).await.unwrap(), "1");
+        assert_eq!(backend.current().await.unwrap().as_ref(), Some(committed.generation()));
+        assert_eq!(backend.history().await.unwrap(), committed.retained());
+        assert_eq!(backend.read(committed.generation()).await.unwrap(), "1");
     };
     tokio::time::timeout(Duration::from_secs(10), reading).await.expect("a reader waits for a writer");
 }
 
 #[tokio::test]
-async fn a_damaged_json_is_told_with_what_is_intact() {
+async fn corrupt_json_is_reported_with_the_intact_generations() {
     let backend = in_memory();
-    let mut published = Vec::new();
+    let mut committed = Vec::new();
     for seq in 1..=3 {
-        published.push(commit(&backend, seq, 3).await.unwrap().generation().clone());
+        committed.push(commit(&backend, seq, 3).await.unwrap().generation().clone());
     }
-    let damage = backend.db.begin_write().unwrap();
-    damage.open_table(JSON).unwrap().insert(published[2].name(), &b"4"[..]).unwrap();
-    damage.open_table(JSON).unwrap().remove(published[0].name()).unwrap();
-    damage.commit().unwrap();
-    for damaged in [&published[2], &published[0]] {
-        match backend.read(damaged).await.unwrap_err() {
-            MiniSnapError::Corrupt { intact, .. } => assert_eq!(intact, [published[1].clone()]),
+    let corruption = backend.db.begin_write().unwrap();
+    corruption.open_table(JSON).unwrap().insert(committed[2].name(), &b"4"[..]).unwrap();
+    corruption.open_table(JSON).unwrap().remove(committed[0].name()).unwrap();
+    corruption.commit().unwrap();
+    for corrupt in [&committed[2], &committed[0]] {
+        match backend.read(corrupt).await.unwrap_err() {
+            MiniSnapError::Corrupt { intact, .. } => assert_eq!(intact, [committed[1].clone()]),
             other => panic!("{other}"),
         }
     }
 }
 
 #[tokio::test]
-async fn what_is_retired_is_removed_by_the_next_publish_or_a_sweep_and_nothing_else_is() {
+async fn expired_json_is_deleted_by_the_next_commit_or_collection() {
     let backend = in_memory();
     for seq in 1..=5 {
         commit(&backend, seq, 2).await.unwrap();
@@ -148,7 +149,7 @@ async fn what_is_retired_is_removed_by_the_next_publish_or_a_sweep_and_nothing_e
 }
 
 #[tokio::test]
-async fn a_file_that_is_open_is_busy_until_it_is_closed() {
+async fn open_file_is_busy_until_it_is_closed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("state.redb");
     let open = RedbBackend::open(&path).unwrap();
@@ -182,7 +183,7 @@ impl redb::StorageBackend for FailingSync {
 }
 
 #[tokio::test]
-async fn a_commit_that_fails_has_an_unknown_outcome_and_names_both_generations() {
+async fn failed_commit_is_an_unknown_outcome_of_both_generations() {
     let failing = Arc::new(AtomicBool::new(false));
     let medium = FailingSync(redb::backends::InMemoryBackend::new(), Arc::clone(&failing));
     let backend = RedbBackend::over(Database::builder().create_with_backend(medium).unwrap(), "failing").unwrap();
@@ -195,7 +196,7 @@ async fn a_commit_that_fails_has_an_unknown_outcome_and_names_both_generations()
         }
         other => panic!("{other}"),
     }
-    // What may not be durable is not shown, whether the database still answers or not.
+    // Reads don't return a generation that may not be durable, whether the database still answers or not.
     assert!(backend.history().await.map_or(true, |history| history == before.retained()));
     failing.store(false, Ordering::SeqCst);
     let error = commit(&backend, 3, 2).await.unwrap_err();

@@ -1,0 +1,56 @@
+//! Runs the tasks of a case concurrently, with varying interleavings.
+
+use super::{StoreUnderTest, support::Handle};
+use std::{future::Future, pin::Pin};
+use tokio::task::{JoinSet, yield_now};
+
+/// `count` handles for concurrent writers: every second one is `shared`, the others are opened here.
+pub(super) async fn handles<T: StoreUnderTest>(store: &T, shared: &Handle, count: usize) -> Vec<Handle> {
+    let mut handles = Vec::new();
+    for shares in [true, false].into_iter().cycle().take(count) {
+        handles.push(if shares { shared.clone() } else { store.open().await });
+    }
+    handles
+}
+
+/// A task of [`run_concurrently`].
+pub(super) type Task<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// Yields for a varying number of turns, the same in each run of the suite. Without it, two tasks that take turns would
+/// interleave at the same few points only.
+pub(super) struct Yields(u64);
+
+impl Yields {
+    /// The sequence of `seed`.
+    pub(super) fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+    }
+
+    /// Yields one to eight times.
+    pub(super) async fn pause(&mut self) {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        for _ in 0..=(self.0 >> 61) {
+            yield_now().await;
+        }
+    }
+}
+
+/// Runs tasks concurrently and returns their results, in order. Resumes the first panic.
+pub(super) async fn run_concurrently<F>(tasks: impl IntoIterator<Item = F>) -> Vec<F::Output>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    let mut running = JoinSet::new();
+    for (index, task) in tasks.into_iter().enumerate() {
+        running.spawn(async move { (index, task.await) });
+    }
+    let mut results = Vec::new();
+    while let Some(joined) = running.join_next().await {
+        match joined {
+            Ok(result) => results.push(result),
+            Err(failed) => std::panic::resume_unwind(failed.into_panic()),
+        }
+    }
+    results.sort_by_key(|(index, _)| *index);
+    results.into_iter().map(|(_, result)| result).collect()
+}
