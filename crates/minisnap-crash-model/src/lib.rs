@@ -42,5 +42,5 @@ mod model;
 mod tree;
 
 pub use event::Event;
-pub use model::{Siblings, Model};
+pub use model::{Model, Siblings};
 pub use tree::{Listing, Tree};

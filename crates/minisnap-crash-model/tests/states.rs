@@ -1,6 +1,6 @@
 //! The rules of the model, each on a small disk with all its states listed.
 
-use minisnap_crash_model::{Siblings, Event, Model, Tree};
+use minisnap_crash_model::{Event, Model, Siblings, Tree};
 use std::{collections::BTreeSet, sync::Arc};
 
 /// Asserts the states after `events` on a disk and a power loss. A tree is written as its lines, separated by spaces.

@@ -6,7 +6,7 @@ use super::{
     run::{Run, block_on, test_dir},
 };
 use crate::layout::{GenerationName, is_stage};
-use minisnap_crash_model::{Siblings, Event, Model, Tree};
+use minisnap_crash_model::{Event, Model, Siblings, Tree};
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
