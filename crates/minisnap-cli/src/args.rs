@@ -48,8 +48,8 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Commit an older snapshot again, as a new one
     ///
-    /// The history is never rewritten: the replaced snapshot stays in it. The program's log is not changed; the output
-    /// explains what that means.
+    /// The history is never rewritten: the replaced snapshot stays in it. The program's log is not changed; the output has
+    /// the command that cuts it.
     Rollback(RollbackArgs),
     /// Accept external changes as the newest snapshot
     ///
@@ -67,9 +67,8 @@ pub(crate) enum Command {
     /// Delete expired snapshots, and the orphans of crashed writers, now
     ///
     /// Later writers do the same over time. No retained snapshot is deleted, and no program needs to be stopped. In a folder,
-    /// the staged snapshot of a running writer stays. In an object store it can't be distinguished from an orphan and is
-    /// deleted. The library then uploads it again, up to 8 times; a program that stages by itself gets an error, and nothing
-    /// is lost.
+    /// the staged snapshot of a running writer stays. In an object store, it looks like an orphan and is deleted. The library
+    /// then uploads it again, up to 8 times. A program that calls `stage` itself gets the error StageLost, and stages again.
     CollectGarbage(CollectGarbageArgs),
     /// Copy snapshots to another store, and read them back there
     ///
@@ -77,9 +76,9 @@ pub(crate) enum Command {
     Copy(CopyArgs),
     /// Commit the newest snapshot of a minisnap 0.1.3 folder
     ///
-    /// Version 0.1.3 wrote a file for each snapshot, snapshot_<seq>.json or snapshot_<seq> (MessagePack), and on a full disk
-    /// left empty or truncated files. Those are skipped and listed. OLD is only read. The import is refused if the store has a
-    /// newer snapshot. Running it again changes nothing.
+    /// Version 0.1.3 wrote a file for each snapshot: snapshot_<seq>.json, or snapshot_<seq> (MessagePack). Empty and truncated
+    /// files, which it left on a full disk, are skipped and listed. OLD is only read. The import is refused if the store has
+    /// a newer snapshot. A second import changes nothing.
     Import(ImportArgs),
     /// Print a line for each new snapshot, until Ctrl-C
     Watch(WatchArgs),

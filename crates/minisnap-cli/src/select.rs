@@ -187,9 +187,11 @@ impl<'a> Candidates<'a> {
         let before = if self.skipped == 0 { "" } else { " before the current one" };
         let what =
             format!("{}: no snapshot{before}{such}; retained are: {}", self.store.name(), text::named(self.history));
-        Failure::new(Exit::NoSnapshot, what).with_help(
-            "choose one of these by its seq or name; to retain more in future, use `--retain N` with each command that commits",
-        )
+        let retain_more = "to retain more in future, use `--retain N` with each command that commits";
+        Failure::new(Exit::NoSnapshot, what).with_help(match self.among() {
+            [] => retain_more.into(),
+            _ => format!("choose one of these by its seq or name; {retain_more}"),
+        })
     }
 }
 

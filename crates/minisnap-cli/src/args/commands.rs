@@ -48,8 +48,8 @@ pub(crate) struct CatArgs {
 pub(crate) struct ShowArgs {
     #[command(flatten)]
     pub(crate) store: StoreArgs,
-    /// Fail with exit code 12 if the current snapshot is older than TIME, such as 90min or 1h; also if its age is unknown,
-    /// or if its time is ahead of this machine's clock by more than TIME
+    /// Fail with exit code 12 if the current snapshot is older than TIME (such as 90min or 1h), if its age is unknown, or if
+    /// its time is ahead of this machine's clock by more than TIME
     #[arg(long, value_name = "TIME")]
     pub(crate) max_age: Option<humantime::Duration>,
     #[command(flatten)]
@@ -86,8 +86,8 @@ pub(crate) struct VerifyArgs {
 pub(crate) struct DiffArgs {
     #[command(flatten)]
     pub(crate) store: StoreArgs,
-    /// The older snapshot, by its seq or name; without NEW, it must precede the current one [default: the snapshot before
-    /// the current one]
+    /// The older snapshot, by its seq or name; without NEW, one that precedes the current snapshot [default: the snapshot
+    /// before the current one]
     #[arg(value_name = "OLD")]
     pub(crate) old: Option<SnapshotRef>,
     /// The newer snapshot, by its seq or name [default: the current one]
@@ -133,8 +133,8 @@ pub(crate) struct PruneArgs {
 pub(crate) struct RollbackArgs {
     #[command(flatten)]
     pub(crate) store: StoreArgs,
-    /// The seq of the snapshot to go back to; or its name, as `history` prints it, which is needed if several snapshots with
-    /// that seq differ
+    /// The snapshot to go back to: its seq, or its name as `history` prints it. If several snapshots have the seq and differ,
+    /// give the name
     #[arg(long, value_name = "SEQ|NAME")]
     pub(crate) to: SnapshotRef,
     #[command(flatten)]
@@ -154,18 +154,18 @@ pub(crate) struct CopyArgs {
     /// Copy all retained snapshots, oldest first, instead of only the current one
     #[arg(long)]
     pub(crate) history: bool,
-    /// Commit on top of any history of TO, but only snapshots whose seq is above that of TO's current snapshot. Nothing
-    /// is copied if the current snapshots of both are equal
+    /// Commit on top of any history of TO, but only snapshots whose seq is above that of TO's current snapshot. Copy
+    /// nothing if the current snapshots of both are equal
     #[arg(long)]
     pub(crate) onto: bool,
-    /// Retain the newest N snapshots in TO [default: as many as TO has; with --history, plus all that are copied]
+    /// Retain the newest N snapshots in TO [default: as many as TO has; with --history, those and all copied ones]
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub(crate) retain: Option<NonZeroUsize>,
     /// Set an option of FROM, such as endpoint_url=https://s3.example.org; repeatable. Other users can see the command line:
     /// pass secrets in the environment
     #[arg(long, value_name = "NAME=VALUE", value_parser = name_and_value)]
     pub(crate) from_option: Vec<(String, String)>,
-    /// Set an option of TO, in the same way
+    /// Set an option of TO, such as endpoint_url=https://s3.example.org; repeatable
     #[arg(long, value_name = "NAME=VALUE", value_parser = name_and_value)]
     pub(crate) to_option: Vec<(String, String)>,
     #[command(flatten)]

@@ -43,8 +43,8 @@ pub(crate) enum LogCommand {
     Show(LogShowArgs),
     /// Delete the records before a number, or move the records after a number aside
     ///
-    /// --before deletes records that a snapshot already contains; --store checks that. --after is for a rollback: it moves the
-    /// records to FILE.after-N, next to the journal, and deletes none.
+    /// --before deletes records that a snapshot already contains. With --store, it is refused if a retained snapshot needs
+    /// them. --after is for a rollback: it moves the records to FILE.after-N, next to the journal, and deletes no record.
     Cut(LogCutArgs),
     /// Begin a new journal after a number, for a snapshot whose journal is lost or doesn't match it
     Begin(LogBeginArgs),
@@ -96,7 +96,7 @@ pub(crate) struct LogBeginArgs {
     /// The number before the first record: the seq of the snapshot
     #[arg(long, value_name = "N")]
     pub(crate) after: u64,
-    /// If the journal exists, first move its records to a file of their own; numbers above N are then assigned again
+    /// If the journal exists, first move its records to a file of their own; the program then assigns their numbers above N again
     #[arg(long)]
     pub(crate) move_aside: bool,
     #[command(flatten)]

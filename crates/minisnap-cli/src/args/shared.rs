@@ -33,8 +33,8 @@ pub(crate) struct StoreOptions {
 /// The snapshot. Every command that reads one snapshot takes this.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct AtArgs {
-    /// The snapshot with this seq, or if there is none, the most recently committed one below it; or the snapshot with this
-    /// name [default: the current one]
+    /// The snapshot with this name or seq; if no snapshot has the seq, the most recently committed one with a lower seq
+    /// [default: the current one]
     #[arg(long = "at", value_name = "SEQ|NAME")]
     pub(crate) which: Option<SnapshotRef>,
 }

@@ -157,6 +157,9 @@ async fn read_and_format(source: Source, store: &OpenStore, seq: u64) -> Outcome
         };
         let what = format!("{name}: not restorable JSON: {error}; nothing was changed");
         let help = match encoding {
+            None if is_empty => {
+                "check the program or file that the input comes from: `create` needs one JSON document".into()
+            }
             None => "correct the JSON at that line and column, then retry".into(),
             Some(encoding) => {
                 let (to_utf8, create) =

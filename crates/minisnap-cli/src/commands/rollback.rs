@@ -129,8 +129,8 @@ fn to_text(store: &OpenStore, replaced: &Generation, committed: &Committed) -> S
 fn describe_log(seq: u64) -> String {
     let next = seq.checked_add(1).map_or_else(String::new, |next| format!("; the next record is {next}"));
     format!(
-        "the log was not changed: the program replays every record after seq {seq} when it starts, including the changes that \
-         the rollback undid. To skip them, run `minisnap log cut JOURNAL --after {seq}` before the start; it moves them to a \
-         file of their own (in a log of another kind, remove the records after {seq}){next}."
+        "the log was not changed: when the program starts, it replays every record after seq {seq}, including the undone \
+         changes. To skip them, first run `minisnap log cut JOURNAL --after {seq}`, which moves these records to another file; \
+         in a log of another kind, remove the records after {seq}{next}."
     )
 }

@@ -19,20 +19,23 @@ impl Copy {
         let why = match (histories.source.last(), histories.target.last()) {
             (Some(newest), Some(current)) if self.args.onto && newest.seq() == current.seq() => {
                 format!(
-                    "{to}: its current snapshot {current} has the same seq as the current snapshot {newest} of {from}, but \
-                     other bytes"
+                    "{to}: the current snapshot here, {current}, and that of {from}, {newest}, have the same seq and \
+                     different bytes"
                 )
             }
             (Some(newest), Some(current)) if self.args.onto => format!(
-                "{to}: seq {} of the current snapshot of {from} is not above seq {} of its current snapshot {current}",
+                "{to}: the current seq {} of the source {from} is not above seq {} of the target's current snapshot {current}",
                 newest.seq(),
                 current.seq()
             ),
-            _ => format!("{to}: its history ({}) is no part of the history of {from}", text::seqs(&histories.target)),
+            _ => format!(
+                "{to}: the history here ({}) is not a part of the history of {from}",
+                text::seqs(&histories.target)
+            ),
         };
         let changed = match self.committed.len() {
             0 => "nothing was changed".into(),
-            copied => format!("{copied} were copied before that"),
+            copied => format!("already copied: {copied}"),
         };
         Failure::new(Exit::Refused, format!("{why}; {changed}")).with_help(self.help_for_refusal(histories))
     }
@@ -55,10 +58,10 @@ impl Copy {
     /// If the target's current snapshot is in the source's history.
     fn without_onto(&self, histories: &Histories) -> Option<String> {
         if self.args.history && history_missing(&histories.source_contents, &histories.target_contents).is_some() {
-            return Some(format!("run {} to do the same there", self.command(&["--history"])));
+            return Some(format!("run {} to roll back the target, too", self.command(&["--history"])));
         }
         newest_missing(&histories.source_contents, &histories.target_contents)?;
-        Some(format!("run {} to do the same there", self.command(&[])))
+        Some(format!("run {} to roll back the target, too", self.command(&[])))
     }
 
     /// This copy with other flags; it can be pasted.
@@ -71,13 +74,13 @@ impl Copy {
         let newest = histories.source.last()?;
         let same = |generation: &&Generation| have_same_content(generation, newest);
         let older = histories.target.iter().rev().find(same)?;
-        Some(format!("run {} to do the same there", self.to.command("rollback", &["--to", older.name()])))
+        Some(format!("run {} to roll back the target, too", self.to.command("rollback", &["--to", older.name()])))
     }
 
     fn by_create(&self, histories: &Histories) -> Option<String> {
         let newest = histories.source.last()?;
         let cat = self.from.command("cat", &["--at", newest.name()]);
         let create = self.to.command("create", &["--seq", &newest.seq().to_string()]);
-        Some(format!("run `{} | {}` to do the same there", cat.trim_matches('`'), create.trim_matches('`')))
+        Some(format!("run `{} | {}` to roll back the target, too", cat.trim_matches('`'), create.trim_matches('`')))
     }
 }

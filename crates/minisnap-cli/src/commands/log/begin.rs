@@ -18,7 +18,9 @@ pub(super) async fn run(args: LogBeginArgs) -> Outcome {
     let cannot = |error| failure_with_seq(error, &args.file, Some(args.after));
     if FsBackend::is_part_of_store(&args.file) {
         let what = format!("{} is part of a store; nothing was changed", args.file.display());
-        return Err(Failure::new(Exit::Refused, what).with_help("give a path outside the store's folder"));
+        return Err(
+            Failure::new(Exit::Refused, what).with_help("give a path next to snapshot.json, or in another folder")
+        );
     }
     PendingChange::Journal.begin();
     let (journal, moved_to): (Journal<Value>, Option<PathBuf>) = match read(&args.file).await {
