@@ -111,18 +111,23 @@ fn watch_prints_all_commits_between_checks_in_order() {
 fn watch_prints_a_failure_once_and_continues() {
     let sandbox = folder();
     sandbox.create(1, "1");
+    sandbox.create(2, "2");
     let mut watch = Watch::start(&sandbox, &["--count", "2"]);
-    assert!(watch.next().contains("  seq 1  "));
+    assert!(watch.next().contains("  seq 2  "));
     let (record, aside) = (sandbox.files.join("snapshots/current"), sandbox.files.join("aside"));
     fs::rename(&record, &aside).expect("an existing file");
     let mut stderr = BufReader::new(watch.child.get().stderr.take().expect("a pipe"));
     let mut message = String::new();
     stderr.read_line(&mut message).expect("an error");
-    // Time for more checks with the same result.
+    // Time for more checks with the same failure, but with another help: the newest generation isn't intact any more.
+    thread::sleep(Duration::from_millis(50));
+    let json = sandbox.json_of(2);
+    fs::write(&json, "corrupt").expect("an existing file");
     thread::sleep(Duration::from_millis(100));
+    fs::write(&json, "2").expect("an existing file");
     fs::rename(&aside, &record).expect("an existing file");
-    sandbox.create(2, "2");
-    assert!(watch.next().contains("  seq 2  "));
+    sandbox.create(3, "3");
+    assert!(watch.next().contains("  seq 3  "));
     watch.end().ok();
     stderr.read_to_string(&mut message).expect("text");
     assert_eq!(message.matches("error: ").count(), 1, "{message}");

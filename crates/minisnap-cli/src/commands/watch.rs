@@ -84,10 +84,10 @@ impl Watch<'_> {
                 new
             }
             Err(failure) => {
-                let failure = add_help(failure, self.store).await;
+                // Without the help, which also depends on the state of the store.
                 let text = failure.text();
                 if self.reported.as_ref() != Some(&text) {
-                    failure.print();
+                    add_help(failure, self.store).await.print();
                     self.reported = Some(text);
                 }
                 Vec::new()
