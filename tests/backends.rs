@@ -1,4 +1,4 @@
-//! An empty store of each kind of backend, and the kinds of create.
+//! Empty stores of each kind of backend, and the kinds of create.
 
 use minisnap::{FsBackend, SnapshotBackend, mem::MemBackend};
 use minisnap_object::ObjectBackend;
@@ -10,13 +10,13 @@ static SERVER: LazyLock<S3Server> = LazyLock::new(|| S3Server::start(Conditions:
 /// A backend, and its temporary folder.
 pub(crate) type EmptyStore = (Arc<dyn SnapshotBackend>, Option<tempfile::TempDir>);
 
-/// Returns a folder, memory, and S3 over HTTP with a `prefix` for this test.
-pub(crate) fn over_http(prefix: &str) -> [EmptyStore; 3] {
-    with(ObjectBackend::open(&SERVER.url(prefix), SERVER.options()).expect("a store"))
+/// Returns empty stores in a folder, in memory, and on S3 over HTTP with a `prefix` for this test.
+pub(crate) fn each_kind_over_http(prefix: &str) -> [EmptyStore; 3] {
+    each_kind_with(ObjectBackend::open(&SERVER.url(prefix), SERVER.options()).expect("a store"))
 }
 
-/// Returns a folder, memory, and this object store.
-pub(crate) fn with(object: ObjectBackend) -> [EmptyStore; 3] {
+/// Returns empty stores in a folder, in memory, and in this object store.
+pub(crate) fn each_kind_with(object: ObjectBackend) -> [EmptyStore; 3] {
     let folder = tempfile::tempdir().expect("a folder");
     let fs = FsBackend::new(folder.path().join("state"));
     [(Arc::new(fs), Some(folder)), (Arc::new(MemBackend::new()), None), (Arc::new(object), None)]

@@ -11,36 +11,43 @@ use std::{num::NonZeroUsize, sync::Arc, thread};
 type Store = SnapStore<Arc<dyn SnapshotBackend>>;
 
 fn stores(prefix: &str) -> impl Iterator<Item = (Store, Option<tempfile::TempDir>)> {
-    backends::over_http(prefix).into_iter().map(|(backend, folder)| (SnapStore::with_backend(backend), folder))
+    backends::each_kind_over_http(prefix)
+        .into_iter()
+        .map(|(backend, folder)| (SnapStore::with_backend(backend), folder))
 }
 
-enum When {
+enum Condition {
     Newer,
     Current(Generation),
     Empty,
 }
 
-/// The options of every kind of create.
-macro_rules! with {
-    ($create:expr, $when:expr) => {
-        match $when {
-            When::Newer => $create.if_newer(),
-            When::Current(generation) => $create.if_current(generation),
-            When::Empty => $create.if_empty(),
+/// Adds a precondition to any kind of create.
+macro_rules! with_condition {
+    ($create:expr, $condition:expr) => {
+        match $condition {
+            Condition::Newer => $create.if_newer(),
+            Condition::Current(generation) => $create.if_current(generation),
+            Condition::Empty => $create.if_empty(),
         }
     };
 }
 
-fn create(store: &Store, kind: Kind, text: &str, seq: u64, when: &When) -> Result<Committed> {
+fn create(store: &Store, kind: Kind, text: &str, seq: u64, condition: &Condition) -> Result<Committed> {
     let state = text.to_owned();
     match kind {
-        Kind::Borrowed => store.create_with(&state, seq, |create| with!(create.retain(3), when)),
-        Kind::Verified => store.create_with(&state, seq, |create| with!(create.verified().retain(3), when)),
-        Kind::Owned => store.create_owned_with(Arc::new(state), seq, |create| with!(create.retain(3), when)),
-        Kind::OwnedVerified => {
-            store.create_owned_with(Arc::new(state), seq, |create| with!(create.verified().retain(3), when))
+        Kind::Borrowed => store.create_with(&state, seq, |create| with_condition!(create.retain(3), condition)),
+        Kind::Verified => {
+            store.create_with(&state, seq, |create| with_condition!(create.verified().retain(3), condition))
         }
-        Kind::Raw => store.create_raw_with(format!("\"{text}\""), seq, |create| with!(create.retain(3), when)),
+        Kind::Owned => {
+            store.create_owned_with(Arc::new(state), seq, |create| with_condition!(create.retain(3), condition))
+        }
+        Kind::OwnedVerified => store
+            .create_owned_with(Arc::new(state), seq, |create| with_condition!(create.verified().retain(3), condition)),
+        Kind::Raw => {
+            store.create_raw_with(format!("\"{text}\""), seq, |create| with_condition!(create.retain(3), condition))
+        }
     }
 }
 
@@ -49,16 +56,16 @@ fn options_combine_over_each_backend_without_a_runtime() {
     for kind in KINDS {
         for (store, _folder) in stores(&format!("options {kind:?}")) {
             let context = format!("{kind:?}, {}", store.backend().location());
-            let first = create(&store, kind, "first", 5, &When::Empty).expect(&context).generation().clone();
-            assert!(matches!(create(&store, kind, "no", 6, &When::Empty), Err(MiniSnapError::Conflict { .. })));
-            assert!(matches!(create(&store, kind, "no", 5, &When::Newer), Err(MiniSnapError::Stale { .. })));
-            let newer = create(&store, kind, "newer", 6, &When::Newer).expect(&context);
+            let first = create(&store, kind, "first", 5, &Condition::Empty).expect(&context).generation().clone();
+            assert!(matches!(create(&store, kind, "no", 6, &Condition::Empty), Err(MiniSnapError::Conflict { .. })));
+            assert!(matches!(create(&store, kind, "no", 5, &Condition::Newer), Err(MiniSnapError::Stale { .. })));
+            let newer = create(&store, kind, "newer", 6, &Condition::Newer).expect(&context);
             assert_eq!(newer.truncation_point(), 5, "{context}");
             assert!(matches!(
-                create(&store, kind, "no", 7, &When::Current(first)),
+                create(&store, kind, "no", 7, &Condition::Current(first)),
                 Err(MiniSnapError::Conflict { .. })
             ));
-            create(&store, kind, "last", 7, &When::Current(newer.generation().clone())).expect(&context);
+            create(&store, kind, "last", 7, &Condition::Current(newer.generation().clone())).expect(&context);
             assert_eq!(store.restore::<String>().expect(&context), ("last".into(), 7));
             assert_eq!(store.history().expect(&context).len(), 3, "{context}");
         }
@@ -134,7 +141,7 @@ fn blocking_pool_of_a_runtime_may_call_the_store() {
     }
 }
 
-/// The store can be used and dropped afterwards.
+/// After the rejection, the store can still be used and dropped.
 #[test]
 fn call_within_a_task_is_rejected() {
     for mut flavour in [tokio::runtime::Builder::new_current_thread(), tokio::runtime::Builder::new_multi_thread()] {
@@ -145,7 +152,7 @@ fn call_within_a_task_is_rejected() {
                 let spawned = tokio::spawn(async move { store.restore::<String>().map(drop) }).await;
                 [rejected.map(drop), spawned.expect("no panic")]
             });
-            for error in rejected.map(|result| result.expect_err("it would deadlock")) {
+            for error in rejected.map(|result| result.expect_err("a call that would deadlock")) {
                 assert!(matches!(&error, MiniSnapError::Unsupported { .. }), "{error}");
                 assert!(error.help().is_some_and(|help| help.contains("spawn_blocking")), "{error}");
             }
@@ -180,6 +187,6 @@ fn blocking_open_returns_the_same_store() {
     store.create("a state", 1).expect("a snapshot");
     assert!(store.backend().as_fs().is_some() && store.backend().as_mem().is_none());
     assert_eq!(store.as_async().backend().location(), store.backend().location());
-    let error = blocking::open_with("memory:", [("size", "1")]).expect_err("it has no options");
+    let error = blocking::open_with("memory:", [("size", "1")]).expect_err("an unknown option");
     assert_eq!(error.at().operation(), Operation::Open);
 }

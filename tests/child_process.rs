@@ -1,5 +1,5 @@
-//! Child processes: a test starts its own binary again, for this test alone, with a role. The function itself names the
-//! test, so it can be renamed freely:
+//! Child processes: a test starts its own binary again, for this test alone, with a role. The name of the test comes from its
+//! function, so a renamed test needs no other change:
 //!
 //! ```text
 //! #[test]
@@ -176,7 +176,7 @@ impl ChildBuilder {
         self
     }
 
-    /// Runs the child as another user, who must be able to read `program`, a copy of this one. Needs root.
+    /// Runs the child as another user, who must be able to read `program`, a copy of this program. Needs root.
     pub(crate) fn user(mut self, id: u32, program: PathBuf) -> Self {
         (self.user, self.program) = (Some(id), program);
         self
@@ -206,7 +206,7 @@ impl ChildBuilder {
         }
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a process");
         let stdin = child.stdin.take();
-        let stdout = BufReader::new(child.stdout.take().expect("its output"));
+        let stdout = BufReader::new(child.stdout.take().expect("the child's output"));
         let (sender, lines) = mpsc::channel();
         thread::spawn(move || {
             for line in stdout.lines() {
@@ -249,22 +249,22 @@ impl ChildProcess {
     /// Waits until the child has succeeded, and returns its remaining lines.
     pub(crate) fn finish(mut self) -> Vec<String> {
         let output = self.lines.iter().collect();
-        let status = self.child.wait().expect("its exit status");
+        let status = self.child.wait().expect("the child's exit status");
         assert!(status.success(), "a child of {} failed: {status}, after {output:?}", self.test);
         output
     }
 
     /// Kills the child, and returns its remaining lines.
     pub(crate) fn kill(mut self) -> Vec<String> {
-        self.child.kill().expect("to kill it");
-        self.child.wait().expect("its exit status");
+        self.child.kill().expect("to kill the child");
+        self.child.wait().expect("the child's exit status");
         self.lines.iter().collect()
     }
 
     /// Kills the child, but not the processes that it forked. Those end when the returned input is dropped.
     pub(crate) fn kill_and_keep_children(mut self) -> ChildStdin {
-        self.child.kill().expect("to kill it");
-        self.child.wait().expect("its exit status");
+        self.child.kill().expect("to kill the child");
+        self.child.wait().expect("the child's exit status");
         self.stdin.take().expect("an open input")
     }
 }
@@ -279,11 +279,11 @@ impl Drop for ChildProcess {
 
 /// Waits until a condition holds. Panics after a timeout.
 #[track_caller]
-pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+pub(crate) fn wait_until(description: &str, mut condition: impl FnMut() -> bool) {
     const TIMEOUT: Duration = Duration::from_secs(60);
     let begun = Instant::now();
     while !condition() {
-        assert!(begun.elapsed() < TIMEOUT, "not true after {TIMEOUT:?}: {what}");
+        assert!(begun.elapsed() < TIMEOUT, "not true after {TIMEOUT:?}: {description}");
         thread::sleep(Duration::from_micros(50));
     }
 }

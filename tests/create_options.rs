@@ -11,7 +11,7 @@ type Store = SnapStore<Arc<dyn SnapshotBackend>>;
 
 fn stores() -> impl Iterator<Item = (Store, Option<tempfile::TempDir>)> {
     let object = ObjectBackend::new(Arc::new(InMemory::new()), "app");
-    backends::with(object).into_iter().map(|(backend, folder)| (SnapStore::with_backend(backend), folder))
+    backends::each_kind_with(object).into_iter().map(|(backend, folder)| (SnapStore::with_backend(backend), folder))
 }
 
 fn on_both_flavours<F: Future<Output = ()>>(test: impl Fn() -> F) {
@@ -21,30 +21,39 @@ fn on_both_flavours<F: Future<Output = ()>>(test: impl Fn() -> F) {
 }
 
 #[derive(Debug, Clone)]
-enum When {
+enum Condition {
     Always,
     Newer,
     Current(Generation),
     Empty,
 }
 
-fn with<'a, B, I>(create: Create<'a, B, I>, when: &When) -> Create<'a, B, I> {
-    match when {
-        When::Always => create,
-        When::Newer => create.if_newer(),
-        When::Current(generation) => create.if_current(generation),
-        When::Empty => create.if_empty(),
+fn with_condition<'a, B, I>(create: Create<'a, B, I>, condition: &Condition) -> Create<'a, B, I> {
+    match condition {
+        Condition::Always => create,
+        Condition::Newer => create.if_newer(),
+        Condition::Current(generation) => create.if_current(generation),
+        Condition::Empty => create.if_empty(),
     }
 }
 
-async fn create(store: &Store, kind: Kind, text: &str, seq: u64, when: &When, retain: usize) -> Result<Committed> {
+async fn create(
+    store: &Store,
+    kind: Kind,
+    text: &str,
+    seq: u64,
+    condition: &Condition,
+    retain: usize,
+) -> Result<Committed> {
     let state = text.to_owned();
     match kind {
-        Kind::Borrowed => with(store.create(&state, seq), when).retain(retain).await,
-        Kind::Verified => with(store.create(&state, seq).verified(), when).retain(retain).await,
-        Kind::Owned => with(store.create_owned(Arc::new(state), seq), when).retain(retain).await,
-        Kind::OwnedVerified => with(store.create_owned(Arc::new(state), seq).verified(), when).retain(retain).await,
-        Kind::Raw => with(store.create_raw(format!("\"{text}\""), seq), when).retain(retain).await,
+        Kind::Borrowed => with_condition(store.create(&state, seq), condition).retain(retain).await,
+        Kind::Verified => with_condition(store.create(&state, seq).verified(), condition).retain(retain).await,
+        Kind::Owned => with_condition(store.create_owned(Arc::new(state), seq), condition).retain(retain).await,
+        Kind::OwnedVerified => {
+            with_condition(store.create_owned(Arc::new(state), seq).verified(), condition).retain(retain).await
+        }
+        Kind::Raw => with_condition(store.create_raw(format!("\"{text}\""), seq), condition).retain(retain).await,
     }
 }
 
@@ -55,20 +64,20 @@ fn options_combine_over_each_backend_on_both_flavours() {
             for (store, _folder) in stores() {
                 let context = format!("{kind:?}, {}", store.backend().location());
                 let first =
-                    create(&store, kind, "first", 5, &When::Empty, 3).await.expect(&context).generation().clone();
-                let rejected = create(&store, kind, "no", 6, &When::Empty, 3).await.expect_err(&context);
+                    create(&store, kind, "first", 5, &Condition::Empty, 3).await.expect(&context).generation().clone();
+                let rejected = create(&store, kind, "no", 6, &Condition::Empty, 3).await.expect_err(&context);
                 assert!(matches!(rejected, MiniSnapError::Conflict { .. }), "{context}: {rejected}");
-                let rejected = create(&store, kind, "no", 5, &When::Newer, 3).await.expect_err(&context);
+                let rejected = create(&store, kind, "no", 5, &Condition::Newer, 3).await.expect_err(&context);
                 assert!(matches!(rejected, MiniSnapError::Stale { .. }), "{context}: {rejected}");
 
-                let newer = create(&store, kind, "newer", 6, &When::Newer, 3).await.expect(&context);
+                let newer = create(&store, kind, "newer", 6, &Condition::Newer, 3).await.expect(&context);
                 assert_eq!(newer.truncation_point(), 5, "{context}");
-                let rejected = create(&store, kind, "no", 7, &When::Current(first), 3).await.expect_err(&context);
+                let rejected = create(&store, kind, "no", 7, &Condition::Current(first), 3).await.expect_err(&context);
                 assert!(matches!(rejected, MiniSnapError::Conflict { .. }), "{context}: {rejected}");
-                let current = When::Current(newer.generation().clone());
-                create(&store, kind, "over it", 7, &current, 3).await.expect(&context);
+                let current = Condition::Current(newer.generation().clone());
+                create(&store, kind, "newest", 7, &current, 3).await.expect(&context);
 
-                let last = create(&store, kind, "last", 1, &When::Always, 2).await.expect(&context);
+                let last = create(&store, kind, "last", 1, &Condition::Always, 2).await.expect(&context);
                 let seqs: Vec<u64> = last.retained().iter().map(|generation| generation.seq()).collect();
                 assert_eq!(seqs, [1, 7], "{context}: retain(2) of this create");
                 assert_eq!(store.restore::<String>().await.expect(&context), ("last".into(), 1));
@@ -152,7 +161,7 @@ trait AmbiguousIfSend<A> {}
 impl<T> AmbiguousIfSend<()> for T {}
 impl<T: Send> AmbiguousIfSend<u8> for T {}
 
-/// The compiler checks it: a create is `Send` exactly if its state is `Sync`.
+/// The compiler checks that a create is `Send` exactly if its state is `Sync`.
 #[test]
 fn create_is_send_when_its_state_is_sync() {
     fn send<T: Future + Send>(_: &T) {}

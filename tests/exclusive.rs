@@ -11,7 +11,9 @@ use std::sync::Arc;
 type Store = SnapStore<Arc<dyn SnapshotBackend>>;
 
 fn stores(prefix: &str) -> impl Iterator<Item = (Store, Option<tempfile::TempDir>)> {
-    backends::over_http(prefix).into_iter().map(|(backend, folder)| (SnapStore::with_backend(backend), folder))
+    backends::each_kind_over_http(prefix)
+        .into_iter()
+        .map(|(backend, folder)| (SnapStore::with_backend(backend), folder))
 }
 
 fn is_conflict<T>(result: &Result<T>) -> bool {
@@ -76,8 +78,8 @@ async fn failed_create_does_not_fence() {
     }
 }
 
-/// A memory store in which the next commit's outcome is unknown.
-async fn unknown(applied: bool) -> (MemBackend, SnapStore<MemBackend>, Exclusive<MemBackend>) {
+/// A memory store, and an exclusive writer whose last commit has an unknown outcome.
+async fn writer_with_unknown_outcome(applied: bool) -> (MemBackend, SnapStore<MemBackend>, Exclusive<MemBackend>) {
     let mem = MemBackend::new();
     let store = SnapStore::with_backend(mem.clone());
     store.create("old", 1).await.expect("a snapshot");
@@ -91,7 +93,7 @@ async fn unknown(applied: bool) -> (MemBackend, SnapStore<MemBackend>, Exclusive
 #[tokio::test]
 async fn unknown_outcome_of_its_own_does_not_fence() {
     for applied in [false, true] {
-        let (_, store, mut writer) = unknown(applied).await;
+        let (_, store, mut writer) = writer_with_unknown_outcome(applied).await;
         let committed = writer.create("next", 3).await.expect("its own generation is current");
         assert_eq!(committed.retained()[1].seq(), if applied { 2 } else { 1 });
         writer.create("the last", 4).await.expect("its own generation is current");
@@ -102,7 +104,7 @@ async fn unknown_outcome_of_its_own_does_not_fence() {
 #[tokio::test]
 async fn other_commit_after_an_unknown_outcome_fences() {
     for applied in [false, true] {
-        let (_, store, mut writer) = unknown(applied).await;
+        let (_, store, mut writer) = writer_with_unknown_outcome(applied).await;
         store.create("another writer's", 1).await.expect("a plain create");
         for _ in 0..2 {
             assert!(is_conflict(&writer.create("next", 9).await));

@@ -22,7 +22,7 @@ use std::{
 use tempfile::TempDir;
 
 /// Returns a folder that 0.1.3 wrote.
-fn written(name: &str) -> PathBuf {
+fn folder_of_0_1_3(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("data/0.1.3").join(name)
 }
 
@@ -59,7 +59,7 @@ fn memory() -> SnapStore<MemBackend> {
 
 async fn rejected(old: &Path) -> MiniSnapError {
     let store = memory();
-    let error = minisnap::import(old, &store).await.expect_err("it is rejected");
+    let error = minisnap::import(old, &store).await.expect_err("the import is rejected");
     assert!(error.to_string().starts_with(&format!("import ({}", old.display())), "{error}");
     assert_eq!(store.current().await.unwrap(), None);
     error
@@ -71,7 +71,7 @@ async fn newest_of_0_1_3_is_restored_bit_for_bit() {
     for (folder, kind) in [("json", OldFormat::Json), ("messagepack", OldFormat::MessagePack)] {
         let new = tempfile::tempdir().unwrap();
         let store = SnapStore::new(new.path());
-        let imported = minisnap::import(written(folder), &store).await.unwrap();
+        let imported = minisnap::import(folder_of_0_1_3(folder), &store).await.unwrap();
         let snapshot = imported.snapshot();
         assert_eq!((snapshot.seq(), snapshot.format(), snapshot.passed_over()), (20, kind, &[][..]));
         assert_eq!(imported.committed().unwrap().generation().seq(), 20);
@@ -103,9 +103,9 @@ async fn import_does_not_change_the_old_folder() {
 async fn repeated_import_changes_nothing() {
     let new = tempfile::tempdir().unwrap();
     let store = SnapStore::new(new.path().join("state"));
-    minisnap::import(written("json"), &store).await.unwrap();
+    minisnap::import(folder_of_0_1_3("json"), &store).await.unwrap();
     let (history, before) = (store.history().await.unwrap(), listing(new.path()));
-    let again = minisnap::import(written("json"), &store).await.unwrap();
+    let again = minisnap::import(folder_of_0_1_3("json"), &store).await.unwrap();
     assert!(again.committed().is_none());
     assert!(again.snapshot().is_same(&history[0]));
     assert_eq!((store.history().await.unwrap(), listing(new.path())), (history, before));
@@ -117,13 +117,13 @@ async fn import_is_stale_when_the_store_is_as_new() {
     for seq in [20, 21] {
         let store = memory();
         store.create("newer", seq).await.unwrap();
-        let error = minisnap::import(written("json"), &store).await.expect_err("it is newer");
+        let error = minisnap::import(folder_of_0_1_3("json"), &store).await.expect_err("the store is as new");
         assert!(matches!(error, MiniSnapError::Stale { seq: 20, ref current, .. } if current.seq() == seq), "{error}");
         assert_eq!(store.restore::<String>().await.unwrap(), ("newer".into(), seq));
     }
     let store = memory();
     store.create("older", 19).await.unwrap();
-    let imported = minisnap::import(written("json"), &store).await.unwrap();
+    let imported = minisnap::import(folder_of_0_1_3("json"), &store).await.unwrap();
     assert_eq!(imported.committed().unwrap().truncation_point(), 19, "the older one is retained");
 }
 
@@ -159,7 +159,7 @@ async fn store_in_the_old_folder_is_rejected_with_help() {
 #[test]
 fn blocking_import_works_without_a_runtime() {
     let store = minisnap::blocking::SnapStore::with_backend(MemBackend::new());
-    let imported = minisnap::blocking::import(written("messagepack"), &store).unwrap();
+    let imported = minisnap::blocking::import(folder_of_0_1_3("messagepack"), &store).unwrap();
     assert_eq!(imported.snapshot().seq(), 20);
     assert_eq!(store.restore::<State>().unwrap(), (State::of(20), 20));
 }

@@ -1,4 +1,5 @@
-//! The object store backend under the typed store, over HTTP. The server is in this process, and some clients are in others.
+//! The object store backend under the typed store, over HTTP. The server is in this process, and some clients are in other
+//! processes.
 
 use crate::{
     child_process::{self, Job},
@@ -152,9 +153,9 @@ fn create_owned_of_512_mib_holds_few_parts_in_memory() {
     measure(create_owned_of_512_mib_holds_few_parts_in_memory, 512 << 20);
 }
 
-/// Parts of 5 MiB: 4 in flight and 1 being filled, 25 MiB in total. The rest is for connections and the allocator.
+/// 4 parts of 5 MiB are in flight and 1 is being filled: 25 MiB. The rest of the limit is for connections and the allocator.
 const PARTS: [(&str, &str); 2] = [("part_size", "5242880"), ("parts_in_flight", "4")];
-const MOST: u64 = 60 << 20;
+const MAX_MEMORY: u64 = 60 << 20;
 
 fn measure<F: Fn() + Copy>(test: F, size: u64) {
     if let Some(job) = child_process::job() {
@@ -167,7 +168,7 @@ fn measure<F: Fn() + Copy>(test: F, size: u64) {
         let output = child.finish();
         println!("{} MiB on {flavour}: {}", size >> 20, output.join(", "));
         let peak: u64 = output[0].strip_prefix("peak ").and_then(|peak| peak.parse().ok()).expect("a number");
-        assert!(peak < MOST, "{flavour}: {} MiB more memory during the create of {} MiB", peak >> 20, size >> 20);
+        assert!(peak < MAX_MEMORY, "{flavour}: {} MiB more memory during the create of {} MiB", peak >> 20, size >> 20);
     }
 }
 
@@ -182,10 +183,10 @@ fn save_and_measure(job: &Job) {
     runtime(job.role()).block_on(async {
         store.create(&0, 0).await.expect("a first snapshot, to open the connections");
         let before = memory("VmRSS:");
-        // Resets the peak.
+        // Resets the peak of the memory use.
         fs::write("/proc/self/clear_refs", "5").expect("Linux");
         let size = job.arg("size");
-        store.create_owned(Arc::new(Generated(size)), 1).await.expect("a large one");
+        store.create_owned(Arc::new(Generated(size)), 1).await.expect("a large snapshot");
         job.send(format!("peak {}", memory("VmHWM:").saturating_sub(before)));
         let written = store.current().await.unwrap().unwrap().size().unwrap();
         assert!(written >= size, "{written}");
@@ -197,9 +198,9 @@ fn save_and_measure(job: &Job) {
 }
 
 /// Returns a value of `/proc/self/status`, in bytes.
-fn memory(what: &str) -> u64 {
+fn memory(name: &str) -> u64 {
     let status = fs::read_to_string("/proc/self/status").expect("Linux");
-    let line = status.lines().find_map(|line| line.strip_prefix(what)).expect("a line of it");
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("a line of the status");
     line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10
 }
 

@@ -16,7 +16,7 @@ mod inherited_locks;
 mod killed_at_each_call;
 /// A writer that is killed at random moments.
 mod killed_at_random;
-/// Writers that are killed while others continue.
+/// Writers that are killed while other writers continue.
 mod killed_concurrently;
 /// A disk with space for a part of an operation.
 #[cfg(target_os = "linux")]

@@ -70,7 +70,7 @@ fn thread_bound_state_is_saved_in_a_local_set() {
 #[derive(Debug, Clone, Default)]
 struct Metered {
     memory: MemBackend,
-    most: Arc<AtomicUsize>,
+    max_undrained: Arc<AtomicUsize>,
     discarded: Arc<AtomicUsize>,
 }
 
@@ -78,7 +78,7 @@ struct Metered {
 struct MeteredStage {
     inner: Box<dyn StagedSnapshot>,
     undrained: usize,
-    most: Arc<AtomicUsize>,
+    max_undrained: Arc<AtomicUsize>,
     discarded: Arc<AtomicUsize>,
 }
 
@@ -98,7 +98,12 @@ impl SnapshotBackend for Metered {
     }
     async fn stage(&self, seq: u64) -> Result<Box<dyn StagedSnapshot>> {
         let inner = self.memory.stage(seq).await?;
-        Ok(Box::new(MeteredStage { inner, undrained: 0, most: self.most.clone(), discarded: self.discarded.clone() }))
+        Ok(Box::new(MeteredStage {
+            inner,
+            undrained: 0,
+            max_undrained: self.max_undrained.clone(),
+            discarded: self.discarded.clone(),
+        }))
     }
     async fn read_chunks(&self, generation: &Generation) -> Result<ChunkStream> {
         self.memory.read_chunks(generation).await
@@ -118,7 +123,7 @@ impl Write for MeteredStage {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.inner.write(bytes)?;
         self.undrained += written;
-        self.most.fetch_max(self.undrained, Ordering::Relaxed);
+        self.max_undrained.fetch_max(self.undrained, Ordering::Relaxed);
         Ok(written)
     }
     fn flush(&mut self) -> io::Result<()> {
@@ -148,16 +153,16 @@ impl StagedSnapshot for MeteredStage {
 /// No task continues after the create has returned. An object store would abort the upload later, or never.
 #[test]
 fn failed_create_discards_its_stage_before_it_returns() {
-    let no_json = || std::collections::BTreeMap::from([((1, 2), 3)]);
+    let state_without_json = || std::collections::BTreeMap::from([((1, 2), 3)]);
     for mut builder in [tokio::runtime::Builder::new_current_thread(), tokio::runtime::Builder::new_multi_thread()] {
         let backend = Metered::default();
         let discarded = || backend.discarded.load(Ordering::Relaxed);
         let store = SnapStore::with_backend(backend.clone());
         let runtime = builder.enable_all().build().unwrap();
         runtime.block_on(async {
-            store.create(&no_json(), 1).await.unwrap_err();
+            store.create(&state_without_json(), 1).await.unwrap_err();
             assert_eq!(discarded(), 1);
-            store.create_owned(Arc::new(no_json()), 1).await.unwrap_err();
+            store.create_owned(Arc::new(state_without_json()), 1).await.unwrap_err();
             assert_eq!(discarded(), 2);
             backend.memory.fail(minisnap::Operation::Write).once();
             store.create_raw("[1]", 1).await.unwrap_err();
@@ -175,9 +180,9 @@ fn create_owned_drains_while_it_serializes() {
         let runtime = builder.enable_all().build().unwrap();
         runtime.block_on(store.create_owned(state.clone(), 1)).unwrap();
         let size = backend.memory.json().unwrap().len();
-        let most = backend.most.load(Ordering::Relaxed);
+        let max_undrained = backend.max_undrained.load(Ordering::Relaxed);
         assert!(size > 8 * format::CHUNK, "{size}");
-        assert!(most <= format::CHUNK, "{most} of {size} bytes were undrained");
+        assert!(max_undrained <= format::CHUNK, "{max_undrained} of {size} bytes were undrained");
     }
 }
 
@@ -208,7 +213,7 @@ async fn cancelled_create_owned_stops_serializing() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     let serialized = state.0.load(Ordering::Relaxed);
-    assert!(serialized < ELEMENTS, "it serialized all elements after the cancellation");
+    assert!(serialized < ELEMENTS, "all elements were serialized after the cancellation");
     assert!(!store.exists().await);
     store.create(&1, 1).await.unwrap();
     assert_eq!(

@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, env, path::Path, thread, time::Duration};
 use tokio::runtime::{Builder, Runtime};
 
-/// Kills at each of its system calls.
+/// Kills at each system call of the program.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod killed_at_each_call;
-/// Power losses at each of its system calls.
+/// Power losses at each system call of the program.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod power_loss;
 
@@ -25,7 +25,7 @@ mod program;
 struct Counts {
     last: BTreeMap<u64, u64>,
     lost: Vec<(u64, u64)>,
-    doubled: Vec<(u64, u64)>,
+    applied_twice: Vec<(u64, u64)>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -38,7 +38,7 @@ impl Change<Counts> for Count {
     fn apply(&self, counts: &mut Counts) {
         let last = counts.last.entry(self.run).or_default();
         if self.number <= *last {
-            counts.doubled.push((self.run, self.number));
+            counts.applied_twice.push((self.run, self.number));
         }
         counts.lost.extend((*last + 1..self.number).map(|number| (self.run, number)));
         *last = self.number.max(*last);
@@ -66,7 +66,7 @@ impl Checker {
     /// Checks a recovered state against all acknowledged changes. `run` is the killed run.
     fn check(&mut self, run: u64, manager: &StateManager<Counts, Count>) {
         let counts = manager.state();
-        assert!(counts.doubled.is_empty(), "applied twice: {:?}", counts.doubled);
+        assert!(counts.applied_twice.is_empty(), "applied twice: {:?}", counts.applied_twice);
         assert!(counts.lost.is_empty(), "lost in the middle: {:?}", counts.lost);
         let found = counts.last.get(&run).copied().unwrap_or(0);
         let acknowledged = self.acknowledged.get(&run).copied().unwrap_or(0);
@@ -96,7 +96,7 @@ async fn check_continues(dir: &Path, mut manager: StateManager<Counts, Count>) {
     assert_eq!(manager.saved(), manager.seq());
 }
 
-/// Run 1, which makes this number of changes and exits normally.
+/// Executes run 1, which makes this number of changes and exits normally.
 async fn prepare(dir: &Path, changes: u64) {
     if changes > 0 {
         let mut manager = open(dir).await;
@@ -106,7 +106,7 @@ async fn prepare(dir: &Path, changes: u64) {
     }
 }
 
-/// Without timers and input: with them, some runs make additional system calls to wake up the thread.
+/// Builds a runtime without timers and I/O, for which some runs would make additional system calls to wake up a thread.
 fn plain_runtime() -> Runtime {
     Builder::new_current_thread().build().expect("a runtime")
 }
@@ -125,7 +125,7 @@ async fn changes_are_applied_once_when_killed_at_a_random_moment() {
         let child = child_process::of(changes_are_applied_once_when_killed_at_a_random_moment);
         let mut child = child.dir(&dir).arg("run", run).start();
         child.send("go");
-        // During the recovery, or after some changes; and then up to 5 ms.
+        // Kills the child during its recovery or after some changes, up to 5 ms later.
         let changes = random % 12;
         for _ in 0..changes {
             checker.acknowledged.insert(run, child.receive().parse().expect("a number"));

@@ -51,7 +51,8 @@ use std::{
 };
 use tempfile::TempDir;
 
-const SHORT: Duration = Duration::from_secs(3);
+/// The test time of each kind of store, if the environment sets none.
+const DEFAULT_LENGTH: Duration = Duration::from_secs(3);
 /// Each round has its own store and plan.
 const LONGEST_ROUND: Duration = Duration::from_secs(2);
 /// The process number of the final commit. No other process of a round has it.
@@ -77,7 +78,7 @@ fn memory_store_is_linearizable() {
     run_rounds("memory", |round, length| {
         let memory = MemBackend::new();
         let allowed = AllowedErrors { busy_timeout: NO_TIMEOUT, stage_lost: false };
-        run::run_here(|_| (memory.clone(), allowed), &round.log(), &round.plan, length);
+        run::run_in_this_process(|_| (memory.clone(), allowed), &round.log(), &round.plan, length);
         commit_last(SnapStore::with_backend(memory.clone()), round);
         round.check_log();
         assert_eq!(memory.stages(), 0, "orphaned stages");
@@ -95,7 +96,7 @@ fn object_store_is_linearizable() {
             let backend = if number % 2 == 0 { shared.clone() } else { new() };
             (backend, AllowedErrors { busy_timeout: NO_TIMEOUT, stage_lost: true })
         };
-        run::run_here(backend, &round.log(), &round.plan, length);
+        run::run_in_this_process(backend, &round.log(), &round.plan, length);
         let history = commit_last(SnapStore::with_backend(new()), round);
         round.check_log();
         assert_no_other_objects(&objects, &history);
@@ -140,7 +141,7 @@ impl Drop for Round {
 /// Runs rounds until the time is over, and prints how many operations they had.
 fn run_rounds(store: &str, run: impl Fn(&Round, Duration)) {
     let seed = number("MINISNAP_STRESS_SEED").unwrap_or_else(|| RandomState::new().build_hasher().finish() >> 32);
-    let total = number("MINISNAP_STRESS_SECONDS").map_or(SHORT, Duration::from_secs);
+    let total = number("MINISNAP_STRESS_SECONDS").map_or(DEFAULT_LENGTH, Duration::from_secs);
     println!("{store}: MINISNAP_STRESS_SEED={seed}");
     let (began, mut counts) = (Instant::now(), BTreeMap::new());
     for seed in seed.. {
@@ -157,7 +158,7 @@ fn run_rounds(store: &str, run: impl Fn(&Round, Duration)) {
         println!("{times:>9} {:>9.0}  {kind}", *times as f64 / minutes);
     }
     for kind in ["committed", "restored or read"] {
-        assert!(counts.contains_key(kind), "{kind}: never");
+        assert!(counts.contains_key(kind), "no operation was {kind}");
     }
 }
 

@@ -1,5 +1,5 @@
-//! Verified creates of arbitrary states. A state that is accepted round-trips bit for bit. A state that is rejected wouldn't,
-//! and the old snapshot stays.
+//! Verified creates of arbitrary states. An accepted state round-trips bit for bit. A rejected state doesn't round-trip, and
+//! the old snapshot stays.
 
 use minisnap::{
     MiniSnapError, Operation, SnapStore,
@@ -18,16 +18,16 @@ use std::{
 struct State {
     floats: Vec<f64>,
     single: f32,
-    perhaps: Option<f64>,
+    optional: Option<f64>,
     #[expect(clippy::option_option, reason = "JSON has no `Some(None)`")]
-    twice: Option<Option<i8>>,
+    nested: Option<Option<i8>>,
     unit: Option<()>,
     wide: (i128, u128),
     text: (char, String),
     by_number: BTreeMap<i64, bool>,
-    by_truth: BTreeMap<bool, Vec<u8>>,
+    by_flag: BTreeMap<bool, Vec<u8>>,
     kinds: Vec<Kind>,
-    guessed: Guessed,
+    untagged: Untagged,
     tagged: Tagged,
 }
 
@@ -41,7 +41,7 @@ enum Kind {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
-enum Guessed {
+enum Untagged {
     Integer(i64),
     Float(f64),
     Text(String),
@@ -66,7 +66,7 @@ enum Tagged {
 impl State {
     /// Whether the state round-trips through JSON and serde.
     fn round_trips(&self) -> bool {
-        let guessed = |guessed: &Guessed| !matches!(guessed, Guessed::Float(float) if !float.is_finite());
+        let untagged = |untagged: &Untagged| !matches!(untagged, Untagged::Float(float) if !float.is_finite());
         let kind = |kind: &Kind| !matches!(kind, Kind::Tuple(_, float) if !float.is_finite());
         let tagged = match &self.tagged {
             // Serde buffers the value before it knows its type, and the buffer has no integers of 128 bits.
@@ -76,12 +76,12 @@ impl State {
                 !rest.contains_key("name") && !rest.contains_key("tag") && rest.values().all(|float| float.is_finite())
             }
         };
-        self.floats.iter().chain(&self.perhaps).all(|float| float.is_finite())
+        self.floats.iter().chain(&self.optional).all(|float| float.is_finite())
             && self.single.is_finite()
-            && self.twice != Some(None)
+            && self.nested != Some(None)
             && self.unit.is_none()
             && self.kinds.iter().all(kind)
-            && guessed(&self.guessed)
+            && untagged(&self.untagged)
             && tagged
     }
 }
@@ -106,11 +106,11 @@ fn kind() -> impl Strategy<Value = Kind> {
     ]
 }
 
-fn guessed() -> impl Strategy<Value = Guessed> {
+fn untagged() -> impl Strategy<Value = Untagged> {
     prop_oneof![
-        any::<i64>().prop_map(Guessed::Integer),
-        float().prop_map(Guessed::Float),
-        any::<String>().prop_map(Guessed::Text),
+        any::<i64>().prop_map(Untagged::Integer),
+        float().prop_map(Untagged::Float),
+        any::<String>().prop_map(Untagged::Text),
     ]
 }
 
@@ -125,21 +125,21 @@ fn tagged() -> impl Strategy<Value = Tagged> {
 }
 
 fn state() -> impl Strategy<Value = State> {
-    let twice =
+    let nested =
         prop_oneof![9 => any::<i8>().prop_map(|number| Some(Some(number))), 9 => Just(None), 1 => Just(Some(None))];
     let unit = prop_oneof![19 => Just(None), 1 => Just(Some(()))];
     let floats = (prop::collection::vec(float(), 0..4), single(), prop::option::of(float()));
     let exact = any::<((i128, u128), (char, String), BTreeMap<i64, bool>, BTreeMap<bool, Vec<u8>>)>();
-    let kinds = (prop::collection::vec(kind(), 0..4), guessed(), tagged());
-    (floats, twice, unit, exact, kinds).prop_map(|(floats, twice, unit, exact, kinds)| {
-        let (floats, single, perhaps) = floats;
-        let (wide, text, by_number, by_truth) = exact;
-        let (kinds, guessed, tagged) = kinds;
-        State { floats, single, perhaps, twice, unit, wide, text, by_number, by_truth, kinds, guessed, tagged }
+    let kinds = (prop::collection::vec(kind(), 0..4), untagged(), tagged());
+    (floats, nested, unit, exact, kinds).prop_map(|(floats, nested, unit, exact, kinds)| {
+        let (floats, single, optional) = floats;
+        let (wide, text, by_number, by_flag) = exact;
+        let (kinds, untagged, tagged) = kinds;
+        State { floats, single, optional, nested, unit, wide, text, by_number, by_flag, kinds, untagged, tagged }
     })
 }
 
-/// A state that serializes to another text each time, and is equal to all others. Each deserialized text is recorded.
+/// A state that serializes to another text each time, and is equal to every such state. Each deserialized text is recorded.
 #[derive(Debug, Default)]
 struct Unstable {
     serialized: Cell<u64>,

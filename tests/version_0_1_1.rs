@@ -25,7 +25,7 @@ fn state(seq: u64) -> Value {
 }
 
 /// Returns the output of 0.1.1 for the state of this seq.
-fn result(seq: u64) -> String {
+fn expected_output(seq: u64) -> String {
     format!("{seq} {}", state(seq))
 }
 
@@ -103,9 +103,9 @@ async fn write_by_0_1_1_over_a_store_can_be_accepted_or_reverted() {
         } else {
             let moved = store.backend().revert_external_changes().await.expect("to revert");
             let [json, seq] = &moved[..] else { panic!("{moved:?}") };
-            let json = fs::read_to_string(json).expect("its JSON");
-            assert_eq!(serde_json::from_str::<Value>(&json).expect("its JSON"), state(15));
-            assert_eq!(fs::read_to_string(seq).expect("its seq"), "15");
+            let json = fs::read_to_string(json).expect("the JSON");
+            assert_eq!(serde_json::from_str::<Value>(&json).expect("the JSON"), state(15));
+            assert_eq!(fs::read_to_string(seq).expect("the seq"), "15");
             assert_is(store.restore().await, 20);
             assert_eq!(seqs(&store.history().await.expect("a history")), [20, 10]);
             old_version().assert_restores(&dir, 20);

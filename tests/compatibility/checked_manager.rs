@@ -51,7 +51,7 @@ impl CheckedManager {
     /// Creates a snapshot by `ministate`. No change is applied until it is durable.
     pub(super) async fn create_snapshot(&self) {
         let mut snapshots = self.snapshots.lock().await;
-        let _quiet = self.exclusive.write().await;
+        let _no_changes = self.exclusive.write().await;
         self.manager.create_snapshot().await.expect("a snapshot");
         snapshots.push(self.manager.sequence());
     }
@@ -100,8 +100,8 @@ impl CheckedManager {
         self.snapshots.lock().await.len()
     }
 
-    /// Returns how often a change follows one of another writer.
-    pub(super) fn turns(&self) -> usize {
+    /// Returns how often a change follows a change of another writer.
+    pub(super) fn writer_switches(&self) -> usize {
         let acknowledged_changes = self.acknowledged_changes();
         let writer: Vec<_> = acknowledged_changes.values().map(|(writer, _)| writer).collect();
         writer.windows(2).filter(|two| two[0] != two[1]).count()

@@ -13,7 +13,7 @@ use ministate::StateManager;
 use std::{path::Path, sync::mpsc};
 use tokio::{runtime, task};
 
-fn one(name: &str) -> Change {
+fn count_once(name: &str) -> Change {
     Change::Count { name: name.into(), by: 1 }
 }
 
@@ -47,12 +47,12 @@ fn ministate_applies_change_twice_when_made_during_a_snapshot() {
     run(async {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let manager = open(folder.path()).await;
-        manager.apply(one("before")).await.expect("a change");
+        manager.apply(count_once("before")).await.expect("a change");
 
         let files = block_files();
         let resume = async { files.send(()).expect("a receiver") };
         let (applied, saved, ()) =
-            tokio::join!(biased; manager.apply(one("during")), manager.create_snapshot(), resume);
+            tokio::join!(biased; manager.apply(count_once("during")), manager.create_snapshot(), resume);
         assert_eq!(applied.expect("a change"), 2);
         saved.expect("a snapshot");
         let names = ["before", "during"];
@@ -77,11 +77,11 @@ fn ministate_replays_wrong_change_after_a_cancelled_apply() {
         let files = block_files();
         tokio::select! {
             biased;
-            _ = manager.apply(one("dropped")) => unreachable!("files are blocked"),
+            _ = manager.apply(count_once("dropped")) => unreachable!("files are blocked"),
             () = async {} => (),
         }
         files.send(()).expect("a receiver");
-        manager.apply(one("acknowledged")).await.expect("a change");
+        manager.apply(count_once("acknowledged")).await.expect("a change");
         manager.create_snapshot().await.expect("a snapshot");
         let names = ["dropped", "acknowledged"];
         assert_eq!(counts(&manager, names).await, ([0, 1], 1));

@@ -57,9 +57,9 @@ async fn two_tasks_changes_survive_many_reopenings() {
         });
         let [first, second] = writers;
         generators = [first.await.expect("a writer"), second.await.expect("a writer")];
-        checked = Arc::into_inner(shared).expect("its writers ended").reopen().await;
+        checked = Arc::into_inner(shared).expect("no other writer").reopen().await;
     }
-    assert_ne!(checked.turns(), 0, "the writers never ran concurrently");
+    assert_ne!(checked.writer_switches(), 0, "the writers never ran concurrently");
     finish("two tasks", checked).await;
 }
 
@@ -84,7 +84,7 @@ fn two_threads_changes_survive_many_reopenings() {
         });
         checked = here.block_on(checked.reopen());
     }
-    assert_ne!(checked.turns(), 0, "the writers never ran concurrently");
+    assert_ne!(checked.writer_switches(), 0, "the writers never ran concurrently");
     here.block_on(finish("two threads", checked));
 }
 
@@ -100,8 +100,10 @@ async fn write(checked: &CheckedManager, writer: usize, generator: &mut ChangeGe
 }
 
 async fn finish(writers: &str, checked: CheckedManager) {
-    let (changes, snapshots, turns) = (checked.acknowledged(), checked.snapshots().await, checked.turns());
-    println!("{writers}: {changes} changes, {snapshots} snapshots, {turns} changes after one of the other writer");
+    let (changes, snapshots, switches) = (checked.acknowledged(), checked.snapshots().await, checked.writer_switches());
+    println!(
+        "{writers}: {changes} changes, {snapshots} snapshots, {switches} changes that follow a change of the other writer"
+    );
     checked.create_snapshot().await;
     let checked = checked.reopen().await;
     checked.reopen_without_snapshots().await;

@@ -73,7 +73,7 @@ impl State {
         }
     }
 
-    /// -0.0 is equal to 0.0.
+    /// Whether all floats have the same bits. `==` takes -0.0 and 0.0 for equal.
     pub(super) fn has_the_same_bits(&self, other: &Self) -> bool {
         let bits = |state: &Self| state.floats.iter().map(|float| float.to_bits()).collect::<Vec<_>>();
         bits(self) == bits(other) && self.single.to_bits() == other.single.to_bits()

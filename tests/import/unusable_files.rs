@@ -1,6 +1,6 @@
-//! Files that the import skips (incomplete files, and files that are no snapshots), and files that it rejects.
+//! Files that the import skips (incomplete files, and other files than snapshots), and files that it rejects.
 
-use super::{folder, json_file, memory, messagepack, name, rejected, written};
+use super::{folder, folder_of_0_1_3, json_file, memory, messagepack, name, rejected};
 use minisnap::{
     Absence, Corruption, MiniSnapError, Operation,
     import::{Flaw, OldSnapshot},
@@ -15,8 +15,8 @@ use std::{
 /// On a full disk, 0.1.3 returns `Ok`, but loses the content of its 8 KiB buffer.
 #[tokio::test]
 async fn empty_and_truncated_files_are_skipped_and_listed() {
-    let complete = fs::read(written("json").join(name(20))).unwrap();
-    let packed = fs::read(written("messagepack").join("snapshot_00000000000000000020")).unwrap();
+    let complete = fs::read(folder_of_0_1_3("json").join(name(20))).unwrap();
+    let packed = fs::read(folder_of_0_1_3("messagepack").join("snapshot_00000000000000000020")).unwrap();
     for length in 0..complete.len() {
         let old = folder(&[(&name(10), &json_file(10, &json!({ "counter": 10 }))), (&name(20), &complete[..length])]);
         let snapshot = OldSnapshot::newest(old.path()).await.unwrap();
@@ -63,11 +63,11 @@ async fn import_fails_when_the_folder_has_no_old_snapshot() {
     let files = [("snapshot.json", &b"1"[..]), ("snapshot.seq", b"50"), (&name(42), &json_file(42, &json!(1)))];
     let newer = rejected(folder(&files).path()).await;
     assert!(matches!(newer, MiniSnapError::NotFound { found: Absence::NothingToImport { is_store: true }, .. }));
-    let missing = rejected(&empty_path()).await;
+    let missing = rejected(&missing_path()).await;
     assert!(matches!(missing, MiniSnapError::Io { action: "list the folder", .. }), "{missing}");
 }
 
-fn empty_path() -> PathBuf {
+fn missing_path() -> PathBuf {
     tempfile::tempdir().unwrap().path().join("nothing")
 }
 
@@ -92,7 +92,7 @@ async fn special_files_and_invalid_names_are_skipped() {
 #[tokio::test]
 async fn link_is_followed_and_rejected_when_it_dangles() {
     let old = folder(&[(&name(1), &json_file(1, &json!(1)))]);
-    symlink(written("json").join(name(20)), old.path().join(name(20))).unwrap();
+    symlink(folder_of_0_1_3("json").join(name(20)), old.path().join(name(20))).unwrap();
     let folder_link = old.path().join("link");
     symlink(".", &folder_link).unwrap();
     assert_eq!(OldSnapshot::newest(&folder_link).await.unwrap().seq(), 20);
@@ -132,11 +132,11 @@ async fn import_fails_when_the_newest_complete_file_is_unusable() {
 #[tokio::test]
 async fn messagepack_without_json_form_is_rejected_with_its_path() {
     for (folder, reason) in [("nan", "/0/1 is a NaN"), ("u128", "/1 is bytes, or an integer of 128 bits")] {
-        let error = rejected(&written(folder)).await;
+        let error = rejected(&folder_of_0_1_3(folder)).await;
         let MiniSnapError::Unrestorable { reason: ref found, .. } = error else { panic!("{error:?}") };
         assert_eq!(*found, format!("{reason}, which JSON can't hold"));
     }
-    let error = rejected(&written("keys")).await;
+    let error = rejected(&folder_of_0_1_3("keys")).await;
     assert!(
         matches!(error, MiniSnapError::MapKey { ref path, key_type: "a list", .. } if path.is_empty()),
         "{error:?}"

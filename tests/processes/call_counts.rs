@@ -8,12 +8,12 @@ use std::{path::Path, process::Command};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
-/// A create by a new handle, which retains two generations and expires the third. The last call sends the answer.
+/// The calls of a create by a new handle, which retains two generations and expires the third. The last call sends the answer.
 ///
 /// A new handle makes 24 more calls than a warm one to find the retained generations. It follows the history (4), reads each
 /// retained generation (8 each), reads the note of the last commit twice, and lists `snapshots` (7).
 const CREATE: usize = 133;
-/// The same create by a warm handle, which has committed before.
+/// The calls of the same create by a warm handle, which has committed before.
 ///
 /// 16 calls are for the retained generations, independent of their number: the newest generation is read, and the expiring
 /// one, since a corrupt generation doesn't count for the retention. The remembered history is compared with the folder
@@ -21,6 +21,7 @@ const CREATE: usize = 133;
 /// the generation before are set, and read again under the lock (6). The owner of the store is read once (3 calls for
 /// root, 2 for other users).
 const WARM_CREATE: usize = 109;
+/// The calls of a restore.
 const RESTORE: usize = 21;
 /// The tolerance for calls of threads that wait for one another.
 const TOLERANCE: usize = 2;
@@ -72,28 +73,28 @@ fn create_changes_no_owner_in_roots_own_store() {
     }
     let count = |mut tracer: Tracer<'_>| {
         tracer.send_go();
-        let (mut given, mut answering) = (0, None);
+        let (mut owner_changes, mut answering) = (0, None);
         loop {
             match tracer.next() {
                 (thread, Stop::Beginning(call)) => {
                     let calls = [libc::SYS_chown, libc::SYS_fchown, libc::SYS_lchown, libc::SYS_fchownat];
-                    given += usize::from(calls.contains(&call.number));
+                    owner_changes += usize::from(calls.contains(&call.number));
                     answering = call.is_answer().then_some(thread).or(answering);
                     tracer.resume(thread);
                 }
-                (thread, Stop::End(_)) if answering == Some(thread) => return given,
+                (thread, Stop::End(_)) if answering == Some(thread) => return owner_changes,
                 (thread, Stop::End(_)) => tracer.resume(thread),
             }
         }
     };
-    for (owner, are_given) in [(0, false), (1000, true)] {
-        let folder = folder_with_three();
+    for (owner, changes_owners) in [(0, false), (1000, true)] {
+        let folder = folder_with_three_snapshots();
         let chowned = Command::new("chown").args(["-hR", &format!("{owner}:{owner}")]).arg(folder.path()).status();
         assert!(chowned.expect("chown").success());
         let mut child = child_process::of(create_changes_no_owner_in_roots_own_store).dir(folder.path()).start();
         assert_eq!(child.receive(), "ready");
-        let given = tracer::trace(&mut child, count);
-        assert_eq!(given > 0, are_given, "{given} calls in a store of {owner}");
+        let owner_changes = tracer::trace(&mut child, count);
+        assert_eq!(owner_changes > 0, changes_owners, "{owner_changes} changes of an owner in a store of {owner}");
         child.kill();
     }
 }
@@ -101,7 +102,7 @@ fn create_changes_no_owner_in_roots_own_store() {
 /// Returns the smaller number of two runs, since a thread that waits for another one may make an additional call.
 fn calls_made_by(child: impl Fn() -> child_process::ChildBuilder) -> usize {
     let runs = (0..2).map(|_| {
-        let folder = folder_with_three();
+        let folder = folder_with_three_snapshots();
         let mut child = child().dir(folder.path()).start();
         assert_eq!(child.receive(), "ready");
         let traced = tracer::run(&mut child, usize::MAX);
@@ -117,7 +118,7 @@ fn calls_made_by(child: impl Fn() -> child_process::ChildBuilder) -> usize {
 }
 
 /// Returns a folder with so many snapshots that the next create makes the same calls as all later ones.
-pub(super) fn folder_with_three() -> TempDir {
+pub(super) fn folder_with_three_snapshots() -> TempDir {
     let folder = TempDir::new().expect("a temporary folder");
     let store = SnapStore::new(folder.path());
     for seq in 1..=3 {
@@ -134,7 +135,7 @@ pub(super) fn run_job(job: &Job, act: impl Fn(&Path, &Runtime)) {
     job.send("done");
 }
 
-/// Without timers and input: with them, some runs make additional system calls to wake up the thread.
+/// Builds a runtime without timers and I/O, for which some runs would make additional system calls to wake up a thread.
 fn runtime() -> Runtime {
     Builder::new_current_thread().build().expect("a runtime")
 }

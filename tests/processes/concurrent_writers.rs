@@ -11,7 +11,7 @@ use std::{collections::HashSet, path::Path, time::Instant};
 const TASKS: u64 = 3;
 const PROCESSES: u64 = 2;
 const READERS: u64 = 2;
-/// For each task and each process.
+/// The number of snapshots of each task and each process.
 const SNAPSHOTS: u64 = 25;
 const RETAIN: usize = 2;
 const LIMIT: usize = 4096;

@@ -61,16 +61,16 @@ async fn old_pair_stays_when_the_state_does_not_fit() {
     let dir = disk.path().join("state");
     let store = SnapStore::new(&dir);
     let too_big = "x".repeat(4 << 20);
-    assert_is_full(store.create(&too_big, 1).await.expect_err("it doesn't fit"), &dir);
+    assert_is_full(store.create(&too_big, 1).await.expect_err("a state larger than the disk"), &dir);
     assert!(!store.exists().await);
     assert_no_garbage(&dir, &[]);
 
     store.create(&CheckedState::new(2, 100), 2).await.expect("a snapshot that fits");
     for seq in 3..6 {
-        assert_is_full(store.create(&too_big, seq).await.expect_err("it doesn't fit"), &dir);
-        assert_is_full(store.create(&too_big, seq).verified().await.expect_err("it doesn't fit"), &dir);
+        assert_is_full(store.create(&too_big, seq).await.expect_err("a state larger than the disk"), &dir);
+        assert_is_full(store.create(&too_big, seq).verified().await.expect_err("a state larger than the disk"), &dir);
         let owned = std::sync::Arc::new(too_big.clone());
-        assert_is_full(store.create_owned(owned, seq).await.expect_err("it doesn't fit"), &dir);
+        assert_is_full(store.create_owned(owned, seq).await.expect_err("a state larger than the disk"), &dir);
         assert_eq!(checked_state::restore(&store).await, 2);
         assert_no_garbage(&dir, &checked_state::restore_history(&store).await);
     }
@@ -96,7 +96,7 @@ async fn old_pair_stays_when_the_disk_fills_before_the_commit() {
         let mut staged = backend.backend().stage(2).await.expect("a stage");
         staged.write_all(b"{}").expect("space for two bytes");
         assert_eq!(stages(&dir).len(), usize::from(on_disk));
-        let ballast = disk.fill();
+        let filler = disk.fill();
         let error = staged.commit(CommitOptions::new(NonZeroUsize::MIN)).await.expect_err("the disk is full");
         assert_is_full(error, &dir);
         assert_eq!(checked_state::try_restore(&store).await, committed);
@@ -105,7 +105,7 @@ async fn old_pair_stays_when_the_disk_fills_before_the_commit() {
         store.create(&CheckedState::new(3, 100), 3).await.expect_err("the disk is full");
         assert_no_garbage(&dir, &checked_state::restore_history(&store).await);
 
-        fs::remove_file(ballast).expect("to remove the ballast");
+        fs::remove_file(filler).expect("to remove the filler");
         store.create(&CheckedState::new(4, 100), 4).await.expect("a snapshot");
         assert_eq!(checked_state::restore(&store).await, 4);
         assert_no_garbage(&dir, &checked_state::restore_history(&store).await);
@@ -139,10 +139,10 @@ async fn expire_frees_space_when_the_disk_is_full() {
         store.create(&half(seq), seq).await.expect("a snapshot that fits");
     }
     disk.fill();
-    fs::remove_file(disk.path().join("ballast")).expect("to remove the ballast");
+    fs::remove_file(disk.path().join("filler")).expect("to remove the filler");
     assert_is_full(store.create(&half(3), 3).await.expect_err("the disk is full"), &dir);
     // A log would use the remaining pages.
-    let ballast = disk.fill();
+    let filler = disk.fill();
     let restore =
         async || store.restore::<(u64, String)>().await.map(|(state, seq)| (state.0, seq)).expect("a snapshot");
     assert_eq!(restore().await, (2, 2));
@@ -150,14 +150,14 @@ async fn expire_frees_space_when_the_disk_is_full() {
     let expired = store.backend().expire(NonZeroUsize::MIN).await.expect("expire without free space");
     assert_eq!(expired.iter().map(minisnap::Generation::seq).collect::<Vec<_>>(), [1]);
     assert_eq!(restore().await, (2, 2));
-    assert_no_garbage_but_ballast(&store).await;
+    assert_no_garbage_but_filler(&store).await;
     store.create(&half(3), 3).await.expect("a snapshot");
     assert_eq!(restore().await, (3, 3));
-    fs::remove_file(ballast).expect("to remove the ballast");
-    assert_no_garbage_but_ballast(&store).await;
+    fs::remove_file(filler).expect("to remove the filler");
+    assert_no_garbage_but_filler(&store).await;
 }
 
-async fn assert_no_garbage_but_ballast(store: &SnapStore<minisnap::FsBackend>) {
+async fn assert_no_garbage_but_filler(store: &SnapStore<minisnap::FsBackend>) {
     assert_no_garbage(store.dir(), &store.history().await.expect("a history"));
     assert!(store.backend().verify().await.expect("to verify").is_intact());
 }

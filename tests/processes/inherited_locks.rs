@@ -46,7 +46,7 @@ async fn create_and_fork(job: &Job) {
         let store = store.clone();
         async move { store.create(&CheckedState::new(2, 100), 2).await }
     });
-    // The task runs when this one waits, and continues on a thread of the blocking pool.
+    // The spawned task runs when this task yields, and continues on a thread of the blocking pool.
     tokio::task::yield_now().await;
     let lock = job.dir().join("snapshots/.lock");
     child_process::wait_until("the create opened the lock file", || has_open(&lock));
@@ -168,7 +168,7 @@ async fn journal_lock_stays_with_the_parent_after_a_fork() {
     let child = child_process::of(journal_lock_stays_with_the_parent_after_a_fork);
     let mut child = child.dir(folder.path()).start();
     assert_eq!(child.receive(), "dropped in a child");
-    let locked = open().await.expect_err("the child has it");
+    let locked = open().await.expect_err("the child holds the lock");
     assert!(matches!(locked, WalError::Locked { .. }), "{locked}");
     child.send("continue");
     assert_eq!(child.receive(), "dropped");

@@ -1,4 +1,4 @@
-//! A writer that is killed at each of its system calls, one after the other. Then the writer that continues is killed, too.
+//! A writer that is killed at each of its system calls, one after the other. Then the next writer is killed, too.
 //!
 //! A kill loses no written data, so the folders may be in memory. For power losses, see the crash tests of minisnap-fs.
 
@@ -116,7 +116,7 @@ fn tracer_kills_before_the_call_is_executed() {
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Handle {
     New,
-    /// It has committed the old pair.
+    /// The handle has committed the old pair.
     Warm,
 }
 
@@ -163,7 +163,7 @@ fn run_job(job: &Job) {
     job.send("done");
 }
 
-/// Without timers and input: with them, some runs make additional system calls to wake up the thread.
+/// Builds a runtime without timers and I/O, for which some runs would make additional system calls to wake up a thread.
 fn runtime(operation: Operation) -> Runtime {
     match operation {
         Operation::Owned => Builder::new_multi_thread().worker_threads(2).build(),
@@ -221,7 +221,7 @@ impl<P: Fn() -> ChildBuilder> Series<P> {
             let mut states = self.operation.states();
             let found = assert_one_of(&states, &dir).await;
             states.push(State { name: "the next pair", ..self.operation.pair(NEXT) });
-            states.drain(..states.iter().position(|state| *state == found).expect("one of them"));
+            states.drain(..states.iter().position(|state| *state == found).expect("a known case"));
             if let Traced::Done { calls } = self.run(self.start("next", &dir), second) {
                 most = most.max(calls);
                 states.drain(..states.len() - 1);

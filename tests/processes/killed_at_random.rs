@@ -14,7 +14,7 @@ const KILLS: u64 = 120;
 /// After this number of kills, a new folder is used.
 const KILLS_PER_FOLDER: u64 = 3;
 
-/// What the kills interrupted.
+/// The numbers of kills by the state that they left.
 #[derive(Debug, Default)]
 struct Tally {
     acknowledged: u64,
@@ -40,7 +40,7 @@ async fn acknowledged_snapshot_survives_a_kill_at_a_random_moment() {
         }
         let dir = folder.path().join("state");
         last = kill_one(kill, &dir, last, &mut tally).await;
-        // The next writer collects the garbage. After every second kill, that is this process, and otherwise the next child.
+        // The next writer collects the garbage: this process after every second kill, and otherwise the next child.
         if kill % 2 == 0 {
             let seq = last.map_or(0, |last| last + 1);
             let store = SnapStore::new(&dir);
@@ -65,7 +65,7 @@ async fn kill_one(kill: u64, dir: &Path, last: Option<u64>, tally: &mut Tally) -
     let next = last.map_or(0, |last| last + 1);
     let writer = child_process::of(acknowledged_snapshot_survives_a_kill_at_a_random_moment);
     let writer = writer.dir(dir).arg("first", next).arg("limit", limit).start();
-    // After 0 to 2 creates, and then up to 4 ms.
+    // Kills the writer after 0 to 2 creates, and up to 4 ms more.
     let mut acknowledged = last;
     for _ in 0..(number >> 8) % 3 {
         acknowledged = Some(writer.receive().parse().expect("a seq"));

@@ -1,5 +1,5 @@
-//! Several writers on one folder, of which one after the other is killed. The others continue without an error, and no
-//! acknowledged commit is lost, though each is based on another writer's.
+//! Several writers commit to one folder. Some are killed, one after the other; the others continue without an error.
+//! No acknowledged commit is lost, though each commit builds on the commit of another writer.
 
 use super::killed_at_random::kills;
 use crate::{

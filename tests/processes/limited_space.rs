@@ -1,5 +1,5 @@
-//! A disk with too few free pages or inodes for an operation. Whichever call fails, the error has `ENOSPC`, and the old state
-//! is untouched.
+//! A disk with too few free pages or inodes for an operation. The error has `ENOSPC`, and the old state is unchanged, no matter
+//! which call fails.
 
 use super::{operations::Operation, recovery_checks, tmpfs::Tmpfs};
 use crate::child_process;
@@ -41,14 +41,14 @@ async fn operations_are_atomic_when_only_some_inodes_are_free() {
 }
 
 /// Runs the operation with no free space, with space for one unit, and so on up to `most` units, which are enough. `fill`
-/// leaves this number of units free, and returns what to remove afterwards.
+/// leaves this number of units free, and returns the path to remove afterwards.
 async fn with_limited_space(most: usize, operation: Operation, disk: &Tmpfs, fill: impl Fn(usize) -> PathBuf) {
     let root = disk.path().join("root");
     let (mut refused, mut done) = (BTreeMap::<_, usize>::new(), 0);
     for space in 0..=most {
         fs::create_dir(&root).expect("a folder");
         let dir = operation.prepare(&root).await;
-        let ballast = fill(space);
+        let filler = fill(space);
         let result = operation.perform(&dir).await;
         let states = operation.states();
         // Revert has two steps: the second one restores the link.
@@ -61,10 +61,10 @@ async fn with_limited_space(most: usize, operation: Operation, disk: &Tmpfs, fil
             }
         };
         recovery_checks::assert_one_of(allowed, &dir).await;
-        if ballast.is_dir() { fs::remove_dir_all(ballast) } else { fs::remove_file(ballast) }.expect("to remove it");
+        if filler.is_dir() { fs::remove_dir_all(filler) } else { fs::remove_file(filler) }.expect("a removal");
         recovery_checks::assert_one_of(allowed, &dir).await;
         recovery_checks::check_continues(operation, &dir).await;
-        fs::remove_dir_all(&root).expect("to remove it");
+        fs::remove_dir_all(&root).expect("a removal");
         done += usize::from(result.is_ok());
     }
     child_process::print(format!(

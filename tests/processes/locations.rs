@@ -40,7 +40,7 @@ async fn relative_path_is_resolved_when_the_store_is_opened() {
         let home = folder.path().join("home");
         fs::create_dir_all(home.join("sub")).expect("folders");
         if path == "." {
-            fs::remove_dir(home.join("sub")).expect("to remove it");
+            fs::remove_dir(home.join("sub")).expect("a removal");
         }
         let child = child_process::of(relative_path_is_resolved_when_the_store_is_opened).cwd(&home);
         child.arg("path", path).start().finish();
@@ -108,7 +108,7 @@ async fn store_works_when_its_folder_is_reached_through_a_link() {
     assert_no_garbage(&real, &store.history().await.expect("a history"));
 
     // The store moves along with its folder.
-    fs::rename(&real, folder.path().join("moved")).expect("to move it");
+    fs::rename(&real, folder.path().join("moved")).expect("a rename");
     assert_eq!(checked_state::restore(&SnapStore::new(folder.path().join("moved"))).await, 3);
     // A dangling link isn't an empty store.
     store.create(&CheckedState::new(4, 100), 4).await.expect_err("the link dangles");

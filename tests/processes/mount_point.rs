@@ -20,7 +20,7 @@ fn mounted() -> (Tmpfs, TempDir) {
 /// Replaces the link with a regular file, like `sed -i`.
 fn replace_json(dir: &Path, seq: u64) {
     fs::write(dir.join("edited"), serde_json::to_vec(&CheckedState::new(seq, 100)).expect("JSON")).expect("a file");
-    fs::rename(dir.join("edited"), dir.join("snapshot.json")).expect("to replace it");
+    fs::rename(dir.join("edited"), dir.join("snapshot.json")).expect("a rename");
 }
 
 #[tokio::test]
@@ -44,11 +44,11 @@ async fn store_works_when_snapshots_is_a_mount_point() {
 
         replace_json(dir, 4);
         fs::write(dir.join("snapshot.json"), "{}").expect("an edit");
-        let error = store.create(&CheckedState::new(5, 100), 5).await.expect_err("there is a change");
+        let error = store.create(&CheckedState::new(5, 100), 5).await.expect_err("an external change");
         assert!(matches!(error, MiniSnapError::ExternalChange { .. }), "{error}");
         let moved = store.backend().revert_external_changes().await.expect("to revert");
         assert_eq!(fs::read_to_string(&moved[0]).expect("the file moved aside"), "{}");
-        fs::remove_file(&moved[0]).expect("to remove it");
+        fs::remove_file(&moved[0]).expect("a removal");
         assert_eq!(checked_state::restore(&store).await, 4);
 
         replace_json(dir, 6);
@@ -86,7 +86,7 @@ async fn lost_store_is_given_up_on_a_mount_point() {
                 fs::remove_file(snapshots.join("format")).expect("the format");
                 symlink("?", snapshots.join("format")).expect("a link");
             }
-            store.create(&CheckedState::new(3, 100), 3).await.expect_err("it is lost");
+            store.create(&CheckedState::new(3, 100), 3).await.expect_err("a lost store");
             let moved = store.backend().give_up_lost_store().await.expect("to give up");
             let aside = moved.last().expect("what was moved");
             assert!(aside.starts_with(&snapshots), "{moved:?}");

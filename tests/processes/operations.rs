@@ -18,7 +18,7 @@ pub(super) enum Operation {
     /// The parents of the store's folder are missing, too.
     FirstInNewFolders,
     Second,
-    /// Retains only itself, so that the generation before expires.
+    /// Retains only the new generation, so that the previous one expires.
     Expiring,
     /// `create_owned` of a state of several chunks.
     Owned,

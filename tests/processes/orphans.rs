@@ -11,7 +11,7 @@ use minisnap::{
 };
 use std::{fs, io::Write, num::NonZeroUsize, path::Path};
 
-const RETAIN: NonZeroUsize = NonZeroUsize::new(2).expect("it is not zero");
+const RETAIN: NonZeroUsize = NonZeroUsize::new(2).expect("a number above zero");
 const SIZE: usize = 8 << 20;
 
 #[tokio::test]
@@ -29,7 +29,7 @@ async fn killed_writers_stage_is_deleted_by_the_next_create() {
         let writer = child_process::of(killed_writers_stage_is_deleted_by_the_next_create).dir(&dir).start();
         assert_eq!(writer.receive(), "staged");
         let [stage] = &stages(&dir)[..] else { panic!("{:?}", names(&dir.join("snapshots"))) };
-        assert_eq!(fs::metadata(stage.join("snapshot.json")).expect("its JSON").len(), SIZE as u64);
+        assert_eq!(fs::metadata(stage.join("snapshot.json")).expect("the JSON").len(), SIZE as u64);
         writer.kill();
         assert!(stage.exists(), "the killed writer's stage is still there");
 

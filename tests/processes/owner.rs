@@ -22,11 +22,11 @@ const USER: u32 = 1000;
 const GROUP: u32 = 1000;
 
 /// Creates a folder that belongs to the user.
-fn guarded(test: &str) -> (Guarded, PathBuf) {
+fn guarded(name: &str) -> (Guarded, PathBuf) {
     let guarded = Guarded::new();
-    let dir = guarded.path(test);
+    let dir = guarded.path(name);
     fs::create_dir(&dir).expect("a folder");
-    chown(&dir, Some(USER), Some(GROUP)).expect("it needs root");
+    chown(&dir, Some(USER), Some(GROUP)).expect("a test that runs as root");
     (guarded, dir)
 }
 
@@ -54,7 +54,7 @@ async fn run_job(job: &Job) {
     let replace = |seq: u64| {
         let edited = dir.join("edited.aside-");
         fs::write(&edited, serde_json::to_vec(&CheckedState::new(seq, 100)).expect("JSON")).expect("a file");
-        fs::rename(edited, dir.join("snapshot.json")).expect("to replace it");
+        fs::rename(edited, dir.join("snapshot.json")).expect("a rename");
     };
     match job.role() {
         "owner creates it" => {
@@ -149,7 +149,7 @@ async fn files_created_by_root_belong_to_the_stores_owner() {
         }
         root.finish();
         for name in names(&dir).iter().filter(|name| name.contains(".aside-")) {
-            fs::remove_file(dir.join(name)).expect("to remove it");
+            fs::remove_file(dir.join(name)).expect("a removal");
         }
         owner("owner continues").start().finish();
     }
@@ -172,7 +172,7 @@ async fn store_created_by_root_belongs_to_the_folders_owner() {
                 let json = serde_json::to_vec(&CheckedState::new(3, 100)).expect("JSON");
                 for (name, content) in [("snapshot.json", &json[..]), ("snapshot.seq", b"3")] {
                     fs::write(dir.join(name), content).expect("a file");
-                    chown(dir.join(name), Some(USER), Some(GROUP)).expect("it needs root");
+                    chown(dir.join(name), Some(USER), Some(GROUP)).expect("a test that runs as root");
                 }
             }
             let child =
@@ -225,7 +225,7 @@ async fn verify_reports_files_that_the_owner_cannot_use() {
         return run_job(&job).await;
     }
     let root_takes = |path: &Path, mode| {
-        chown(path, Some(0), Some(0)).expect("it needs root");
+        chown(path, Some(0), Some(0)).expect("a test that runs as root");
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("permissions");
     };
     for (case, wrong_owners, unreadable) in [
@@ -254,7 +254,7 @@ async fn verify_reports_files_that_the_owner_cannot_use() {
             "lock" => root_takes(&dir.join("snapshots/.lock"), 0o600),
             "group" => {
                 root_takes(&oldest, 0o770);
-                lchown(&oldest, Some(0), Some(GROUP)).expect("it needs root");
+                lchown(&oldest, Some(0), Some(GROUP)).expect("a test that runs as root");
             }
             "stage" => {
                 let stage = dir.join("snapshots/.stage-4k0q8w1z7m3x5r2t");

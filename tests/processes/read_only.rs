@@ -119,9 +119,9 @@ async fn read_only_empty_folder_is_an_empty_store() {
 async fn restore_fails_when_the_folder_is_not_accessible() {
     if let Some(job) = child_process::job() {
         let store = SnapStore::new(job.dir());
-        let error = store.try_restore::<CheckedState>().await.expect_err("it may not be read");
+        let error = store.try_restore::<CheckedState>().await.expect_err("a folder without read permission");
         job.send(format!("{} {}", kind(&error), error.at().location()));
-        let error = store.history().await.expect_err("it may not be read");
+        let error = store.history().await.expect_err("a folder without read permission");
         job.send(format!("{} {}", kind(&error), error.at().location()));
         return job.send(store.exists().await);
     }
@@ -158,7 +158,7 @@ async fn read_only_mount_is_restored_without_changes() {
     assert!(!empty.exists().await);
     assert_eq!(checked_state::try_restore(&empty).await, None);
     for store in [store, empty] {
-        let error = store.create(&CheckedState::new(4, 100), 4).await.expect_err("it may not be written");
+        let error = store.create(&CheckedState::new(4, 100), 4).await.expect_err("a folder without write permission");
         assert_eq!(kind(&error), "ReadOnlyFilesystem", "{error}");
         assert!(error.at().location().starts_with(&*store.dir().join("snapshots").to_string_lossy()), "{error}");
     }
@@ -178,7 +178,7 @@ async fn operations_change_nothing_while_the_mount_is_read_only() {
         let dir = operation.prepare(&root).await;
         disk.make_read_only();
         let before = listing(disk.path());
-        let error = operation.perform(&dir).await.expect_err("it may not be written");
+        let error = operation.perform(&dir).await.expect_err("a folder without write permission");
         assert_eq!(kind(&error), "ReadOnlyFilesystem", "{operation:?}: {error}");
         assert_eq!(listing(disk.path()), before);
         recovery_checks::assert_one_of(&operation.states()[..1], &dir).await;
@@ -206,7 +206,7 @@ async fn try_all_calls(job: &Job) {
         None => job.send("restored at none"),
     }
     job.send(format!("exists {}", store.exists().await));
-    let error = store.create(&CheckedState::new(4, 100), 4).await.expect_err("it may not be written");
+    let error = store.create(&CheckedState::new(4, 100), 4).await.expect_err("a folder without write permission");
     job.send(format!("create {} {}", kind(&error), error.at().location()));
 }
 

@@ -57,7 +57,7 @@ pub(super) async fn check_continues(operation: Operation, dir: &Path) {
         assert_eq!(aside.len(), 1, "{aside:?}");
         let aside = dir.join(&aside[0]);
         assert_eq!(fs::read_to_string(&aside).expect("the file moved aside"), edit);
-        fs::remove_file(aside).expect("to remove it");
+        fs::remove_file(aside).expect("a removal");
     }
     let store = SnapStore::new(dir);
     let history = store.history().await.expect("a history");
@@ -81,7 +81,7 @@ pub(super) async fn check_continues(operation: Operation, dir: &Path) {
 fn remove_generation_moved_aside(dir: &Path) {
     let snapshots = dir.join("snapshots");
     let moved = names(&snapshots).into_iter().filter(|name| name.ends_with(".corrupt"));
-    moved.for_each(|name| fs::remove_dir_all(snapshots.join(name)).expect("to remove it"));
+    moved.for_each(|name| fs::remove_dir_all(snapshots.join(name)).expect("a removal"));
 }
 
 /// Asserts that the error has this code of the operating system, and a path in `folder`. Returns the step that failed.

@@ -83,7 +83,7 @@ async fn operations_are_atomic_when_the_file_size_is_limited() {
     if child_process::run_in_child(operations_are_atomic_when_the_file_size_is_limited) {
         return;
     }
-    // Otherwise a write over the limit ends the process.
+    // Without this, a write over the limit ends the process.
     syscalls::ignore(Signal::SIGXFSZ);
     const CHUNK: u64 = minisnap::backend::format::CHUNK as u64;
     for operation in Operation::ALL {
@@ -183,7 +183,7 @@ fn operations_return_io_errors_when_no_thread_starts() {
         let folder = TempDir::new().expect("a temporary folder");
         let dir = runtime().block_on(operation.prepare(folder.path()));
         let before = listing(folder.path());
-        // Its pool has no thread yet.
+        // The pool of this runtime has no thread yet.
         let runtime = runtime();
         let failed = without_threads(|| runtime.block_on(operation.perform(&dir)));
         let error = failed.expect_err("no thread");
@@ -232,7 +232,7 @@ fn without_threads<T>(act: impl FnOnce() -> T) -> T {
     act()
 }
 
-/// Runs the operation under a limit. If it fails, then with this error. Returns the step that failed.
+/// Runs the operation under a limit, and checks that a failure has this error code. Returns the step that failed.
 async fn run_under_limit(
     operation: Operation,
     resource: Resource,

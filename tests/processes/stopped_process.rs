@@ -18,14 +18,10 @@ async fn writers_are_busy_while_the_lock_holder_is_stopped() {
     let dir = folder.path();
     let store = SnapStore::new(dir);
     store.create(&CheckedState::new(1, 100), 1).await.expect("a snapshot");
-    let mut holder = child_process::of(writers_are_busy_while_the_lock_holder_is_stopped);
-    let mut holder = {
-        holder = holder.dir(dir);
-        holder.start()
-    };
+    let mut holder = child_process::of(writers_are_busy_while_the_lock_holder_is_stopped).dir(dir).start();
     assert_eq!(holder.receive(), "locked");
     syscalls::stop(holder.id());
-    // It can't unlock while it is stopped.
+    // The holder can't unlock while it is stopped.
     holder.send("unlock");
 
     assert_is_busy(dir).await;

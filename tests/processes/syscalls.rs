@@ -12,7 +12,7 @@ pub(crate) fn fork_sleeper() {
             -1 => panic!("cannot fork: {}", io::Error::last_os_error()),
             0 => {
                 libc::alarm(120);
-                // Otherwise the reader of the parent's output would wait for this child, too.
+                // If this stayed open, the reader of the parent's output would wait for this child, too.
                 libc::close(1);
                 // It waits only for the end of its input, and leaves the lines to its parent.
                 let mut input = libc::pollfd { fd: 0, events: 0, revents: 0 };

@@ -45,37 +45,37 @@ impl Tmpfs {
         &self.path
     }
 
-    /// Remounts it read-only.
+    /// Remounts the disk read-only.
     pub(crate) fn make_read_only(&self) {
         run("mount", &["-o", "remount,ro"], self.path());
     }
 
-    /// Remounts it writable.
+    /// Remounts the disk writable.
     pub(crate) fn make_writable(&self) {
         run("mount", &["-o", "remount,rw"], self.path());
     }
 
-    /// Fills it completely, and returns the file to remove.
+    /// Fills the disk completely, and returns the file to remove.
     pub(crate) fn fill(&self) -> PathBuf {
-        let path = self.path().join("ballast");
+        let path = self.path().join("filler");
         let file = std::fs::File::create(&path).expect("a file");
         let page = [b'.'; PAGE as usize];
         while (&file).write_all(&page).is_ok() {}
         path
     }
 
-    /// Fills it except for this number of pages, and returns the file to remove.
+    /// Fills the disk except for this number of pages, and returns the file to remove.
     pub(crate) fn fill_but_pages(&self, pages: u64) -> PathBuf {
         let path = self.fill();
-        let file = std::fs::File::options().write(true).open(&path).expect("the ballast");
-        let size = file.metadata().expect("its size").len();
-        file.set_len(size.checked_sub(pages * PAGE).expect("a larger disk")).expect("to truncate it");
+        let file = std::fs::File::options().write(true).open(&path).expect("the filler");
+        let size = file.metadata().expect("the size of the file").len();
+        file.set_len(size.checked_sub(pages * PAGE).expect("a larger disk")).expect("a truncation");
         path
     }
 
     /// Creates files until only this number of inodes is free, and returns the folder to remove.
     pub(crate) fn fill_but_inodes(&self, inodes: usize) -> PathBuf {
-        let path = self.path().join("ballast");
+        let path = self.path().join("filler");
         std::fs::create_dir(&path).expect("a folder");
         let files = (0..).map(|number| path.join(format!("{number}")));
         let files: Vec<_> = files.take_while(|file| std::fs::File::create_new(file).is_ok()).collect();

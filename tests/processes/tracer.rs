@@ -79,18 +79,18 @@ impl<'a> Tracer<'a> {
             }
             for thread in new {
                 ptrace::seize(thread, options).unwrap_or_else(|error| panic_without_permission(error));
-                ptrace::interrupt(thread).expect("to interrupt it");
+                ptrace::interrupt(thread).expect("to interrupt the thread");
                 attached.insert(thread);
                 // After its first stop, the thread stops at each call.
-                let stopped = waitpid(thread, Some(WaitPidFlag::__WALL)).expect("its stop");
+                let stopped = waitpid(thread, Some(WaitPidFlag::__WALL)).expect("the stop of the thread");
                 assert!(matches!(stopped, WaitStatus::PtraceEvent(..)), "{stopped:?}");
-                ptrace::syscall(thread, None).expect("to resume it");
+                ptrace::syscall(thread, None).expect("to resume the thread");
             }
         }
     }
 
     fn threads(&self) -> Vec<Pid> {
-        let entries = fs::read_dir(format!("/proc/{}/task", self.id)).expect("its threads");
+        let entries = fs::read_dir(format!("/proc/{}/task", self.id)).expect("the threads of the child");
         let name = |entry: std::io::Result<fs::DirEntry>| entry.expect("a thread").file_name();
         entries.map(|entry| process(name(entry).to_str().and_then(|id| id.parse().ok()).expect("a number"))).collect()
     }
@@ -131,9 +131,9 @@ impl<'a> Tracer<'a> {
         loop {
             let (thread, stop) = self.next();
             match stop {
-                Stop::Beginning(call) if call.counts() => {
+                Stop::Beginning(call) if call.is_counted() => {
                     if counted == calls {
-                        kill(self.id, Signal::SIGKILL).expect("to kill it");
+                        kill(self.id, Signal::SIGKILL).expect("to kill the child");
                         return Traced::Killed { at: call.name() };
                     }
                     counted += 1;
@@ -151,7 +151,7 @@ impl<'a> Tracer<'a> {
 }
 
 fn resume(thread: Pid, signal: Option<Signal>) {
-    ptrace::syscall(thread, signal).expect("to resume it");
+    ptrace::syscall(thread, signal).expect("to resume the thread");
 }
 
 fn panic_without_permission(error: Errno) -> ! {
@@ -174,7 +174,7 @@ pub(super) struct Call {
 
 impl Call {
     /// Whether the call concerns anything outside of the process. True when in doubt.
-    fn counts(&self) -> bool {
+    fn is_counted(&self) -> bool {
         let reads_input = self.number == libc::SYS_read && self.arguments[0] == libc::STDIN_FILENO as u64;
         !reads_input && !PRIVATE.contains(&self.number)
     }

@@ -4,8 +4,8 @@ use super::*;
 use crate::processes::tracer::{self, Traced};
 use tempfile::TempDir;
 
-/// The number of changes before, with checkpoints at 4 and 8. The next checkpoint expires one and truncates the log.
-const BEFORE: u64 = 11;
+/// The number of earlier changes, with checkpoints at 4 and 8. The next checkpoint expires a snapshot and truncates the log.
+const EARLIER_CHANGES: u64 = 11;
 
 #[test]
 #[ignore = "tens of seconds: run with --ignored, as .ci/run does"]
@@ -13,7 +13,7 @@ fn changes_are_applied_once_when_killed_at_each_call() {
     if let Some(job) = child_process::job() {
         return run_job(&job);
     }
-    for (before, changes) in [(0, 1), (BEFORE, 1), (BEFORE, 0)] {
+    for (before, changes) in [(0, 1), (EARLIER_CHANGES, 1), (EARLIER_CHANGES, 0)] {
         let (mut kills, mut hit) = (0, BTreeMap::<_, usize>::new());
         loop {
             let folder = TempDir::new().expect("a temporary folder");

@@ -32,7 +32,7 @@ fn changes_survive_power_loss_in_the_first_checkpoint() {
     if let Some(job) = child_process::job() {
         return run_job(&job);
     }
-    check_changes(3, 2, &LOG, || child_process::of(changes_survive_power_loss_in_the_first_checkpoint));
+    check_changes(3, 2, &LOG_PATHS, || child_process::of(changes_survive_power_loss_in_the_first_checkpoint));
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn changes_survive_power_loss_when_the_log_is_truncated() {
         return run_job(&job);
     }
     // Checkpoints at 4 and 8; and at 12, which expires 4 and truncates the log through 8.
-    check_changes(11, 2, &LOG, || child_process::of(changes_survive_power_loss_when_the_log_is_truncated));
+    check_changes(11, 2, &LOG_PATHS, || child_process::of(changes_survive_power_loss_when_the_log_is_truncated));
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn recovered_unsynced_changes_survive_each_power_loss() {
         return run_job(&job);
     }
     let child = || child_process::of(recovered_unsynced_changes_survive_each_power_loss);
-    check_changes(11, 2, &LOG, || child().role("after a killed writer"));
+    check_changes(11, 2, &LOG_PATHS, || child().role("after a killed writer"));
 }
 
 /// A journal in four files, as `ministore` rotates them. The truncation deletes two and a half of them, and never leaves a gap.
@@ -64,7 +64,7 @@ fn rotated_journal_has_no_gap_after_each_power_loss() {
         job.send("ready");
         job.receive();
         let mut journal = runtime.block_on(Journal::<u64>::open(job.dir().join("log"))).expect("a journal");
-        runtime.block_on(journal.truncate(5)).expect("to truncate it");
+        runtime.block_on(journal.truncate(5)).expect("a truncation");
         job.send("truncated");
         return job.send("done");
     }
@@ -90,7 +90,7 @@ fn split_off_loses_no_record_at_each_power_loss() {
         job.send("ready");
         job.receive();
         let mut journal = runtime.block_on(Journal::<u64>::open(job.dir().join("log"))).expect("a journal");
-        runtime.block_on(journal.split_off_after(3)).expect("to split it");
+        runtime.block_on(journal.split_off_after(3)).expect("a split");
         job.send("split");
         return job.send("done");
     }
@@ -129,7 +129,7 @@ async fn check_split(disk: &Path, is_split: bool, is_atomic: bool) -> Result<(),
         let last = journal.last();
         match plain == Vec::from_iter(first..=last) {
             true => Ok((first, last)),
-            false => Err(format!("{path:?}: ministore replays {plain:?}, and this {first} to {last}")),
+            false => Err(format!("{path:?}: ministore replays {plain:?}, and the journal {first} to {last}")),
         }
     };
     let (first, last) = numbers(disk.join("log")).await?;
@@ -161,16 +161,17 @@ async fn check_numbers(path: &Path, first: u64, last: u64, acknowledged: bool) -
     let begins = plain.first().copied().unwrap_or(0);
     let expected = Vec::from_iter(begins..=last);
     if plain != expected || found != Vec::from_iter(expected.iter().map(|number| (*number, *number))) {
-        return Err(format!("ministore replays {plain:?}, and this {found:?}"));
+        return Err(format!("ministore replays {plain:?}, and the journal {found:?}"));
     }
     if begins > first || (acknowledged && begins != first) {
-        return Err(format!("it begins with {begins}"));
+        return Err(format!("the journal begins with {begins}"));
     }
     journal.append(&(last + 1)).await.map_err(|error| error.to_string())?;
     journal.truncate(last).await.map_err(|error| error.to_string())
 }
 
-const LOG: [&str; 3] = ["state", "state/journal.jsonl", "state/journal.jsonl.new"];
+/// The paths whose syncs are needed: the folder, the journal, and the file that replaces the journal.
+const LOG_PATHS: [&str; 3] = ["state", "state/journal.jsonl", "state/journal.jsonl.new"];
 
 /// The child: recovers, and makes changes.
 fn run_job(job: &Job) {
@@ -199,13 +200,13 @@ fn run_job(job: &Job) {
     job.send("done");
 }
 
-/// Does what a writer did that was killed before its sync: it replaced the journal's file, and appended a record.
+/// Leaves the journal as a writer does that is killed before its sync: with a replaced file, and an unsynced record.
 fn truncate_and_append_unsynced(journal: &Path) {
     let other = journal.with_extension("jsonl.new");
     fs::write(&other, fs::read(journal).expect("a journal")).expect("a file");
     let mut file = File::options().append(true).open(&other).expect("a file");
     file.sync_all().expect("a sync");
-    fs::rename(&other, journal).expect("to replace it");
+    fs::rename(&other, journal).expect("a rename");
     let line = serde_json::to_string(&Count { run: 2, number: 1 }).expect("JSON") + "\n";
     file.write_all(line.as_bytes()).expect("to append");
 }
@@ -221,7 +222,8 @@ fn check_changes(before: u64, changes: u64, needed: &[&str], child: impl Fn() ->
         let dir = disk.join("state");
         let manager = runtime.block_on(check(&dir, before, output))?;
         let continues = || runtime.block_on(check_continues(&dir, manager));
-        panic::catch_unwind(AssertUnwindSafe(continues)).map_err(|_| "it doesn't continue, see above".to_owned())
+        panic::catch_unwind(AssertUnwindSafe(continues))
+            .map_err(|_| "the recovered store doesn't continue: see the panic above".to_owned())
     };
     let states = recording.for_each_state(check);
     println!("{before} changes before, {changes} more: {} steps, {states} states", recording.steps.len());
@@ -244,7 +246,7 @@ async fn check(dir: &Path, before: u64, output: &[&str]) -> Result<StateManager<
     };
     let counts = manager.state();
     let [first, second] = [1, 2].map(|run| counts.last.get(&run).copied().unwrap_or(0));
-    let is_complete = counts.lost.is_empty() && counts.doubled.is_empty() && manager.seq() == first + second;
+    let is_complete = counts.lost.is_empty() && counts.applied_twice.is_empty() && manager.seq() == first + second;
     if !is_complete || first != before || !may_be_found.contains(&second) {
         return Err(format!("{output:?}, and found {counts:?} with seq {}", manager.seq()));
     }

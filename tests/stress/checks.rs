@@ -55,7 +55,7 @@ impl<'a> Candidates<'a> {
     }
 
     /// Whether the retained seqs may have fulfilled a condition during an operation.
-    fn some(&self, operation: &Operation, condition: impl Fn(&[u64]) -> bool) -> bool {
+    fn may_hold_during(&self, operation: &Operation, condition: impl Fn(&[u64]) -> bool) -> bool {
         // Where the retained seqs are unknown, they may have been any.
         self.during(operation).any(|commit| commit.retained.as_ref().is_none_or(|retained| condition(retained)))
     }
@@ -70,8 +70,9 @@ impl<'a> Candidates<'a> {
             (Call::CollectGarbage, Some(Outcome::Failed)) => true,
 
             (Call::RestoreAt(most), Some(Outcome::Found(seq))) => {
-                self.some(operation, |retained| retained.iter().find(|retained| *retained <= most) == seq.as_ref())
-                    || seq.is_none() && self.first > operation.begin
+                self.may_hold_during(operation, |retained| {
+                    retained.iter().find(|retained| *retained <= most) == seq.as_ref()
+                }) || seq.is_none() && self.first > operation.begin
             }
             (
                 _,
@@ -83,15 +84,15 @@ impl<'a> Candidates<'a> {
                 ),
             ) => self.first > operation.begin,
             (Call::RestoreGeneration(seq), Some(Outcome::Found(Some(restored)))) => {
-                seq == restored && self.some(operation, |retained| retained.contains(seq))
+                seq == restored && self.may_hold_during(operation, |retained| retained.contains(seq))
             }
             (Call::RestoreGeneration(seq), Some(Outcome::Expired)) => {
-                self.some(operation, |retained| !retained.contains(seq))
+                self.may_hold_during(operation, |retained| !retained.contains(seq))
             }
             (Call::TruncationPoint, Some(Outcome::TruncationPoint(Some(point)))) => {
-                self.some(operation, |retained| retained.iter().min() == Some(point))
+                self.may_hold_during(operation, |retained| retained.iter().min() == Some(point))
             }
-            // Its generation expired at each attempt.
+            // The generation of the restore expired at each attempt.
             (Call::ReadCurrent | Call::RestoreAt(_), Some(Outcome::Expired)) => {
                 self.during(operation).count() >= ATTEMPTS
             }

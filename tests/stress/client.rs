@@ -32,7 +32,7 @@ pub(crate) struct Client<B> {
     log: Arc<Log>,
     plan: Plan,
     rng: Rng,
-    /// The last generations that it found, newest first.
+    /// The last generations that the client found, newest first.
     seen: VecDeque<Generation>,
 }
 
@@ -54,14 +54,14 @@ impl<B: SnapshotBackend + Clone> Client<B> {
         if self.rng.chance(5) {
             return self.stage_and_drop().await;
         }
-        let call = self.choose();
+        let call = self.choose_call();
         let (number, _) = self.log.number(0);
         self.log.write(&Event::Begin(number, call.clone()));
         let outcome = self.execute(call).await.unwrap_or_else(|error| self.allowed.outcome_of(&error));
         self.log.write(&Event::End(number, outcome));
     }
 
-    fn choose(&mut self) -> Call {
+    fn choose_call(&mut self) -> Call {
         let newest = self.seen.front().map_or(0, |seen| level_of(seen.seq()));
         let any = self.rng.below(REMEMBERED as u64) as usize;
         match (self.rng.below(20), self.seen.get(any)) {
@@ -92,7 +92,7 @@ impl<B: SnapshotBackend + Clone> Client<B> {
                 Outcome::Retained(seqs(&history))
             }
             Call::ReadCurrent => self.read_current().await?,
-            Call::Create(_) => unreachable!("it has a function of its own"),
+            Call::Create(_) => unreachable!("a create has its own function"),
         })
     }
 
@@ -233,7 +233,7 @@ async fn stage_and_commit<B: SnapshotBackend>(
     precondition: Precondition,
     mut rng: Rng,
 ) -> Result<Committed> {
-    let retain = NonZeroUsize::new(retain).expect("it is not zero");
+    let retain = NonZeroUsize::new(retain).expect("a retention above zero");
     let json = serde_json::to_vec(state).expect("JSON");
     let mut staged = store.backend().stage(seq).await?;
     for chunk in json.chunks(json.len() / 3 + 1) {

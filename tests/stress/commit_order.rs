@@ -66,7 +66,8 @@ impl<'a> CommitOrder<'a> {
             (Call::History, Some(Outcome::Retained(retained))) if !retained.is_empty() => {
                 self.add_retained(operations, retained, operation)
             }
-            // It was committed, current or not. Perhaps no other operation shows it, if its creator was killed.
+            // The generation was committed, whether or not it was current. If its creator was killed, perhaps no other
+            // operation shows the commit.
             (Call::RestoreAt(_) | Call::RestoreGeneration(_), Some(Outcome::Found(Some(seq)))) => {
                 self.add_commit(operations, *seq, operation.end).map(drop)
             }
@@ -100,7 +101,7 @@ impl<'a> CommitOrder<'a> {
         if !self.commits.contains_key(&seq) {
             self.insert(operations, seq)?;
         }
-        let commit = self.commits.get_mut(&seq).expect("it was inserted");
+        let commit = self.commits.get_mut(&seq).expect("an inserted commit");
         commit.before = commit.before.min(before);
         Ok(commit)
     }

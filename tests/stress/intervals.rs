@@ -8,11 +8,13 @@ use std::collections::HashMap;
 #[derive(Debug)]
 struct Span {
     last: u64,
-    /// The chain began after this line, and its last commit happened before that line.
+    /// The chain began after this line.
     after: usize,
+    /// The last commit of the chain happened before this line.
     before: usize,
-    /// The chain had begun at this line, and its last commit was still current at that line.
+    /// The chain had begun at this line.
     begun: usize,
+    /// The last commit of the chain was still current at this line.
     still: usize,
 }
 
@@ -22,7 +24,7 @@ pub(crate) fn assign(commits: &mut HashMap<u64, Commit<'_>>, chains: &[Vec<u64>]
     let spans = chains.iter().map(|chain| assign_chain(commits, chain)).collect::<Check<Vec<_>>>()?;
     check_disjoint(&spans)?;
     for span in &spans {
-        // Another chain that can't be before this one comes after it, and so ends it.
+        // A chain that can't precede this chain follows it, and so ends it.
         let others = spans.iter().filter(|other| other.last != span.last && other.still >= span.begun);
         let until = others.map(|other| other.begun).min();
         if let (Some(until), Some(last)) = (until, commits.get_mut(&span.last)) {

@@ -25,7 +25,8 @@ pub(crate) struct Operations {
     pub(crate) kills: u64,
     /// For each seq, the index of the operation that creates it.
     creators: HashMap<u64, usize>,
-    /// For each acknowledged create: the line where it began, and the first line where it or a later one ended.
+    /// For each acknowledged create: the line where it began, and the first line where it or a later
+    /// acknowledged create ended.
     acknowledged: Vec<(usize, usize)>,
 }
 

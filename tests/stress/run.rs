@@ -61,7 +61,7 @@ where
 }
 
 /// Runs clients in this process for a while.
-pub(crate) fn run_here<B, F>(backend: F, log: &Path, plan: &Plan, length: Duration)
+pub(crate) fn run_in_this_process<B, F>(backend: F, log: &Path, plan: &Plan, length: Duration)
 where
     B: SnapshotBackend + Clone,
     F: Fn(u64) -> (B, AllowedErrors) + Sync,

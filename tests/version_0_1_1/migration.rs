@@ -1,6 +1,6 @@
 //! The migration of a bare pair that version 0.1.1 wrote.
 
-use super::{assert_is, program::old_version, result, seqs, state, store_dir};
+use super::{assert_is, expected_output, program::old_version, seqs, state, store_dir};
 use crate::{
     child_process,
     folder_contents::{assert_no_garbage, listing, names},
@@ -43,12 +43,16 @@ async fn generation_is_equal_before_and_after_migration() {
     old_version().assert_restores(&dir, 10);
 
     // A precondition with the generation from before the migration holds.
-    let nothing = store.create(&state(11), 11).if_empty().await.expect_err("there is one");
+    let nothing = store.create(&state(11), 11).if_empty().await.expect_err("a current generation");
     assert!(matches!(&nothing, MiniSnapError::Conflict { current, .. } if *current == before), "{nothing}");
     let stale = store.create(&state(10), 10).if_newer().await.expect_err("an equal seq");
     assert!(matches!(&stale, MiniSnapError::Stale { current, .. } if Some(current) == before.as_ref()), "{stale}");
     store.create(&state(11), 11).precondition(Precondition::IfCurrent(before.clone())).await.expect("a snapshot");
-    store.create(&state(12), 12).precondition(Precondition::IfCurrent(before)).await.expect_err("there is another");
+    store
+        .create(&state(12), 12)
+        .precondition(Precondition::IfCurrent(before))
+        .await
+        .expect_err("another current generation");
     old_version().assert_restores(&dir, 11);
 }
 
@@ -73,7 +77,7 @@ async fn old_reader_sees_the_same_pair_during_migration() {
         watch.wait();
         migrate(&dir).await;
         let (found, count) = watch.end();
-        assert_eq!(found, result(seq)[1..], "another result during the migration");
+        assert_eq!(found, expected_output(seq)[1..], "another result during the migration");
         assert_eq!(
             names(&dir.join("snapshots")).len(),
             5,

@@ -1,6 +1,6 @@
 //! Version 0.1.1 as a program: the package in `minisnap-0.1.1`.
 
-use super::{result, state};
+use super::{expected_output, state};
 use std::{
     io::Read,
     path::{Path, PathBuf},
@@ -39,7 +39,7 @@ impl Program {
 
     #[track_caller]
     pub(super) fn assert_restores(&self, dir: &Path, seq: u64) {
-        assert_eq!(self.run("restore", dir, &[]), result(seq));
+        assert_eq!(self.run("restore", dir, &[]), expected_output(seq));
         assert_eq!(self.run("exists", dir, &[]), "true");
     }
 
@@ -60,16 +60,16 @@ impl Watcher {
     /// Waits for the first restore.
     pub(super) fn wait(&mut self) {
         let mut byte = [0];
-        self.child.stdout.as_mut().expect("its output").read_exact(&mut byte).expect("a result");
+        self.child.stdout.as_mut().expect("the output of the child").read_exact(&mut byte).expect("a result");
     }
 
-    /// Lets it restore a last time. Returns each result that differed from the one before, without the first byte, and the
-    /// number of restores.
+    /// Lets the process restore a last time. Returns each result that differs from the previous result, without the first
+    /// byte, and the number of restores.
     pub(super) fn end(mut self) -> (String, u64) {
         drop(self.child.stdin.take());
         let mut found = String::new();
-        self.child.stdout.as_mut().expect("its output").read_to_string(&mut found).expect("text");
-        assert!(self.child.wait().expect("its exit status").success());
+        self.child.stdout.as_mut().expect("the output of the child").read_to_string(&mut found).expect("text");
+        assert!(self.child.wait().expect("the exit status").success());
         let (found, count) = found.trim_end().rsplit_once('\n').expect("two lines");
         let count = count.split(' ').nth(1).expect("a number").parse().expect("a number");
         (found.into(), count)

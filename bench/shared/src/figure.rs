@@ -11,7 +11,7 @@ pub struct Figure {
     /// The measured operation, which is the header of its column: `create`.
     pub operation: String,
     pub unit: Unit,
-    /// One value of each round. Empty if the contender can't do it; then `note` is the reason.
+    /// One value of each round. Empty if the contender can't do the operation; then `note` is the reason.
     pub values: Vec<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,

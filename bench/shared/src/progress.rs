@@ -2,9 +2,9 @@
 
 use std::io::{IsTerminal, stderr};
 
-pub fn show(what: &str) {
+pub fn show(text: &str) {
     if stderr().is_terminal() {
-        eprint!("\r\x1b[K{what}");
+        eprint!("\r\x1b[K{text}");
     }
 }
 

@@ -28,15 +28,18 @@ pub fn all(figures: &[Figure]) -> String {
         let workload = found.iter().position(|other| other.1 == *workload);
         (operation, workload, *bytes)
     });
-    tables.into_iter().map(|(operation, workload, bytes)| one(&figures, operation, workload, bytes)).collect()
+    tables
+        .into_iter()
+        .map(|(operation, workload, bytes)| operation_table(&figures, operation, workload, bytes))
+        .collect()
 }
 
 /// An empty line and the table of one operation.
-fn one(figures: &[&Figure], operation: &str, workload: &str, bytes: usize) -> String {
-    let is_of_it = |figure: &&&Figure| {
+fn operation_table(figures: &[&Figure], operation: &str, workload: &str, bytes: usize) -> String {
+    let is_in_table = |figure: &&&Figure| {
         figure.operation == operation && figure.case.workload == workload && figure.case.bytes == bytes
     };
-    let figures: Vec<_> = figures.iter().filter(is_of_it).collect();
+    let figures: Vec<_> = figures.iter().filter(is_in_table).collect();
     let disks = distinct(figures.iter().map(|figure| &*figure.case.disk));
     let contenders = distinct(figures.iter().map(|figure| &*figure.contender));
     let median = |disk: &str, contender: &str| {

@@ -17,12 +17,12 @@ pub fn all(figures: &[Figure]) -> String {
         let workload = first(&|other| other.workload == case.workload);
         (disk, circumstance, workload, case.bytes)
     });
-    cases.into_iter().map(|case| one(figures, case)).collect()
+    cases.into_iter().map(|case| case_table(figures, case)).collect()
 }
 
 /// An empty line and the table of one case. Values have a column with their ratio to the first contender's, if it is useful.
 #[must_use]
-pub fn one(figures: &[Figure], case: &Case) -> String {
+pub fn case_table(figures: &[Figure], case: &Case) -> String {
     let figures: Vec<_> = figures.iter().filter(|figure| figure.case == *case).collect();
     let operations = distinct(figures.iter().map(|figure| (&figure.operation, figure.unit)));
     let contenders = distinct(figures.iter().map(|figure| &figure.contender));

@@ -86,7 +86,7 @@ impl Workload for Text {
     const NAME: &'static str = "text";
 
     fn make(units: usize) -> Self {
-        Self { text: "All work and no play makes \"Jack\" a dull boy.\n".repeat(units) }
+        Self { text: "A line of text with \"quotes\", and a line end.\n".repeat(units) }
     }
 }
 

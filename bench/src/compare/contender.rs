@@ -29,9 +29,9 @@ pub const NAMES: [&str; 10] = [
 ];
 
 pub enum Contender {
-    /// This crate.
+    /// minisnap with `create`.
     Minisnap(Arc<Runtime>, SnapStore),
-    /// This crate with `create_owned`.
+    /// minisnap with `create_owned`.
     Owned(Arc<Runtime>, SnapStore),
     /// The released version 0.1.3.
     Old(Arc<Runtime>, minisnap_013::SnapStore<minisnap_013::JsonCodec>),
@@ -50,7 +50,7 @@ const TABLE: redb::TableDefinition<&str, &[u8]> = redb::TableDefinition::new("sn
 impl Contender {
     pub fn open(name: &str, folder: &Path) -> Result<Self> {
         let file = folder.join("snapshot.json");
-        // As a program with `#[tokio::main]`: it awaits on a thread that isn't a worker of the runtime.
+        // As in a program with `#[tokio::main]`, the future runs on a thread that isn't a worker of the runtime.
         let (name, flavour) = match name.strip_suffix(MULTI_THREAD) {
             Some(name) => (name, RuntimeFlavor::MultiThread),
             None => (name, RuntimeFlavor::CurrentThread),
@@ -156,9 +156,9 @@ fn runtime(flavour: RuntimeFlavor) -> Result<Arc<Runtime>> {
 }
 
 /// A runtime for another thread: the same one if it is multi-threaded, otherwise a new one.
-fn for_another_thread(of: &Arc<Runtime>) -> Result<Arc<Runtime>> {
-    match of.handle().runtime_flavor() {
-        RuntimeFlavor::MultiThread => Ok(Arc::clone(of)),
+fn for_another_thread(current: &Arc<Runtime>) -> Result<Arc<Runtime>> {
+    match current.handle().runtime_flavor() {
+        RuntimeFlavor::MultiThread => Ok(Arc::clone(current)),
         other => runtime(other),
     }
 }

@@ -18,7 +18,7 @@ const PLOTS: [(&str, &str, &str); 3] = [
     ("performance-memory.svg", "memory above the state", "memory above the state"),
 ];
 /// Smaller values are drawn as this value, since a logarithmic axis has no zero.
-const LEAST_BYTES: f64 = 65536.0;
+const MIN_BYTES: f64 = 65536.0;
 
 /// Draws the plots of one disk: the given one, or the first.
 pub fn draw(folder: &Path, figures: &[Figure], disk: Option<&str>) -> Result<()> {
@@ -59,12 +59,12 @@ fn lines(figures: &[Figure], disk: &str, operation: &str) -> Vec<Line> {
         if name.ends_with(MULTI_THREAD) {
             return None;
         }
-        let of_it = figures.iter().filter(alone).filter(|figure| figure.contender == *name);
-        let mut points: Vec<_> = of_it
+        let of_contender = figures.iter().filter(alone).filter(|figure| figure.contender == *name);
+        let mut points: Vec<_> = of_contender
             .filter_map(|figure| {
                 let value = figure.median()?;
                 let is_memory = operation.starts_with("memory");
-                Some((figure.case.bytes as f64, if is_memory { value.max(LEAST_BYTES) } else { value }))
+                Some((figure.case.bytes as f64, if is_memory { value.max(MIN_BYTES) } else { value }))
             })
             .collect();
         points.sort_by(|a, b| a.0.total_cmp(&b.0));

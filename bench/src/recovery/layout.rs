@@ -9,7 +9,7 @@ pub const JOURNAL: &str = "journal.jsonl";
 
 /// The number of changes and the sizes of the files.
 pub struct Layout {
-    pub mutations: u64,
+    pub changes: u64,
     /// The size of the complete log, in bytes.
     pub log: u64,
     /// The size of the newest snapshot, in bytes.
@@ -19,30 +19,25 @@ pub struct Layout {
 }
 
 /// The number of changes between two snapshots: 10 000, or a tenth of all changes if that is less.
-fn snapshot_interval(mutations: u64) -> u64 {
-    (mutations / 10).min(10_000)
+fn snapshot_interval(changes: u64) -> u64 {
+    (changes / 10).min(10_000)
 }
 
 /// Creates the folder `complete` with all changes in the log, and the folder `truncated` as it is halfway between two
 /// checkpoints: with two snapshots, the default, and a log that begins after the older one.
-pub async fn create<D: Domain>(complete: &Path, truncated: &Path, mutations: u64) -> Result<Layout> {
-    let tail = snapshot_interval(mutations) / 2;
-    append_all::<D>(&complete.join(JOURNAL), mutations).await?;
+pub async fn create<D: Domain>(complete: &Path, truncated: &Path, changes: u64) -> Result<Layout> {
+    let tail = snapshot_interval(changes) / 2;
+    append_all::<D>(&complete.join(JOURNAL), changes).await?;
     fs::create_dir(truncated)?;
     fs::copy(complete.join(JOURNAL), truncated.join(JOURNAL))?;
-    save::<D>(truncated, [mutations - tail - snapshot_interval(mutations), mutations - tail]).await?;
+    save::<D>(truncated, [changes - tail - snapshot_interval(changes), changes - tail]).await?;
     let size = |path: &Path| fs::metadata(path).map(|metadata| metadata.len());
-    Ok(Layout {
-        mutations,
-        log: size(&complete.join(JOURNAL))?,
-        snapshot: size(&truncated.join("snapshot.json"))?,
-        tail,
-    })
+    Ok(Layout { changes, log: size(&complete.join(JOURNAL))?, snapshot: size(&truncated.join("snapshot.json"))?, tail })
 }
 
-async fn append_all<D: Domain>(path: &Path, mutations: u64) -> Result<()> {
+async fn append_all<D: Domain>(path: &Path, changes: u64) -> Result<()> {
     let mut journal = Journal::<D::Change>::open(path).await?;
-    for number in 1..=mutations {
+    for number in 1..=changes {
         journal.append(&D::change(number)).await?;
     }
     Ok(())

@@ -11,7 +11,7 @@
 //!
 //! 1. Create two folders: one with the complete log, one with two snapshots and a log that begins after the older one.
 //! 2. Check that both give the expected state.
-//! 3. Recover from each in turns, each time in a new process, and take the medians.
+//! 3. Recover from both folders in turns, each time in a new process, and take the medians.
 
 #![allow(clippy::duplicate_mod, reason = "both examples contain the state manager")]
 
@@ -32,7 +32,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-const MUTATIONS: [u64; 4] = [1_000, 10_000, 100_000, 1_000_000];
+const CHANGES: [u64; 4] = [1_000, 10_000, 100_000, 1_000_000];
 /// The runs of each kind; an odd number, so that one is the median.
 const RUNS: usize = 9;
 const PLOT: &str = "docs/recovery.svg";
@@ -71,22 +71,22 @@ async fn all(parent: &Path) -> Result<()> {
 async fn measure_all<D: Domain>(parent: &Path) -> Result<Vec<Measured>> {
     println!("\n{}", table::header(D::NAME));
     let mut all = Vec::new();
-    for mutations in MUTATIONS {
+    for changes in CHANGES {
         let folder = tempfile::tempdir_in(parent)?;
-        let measured = measure::<D>(folder.path(), mutations).await?;
+        let measured = measure::<D>(folder.path(), changes).await?;
         println!("{}", table::row(&measured));
         all.push(measured);
     }
     Ok(all)
 }
 
-async fn measure<D: Domain>(folder: &Path, mutations: u64) -> Result<Measured> {
+async fn measure<D: Domain>(folder: &Path, changes: u64) -> Result<Measured> {
     let (complete, truncated) = (folder.join("complete"), folder.join("truncated"));
     // 1.
-    let layout = layout::create::<D>(&complete, &truncated, mutations).await?;
+    let layout = layout::create::<D>(&complete, &truncated, changes).await?;
     // 2.
-    check::<D>(&complete, mutations, None).await?;
-    check::<D>(&truncated, mutations, Some(mutations - layout.tail)).await?;
+    check::<D>(&complete, changes, None).await?;
+    check::<D>(&truncated, changes, Some(changes - layout.tail)).await?;
     // 3.
     let (mut log_alone, mut with_snapshot) = (Vec::new(), Vec::new());
     for _ in 0..RUNS {
@@ -96,14 +96,14 @@ async fn measure<D: Domain>(folder: &Path, mutations: u64) -> Result<Measured> {
     Ok(Measured { layout, log_alone: median(log_alone), with_snapshot: median(with_snapshot) })
 }
 
-async fn check<D: Domain>(folder: &Path, mutations: u64, snapshot: Option<u64>) -> Result<()> {
+async fn check<D: Domain>(folder: &Path, changes: u64, snapshot: Option<u64>) -> Result<()> {
     let recovered = recover::<D>(folder).await?;
     let found = (recovered.seq, recovered.snapshot, recovered.replayed);
-    if found != (mutations, snapshot, mutations - snapshot.unwrap_or(0)) {
+    if found != (changes, snapshot, changes - snapshot.unwrap_or(0)) {
         return Err(format!("{}: seq, snapshot and replayed records are {found:?}", folder.display()).into());
     }
-    if recovered.state != domain::state_after::<D>(1..=mutations) {
-        return Err(format!("{}: the recovered state differs from the expected", folder.display()).into());
+    if recovered.state != domain::state_after::<D>(1..=changes) {
+        return Err(format!("{}: the recovered state differs from the expected state", folder.display()).into());
     }
     Ok(())
 }

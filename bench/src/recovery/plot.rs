@@ -4,12 +4,12 @@ use crate::{Measured, Result};
 use shared::plot::{Axis, BLUE, Line, Plot, VERMILION, draw as draw_plot};
 use std::path::Path;
 
-/// Draws the time over the number of changes: of the log alone as a line, with a snapshot dashed.
+/// Draws the time over the number of changes: a solid line for the log alone, and a dashed line with a snapshot.
 pub fn draw(path: &str, domains: &[(&str, &Vec<Measured>)]) -> Result<()> {
     let mut lines = Vec::new();
     for ((name, measured), colour) in domains.iter().zip([BLUE, VERMILION]) {
         let points = |time: fn(&Measured) -> f64| {
-            measured.iter().map(|measured| (measured.layout.mutations as f64, time(measured))).collect()
+            measured.iter().map(|measured| (measured.layout.changes as f64, time(measured))).collect()
         };
         let log_alone = points(|measured| measured.log_alone.as_secs_f64() * 1e3);
         let with_snapshot = points(|measured| measured.with_snapshot.as_secs_f64() * 1e3);

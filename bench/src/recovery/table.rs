@@ -14,7 +14,7 @@ pub fn row(measured: &Measured) -> String {
     let Measured { layout, log_alone, with_snapshot } = measured;
     format!(
         "| {} | {} | {} | {} | {} | {} | {} |",
-        grouped(layout.mutations),
+        grouped(layout.changes),
         bytes(layout.log),
         time(*log_alone),
         bytes(layout.snapshot),

@@ -5,8 +5,8 @@
 //! $ cargo run --release --manifest-path bench/Cargo.toml --bin ticker -- --folder DIR 64MiB --json FILE
 //! ```
 //!
-//! A runtime with two workers runs a task every millisecond. Concurrently, in turns: nothing; `create_owned`, which serializes
-//! on the blocking pool; and `create`, which serializes on a worker. Tokio's timers have a resolution of a millisecond, so the
+//! A runtime with two workers runs a task every millisecond. The concurrent work is, in turns, nothing, `create_owned`, which
+//! serializes on the blocking pool, and `create`, which serializes on a worker. Tokio's timers have a resolution of a millisecond, so the
 //! lateness without concurrent work is the base of the comparison.
 //!
 //! `MINISNAP_BENCH_ROUNDS` is the number of rounds; the options of `shared::disk` select the disk.
@@ -96,7 +96,7 @@ fn measure(bytes: usize, rounds: usize, disk: Disk) -> Result<Vec<Figure>> {
 async fn run(store: SnapStore, state: Arc<Registry>, work: ConcurrentWork) -> Result<Vec<f64>> {
     let stop = Arc::new(AtomicBool::new(false));
     let ticker = tokio::spawn(tick_until(Arc::clone(&stop)));
-    // On a worker, as a spawned task. `block_on` would run on another thread.
+    // A spawned task runs on a worker. `block_on` would run it on another thread.
     let done = tokio::spawn(async move {
         match work {
             ConcurrentWork::Nothing => sleep(Duration::from_secs(1)).await,

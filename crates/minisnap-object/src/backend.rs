@@ -27,8 +27,8 @@ use tokio::{runtime::Handle, time::Instant};
 /// Any number of handles, on any number of machines, may share a prefix. Clones share a cache, which saves requests. Use a
 /// handle within a Tokio runtime that has I/O and time enabled.
 ///
-/// The first commit of a handle checks that the store honours the conditions of conditional writes. A store that ignores
-/// them is refused with [`Unsupported`](MiniSnapError::Unsupported), because writers would overwrite each other there.
+/// The first commit of a handle checks that the store honours the conditions of conditional writes. If the store ignores
+/// them, the commit fails with [`Unsupported`](MiniSnapError::Unsupported), because writers would overwrite each other.
 #[derive(Clone)]
 pub struct ObjectBackend {
     pub(crate) store: Arc<dyn ObjectStore>,
@@ -46,8 +46,8 @@ impl ObjectBackend {
     /// timeouts and few retries, because a commit may wait for them. In errors, the location is `object://STORE/PREFIX`, where
     /// `STORE` is the client's `Display`.
     ///
-    /// The parameters are types of the crate [`object_store`](crate::object_store). A compatible release of this crate may
-    /// follow an incompatible release of that one, so this function needs the feature `object_store`.
+    /// The parameters are types of the crate [`object_store`](crate::object_store). A compatible release of `minisnap-object`
+    /// may depend on an incompatible release of it, so this function needs the feature `object_store`.
     ///
     /// # Examples
     ///
@@ -81,7 +81,7 @@ impl ObjectBackend {
     pub(crate) async fn delete_expired(&self, operation: Operation, record: &Record) -> HashSet<String> {
         let expired: Vec<_> = record.expired().map(Generation::name).collect();
         let files = expired.iter().flat_map(|name| self.layout.files(name)).collect();
-        // Files that can't be deleted now are left to the next commit.
+        // The next commit deletes the files that can't be deleted now.
         let deleted = self.delete_best_effort(operation, files).await;
         let all_deleted = |name: &&str| self.layout.files(name).iter().all(|file| deleted.contains(file));
         expired.into_iter().filter(all_deleted).map(str::to_owned).collect()
@@ -89,14 +89,14 @@ impl ObjectBackend {
 
     /// The listing that a commit needs to find garbage; empty if none is due.
     pub(crate) async fn list_if_due(&self) -> Listing {
-        let (now, last) = (Instant::now(), *self.cache.listed());
+        let (now, last) = (Instant::now(), *self.cache.last_listing());
         if last.is_some_and(|last| now.duration_since(last) < self.settings.grace_time) {
             return Listing::default();
         }
         // A commit doesn't fail because garbage couldn't be listed.
         let listed = self.list(Operation::Commit, self.settings.grace_time).await;
         let Some(listing) = events::best_effort("list garbage", listed) else { return Listing::default() };
-        *self.cache.listed() = Some(now);
+        *self.cache.last_listing() = Some(now);
         listing
     }
 

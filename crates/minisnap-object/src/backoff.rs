@@ -9,8 +9,8 @@ const MAX_DOUBLINGS: u32 = 8;
 
 /// The pauses between the attempts of one writer until its deadline.
 ///
-/// The bound of a pause doubles with each attempt. Each writer pauses for another share of it, so that writers that
-/// collided once don't collide again.
+/// The bound of a pause doubles with each attempt. Each writer pauses for a different share of the bound, so that writers
+/// that collided once don't collide again.
 #[derive(Debug)]
 pub(crate) struct Backoff {
     start: Instant,
@@ -79,9 +79,9 @@ mod tests {
                 pauses.push(pause(backoff).await);
             }
             // Timers have a resolution of one millisecond.
-            let longest = pauses.iter().max().expect("there are writers").as_millis();
+            let longest = pauses.iter().max().expect("a writer").as_millis();
             assert!(longest <= bound + 1 && longest >= bound * 9 / 10, "{longest} of {bound} ms");
-            let shortest = pauses.iter().min().expect("there are writers").as_millis();
+            let shortest = pauses.iter().min().expect("a writer").as_millis();
             assert!(shortest <= bound / 10 + 1, "{shortest} of {bound} ms");
         }
     }

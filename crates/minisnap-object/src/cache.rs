@@ -7,7 +7,7 @@ use std::{
 };
 use tokio::{sync::OnceCell, time::Instant};
 
-/// What a handle and its clones remember of the store.
+/// The knowledge of the store that a handle and its clones share.
 #[derive(Debug, Default)]
 pub(crate) struct Cache {
     /// The record that was read or written last.
@@ -15,7 +15,7 @@ pub(crate) struct Cache {
     /// Set once the store has passed the check of its conditions.
     pub(crate) conditions_checked: OnceCell<()>,
     /// The time of the last listing.
-    listed: Mutex<Option<Instant>>,
+    last_listing: Mutex<Option<Instant>>,
     /// The names of generations that were read and found corrupt.
     corrupt: Mutex<HashSet<String>>,
 }
@@ -25,8 +25,8 @@ impl Cache {
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn listed(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.listed.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn last_listing(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.last_listing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn corrupt(&self) -> MutexGuard<'_, HashSet<String>> {

@@ -109,11 +109,12 @@ struct Attempt<'a> {
     /// The names of expired generations whose files step 2 deleted.
     deleted: HashSet<String>,
     listing: Listing,
-    /// The names of the corrupt generations that `base` retains and that were moved aside; `None` before the attempt.
+    /// The names of the corrupt generations that `base` retains and that were moved aside; `None` until they
+    /// are moved for this `base`.
     moved_aside: Option<HashSet<String>>,
 }
 
-/// What the record shows of an attempt to replace it.
+/// The outcome of an attempt to replace the record, as the record shows it.
 enum AttemptOutcome {
     Committed,
     /// The attempt may still arrive.
@@ -238,10 +239,12 @@ impl Attempt<'_> {
         match copied {
             Ok(true) => {}
             Ok(false) => {
-                return Err(stage_lost("another handle collected it, and its copy within the store is incomplete"));
+                return Err(stage_lost(
+                    "another handle's garbage collection may delete it, and its copy is incomplete",
+                ));
             }
             Err(error) if is_missing_object(&error) => {
-                return Err(stage_lost("another handle collected it before it was committed"));
+                return Err(stage_lost("another handle's garbage collection deleted it before the commit"));
             }
             Err(error) => return Err(backend.failed(Operation::Commit, &json, &error)),
         }

@@ -13,7 +13,7 @@ use minisnap_core::{MiniSnapError, Operation, Result, events};
 use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode, UpdateVersion, path::Path};
 
 /// The number of concurrent writers in a race. A store that ignores a condition is always detected. A store that checks the
-/// condition and then writes is detected only if writers meet in between: the more writers, the more often.
+/// condition and then writes, in two steps, is detected only if writers interleave. More writers interleave more often.
 const RACERS: usize = 4;
 
 /// The result of a race.
@@ -112,7 +112,7 @@ impl ObjectBackend {
         Ok(match (winners.len(), refused, failure) {
             (1, Some(_), _) => Race::One(winners.remove(0)),
             (0 | 1, refused, failure) => {
-                // If all were refused, the client of one writer repeated its own request.
+                // All writers are refused if the winner's client repeated its own request.
                 let transient = failure.as_ref().is_none_or(is_transient);
                 let error = failure.or(refused).map(|error| StoreError::from(&error).to_string()).unwrap_or_default();
                 let reason = format!("{} of {RACERS} writers with {condition} succeeded: {error}", winners.len());

@@ -14,7 +14,7 @@ pub(crate) enum Download {
     Bytes(Bytes),
     /// There is no such object.
     Missing,
-    /// The object has another size, in bytes.
+    /// The object has this size, in bytes, and not the expected one.
     OtherSize(u64),
 }
 

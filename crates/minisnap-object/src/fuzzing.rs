@@ -8,7 +8,7 @@ use minisnap_core::{Digest, Generation};
 use object_store::path::Path;
 use std::{collections::HashSet, num::NonZeroUsize, time::SystemTime};
 
-/// A commit record round-trips byte for byte if it is parsed, and so does the record of the next commit.
+/// A commit record that can be parsed round-trips byte for byte, and so does the record of the next commit.
 pub fn record(bytes: &[u8]) {
     let record = match Record::parse(bytes) {
         Ok(record) => record,

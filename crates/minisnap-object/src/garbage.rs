@@ -5,10 +5,11 @@
 //!
 //! 1. List all objects.
 //! 2. Read the record.
-//! 3. Select the listed objects that are old enough and that the record doesn't know. If there are none, stop.
-//! 4. Raise the record's collection counter. Refused: read the record again. If another process raised the counter since
-//!    step 2, that is sufficient. From now on, no writer commits files that were written before step 1 without copying them.
-//! 5. Delete.
+//! 3. Select the orphans: the listed files that are old enough and that the record doesn't know. If there are none, skip step 4.
+//! 4. Raise the record's collection counter. Refused, or no answer: read the record again. If another process raised the
+//!    counter since step 2, that is sufficient. From now on, no writer commits files that were written before step 1 without
+//!    copying them.
+//! 5. Delete the orphans, and the files of expired generations.
 
 use crate::{
     ObjectBackend,
@@ -32,7 +33,7 @@ const PROBE_LIFETIME: Duration = Duration::from_secs(5);
 
 const DELETE: &str = "delete garbage";
 
-/// The objects of this store that a listing returned and that are old enough.
+/// The listed objects of this store that are old enough to be deleted.
 #[derive(Debug, Default)]
 pub(crate) struct Listing(Vec<(Path, ObjectKind)>);
 
@@ -63,7 +64,7 @@ impl Listing {
 }
 
 impl ObjectBackend {
-    /// Deletes, now, orphans and the files of expired generations. Counts generations.
+    /// Collects garbage by the steps of the module, without a grace time. Returns how many generations were deleted.
     pub(crate) async fn collect_now(&self) -> Result<Collected> {
         // 1.
         let listing = self.list(Operation::CollectGarbage, Duration::ZERO).await?;
@@ -94,7 +95,7 @@ impl ObjectBackend {
         }
     }
 
-    /// The objects of this store that are older than `grace_time`.
+    /// The objects of this store whose age is at least `grace_time`.
     pub(crate) async fn list(&self, operation: Operation, grace_time: Duration) -> Result<Listing> {
         let now = SystemTime::now();
         let listed = self.store.list(Some(self.layout.snapshots())).try_filter_map(|meta| async move {

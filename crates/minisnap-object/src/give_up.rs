@@ -40,9 +40,10 @@ impl ObjectBackend {
     /// # Errors
     ///
     /// - [`NewerFormat`](MiniSnapError::NewerFormat) if a later version wrote the record.
-    /// - [`Backend`](MiniSnapError::Backend) if an object can't be listed or copied: the store is unchanged. The same error
-    ///   if the store gives no answer about the record: then the store is unchanged, or it was given up. The copies stay, and
-    ///   calling it again is safe.
+    /// - [`Unsupported`](MiniSnapError::Unsupported) if the store ignores the conditions of conditional writes.
+    /// - [`Backend`](MiniSnapError::Backend) if an object can't be listed or copied: the store is unchanged. The
+    ///   error is the same if the store gives no answer about the record: the store is unchanged, or it was given up. Then the
+    ///   copies stay, and calling the function again is safe.
     ///
     /// # Cancel safety
     ///

@@ -7,12 +7,12 @@ use minisnap_core::{
 use object_store::path::Path;
 use std::io;
 
-/// 130 bits. The protocol relies on it that no name is drawn twice.
+/// The length of a name's random part: 130 bits. The protocol relies on unique names.
 const RANDOM_CHARACTERS: usize = 26;
 
 const SEQ_DIGITS: usize = 20;
 
-const PROBE: &str = ".probe-";
+const PROBE_PREFIX: &str = ".probe-";
 
 /// The names of the objects under one prefix.
 #[derive(Debug, Clone)]
@@ -84,7 +84,7 @@ impl Layout {
 
     /// A fresh path, on which to check the store's conditions.
     pub(crate) fn probe(&self) -> io::Result<Path> {
-        Ok(self.snapshots.clone().join(format!("{PROBE}{}", draw(RANDOM_CHARACTERS)?)))
+        Ok(self.snapshots.clone().join(format!("{PROBE_PREFIX}{}", draw(RANDOM_CHARACTERS)?)))
     }
 
     /// The kind of a listed object. `None` if minisnap didn't write it, and so must not delete it.
@@ -92,7 +92,7 @@ impl Layout {
         let rest = path.as_ref().strip_prefix(self.snapshots.as_ref())?.strip_prefix('/')?;
         match rest.split_once('/') {
             Some((name, JSON_NAME | SEQ_NAME)) if is_name(name) => Some(ObjectKind::GenerationFile(name.to_owned())),
-            None if rest.strip_prefix(PROBE).is_some_and(is_random) => Some(ObjectKind::Probe),
+            None if rest.strip_prefix(PROBE_PREFIX).is_some_and(is_random) => Some(ObjectKind::Probe),
             _ => None,
         }
     }
@@ -141,7 +141,7 @@ fn draw(length: usize) -> io::Result<String> {
     minisnap_core::random_name_part(length)
 }
 
-/// In a simulation the names depend on its seed, so that a failed simulation can be repeated.
+/// The names of a simulation depend only on its seed, so that a failed simulation can be repeated.
 #[cfg(test)]
 fn draw(length: usize) -> io::Result<String> {
     seeded::NEXT.with(|next| match next.borrow_mut().as_mut() {

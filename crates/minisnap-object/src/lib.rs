@@ -7,11 +7,11 @@
 //! PREFIX/snapshots/current                                                  the commit record, a small text
 //! PREFIX/snapshots/00000000000000000010-r7kqx2ma3vb5twn4zd6yhejfcp/snapshot.json
 //! PREFIX/snapshots/00000000000000000010-r7kqx2ma3vb5twn4zd6yhejfcp/snapshot.seq
-//! PREFIX/corrupt/NAME/…, PREFIX/aside-RANDOM/…                               what was moved aside
+//! PREFIX/corrupt/NAME/…, PREFIX/aside-RANDOM/…                               objects that were moved aside
 //! ```
 //!
-//! A commit uploads both files under a fresh name. It then replaces the commit record, on the condition that the record is
-//! still the one that it read. The store must honour the conditions of such writes; it needs no other special feature.
+//! A commit uploads both files under a fresh name. It then replaces the commit record, on the condition that the record hasn't
+//! changed since the commit read it. The store must honour the conditions of such writes; it needs no other special feature.
 
 // On docs.rs, each item shows the feature that it needs.
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -50,7 +50,7 @@ mod upload;
 mod verify;
 
 pub use backend::ObjectBackend;
-/// The crate whose clients [`ObjectBackend::new`] takes. A compatible release of this crate may follow an incompatible
-/// release of that one.
+/// The crate whose clients [`ObjectBackend::new`] takes. A compatible release of `minisnap-object` may depend on an
+/// incompatible release of `object_store`.
 #[cfg(feature = "object_store")]
 pub use object_store;

@@ -1,6 +1,6 @@
 //! Moving corrupt generations aside, so that they don't count for the retention and are never deleted.
 //!
-//! A handle and its clones remember which generations they have read and found corrupt. The next commit
+//! A handle and its clones remember the generations that they read and found corrupt. The next commit
 //!
 //! 1. copies the objects of such a generation within the store to `corrupt/NAME/` under the prefix, which no collection lists.
 //!    A missing object needs no copy. If a copy fails, the generation stays retained.
@@ -15,11 +15,12 @@ use object_store::{Error, ObjectStoreExt, path::Path};
 use std::collections::HashSet;
 
 impl ObjectBackend {
+    /// Remembers that a generation is corrupt.
     pub(crate) fn mark_corrupt(&self, generation: &Generation) {
         self.cache.corrupt().insert(generation.name().to_owned());
     }
 
-    /// An operator may have restored a generation that was corrupt.
+    /// Forgets that a generation was corrupt: an operator may have restored it.
     pub(crate) fn mark_intact(&self, generation: &Generation) {
         self.cache.corrupt().remove(generation.name());
     }

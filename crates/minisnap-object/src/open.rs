@@ -13,9 +13,9 @@ impl ObjectBackend {
     /// `gs://bucket/prefix` (`gcp`). Does no I/O, so the bucket need not exist; it is never created.
     ///
     /// The prefix may be empty. Credentials, endpoint and region come from the environment, in the variables that the crate
-    /// [`object_store`] reads (`AWS_…`, `AZURE_…`, `GOOGLE_…`), and from `options`. An option overrides the variable. The names
-    /// of options are those of the variables in lower case, with or without that beginning: `AWS_ENDPOINT_URL` is the option
-    /// `endpoint_url`. This crate adds:
+    /// [`object_store`] reads (`AWS_…`, `AZURE_…`, `GOOGLE_…`), and from `options`. An option overrides the variable. An
+    /// option has the name of its variable in lower case, with or without the prefix: `AWS_ENDPOINT_URL` is the option
+    /// `endpoint_url` or `aws_endpoint_url`. This crate adds:
     ///
     /// | option | value | default |
     /// |---|---|---|
@@ -67,14 +67,14 @@ struct ParsedUrl<'a> {
 impl<'a> ParsedUrl<'a> {
     fn parse(url: &'a str, options: impl Iterator<Item = (&'a str, &'a str)>) -> Result<Self> {
         let Some((scheme, rest)) = url.split_once("://") else {
-            return Err(with_help(
+            return Err(invalid_with_help(
                 url,
                 "it isn't the URL of an object store",
                 "write a URL such as s3://bucket/prefix",
             ));
         };
         if rest.contains(['@', '?', '#']) {
-            return Err(with_help(
+            return Err(invalid_with_help(
                 url,
                 "the URL of an object store has no user, no query and no fragment",
                 "give credentials and settings in the environment or as options",
@@ -82,13 +82,13 @@ impl<'a> ParsedUrl<'a> {
         }
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         if bucket.is_empty() {
-            return Err(with_help(url, "it names no bucket", "write a URL such as s3://bucket/prefix"));
+            return Err(invalid_with_help(url, "it names no bucket", "write a URL such as s3://bucket/prefix"));
         }
-        // The client builds a URL from it, and panics if that URL is invalid.
+        // The client builds a URL from the name, and panics if that URL is invalid.
         if !bucket.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._$:".contains(&byte)) {
             return Err(invalid(
                 url,
-                "the name of a bucket or container must have no white space in it, and only ASCII letters, digits, and - . _ $",
+                "the name of a bucket or container must have no white space in it: only ASCII letters, digits and - . _ $ : are allowed",
             ));
         }
         let prefix = Path::from_url_path(prefix)
@@ -107,7 +107,7 @@ fn invalid(url: &str, reason: impl Display) -> MiniSnapError {
     MiniSnapError::InvalidUrl { at: ErrorContext::of_url(Operation::Open, url), reason: reason.to_string(), help: None }
 }
 
-fn with_help(url: &str, reason: impl Display, help: impl Display) -> MiniSnapError {
+fn invalid_with_help(url: &str, reason: impl Display, help: impl Display) -> MiniSnapError {
     MiniSnapError::InvalidUrl {
         at: ErrorContext::of_url(Operation::Open, url),
         reason: reason.to_string(),

@@ -97,7 +97,7 @@ impl ObjectBackend {
         Ok(self.load_record(operation).await?.record.find_retained(known).is_some())
     }
 
-    /// The retained generation of that name and sequence number, as the record describes it.
+    /// The retained generation with the name and sequence number of `generation`, as the record describes it.
     async fn find_retained(&self, generation: &Generation) -> Result<Generation> {
         if layout::parse_name(generation.name()).is_none() {
             return Err(self.not_retained(generation));
@@ -124,7 +124,7 @@ impl ObjectBackend {
 
     /// The error for a generation that the record retained before it was read.
     async fn read_error(&self, known: &Generation, failure: ReadFailure) -> MiniSnapError {
-        // It may have expired since. If the record can't be read, for lack of a permission for example, report that.
+        // The generation may have expired since. If the record can't be read, that is the error to report.
         match self.is_retained(Operation::Read, known).await {
             Err(error) => return error,
             Ok(false) => return self.not_retained(known),

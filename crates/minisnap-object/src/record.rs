@@ -35,7 +35,7 @@ const MIN_ENTRIES: usize = 256;
 const TITLE: &str = "minisnap-record";
 pub(crate) const VERSION: u64 = 1;
 
-/// A parsed commit record. The default is that of a store in which nothing was committed.
+/// A parsed commit record. The default is the record of a store in which nothing was committed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Record {
     /// The number of all commits; `published` in the text.
@@ -86,7 +86,7 @@ impl Record {
         self.retained().next()
     }
 
-    /// The retained generation of that name, with its size, digest and time.
+    /// The retained generation with the name of `generation`, with its size, digest and time.
     pub(crate) fn find_retained(&self, generation: &Generation) -> Option<&Generation> {
         self.retained().find(|retained| *retained == generation)
     }
@@ -147,7 +147,7 @@ impl Record {
         Self { commits: self.commits.saturating_add(1), collections: self.collections, entries }
     }
 
-    /// The generations that expire if `retain` intact ones are to be retained, newest first.
+    /// The generations to expire so that `retain` intact ones stay retained, newest first.
     ///
     /// `corrupt` generations aren't counted: those between intact ones stay retained. The current generation stays retained,
     /// even if it is corrupt.

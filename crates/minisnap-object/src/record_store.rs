@@ -62,8 +62,8 @@ impl ObjectBackend {
     /// A store has a record before it has any other object (see [`ensure_record`](Self::ensure_record)). If there is none:
     ///
     /// 1. List. If there is no generation either, nothing was ever committed.
-    /// 2. Read again: another writer may have made the record since, and then a generation.
-    /// 3. Still none: the record was lost. That is an error, so that no caller takes the store for an empty one.
+    /// 2. Read again: another writer may have created the record since, and then a generation.
+    /// 3. Still no record: it was lost. That is an error, so that no caller takes the store for an empty one.
     pub(crate) async fn load_record(&self, operation: Operation) -> Result<VersionedRecord> {
         if let Some(loaded) = self.load_record_if_present(operation).await? {
             return Ok(loaded);
@@ -84,7 +84,7 @@ impl ObjectBackend {
         Err(MiniSnapError::corrupt(at, Corruption::RecordMissing { generations }))
     }
 
-    /// Returns `seen`, or makes an empty record if `seen` is none. So there is a record before the first upload.
+    /// Returns `seen`, or creates an empty record if there was none. So there is a record before the first upload.
     ///
     /// Call it only after [`check_conditions`](Self::check_conditions).
     pub(crate) async fn ensure_record(&self, operation: Operation, seen: VersionedRecord) -> Result<VersionedRecord> {
@@ -100,7 +100,7 @@ impl ObjectBackend {
             ReplaceOutcome::Refused(error) => StoreError::from(&error).into(),
             ReplaceOutcome::Replaced => "the store acknowledged the first record, and then returned none".into(),
         };
-        // This writer or another one may have made it.
+        // This writer or another one may have created the record.
         let loaded = self.load_record_if_present(operation).await?;
         loaded.ok_or_else(|| MiniSnapError::Backend { at: self.at(operation, &path), transient: true, source: error })
     }
@@ -224,7 +224,7 @@ impl ObjectBackend {
         }
     }
 
-    /// The record that was read or written last, if it can be replaced.
+    /// The record that was read or written last, if it has a tag that a replacement can match.
     pub(crate) fn cached_record(&self) -> Option<VersionedRecord> {
         self.cache.record().clone()
     }

@@ -6,8 +6,8 @@ use std::fmt;
 /// The source of a `MiniSnapError`.
 pub(crate) type Source = Box<dyn std::error::Error + Send + Sync>;
 
-/// An error of an `object_store` client, redacted. A store may quote the request in its answer, with its tokens. So of an
-/// answer in XML only the code and the message are shown.
+/// An error of an `object_store` client, redacted. A store may quote the request and its tokens in the answer. So of an
+/// answer in XML, only the code and the message are shown.
 #[derive(Debug)]
 pub(crate) struct StoreError(String);
 

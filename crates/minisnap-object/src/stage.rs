@@ -1,4 +1,4 @@
-//! A staged snapshot. A small one stays in memory until its commit. Of a larger one, parts are uploaded while it is written.
+//! A staged snapshot. A small one stays in memory until its commit. A larger one is uploaded in parts while it is written.
 
 use crate::{ObjectBackend, commit, record_store::VersionedRecord, upload::Upload};
 use async_trait::async_trait;
@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 /// A staged snapshot.
 pub(crate) struct Stage {
     pub(crate) backend: ObjectBackend,
-    /// The record as it was when this was staged, before its upload began.
+    /// The record as it was at the staging, before the upload began.
     pub(crate) initial_record: VersionedRecord,
     pub(crate) name: String,
     pub(crate) seq: u64,
@@ -80,7 +80,7 @@ impl Stage {
         }
     }
 
-    /// Passes the full part to the upload. An upload that failed returns its error.
+    /// Passes the full part to the upload. Returns the error of an upload that has failed.
     fn send_part(&mut self) -> Result<()> {
         let settings = self.backend.settings;
         let path = self.backend.layout.json(&self.name);
@@ -99,7 +99,7 @@ impl Stage {
 impl io::Write for Stage {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let part_size = self.backend.settings.part_size;
-        // Only when more bytes follow: a JSON that fits into one part is uploaded in one request.
+        // A full part is sent only when more bytes follow: a JSON that fits into one part is uploaded in one request.
         if self.buffer.len() == part_size && !bytes.is_empty() {
             self.send_part().map_err(io::Error::from)?;
         }

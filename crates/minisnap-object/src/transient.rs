@@ -1,4 +1,4 @@
-//! Whether a request that failed may succeed if it is repeated later without a change.
+//! Classifies failed requests: a transient failure may not happen again if the same request is repeated later.
 
 use object_store::Error;
 use std::{error::Error as StdError, io::ErrorKind, iter::successors};
@@ -60,7 +60,7 @@ mod tests {
     #[test]
     fn transience_depends_on_kind_and_status() {
         use object_store::client::{HttpError, HttpErrorKind};
-        let http = |kind| generic(HttpError::new(kind, io::Error::other("it broke")));
+        let http = |kind| generic(HttpError::new(kind, io::Error::other("the connection broke")));
         for transient in [
             http(HttpErrorKind::Connect),
             http(HttpErrorKind::Timeout),

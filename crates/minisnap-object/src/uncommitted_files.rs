@@ -1,4 +1,4 @@
-//! The files that a commit wrote, until the record names them or they are deleted.
+//! Tracks the files that a commit wrote, until the record names them or they are deleted.
 
 use crate::{ObjectBackend, stage::Stage};
 use minisnap_core::Operation;
@@ -72,7 +72,7 @@ impl Drop for UncommittedFiles {
             return;
         }
         let backend = self.backend.clone();
-        // If the runtime shuts down first, a later collection finds them.
+        // If the runtime shuts down first, a later collection deletes the files.
         self.runtime.spawn(async move { backend.delete_best_effort(Operation::Discard, files).await });
     }
 }

@@ -41,7 +41,7 @@ enum Message {
 struct Progress {
     sent: usize,
     failed: Option<Arc<Error>>,
-    /// The result of the abort, once no request is in flight and there is no object.
+    /// The result of the abort. `None` while a request is in flight or the object may exist.
     aborted: Option<Result<(), Arc<Error>>>,
 }
 
@@ -139,20 +139,20 @@ impl Uploader {
         let mut upload = match self.store.put_multipart(&self.path).await {
             Ok(upload) => upload,
             Err(error) => {
-                self.fail(error);
-                return self.aborted(Ok(()));
+                self.report_failure(error);
+                return self.report_aborted(Ok(()));
             }
         };
         let Some(done) = self.send_parts(&mut upload).await else {
             // The bucket's lifecycle rule deletes parts that can't be deleted here.
-            return self.aborted(upload.abort().await);
+            return self.report_aborted(upload.abort().await);
         };
         if let Err(error) = upload.complete().await
-            // It may be complete although the request failed: the answer was lost, or the client repeated its request.
+            // The object may be complete although the request failed: an answer was lost, or the client repeated the request.
             && !self.object_exists().await
         {
-            self.fail(error);
-            return self.aborted(upload.abort().await);
+            self.report_failure(error);
+            return self.report_aborted(upload.abort().await);
         }
         if done.send(()).is_err() {
             // The caller was cancelled, so no commit names the object.
@@ -172,12 +172,12 @@ impl Uploader {
                 // `biased`, because a simulation must be reproducible.
                 Some(done) => tokio::select! {
                     biased;
-                    Some(sent) = sending.join_next() => self.sent(sent)?,
+                    Some(sent) = sending.join_next() => self.record_sent(sent)?,
                     () = done.closed() => return None,
                 },
                 None => tokio::select! {
                     biased;
-                    Some(sent) = sending.join_next() => self.sent(sent)?,
+                    Some(sent) = sending.join_next() => self.record_sent(sent)?,
                     message = self.inbox.recv(), if sending.len() < self.in_flight => match message? {
                         Message::Part(part) => drop(sending.spawn(upload.put_part(part.into()))),
                         Message::Finish(caller) => done = Some(caller),
@@ -187,22 +187,22 @@ impl Uploader {
         }
     }
 
-    fn sent(&self, sent: Result<Result<(), Error>, JoinError>) -> Option<()> {
+    fn record_sent(&self, sent: Result<Result<(), Error>, JoinError>) -> Option<()> {
         match sent.unwrap_or_else(|failed| Err(Error::Generic { store: "upload", source: failed.into() })) {
             Ok(()) => self.report.send_modify(|progress| progress.sent += 1),
             Err(error) => {
-                self.fail(error);
+                self.report_failure(error);
                 return None;
             }
         }
         Some(())
     }
 
-    fn aborted(&self, aborted: Result<(), Error>) {
+    fn report_aborted(&self, aborted: Result<(), Error>) {
         self.report.send_modify(|progress| progress.aborted = Some(aborted.map_err(Arc::new)));
     }
 
-    fn fail(&self, error: Error) {
+    fn report_failure(&self, error: Error) {
         self.report.send_modify(|progress| progress.failed = Some(Arc::new(error)));
     }
 

@@ -1,7 +1,7 @@
 //! Verifying a store: the record, every retained generation, and the garbage that a collection would delete. Changes nothing.
 //!
-//! 1. List objects, then read the record, in the order of a collection. So the record knows each generation that is committed
-//!    in between.
+//! 1. List objects, then read the record, in the same order as a garbage collection. So the record knows each generation that
+//!    is committed in between.
 //! 2. Read each retained generation in chunks, and its `snapshot.seq`. Leave out a generation that expires during its read.
 
 use crate::{ObjectBackend, read::ReadFailure, record_store::is_missing_object, redact::StoreError};
@@ -38,7 +38,7 @@ impl ObjectBackend {
         Ok(verification)
     }
 
-    /// `None` if it has expired since.
+    /// Verifies both files of a generation. `None` if it has expired since `known` was read.
     async fn verify_generation(&self, known: &Generation) -> Result<Option<VerifiedGeneration>> {
         let [json, seq] = self.layout.files(known.name());
         let (path, failure) = match self.check_json(known).await {

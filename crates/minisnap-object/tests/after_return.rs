@@ -20,13 +20,13 @@ use std::{
 async fn failed_commit(backend: &ObjectBackend, size: usize, precondition: Precondition) -> MiniSnapError {
     let mut staged = backend.stage(2).await.expect("a stage");
     staged.write_all(&vec![b'1'; size]).expect("a stage takes bytes");
-    staged.commit(CommitOptions::new(RETAIN).with_precondition(precondition)).await.expect_err("it fails")
+    staged.commit(CommitOptions::new(RETAIN).with_precondition(precondition)).await.expect_err("the commit fails")
 }
 
 #[tokio::test]
 async fn refused_commit_has_deleted_its_files() {
     for size in [10, 300] {
-        let (bucket, history) = Bucket::with_three().await;
+        let (bucket, history) = Bucket::with_three_snapshots().await;
         let before = bucket.objects("").await;
         for precondition in [Precondition::IfNewer, Precondition::IfCurrent(Some(history[1].clone()))] {
             let error = failed_commit(&bucket.backend, size, precondition).await;
@@ -38,7 +38,8 @@ async fn refused_commit_has_deleted_its_files() {
 
 #[tokio::test(start_paused = true)]
 async fn unsupported_commit_has_deleted_its_files() {
-    let (bucket, _) = Bucket::with_three_in(Arc::new(FaultyStore::new(Fault::RecordUnsupported, Arc::default()))).await;
+    let (bucket, _) =
+        Bucket::with_three_snapshots_in(Arc::new(FaultyStore::new(Fault::RecordUnsupported, Arc::default()))).await;
     let before = bucket.objects("").await;
     let error = failed_commit(&bucket.backend, 10, Precondition::Always).await;
     assert!(matches!(error, MiniSnapError::Unsupported { .. }), "{error}");
@@ -49,7 +50,7 @@ async fn unsupported_commit_has_deleted_its_files() {
 async fn failed_commit_has_aborted_its_upload() {
     for fault in [Fault::Part(1), Fault::Part(3), Fault::Complete, Fault::PartAndAbort] {
         let aborted = Arc::new(AtomicUsize::new(0));
-        let (bucket, _) = Bucket::with_three_in(Arc::new(FaultyStore::new(fault, aborted.clone()))).await;
+        let (bucket, _) = Bucket::with_three_snapshots_in(Arc::new(FaultyStore::new(fault, aborted.clone()))).await;
         let before = bucket.objects("").await;
         let backend = bucket.backend.clone().with_busy_timeout(Duration::from_secs(1));
         let error = failed_commit(&backend, 300, Precondition::Always).await;

@@ -36,7 +36,7 @@ async fn read_all(bucket: &Bucket, generation: &Generation) -> (Vec<u8>, Option<
 
 #[tokio::test]
 async fn chunks_are_the_complete_json_for_every_size() {
-    let (bucket, history) = Bucket::with_three().await;
+    let (bucket, history) = Bucket::with_three_snapshots().await;
     let (json, error) = read_all(&bucket, &history[1]).await;
     assert!(error.is_none() && json == [b'2'; 300], "{error:?}");
     for size in [0, 1, 99, 100, 101, 250] {
@@ -53,7 +53,7 @@ async fn chunks_are_the_complete_json_for_every_size() {
 
 #[tokio::test]
 async fn chunks_end_with_corrupt_when_the_digest_differs() {
-    let (bucket, history) = Bucket::with_three().await;
+    let (bucket, history) = Bucket::with_three_snapshots().await;
     let mut bytes = bucket.get(&bucket.json(&history[0])).await.to_vec();
     bytes[299] ^= 1;
     bucket.put(&bucket.json(&history[0]), bytes).await;
@@ -72,18 +72,18 @@ async fn chunks_end_with_corrupt_when_the_digest_differs() {
 #[tokio::test]
 async fn chunks_end_with_expired_when_deleted_during_read() {
     for already_read in [0, 1] {
-        let (bucket, history) = Bucket::with_three().await;
+        let (bucket, history) = Bucket::with_three_snapshots().await;
         let backend = bucket.backend.clone().with_parts_in_flight(1);
-        let mut chunks = backend.read_chunks(&history[2]).await.expect("it is retained");
+        let mut chunks = backend.read_chunks(&history[2]).await.expect("the generation is retained");
         for _ in 0..already_read {
-            chunks.next().await.expect("a chunk").expect("it exists");
+            chunks.next().await.expect("a chunk").expect("the chunk exists");
         }
-        bucket.backend.expire(NonZeroUsize::MIN).await.expect("it can expire");
-        let error = chunks.next().await.expect("an end").expect_err("it was deleted");
+        bucket.backend.expire(NonZeroUsize::MIN).await.expect("expire succeeds");
+        let error = chunks.next().await.expect("an end").expect_err("the generation was deleted");
         assert!(matches!(error, MiniSnapError::Expired { .. }), "{error}");
         assert!(chunks.next().await.is_none());
     }
-    let (bucket, _) = Bucket::with_three().await;
+    let (bucket, _) = Bucket::with_three_snapshots().await;
     for unknown in ["../current", "00000000000000000009-abcdefghijklmnopqrstuvwxyz"] {
         let (_, error) = read_all(&bucket, &Generation::new(unknown, 9)).await;
         assert!(matches!(error, Some(MiniSnapError::Expired { .. })), "{error:?}");
@@ -94,12 +94,12 @@ async fn chunks_end_with_expired_when_deleted_during_read() {
 #[tokio::test(start_paused = true)]
 async fn at_most_parts_in_flight_chunks_are_requested_ahead() {
     let store = Arc::new(CountingStore::new(InMemory::new()));
-    let (bucket, history) = Bucket::with_three_in(store.clone()).await;
+    let (bucket, history) = Bucket::with_three_snapshots_in(store.clone()).await;
     let backend = bucket.backend.clone().with_part_size(30).with_parts_in_flight(2);
-    let mut chunks = backend.read_chunks(&history[0]).await.expect("it is retained");
+    let mut chunks = backend.read_chunks(&history[0]).await.expect("the generation is retained");
     let before = store.requests();
     for read in 1..=10 {
-        chunks.next().await.expect("a chunk").expect("it exists");
+        chunks.next().await.expect("a chunk").expect("the chunk exists");
         let requested = (store.requests() - before).gets;
         assert!(requested <= read + 1, "{requested} chunks are requested, {read} are read");
         tokio::time::sleep(ROUND_TRIP * 10).await;
@@ -116,7 +116,7 @@ async fn discard_returns_after_the_upload_is_aborted() {
         aborted.store(0, Ordering::SeqCst);
         let mut staged = bucket.backend.stage(1).await.expect("a stage");
         staged.write_all(&vec![b'1'; size]).expect("a stage takes bytes");
-        staged.discard().await.expect("it can be aborted");
+        staged.discard().await.expect("the upload can be aborted");
         assert_eq!(aborted.load(Ordering::SeqCst), usize::from(size > 100), "{size}");
         assert_eq!(bucket.objects("snapshot.json").await, Vec::<String>::new());
     }
@@ -129,7 +129,7 @@ async fn discard_returns_the_error_of_the_abort() {
         let mut staged = bucket.backend.stage(1).await.expect("a stage");
         let _ = staged.write_all(&[b'1'; 1_000]);
         let _ = staged.drain().await;
-        let error = staged.discard().await.expect_err("it can't be aborted");
+        let error = staged.discard().await.expect_err("the upload can't be aborted");
         assert!(matches!(error, MiniSnapError::Backend { .. }), "{fault:?}: {error}");
         assert_eq!(error.at().operation(), Operation::Discard, "{fault:?}");
         assert!(crate::support::cause(&error).contains("as the test planned"), "{fault:?}");
@@ -138,14 +138,14 @@ async fn discard_returns_the_error_of_the_abort() {
     let bucket = Bucket::open(Arc::new(FaultyStore::new(Fault::Part(1), Arc::default())));
     let mut staged = bucket.backend.stage(1).await.expect("a stage");
     let _ = staged.write_all(&[b'1'; 1_000]);
-    staged.discard().await.expect("it was aborted");
+    staged.discard().await.expect("the upload was aborted");
 }
 
 /// `Generation` compares names only, and the typed store returns the sequence number of the requested generation. So the
 /// backend has to compare the number.
 #[tokio::test]
 async fn read_is_expired_when_the_sequence_number_differs() {
-    let (bucket, history) = Bucket::with_three().await;
+    let (bucket, history) = Bucket::with_three_snapshots().await;
     for asked in [Generation::new(history[0].name(), 7), Generation::new(history[0].name(), 7).with_size(300)] {
         let error = bucket.backend.read(&asked).await.expect_err("there is no such generation");
         assert!(matches!(error, MiniSnapError::Expired { .. }), "{error}");

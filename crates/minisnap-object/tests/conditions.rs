@@ -37,8 +37,8 @@ async fn store_that_ignores_conditions_is_always_refused() {
     }
 }
 
-/// The server checks the condition and then writes. It breaks the condition only if two writers meet in between. No check can
-/// be certain to detect that; this one runs two races of four writers.
+/// The server checks the condition and then writes. It breaks the condition only if two writers interleave. No check detects
+/// that for certain; the product's check runs two races of four writers.
 #[tokio::test]
 async fn store_that_checks_then_writes_is_often_refused() {
     const HANDLES: usize = 40;
@@ -130,7 +130,7 @@ async fn refused_one_of_two_concurrent_commits_deletes_its_files() {
         panic!("one of two first snapshots is committed");
     };
     assert!(matches!(error, MiniSnapError::Conflict { .. }), "{error}");
-    // A deletion in the background would count, too.
+    // Files that are deleted in the background count as deleted, too.
     tokio::time::sleep(std::time::Duration::from_secs(5)).await;
     assert_eq!(crate::support::garbage(&store, "app").await, Vec::<String>::new());
 }

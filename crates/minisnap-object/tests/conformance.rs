@@ -18,8 +18,9 @@ use std::{sync::Arc, time::Duration};
 
 /// A server or a store in memory. Each store under test has its own prefix.
 trait Bucket: Send + Sync + 'static {
-    /// Shorter than the ten seconds in which the suite waits for orphans to be deleted. Without a grace time, each commit
-    /// collects the files that running writers have just uploaded. That is a good test, but slow over HTTP.
+    /// The grace time of all handles. It is shorter than the ten seconds that the suite waits for the deletion of orphans.
+    /// Without a grace time, each commit collects the files that running writers have just uploaded: a good test, but slow
+    /// over HTTP.
     const GRACE_TIME: Duration = Duration::from_millis(200);
 
     /// Dropped with the store under test: its server, if it has its own.
@@ -119,7 +120,7 @@ mod azurite {
     struct Azurite;
 
     impl Bucket for Azurite {
-        // Its timestamps have a resolution of one second.
+        // Azurite's timestamps have a resolution of one second.
         const GRACE_TIME: Duration = Duration::from_millis(1_200);
 
         type Guard = ();

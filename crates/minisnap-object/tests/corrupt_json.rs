@@ -5,10 +5,10 @@ use minisnap_core::{Generation, MiniSnapError, Operation, SnapshotBackend};
 
 #[tokio::test]
 async fn help_names_the_newest_intact_generation() {
-    let (bucket, history) = Bucket::with_three().await;
+    let (bucket, history) = Bucket::with_three_snapshots().await;
     for (corrupt, intact) in [(0, Some(1)), (1, Some(2)), (2, None)] {
         bucket.put(&bucket.json(&history[corrupt]), "[").await;
-        let error = bucket.backend.read(&history[0]).await.expect_err("it is corrupt");
+        let error = bucket.backend.read(&history[0]).await.expect_err("the generation is corrupt");
         let text = error.help().expect("help");
         match intact {
             Some(newest) => {
@@ -22,7 +22,7 @@ async fn help_names_the_newest_intact_generation() {
 #[tokio::test]
 async fn corrupt_json_is_reported_with_the_intact_generations() {
     for corruption in ["changed", "truncated", "longer", "empty", "missing"] {
-        let (bucket, history) = Bucket::with_three().await;
+        let (bucket, history) = Bucket::with_three_snapshots().await;
         let path = bucket.json(&history[0]);
         let mut bytes = bucket.get(&path).await.to_vec();
         match corruption {
@@ -38,7 +38,7 @@ async fn corrupt_json_is_reported_with_the_intact_generations() {
         }
         let asked = [history[0].clone(), Generation::new(history[0].name(), 3)];
         for generation in asked {
-            let error = bucket.backend.read(&generation).await.expect_err("it is corrupt");
+            let error = bucket.backend.read(&generation).await.expect_err("the generation is corrupt");
             let MiniSnapError::Corrupt { at, intact, .. } = &error else { panic!("{corruption}: {error}") };
             assert_eq!(at.operation(), Operation::Read);
             assert_eq!(at.location(), format!("object://InMemory/{path}"), "the object is named");
@@ -54,16 +54,16 @@ async fn corrupt_json_is_reported_with_the_intact_generations() {
 
 #[tokio::test]
 async fn corrupt_older_generation_is_not_listed_as_intact() {
-    let (bucket, history) = Bucket::with_three().await;
+    let (bucket, history) = Bucket::with_three_snapshots().await;
     bucket.put(&bucket.json(&history[0]), "1").await;
     bucket.put(&bucket.json(&history[1]), vec![b'x'; 300]).await;
-    let error = bucket.backend.read(&history[0]).await.expect_err("it is corrupt");
+    let error = bucket.backend.read(&history[0]).await.expect_err("the generation is corrupt");
     assert!(matches!(&error, MiniSnapError::Corrupt { intact, .. } if *intact == history[2..]), "{error}");
 }
 
 #[tokio::test]
 async fn read_succeeds_when_the_caller_passes_another_size() {
-    let (bucket, history) = Bucket::with_three().await;
+    let (bucket, history) = Bucket::with_three_snapshots().await;
     for size in [0, 1, 299, 301, u64::MAX] {
         let asked = Generation::new(history[0].name(), 3).with_size(size);
         assert_eq!(bucket.backend.read(&asked).await.expect("the JSON").len(), 300, "{size}");

@@ -11,7 +11,7 @@ use std::{sync::Arc, time::Duration};
 
 #[tokio::test]
 async fn corrupt_record_is_reported_and_never_changed() {
-    let (bucket, history) = Bucket::with_three().await;
+    let (bucket, history) = Bucket::with_three_snapshots().await;
     let intact = String::from_utf8(bucket.get(&record()).await.to_vec()).expect("a text");
     for corrupt in [String::new(), "hello".into(), intact.replace("retained 3", "retained 2"), intact[..99].to_owned()]
     {
@@ -48,10 +48,10 @@ async fn corrupt_record_is_reported_and_never_changed() {
 #[tokio::test]
 async fn record_over_64_mib_is_not_downloaded() {
     const MAX_SIZE: usize = 64 << 20;
-    let (bucket, _) = Bucket::with_three().await;
+    let (bucket, _) = Bucket::with_three_snapshots().await;
     for (size, found) in [(MAX_SIZE, "doesn't begin with"), (MAX_SIZE + 1, "it has 67108865 bytes")] {
         bucket.put(&record(), vec![0; size]).await;
-        let error = bucket.backend.current().await.expect_err("it isn't a record");
+        let error = bucket.backend.current().await.expect_err("the object isn't a record");
         assert!(matches!(error, MiniSnapError::Corrupt { .. }), "{error}");
         assert!(error.to_string().contains(found), "{error}");
     }
@@ -59,7 +59,7 @@ async fn record_over_64_mib_is_not_downloaded() {
 
 #[tokio::test]
 async fn record_of_a_later_version_is_refused() {
-    let (bucket, history) = Bucket::with_three().await;
+    let (bucket, history) = Bucket::with_three_snapshots().await;
     let later = "minisnap-record 2\nunknown\n";
     bucket.put(&record(), later).await;
     let fresh = ObjectBackend::new(bucket.store.clone(), "app");
@@ -79,7 +79,7 @@ async fn record_of_a_later_version_is_refused() {
 /// If the record is lost, a program must not start from an empty state, and no writer may collect the generations as orphans.
 #[tokio::test]
 async fn lost_record_is_reported_and_nothing_is_deleted() {
-    let (bucket, history) = Bucket::with_three().await;
+    let (bucket, history) = Bucket::with_three_snapshots().await;
     let record_text = bucket.get(&record()).await;
     bucket.delete(&record()).await;
     let fresh = ObjectBackend::new(bucket.store.clone(), "app").with_grace_time(Duration::ZERO);
@@ -118,7 +118,7 @@ async fn lost_record_is_reported_and_nothing_is_deleted() {
 #[tokio::test]
 async fn record_is_made_before_files_when_it_was_deleted() {
     for operation in ["current", "history", "read"] {
-        let (bucket, history) = Bucket::with_three().await;
+        let (bucket, history) = Bucket::with_three_snapshots().await;
         let listed: Vec<_> = bucket.store.list(None).try_collect().await.expect("a listing");
         for object in listed {
             bucket.store.delete(&object.location).await.expect("a delete");
@@ -127,7 +127,7 @@ async fn record_is_made_before_files_when_it_was_deleted() {
             "current" => assert_eq!(bucket.backend.current().await.expect("a read"), None),
             "history" => assert_eq!(bucket.backend.history().await.expect("a read"), []),
             _ => {
-                let read = bucket.backend.read(&history[0]).await.expect_err("it was deleted");
+                let read = bucket.backend.read(&history[0]).await.expect_err("the generation was deleted");
                 assert!(matches!(read, MiniSnapError::Expired { .. }), "{read}");
             }
         }

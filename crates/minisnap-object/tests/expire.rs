@@ -13,10 +13,10 @@ const ONE: NonZeroUsize = NonZeroUsize::MIN;
 
 #[tokio::test]
 async fn expire_returns_older_generations_and_deletes_them() {
-    let (bucket, history) = Bucket::with_three().await;
+    let (bucket, history) = Bucket::with_three_snapshots().await;
     // Another handle, with an empty cache.
     let other = Bucket::open(bucket.store.clone());
-    assert_eq!(other.backend.expire(ONE).await.expect("it can expire"), history[1..], "newest first");
+    assert_eq!(other.backend.expire(ONE).await.expect("expire succeeds"), history[1..], "newest first");
     assert_eq!(
         bucket.backend.history().await.expect("the history"),
         history[..1],
@@ -24,7 +24,7 @@ async fn expire_returns_older_generations_and_deletes_them() {
     );
     assert_eq!(bucket.backend.read(&history[0]).await.expect("the JSON").len(), 300);
     for expired in &history[1..] {
-        let error = bucket.backend.read(expired).await.expect_err("it has expired");
+        let error = bucket.backend.read(expired).await.expect_err("the generation has expired");
         assert!(matches!(error, MiniSnapError::Expired { .. }), "{error}");
         assert_eq!(bucket.objects(expired.name()).await, Vec::<String>::new());
     }
@@ -41,7 +41,7 @@ async fn expire_writes_nothing_when_nothing_expires() {
             bucket.commit(seq).await.expect("a commit");
         }
         let before = store.requests();
-        assert_eq!(bucket.backend.expire(RETAIN).await.expect("there is nothing to do"), []);
+        assert_eq!(bucket.backend.expire(RETAIN).await.expect("a call without effect"), []);
         let lists = u32::from(seq == 0);
         assert_eq!(store.requests() - before, Requests { gets: 1, lists, ..Requests::default() });
     }
@@ -49,7 +49,7 @@ async fn expire_writes_nothing_when_nothing_expires() {
 
 /// Expires on a store with a fault. Returns the result, the generations before, and how many are retained afterwards.
 async fn expire_with(fault: Fault) -> (Result<Vec<Generation>>, Vec<Generation>, usize) {
-    let (bucket, history) = Bucket::with_three_in(Arc::new(FaultyStore::new(fault, Arc::default()))).await;
+    let (bucket, history) = Bucket::with_three_snapshots_in(Arc::new(FaultyStore::new(fault, Arc::default()))).await;
     let backend = bucket.backend.clone().with_busy_timeout(Duration::from_secs(2));
     let expired = backend.expire(ONE).await;
     let retained = bucket.objects("snapshot.json").await.len();
@@ -65,7 +65,7 @@ async fn expire_with(fault: Fault) -> (Result<Vec<Generation>>, Vec<Generation>,
 async fn expire_succeeds_when_the_record_shows_its_outcome() {
     for fault in [Fault::RecordAnswerLost, Fault::RecordRefusedOnce] {
         let (expired, history, retained) = expire_with(fault).await;
-        assert_eq!(expired.expect("it can be looked up"), history[1..], "{fault:?}");
+        assert_eq!(expired.expect("the record shows the outcome"), history[1..], "{fault:?}");
         assert_eq!(retained, 1, "{fault:?}");
     }
 }
@@ -91,9 +91,9 @@ async fn expire_is_unsupported_without_conditions() {
 
 #[tokio::test]
 async fn expire_is_corrupt_when_the_record_is_lost() {
-    let (bucket, history) = Bucket::with_three().await;
+    let (bucket, history) = Bucket::with_three_snapshots().await;
     bucket.delete(&record()).await;
-    let error = bucket.backend.expire(ONE).await.expect_err("it isn't known what is retained");
+    let error = bucket.backend.expire(ONE).await.expect_err("no record shows what is retained");
     assert!(matches!(error, MiniSnapError::Corrupt { .. }), "{error}");
     assert_eq!(bucket.objects("snapshot.json").await.len(), history.len());
 }

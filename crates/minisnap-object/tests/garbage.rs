@@ -14,7 +14,7 @@ use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 #[tokio::test]
 async fn objects_of_other_programs_are_never_deleted() {
-    let (bucket, history) = Bucket::with_three().await;
+    let (bucket, history) = Bucket::with_three_snapshots().await;
     let external = [
         "app/notes.txt",
         "app/snapshots/README",
@@ -57,7 +57,8 @@ async fn expired_generation_stays_dropped_until_both_files_go() {
         for seq in 2..=4 {
             retain_one(&bucket.backend, seq).await;
             let text = String::from_utf8(bucket.get(&record()).await.into()).expect("text");
-            let line = text.lines().find(|line| line.starts_with(expired.name())).expect("it is named");
+            let line =
+                text.lines().find(|line| line.starts_with(expired.name())).expect("the record names the generation");
             assert!(line.ends_with(" dropped"), "{undeletable} exists after {seq}: {line}");
         }
         let exists =
@@ -73,9 +74,9 @@ async fn expired_generation_stays_dropped_until_both_files_go() {
         }
         let backend = ObjectBackend::new(repaired.clone(), "app");
         retain_one(&backend, 5).await;
-        let text = repaired.get(&record()).await.expect("the record").bytes().await.expect("its bytes");
+        let text = repaired.get(&record()).await.expect("the record").bytes().await.expect("the bytes of the object");
         let text = String::from_utf8(text.into()).expect("text");
-        let line = text.lines().find(|line| line.starts_with(expired.name())).expect("it is named");
+        let line = text.lines().find(|line| line.starts_with(expired.name())).expect("the record names the generation");
         assert!(line.ends_with(" deleted"), "{line}");
         assert!(repaired.head(&Path::from(format!("app/snapshots/{expired}/{undeletable}"))).await.is_err());
     }
@@ -83,7 +84,7 @@ async fn expired_generation_stays_dropped_until_both_files_go() {
 
 #[tokio::test]
 async fn commit_deletes_orphans_after_the_grace_time() {
-    let (bucket, _) = Bucket::with_three().await;
+    let (bucket, _) = Bucket::with_three_snapshots().await;
     let orphans = [Path::from(format!("{ORPHAN}/snapshot.json")), Path::from(format!("{ORPHAN}/snapshot.seq"))];
     for path in &orphans {
         bucket.put(path, "an orphan").await;
@@ -118,7 +119,7 @@ async fn collection_deletes_nothing_without_its_announcement() {
     let limit = Duration::from_secs(2);
     let start = tokio::time::Instant::now();
     let (collected, exists) = collect_with(Fault::NoRecordAnswer, limit).await;
-    let error = collected.expect_err("it was never announced");
+    let error = collected.expect_err("the collection was never announced");
     assert!(matches!(error, MiniSnapError::Busy { .. }), "{error}");
     assert!(start.elapsed() >= limit && start.elapsed() < 2 * limit, "tried until the deadline: {:?}", start.elapsed());
     assert!(exists, "a running writer may commit it");

@@ -20,7 +20,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-const RETAIN: NonZeroUsize = NonZeroUsize::new(2).expect("it is not zero");
+const RETAIN: NonZeroUsize = NonZeroUsize::new(2).expect("a constant above zero");
 const PART: usize = 5 << 20;
 
 /// Bytes that depend on their position.
@@ -173,7 +173,7 @@ async fn completed_upload_is_found_when_its_answer_is_lost() {
     let backend = ObjectBackend::new(Arc::new(faulty), "app").with_part_size(100).with_parts_in_flight(2);
     let mut staged = backend.stage(1).await.expect("a stage");
     write(&mut *staged).await.expect("a stage takes bytes");
-    let committed = staged.commit(CommitOptions::new(RETAIN)).await.expect("it was completed");
+    let committed = staged.commit(CommitOptions::new(RETAIN)).await.expect("the upload was completed");
     assert_eq!(backend.read(committed.generation()).await.expect("the JSON"), bytes(800));
     assert_eq!(aborted.load(Ordering::SeqCst), 0);
 }
@@ -204,7 +204,7 @@ async fn read_allocates_no_more_than_the_size_of_the_json() {
         let json = backend.read(committed.generation()).await.expect("the JSON");
         if size == 100 {
             let path = Path::from(format!("app/snapshots/{}/snapshot.json", committed.generation()));
-            let stored = store.get(&path).await.expect("an object").bytes().await.expect("its bytes");
+            let stored = store.get(&path).await.expect("an object").bytes().await.expect("the bytes of the object");
             assert_eq!(json.as_ptr(), stored.as_ptr(), "the store's bytes, without a copy");
         } else {
             assert_eq!(json.try_into_mut().expect("no other owner").capacity(), size);
@@ -220,7 +220,7 @@ async fn short_range_is_a_backend_error_and_no_corruption() {
     let mut staged = backend.stage(1).await.expect("a stage");
     write(&mut *staged).await.expect("a stage takes bytes");
     let committed = staged.commit(CommitOptions::new(RETAIN)).await.expect("a commit");
-    let error = backend.read(committed.generation()).await.expect_err("there is a byte missing from each range");
+    let error = backend.read(committed.generation()).await.expect_err("a byte is missing from each range");
     assert!(matches!(error, MiniSnapError::Backend { .. }), "{error}");
     let cause = crate::support::cause(&error);
     assert!(cause.contains("another range than the requested one"), "{cause}");

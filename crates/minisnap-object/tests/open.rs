@@ -1,4 +1,4 @@
-//! Opening by URL: which URLs and options are accepted, and which errors the others get.
+//! Opening by URL: the accepted URLs and options, and the errors for invalid ones.
 
 use minisnap_core::{MiniSnapError, Result, SnapshotBackend};
 use minisnap_object::ObjectBackend;

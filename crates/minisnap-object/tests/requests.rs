@@ -13,7 +13,7 @@ use minisnap_object::{
 };
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
-const RETAIN: NonZeroUsize = NonZeroUsize::new(2).expect("it is not zero");
+const RETAIN: NonZeroUsize = NonZeroUsize::new(2).expect("a constant above zero");
 const PART: usize = 1_000;
 
 /// A handle on a store in which each request takes one [`ROUND_TRIP`] of virtual time.
@@ -62,7 +62,7 @@ impl Bench {
     }
 }
 
-fn expect(name: &str, (requests, round_trips): (Requests, u32), expected: (Requests, u32)) {
+fn assert_cost(name: &str, (requests, round_trips): (Requests, u32), expected: (Requests, u32)) {
     println!("{name:45} {requests}  {round_trips} round trips");
     assert_eq!((requests, round_trips), expected, "{name}");
 }
@@ -75,43 +75,43 @@ async fn create_and_restore_take_two_round_trips_each() {
     let ((), requests, round_trips) = bench.cost(bench.create(backend, 1, 100)).await;
     // Two listings show that nothing was committed. Then the stage makes an empty record.
     let first_ever = Requests { puts: 2 * 4 + 1 + 3, gets: 1 + 1 + 1, lists: 2, deletes: 1, ..Requests::default() };
-    expect("first create ever", (requests, round_trips), (first_ever, 7));
+    assert_cost("first create ever", (requests, round_trips), (first_ever, 7));
 
     let other = Bench::open(&bench.store);
     let ((), requests, round_trips) = bench.cost(bench.create(&other, 1, 100)).await;
     // The record in parallel with the check of the conditions; then both files, a read and a listing; then the record.
     let cold = Requests { puts: 2 * 4 + 3, gets: 2, lists: 1, deletes: 1, ..Requests::default() };
-    expect("first create of a handle", (requests, round_trips), (cold, 5));
+    assert_cost("first create of a handle", (requests, round_trips), (cold, 5));
 
     let plain = Requests { puts: 3, gets: 1, ..Requests::default() };
     let ((), requests, round_trips) = bench.cost(bench.create(backend, 3, 100)).await;
-    expect("create, the first with an expiry", (requests, round_trips), (plain, 2));
+    assert_cost("create, the first with an expiry", (requests, round_trips), (plain, 2));
 
     let steady = Requests { deletes: 1, ..plain };
     for seq in 4..8 {
         let ((), requests, round_trips) = bench.cost(bench.create(backend, seq, 100)).await;
-        expect("create", (requests, round_trips), (steady, 2));
+        assert_cost("create", (requests, round_trips), (steady, 2));
     }
 
     tokio::time::advance(Duration::from_secs(3_601)).await;
     let ((), requests, round_trips) = bench.cost(bench.create(backend, 8, 100)).await;
-    expect("create, once in a grace time", (requests, round_trips), (Requests { lists: 1, ..steady }, 2));
+    assert_cost("create, once in a grace time", (requests, round_trips), (Requests { lists: 1, ..steady }, 2));
 
     // 5 000 bytes in parts of 1 000: creating the upload, five parts, completing it.
     let large = Requests { puts: 2, gets: 1, multipart: 7, deletes: 1, ..Requests::default() };
     let ((), requests, round_trips) = bench.cost(bench.create(backend, 9, 5_000)).await;
-    expect("create of five parts", (requests, round_trips), (large, 5));
+    assert_cost("create of five parts", (requests, round_trips), (large, 5));
     let (size, requests, round_trips) = bench.cost(bench.restore(backend)).await;
     assert_eq!(size, 5_000);
-    expect("restore of five parts", (requests, round_trips), (Requests { gets: 7, ..Requests::default() }, 3));
+    assert_cost("restore of five parts", (requests, round_trips), (Requests { gets: 7, ..Requests::default() }, 3));
 
     bench.create(backend, 10, 100).await;
     let (_, requests, round_trips) = bench.cost(bench.restore(backend)).await;
-    expect("restore", (requests, round_trips), (Requests { gets: 3, ..Requests::default() }, 2));
+    assert_cost("restore", (requests, round_trips), (Requests { gets: 3, ..Requests::default() }, 2));
     let (_, requests, round_trips) = bench.cost(backend.current()).await;
-    expect("exists, current", (requests, round_trips), (Requests { gets: 1, ..Requests::default() }, 1));
+    assert_cost("exists, current", (requests, round_trips), (Requests { gets: 1, ..Requests::default() }, 1));
     let (_, requests, round_trips) = bench.cost(backend.history()).await;
-    expect("history, truncation_point", (requests, round_trips), (Requests { gets: 1, ..Requests::default() }, 1));
+    assert_cost("history, truncation_point", (requests, round_trips), (Requests { gets: 1, ..Requests::default() }, 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -134,15 +134,15 @@ async fn concurrent_writers_cost_retries_only_when_they_collide() {
     let (first, other) = (&bench.backend, Bench::open(&bench.store));
     bench.create(first, 1, 100).await;
     bench.create(&other, 2, 100).await;
-    // The record is read during the upload, so earlier commits of others cost nothing.
+    // The record is read during the upload, so earlier commits of other handles cost nothing.
     let ((), requests, round_trips) = bench.cost(bench.create(first, 3, 100)).await;
     let alone = Requests { puts: 3, gets: 1, ..Requests::default() };
-    expect("create after another handle's create", (requests, round_trips), (alone, 2));
-    // Of two concurrent commits one is refused. It reads the record again and replaces that.
+    assert_cost("create after another handle's create", (requests, round_trips), (alone, 2));
+    // Of two concurrent commits one is refused. It reads the record again, and replaces the new record.
     let both = async { tokio::join!(bench.create(first, 4, 100), bench.create(&other, 5, 100)) };
     let (_, requests, round_trips) = bench.cost(both).await;
     let contended = Requests { puts: 2 * 3 + 1, gets: 2 + 1, deletes: 1, ..Requests::default() };
-    expect("two creates at the same moment", (requests, round_trips), (contended, 4));
+    assert_cost("two creates at the same moment", (requests, round_trips), (contended, 4));
 }
 
 #[tokio::test(start_paused = true)]
@@ -154,13 +154,17 @@ async fn expire_and_verify_cost_as_documented() {
     let (found, requests, round_trips) = bench.cost(bench.backend.verify()).await;
     assert_eq!(found.unwrap().generations.len(), 2);
     let two = Requests { lists: 2, gets: 1 + 2 * 2, ..Requests::default() };
-    expect("verify, two generations", (requests, round_trips), (two, 2 + 2 * 2));
+    assert_cost("verify, two generations", (requests, round_trips), (two, 2 + 2 * 2));
     let (expired, requests, round_trips) = bench.cost(bench.backend.expire(NonZeroUsize::MIN)).await;
     assert_eq!(expired.unwrap().len(), 1);
-    expect("expire", (requests, round_trips), (Requests { puts: 1, gets: 1, deletes: 1, ..Requests::default() }, 3));
+    assert_cost(
+        "expire",
+        (requests, round_trips),
+        (Requests { puts: 1, gets: 1, deletes: 1, ..Requests::default() }, 3),
+    );
     let (expired, requests, round_trips) = bench.cost(bench.backend.expire(NonZeroUsize::MIN)).await;
     assert_eq!(expired.unwrap(), []);
-    expect("expire, nothing to do", (requests, round_trips), (Requests { gets: 1, ..Requests::default() }, 1));
+    assert_cost("expire, nothing to do", (requests, round_trips), (Requests { gets: 1, ..Requests::default() }, 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -169,7 +173,7 @@ async fn collection_without_garbage_lists_and_reads_once() {
     bench.create(&bench.backend, 1, 100).await;
     let (collected, requests, round_trips) = bench.cost(bench.backend.collect_garbage()).await;
     collected.unwrap();
-    expect(
+    assert_cost(
         "collect_garbage, nothing to do",
         (requests, round_trips),
         (Requests { gets: 1, lists: 1, ..Requests::default() }, 2),
@@ -192,6 +196,6 @@ async fn collection_during_a_create_costs_small_states_a_copy() {
         other.collect_garbage().await.unwrap();
         let (committed, requests, round_trips) = bench.cost(staged.commit(CommitOptions::new(RETAIN))).await;
         committed.unwrap();
-        expect(&format!("commit after a collection, {name}"), (requests, round_trips), expected);
+        assert_cost(&format!("commit after a collection, {name}"), (requests, round_trips), expected);
     }
 }

@@ -5,7 +5,7 @@ use minisnap_core::{CommitOptions, MiniSnapError, SnapshotBackend};
 use minisnap_object::ObjectBackend;
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
-const RETAIN: NonZeroUsize = NonZeroUsize::new(2).expect("it is not zero");
+const RETAIN: NonZeroUsize = NonZeroUsize::new(2).expect("a constant above zero");
 
 fn backend(fault: Fault) -> ObjectBackend {
     ObjectBackend::new(Arc::new(FaultyStore::new(fault, Arc::default())), "app")
@@ -17,10 +17,10 @@ fn backend(fault: Fault) -> ObjectBackend {
 async fn commit_is_found_when_its_answer_is_lost() {
     let backend = backend(Fault::RecordAnswerLost);
     let staged = backend.stage(1).await.expect("a stage");
-    let committed = staged.commit(CommitOptions::new(RETAIN)).await.expect("it is committed");
+    let committed = staged.commit(CommitOptions::new(RETAIN)).await.expect("the record shows the commit");
     assert_eq!(backend.current().await.expect("a read").as_ref(), Some(committed.generation()));
     tokio::time::sleep(Duration::from_millis(50)).await;
-    assert_eq!(backend.read(committed.generation()).await.expect("its files exist"), "");
+    assert_eq!(backend.read(committed.generation()).await.expect("the files exist"), "");
 }
 
 /// The first attempt is lost, and the store reports the second one as not implemented. The first one may still arrive.

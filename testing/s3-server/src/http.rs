@@ -34,7 +34,7 @@ pub(crate) fn spawn(
 async fn accept(listener: TcpListener, service: &S3Service, latency: Duration) -> io::Result<()> {
     loop {
         let (socket, _) = listener.accept().await?;
-        // Otherwise small answers wait for acknowledgements, which takes longer than the request.
+        // With Nagle's algorithm, small answers wait for acknowledgements, which takes longer than the request.
         socket.set_nodelay(true)?;
         let service = service.clone();
         let answer =
@@ -44,7 +44,7 @@ async fn accept(listener: TcpListener, service: &S3Service, latency: Duration) -
 }
 
 async fn answer(service: S3Service, request: Request<Body>, latency: Duration) -> Result<HttpResponse, StdError> {
-    // A separate task, which continues when the client disconnects. Otherwise an object could have the ETag of the one before.
+    // A separate task continues when the client disconnects. Otherwise an object could have the ETag of the previous object.
     let answer = tokio::spawn(async move {
         if !latency.is_zero() {
             sleep(latency).await;

@@ -18,7 +18,7 @@
 //! its own, so tests on many runtimes can share one server in a `LazyLock`. Each request must be signed with the keys in
 //! [`S3Server::options`].
 //!
-//! # What it supports
+//! # Supported requests
 //!
 //! Put, get (ranges and conditions too), head, delete, bulk delete, copy, list, and multipart uploads with their copied
 //! parts. This crate corrects `s3s_fs` where it differs from S3:
@@ -29,14 +29,14 @@
 //! - A request that has arrived is carried out completely, even if the client disconnects. A slow body blocks no other client.
 //! - `If-Match` on a missing object is 404, and not 412. An unknown or ended upload is 404 `NoSuchUpload`, and not 403.
 //! - After an aborted upload there is no part, not even one that arrives later. After a delete there is no file.
-//! - Listings have ETags, and don't fail if an object is deleted in between.
+//! - Listings have ETags, and succeed while objects are deleted.
 //! - The folder of an object is not itself an object. A get for the last bytes of a shorter object returns all of it.
 //!
-//! # What it doesn't support
+//! # Limits
 //!
-//! - A key can't be the folder of another (`a` and `a/b`), nor longer than about 120 bytes: keys become file names.
+//! - A key can't be the folder of another key (`a` and `a/b`), and has at most about 120 bytes: keys become file names.
 //! - ETags of parts are not checked, and a part that is missing is a 500. Checksums of a multipart upload are ignored.
-//! - It never answers 409 or 503, and has no versions. Times in its listings have milliseconds, where S3's have seconds.
+//! - The server never answers 409 or 503, and has no versions. Its listings have times in milliseconds, those of S3 in seconds.
 
 mod conditions;
 mod http;

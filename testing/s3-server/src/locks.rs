@@ -15,12 +15,12 @@ pub(crate) struct Locks(Mutex<HashMap<Object, Arc<RwLock<()>>>>);
 impl Locks {
     /// Until the guard is dropped, the object and its attributes don't change.
     pub(crate) async fn read(&self, bucket: &str, key: &str) -> OwnedRwLockReadGuard<()> {
-        self.of(bucket, key).read_owned().await
+        self.lock_of(bucket, key).read_owned().await
     }
 
     /// Until the guard is dropped, no other request reads or changes the object.
     pub(crate) async fn write(&self, bucket: &str, key: &str) -> OwnedRwLockWriteGuard<()> {
-        self.of(bucket, key).write_owned().await
+        self.lock_of(bucket, key).write_owned().await
     }
 
     /// The locks of a copy, always taken in the same order, so that two copies in opposite directions don't deadlock.
@@ -39,7 +39,7 @@ impl Locks {
         }
     }
 
-    fn of(&self, bucket: &str, key: &str) -> Arc<RwLock<()>> {
+    fn lock_of(&self, bucket: &str, key: &str) -> Arc<RwLock<()>> {
         let mut locks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(locks.entry((bucket.to_owned(), key.to_owned())).or_default())
     }

@@ -36,7 +36,7 @@ pub(crate) struct Store {
     root: PathBuf,
     conditions: Conditions,
     objects: Locks,
-    /// A listing locks it for writing, and a removal for reading. s3s-fs fails to list a file that is removed in between.
+    /// A listing locks it for writing, and a removal for reading. s3s-fs fails if a file is removed during the listing.
     removals: RwLock<()>,
 }
 
@@ -272,7 +272,7 @@ impl S3 for Store {
         req: S3Request<UploadPartCopyInput>,
     ) -> S3Result<S3Response<UploadPartCopyOutput>> {
         self.check_upload(&req.input.upload_id)?;
-        // No lock: it opens the source once, and no write changes an open file.
+        // No lock is needed: s3s-fs opens the source once, and no write changes an open file.
         self.inner.upload_part_copy(req).await
     }
 

@@ -2,10 +2,10 @@
 //!
 //! ```text
 //! create DIR SEQ JSON     creates a snapshot
-//! restore DIR             restores it, and prints its seq and its JSON
+//! restore DIR             restores the snapshot, and prints its seq and its JSON
 //! exists DIR              prints true or false
 //! watch DIR               restores repeatedly until its standard input ends, and then once more. Prints each result that
-//!                         differs from the one before, and at the end the number of restores.
+//!                         differs from the previous result, and at the end the number of restores.
 //! ```
 
 use minisnap::SnapStore;

@@ -37,13 +37,13 @@ pub(super) struct Buffer {
 
 impl Process {
     pub(super) fn new(id: Pid, root: &Path) -> Self {
-        let memory = File::open(format!("/proc/{id}/mem")).expect("its memory");
+        let memory = File::open(format!("/proc/{id}/mem")).expect("the memory of the process");
         Self { id, memory, root: root.into() }
     }
 
     pub(super) fn bytes(&self, buffer: Buffer) -> Vec<u8> {
         let mut bytes = vec![0; buffer.length];
-        self.memory.read_exact_at(&mut bytes, buffer.address).expect("bytes of its memory");
+        self.memory.read_exact_at(&mut bytes, buffer.address).expect("bytes of the memory");
         bytes
     }
 
@@ -57,8 +57,8 @@ impl Process {
         let mut text = Vec::new();
         loop {
             let mut part = [0; 256];
-            // Fewer bytes at the end of the mapped memory.
-            let length = self.memory.read_at(&mut part, address + text.len() as u64).expect("bytes of its memory");
+            // At the end of the mapped memory, this reads fewer bytes.
+            let length = self.memory.read_at(&mut part, address + text.len() as u64).expect("bytes of the memory");
             assert_ne!(length, 0, "text without an end");
             match part[..length].iter().position(|byte| *byte == 0) {
                 Some(end) => {
@@ -70,8 +70,8 @@ impl Process {
         }
     }
 
-    /// Reads bytes of a file under the root. Fewer bytes at its end.
-    pub(super) fn holds(&self, path: &str, from: usize, length: usize) -> Vec<u8> {
+    /// Reads bytes of a file under the root. Returns fewer bytes at the end of the file.
+    pub(super) fn content_at(&self, path: &str, from: usize, length: usize) -> Vec<u8> {
         let bytes = std::fs::read(self.root.join(path)).expect("a file that is open");
         bytes.into_iter().skip(from).take(length).collect()
     }
@@ -89,7 +89,7 @@ impl Process {
     pub(super) fn flags_and_position(&self, file: u64) -> (i32, u64) {
         let info = fs::read_to_string(self.proc_path("fdinfo", file)).expect("an open file");
         let find = |name: &str| {
-            let value = info.lines().find_map(|line| line.strip_prefix(name)).expect("a line of it");
+            let value = info.lines().find_map(|line| line.strip_prefix(name)).expect("a line of the file");
             value.trim_start_matches(':').trim().to_owned()
         };
         let flags = i32::from_str_radix(&find("flags"), 8).expect("a number");

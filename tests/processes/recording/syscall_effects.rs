@@ -42,7 +42,7 @@ impl Call {
     /// Whether the call may concern files. True when in doubt.
     pub(super) fn may_have_an_effect(&self) -> bool {
         !WITHOUT_EFFECT.contains(&self.number)
-            && (!PRIVATE.contains(&self.number) || PRIVATE_AND_MORE.contains(&self.number))
+            && (!PRIVATE.contains(&self.number) || PRIVATE_WITH_POSSIBLE_EFFECT.contains(&self.number))
     }
 }
 
@@ -131,7 +131,7 @@ impl Watch {
             if Some(at) != end {
                 // Writing equal bytes changes nothing.
                 let bytes = self.written(&buffers, usize::MAX);
-                let held = self.process.holds(&path, at, bytes.len());
+                let held = self.process.content_at(&path, at, bytes.len());
                 assert!(held == bytes, "{path}: a file is only ever written to at its end");
                 return Attempt::Nothing;
             }
@@ -198,7 +198,7 @@ fn length(number: u64) -> usize {
 }
 
 /// Calls that may also concern files or processes, in addition to memory and threads.
-const PRIVATE_AND_MORE: [c_long; 3] = [libc::SYS_clone, libc::SYS_clone3, libc::SYS_mmap];
+const PRIVATE_WITH_POSSIBLE_EFFECT: [c_long; 3] = [libc::SYS_clone, libc::SYS_clone3, libc::SYS_mmap];
 
 /// Calls that read, wait or lock.
 const WITHOUT_EFFECT: &[c_long] = &[
@@ -234,7 +234,7 @@ const WITHOUT_EFFECT: &[c_long] = &[
     libc::SYS_readv,
     libc::SYS_statfs,
     libc::SYS_statx,
-    // It starts a write-back, and only a sync waits for it.
+    // This call starts a write-back, and only a sync waits for its end.
     libc::SYS_sync_file_range,
     libc::SYS_uname,
     #[cfg(target_arch = "x86_64")]

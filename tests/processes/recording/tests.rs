@@ -83,15 +83,15 @@ fn files(job: &Job) {
     appending.write_all(b"!").expect("to write");
     file.sync_data().expect("to sync");
     thread::scope(|scope| scope.spawn(|| file.write_all_at(b"?", 14)).join()).expect("a thread").expect("to write");
-    file.set_len(3).expect("to truncate it");
-    file.set_len(5).expect("to extend it");
+    file.set_len(3).expect("a truncation");
+    file.set_len(5).expect("an extension");
     file.sync_all().expect("to sync");
     appending.write_all(b"+").expect("to write");
     // An existing file is truncated, or not changed.
     fs::write(at("old"), "new").expect("to write");
     OpenOptions::new().write(true).create(true).truncate(false).open(at("old")).expect("the file");
     // These calls have no effect.
-    File::create_new(at("old")).expect_err("it exists");
+    File::create_new(at("old")).expect_err("an existing file");
     File::create(at("nowhere/a")).expect_err("a missing folder");
     assert_eq!(fs::read(at("a")).expect("the file"), b"one\0\0+");
     job.send("files done");
@@ -102,25 +102,25 @@ fn names(job: &Job) {
     fs::create_dir_all("f/g").expect("the folders");
     File::open("./f/../f").expect("the folder").sync_all().expect("to sync");
     let mut file = OpenOptions::new().append(true).open("a").expect("the file");
-    fs::rename("a", "f/b").expect("to move it");
+    fs::rename("a", "f/b").expect("a rename");
     file.write_all(b".").expect("to write");
     fs::rename("f/b", "old").expect("to replace a file");
     symlink("../old", "f/l").expect("a link");
     OpenOptions::new().append(true).create(true).open("f/l").expect("the file").write_all(b";").expect("to write");
     fs::remove_file("f/l").expect("to remove the link");
     // These calls have no effect.
-    symlink("here", "old").expect_err("it exists");
-    fs::remove_dir("f").expect_err("it isn't empty");
+    symlink("here", "old").expect_err("an existing file");
+    fs::remove_dir("f").expect_err("the folder isn't empty");
     fs::rename("nothing", "old").expect_err("a missing file");
     fs::rename("nowhere/a", "old").expect_err("a missing folder");
-    // Neither have these calls, on another disk.
+    // Calls on another disk have no effect, either.
     let elsewhere = TempDir::new().expect("a temporary folder");
     fs::write(elsewhere.path().join("a"), "a").expect("to write");
     drop(elsewhere);
-    fs::remove_dir("f/g").expect("to remove it");
-    fs::remove_dir("f").expect("to remove it");
-    fs::remove_file("old").expect("to remove it");
-    // The file was deleted.
+    fs::remove_dir("f/g").expect("a removal");
+    fs::remove_dir("f").expect("a removal");
+    fs::remove_file("old").expect("a removal");
+    // These calls have no effect, because the file was deleted.
     file.write_all(b"lost").expect("to write");
     file.sync_all().expect("to sync");
     File::open(".").expect("the folder").sync_all().expect("to sync");
@@ -133,7 +133,11 @@ const UNSUPPORTED: [(&str, Action, &str); 6] = [
     ("overwriting", |path| file(path).write_all_at(b"x", 1).expect("to write"), "only ever written to at its end"),
     ("linking", |path| fs::hard_link(path, path.with_extension("2")).expect("a link"), "isn't supported here"),
     ("copying", |path| drop(fs::copy(path, path.with_extension("2"))), "isn't supported here"),
-    ("permitting", |path| fs::set_permissions(path, fs::Permissions::from_mode(0o600)).expect("to"), "isn't supported"),
+    (
+        "permitting",
+        |path| fs::set_permissions(path, fs::Permissions::from_mode(0o600)).expect("permissions"),
+        "isn't supported",
+    ),
     ("leaving", |path| drop(fs::rename(path, env::temp_dir().join("left"))), "to or from another disk"),
     ("starting a process", |_| drop(Command::new("true").status()), "isn't traced"),
 ];
@@ -147,7 +151,7 @@ fn file(path: &Path) -> File {
 #[test]
 fn unsupported_system_call_fails_the_test() {
     if let Some(job) = child_process::job() {
-        let (_, act, _) = UNSUPPORTED.iter().find(|(name, ..)| *name == job.role()).expect("one of them");
+        let (_, act, _) = UNSUPPORTED.iter().find(|(name, ..)| *name == job.role()).expect("a known case");
         job.send("ready");
         job.receive();
         act(&job.dir().join("file"));

@@ -19,10 +19,10 @@ use std::{
 
 pub fn take<S: Workload>(turn: &Turn, folder: &Path) -> Result<Vec<Measured>> {
     let state = Arc::new(S::of_size(turn.bytes));
-    let most = most_repeats(turn.bytes);
+    let max = max_repeats(turn.bytes);
     let contender = Contender::open(&turn.contender, folder)?;
     // The first creates differ: they make folders, and no generation expires.
-    let warm = if most > 1 { 3 } else { 1 };
+    let warm = if max > 1 { 3 } else { 1 };
     let mut seq = 0;
     let mut create = || {
         seq += 1;
@@ -33,7 +33,7 @@ pub fn take<S: Workload>(turn: &Turn, folder: &Path) -> Result<Vec<Measured>> {
     for _ in 0..warm {
         create()?;
     }
-    let creates = repeat(most, create)?;
+    let creates = repeat(max, create)?;
     // The peak during the creates, above the memory with the state.
     let memory = memory::peak()?.saturating_sub(before);
     let restore = || {
@@ -42,11 +42,11 @@ pub fn take<S: Workload>(turn: &Turn, folder: &Path) -> Result<Vec<Measured>> {
         let took = begun.elapsed();
         check(turn, &restored, &state).map(|()| took)
     };
-    // The first restore fills caches. Large states aren't repeated, and their time is in new memory each time.
-    if most > 1 {
+    // The first restore fills caches. A restore of a large state isn't repeated, and always uses new memory.
+    if max > 1 {
         restore()?;
     }
-    let restores = repeat(most, restore)?;
+    let restores = repeat(max, restore)?;
     Ok(vec![
         Measured::seconds("create", median_seconds(&creates)),
         Measured::seconds("restore", median_seconds(&restores)),
@@ -55,16 +55,15 @@ pub fn take<S: Workload>(turn: &Turn, folder: &Path) -> Result<Vec<Measured>> {
 }
 
 /// The maximum number of repeats in a turn: fewer for larger states.
-pub fn most_repeats(bytes: usize) -> usize {
+pub fn max_repeats(bytes: usize) -> usize {
     ((64 << 20) / bytes).clamp(1, 101) | 1
 }
 
-/// The times of at most `most` calls, fewer on a slow disk. An odd number, so that one of them is the median.
-pub fn repeat(most: usize, mut action: impl FnMut() -> Result<Duration>) -> Result<Vec<Duration>> {
+/// The times of at most `max` calls, fewer on a slow disk. An odd number, so that one of them is the median.
+pub fn repeat(max: usize, mut action: impl FnMut() -> Result<Duration>) -> Result<Vec<Duration>> {
     const ENOUGH: (Duration, usize) = (Duration::from_millis(400), 21);
     let (begun, mut times) = (Instant::now(), Vec::new());
-    while times.len() < most && (begun.elapsed() < ENOUGH.0 || times.len() < ENOUGH.1 || times.len().is_multiple_of(2))
-    {
+    while times.len() < max && (begun.elapsed() < ENOUGH.0 || times.len() < ENOUGH.1 || times.len().is_multiple_of(2)) {
         times.push(action()?);
     }
     Ok(times)

@@ -1,6 +1,6 @@
 //! The lower bound of a restore: reading the file, and `from_slice` on bytes in memory.
 
-use super::{alone::most_repeats, check};
+use super::{alone::max_repeats, check};
 use crate::turn::{Measured, Turn};
 use shared::{Result, figure::median_seconds, workload::Workload};
 use std::{fs, hint::black_box, path::Path, time::Instant};
@@ -13,11 +13,11 @@ pub fn take<S: Workload>(turn: &Turn, folder: &Path) -> Result<Vec<Measured>> {
     fs::write(&path, serde_json::to_vec_pretty(&state)?)?;
     let json = fs::read(&path)?;
     let (mut reads, mut parses) = (Vec::new(), Vec::new());
-    let repeat = most_repeats(turn.bytes);
+    let repeat = max_repeats(turn.bytes);
     let warm = usize::from(repeat > 1);
     for round in 0..warm + repeat {
         let begun = Instant::now();
-        // Including the release of the memory, as in a restore.
+        // The time includes the release of the memory, as in a restore.
         drop(black_box(fs::read(&path)?));
         let read = begun.elapsed();
         let begun = Instant::now();

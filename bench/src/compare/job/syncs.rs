@@ -1,6 +1,6 @@
 //! The cost of the order of a commit's syncs, with bare system calls.
 
-use super::alone::{most_repeats, repeat};
+use super::alone::{max_repeats, repeat};
 use crate::{
     by_hand::{self, Syncs},
     turn::{Measured, Turn},
@@ -34,6 +34,6 @@ pub fn take<S: Workload>(turn: &Turn, folder: &Path) -> Result<Vec<Measured>> {
     for _ in 0..WARM {
         commit()?;
     }
-    let commits = repeat(most_repeats(turn.bytes), commit)?;
+    let commits = repeat(max_repeats(turn.bytes), commit)?;
     Ok(vec![Measured::seconds(COMMIT, median_seconds(&commits))])
 }

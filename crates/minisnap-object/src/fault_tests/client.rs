@@ -80,7 +80,7 @@ impl Client {
             .with_part_size(self.sim.profile.part_size)
             .with_parts_in_flight(2);
         if !self.sim.profile.probes {
-            // Saves nine requests. Other tests cover the check of the conditions.
+            // This saves nine requests. Other tests cover the check of the conditions.
             let _ = backend.cache.conditions_checked.set(());
         }
         backend

@@ -58,8 +58,8 @@ pub(super) fn outcome(sim: &Simulation, number: usize, plan: &Writer, result: &R
         MiniSnapError::StageLost { .. } => {
             sim.count("stage lost");
             let collections = sim.state().store_log.record().collections;
-            // A handle that was idle for long may copy files without need. Where stores copy in the background, it may not
-            // find that copy.
+            // A handle that was idle for long has an old record, and may copy files without need. A store that copies in the
+            // background may not show the copy yet.
             if collections == sim.state().attempts[number].collections_before && !sim.profile.copies_later {
                 let found = format!("attempt {number} lost its stage although no garbage was collected");
                 sim.violation(Kind::AvoidableStageLost, found);
@@ -94,7 +94,10 @@ fn check_slow_among_fast(sim: &Simulation, number: usize, result: &Result<Commit
         Ok(_) | Err(MiniSnapError::Busy { .. }) => {}
         Err(MiniSnapError::OutcomeUnknown { .. } | MiniSnapError::Unsupported { .. }) if has_faults => {}
         Err(error) => {
-            sim.violation(Kind::UnexpectedError, format!("attempt {number}, among others, failed with: {error}"));
+            sim.violation(
+                Kind::UnexpectedError,
+                format!("attempt {number} of a slow-among-fast history failed with: {error}"),
+            );
         }
     }
 }
@@ -119,19 +122,22 @@ pub(super) fn check(sim: &Simulation, number: usize) {
     let attempt = state.attempts[number].clone();
     let lost =
         attempt.called.zip(attempt.ended).is_some_and(|(called, ended)| state.was_lost_throughout(called, ended));
-    let own = state.store_log.committed.iter().find(|(_, other)| *other == number).map(|(name, _)| name.clone());
+    let committed_name =
+        state.store_log.committed.iter().find(|(_, other)| *other == number).map(|(name, _)| name.clone());
     drop(state);
     if attempt.uploads > 1 {
         let found = format!("attempt {number} uploaded its JSON {} times", attempt.uploads);
         sim.violation(Kind::UploadedTwice, found);
     }
-    let mismatch = match (&attempt.outcome, own) {
+    let mismatch = match (&attempt.outcome, committed_name) {
         (Outcome::Refused(_) | Outcome::Open, _) if lost => Some("the record was lost all the time".into()),
-        (Outcome::Committed(retained), Some(own)) if retained.first() == Some(&own) => None,
-        (Outcome::Committed(_), Some(own)) => Some(format!("it was committed as {}", short_name(&own))),
+        (Outcome::Committed(retained), Some(committed_name)) if retained.first() == Some(&committed_name) => None,
+        (Outcome::Committed(_), Some(committed_name)) => {
+            Some(format!("it was committed as {}", short_name(&committed_name)))
+        }
         (Outcome::Committed(_), None) => Some("it wasn't committed".into()),
-        (Outcome::Refused(_) | Outcome::Failed(_), Some(own)) => {
-            Some(format!("it was committed as {}", short_name(&own)))
+        (Outcome::Refused(_) | Outcome::Failed(_), Some(committed_name)) => {
+            Some(format!("it was committed as {}", short_name(&committed_name)))
         }
         (Outcome::Refused(_) | Outcome::Failed(_), None) | (Outcome::Open, _) => None,
     };

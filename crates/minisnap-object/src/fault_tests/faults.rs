@@ -23,7 +23,7 @@ pub(super) struct RequestOutcome {
 #[derive(Debug, Clone)]
 pub(super) struct Delivery {
     number: u64,
-    /// The delay of each arrival at the store after the one before.
+    /// The delay of each arrival at the store after the previous arrival.
     arrivals: Vec<u64>,
     /// The delay of the answer to the last arrival.
     reply_delay: u64,

@@ -1,5 +1,6 @@
 //! The store as one process sees it through a faulty network: requests are late, overtake each other, get lost, or arrive
-//! twice. They arrive long after their sender has given up. They fail before or after they took effect. Their sender is killed.
+//! twice. They may arrive long after their sender has given up, and fail before or after they took effect. A sender may be
+//! killed.
 //!
 //! The store never reports success for a request that took no effect. It refuses a request only if its condition doesn't hold,
 //! or because of a concurrent request.
@@ -137,7 +138,7 @@ impl Simulation {
             mode => mode.clone(),
         };
         self.refuse_late_first_record(path, &mode)?;
-        let put = now(self.store.put_opts(path, bytes.clone().into(), mode.into()))?;
+        let put = ready_answer(self.store.put_opts(path, bytes.clone().into(), mode.into()))?;
         self.check_write(path, bytes);
         Ok(PutResult { e_tag: self.tag(bytes, put.e_tag), ..put })
     }
@@ -147,7 +148,7 @@ impl Simulation {
     }
 
     fn get(&self, path: &Path, options: &GetOptions) -> Result<GetResult> {
-        let mut found = now(self.store.get_opts(path, options.clone()))?;
+        let mut found = ready_answer(self.store.get_opts(path, options.clone()))?;
         if let Some(bytes) = self.object(path) {
             found.meta.e_tag = self.tag(&bytes, found.meta.e_tag);
         }
@@ -159,7 +160,7 @@ impl Simulation {
             let missing = Error::NotFound { path: path.to_string(), source: "no such object".into() };
             return if self.profile.missing_is_not_found { Err(missing) } else { Ok(()) };
         }
-        now(self.store.delete(path))?;
+        ready_answer(self.store.delete(path))?;
         self.check_delete(path);
         Ok(())
     }
@@ -185,7 +186,7 @@ impl Simulation {
     /// else as written in the future.
     fn page(&self, prefix: &Path, after: &Path, grace_time: Duration) -> Result<Vec<ObjectMeta>> {
         let next = self.store.list_with_offset(Some(prefix), after).take(self.profile.page).try_collect();
-        let mut page: Vec<ObjectMeta> = now(next)?;
+        let mut page: Vec<ObjectMeta> = ready_answer(next)?;
         let (elapsed, state) = (self.elapsed(), self.state());
         for meta in &mut page {
             let old = state.store_log.age(&meta.location, elapsed) >= grace_time;
@@ -208,9 +209,9 @@ impl Simulation {
         let refused = |why: &str| Error::Precondition { path: path.to_string(), source: why.into() };
         let bytes = self.object(path).ok_or_else(|| refused("there is no such object"))?;
         if self.tag(&bytes, None) != expected.e_tag {
-            return Err(refused("its etag is another"));
+            return Err(refused("it has a different etag"));
         }
-        let found = now(self.store.head(path))?;
+        let found = ready_answer(self.store.head(path))?;
         Ok(UpdateVersion { e_tag: found.e_tag, version: None })
     }
 
@@ -246,8 +247,8 @@ impl Simulation {
 }
 
 /// The answer of the store in memory, which is always ready.
-pub(super) fn now<T>(answer: impl Future<Output = Result<T>>) -> Result<T> {
-    let not_ready = || Err(Error::Generic { store: "memory", source: "it isn't ready".into() });
+pub(super) fn ready_answer<T>(answer: impl Future<Output = Result<T>>) -> Result<T> {
+    let not_ready = || Err(Error::Generic { store: "memory", source: "the store in memory isn't ready".into() });
     answer.now_or_never().unwrap_or_else(not_ready)
 }
 

@@ -76,7 +76,7 @@ pub(super) fn check_results(sim: &Simulation) {
     }
     let number = |name: &String| sim.state().store_log.order.get(name).map(|index| committed[*index].1);
     let operations: Option<Vec<_>> = (attempts.iter().enumerate())
-        .filter_map(|(own, attempt)| attempt_operation(own, attempt, &number).transpose())
+        .filter_map(|(index, attempt)| attempt_operation(index, attempt, &number).transpose())
         .chain(observations.iter().map(|observation| observation_operation(observation, &number)))
         .chain(expiries.iter().filter(|expiry| !expiry.failed).map(|expiry| expiry_operation(expiry, &number)))
         .chain(expiries.iter().filter_map(earlier_expiry_operation).map(Ok))
@@ -100,14 +100,14 @@ pub(super) fn check_results(sim: &Simulation) {
 type FindNumber<'a> = &'a dyn Fn(&String) -> Option<usize>;
 
 /// The operation of an attempt; `None` if it certainly had no effect. `Err` has a name that was never committed.
-fn attempt_operation(own: usize, attempt: &Attempt, number: FindNumber<'_>) -> Result<Option<Operation>, String> {
+fn attempt_operation(index: usize, attempt: &Attempt, number: FindNumber<'_>) -> Result<Option<Operation>, String> {
     let find = |name: &String| number(name).ok_or_else(|| name.clone());
     let condition = match &attempt.condition {
         Condition::Always => linearizability::Condition::Always,
         Condition::Newer => linearizability::Condition::Newer,
         Condition::Current(expected) => linearizability::Condition::Current(expected.as_ref().map(find).transpose()?),
     };
-    let commit = Commit { number: own, seq: attempt.seq, retain: attempt.retain, condition };
+    let commit = Commit { number: index, seq: attempt.seq, retain: attempt.retain, condition };
     let Some(called) = attempt.called else { return Ok(None) };
     let (returned, action) = match &attempt.outcome {
         Outcome::Failed(_) => return Ok(None),

@@ -41,7 +41,7 @@ pub(super) fn run(seed: u64, traced: bool) -> Report {
         final_checks::check_results(&sim);
         sim
     });
-    // Tasks that still run draw names, so the runtime goes first.
+    // Tasks that still run draw names, so the runtime is dropped first.
     drop(runtime);
     layout::seeded::NEXT.set(None);
     record::test_limit::MIN_ENTRIES.set(None);
@@ -89,7 +89,7 @@ async fn history(sim: Arc<Simulation>) {
         }
     }
     stop_faults(&sim).await;
-    // Two writers may share a process, which one of them may have killed after the other had ended.
+    // Two writers may share a process, which may have been killed after one of them had ended.
     let handles = handles.into_iter().filter(|(process, _)| !process.is_killed()).map(|(_, handle)| handle).collect();
     final_checks::check_commits(&sim, handles).await;
     deliver_pending_requests().await;

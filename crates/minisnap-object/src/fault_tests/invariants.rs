@@ -192,11 +192,12 @@ impl Simulation {
         }
     }
 
-    /// Checks a record that doesn't commit: it announces a collection, or it expires what the expirer asked for.
+    /// Checks a record that doesn't commit: it announces a collection, or it expires generations for the
+    /// expirer.
     fn check_other_record(&self, before: &Record, after: &Record) -> Result<(), String> {
         let retained = |record: &Record| record.retained().cloned().collect::<Vec<_>>();
-        let (was, is) = (retained(before), retained(after));
-        let asked_for = self.profile.expirer.as_ref().map(|expirer| expirer.retain);
+        let (retained_before, retained_after) = (retained(before), retained(after));
+        let expirer_retain = self.profile.expirer.as_ref().map(|expirer| expirer.retain);
         match () {
             // The empty record, before any other object. If it were written again, its digest would be a duplicate.
             () if *before == Record::default() && after == before => Ok(()),
@@ -205,12 +206,18 @@ impl Simulation {
                 before.collections, after.collections
             )),
             () if names(before) != names(after) => Err("without a commit, the record names other generations".into()),
-            () if was == is || asked_for.is_some_and(|retain| is.len() == retain && was.starts_with(&is)) => Ok(()),
-            () => Err(format!("without a commit, {} are retained of {}", is.len(), was.len())),
+            () if retained_before == retained_after
+                || expirer_retain.is_some_and(|retain| {
+                    retained_after.len() == retain && retained_before.starts_with(&retained_after)
+                }) =>
+            {
+                Ok(())
+            }
+            () => Err(format!("without a commit, {} are retained of {}", retained_after.len(), retained_before.len())),
         }
     }
 
-    /// Checks that a commit puts one name before the others, and drops none too early.
+    /// Checks that a commit adds its name first, preserves the order of the earlier names, and omits none too early.
     fn check_names(&self, before: &Record, after: &Record) -> Result<(), String> {
         let (before, after, retained) = (names(before), names(after), after.retained().count());
         let expected = (before.len() + 1).min(self.profile.min_entries.unwrap_or(256).max(retained));

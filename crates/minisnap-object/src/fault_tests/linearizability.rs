@@ -1,9 +1,9 @@
-//! The linearizability checker: is there an order of all operations, each between its call and its return, that explains
-//! their results?
+//! The linearizability checker. It searches for an order of all operations, each between its call and its return, that
+//! explains their results.
 //!
-//! The search is that of Wing and Gong, with the memoization of Lowe. It is our own because the checkers on crates.io have
-//! many dependencies (`stateright` a web server, `porcupine-rs` a benchmark harness). Besides, half of the operations here
-//! may take effect at any later time, or never.
+//! The search is that of Wing and Gong, with the memoization of Lowe. The project has its own checker, because those
+//! on crates.io have many dependencies (`stateright` a web server, `porcupine-rs` a benchmark harness). Besides, half of the
+//! operations here may take effect at any later time, or never.
 
 use std::collections::HashSet;
 
@@ -13,19 +13,19 @@ pub(super) type State = Vec<usize>;
 #[derive(Debug, Clone)]
 pub(super) struct Operation {
     pub(super) called: u64,
-    /// `None` if the result doesn't show whether it took effect: it may have, at any time, or never.
+    /// `None` if the result doesn't show whether the operation took effect. It may take effect at any later time, or never.
     pub(super) returned: Option<u64>,
     pub(super) action: Action,
 }
 
 #[derive(Debug, Clone)]
 pub(super) enum Action {
-    /// A commit that took effect if `result`, the retained commits, is known; else it may have.
+    /// A commit. If `result`, the retained commits, is known, it took effect; otherwise it may have.
     Commit { commit: Commit, result: Option<State> },
     /// A commit that was refused because this is current.
     Refuse { commit: Commit, current: Option<usize> },
-    /// An expiry that took effect if `result`, the expired commits, is known; else it may have. It takes no effect after
-    /// `until`.
+    /// An expiry. If `result`, the expired commits, is known, it took effect; otherwise it may have. It takes no effect
+    /// after `until`.
     Expire { retain: usize, result: Option<State>, until: Option<u64> },
     /// A read of the current commit.
     Current(Option<usize>),
@@ -91,7 +91,7 @@ impl Search<'_> {
             if self.operations[index].called > first_return {
                 continue;
             }
-            // It can't follow on an operation that was called after its limit.
+            // An operation with a limit can't follow on one that was called after the limit.
             if let Action::Expire { until: Some(until), .. } = self.operations[index].action
                 && self.order.iter().any(|earlier| self.operations[*earlier].called > until)
             {
@@ -160,7 +160,7 @@ mod tests {
     }
 
     /// Whether an order explains commit 1, commit 2 and the `other` operations.
-    fn fits(other: &[Operation]) -> bool {
+    fn is_explained(other: &[Operation]) -> bool {
         let mut all = vec![between(10, 20, committed(1, &[1])), between(30, 40, committed(2, &[2, 1]))];
         all.extend_from_slice(other);
         check(&all, &[0, 1, 2, 3]).is_ok()
@@ -178,10 +178,10 @@ mod tests {
             (41, 42, Some(1), false),
         ] {
             let read = between(called, returned, Action::Current(current));
-            assert_eq!(fits(&[read]), expected, "{current:?} from {called} to {returned}");
+            assert_eq!(is_explained(&[read]), expected, "{current:?} from {called} to {returned}");
         }
         let (new, old) = (between(32, 33, Action::Current(Some(2))), between(34, 35, Action::Current(Some(1))));
-        assert!(!fits(&[new, old]), "reads don't go back");
+        assert!(!is_explained(&[new, old]), "a later read doesn't return an older state");
     }
 
     #[test]
@@ -189,22 +189,22 @@ mod tests {
         let open = Action::Commit { commit: commit(3, 1, Condition::Always), result: None };
         let open = Operation { called: 5, returned: None, action: open };
         let read = |called, retained: &[usize]| between(called, called + 1, Action::History(retained.to_vec()));
-        assert!(fits(&[open.clone(), read(50, &[2, 1])]));
-        assert!(fits(&[open.clone(), read(50, &[2, 1]), read(60, &[3])]));
-        assert!(!fits(&[open.clone(), read(50, &[3]), read(60, &[2, 1])]));
-        assert!(!fits(&[read(50, &[3])]), "no writer committed it");
+        assert!(is_explained(&[open.clone(), read(50, &[2, 1])]));
+        assert!(is_explained(&[open.clone(), read(50, &[2, 1]), read(60, &[3])]));
+        assert!(!is_explained(&[open.clone(), read(50, &[3]), read(60, &[2, 1])]));
+        assert!(!is_explained(&[read(50, &[3])]), "no writer committed it");
         let late = Operation { called: 55, ..open };
-        assert!(!fits(&[late, read(50, &[3])]), "it wasn't called yet");
+        assert!(!is_explained(&[late, read(50, &[3])]), "it wasn't called yet");
     }
 
     #[test]
     fn refusal_needs_a_state_that_breaks_the_condition() {
         let refuse = |condition, current| Action::Refuse { commit: commit(1, 1, condition), current };
-        assert!(fits(&[between(41, 42, refuse(Condition::Newer, Some(2)))]));
-        assert!(!fits(&[between(41, 42, refuse(Condition::Newer, Some(1)))]), "commit 1 isn't current");
-        assert!(!fits(&[between(1, 2, refuse(Condition::Newer, None))]), "nothing is current");
-        assert!(!fits(&[between(41, 42, refuse(Condition::Current(Some(2)), Some(2)))]), "the condition holds");
-        assert!(fits(&[between(41, 42, refuse(Condition::Current(Some(1)), Some(2)))]));
+        assert!(is_explained(&[between(41, 42, refuse(Condition::Newer, Some(2)))]));
+        assert!(!is_explained(&[between(41, 42, refuse(Condition::Newer, Some(1)))]), "commit 1 isn't current");
+        assert!(!is_explained(&[between(1, 2, refuse(Condition::Newer, None))]), "nothing is current");
+        assert!(!is_explained(&[between(41, 42, refuse(Condition::Current(Some(2)), Some(2)))]), "the condition holds");
+        assert!(is_explained(&[between(41, 42, refuse(Condition::Current(Some(1)), Some(2)))]));
     }
 
     #[test]
@@ -213,17 +213,17 @@ mod tests {
             between(called, called + 1, Action::Expire { retain: 1, result: Some(result.to_vec()), until: None })
         };
         let read = |retained: &[usize]| between(60, 61, Action::History(retained.to_vec()));
-        assert!(fits(&[expire(50, &[1]), read(&[2])]));
-        assert!(!fits(&[expire(50, &[1]), read(&[2, 1])]), "commit 1 has expired");
-        assert!(!fits(&[expire(50, &[]), read(&[2])]), "commit 1 has expired");
-        assert!(!fits(&[expire(50, &[2, 1]), read(&[2])]), "the current commit is retained");
-        assert!(fits(&[expire(25, &[]), read(&[2, 1])]), "there was only one commit");
+        assert!(is_explained(&[expire(50, &[1]), read(&[2])]));
+        assert!(!is_explained(&[expire(50, &[1]), read(&[2, 1])]), "commit 1 has expired");
+        assert!(!is_explained(&[expire(50, &[]), read(&[2])]), "commit 1 has expired");
+        assert!(!is_explained(&[expire(50, &[2, 1]), read(&[2])]), "the current commit is retained");
+        assert!(is_explained(&[expire(25, &[]), read(&[2, 1])]), "there was only one commit");
     }
 
     #[test]
     fn commit_retains_exactly_its_retention() {
         let too_many = between(50, 60, committed(3, &[3, 2, 1]));
         let two = between(50, 60, committed(3, &[3, 2]));
-        assert!(fits(&[two]) && !fits(&[too_many]));
+        assert!(is_explained(&[two]) && !is_explained(&[too_many]));
     }
 }

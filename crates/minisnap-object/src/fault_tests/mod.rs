@@ -10,7 +10,8 @@
 //!
 //! `scripts/broken-rules` shows that each rule of the protocol is needed. It applies one patch of `broken-rules` at a time to a
 //! copy of the code. Then it runs [`histories`] with `MINISNAP_FAULT_VIOLATION` set to the kind of violation to which the
-//! broken rule must lead. Other kinds don't count, because that a broken rule is broken proves nothing.
+//! broken rule must lead. Other kinds don't count: a broken rule always violates the checks of the rule itself,
+//! which proves nothing.
 
 #![allow(clippy::cast_possible_truncation, reason = "the numbers of a test are small")]
 
@@ -152,9 +153,9 @@ fn run_until_failure(first: u64, count: u64, wanted: &Wanted) -> Summary {
 }
 
 /// A number from the environment.
-fn number(name: &str) -> Option<u64> {
+fn number_from_environment(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{name} is {text:?}, which is no number")))
+    Some(text.parse().unwrap_or_else(|_| panic!("{name} is {text:?}, which is not a number")))
 }
 
 /// The trace of a history and its violations.
@@ -166,9 +167,10 @@ fn describe(seed: u64) -> String {
 
 #[test]
 fn histories() {
-    let (start, first) = (Instant::now(), number("MINISNAP_FAULT_FIRST").unwrap_or(0));
+    let (start, first) = (Instant::now(), number_from_environment("MINISNAP_FAULT_FIRST").unwrap_or(0));
     let wanted = Wanted::from_environment();
-    let summary = run_until_failure(first, number("MINISNAP_FAULT_HISTORIES").unwrap_or(1_000), &wanted);
+    let summary =
+        run_until_failure(first, number_from_environment("MINISNAP_FAULT_HISTORIES").unwrap_or(1_000), &wanted);
     if let Some((seed, violation)) = &summary.failed {
         // `scripts/broken-rules` parses the last two lines.
         panic!("{}\nreproduce: MINISNAP_FAULT_SEED={seed}\nfound: {violation}", describe(*seed));
@@ -191,7 +193,7 @@ fn histories() {
 
 #[test]
 fn history_is_reproducible_by_its_seed() {
-    for seed in 0..number("MINISNAP_FAULT_HISTORIES").unwrap_or(20).min(2_000) {
+    for seed in 0..number_from_environment("MINISNAP_FAULT_HISTORIES").unwrap_or(20).min(2_000) {
         let (first, second) = (history::run(seed, true).trace, history::run(seed, true).trace);
         let same = first.iter().zip(&second).take_while(|(first, second)| first == second).count();
         assert_eq!(
@@ -206,7 +208,7 @@ fn history_is_reproducible_by_its_seed() {
 /// Prints the history of `MINISNAP_FAULT_SEED`.
 #[test]
 fn replay() {
-    let Some(seed) = number("MINISNAP_FAULT_SEED") else {
+    let Some(seed) = number_from_environment("MINISNAP_FAULT_SEED") else {
         return println!("nothing is replayed: MINISNAP_FAULT_SEED is not set");
     };
     println!("{}", describe(seed));

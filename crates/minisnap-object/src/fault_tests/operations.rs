@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-/// One commit, from the staging on.
+/// One commit, beginning with its staging.
 #[derive(Debug, Clone)]
 pub(super) struct Attempt {
     pub(super) writer: String,
@@ -32,13 +32,13 @@ pub(super) enum Condition {
 /// The reported outcome of a commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// It didn't return, or returned `OutcomeUnknown`.
+    /// The commit didn't return, or returned `OutcomeUnknown`.
     Open,
-    /// It returned that these are retained, newest first, beginning with its own.
+    /// The commit succeeded and returned these retained generations, newest first, beginning with its own.
     Committed(Vec<String>),
-    /// It returned that its condition doesn't hold, because this is current.
+    /// The precondition didn't hold, because this generation was current.
     Refused(Option<String>),
-    /// It returned an error that guarantees no commit.
+    /// The commit returned an error that guarantees that nothing was committed.
     Failed(&'static str),
 }
 
@@ -48,7 +48,7 @@ pub(super) struct Observation {
     pub(super) called: u64,
     pub(super) ended: u64,
     pub(super) retained: Vec<String>,
-    /// The reader asked only for the current generation.
+    /// Whether the reader asked only for the current generation.
     pub(super) only_current: bool,
 }
 
@@ -60,6 +60,6 @@ pub(super) struct Expiry {
     pub(super) retain: usize,
     /// The generations that it returned as expired, newest first; `None` if it didn't return them.
     pub(super) returned: Option<Vec<String>>,
-    /// It returned an error that guarantees that nothing expired.
+    /// Whether it returned an error that guarantees that nothing expired.
     pub(super) failed: bool,
 }

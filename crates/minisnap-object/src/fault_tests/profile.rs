@@ -19,11 +19,11 @@ pub(super) struct Profile {
     pub(super) latency: u64,
     /// How many generations the record names, if not the default.
     pub(super) min_entries: Option<usize>,
-    /// The record's etag is a digest of its content, as on S3. Otherwise it is a counter.
+    /// Whether the record's etag is a digest of its content, as on S3. Otherwise it is a counter.
     pub(super) tags_are_digests: bool,
-    /// Deleting a missing object is an error.
+    /// Whether deleting a missing object is an error.
     pub(super) missing_is_not_found: bool,
-    /// The store answers a copy request before it copies.
+    /// Whether the store answers a copy request before it copies.
     pub(super) copies_later: bool,
     /// How many objects a page of a listing has.
     pub(super) page: usize,
@@ -33,7 +33,7 @@ pub(super) struct Profile {
     pub(super) writers: Vec<Writer>,
     pub(super) readers: Vec<Reader>,
     pub(super) expirer: Option<Expirer>,
-    /// One writer is slow and writes large states, the others are fast and write small ones. No garbage is collected, no
+    /// Whether one writer is slow and writes large states, and the others are fast and write small ones. No garbage is collected, no
     /// process is killed, and only replacements of the record have faults.
     pub(super) slow_among_fast: bool,
     /// The start and the duration of a loss of the record, in milliseconds.
@@ -85,7 +85,7 @@ pub(super) struct Writer {
 #[derive(Debug, Clone)]
 pub(super) struct Reader {
     pub(super) reads: u64,
-    /// The maximum pause between reads, in milliseconds, before a factor.
+    /// Half of the maximum pause between reads, in milliseconds, to which the reader adds ten.
     pub(super) pause: u64,
     /// Whether it reads with a fresh handle each time.
     pub(super) fresh: bool,

@@ -48,7 +48,7 @@ async fn step(client: &Client, plan: &Reader, handle: &ObjectBackend) {
     }
 }
 
-/// Reads which generation is current. `None` if that failed.
+/// Reads which generation is current. `None` if the read failed.
 pub(super) async fn read_current(client: &Client, handle: &ObjectBackend) -> Option<Option<Generation>> {
     let called = client.sim.event();
     let result = handle.current().await;
@@ -65,7 +65,7 @@ pub(super) async fn read_current(client: &Client, handle: &ObjectBackend) -> Opt
     Some(current)
 }
 
-/// Reads which generations are retained. `None` if that failed.
+/// Reads which generations are retained. `None` if the read failed.
 pub(super) async fn read_history(client: &Client, handle: &ObjectBackend) -> Option<Vec<Generation>> {
     let called = client.sim.event();
     let result = handle.history().await;

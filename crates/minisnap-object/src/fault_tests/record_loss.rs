@@ -17,7 +17,7 @@ pub(super) async fn lose_the_record(sim: Arc<Simulation>, start: u64, duration: 
     let path = sim.layout.current();
     sim.state().store_log.record().current()?;
     let record = sim.object(&path)?;
-    super::faulty_store::now(sim.store.delete(&path)).ok()?;
+    super::faulty_store::ready_answer(sim.store.delete(&path)).ok()?;
     let event = sim.event();
     sim.state().losses.push((event, u64::MAX));
     sim.note(|| "the operator deletes the record".into());
@@ -28,7 +28,7 @@ pub(super) async fn lose_the_record(sim: Arc<Simulation>, start: u64, duration: 
         *until = event;
     }
     sim.note(|| "the operator puts the record back".into());
-    let restored = super::faulty_store::now(sim.store.put(&path, record.into()));
+    let restored = super::faulty_store::ready_answer(sim.store.put(&path, record.into()));
     assert!(restored.is_ok(), "the record can't be put back: {restored:?}");
     None
 }

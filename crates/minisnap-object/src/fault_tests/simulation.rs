@@ -1,4 +1,4 @@
-//! The simulation that all clients of a history share: the store, the clock, the random choices, and what was recorded.
+//! The simulation that all clients of a history share: the store, the clock, the random choices, and the recorded operations.
 
 use super::{
     invariants::StoreLog,

@@ -54,9 +54,9 @@ pub(super) enum Kind {
     NotTerminated,
     /// A task panicked.
     Panicked,
-    /// The record isn't a valid successor of the one before. A rule is broken, which may do no harm.
+    /// The record isn't a valid successor of the one before. That breaks a rule, but may do no harm.
     InvalidSuccessor,
-    /// A record has the bytes of an earlier one. A rule is broken, which may do no harm.
+    /// A record has the bytes of an earlier one. That breaks a rule, but may do no harm.
     DuplicateRecord,
 }
 
@@ -80,7 +80,7 @@ impl fmt::Display for Violation {
 
 /// Which violations count: all, or those of one kind.
 ///
-/// If a rule is broken on purpose, a violation of the rule itself proves nothing. Only the harm counts then.
+/// If a rule is broken on purpose, a violation of the rule itself proves nothing. Only the harmful consequence counts.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Wanted(Option<String>);
 

@@ -69,7 +69,7 @@ async fn step(client: &Client, plan: &Writer, handle: &ObjectBackend, last_seen:
         *last_seen = seen;
     }
     let (precondition, seq) = draw_commit(client, plan, last_seen.as_ref());
-    // The typed store also writes a lost stage again a few times.
+    // Like the typed store, the writer repeats a commit whose stage was lost a few times.
     for _ in 0..4 {
         let error = match commit(client, plan, handle, &precondition, seq).await {
             None => return,

@@ -1,9 +1,8 @@
 //! Making the client of the crate `object_store` for a URL. Settings with which the client would panic are errors.
 
 use super::{
-    ParsedUrl, invalid,
+    ParsedUrl, invalid, invalid_with_help,
     options::{OWN_OPTIONS, OwnOptions},
-    with_help,
 };
 #[cfg(not(all(feature = "aws", feature = "azure", feature = "gcp")))]
 use minisnap_core::{ErrorContext, Operation};
@@ -67,32 +66,32 @@ impl ParsedUrl<'_> {
 
     fn unknown_option(&self, option: &str) -> MiniSnapError {
         let scheme = &self.scheme;
-        with_help(
+        invalid_with_help(
             self.url,
             format_args!("it has no option `{option}`"),
             format_args!(
-                "use one of its options {OWN_OPTIONS}, or one of the crate object_store's client for {scheme}:"
+                "use one of its options {OWN_OPTIONS}, or an option of the `object_store` client for {scheme}: URLs"
             ),
         )
     }
 
-    /// Rejects an endpoint that has a secret in it, because errors show the endpoint. Rejects an invalid URL, at which the client
-    /// panics. Rejects an endpoint without TLS, unless the options allow it.
+    /// Rejects an endpoint that contains a secret, because errors show the endpoint. Rejects an invalid URL, because the client
+    /// panics at it. Rejects an endpoint without TLS, unless the options allow it.
     fn check_endpoint(&self, endpoint: &str, allow_http: Option<&str>) -> Result<()> {
         if endpoint.contains(['@', '?', '#']) {
             let reason = "its endpoint contains a user, password, query or fragment";
-            return Err(with_help(self.url, reason, "give credentials as options, and not in the endpoint"));
+            return Err(invalid_with_help(self.url, reason, "give credentials as options, and not in the endpoint"));
         }
         if !is_http_url(endpoint) {
-            return Err(with_help(
+            return Err(invalid_with_help(
                 self.url,
-                format_args!("its endpoint {endpoint:?} is no URL with a host"),
+                format_args!("its endpoint {endpoint:?} isn't a URL with a host"),
                 "set the endpoint, in the environment or as an option, to https://HOST or http://HOST:PORT",
             ));
         }
         let allowed = |allow: &str| ["true", "1", "yes", "y", "on"].contains(&allow.to_ascii_lowercase().as_str());
         if !starts_with(endpoint, "https://") && !allow_http.is_some_and(allowed) {
-            return Err(with_help(
+            return Err(invalid_with_help(
                 self.url,
                 format_args!("its endpoint {endpoint} is not encrypted"),
                 "set the option `allow_http` to `true`, if the connection needs no encryption",
@@ -101,13 +100,13 @@ impl ParsedUrl<'_> {
         Ok(())
     }
 
-    /// Rejects a value that can't be sent in an HTTP header, at which the client panics. The error doesn't show the value,
+    /// Rejects a value that can't be sent in an HTTP header, because the client panics at it. The error doesn't show the value,
     /// which may be secret.
     #[cfg(any(feature = "aws", feature = "azure"))]
     fn check_header_value(&self, name: &str, value: Option<String>) -> Result<()> {
         match value.is_none_or(|value| value.bytes().all(|byte| byte.is_ascii_graphic())) {
             true => Ok(()),
-            false => Err(with_help(
+            false => Err(invalid_with_help(
                 self.url,
                 format_args!("its {name} contains white space or other characters that can't be sent in a header"),
                 "check the environment and the options, for example for a line break at the end",
@@ -117,7 +116,7 @@ impl ParsedUrl<'_> {
 
     /// The error if the client can't be built. The secrets that the client quotes are replaced.
     fn invalid_client(&self, error: &object_store::Error) -> MiniSnapError {
-        let secret = |name: &str| {
+        let is_secret = |name: &str| {
             let name = name.to_ascii_lowercase();
             ["key", "secret", "token", "password", "sas", "proxy"].iter().any(|part| name.contains(part))
         };
@@ -129,7 +128,7 @@ impl ParsedUrl<'_> {
         let options = self.options.iter().map(|(name, value)| (name.to_string(), value.to_string()));
         let redacted = options
             .chain(environment)
-            .filter(|(name, value)| secret(name) && !value.is_empty())
+            .filter(|(name, value)| is_secret(name) && !value.is_empty())
             .fold(error.to_string(), |text, (_, value)| text.replace(&value, "…"));
         invalid(self.url, format_args!("its client can't be set up: {redacted}"))
     }
@@ -141,7 +140,7 @@ fn is_http_url(text: &str) -> bool {
     // The type that `ObjectStoreScheme::parse` takes is the URL type of the client.
     let parses = || text.parse().map(|url| ObjectStoreScheme::parse(&url)).is_ok();
     (starts_with(text, "http://") || starts_with(text, "https://"))
-        // That parser corrects these, but the client's HTTP library rejects them.
+        // `ObjectStoreScheme::parse` corrects these, but the client's HTTP library rejects them.
         && !rest.starts_with(['/', ':'])
         && rest.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte))
         && parses()

@@ -16,7 +16,7 @@ fn retain(generations: usize) -> NonZeroUsize {
 }
 
 /// A record after commits with sequence numbers from 1 on, one for each value of `retain`.
-fn after(retains: &[usize]) -> Record {
+fn record_after(retains: &[usize]) -> Record {
     let none = HashSet::new();
     (1..)
         .zip(retains)
@@ -29,13 +29,13 @@ fn seqs<'a>(generations: impl Iterator<Item = &'a Generation>) -> Vec<u64> {
 
 #[test]
 fn records_round_trip() {
-    for record in [Record::default(), after(&[2]), after(&[2, 2, 3, 1, 4]).collect_garbage()] {
+    for record in [Record::default(), record_after(&[2]), record_after(&[2, 2, 3, 1, 4]).collect_garbage()] {
         let text = record.to_text();
         let parsed = Record::parse(text.as_bytes()).unwrap();
         assert_eq!(parsed, record, "{text}");
         assert_eq!(parsed.to_text(), text, "also sizes, digests and times, which `Generation` doesn't compare");
     }
-    let text = after(&[2]).to_text();
+    let text = record_after(&[2]).to_text();
     let line = text.lines().last().unwrap();
     let generation = parse_entry(line).unwrap().generation;
     let milliseconds = 1_767_225_600_000 + generation.seq();
@@ -45,14 +45,14 @@ fn records_round_trip() {
 
 #[test]
 fn expired_stays_expired_when_retain_grows() {
-    let record = after(&[3, 3, 3, 1, 5, 5]);
+    let record = record_after(&[3, 3, 3, 1, 5, 5]);
     assert_eq!(seqs(record.retained()), [6, 5, 4]);
     assert_eq!(seqs(record.expired()), [3, 2, 1]);
 }
 
 #[test]
 fn commit_marks_deleted_generations() {
-    let record = after(&[1, 1, 1]);
+    let record = record_after(&[1, 1, 1]);
     let deleted = record.expired().map(|generation| generation.name().to_owned()).collect();
     let record = record.commit(&generation(4), retain(1), &HashSet::new(), &deleted);
     assert_eq!((seqs(record.retained()), seqs(record.expired())), (vec![4], vec![3]));
@@ -61,7 +61,7 @@ fn commit_marks_deleted_generations() {
 
 #[test]
 fn expire_retains_the_newest_and_raises_the_counter() {
-    let before = after(&[5; 5]);
+    let before = record_after(&[5; 5]);
     let none = HashSet::new();
     let expired = before.expire(&before.beyond_retention(retain(2), &none));
     assert_eq!((seqs(expired.retained()), seqs(expired.expired())), (vec![5, 4], vec![3, 2, 1]));
@@ -71,12 +71,12 @@ fn expire_retains_the_newest_and_raises_the_counter() {
     assert_eq!(seqs(before.beyond_retention(retain(2), &none).iter()), [3, 2, 1]);
     assert_eq!(before.beyond_retention(retain(5), &none), []);
     let later = expired.commit(&generation(6), retain(5), &HashSet::new(), &HashSet::new());
-    assert_eq!(seqs(later.retained()), [6, 5, 4], "what expired stays expired");
+    assert_eq!(seqs(later.retained()), [6, 5, 4], "expired generations stay expired");
 }
 
 #[test]
 fn generations_moved_aside_do_not_count_as_retained() {
-    let before = after(&[3; 3]);
+    let before = record_after(&[3; 3]);
     let corrupt = before.retained().nth(1).unwrap().name().to_owned();
     let record = before.commit(&generation(4), retain(3), &HashSet::from([corrupt]), &HashSet::new());
     assert_eq!((seqs(record.retained()), seqs(record.expired())), (vec![4, 3, 1], vec![2]));
@@ -89,7 +89,7 @@ fn generations_moved_aside_do_not_count_as_retained() {
 
 #[test]
 fn expire_counts_only_intact_generations() {
-    let record = after(&[5; 5]);
+    let record = record_after(&[5; 5]);
     let beyond = |generations, corrupt: &[u64]| {
         let corrupt = record.retained().filter(|generation| corrupt.contains(&generation.seq()));
         let corrupt: HashSet<_> = corrupt.map(|generation| generation.name().to_owned()).collect();
@@ -105,7 +105,7 @@ fn expire_counts_only_intact_generations() {
 
 #[test]
 fn all_retained_are_named_when_some_are_moved_aside() {
-    let before = after(&[300; 300]);
+    let before = record_after(&[300; 300]);
     let corrupt = before.retained().take(100).map(|generation| generation.name().to_owned()).collect();
     let record = before.commit(&generation(301), retain(300), &corrupt, &HashSet::new());
     assert_eq!((record.retained().count(), record.entries.len()), (201, 301));
@@ -113,13 +113,13 @@ fn all_retained_are_named_when_some_are_moved_aside() {
 
 #[test]
 fn record_names_256_generations_or_all_retained() {
-    assert_eq!(after(&[2; 300]).entries.len(), 256);
-    assert_eq!(after(&[300; 310]).entries.len(), 300);
+    assert_eq!(record_after(&[2; 300]).entries.len(), 256);
+    assert_eq!(record_after(&[300; 310]).entries.len(), 300);
 }
 
 #[test]
 fn record_reports_when_it_may_omit_commits() {
-    let before = after(&[2; 3]);
+    let before = record_after(&[2; 3]);
     let mut record = before.clone();
     for seq in 0..256 {
         assert!(!record.may_omit_commits_since(&before), "after {seq}");
@@ -133,7 +133,7 @@ fn record_reports_when_it_may_omit_commits() {
 
 #[test]
 fn record_reports_an_announced_collection() {
-    let before = after(&[2, 2]);
+    let before = record_after(&[2, 2]);
     let announced = before.collect_garbage();
     assert_eq!(announced, Record { collections: before.collections + 1, ..before.clone() });
     assert!(announced.may_have_collected_since(&before));
@@ -145,7 +145,7 @@ fn record_reports_an_announced_collection() {
 
 #[test]
 fn later_version_is_not_reported_as_corruption() {
-    let text = after(&[1]).to_text().replace("minisnap-record 1\n", "minisnap-record 2\n");
+    let text = record_after(&[1]).to_text().replace("minisnap-record 1\n", "minisnap-record 2\n");
     assert_eq!(Record::parse(text.as_bytes()), Err(Unreadable::Newer(2)));
     assert_eq!(Record::parse(b"minisnap-record 2\nunknown"), Err(Unreadable::Newer(2)));
     assert!(matches!(Record::parse(b"minisnap-record 0\n"), Err(Unreadable::Corrupt(_))));
@@ -153,9 +153,9 @@ fn later_version_is_not_reported_as_corruption() {
 
 #[test]
 fn every_corruption_is_detected() {
-    let text = after(&[2, 2, 2]).to_text();
+    let text = record_after(&[2, 2, 2]).to_text();
     let replace = |from: &str, to: &str| text.replacen(from, to, 1);
-    let twice = {
+    let named_twice = {
         let lines: Vec<_> = text.lines().collect();
         format!("{}\n", [&lines[..5], &[lines[4], lines[6]]].concat().join("\n"))
     };
@@ -186,7 +186,7 @@ fn every_corruption_is_detected() {
         replace("-", "/../"),
         replace("\n", "\r\n"),
         replace("\n00000", "\n\n00000"),
-        twice,
+        named_twice,
         text.trim_end().into(),
         text[..text.len() - 10].into(),
         format!("{text}\n"),

@@ -8,7 +8,7 @@ use minisnap_object::{
 };
 use std::{num::NonZeroUsize, sync::Arc};
 
-pub(crate) const RETAIN: NonZeroUsize = NonZeroUsize::new(3).expect("it is not zero");
+pub(crate) const RETAIN: NonZeroUsize = NonZeroUsize::new(3).expect("a constant above zero");
 
 /// The folder of a generation that no record names.
 pub(crate) const ORPHAN: &str = "app/snapshots/00000000000000000009-abcdefghijklmnopqrstuvwxyz";
@@ -20,7 +20,7 @@ pub(crate) struct Bucket {
 
 impl Bucket {
     /// A store in memory with the sequence numbers 1 to 3, each with a JSON of 300 bytes, which are three parts.
-    pub(crate) async fn with_three() -> (Self, Vec<Generation>) {
+    pub(crate) async fn with_three_snapshots() -> (Self, Vec<Generation>) {
         let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
         let bucket = Self::open(store);
         for seq in 1..=3 {
@@ -31,8 +31,8 @@ impl Bucket {
     }
 
     /// The same in another store, for example in one with a fault.
-    pub(crate) async fn with_three_in(other: Arc<dyn ObjectStore>) -> (Self, Vec<Generation>) {
-        let (bucket, history) = Self::with_three().await;
+    pub(crate) async fn with_three_snapshots_in(other: Arc<dyn ObjectStore>) -> (Self, Vec<Generation>) {
+        let (bucket, history) = Self::with_three_snapshots().await;
         for path in bucket.objects("").await {
             other
                 .put(&Path::from(path.as_str()), bucket.get(&Path::from(path.as_str())).await.into())
@@ -62,7 +62,7 @@ impl Bucket {
     }
 
     pub(crate) async fn get(&self, path: &Path) -> bytes::Bytes {
-        self.store.get(path).await.expect("an object").bytes().await.expect("its bytes")
+        self.store.get(path).await.expect("an object").bytes().await.expect("the bytes of the object")
     }
 
     pub(crate) async fn delete(&self, path: &Path) {

@@ -67,7 +67,7 @@ pub(crate) struct CountingStore {
 #[derive(Debug)]
 enum Overloaded {
     No,
-    /// Three of four; the others ignore their condition.
+    /// Three of four puts. The fourth ignores its condition.
     AndUnconditional,
     /// Conditional updates.
     ForUpdates,

@@ -69,8 +69,8 @@ impl FaultyStore {
     }
 }
 
-/// Yields, if that is the fault.
-async fn wait(fault: Fault) {
+/// Yields if the fault is [`Fault::Yields`].
+async fn yield_if_planned(fault: Fault) {
     if fault == Fault::Yields {
         tokio::task::yield_now().await;
     }
@@ -89,7 +89,7 @@ impl fmt::Display for FaultyStore {
 #[minisnap_core::async_trait]
 impl ObjectStore for FaultyStore {
     async fn put_opts(&self, location: &Path, payload: PutPayload, opts: PutOptions) -> Result<PutResult> {
-        wait(self.fault).await;
+        yield_if_planned(self.fault).await;
         let replaces = location.as_ref().ends_with("current") && matches!(opts.mode, PutMode::Update(_));
         let earlier = if replaces { self.replaced.fetch_add(1, Ordering::SeqCst) } else { 0 };
         match (self.fault, earlier) {
@@ -111,7 +111,7 @@ impl ObjectStore for FaultyStore {
             }
             _ => {
                 let put = self.inner.put_opts(location, payload, opts).await;
-                wait(self.fault).await;
+                yield_if_planned(self.fault).await;
                 put
             }
         }
@@ -126,7 +126,7 @@ impl ObjectStore for FaultyStore {
     }
 
     async fn get_opts(&self, location: &Path, mut options: GetOptions) -> Result<GetResult> {
-        wait(self.fault).await;
+        yield_if_planned(self.fault).await;
         if let (Fault::ShortRange, Some(GetRange::Bounded(range))) = (self.fault, &mut options.range) {
             range.end -= 1;
         }
@@ -139,7 +139,7 @@ impl ObjectStore for FaultyStore {
     ) -> futures_util::stream::BoxStream<'static, Result<Path>> {
         if self.fault == Fault::Yields {
             let each = |path| async {
-                wait(Fault::Yields).await;
+                yield_if_planned(Fault::Yields).await;
                 path
             };
             return self.inner.delete_stream(locations.then(each).boxed());
@@ -166,9 +166,9 @@ impl ObjectStore for FaultyStore {
         match self.fault {
             Fault::Copy(end) if from.as_ref().ends_with(end) => lost(),
             _ => {
-                wait(self.fault).await;
+                yield_if_planned(self.fault).await;
                 let copied = self.inner.copy_opts(from, to, options).await;
-                wait(self.fault).await;
+                yield_if_planned(self.fault).await;
                 copied
             }
         }

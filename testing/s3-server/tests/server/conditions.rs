@@ -45,15 +45,15 @@ async fn rounds_with_several_winners(conditions: Conditions, rounds: usize) -> [
     let mut several = [0; 2];
     for round in 0..rounds {
         let races = [(format!("create-{round}"), PutMode::Create), ("update".to_owned(), update(&current))];
-        for (which, (key, mode)) in races.into_iter().enumerate() {
+        for (index, (key, mode)) in races.into_iter().enumerate() {
             let winners = race(&store, &key, round, &mode).await;
             let stored = bytes(&store, &key).await;
             let winner = winners.iter().find(|(racer, _)| body(round, *racer) == stored);
             let (_, version) = winner.expect("a winner's bytes");
             let head = store.head(&Path::from(key)).await.expect("an object");
             assert_eq!(version.e_tag, head.e_tag);
-            several[which] += usize::from(winners.len() > 1);
-            if which == 1 {
+            several[index] += usize::from(winners.len() > 1);
+            if index == 1 {
                 current = version.clone();
             }
             if conditions == Conditions::Ignored {
@@ -100,7 +100,7 @@ async fn conditional_completion_of_an_upload_has_one_winner() {
 async fn check_then_write_has_several_winners() {
     let several = rounds_with_several_winners(Conditions::CheckThenWrite, 50).await;
     assert!(several.iter().all(|rounds| *rounds > 0), "{several:?} of 50");
-    // Later writers are refused all the same.
+    // Writers that come later are still refused.
     let server = S3Server::start(Conditions::CheckThenWrite);
     let store = client(&server);
     let first = put(&store, "a", "1", PutMode::Create).await.unwrap();
@@ -124,7 +124,7 @@ async fn all_writers_win_when_conditions_are_ignored() {
 async fn readers_get_a_body_that_matches_its_etag() {
     let server = S3Server::start(Conditions::Atomic);
     let store = Arc::new(client(&server));
-    // Long enough to be replaced while it is sent. The last one is the source of the copies.
+    // Each content is large enough to be replaced while it is sent. The last content is the source of the copies.
     let contents = Arc::new([0, 1, 2, 3].map(|content: u8| vec![content; 1_500_000 + usize::from(content)]));
     let mut versions = Vec::new();
     for content in &*contents {
@@ -145,11 +145,11 @@ async fn readers_get_a_body_that_matches_its_etag() {
                 match store.get_opts(&Path::from("a"), options).await {
                     Ok(found) => {
                         let meta = found.meta.clone();
-                        let which = versions.iter().position(|version| *version == meta.e_tag).expect("a known ETag");
+                        let index = versions.iter().position(|version| *version == meta.e_tag).expect("a known ETag");
                         let body = found.bytes().await.unwrap();
                         assert_eq!(meta.size, body.len() as u64);
-                        assert!(body == contents[which], "the body doesn't match its ETag");
-                        seen.fetch_or(1 << which, Ordering::Relaxed);
+                        assert!(body == contents[index], "the body doesn't match its ETag");
+                        seen.fetch_or(1 << index, Ordering::Relaxed);
                         last = meta.e_tag;
                     }
                     Err(Error::NotModified { .. }) => {}
@@ -185,8 +185,8 @@ async fn cancelled_write_does_not_mix_body_and_etag() {
         let write = put(&store, "a", contents[round % 2].clone(), PutMode::Overwrite);
         let _ = tokio::time::timeout(Duration::from_micros(100 * (round as u64 % 50)), write).await;
         let found = store.get(&Path::from("a")).await.unwrap();
-        let which = versions.iter().position(|version| *version == found.meta.e_tag).expect("a known ETag");
-        assert!(found.bytes().await.unwrap() == contents[which], "the body doesn't match its ETag");
+        let index = versions.iter().position(|version| *version == found.meta.e_tag).expect("a known ETag");
+        assert!(found.bytes().await.unwrap() == contents[index], "the body doesn't match its ETag");
     }
 }
 

@@ -101,5 +101,5 @@ async fn stalled_write_does_not_block_other_requests() {
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    panic!("never written");
+    panic!("the stalled write never succeeds");
 }

@@ -17,13 +17,13 @@ fn client(server: &S3Server) -> AmazonS3 {
     client_with(server, &[])
 }
 
-/// The same with other options.
-fn client_with(server: &S3Server, others: &[(&'static str, &str)]) -> AmazonS3 {
+/// A client without retries, and with additional options.
+fn client_with(server: &S3Server, additional: &[(&'static str, &str)]) -> AmazonS3 {
     let mut builder = AmazonS3Builder::new()
         .with_url(server.url(""))
         .with_retry(RetryConfig { max_retries: 0, ..Default::default() });
-    let others = others.iter().map(|(key, value)| (*key, (*value).to_owned()));
-    for (key, value) in server.options().into_iter().chain(others) {
+    let additional = additional.iter().map(|(key, value)| (*key, (*value).to_owned()));
+    for (key, value) in server.options().into_iter().chain(additional) {
         builder = builder.with_config(key.parse().expect("a key"), value);
     }
     builder.build().expect("a client")
@@ -35,7 +35,7 @@ async fn put(store: &AmazonS3, key: &str, body: impl Into<PutPayload>, mode: Put
 
 async fn bytes(store: &AmazonS3, key: &str) -> Vec<u8> {
     let found = store.get(&Path::from(key)).await.expect("an object");
-    found.bytes().await.expect("its bytes").into()
+    found.bytes().await.expect("the bytes of the object").into()
 }
 
 fn update(from: &PutResult) -> PutMode {

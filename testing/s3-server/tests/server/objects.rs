@@ -49,7 +49,7 @@ async fn list_returns_objects_with_their_attributes() {
 
     let level = store.list_with_delimiter(Some(&Path::from("a"))).await.unwrap();
     assert_eq!((level.objects.len(), level.common_prefixes), (2, vec![Path::from("a/b")]));
-    // A folder on the server's disk is no object.
+    // A folder on the server's disk isn't an object.
     assert!(matches!(store.head(&Path::from("a/b")).await, Err(Error::NotFound { .. })));
     assert!(matches!(store.get(&Path::from("a/b")).await, Err(Error::NotFound { .. })));
     store.delete(&Path::from("a/b")).await.unwrap();
@@ -113,7 +113,7 @@ async fn copy_has_the_bytes_and_etag_of_its_source() {
     let store = client_with(&server, &[("aws_copy_if_not_exists", "multipart")]);
     let (a, b, c) = (Path::from("a"), Path::from("b"), Path::from("c"));
     let version = put(&store, "a", "1", PutMode::Create).await.unwrap();
-    put(&store, "b", "longer than it", PutMode::Create).await.unwrap();
+    put(&store, "b", "longer than its source", PutMode::Create).await.unwrap();
     store.copy(&a, &b).await.unwrap();
     assert_eq!(bytes(&store, "b").await, b"1");
     assert_eq!(store.head(&b).await.unwrap().e_tag, version.e_tag);

@@ -45,7 +45,7 @@ async fn aborted_upload_leaves_no_parts() {
     let id = store.create_multipart(&key).await.unwrap();
     store.put_part(&key, &id, 0, parts()[0].clone().into()).await.unwrap();
     assert!(!object_and_part_files(&server).is_empty());
-    // Parts that arrive around the abort.
+    // These parts arrive around the abort.
     let late = |number| {
         let (store, key, id) = (client(&server), key.clone(), id.clone());
         tokio::spawn(async move { store.put_part(&key, &id, number, parts()[0].clone().into()).await })
