@@ -1,4 +1,4 @@
-//! Hostile folders: see `crates/minisnap-fs/tests/hostile`, whose cases these are.
+//! Malicious folders: the cases of `crates/minisnap-fs/tests/hostile`.
 
 #![no_main]
 

@@ -1,5 +1,5 @@
-//! JSON from anywhere: what `serde_json` reads is written as `serde_json` writes it, and comes back the same; what it doesn't
-//! read is refused before it is taken for a snapshot.
+//! JSON from any source. If `serde_json` parses the bytes, the value is written as by `serde_json`, and round-trips. If not,
+//! `check_json` rejects the bytes.
 
 #![no_main]
 
@@ -12,20 +12,20 @@ use serde_json::Value;
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(value) = serde_json::from_slice::<Value>(bytes) else {
-        check_json(bytes).expect_err("what serde_json doesn't read");
+        check_json(bytes).expect_err("serde_json rejects it");
         return;
     };
-    check_json(bytes).expect("what serde_json reads");
+    check_json(bytes).expect("serde_json parses it");
     let mut written = Vec::new();
     write_json(&mut written, &value, || ErrorContext::new(Operation::Write, "a fuzz target"))
-        .expect("what was JSON is JSON");
+        .expect("the value is JSON");
     assert_eq!(written, serde_json::to_vec_pretty(&value).expect("serde_json writes it"));
-    check_json(&written).expect("what was written can be read");
-    let back: Value = serde_json::from_slice(&written).expect("what was written can be read");
-    assert!(is_same(&value, &back), "{value:?} came back as {back:?}");
+    check_json(&written).expect("the written JSON is valid");
+    let parsed: Value = serde_json::from_slice(&written).expect("the written JSON is valid");
+    assert!(is_same(&value, &parsed), "{value:?} was parsed as {parsed:?}");
 });
 
-/// Equal, and the floats bit for bit: `==` takes the two zeros for the same.
+/// Whether two values are equal, with floats compared bit by bit: `==` doesn't distinguish the two zeros.
 fn is_same(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::Number(one), Value::Number(other)) => {

@@ -1,4 +1,5 @@
-//! Names in a folder or a bucket, and targets of links: none leads out of the folder or the bucket.
+//! Names in a folder or a bucket, and targets of links: no valid one leads out of the folder or the
+//! bucket.
 
 #![no_main]
 

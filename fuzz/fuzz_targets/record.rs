@@ -1,4 +1,4 @@
-//! The object store's commit record, from whoever can write to the bucket.
+//! The object store's commit record, written by any user of the bucket.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! `snapshot.seq`: what is read is what the first published version would have read, and nothing that is too long.
+//! `snapshot.seq`: the parsed seq is the one that version 0.1.1 parses. Too long texts are rejected.
 
 #![no_main]
 
@@ -12,7 +12,7 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!(parsed.as_ref().ok(), expected.as_ref());
     match parsed {
         Ok(seq) => assert_eq!(parse_seq(seq_text(seq).as_bytes()), Ok(seq)),
-        // It is shown to a person, so it must not be a page.
+        // The description is part of an error message, so it must be short.
         Err(found) => assert!(!found.is_empty() && found.len() < 8 * MAX_SEQ_BYTES, "{found}"),
     }
 });

@@ -111,7 +111,7 @@ async fn run_job(job: &Job) {
                 let error =
                     store.create(&CheckedState::new(seq, 100), seq).await.expect_err("root can't change the owner");
                 let MiniSnapError::Io { action, source, .. } = &error else { panic!("{error:?}") };
-                assert_eq!((*action, source.raw_os_error()), ("give to the store's owner", Some(libc::EPERM)));
+                assert_eq!((*action, source.raw_os_error()), ("change the owner", Some(libc::EPERM)));
             }
             let after = listing(&dir);
             assert_eq!(after.keys().collect::<Vec<_>>(), before.keys().collect::<Vec<_>>());

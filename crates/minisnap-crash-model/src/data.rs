@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 #[derive(Debug, Clone)]
 pub(crate) struct Data(Vec<Growth>);
 
-/// The bytes of the file at the end of a period. The first `began_with` bytes are those at its start.
+/// The bytes of the file at the end of a period. The first `began_with` bytes are the content at its start.
 #[derive(Debug, Clone)]
 struct Growth {
     began_with: usize,

@@ -1,21 +1,21 @@
 //! A model of a disk for crash tests: it tracks which changes are durable, and computes every state that a power loss may leave.
 //!
-//! A test records the calls of a program on a folder as [`Event`]s, in the order in which they took effect, and applies them to a
+//! A test records the calls of a program on a folder as [`Event`]s, in the order in which they took effect. It applies the events to a
 //! [`Model`]. At any point, [`Model::after_power_loss`] returns every [`Tree`] that may be found.
 //!
 //! # Assumptions
 //!
 //! The model assumes no more than POSIX and common file systems guarantee:
 //!
-//! - *File data.* Bytes written since the last sync of a file may survive completely, partially, as zeros, or not at all. This doesn't
-//!   depend on its name: a name may survive with an empty file.
+//! - *File data.* Bytes written since the last sync of a file may survive completely, partially, as zeros, or not at all. The name
+//!   of the file survives independently: a name may survive with an empty file.
 //! - *Truncation.* A file that was truncated since its last sync may have its old length or the new one. The truncated range may have
-//!   the old bytes, the new ones, new ones followed by old ones, or zeros: the length and the bytes become durable separately.
+//!   the old bytes, the new ones, new ones followed by old ones, or zeros. The length and the bytes become durable separately.
 //! - *Folder entries.* Each change of an entry since the last sync of its folder may survive or not, independently of the others. If
 //!   two changes of one name survive, the later one applies.
 //! - *Renames.* A rename within a folder is one change. A rename across folders is one change in each, and either may survive alone.
 //! - *Syncs.* The data of a synced file survives under each name that survives. The entries of a synced folder survive.
-//! - *Folders.* If the name of a folder doesn't survive, nothing in it does, synced or not.
+//! - *Folders.* If the name of a folder doesn't survive, no entry in the folder survives, synced or not.
 //! - *Symbolic links.* A link is complete if its name survives.
 //!
 //! # Examples

@@ -73,7 +73,7 @@ impl Model {
     ///
     /// # Panics
     ///
-    /// If the event isn't possible in this state, so that the recording is invalid.
+    /// If the event isn't possible in this state: the recording is invalid.
     pub fn apply(&mut self, event: &Event) {
         let empty_folder = || Node::Folder { durable: Entries::new(), pending: Vec::new() };
         match event {
@@ -107,7 +107,7 @@ impl Model {
     }
 
     fn create(&mut self, path: &str, node: Node) {
-        assert_eq!(self.find(path), None, "{path} is there already");
+        assert_eq!(self.find(path), None, "{path} already exists");
         let id = self.new_node(node);
         let (folder, name) = split(path);
         self.change(folder, vec![(name.into(), Some(id))]);
@@ -129,14 +129,14 @@ impl Model {
     fn change(&mut self, folder: &str, change: Change) {
         match self.node(folder) {
             Node::Folder { pending, .. } => pending.push(change),
-            other => panic!("{folder} is no folder: {other:?}"),
+            other => panic!("{folder} isn't a folder: {other:?}"),
         }
     }
 
     fn data(&mut self, path: &str) -> &mut Data {
         match self.node(path) {
             Node::File(data) => data,
-            other => panic!("{path} is no file: {other:?}"),
+            other => panic!("{path} isn't a file: {other:?}"),
         }
     }
 
@@ -187,8 +187,8 @@ impl Model {
     /// Returns every state in which the disk may be found after a power loss now.
     ///
     /// `is_never_read` reduces the number of states. It gets each entry of each folder, with the other entries of the same state. If it
-    /// returns `true`, files under this entry are complete in every state; their names still vary. Return it for files whose content the
-    /// program never reads. Pass `&|_, _| false` otherwise.
+    /// returns `true`, files under this entry are complete in every state; their names still vary. Return `true` for files whose content
+    /// the program never reads. To get all states, pass `&|_, _| false`.
     pub fn after_power_loss(&self, is_never_read: &dyn Fn(&str, &Siblings<'_>) -> bool) -> Vec<Arc<Tree>> {
         CrashStates { model: self, is_never_read, cache: HashMap::new() }.of(ROOT, Reading::Some)
     }
@@ -201,7 +201,7 @@ struct CrashStates<'a> {
     cache: HashMap<(Id, Reading), Vec<Arc<Tree>>>,
 }
 
-/// Whether any reader reads the data of a node.
+/// Whether the program reads the data of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Reading {
     Some,
@@ -209,6 +209,7 @@ enum Reading {
 }
 
 impl CrashStates<'_> {
+    /// The states of a node.
     fn of(&mut self, id: Id, reading: Reading) -> Vec<Arc<Tree>> {
         if let Some(cache) = self.cache.get(&(id, reading)) {
             return cache.clone();
@@ -228,6 +229,7 @@ impl CrashStates<'_> {
         trees
     }
 
+    /// The states of a folder with these entries.
     fn of_folder(&mut self, entries: &Entries, reading: Reading) -> Vec<Listing> {
         let siblings = Siblings { model: self.model, entries };
         let mut folders = vec![Listing::new()];
@@ -254,11 +256,11 @@ fn with_each(folders: &[Listing], name: &str, trees: &[Arc<Tree>]) -> Vec<Listin
 fn crash_states_of_entries(durable: &Entries, pending: &[Change]) -> BTreeSet<Entries> {
     let mut listings = BTreeSet::from([durable.clone()]);
     for change in pending {
-        let with_it = listings.clone().into_iter().map(|mut entries| {
+        let changed = listings.clone().into_iter().map(|mut entries| {
             apply_change(&mut entries, change);
             entries
         });
-        listings.extend(with_it);
+        listings.extend(changed);
     }
     listings
 }

@@ -24,12 +24,12 @@ use std::{
 /// Snapshots in a folder of a local POSIX file system.
 ///
 /// Any number of handles, in any number of processes, may share a folder. See the crate's documentation for the layout of the
-/// folder, and [`SnapshotBackend`] for the guarantees. Use it within a Tokio runtime of either flavor: blocking work runs on the
-/// runtime's blocking pool.
+/// folder, and [`SnapshotBackend`] for the guarantees. Call the methods within a Tokio runtime of either flavor: blocking work runs
+/// on the runtime's blocking pool.
 ///
-/// Hold on to a handle, or to clones of it: it caches the retained generations between its commits. If the current snapshot has
-/// at most 256 KiB and this handle has cached it, the next one is staged in memory. Its commit then also returns the errors of
-/// staging.
+/// Reuse a handle, or clones of it: a handle caches the retained generations between its commits. If the current snapshot has at
+/// most 256 KiB and this handle has cached it, the next snapshot is staged in memory. Then `commit` also returns the errors of
+/// `stage`.
 ///
 /// # Examples
 ///
@@ -165,7 +165,7 @@ impl SnapshotBackend for FsBackend {
         if self.unresolved.is_none() {
             match read::current_by_record(&self.store) {
                 Ok(Some(generation)) => return Ok(Some(generation)),
-                // To search for a bare pair or for intact generations takes long: on the blocking pool.
+                // The search for a bare pair or for intact generations takes long, so it runs on the blocking pool.
                 Ok(None) | Err(MiniSnapError::Corrupt { .. }) => {}
                 Err(error) => return Err(error.during(Operation::Current)),
             }
@@ -188,7 +188,7 @@ impl SnapshotBackend for FsBackend {
             return Ok(Box::new(StagedInFolder::in_memory(location, store, seq)));
         }
         let stage = self
-            .blocking(Operation::Stage, move |store, caller| commit::begin(store, seq, caller, store.busy_timeout))
+            .blocking(Operation::Stage, move |store, caller| commit::stage(store, seq, caller, store.busy_timeout))
             .await?;
         Ok(Box::new(StagedInFolder::on_disk(location, store, stage)))
     }

@@ -1,17 +1,17 @@
 //! The steps of a create, from the missing folders to the release of the locks.
 //!
-//! 1. Create the missing folders. While nothing was committed, sync the folder and every ancestor up to the mount point, also
-//!    those that exist: another process may have created them, and been killed before its sync.
+//! 1. If nothing was committed yet, create the missing folders, and sync the store's folder with every ancestor up to the mount
+//!    point. Ancestors that already exist are synced, too: their creator may have been killed before its sync.
 //! 2. Take `.lock`. Prepare the two public links (`public_links.rs`). Collect garbage, unless there certainly is none
-//!    (`retained.rs`): before the new files are written, so that a full disk can recover. Create a stage, whose JSON stays locked
-//!    while its writer runs. Release `.lock`. Then write the JSON, which is digested on the way, `snapshot.seq`, and the links to
-//!    the present history.
+//!    (`retained.rs`). This comes before the new files, so that a full disk can recover. Create a stage, whose JSON stays locked
+//!    while its writer runs. Release `.lock`. Write the JSON, and compute its digest. Write `snapshot.seq`, and the links to the
+//!    present history.
 //! 3. Rename the stage to its final name. Nothing points to it yet.
 //! 4. Sync both files, their folder and `snapshots`.
 //! 5. Take `.lock`.
 //!    - If the caller was cancelled, discard the stage.
-//!    - Prepare the public links and read the commit record again. Evaluate the precondition. If it fails, discard the stage. If it
-//!      fails as stale, first make the commit record durable, since the error promises that.
+//!    - Prepare the public links and read the commit record again. Evaluate the precondition. If it fails, discard the stage. If
+//!      the error is `Stale`, first make the commit record durable, as the error promises.
 //!    - If the history has changed since step 2, replace the links to it and sync the folder. If the modes of the current
 //!      generation have changed, apply them.
 //!    - Mark the corrupt generations that this commit leaves out (`healing.rs`), and those that were committed after the current
@@ -43,7 +43,7 @@ use minisnap_core::{Collected, CommitOptions, Committed, MiniSnapError, Result, 
 use std::time::Duration;
 
 /// Step 1, and step 2 up to an empty stage. Waits at most `timeout` for the lock.
-pub(crate) fn begin(store: &StoreDir, seq: u64, caller: &CallerWatch, timeout: Duration) -> Result<Stage> {
+pub(crate) fn stage(store: &StoreDir, seq: u64, caller: &CallerWatch, timeout: Duration) -> Result<Stage> {
     // 1.
     if record::read(store)?.current().is_none() {
         store.create_folders()?;
@@ -92,12 +92,12 @@ pub(crate) fn commit(mut stage: Stage, options: &CommitOptions, caller: &CallerW
     let lock = StoreLock::acquire(&store, caller)?;
     let current = public_links::ensure(&store, &lock)?;
     let is_current = current.as_ref().map(GenerationName::to_generation);
-    let holds = options.precondition().evaluate(stage.seq(), is_current.as_ref(), &sys::at(store.path()));
-    if let Err(MiniSnapError::Stale { .. }) = &holds {
+    let evaluated = options.precondition().evaluate(stage.seq(), is_current.as_ref(), &sys::at(store.path()));
+    if let Err(MiniSnapError::Stale { .. }) = &evaluated {
         // The error promises that this generation is durable, but the sync of its writer may be missing or have failed.
         replace_record::rewrite(&store, &lock, current.as_ref())?;
     }
-    holds?;
+    evaluated?;
     let before = RetainedGenerations::load(&store, current.as_ref())?;
     if !before.is_same_as(&expected_retained) {
         base = CommitBase::over(&store, &before, retain)?;
@@ -150,7 +150,7 @@ pub(crate) fn collect_garbage(store: &StoreDir, caller: &CallerWatch) -> Result<
     }
     let lock = StoreLock::acquire(store, caller)?;
     let history = History::of_current(store)?;
-    // Before any is removed: the links of the removed ones lead to the others.
+    // Listed before the removal: the parent link of a removed generation leads to the older ones.
     let expired = events::best_effort("list the expired generations", history.expired(store));
     let collected = garbage::collect(store, &lock, &history, RecordSync::Unknown)?;
     Ok(garbage::count_by_kind(&collected.removed, &expired.unwrap_or_default()))

@@ -1,4 +1,4 @@
-//! Reads what is current: a generation, a bare pair, or nothing. Retries while writers change it.
+//! Reads the current state of a store: a generation, a bare pair, or nothing. Retries while writers change it.
 
 use crate::{
     bare_pair::BarePair,
@@ -14,7 +14,7 @@ use minisnap_core::{
 };
 use std::time::Duration;
 
-/// What is current.
+/// The current state of a store.
 pub(crate) enum Current {
     Nothing,
     Generation(GenerationName),
@@ -35,11 +35,11 @@ pub(crate) fn retry_until_stable<T>(store: &StoreDir, attempt: impl Fn() -> Resu
     Err(MiniSnapError::Busy {
         at: sys::at(&store.current()),
         waited: Duration::ZERO,
-        reason: format!("the commit record moved {ATTEMPTS} times while the store was being read"),
+        reason: format!("the store changed during each of {ATTEMPTS} attempts to read it"),
     })
 }
 
-/// Reads once what is current. `None` if it changed during the read.
+/// Reads the current state once. `None` if it changed during the read.
 pub(crate) fn read_once(store: &StoreDir) -> Result<Option<Current>> {
     let record = match record::read(store)? {
         CommitRecord::Current(name) => return Ok(Some(Current::Generation(name))),
@@ -55,10 +55,10 @@ pub(crate) fn read_once(store: &StoreDir) -> Result<Option<Current>> {
         return Ok(None);
     }
     let found = found?;
-    // Also if there is a bare pair: it isn't the snapshot that was committed here.
+    // The check also applies to a bare pair: if the record is lost, the pair isn't the snapshot that was committed here.
     let refused = record::reject_lost(store, &record, &found);
     if record::read(store)? != record {
-        // A writer created the record while this listed the generations.
+        // A writer created the record while the generations were listed.
         return Ok(None);
     }
     refused?;
@@ -76,8 +76,8 @@ pub(crate) fn read_once(store: &StoreDir) -> Result<Option<Current>> {
     }
 }
 
-/// Reads what is current. `None` if the store is lost: nothing tells which generation was committed last. One file of a bare pair
-/// counts as nothing.
+/// Reads the current state. `None` if the store is lost: no record names the generation that was committed last. A single file of
+/// a bare pair counts as nothing.
 pub(crate) fn read_unless_lost(store: &StoreDir) -> Result<Option<Current>> {
     match retry_until_stable(store, || read_once(store)) {
         Ok(current) => Ok(Some(current)),

@@ -3,9 +3,10 @@
 //! 1. If nothing expires, change nothing. Sync the link `retained` on which that depends: an earlier call may have been killed before
 //!    its sync.
 //! 2. Take `.lock`. If the caller was cancelled, stop. Read the history again, and reject one with a gap: the generations before the
-//!    gap may be the only intact ones. Corrupt generations don't count (`healing.rs`).
-//! 3. Replace the link `retained` in the current generation, atomically, and sync the generation's folder. Then make the commit record
-//!    durable: the sync of its writer may be missing. After a power loss, an older record would need the expired generations.
+//!    gap may be the only intact ones. If nothing expires by now, stop. Corrupt generations don't count (`healing.rs`).
+//! 3. Mark the corrupt generations that expire, durably. Replace the link `retained` in the current generation, atomically, and sync
+//!    the generation's folder. Then make the commit record durable: the sync of its writer may be missing. After a power loss, an
+//!    older record would need the expired generations.
 //! 4. Remove the expired generations. The next writer removes those that this call can't remove.
 //!
 //! After a failure before the rename of step 3, all are retained. After a later failure, all are retained or all have expired, and

@@ -29,10 +29,11 @@ use std::{
 /// Commits the content of the two public files, if it differs from the last committed snapshot.
 ///
 /// 1. Under `.lock`: read both files, each from its public name if there is a plain file, else from the current generation. If they
-///    aren't what was `reviewed`, return an error. If they are as committed, stop.
+///    differ from `reviewed`, return an error. If they equal the current generation, stop.
 /// 2. Check that the JSON is valid: a mistake in an edit is rejected, and can be corrected.
 /// 3. Commit the files as a new generation. If the current generation is intact, it becomes the parent. Else its parent becomes the
-///    parent, and the new generation replaces it. If the replaced generation isn't what was read, mark it: there is no copy of it.
+///    parent, and the new generation replaces it. If the JSON was not read from the replaced generation, mark that generation
+///    first: there is no other copy of it.
 /// 4. Replace the plain files by links: their content is committed now. Remove an edited generation, and move a marked one aside.
 pub(crate) fn accept(
     store: &StoreDir,
@@ -99,7 +100,7 @@ pub(crate) fn revert(store: &StoreDir, caller: &CallerWatch) -> Result<Vec<PathB
         replace_record::rewrite(store, &lock, record.current())?;
     }
     for (path, text) in link_check::texts(store, &History::from(store, record.current())?)? {
-        // Without a sync: readers understand both forms.
+        // This needs no sync: readers understand both forms.
         store.replace_link(&text, &path)?;
     }
     public_links::restore(store, &lock, &record)
@@ -131,7 +132,7 @@ fn read_edit(store: &StoreDir, current: &GenerationName) -> Result<Edit> {
     let folder_is_there = store.folder_of(current)?.is_some();
     let path = |found, name: PublicName| if found == PublicEntry::File { name.path } else { folder.join(name.file) };
     let (json_path, seq_path) = (path(json_found, json_name), path(seq_found, seq_name));
-    // If a link has replaced the folder, it would lead to files that aren't the store's.
+    // A link in place of the folder would lead to files that aren't the store's.
     let open = |path: &Path| if path.starts_with(&folder) && !folder_is_there { Ok(None) } else { sys::open(path) };
     let (json, seq) = (open(&json_path)?, open(&seq_path)?);
     let (Some(json), Some(seq)) = (&json, &seq) else {

@@ -1,5 +1,5 @@
-//! Fault injection: each system call fails once, with each error that a disk returns, and from each call on, all calls fail. After
-//! each fault, the returned error is accurate about the old pair, and the next commit succeeds without leaving garbage.
+//! Fault injection: each system call fails once, with each error that a disk returns. In other runs, all calls from one call on fail.
+//! After each fault, the returned error is accurate about the old pair, and the next commit succeeds and leaves no garbage.
 
 mod cached;
 mod calls;
@@ -44,9 +44,9 @@ async fn run_with_fault(action: Action, handle: Handle, pass: usize, error: i32,
             assert_eq!(generation.seq(), seq, "it names the generation of the commit: {context}");
             // A failure to update `last-commit` is ignored.
             let is_of_last_commit = |call: &&String| call.ends_with("/.next") || call.ends_with("/last-commit");
-            let by = failed.iter().find(|call| !is_of_last_commit(call)).unwrap();
-            let is_in_the_atomic_step =
-                by.starts_with("sync ") || by.starts_with("rename") && (error == libc::EIO || !once);
+            let first_failed = failed.iter().find(|call| !is_of_last_commit(call)).unwrap();
+            let is_in_the_atomic_step = first_failed.starts_with("sync ")
+                || first_failed.starts_with("rename") && (error == libc::EIO || !once);
             assert!(is_in_the_atomic_step, "any other failure has a known outcome: {context}");
             for generation in previous.iter().chain([generation]) {
                 let json = store.path("snapshots").join(generation.name()).join("snapshot.json");
@@ -67,7 +67,7 @@ async fn run_with_fault(action: Action, handle: Handle, pass: usize, error: i32,
         assert!(at.location().starts_with(store.folder.path().to_str().unwrap()), "{context}");
         assert_eq!(source.raw_os_error(), Some(error), "{context}");
     }
-    // From here on no call fails.
+    // From here on, no call fails.
     if matches!(action, Action::Accept | Action::AcceptInPlace) {
         store.backend.accept_external_changes().await.unwrap();
         assert_eq!(store.restore().await.unwrap(), new, "{context}");
@@ -80,7 +80,7 @@ async fn run_with_fault(action: Action, handle: Handle, pass: usize, error: i32,
     let mut garbage = store.garbage().await;
     if matches!(action, Action::AcceptInPlace) {
         // If `last-commit` couldn't be updated, the edited generation counts as one that was committed later, and is moved aside.
-        garbage.retain(|name| !layout::is_moved_aside(name));
+        garbage.retain(|name| !layout::is_aside_generation(name));
     }
     assert_eq!(garbage, BTreeSet::new(), "{context}");
     (!failed.is_empty(), matches!(done, Err(MiniSnapError::OutcomeUnknown { .. })))

@@ -27,8 +27,9 @@ impl FsBackend {
     ///
     /// [`Serde`](MiniSnapError::Serde) if `snapshot.json` isn't JSON, and [`InvalidSequence`](MiniSnapError::InvalidSequence) if
     /// `snapshot.seq` holds no sequence number. Nothing is changed then. [`NotFound`](MiniSnapError::NotFound) if one of the
-    /// files is missing. [`Io`](MiniSnapError::Io), [`Busy`](MiniSnapError::Busy) and
-    /// [`OutcomeUnknown`](MiniSnapError::OutcomeUnknown) as for a commit.
+    /// files is missing. [`ExternalChange`](MiniSnapError::ExternalChange) if a folder or another program's link has one of the two
+    /// names. [`Io`](MiniSnapError::Io), [`Busy`](MiniSnapError::Busy) and [`OutcomeUnknown`](MiniSnapError::OutcomeUnknown) as for
+    /// a commit.
     ///
     /// # Cancel safety
     ///
@@ -116,6 +117,7 @@ impl FsBackend {
     ///
     /// # Errors
     ///
+    /// [`Corrupt`](MiniSnapError::Corrupt) if the commit record can't be read: see [`reset_to`](Self::reset_to).
     /// [`Io`](MiniSnapError::Io) and [`Busy`](MiniSnapError::Busy).
     ///
     /// # Cancel safety
@@ -157,8 +159,8 @@ impl FsBackend {
     /// continue with a generation of this store, call [`reset_to`](Self::reset_to) instead.
     ///
     /// Nothing is deleted. `snapshots` is moved to `snapshots.aside-…`, and `snapshot.json` and `snapshot.seq` to names of the same
-    /// form. The store never touches them again. Returns the new paths. The list is empty, and the store unchanged, if the
-    /// commit record can be read, also if a generation is corrupt: the next create leaves that generation out.
+    /// form. The store never touches them again. Returns the new paths. If the commit record can be read, the list is empty, and the
+    /// store unchanged. This is also so if a generation is corrupt: the next create leaves that generation out.
     ///
     /// # Errors
     ///

@@ -6,7 +6,7 @@
 use crate::{
     generation, healing,
     history::History,
-    layout::{GenerationName, NEXT, is_stage, moved_aside},
+    layout::{GenerationName, NEXT, generation_aside, is_stage},
     lock::{StoreLock, has_no_writer, has_visible_writer},
     replace_record,
     store_dir::StoreDir,
@@ -79,7 +79,7 @@ pub(crate) fn collect(
     result.map(|()| Collection { removed, other_folders })
 }
 
-/// Removes generations that the last commit made expire. Its commit record is durable.
+/// Removes the generations that the last commit made expire. The commit record is already durable.
 pub(crate) fn remove_expired<'a>(
     store: &StoreDir,
     _lock: &StoreLock,
@@ -97,7 +97,7 @@ enum Removal {
 
 fn remove_or_move_aside(folder: &Path) -> Result<Removal> {
     if healing::is_marked(folder)? {
-        return sys::rename(folder, &moved_aside(folder)).map(|()| Removal::MovedAside);
+        return sys::rename(folder, &generation_aside(folder)).map(|()| Removal::MovedAside);
     }
     Ok(if generation::remove(folder)? { Removal::Removed } else { Removal::NoFolder })
 }
@@ -113,6 +113,7 @@ struct GarbageScan {
     has_newer: bool,
     /// How many generations of the history exist.
     retained: usize,
+    /// The temporary link `.next` exists.
     has_next: bool,
 }
 

@@ -14,7 +14,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The error for a corrupt generation, which is added to those that this handle has found corrupt.
+/// Returns the error for a corrupt generation, and notes that this handle has found it corrupt.
 pub(crate) fn corrupt(store: &StoreDir, name: &GenerationName, file: &str, found: Corruption) -> MiniSnapError {
     store.known_corrupt.set(name, true);
     MiniSnapError::corrupt(sys::at(&store.generation(name).join(file)), found)
@@ -22,7 +22,7 @@ pub(crate) fn corrupt(store: &StoreDir, name: &GenerationName, file: &str, found
 
 /// A generation with the size and time of its JSON.
 pub(crate) fn describe(name: &GenerationName, json: &Metadata, path: &Path) -> Result<Generation> {
-    let time = json.modified().map_err(|error| sys::error("read the metadata of", path, error))?;
+    let time = json.modified().map_err(|error| sys::error("read the metadata", path, error))?;
     Ok(name.to_generation().with_size(json.len()).with_time(time))
 }
 
@@ -32,8 +32,9 @@ pub(crate) struct OpenJson {
     name: GenerationName,
     path: PathBuf,
     file: File,
-    /// Of the bytes read so far, as `size`.
+    /// The digest of the bytes that were read so far.
     digester: Digester,
+    /// How many bytes were read so far.
     size: u64,
 }
 
@@ -101,7 +102,7 @@ pub(crate) fn check(store: &StoreDir, name: &GenerationName) -> Result<()> {
 pub(crate) fn open(store: &StoreDir, name: &GenerationName) -> Result<Box<OpenJson>> {
     let corrupt = |file, found| Err(corrupt(store, name, file, found));
     let Some(folder) = store.folder_of(name)? else {
-        // With the path at which the JSON would be.
+        // The error has the path at which the JSON would be.
         return corrupt(JSON_NAME, Corruption::ContainerMissing);
     };
     let (path, seq_path) = (folder.join(JSON_NAME), folder.join(SEQ_NAME));
@@ -134,8 +135,8 @@ pub(crate) fn read_seq(file: &File, path: &Path) -> Result<u64> {
     parse_seq(&bytes).map_err(|found| MiniSnapError::InvalidSequence { at: sys::at(path), found })
 }
 
-/// Removes the folder of a generation or a stage: first the known files, then the folder. A folder that holds anything else stays, with
-/// those files, and is an error. A link to a folder stays.
+/// Removes the folder of a generation or a stage: first the known files, then the folder. If the folder holds other entries, it stays
+/// with them, and the call returns an error. A link to a folder stays.
 ///
 /// Returns whether the folder existed.
 pub(crate) fn remove(folder: &Path) -> Result<bool> {

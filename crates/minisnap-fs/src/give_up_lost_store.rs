@@ -11,7 +11,7 @@
 use crate::{
     caller::CallerWatch,
     current::read_unless_lost,
-    layout::{CURRENT, FORMAT, LINKS_PENDING, NEXT, SNAPSHOTS, is_generation_or_stage, is_moved_aside},
+    layout::{CURRENT, FORMAT, LINKS_PENDING, NEXT, SNAPSHOTS, is_aside_generation, is_generation_or_stage},
     lock::StoreLock,
     modes::PRIVATE_FOLDER,
     store_dir::{StoreDir, move_aside, path_aside},
@@ -61,11 +61,11 @@ fn move_contents_aside(store: &StoreDir) -> Result<PathBuf> {
     let snapshots = store.snapshots();
     let aside = path_aside(&snapshots.join(SNAPSHOTS))?;
     drop(store.create_folder(&aside, PRIVATE_FOLDER)?);
-    // The lock stays, since this writer holds it. So does what isn't the store's, such as `lost+found`.
+    // The lock stays, since this writer holds it. Entries that aren't the store's stay, too, such as `lost+found`.
     let mut names = sys::names_in(&snapshots)?;
-    names.retain(|name| LINKS.contains(&&**name) || is_generation_or_stage(name) || is_moved_aside(name));
+    names.retain(|name| LAST_ENTRIES.contains(&&**name) || is_generation_or_stage(name) || is_aside_generation(name));
     // The commit record and the format come last: until then, the store is lost as before.
-    names.sort_by_key(|name| LINKS.iter().position(|last| name == last));
+    names.sort_by_key(|name| LAST_ENTRIES.iter().position(|last| name == last));
     for name in names {
         sys::rename(&snapshots.join(&name), &aside.join(&name))?;
     }
@@ -74,4 +74,5 @@ fn move_contents_aside(store: &StoreDir) -> Result<PathBuf> {
     Ok(aside)
 }
 
-const LINKS: [&str; 4] = [LINKS_PENDING, NEXT, CURRENT, FORMAT];
+/// The other entries that are moved, in this order, after the generations.
+const LAST_ENTRIES: [&str; 4] = [LINKS_PENDING, NEXT, CURRENT, FORMAT];

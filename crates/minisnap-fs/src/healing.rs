@@ -1,11 +1,11 @@
 //! Commits over corruption: a corrupt generation doesn't count in the retention. It is moved aside, never deleted.
 //!
-//! A generation counts as corrupt in two cases. This handle has found its JSON corrupt, and it still is. Or the corruption can be
-//! detected without reading the JSON: a file is missing or isn't a file, the JSON is empty, or the seq differs. A generation whose
-//! folder is missing is a gap in the history, which protects all generations.
+//! A generation counts as corrupt if this handle has found its JSON corrupt, and finds it corrupt again. It also counts as corrupt if
+//! a file is missing or isn't a file, if the JSON is empty, or if the seq differs. These are detected without reading the JSON. A
+//! generation whose folder is missing is a gap in the history, which protects all generations.
 //!
-//! A handle checks each generation once. Each commit checks again the newest, and those that would expire, so its cost doesn't grow
-//! with the number of retained generations. If one of these is corrupt, the commit checks all.
+//! A handle checks each generation once. Each commit checks again the newest one, and those that would expire, so its cost doesn't
+//! grow with the number of retained generations. If one of these is corrupt, the commit checks all.
 //!
 //! 1. The parent of the new generation is the newest intact one. Corrupt generations that are newer are left out of the history. A
 //!    corrupt one between intact ones stays in the history, and isn't counted: to leave it out, an intact generation would have to be
@@ -115,8 +115,8 @@ impl CommitBase {
 
     /// The result of the commit of `generation` over this history.
     pub(crate) fn committed(&self, generation: Generation) -> Committed {
-        let there = self.older.iter().filter(|older| older.exists);
-        let older: Vec<_> = there.map(|older| older.generation.clone()).collect();
+        let existing = self.older.iter().filter(|older| older.exists);
+        let older: Vec<_> = existing.map(|older| older.generation.clone()).collect();
         Committed::new(generation, &older, NonZeroUsize::MAX)
     }
 
@@ -132,8 +132,8 @@ impl CommitBase {
 }
 
 /// Checks the retained generations before a commit, and returns them newest first, with the modes of the newest. It checks again the
-/// newest, and those that would expire, since they would be deleted. If one of these is corrupt, or this handle has found a corrupt
-/// one, it checks all.
+/// newest one, and those that would expire, since they would be deleted. If one of these is corrupt, or this handle has found a
+/// corrupt one, it checks all.
 fn inspect_for_commit(
     store: &StoreDir,
     retained_generations: &RetainedGenerations,
@@ -142,8 +142,8 @@ fn inspect_for_commit(
     let known_corrupt = store.known_corrupt.all();
     let (mut all, mut modes) = (Vec::clone(&retained_generations.retained), Modes::default());
     if let Some(newest) = all.first_mut() {
-        let (inspected, its_modes) = retained::inspect_with_modes(store, &newest.name)?;
-        (*newest, modes) = (Arc::new(inspected), its_modes);
+        let (inspected, newest_modes) = retained::inspect_with_modes(store, &newest.name)?;
+        (*newest, modes) = (Arc::new(inspected), newest_modes);
     }
     for retained in all.iter_mut().skip(1.max(retain.get() - 1)) {
         *retained = Arc::new(retained::inspect(store, &retained.name)?);
@@ -154,8 +154,8 @@ fn inspect_for_commit(
     Ok((all, modes))
 }
 
-/// Checks each generation of a history. It reads those that this handle has found corrupt: an operator may have restored them. One
-/// that can't be read counts as corrupt, and is moved aside: else an intact generation might expire in place of it.
+/// Checks each generation of a history. It reads the JSON of those that this handle has found corrupt: an operator may have
+/// restored them. A JSON that can't be read counts as corrupt: else an intact generation might expire in place of it.
 pub(crate) fn inspect_all(store: &StoreDir, history: &History) -> Result<Vec<Arc<RetainedGeneration>>> {
     let inspect = |name| {
         let mut found = retained::inspect(store, name)?;

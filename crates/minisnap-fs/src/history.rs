@@ -24,7 +24,7 @@ pub(crate) struct History {
 }
 
 impl History {
-    /// Follows the parent links from `current`, as far as they lead, and as many as it retains.
+    /// Follows the parent links from `current`, as far as they lead, up to the number of generations that `current` retains.
     pub(crate) fn from(store: &StoreDir, current: Option<&GenerationName>) -> Result<Self> {
         let Some(current) = current else { return Ok(Self::default()) };
         let mut retained = vec![current.clone()];
@@ -67,12 +67,12 @@ impl History {
         self.retained.contains(name)
     }
 
-    /// How many are retained, those that can't be found included.
+    /// How many are retained, including those that can't be found.
     pub(crate) fn count(&self) -> usize {
         self.count
     }
 
-    /// How many are retained in addition to the `newest` ones, those that can't be found included.
+    /// How many are retained in addition to the `newest` ones, including those that can't be found.
     pub(crate) fn count_without(&self, newest: usize) -> usize {
         if self.count == usize::MAX { self.count } else { self.count.saturating_sub(newest) }
     }
@@ -83,7 +83,7 @@ impl History {
         self.retained.len() == self.count
     }
 
-    /// Where the history has a gap, and which. `None` if it is complete.
+    /// The path and the kind of the gap in the history. `None` if it is complete.
     pub(crate) fn gap(&self, store: &StoreDir) -> Option<(PathBuf, Corruption)> {
         let (newest, oldest) = (self.newest()?, self.retained.last()?);
         if self.is_complete() {
@@ -119,7 +119,7 @@ impl History {
         self
     }
 
-    /// Removes the newest.
+    /// Removes the newest generation.
     pub(crate) fn skip_newest(&mut self) {
         if !self.retained.is_empty() {
             self.retained.remove(0);
@@ -145,8 +145,8 @@ impl History {
     /// The generations that were, or may have been, committed after the current one. They exist if an operator moved the commit record
     /// back by hand. They aren't garbage. Only the link `last-commit` leads to them.
     ///
-    /// 1. If `last-commit` names a retained generation, the record wasn't moved. Neither was it if `last-commit` names an expired
-    ///    generation: then the writer of the next commit was killed before it updated `last-commit`.
+    /// 1. If `last-commit` names a retained generation, the record wasn't moved. It wasn't moved either if `last-commit` names an
+    ///    expired generation: then the writer of the next commit was killed before it updated `last-commit`.
     /// 2. Else they are the generations from `last-commit` back to the history.
     /// 3. If the parent links don't lead to the history, one of them is missing. Then return all generations that are neither retained nor
     ///    expired.

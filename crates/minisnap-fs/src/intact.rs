@@ -1,7 +1,7 @@
 //! Finds the intact generations of a corrupt store, and which of them were certainly committed.
 //!
-//! A generation was certainly committed if the commit record leads to it, or if another generation names it as its parent. Any other was
-//! moved to its final name before a commit that may never have happened.
+//! A generation was certainly committed if the commit record leads to it, or if another generation names it as its parent. Any other
+//! generation was moved to its final name before a commit that may never have happened.
 
 use crate::{
     generation,
@@ -31,7 +31,7 @@ pub(crate) fn add_to_error(store: &StoreDir, error: MiniSnapError) -> MiniSnapEr
     }
 }
 
-/// Finds the intact generations. One that can't be read isn't intact.
+/// Finds the intact generations. A generation that can't be read isn't intact.
 pub(crate) fn find(store: &StoreDir) -> IntactGenerations {
     let record = sys::link_or_text(&store.current()).unwrap_or_default().and_then(CommitRecord::parse);
     let (committed, unconfirmed) = match record {

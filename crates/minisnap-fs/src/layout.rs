@@ -9,7 +9,7 @@
 //!                    snapshot.seq
 //!                    parent   -> ../NAME             the generation that was current before; absent in the first
 //!                    retained -> 2                   how many generations are retained, this one included
-//!                    corrupt  -> snapshot.json       a mark: it is corrupt, and is moved aside once it isn't retained
+//!                    corrupt  -> snapshot.json       a mark: the generation is moved aside once it isn't retained
 //! DIR/snapshots/NAME.corrupt/                        a corrupt generation that was moved aside: the store never touches it again
 //! DIR/snapshot.json.aside-RANDOM                     an external file at a public name, moved aside
 //! DIR/snapshots/current.aside-RANDOM/                a folder in place of `current`, `format` or a `parent`, moved aside
@@ -47,7 +47,7 @@ pub(crate) const FORMAT: &str = "format";
 pub(crate) const LOCK: &str = ".lock";
 pub(crate) const NEXT: &str = ".next";
 pub(crate) const NEXT_PUBLIC: &str = ".snapshot.next";
-/// Unlike `.next`, it is removed only after the store's folder was synced.
+/// Exists while the public links may not be durable: a writer removes it after the sync of the store's folder.
 pub(crate) const LINKS_PENDING: &str = ".settling";
 
 /// The target of the commit record before the first commit. It lets a reader distinguish an empty store from one whose commit record was
@@ -56,15 +56,15 @@ pub(crate) const NOTHING_COMMITTED: &str = "none";
 
 pub(crate) const PARENT: &str = "parent";
 pub(crate) const RETAINED: &str = "retained";
-/// Marks a corrupt generation, which is moved aside in place of being removed.
+/// Marks a generation that is moved aside in place of being removed.
 pub(crate) const CORRUPT_MARK: &str = "corrupt";
 /// The files and links of a generation. Nothing else is ever removed from its folder.
 pub(crate) const GENERATION_ENTRIES: [&str; 4] = [JSON_NAME, SEQ_NAME, PARENT, RETAINED];
 
 const RANDOM_LENGTH: usize = 16;
 const STAGE_PREFIX: &str = ".stage-";
-/// The suffix of a corrupt generation that was moved aside.
-const MOVED_ASIDE: &str = ".corrupt";
+/// The suffix of a generation that was moved aside.
+const GENERATION_ASIDE: &str = ".corrupt";
 /// The suffix, without its random part, of everything else that was moved aside.
 const ASIDE: &str = ".aside-";
 
@@ -107,7 +107,7 @@ impl GenerationName {
         Some(Self { text: text.into(), seq: seq.parse().ok()?, digest: digest.parse().ok()? })
     }
 
-    /// Whether it is the name of a bare pair, or of the generation that it was migrated to.
+    /// Whether it is the name of a bare pair, or of the generation that the pair was migrated to.
     pub(crate) fn is_of_bare_pair(&self) -> bool {
         self.text.ends_with(BARE_PAIR)
     }
@@ -117,7 +117,7 @@ impl GenerationName {
         Self::parse(target.to_str()?.strip_prefix("../")?)
     }
 
-    /// The target of a `parent` link to it.
+    /// The target of a `parent` link to this generation.
     pub(crate) fn parent_target(&self) -> PathBuf {
         PathBuf::from(format!("../{}", self.text))
     }
@@ -184,9 +184,10 @@ pub(crate) fn is_generation_or_stage(name: &str) -> bool {
     is_stage(name) || GenerationName::parse(name).is_some()
 }
 
-/// The new path of a corrupt generation. Its name doesn't follow the grammar, so that the store never touches it again.
-pub(crate) fn moved_aside(generation: &Path) -> PathBuf {
-    with_ending(generation, MOVED_ASIDE)
+/// The path to which a marked generation is moved aside. The new name doesn't follow the grammar, so that the store never touches it
+/// again.
+pub(crate) fn generation_aside(generation: &Path) -> PathBuf {
+    with_ending(generation, GENERATION_ASIDE)
 }
 
 fn with_ending(path: &Path, ending: &str) -> PathBuf {
@@ -195,13 +196,13 @@ fn with_ending(path: &Path, ending: &str) -> PathBuf {
     path.into()
 }
 
-/// Whether a name in `snapshots` is that of a corrupt generation that was moved aside.
-pub(crate) fn is_moved_aside(name: &str) -> bool {
-    name.strip_suffix(MOVED_ASIDE).is_some_and(|name| GenerationName::parse(name).is_some())
+/// Whether a name in `snapshots` is that of a generation that was moved aside.
+pub(crate) fn is_aside_generation(name: &str) -> bool {
+    name.strip_suffix(GENERATION_ASIDE).is_some_and(|name| GenerationName::parse(name).is_some())
 }
 
 /// Whether a name in `snapshots` is that of a folder that was in place of a link, and was moved aside.
-pub(crate) fn is_aside(name: &str) -> bool {
+pub(crate) fn is_aside_folder(name: &str) -> bool {
     name.split_once(ASIDE)
         .is_some_and(|(link, suffix)| [CURRENT, FORMAT, PARENT].contains(&link) && is_random_part(suffix))
 }
@@ -236,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn name_is_refused_when_not_of_the_grammar() {
+    fn name_is_rejected_when_it_breaks_the_grammar() {
         let good = "00000000000000000010-9f86d081884c7d65-4k0q8w1z7m3x5r2t";
         assert!(GenerationName::parse(good).is_some());
         for bad in [

@@ -30,7 +30,7 @@
 // For maintainers: `layout.rs` has every name on disk, `commit.rs` the steps of a commit, `read.rs` the reads. Only `sys/` accesses
 // the disk.
 
-// On other platforms the crate is empty, so that a program compiles which only uses other backends.
+// On other platforms the crate is empty, so that a program that only uses other backends compiles.
 #![cfg(unix)]
 
 mod backend;

@@ -11,18 +11,18 @@ use crate::{
 use minisnap_core::{Corruption, MiniSnapError, Problem, Result};
 use std::path::{Path, PathBuf};
 
-/// The problems of the links, with a gap in the history.
+/// The problems of the links, including a gap in the history.
 pub(crate) fn problems(store: &StoreDir, history: &History) -> Result<Vec<Problem>> {
-    let mut problems = broken_in(store, history)?;
-    problems.extend(of_gap(store, history)?);
+    let mut problems = broken_links_in(store, history)?;
+    problems.extend(gap_in(store, history)?);
     Ok(problems)
 }
 
-/// The problems of the links of the current history, with files that could be links.
+/// The problems of the links of the current history, including plain files that the next commit replaces by links.
 pub(crate) fn broken(store: &StoreDir) -> Result<Vec<Problem>> {
     match History::of_current(store) {
         Ok(history) => {
-            let mut problems = broken_in(store, &history)?;
+            let mut problems = broken_links_in(store, &history)?;
             let same = files_with_current_content(store, &problems)?;
             problems.extend(same);
             Ok(problems)
@@ -39,10 +39,10 @@ pub(crate) fn is_store(store: &StoreDir) -> bool {
     [store.current(), store.lock()].iter().any(|path| sys::entry(path).is_ok_and(|found| found != Entry::Missing))
 }
 
-fn broken_in(store: &StoreDir, history: &History) -> Result<Vec<Problem>> {
+fn broken_links_in(store: &StoreDir, history: &History) -> Result<Vec<Problem>> {
     let mut problems = Vec::new();
     for name in store.public_names() {
-        problems.extend(of_name(&name, history)?);
+        problems.extend(public_link_problem(&name, history)?);
     }
     for (path, expected) in texts(store, history)? {
         problems.push(problem(&path, Corruption::LinkAsText { expected }));
@@ -66,7 +66,7 @@ fn files_with_current_content(store: &StoreDir, others: &[Problem]) -> Result<Ve
 
 /// The gap in the current history, if there is one.
 pub(crate) fn gap(store: &StoreDir) -> Result<Option<Problem>> {
-    of_gap(store, &History::of_current(store)?)
+    gap_in(store, &History::of_current(store)?)
 }
 
 /// The links that became files with their text, and the text. Readers and writers understand such files, and don't replace them.
@@ -94,7 +94,7 @@ pub(crate) fn texts(store: &StoreDir, history: &History) -> Result<Vec<(PathBuf,
 }
 
 /// The problem of one of the public links.
-fn of_name(name: &PublicName, history: &History) -> Result<Option<Problem>> {
+fn public_link_problem(name: &PublicName, history: &History) -> Result<Option<Problem>> {
     let expected = name.target.display().to_string();
     let Some(current) = history.newest() else {
         return Ok(public_names::is_link_text(name)?.then(|| problem(&name.path, Corruption::LinkAsText { expected })));
@@ -114,7 +114,7 @@ fn of_name(name: &PublicName, history: &History) -> Result<Option<Problem>> {
 }
 
 /// The gap in a history, as a problem.
-fn of_gap(store: &StoreDir, history: &History) -> Result<Option<Problem>> {
+fn gap_in(store: &StoreDir, history: &History) -> Result<Option<Problem>> {
     let Some((path, gap)) = history.gap(store) else { return Ok(None) };
     let (is_ours, expected): (fn(&str) -> bool, _) =
         if path.ends_with(PARENT) { (is_parent, "a generation") } else { (is_count, "a number") };

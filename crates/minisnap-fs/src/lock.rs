@@ -24,12 +24,13 @@ pub(crate) struct StoreLock {
 }
 
 impl StoreLock {
-    /// Acquires the lock, waiting at most the store's timeout. A cancelled caller never acquires it, so it changes nothing any more.
+    /// Acquires the lock, waiting at most the store's timeout. A cancelled caller never acquires the lock, so it changes nothing any
+    /// more.
     pub(crate) fn acquire(store: &StoreDir, caller: &CallerWatch) -> Result<Self> {
         Self::acquire_within(store, caller, store.busy_timeout)
     }
 
-    /// The same, waiting at most `timeout`.
+    /// Acquires the lock, waiting at most `timeout`.
     pub(crate) fn acquire_within(store: &StoreDir, caller: &CallerWatch, timeout: Duration) -> Result<Self> {
         const SHORTEST_PAUSE: Duration = Duration::from_micros(50);
         const LONGEST_PAUSE: Duration = Duration::from_millis(2);
@@ -89,7 +90,7 @@ fn held_by_another(file: &File) -> String {
     let holder: Option<String> = None;
     match holder {
         Some(holder) => format!("another writer holds the lock: {holder}"),
-        None => "another writer holds the lock (`fuser` on this path shows which)".into(),
+        None => "another writer holds the lock: its process is unknown".into(),
     }
 }
 
@@ -116,7 +117,7 @@ impl Process {
         Self(std::process::id())
     }
 
-    /// The id of no process.
+    /// An id that no process has.
     #[cfg(test)]
     fn none() -> Self {
         Self(0)
@@ -189,7 +190,7 @@ pub(crate) fn has_no_writer(folder: &Path) -> bool {
         Ok(Some(file)) => {
             let is_unlocked = sys::try_lock(&file, &path).unwrap_or(false);
             if is_unlocked {
-                // To close it isn't enough: a child that was just forked has it open, too.
+                // Closing the file isn't enough: a child that was just forked has it open, too.
                 sys::unlock(&file);
             }
             is_unlocked
@@ -207,7 +208,10 @@ pub(crate) fn has_visible_writer(folder: &Path) -> Result<bool> {
     #[cfg(target_os = "linux")]
     let is_locked = crate::lock_holder::is_locked(&file);
     #[cfg(not(target_os = "linux"))]
-    let is_locked = drop(file) != ();
+    let is_locked = {
+        drop(file);
+        false
+    };
     Ok(is_locked)
 }
 

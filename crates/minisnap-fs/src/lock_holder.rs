@@ -54,7 +54,7 @@ fn processes() -> impl Iterator<Item = u32> {
     entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
 }
 
-/// Whether a process has this file open with a lock on it. `None` if this process may not read that.
+/// Whether a process has this file open with a lock on it. `None` if this process may not list the other's open files.
 fn has_locked(pid: u32, file: &fs::Metadata) -> Option<bool> {
     let process = PathBuf::from(format!("/proc/{pid}"));
     for entry in fs::read_dir(process.join("fd")).ok()? {

@@ -39,8 +39,8 @@ pub(crate) fn reject(dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Whether a path, with links resolved, is a part of a store: a public name, if the folder has the other one or a store, or any path in a
-/// store's folder `snapshots`.
+/// Whether a path, with links resolved, is a part of a store. A public name is one if its folder has the other public name, or a store.
+/// So is any path in a store's folder `snapshots`.
 pub(crate) fn is_part_of_store(path: &Path) -> bool {
     let Ok(path) = std::path::absolute(path).map_err(drop).and_then(|path| canonical(&path).map_err(drop)) else {
         return false;

@@ -12,7 +12,7 @@ use minisnap_core::{
 use std::{fs::Metadata, os::unix::fs::MetadataExt, path::PathBuf};
 
 const READ: u32 = 0o4;
-/// To list a folder, and to create and remove files in it.
+/// The rights to list a folder, and to create and remove files in it.
 const ALL: u32 = 0o7;
 
 /// The entries of `snapshots` that its owner can't use.
@@ -26,7 +26,7 @@ pub(crate) fn problems(store: &StoreDir) -> Result<Vec<Problem>> {
     for (path, needed) in entries(store)? {
         // A file whose metadata this process may not read is reported with its folder.
         if let Ok(Some(found)) = sys::metadata(&path)
-            && !may(owner, &found, needed)
+            && !has_rights(owner, &found, needed)
         {
             let found =
                 Corruption::WrongOwner { owner: found.uid(), mode: found.mode() & 0o7777, expected: owner.user };
@@ -49,11 +49,12 @@ fn entries(store: &StoreDir) -> Result<Vec<(PathBuf, u32)>> {
     Ok(entries)
 }
 
-fn may(owner: Owner, found: &Metadata, needed: u32) -> bool {
-    let of = Owner::of(found);
-    let shift = if of.user == owner.user {
+/// Whether the mode of a file gives `owner` the `needed` rights.
+fn has_rights(owner: Owner, found: &Metadata, needed: u32) -> bool {
+    let file_owner = Owner::of(found);
+    let shift = if file_owner.user == owner.user {
         6
-    } else if of.group == owner.group {
+    } else if file_owner.group == owner.group {
         3
     } else {
         0

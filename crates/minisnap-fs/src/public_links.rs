@@ -26,10 +26,10 @@ use std::{
 ///    - Move a single file of a bare pair aside: it isn't a snapshot, but another program wrote it.
 /// 2. If there is a generation, check that plain files have its content, as after a killed migration. Else they are an
 ///    `ExternalChange`.
-/// 3. If nothing was committed, create the commit record `none`. Then create each missing link. It replaces a plain file, which has the
-///    content of the current generation, so both names show that generation at every moment. Before the first link, sync both
-///    folders, since the syncs of earlier writers may be missing: a link must not become durable before its target, nor before
-///    the rename of a file that was moved aside.
+/// 3. Write the format. If nothing was committed, create the commit record `none`. Then create each missing link. It replaces a plain
+///    file, which has the content of the current generation, so both names show that generation at every moment. Before the first link,
+///    sync both folders, since the syncs of earlier writers may be missing. A link must not become durable before its target, nor
+///    before the rename of a file that was moved aside.
 /// 4. Sync the folder with the links. A writer that is killed before that leaves `.settling`: then the next writer doesn't assume that
 ///    the links are durable.
 pub(crate) fn ensure(store: &StoreDir, lock: &StoreLock) -> Result<Option<GenerationName>> {
@@ -120,7 +120,7 @@ fn migrate(store: &StoreDir, lock: &StoreLock) -> Result<GenerationName> {
 pub(crate) fn restore(store: &StoreDir, lock: &StoreLock, record: &CommitRecord) -> Result<Vec<PathBuf>> {
     let mut moved = Vec::new();
     let names = store.public_names();
-    // Before anything is moved: if it fails later, there would be no `snapshot.json`.
+    // This comes before any move: a later failure would leave no `snapshot.json`.
     remove_temporary_link(store, !(is_ours(&names[0])? && is_ours(&names[1])?))?;
     for name in names {
         match sys::entry(&name.path)? {
@@ -160,12 +160,12 @@ fn is_ours(name: &PublicName) -> Result<bool> {
 /// # Errors
 ///
 /// `ExternalChange` if links must be created, and another entry has the name of the temporary link.
-fn remove_temporary_link(store: &StoreDir, are_needed: bool) -> Result<()> {
+fn remove_temporary_link(store: &StoreDir, links_needed: bool) -> Result<()> {
     let next = store.next_public();
     match sys::entry(&next)? {
         Entry::Missing => Ok(()),
         Entry::Link(target) if store.public_names().iter().any(|name| name.target == target) => sys::remove(&next),
-        _ if !are_needed => Ok(()),
+        _ if !links_needed => Ok(()),
         _ => {
             let found = "minisnap creates its links under this name, before it renames them".into();
             Err(MiniSnapError::ExternalChange { at: sys::at(&next), found: ExternalChange::NameTaken { found } })

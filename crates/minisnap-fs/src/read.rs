@@ -1,8 +1,8 @@
 //! Reads: they take no lock, need no write access, and change nothing.
 //!
 //! A reader reads the commit record once, and opens both files by the generation's own path. Through the link `current`, the two opens
-//! might lead to two generations. If the files are missing, the reader reads the record again. If it has changed, a commit has
-//! expired them. If not, they are lost.
+//! might lead to two generations. If the files are missing, the reader reads the record again. If the record has
+//! changed, the generation has expired. If not, the files are lost.
 
 use crate::{
     bare_pair::BarePair,
@@ -30,7 +30,7 @@ pub(crate) fn current(store: &StoreDir) -> Result<Option<Generation>> {
     })
 }
 
-/// The retained generations, which it makes durable: their writer may have crashed before its last sync.
+/// Lists the retained generations, and makes them durable: their writer may have crashed before its last sync.
 pub(crate) fn history(store: &StoreDir) -> Result<Vec<Generation>> {
     retry_until_stable(store, || match current::read_once(store)? {
         None => Ok(None),
@@ -49,7 +49,7 @@ pub(crate) fn history(store: &StoreDir) -> Result<Vec<Generation>> {
                 // The links to the older generations are lost with the folder.
                 return Err(generation::corrupt(store, &name, JSON_NAME, Corruption::ContainerMissing));
             }
-            // A history is incomplete if a writer expired its end during the read, or if it has a permanent gap.
+            // A history is incomplete if its oldest generations expired during the read, or if it has a permanent gap.
             let is_stable = history.is_complete() && is_synced || history.is_up_to_date(store)?;
             Ok(is_stable.then_some(generations))
         }
@@ -64,7 +64,7 @@ pub(crate) fn read(store: &StoreDir, generation: &Generation) -> Result<Bytes> {
     }
 }
 
-/// The same, also if external files are at the public names.
+/// The JSON of a retained generation, also if external files are at the public names.
 pub(crate) fn read_committed(store: &StoreDir, generation: &Generation) -> Result<Bytes> {
     let name = store.name_of(generation)?;
     if !History::of_current(store)?.contains(&name) {

@@ -70,7 +70,7 @@ fn check_format(store: &StoreDir) -> Result<()> {
             Err(MiniSnapError::NewerFormat { at: sys::at(&path), found, supported: FORMAT_VERSION })
         }
         Some(1..) => Ok(()),
-        // Only the version that wrote it can interpret it.
+        // Only the version that wrote the format can interpret it.
         Some(0) | None => {
             let found = match version {
                 Some(version) => format!("the version of the format is given as {version:?}"),
@@ -130,7 +130,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn record_is_no_dangling_link_when_placed_concurrently() {
+    fn dangling_link_check_passes_when_record_is_being_created() {
         let folder = tempfile::TempDir::new().unwrap();
         let store = StoreDir::new(folder.path().into(), Duration::ZERO);
         store.create_folders().unwrap();

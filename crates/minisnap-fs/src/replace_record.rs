@@ -10,7 +10,7 @@ use crate::{
 use minisnap_core::{MiniSnapError, Result, events};
 use std::path::Path;
 
-/// Returns what converts an error to the `OutcomeUnknown` of a commit of `name` over `previous`.
+/// Returns a function that converts an error to the `OutcomeUnknown` of a commit of `name` over `previous`.
 pub(crate) fn outcome_unknown(
     store: &StoreDir,
     name: &GenerationName,
@@ -24,12 +24,12 @@ pub(crate) fn outcome_unknown(
     }
 }
 
-/// Points the commit record to `name`, durably. The stage is synced before. From then on it isn't removed on drop, unless the
-/// record certainly didn't change.
+/// Points the commit record to `name`, durably. The caller has synced the stage. From the rename on, dropping the stage doesn't
+/// remove it, unless the record certainly didn't change.
 ///
 /// # Errors
 ///
-/// The cause converted by `unknown`, if the record may have changed, or isn't durable. After any other error, the record certainly
+/// The cause, converted by `unknown`, if the record may have changed or isn't durable. After any other error, the record certainly
 /// didn't change.
 pub(crate) fn replace(
     lock: &StoreLock,

@@ -3,9 +3,10 @@
 //!
 //! 1. Take `.lock`. If the store isn't lost, stop.
 //! 2. Check that the generation is intact.
-//! 3. Mark every generation that isn't in its history, durably: so it will be moved aside, and not removed.
-//! 4. Move aside a folder that is in place of the commit record. Set the generation's link `retained` to the number of generations
-//!    that were found, durably. Create the commit record, durably: this commits the reset.
+//! 3. Mark every generation that isn't in its history, durably: then garbage collection moves it aside. Remove the marks of those
+//!    that are in its history.
+//! 4. Move aside the folders that are in place of links, and write the format. Set the generation's link `retained` to the number of
+//!    generations that were found, durably. Create the commit record, durably: this commits the reset. Update `last-commit`.
 //! 5. Restore the public links, and move the marked generations aside.
 //!
 //! If the call is interrupted before the rename of step 4, the store stays lost. The next call completes the reset.

@@ -1,10 +1,10 @@
 //! The retained generations, each checked without reading its JSON. A handle caches them.
 //!
-//! 1. To follow the history and check its generations takes system calls for each generation. To find garbage, `snapshots` is listed.
+//! 1. Following the history and checking it takes system calls for each generation. To find garbage, a writer lists `snapshots`.
 //!    After a collection and after a commit, a writer has this information. It caches it, with the state of `snapshots`: the folder's
 //!    times and its link count.
-//! 2. The cache is valid while three things are unchanged, which are read each time: the state of `snapshots`, the commit record, and
-//!    the number of generations that the current one retains. So a handle detects another writer's commit, and a generation that was
+//! 2. The cache is valid while the state of `snapshots`, the commit record, and the number of generations that the current one
+//!    retains are unchanged. All three are read each time. So a handle detects another writer's commit, and a generation that was
 //!    moved away. `docs/design.md` has the exceptions.
 //! 3. A killed writer's stage becomes garbage without a change of the folder. So the folder is listed again, unless its link count
 //!    proves that it has only known folders. On ext4 and XFS the link count counts folders. On Btrfs it doesn't, and each create
@@ -32,7 +32,7 @@ use std::{collections::HashMap, fs::Metadata, iter, sync::Arc};
 pub(crate) struct RetainedGenerations {
     /// Newest first, as far as they can be found.
     pub(crate) retained: Arc<Vec<Arc<RetainedGeneration>>>,
-    /// How many are retained, those that can't be found included.
+    /// How many are retained, including those that can't be found.
     count: usize,
     /// How many other folders are in `snapshots`, none of them garbage. `None` if unknown.
     pub(crate) other_folders: Option<usize>,
@@ -106,7 +106,7 @@ impl RetainedGenerations {
         self.count == other.count && self.names().eq(other.names())
     }
 
-    /// Stores it in the cache, with the present state of `snapshots`. This writer has so many `stages` there.
+    /// Stores it in the cache, with the present state of `snapshots`. `stages` is the number of this writer's stages in it.
     pub(crate) fn update_cache(&self, store: &StoreDir, stages: usize) -> Result<()> {
         let Some(state) = FolderState::of(&store.snapshots())?.filter(|_| self.is_complete()) else {
             store.cache.clear();
@@ -134,7 +134,7 @@ pub(crate) fn inspect(store: &StoreDir, name: &GenerationName) -> Result<Retaine
     inspect_with_modes(store, name).map(|(retained, _)| retained)
 }
 
-/// The same, and returns the modes of its folder and files.
+/// Checks a generation without reading its JSON, and returns the modes of its folder and files.
 pub(crate) fn inspect_with_modes(store: &StoreDir, name: &GenerationName) -> Result<(RetainedGeneration, Modes)> {
     let (path, generation) = (store.generation(name), name.to_generation());
     let Some(folder) = sys::metadata(&path)?.filter(Metadata::is_dir) else {

@@ -1,5 +1,5 @@
-//! A stage: the folder that a writer fills, moves to its final name and makes durable. Dropping it removes the folder, until
-//! [`Stage::keep_on_drop`]: then a commit record may point to it.
+//! A stage: the folder that a writer fills, moves to its final name and makes durable. Dropping a [`Stage`] removes the folder.
+//! After [`Stage::keep_on_drop`] the folder stays, since a commit record may point to it.
 
 use crate::{
     generation,
@@ -40,7 +40,7 @@ impl Stage {
     /// the file unlocked. The umask decides the modes of a store's first generation.
     pub(crate) fn create(store: &StoreDir, seq: u64, is_first: bool) -> Result<Self> {
         let snapshots = store.snapshots();
-        let name = new_stage_name().map_err(|error| sys::error("name a stage in", &snapshots, error))?;
+        let name = new_stage_name().map_err(|error| sys::error("name a stage", &snapshots, error))?;
         let path = snapshots.join(name);
         let created = store.create_folder(&path, PRIVATE_FOLDER).and_then(|folder| {
             let mode = if is_first { DEFAULT_FILE } else { PRIVATE_FILE };
@@ -121,7 +121,7 @@ impl Stage {
     /// Moves it to a new, unique name. Nothing points to it yet.
     pub(crate) fn move_to_new_name(&mut self) -> Result<GenerationName> {
         let name = GenerationName::new(self.seq, self.digester.digest())
-            .map_err(|error| sys::error("name a generation in", &self.store.snapshots(), error))?;
+            .map_err(|error| sys::error("name a generation", &self.store.snapshots(), error))?;
         self.move_to(&name)?;
         Ok(name)
     }
@@ -140,7 +140,7 @@ impl Stage {
     pub(crate) fn sync(&self) -> Result<()> {
         let seq_path = self.path.join(SEQ_NAME);
         if let Some(seq) = &self.seq_file {
-            // Then both files get their blocks in the same transaction of the journal: `snapshot.seq` needs no other.
+            // Then both files get their blocks in one transaction of the file system's journal, and the second sync needs no other.
             sys::begin_writing_back(seq);
         }
         sys::sync(self.json.file(), self.json.path())?;
@@ -180,7 +180,7 @@ impl Stage {
         Ok(())
     }
 
-    /// From now on this writer doesn't remove the folder: the commit may happen.
+    /// From now on, dropping doesn't remove the folder: the commit record may point to it.
     pub(crate) fn keep_on_drop(&mut self) {
         self.keep_on_drop = true;
     }
@@ -191,9 +191,9 @@ impl Stage {
     }
 }
 
-/// The error of a commit after a failed write.
+/// The error of a commit, or of another write, after a failed write.
 pub(crate) fn missing_bytes(path: &Path) -> MiniSnapError {
-    let error = io::Error::other("an earlier write to it failed, and the snapshot would have a hole");
+    let error = io::Error::other("an earlier write failed, so the snapshot is incomplete");
     sys::error("commit", path, error)
 }
 
@@ -202,7 +202,7 @@ impl Drop for Stage {
         if !self.keep_on_drop && self.json.is_owned() {
             let removed = generation::remove(&self.path);
             if removed.is_err() {
-                // Its remains are garbage, which the cache doesn't know.
+                // The cache doesn't count the rest of the folder, which is garbage.
                 self.store.cache.clear();
             }
             events::best_effort("remove a stage", removed);

@@ -37,7 +37,8 @@ enum State {
 }
 
 impl StagedInFolder {
-    /// Whether this handle has cached the current snapshot, and it fits into one chunk: then the next one probably does, too.
+    /// Whether this handle has cached the current snapshot, and that fits into one chunk. Then the next snapshot probably fits,
+    /// too.
     pub(crate) fn is_expected_small(store: &StoreDir) -> bool {
         let size = store.cache.get().and_then(|seen| seen.retained.first()?.generation.size());
         size.is_some_and(|size| size <= CHUNK as u64)
@@ -56,7 +57,7 @@ impl StagedInFolder {
     fn move_to_disk(&mut self) -> Result<()> {
         let State::InMemory { seq, json } = &self.state else { return Ok(()) };
         let caller = Caller::default();
-        let created = match begin(&self.store, *seq, json, &caller.watch(), Duration::ZERO) {
+        let created = match stage_from_memory(&self.store, *seq, json, &caller.watch(), Duration::ZERO) {
             Err(MiniSnapError::Busy { .. }) => return Ok(()),
             created => created,
         };
@@ -97,7 +98,7 @@ impl StagedSnapshot for StagedInFolder {
         // Another writer held the lock when the snapshot outgrew memory. Here the caller can wait for it.
         let State::InMemory { seq, json } = mem::replace(&mut self.state, State::Failed) else { return Ok(()) };
         let at = ErrorContext::new(Operation::Write, self.location.clone());
-        let work = move |store: &StoreDir, caller: &_| begin(store, seq, &json, caller, store.busy_timeout);
+        let work = move |store: &StoreDir, caller: &_| stage_from_memory(store, seq, &json, caller, store.busy_timeout);
         self.state = State::OnDisk(Box::new(blocking(at, self.store.clone(), work).await?));
         Ok(())
     }
@@ -107,7 +108,7 @@ impl StagedSnapshot for StagedInFolder {
         let at = ErrorContext::new(Operation::Commit, location);
         let work = move |store: &StoreDir, caller: &_| {
             let stage = match state {
-                State::InMemory { seq, json } => begin(store, seq, &json, caller, store.busy_timeout)?,
+                State::InMemory { seq, json } => stage_from_memory(store, seq, &json, caller, store.busy_timeout)?,
                 State::OnDisk(stage) => *stage,
                 State::Failed => return Err(missing_bytes(&store.snapshots())),
             };
@@ -129,8 +130,14 @@ impl StagedSnapshot for StagedInFolder {
 }
 
 /// Creates the stage of a snapshot that was in memory.
-fn begin(store: &StoreDir, seq: u64, json: &[u8], caller: &CallerWatch, timeout: Duration) -> Result<Stage> {
-    let mut stage = commit::begin(store, seq, caller, timeout)?;
+fn stage_from_memory(
+    store: &StoreDir,
+    seq: u64,
+    json: &[u8],
+    caller: &CallerWatch,
+    timeout: Duration,
+) -> Result<Stage> {
+    let mut stage = commit::stage(store, seq, caller, timeout)?;
     stage.write_all(json)?;
     Ok(stage)
 }

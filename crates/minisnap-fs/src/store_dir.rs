@@ -142,7 +142,7 @@ impl StoreDir {
 
 /// Durability.
 impl StoreDir {
-    /// Syncs the folder and its ancestors up to the mount point. It stops at an ancestor that this process may not open: such a folder
+    /// Syncs the folder and its ancestors up to the mount point. It stops at an ancestor that this process may not open. Such a folder
     /// belongs to a user with more rights, and wasn't created for this store.
     pub(crate) fn sync_with_ancestors(&self) -> Result<()> {
         let folder = sys::canonical(&self.path)?;
@@ -155,8 +155,8 @@ impl StoreDir {
     }
 }
 
-/// Creating files. What root creates gets the store's owner, who could not use or remove it otherwise. If the owner can't be changed,
-/// the new file is removed.
+/// Creating files. Files that root creates get the store's owner: else the owner could not use or remove them. If the owner can't be
+/// changed, the new file is removed.
 impl StoreDir {
     /// Creates the missing folders, down to `snapshots`.
     pub(crate) fn create_folders(&self) -> Result<()> {
@@ -248,7 +248,7 @@ impl StoreDir {
 
 /// An unused path in the same folder as `path`.
 pub(crate) fn path_aside(path: &Path) -> Result<PathBuf> {
-    new_path_aside(path).map_err(|error| sys::error("choose a new name for", path, error))
+    new_path_aside(path).map_err(|error| sys::error("choose a new name", path, error))
 }
 
 /// Moves the entry at `path` to an unused name in the same folder, and returns its new path.

@@ -7,7 +7,7 @@ use crate::{
     garbage, generation,
     history::{self, History},
     intact::{self, IntactGenerations},
-    layout::{GenerationName, is_aside, is_moved_aside},
+    layout::{GenerationName, is_aside_folder, is_aside_generation},
     link_check, permissions,
     store_dir::StoreDir,
     sys,
@@ -29,15 +29,15 @@ pub(crate) fn verify(store: &StoreDir) -> Result<Verification> {
         let is_stable = verified.is_intact() || history.is_up_to_date(store).unwrap_or(false);
         Ok(is_stable.then_some(verified))
     });
-    let mut of_owners = Vec::new();
-    let found = or_forbidden(permissions::problems(store), &mut of_owners)?;
-    of_owners.extend(found);
+    let mut owner_problems = Vec::new();
+    let found = or_forbidden(permissions::problems(store), &mut owner_problems)?;
+    owner_problems.extend(found);
     let mut verified = match checked {
-        // The problems name the owners of the files that this process may not read.
-        Err(error) if is_denied(&error) && !of_owners.is_empty() => Verification::default(),
+        // The owner problems already report the files that this process may not read.
+        Err(error) if is_denied(&error) && !owner_problems.is_empty() => Verification::default(),
         checked => checked?,
     };
-    verified.problems.extend(of_owners);
+    verified.problems.extend(owner_problems);
     verified.moved_aside.extend(moved_aside(store)?);
     Ok(verified)
 }
@@ -85,9 +85,9 @@ fn check(store: &StoreDir, history: &History) -> Result<Verification> {
     let count = or_forbidden(garbage::count(store, history), &mut problems)?;
     verified.problems = links.into_iter().chain(problems).collect();
     (verified.expired, verified.orphans) = (count.expired, count.orphans);
-    // They are still in place: the next commit moves them aside.
-    let detached = or_forbidden(history.newer_than_current(store), &mut verified.problems)?;
-    verified.moved_aside = detached.iter().map(|name| store.generation(name).display().to_string()).collect();
+    // These generations are still in place: the next commit moves them aside.
+    let newer = or_forbidden(history.newer_than_current(store), &mut verified.problems)?;
+    verified.moved_aside = newer.iter().map(|name| store.generation(name).display().to_string()).collect();
     let current = verified.generations.first().and_then(|current| current.problem.as_ref());
     if current.is_some_and(|problem| problem.found == Corruption::ContainerMissing) {
         // The links to the older generations are lost with the folder.
@@ -96,7 +96,7 @@ fn check(store: &StoreDir, history: &History) -> Result<Verification> {
     Ok(verified)
 }
 
-/// Adds the intact generations that no history leads to.
+/// Adds the intact generations of a store whose history can't be followed.
 fn add_intact(store: &StoreDir, verified: &mut Verification) {
     let IntactGenerations { committed, unconfirmed } = intact::find(store);
     verified.generations.extend(committed.into_iter().map(VerifiedGeneration::intact));
@@ -122,7 +122,7 @@ fn reason(error: &MiniSnapError) -> String {
     std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
 }
 
-/// If this process may not read something, adds that to the problems, and returns the default.
+/// Turns a missing permission into a problem, and returns the default in place of the result.
 fn or_forbidden<T: Default>(found: Result<T>, problems: &mut Vec<Problem>) -> Result<T> {
     match found {
         Err(error) if is_denied(&error) => {
@@ -138,10 +138,10 @@ fn is_denied(error: &MiniSnapError) -> bool {
     sys::kind(error) == Some(io::ErrorKind::PermissionDenied)
 }
 
-/// The paths of the corrupt generations that were moved aside, and of the folders that were in place of links.
+/// The paths of the generations that were moved aside, and of the folders that were in place of links.
 fn moved_aside(store: &StoreDir) -> Result<Vec<String>> {
     let mut names = sys::names_in(&store.snapshots())?;
-    names.retain(|name| is_moved_aside(name) || is_aside(name));
+    names.retain(|name| is_aside_generation(name) || is_aside_folder(name));
     names.sort();
     Ok(names.iter().map(|name| store.snapshots().join(name).display().to_string()).collect())
 }

@@ -83,11 +83,11 @@ where
 
 /// Truncates the log through the smallest seq of the retained snapshots, and returns that seq.
 ///
-/// Without a snapshot it changes nothing and returns `None`. Use it after [`create_owned`](SnapStore::create_owned), or when a
-/// [`checkpoint`] returned [`NotCompacted`](WalError::NotCompacted).
+/// Without a snapshot, it changes nothing and returns `None`. Use it after [`create_owned`](SnapStore::create_owned), or when
+/// a [`checkpoint`] returned [`NotCompacted`](WalError::NotCompacted).
 ///
-/// After a create whose outcome is unknown, create again first. A disk whose sync failed once may report success the second
-/// time although nothing was written, so the history alone is no proof that the snapshot is durable.
+/// After a create whose outcome is unknown, create again first. After a failed sync, a disk may report success for the next
+/// sync although nothing was written. So the history alone doesn't prove that the snapshot is durable.
 ///
 /// # Errors
 ///

@@ -21,7 +21,7 @@ fn call<T>(action: &'static str, path: &Path, system_call: impl FnOnce() -> io::
 
 /// The absolute path, so that a later change of the working directory doesn't change its meaning.
 ///
-/// Without a working directory this fails. The error isn't of the kind `NotFound`: the file itself may exist.
+/// If the working directory was removed, this fails. The error isn't of the kind `NotFound`: the file itself may exist.
 pub(crate) fn absolute(path: &Path) -> Result<PathBuf> {
     std::path::absolute(path).map_err(|source| {
         let found = format!("the working directory can't be found: {source}");
@@ -29,7 +29,7 @@ pub(crate) fn absolute(path: &Path) -> Result<PathBuf> {
     })
 }
 
-/// The path with all links in it followed. The file must exist.
+/// Follows all links in the path. The file must exist.
 pub(crate) fn resolve(path: &Path) -> Result<PathBuf> {
     call("resolve", path, || fs::canonicalize(path))
 }
@@ -152,8 +152,8 @@ pub(crate) fn check_regular(file: &File, path: &Path) -> Result<()> {
 
 /// Creates a file for appending, with the owner, group and mode of `like`. The path must be free.
 ///
-/// At no time can a user read it who can't read `like`. If this process may not set the owner or the mode, the call fails, and
-/// the caller has to remove the file.
+/// A user who can't read `like` can't read the new file at any time. If this process may not set the owner or the mode, the
+/// call fails, and the caller has to remove the file.
 pub(crate) fn create_new(path: &Path, like: &Path) -> Result<File> {
     let like = call("read the metadata of", like, || fs::metadata(like))?;
     let mut options = OpenOptions::new();
@@ -220,7 +220,9 @@ pub(crate) fn lock_holder(path: &Path) -> Option<u32> {
     let locks = fs::read_to_string("/proc/locks").ok()?;
     // 1: FLOCK  ADVISORY  WRITE 4711 08:01:1311 0 EOF
     locks.lines().find_map(|lock| match lock.split_whitespace().collect::<Vec<_>>()[..] {
-        [_, "FLOCK", _, _, process, of, ..] if of == identity => process.parse().ok().filter(|process| *process > 0),
+        [_, "FLOCK", _, _, process, locked, ..] if locked == identity => {
+            process.parse().ok().filter(|process| *process > 0)
+        }
         _ => None,
     })
 }
@@ -251,7 +253,7 @@ pub(crate) fn rename(from: &Path, to: &Path) -> Result<()> {
     call("replace", to, || fs::rename(from, to))
 }
 
-/// Removes a file. A missing file is no error.
+/// Removes a file. A missing file is not an error.
 pub(crate) fn remove(path: &Path) -> Result<()> {
     match call("remove", path, || fs::remove_file(path)) {
         Err(error) if error.is_not_found() => Ok(()),
@@ -260,7 +262,7 @@ pub(crate) fn remove(path: &Path) -> Result<()> {
 }
 
 // A failed sync is never retried on the same file. The system may have dropped the unwritten pages, and the second sync would
-// succeed (https://lwn.net/Articles/752063/).
+// return success (https://lwn.net/Articles/752063/).
 
 /// Makes the bytes and the length of a file durable.
 pub(crate) fn sync(file: &File, path: &Path) -> Result<()> {
@@ -274,8 +276,8 @@ pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
 
 /// Syncs a folder and its ancestors up to the mount point.
 ///
-/// An ancestor that this process may not open ends the walk without an error: another user created it, so no process that
-/// could have created this log did.
+/// It stops without an error at an ancestor that this process may not open. Such a folder belongs to a user with more rights,
+/// and wasn't created for this log.
 pub(crate) fn sync_with_ancestors(folder: &Path) -> Result<()> {
     let device =
         |folder: &Path| call("read the metadata of", folder, || fs::metadata(folder)).map(|metadata| metadata.dev());

@@ -76,7 +76,7 @@ pub enum WalError {
         /// The error of the current snapshot.
         #[source]
         corrupt: Box<MiniSnapError>,
-        /// Why an older snapshot can't replace it.
+        /// Why an older snapshot can't replace the current one.
         because: String,
     },
 
@@ -117,12 +117,12 @@ pub enum WalError {
         location: String,
     },
 
-    /// Another program, or another handle in this one, has the log open for writing.
+    /// Another program, or another handle in this program, has the log open for writing.
     #[error("{location}: the log is open elsewhere{}", holder_text(*.holder))]
     Locked {
         /// The log.
         location: String,
-        /// The process that has it open, where the system reports it.
+        /// The process that has the log open, where the system reports it.
         holder: Option<u32>,
     },
 
@@ -145,7 +145,7 @@ pub enum WalError {
         path: PathBuf,
     },
 
-    /// A line of the journal isn't a valid record. The lines before it are.
+    /// A line of the journal isn't a valid record. All lines before it are valid.
     #[error("{}, line {line}: the record can't be read", path.display())]
     Corrupt {
         /// The file.

@@ -1,6 +1,6 @@
-//! Injects faults into each operation of a journal: every file operation fails once, and every file operation from some call
-//! on fails. An error must report the state of the record correctly. The next opening must find all acknowledged records under
-//! their sequence numbers.
+//! Injects faults into each operation of a journal: each file operation fails once. In other runs, all file operations from
+//! one call on fail. An error must report the state of the record correctly. The next opening must find all acknowledged
+//! records under their sequence numbers.
 
 mod injection;
 mod replaced_file;
@@ -95,7 +95,7 @@ fn dir_in_memory() -> TempDir {
     if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.expect("a folder")
 }
 
-/// The records to expect afterwards: from `first` through `last`, and `uncertain` if its outcome is unknown.
+/// The expected records: from `first` through `last`. Also possibly `uncertain`, a record whose append has an unknown outcome.
 struct Expected {
     first: u64,
     last: u64,

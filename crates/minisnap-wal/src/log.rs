@@ -8,8 +8,8 @@ use async_trait::async_trait;
 /// [`Journal`](crate::Journal) is a log in files. Implement this trait for another log: [`recover`](crate::recover),
 /// [`checkpoint`](crate::checkpoint) and [`compact`](crate::compact) then work with it. They rely on three rules:
 ///
-/// - *Consecutive.* The first record ever has the sequence number 1, and each further record the next higher one, also after a
-///   restart and after a [`truncate`](Self::truncate).
+/// - *Consecutive.* The first record ever has the sequence number 1, and each further record has the next higher one. A
+///   restart or a [`truncate`](Self::truncate) doesn't change that.
 /// - *Durable.* When [`append`](Self::append) returns `Ok`, the record survives power loss. So does every record that
 ///   [`replay`](Self::replay) returns, also one of a crashed writer.
 /// - *Complete after a truncation.* At every moment of a truncation, also after a crash, the log holds all records after the

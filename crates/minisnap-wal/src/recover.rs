@@ -2,8 +2,8 @@
 //!
 //! 1. Restore the current snapshot. Without a snapshot, begin with the empty state and seq 0. If the current snapshot is
 //!    corrupt, return that error, or, in [`recover_or_fall_back`], restore the next older intact generation. The log must
-//!    reach the seq of the corrupt snapshot. A generation with a higher seq than a later one is skipped: the program went back
-//!    from it, and the log continues from the later one.
+//!    reach the seq of the corrupt snapshot. A generation with a higher seq than a newer generation is skipped. In this case
+//!    the program has gone back to an older state, and the log continues from the newer generation.
 //! 2. Check that the log holds all records after the restored seq.
 //! 3. Replay those records, and check that their sequence numbers are consecutive.
 
@@ -87,11 +87,11 @@ where
 
 /// Like [`recover`], but falls back to an older snapshot, or to the log alone, if the current snapshot is corrupt.
 ///
-/// The result is the same newest state: the log has to reach back to the older snapshot. [`Recovered::corrupt`] lists the
-/// errors of the corrupt snapshots: report them to an operator.
+/// The result is the newest state in either case: the log has to reach back to the older snapshot. [`Recovered::corrupt`]
+/// lists the errors of the corrupt snapshots: report them to an operator.
 ///
 /// The corrupt snapshot stays current until the next [`checkpoint`](crate::checkpoint) commits a new one. It doesn't count
-/// towards the retention, so the fall-back's snapshot doesn't expire. It is moved aside, never deleted.
+/// towards the retention, so the older snapshot doesn't expire. The corrupt snapshot is moved aside, never deleted.
 ///
 /// If the commit record itself is corrupt, it is unknown which snapshot is current. Then there is no fall-back, and the error
 /// of the store is returned.
@@ -99,7 +99,7 @@ where
 /// # Errors
 ///
 /// - [`NoFallBack`](WalError::NoFallBack): the current snapshot is corrupt, and the log doesn't reach back to an older intact
-///   one.
+///   snapshot.
 /// - The errors of [`recover`].
 ///
 /// # Cancel safety

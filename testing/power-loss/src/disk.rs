@@ -26,7 +26,7 @@ pub struct Disk {
     device: PathBuf,
     /// Holds the device open, so that it exists. `None` only during drop.
     open: Option<File>,
-    /// Ends when the device has no user any more. `None` only during drop.
+    /// The thread ends when the device has no user any more. `None` only during drop.
     server: Option<JoinHandle<io::Result<()>>>,
 }
 
@@ -58,7 +58,7 @@ impl Disk {
         self.content.image()
     }
 
-    /// Returns the number of events recorded so far: a moment at which the power can be cut.
+    /// Returns the number of events recorded so far. This number is a moment at which the power can be cut.
     #[must_use]
     pub fn moment(&self) -> usize {
         self.content.moment()
@@ -114,7 +114,7 @@ impl Mounted {
 
 impl Drop for Mounted {
     fn drop(&mut self) {
-        // Other programs scan new mounts from time to time, and release them quickly.
+        // Other programs may scan a new mount, and keep it busy for a moment.
         let busy = (0..50).all(|_| {
             let is_busy = umount2(self.path(), MntFlags::empty()) == Err(nix::Error::EBUSY);
             if is_busy {

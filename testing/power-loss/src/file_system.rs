@@ -18,7 +18,7 @@ pub enum FileSystem {
 }
 
 impl FileSystem {
-    /// Returns its name, as `mount` expects it.
+    /// Returns the name, as `mount` expects it.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -37,9 +37,9 @@ impl FileSystem {
     }
 
     /// Returns the number of bytes that the file system expects a disk to write atomically. With smaller sectors, some power
-    /// losses leave a file system that can't be mounted before a repair. XFS finds a folder's block that was written
-    /// partially during the replay of its journal (`xfs_repair`). Ext4 and Btrfs find a partially written superblock
-    /// (`e2fsck`, `btrfs rescue super-recover`).
+    /// losses leave a file system that can't be mounted before a repair. XFS reports a partially written block of a
+    /// folder when it replays its journal (`xfs_repair`). Ext4 and Btrfs report a partially written superblock (`e2fsck`,
+    /// `btrfs rescue super-recover`).
     fn sector(self) -> usize {
         match self {
             Self::Ext4 => 1024,
@@ -47,7 +47,7 @@ impl FileSystem {
         }
     }
 
-    /// Returns the commands it needs, and their Debian packages.
+    /// Returns the commands that the file system needs, and their Debian packages.
     pub(crate) fn commands(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Ext4 => &[("losetup", "mount"), ("mkfs.ext4", "e2fsprogs")],
@@ -60,7 +60,7 @@ impl FileSystem {
     /// state of it on another device.
     pub(crate) fn forget(self, device: &Path) {
         if self == Self::Btrfs {
-            // Fails if the kernel has forgotten it already.
+            // The command fails if the kernel has already forgotten the file system.
             let _ = Command::new("btrfs").args(["device", "scan", "--forget"]).arg(device).output();
         }
     }

@@ -7,16 +7,16 @@
 //! test -> ext4, XFS or Btrfs -> /dev/loopN -> FUSE, one file -> server.rs: memory, and a recording
 //! ```
 //!
-//! A copy of an image during a write is no moment in time, and loses nothing of a disk's volatile cache. Here a moment is a
-//! position in the recording. All writes before the last flush are preserved. Of the writes since then, any combination is
-//! lost, and some are written partially, up to or from a sector: see `power_loss.rs`.
+//! A copy of a disk image during its use is not enough: it mixes several moments, and contains the writes that a volatile
+//! cache would lose. Here, a moment is a position in the recording. All writes before the last flush are preserved. Of the
+//! writes since then, any combination is lost, and some are written partially, up to or from a sector: see `power_loss.rs`.
 //!
-//! These properties of the medium are assumed, and not tested: an acknowledged flush is durable, a sector is written
-//! atomically, and bytes that aren't written don't change. A sector has 1024 bytes under ext4, the size of its superblock,
-//! and 4096 under XFS and Btrfs: see `file_system.rs`.
+//! These properties of the medium are assumed, and not tested. An acknowledged flush is durable. A sector is written
+//! atomically. Bytes that aren't written don't change. A sector has 1024 bytes under ext4, the size of its superblock, and
+//! 4096 under XFS and Btrfs: see `file_system.rs`.
 //!
-//! Linux only, and root only. All mounts are in a mount namespace of the calling thread. The loop device ends with its
-//! last user, and the FUSE server with the loop device, so nothing stays behind, however the process ends.
+//! The crate needs Linux and root. All mounts are in a mount namespace of the calling thread. The loop device ends with its
+//! last user, and the FUSE server with the loop device. So no mount and no device remain, however the process ends.
 
 #![allow(clippy::cast_possible_truncation, reason = "the disk is in memory")]
 #![allow(clippy::missing_panics_doc, reason = "a test without its disk has failed")]

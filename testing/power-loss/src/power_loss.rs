@@ -1,11 +1,11 @@
 //! The content of a disk after a power loss.
 //!
-//! All writes before the last flush are preserved. A disk with a volatile cache writes later ones in any order: each is
-//! written or lost, and an interrupted one is written up to a sector, or from a sector on.
+//! All writes before the last flush are preserved. A disk with a volatile cache writes later ones in any order: each
+//! is written or lost. An interrupted write is complete up to a sector, or from a sector on.
 
 use crate::{Event, Image, Recording, Rng};
 
-/// What happens to the writes since the last flush.
+/// The treatment of the writes since the last flush.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cache {
     /// All writes are lost.

@@ -1,4 +1,4 @@
-//! The requirements of a mount.
+//! Checks the requirements of the tests: root, devices and commands.
 
 use crate::FileSystem;
 use nix::{
@@ -9,11 +9,12 @@ use nix::{
 use std::{env, fs::File};
 
 /// Checks the requirements of `file_system`, and gives the calling thread its own mount namespace. Threads and processes
-/// that it starts later inherit the namespace. Other processes don't see its mounts, which end with it.
+/// that it starts later inherit the namespace. Other processes don't see the mounts in it. The mounts end with the
+/// namespace.
 ///
 /// # Panics
 ///
-/// If a requirement is missing, with a list. A test that can't run must not pass.
+/// If a requirement is missing: a test that can't run must not pass. The message lists the missing requirements.
 pub fn set_up(file_system: FileSystem) {
     let mut missing = missing(file_system);
     if missing.is_empty()
@@ -39,9 +40,9 @@ fn missing(file_system: FileSystem) -> Vec<String> {
     if !geteuid().is_root() {
         missing.push("root".into());
     }
-    for (path, what) in [("/dev/fuse", "FUSE"), ("/dev/loop-control", "loop devices")] {
+    for (path, device) in [("/dev/fuse", "FUSE"), ("/dev/loop-control", "loop devices")] {
         if let Err(error) = File::options().read(true).write(true).open(path) {
-            missing.push(format!("{what} ({path}: {error})"));
+            missing.push(format!("{device} ({path}: {error})"));
         }
     }
     for (command, package) in file_system.commands() {

@@ -1,4 +1,4 @@
-//! Pseudo-random numbers that depend on nothing but a seed.
+//! Pseudo-random numbers that depend only on a seed.
 
 /// A generator with the same numbers for the same seed (`SplitMix64`).
 #[derive(Debug, Clone)]

@@ -4,8 +4,8 @@
 //! the loop device arrives immediately, and a flush of the device arrives as an fsync.
 //!
 //! The thread has its own table of open files. When the process is killed, the connection to the kernel closes as soon as
-//! this thread ends, and threads that wait for the disk in a system call get an error. If those threads had the connection
-//! open too, they would wait for one another for ever.
+//! this thread ends. Threads that wait for the disk in a system call then get an error. If those threads had the
+//! connection open too, they would wait for one another for ever.
 
 use crate::{Event, Image, Recording};
 use fuser::{

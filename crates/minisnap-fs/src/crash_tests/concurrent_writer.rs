@@ -1,5 +1,5 @@
-//! `history`, or a commit that is rejected as stale, while another writer commits. What these calls return survives a power loss, also if
-//! the other writer was killed before its last sync.
+//! `history`, or a commit that is rejected as stale, while another writer commits. The state that such a call returns survives a power
+//! loss, also if the other writer was killed before its last sync.
 
 use super::{
     expected::{Pair, Recovery, Snapshots, commit, committed_over},
@@ -13,14 +13,14 @@ use crate::{
 use minisnap_core::{CommitOptions, Committed, MiniSnapError, Precondition, Result, SnapshotBackend};
 use std::{io::Write, num::NonZeroUsize, path::Path, time::Duration};
 
-/// What the other writer does.
+/// The behavior of the other writer.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum OtherWriter {
-    /// It completes a commit.
+    /// The writer completes a commit.
     Completes,
-    /// It is killed right before the sync of its commit record: the record is visible, and not durable.
+    /// The writer is killed right before the sync of its commit record: the record is visible, but not durable.
     IsKilled,
-    /// It is an old version that replaces a bare pair, and syncs nothing.
+    /// The writer is an old version of the program. It replaces a bare pair, and syncs nothing.
     IsOldVersion,
 }
 
@@ -31,7 +31,7 @@ pub(super) fn at_each_call(start: fn() -> Run, retain: usize) -> Vec<Trace> {
     each(OtherWriter::IsKilled).chain(each(OtherWriter::Completes)).collect()
 }
 
-/// The same with an old version of the program as the other writer.
+/// One trace for each system call of `history`: an old version of the program replaces the bare pair right before that call.
 pub(super) fn old_version_at_each_call(start: fn() -> Run) -> Vec<Trace> {
     each_call(start, OtherWriter::IsOldVersion, NonZeroUsize::MIN).collect()
 }
@@ -41,19 +41,19 @@ fn each_call(start: fn() -> Run, other: OtherWriter, retain: NonZeroUsize) -> im
 }
 
 /// The pair of the other writer.
-fn next() -> Pair {
+fn other_pair() -> Pair {
     Pair::new(2)
 }
 
-/// `None` if `history` makes fewer calls.
+/// Runs `history`; the other writer commits before the system call with number `call`. `None` if `history` makes fewer calls.
 fn history_during(mut run: Run, other: OtherWriter, retain: NonZeroUsize, call: usize) -> Option<Run> {
     let before = run.expected();
-    let after = committed_over(before.last().expect("something is expected"), &next(), retain);
+    let after = committed_over(before.last().expect("something is expected"), &other_pair(), retain);
     let (backend, root, dir) = (run.backend(), run.root().to_path_buf(), run.path());
     let interleaved = Interleaved::before_nth_call(call, run.root(), move || match other {
-        OtherWriter::Completes => drop(block_on(commit(&backend, &next(), retain)).expect("commit")),
+        OtherWriter::Completes => drop(block_on(commit(&backend, &other_pair(), retain)).expect("commit")),
         OtherWriter::IsKilled => {
-            assert!(killed_before_its_last_sync(&root, || block_on(commit(&backend, &next(), retain))));
+            assert!(killed_before_its_last_sync(&root, || block_on(commit(&backend, &other_pair(), retain))));
         }
         OtherWriter::IsOldVersion => replace_bare_pair(&dir),
     });
@@ -72,7 +72,7 @@ fn history_during(mut run: Run, other: OtherWriter, retain: NonZeroUsize, call: 
         one_of.iter().position(is_returned).unwrap_or_else(|| panic!("{returned:?}, and not one of {one_of:?}"));
     let count = one_of.len();
     let acknowledged = if other == OtherWriter::Completes { count - 1 } else { 0 };
-    // What was returned or acknowledged, or a later state.
+    // The state that was returned or acknowledged, or a later one.
     one_of.drain(..first.max(acknowledged));
     // A bare pair that its writer didn't sync may be lost, unless it was returned.
     let recovery = match other {
@@ -84,23 +84,23 @@ fn history_during(mut run: Run, other: OtherWriter, retain: NonZeroUsize, call: 
     Some(run.check_from_here())
 }
 
-/// One trace for each system call of a conditional commit: right before that call, the other writer commits the same pair, and is killed
-/// before its last sync. This also covers the calls after the syncs of the first commit, which no longer sync the other's record.
+/// One trace for each system call of a conditional commit. Right before that call, the other writer commits the same pair, and is killed
+/// before its last sync. This includes the calls after the last sync of the conditional commit, which don't sync the other record.
 pub(super) fn stale_at_each_call(start: fn() -> Run) -> Vec<Trace> {
     (0..).map_while(|call| Some(stale_during(start(), call)?.end())).collect()
 }
 
 fn stale_during(mut run: Run, call: usize) -> Option<Run> {
     let retain = NonZeroUsize::MIN.saturating_add(1);
-    let after = committed_over(run.expected().last().expect("something is expected"), &next(), retain);
+    let after = committed_over(run.expected().last().expect("something is expected"), &other_pair(), retain);
     let (backend, root) = (run.backend().with_busy_timeout(Duration::ZERO), run.root().to_path_buf());
     let interleaved = Interleaved::before_nth_call(call, run.root(), move || {
-        // It fails earlier if the conditional commit holds the lock.
-        killed_before_its_last_sync(&root, || block_on(commit(&backend, &next(), retain)));
+        // The other commit fails earlier if the conditional commit holds the lock.
+        killed_before_its_last_sync(&root, || block_on(commit(&backend, &other_pair(), retain)));
     });
     let answer = block_on(async {
-        let mut staged = run.backend().stage(next().seq).await?;
-        staged.write_all(next().json.as_bytes()).expect("write");
+        let mut staged = run.backend().stage(other_pair().seq).await?;
+        staged.write_all(other_pair().json.as_bytes()).expect("write");
         staged.commit(CommitOptions::new(retain).with_precondition(Precondition::IfNewer)).await
     });
     let is_done = interleaved.is_done();
@@ -117,13 +117,13 @@ fn stale_during(mut run: Run, call: usize) -> Option<Run> {
 
 /// Runs a commit that is killed between the rename of its commit record and the sync. Returns whether it reached that point.
 fn killed_before_its_last_sync(root: &Path, commit: impl FnOnce() -> Result<Committed>) -> bool {
-    let (mut renamed, killed) = (false, root.to_path_buf());
+    let (mut renamed, killed_root) = (false, root.to_path_buf());
     let is_last_sync = move |action: &str, path: &Path| {
         let is_sync = renamed && action == "sync" && path.ends_with("snapshots");
         renamed |= action.starts_with("rename") && path.ends_with("snapshots/current");
         is_sync
     };
-    let kill = Interleaved::before_matching_call(root, is_last_sync, move || fault_tests::kill(&killed));
+    let kill = Interleaved::before_matching_call(root, is_last_sync, move || fault_tests::kill(&killed_root));
     commit().expect_err("it is killed");
     fault_tests::end_kill(root);
     kill.is_done()
@@ -131,7 +131,7 @@ fn killed_before_its_last_sync(root: &Path, commit: impl FnOnce() -> Result<Comm
 
 /// Replaces a bare pair as an old version does, without syncs.
 fn replace_bare_pair(dir: &Path) {
-    for (name, text) in [("snapshot.json", next().json), ("snapshot.seq", next().seq.to_string())] {
+    for (name, text) in [("snapshot.json", other_pair().json), ("snapshot.seq", other_pair().seq.to_string())] {
         let new = dir.join("new file");
         let written = sys::create_file(&new, 0o666).and_then(|file| sys::write_all(&file, &new, text.as_bytes()));
         written.and_then(|()| sys::rename(&new, &dir.join(name))).expect("replace");

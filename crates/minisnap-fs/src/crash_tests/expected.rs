@@ -2,7 +2,7 @@
 
 use crate::{
     FsBackend,
-    layout::{CURRENT, FORMAT, GENERATION_ENTRIES, GenerationName, LAST_COMMIT, LOCK, PARENT, is_moved_aside},
+    layout::{CURRENT, FORMAT, GENERATION_ENTRIES, GenerationName, LAST_COMMIT, LOCK, PARENT, is_aside_generation},
 };
 use minisnap_core::{
     CommitOptions, Committed, MiniSnapError, SnapshotBackend,
@@ -40,7 +40,7 @@ pub(super) fn committed_over(before: &Snapshots, pair: &Pair, retain: NonZeroUsi
     std::iter::once(pair).chain(before.iter().take(older)).cloned().collect()
 }
 
-/// What is expected after a power loss.
+/// The expected state of a store after a power loss.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Expected {
     /// The histories of which one is found: the last acknowledged one, and those of later commits without an answer.
@@ -85,14 +85,14 @@ impl Expected {
     pub(super) fn check(&self, found: Option<&Snapshots>) -> Check<()> {
         match found {
             Some(found) if !self.one_of.contains(found) => {
-                Err(format!("found {found:?}, and not one of {:?}", self.one_of))
+                Err(format!("found {found:?}, which is not one of {:?}", self.one_of))
             }
             _ => Ok(()),
         }
     }
 }
 
-/// Reads a store in a state that a power loss may leave, and checks what holds for every state:
+/// Reads a store in a state that a power loss may leave, and checks the properties of every state:
 ///
 /// - `current`, `history` and a plain reader agree.
 /// - The next commit succeeds, can be read, and leaves no garbage.
@@ -109,7 +109,7 @@ pub(super) async fn inspect(dir: &Path, recovery: Recovery) -> Check<Option<Snap
             backend.accept_external_changes().await.map_err(context("accept"))?;
             let found = find(&backend).await.map_err(context("read after the accept"))?;
             if edit.as_ref() != found.first() {
-                return Err(format!("accepted {:?}, and not {edit:?}", found.first()));
+                return Err(format!("accepted {:?} instead of {edit:?}", found.first()));
             }
             found
         }
@@ -165,8 +165,8 @@ pub(super) async fn inspect(dir: &Path, recovery: Recovery) -> Check<Option<Snap
 fn check_moved_aside(dir: &Path, recovery: Recovery) -> Check<()> {
     let Recovery::Heal(seq) = recovery else { return Ok(()) };
     let names = list(&dir.join("snapshots"))?;
-    let is_it = |name: &&String| name.starts_with(&format!("{seq:020}-")) && is_moved_aside(name);
-    let Some(name) = names.iter().find(is_it) else {
+    let is_aside = |name: &&String| name.starts_with(&format!("{seq:020}-")) && is_aside_generation(name);
+    let Some(name) = names.iter().find(is_aside) else {
         return Err(format!("the corrupt generation isn't moved aside: {names:?}"));
     };
     // Its content isn't compared: see `is_never_read`.
@@ -237,14 +237,14 @@ fn is_generation(current: &Path) -> bool {
     fs::read_link(current).is_ok_and(|target| target.to_str().and_then(GenerationName::parse).is_some())
 }
 
-/// Checks that all folders are retained, and that nothing else is there but files that were moved aside.
+/// Checks that all folders are retained generations, and that there are no other entries except files that were moved aside.
 fn check_no_garbage<'a>(dir: &Path, retained: impl Iterator<Item = &'a str>) -> Check<()> {
     let mut names = list(dir)?;
     names.retain(|name| !name.contains(".aside-"));
     expect_names(names, [JSON_NAME, SEQ_NAME, "snapshots"].into_iter())?;
     let retained: Vec<_> = retained.collect();
     let mut names = list(&dir.join("snapshots"))?;
-    names.retain(|name| !is_moved_aside(name) && name != LAST_COMMIT);
+    names.retain(|name| !is_aside_generation(name) && name != LAST_COMMIT);
     names.insert(FORMAT.into()); // A store without a format has the first.
     expect_names(names, [LOCK, CURRENT, FORMAT].iter().chain(&retained).copied())?;
     for name in retained {

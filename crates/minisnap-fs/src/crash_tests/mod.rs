@@ -3,7 +3,7 @@
 //! 1. The tests record every change that `sys/` makes on the disk.
 //! 2. `minisnap-crash-model` computes every state that POSIX allows after a power loss. It documents its assumptions about the file
 //!    system.
-//! 3. The tests write each state to a folder, and check that the store can be read, that nothing acknowledged is lost, and that the next
+//! 3. The tests write each state to a folder, and read the store. They check that no acknowledged commit is lost, and that the next
 //!    commit succeeds.
 //!
 //! - `recorder.rs`: records the changes that `sys/write.rs` reports.

@@ -1,5 +1,5 @@
-//! Finds the real path of an open file, by its device and inode. A call that writes to or syncs another file than its path argument
-//! names is then recorded for that other file, so that the tests detect such a mistake.
+//! Finds the real path of an open file, by its device and inode. If a call gets an open file with the path of another file, the call is
+//! recorded for the open file. So the tests detect such a mistake.
 
 use std::{
     fs::{self, File, Metadata},
@@ -11,17 +11,17 @@ use std::{
 /// under `root` or was deleted: then calls on it have no effect on `root`.
 pub(super) fn path_of(file: &File, named: &Path, root: &Path) -> Option<PathBuf> {
     let own = id(&file.metadata().expect("it is open"));
-    let is_it = |path: &Path| fs::symlink_metadata(path).is_ok_and(|found| id(&found) == own);
-    if is_it(named) {
+    let is_same_file = |path: &Path| fs::symlink_metadata(path).is_ok_and(|found| id(&found) == own);
+    if is_same_file(named) {
         return Some(named.into());
     }
     let mut todo = vec![root.to_path_buf()];
     while let Some(path) = todo.pop() {
-        if is_it(&path) {
+        if is_same_file(&path) {
             return Some(path);
         }
         if !path.is_symlink() {
-            // Of a file, `read_dir` fails, and nothing is added.
+            // For a file, `read_dir` fails, and nothing is added.
             todo.extend(fs::read_dir(&path).into_iter().flatten().flatten().map(|entry| entry.path()));
         }
     }
@@ -40,7 +40,7 @@ mod tests {
     };
     use crate::sys;
 
-    /// A writer that confuses its open files.
+    /// The calls get an open file with the path of another file.
     #[test]
     fn open_file_is_recorded_as_itself_when_its_path_is_wrong() {
         let folder = tempfile::TempDir::new().expect("a temporary folder");
@@ -61,11 +61,11 @@ mod tests {
         sys::sync(&file_a, &a).expect("to sync");
         sys::sync(&file_deleted, &a).expect("to sync");
         recording.end();
-        let did = |step: &Step| match step {
+        let event_of = |step: &Step| match step {
             Step::Did(_, event) => event.clone(),
             Step::Expect(_) => unreachable!("nothing is expected here"),
         };
-        let found: Vec<_> = recording.steps()[before..].iter().map(did).collect();
+        let found: Vec<_> = recording.steps()[before..].iter().map(event_of).collect();
         let (write, sync) =
             (|path: &str, text: &str| Event::Write(path.into(), text.into()), |path: &str| Event::Sync(path.into()));
         let moved = Event::Rename("a".into(), "below/a".into());

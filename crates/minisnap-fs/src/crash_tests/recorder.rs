@@ -18,7 +18,7 @@ use std::{
 #[derive(Debug, Clone)]
 pub(super) enum Step {
     Did(Operation, Event),
-    /// From here on this is expected.
+    /// From here on, a power loss leaves a state that this describes.
     Expect(Arc<Expected>),
 }
 
@@ -34,7 +34,7 @@ struct EventLog {
 /// An action, and after how many more changes of the disk it runs.
 type Interruption = (usize, Box<dyn FnOnce() + Send>);
 
-/// A copy, since an interruption makes system calls itself, on another thread.
+/// Returns a copy without holding the lock: an interruption makes system calls itself, on another thread.
 fn recordings() -> Vec<Arc<EventLog>> {
     lock(&RECORDINGS).clone()
 }
@@ -43,7 +43,7 @@ thread_local! {
     static OPERATION: Cell<Operation> = const { Cell::new(Operation::Write) };
 }
 
-/// System calls on this thread belong to `operation` until this is dropped.
+/// Assigns the system calls on this thread to `operation` until the result is dropped.
 pub(crate) fn during(operation: Operation) -> impl Drop {
     struct Before(Operation);
     impl Drop for Before {
@@ -61,7 +61,7 @@ pub(crate) fn record(event: Event<&Path>) {
     }
 }
 
-/// The same for a write to an open file or its sync, with the real path of the file.
+/// Records a write to an open file or its sync, with the real path of the file.
 pub(crate) fn record_of_open(file: &File, event: Event<&Path>) {
     for log in recordings() {
         let path = |path: &Path| open_files::path_of(file, path, &log.root);
@@ -80,7 +80,8 @@ pub(crate) fn record_of_open(file: &File, event: Event<&Path>) {
 pub(super) struct Recording(Arc<EventLog>);
 
 impl Recording {
-    /// `root` must be a canonical path. `numbers` were given to names already: see [`Names`].
+    /// `root` must be a canonical path. `numbers` is how many numbers earlier recordings assigned: see
+    /// [`Names`].
     pub(super) fn start(root: &Path, numbers: usize) -> Self {
         let names = Mutex::new(Names { next: numbers, ..Names::default() });
         let log = EventLog { root: root.into(), names, steps: Mutex::default(), interruption: Mutex::default() };
@@ -162,7 +163,9 @@ impl EventLog {
 /// Replaces the random parts of names by numbers, so that equal states of different runs compare equal.
 #[derive(Debug, Default)]
 struct Names {
+    /// The replacement of each random part.
     numbered: HashMap<String, String>,
+    /// The last number that was assigned.
     next: usize,
 }
 
@@ -178,11 +181,11 @@ impl Names {
         match name.rsplit_once('-') {
             Some((start, random)) if random.len() == 16 && random != BARE_PAIR && !random.starts_with(NORMALIZED) => {
                 let next = &mut self.next;
-                let normalize = self.numbered.entry(random.into()).or_insert_with(|| {
+                let number = self.numbered.entry(random.into()).or_insert_with(|| {
                     *next += 1;
                     format!("{NORMALIZED}{next:010}")
                 });
-                format!("{start}-{normalize}")
+                format!("{start}-{number}")
             }
             _ => name.into(),
         }

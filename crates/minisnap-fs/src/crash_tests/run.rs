@@ -30,7 +30,7 @@ pub(super) struct Run {
 }
 
 impl Run {
-    /// A machine with `tree` on its disk, all of it durable, in which the state that `expect` describes can be found.
+    /// A machine with `tree` on its disk, all of it durable. `expect` describes its state.
     pub(super) fn new(dir: &'static str, tree: Tree, expect: Expected) -> Self {
         Self::on(Arc::new(tree), dir, Arc::new(expect), 0)
     }
@@ -75,13 +75,13 @@ impl Run {
         self.expect.recovery
     }
 
-    /// From here on, one of these histories is found.
+    /// From here on, one of these histories must be found.
     pub(super) fn expect(&mut self, one_of: Vec<Snapshots>, recovery: Recovery) {
         self.expect = Arc::new(Expected { one_of, recovery });
         self.recording.push(Step::Expect(self.expect.clone()));
     }
 
-    /// Everything so far is durable.
+    /// Declares everything so far durable.
     pub(super) fn make_all_durable(mut self) -> Self {
         self.recording.truncate(0);
         self.first_expected = self.expect.clone();

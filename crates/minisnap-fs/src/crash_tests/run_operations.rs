@@ -1,4 +1,4 @@
-//! The operations of the programs on a machine, with what is expected after each.
+//! The operations of the programs on a machine, with the expectation after each.
 
 use super::{
     expected::{CORRUPT, Expected, Pair, Recovery, Snapshots, commit, committed_over, find},
@@ -66,7 +66,7 @@ impl Run {
         Some(self)
     }
 
-    /// From here on, each expected history may also be found as `commit` changes it.
+    /// From here on, each expected history may be found unchanged, or as `commit` changes it.
     pub(super) fn expect_attempt(&mut self, commit: impl Fn(&Snapshots) -> Snapshots) {
         let mut one_of = self.expect.one_of.clone();
         one_of.extend(self.expect.one_of.iter().map(commit));
@@ -97,7 +97,7 @@ impl Run {
     /// `history`, after which the generations that it returns are durable, also if their writer was killed.
     pub(super) fn history(mut self) -> Self {
         if self.expect.recovery == Recovery::Accept && self.try_to_find().is_err() {
-            // It returns the generation before the external change, which isn't the expected state.
+            // `history` returns the generation before the external change, which isn't the expected state.
             return self;
         }
         let returned = block_on(self.backend().history()).expect("history");
@@ -196,7 +196,7 @@ impl Run {
         let committed = block_on(self.backend().accept_external_changes()).expect("accept");
         match committed {
             Some(committed) => self.acknowledge(&committed),
-            // The killed program had committed it, and this call doesn't acknowledge it.
+            // The killed program had committed the change, and this call doesn't acknowledge it.
             None => self.expect(self.expect.one_of.clone(), Recovery::NotNeeded),
         }
         self
@@ -209,7 +209,7 @@ impl Run {
     }
 }
 
-/// Commits `other` in the middle of the commit of `mine`, unless that holds the lock.
+/// Commits `other` in the middle of the commit of `mine`, unless the writer of `mine` holds the lock.
 fn commit_in_between(
     recording: &Recording,
     backend: &FsBackend,
@@ -217,12 +217,12 @@ fn commit_in_between(
     [mine, other]: [&Pair; 2],
     retain: NonZeroUsize,
 ) {
-    let now = |one_of| recording.push(Step::Expect(Arc::new(Expected { one_of, recovery: Recovery::NotNeeded })));
+    let expect = |one_of| recording.push(Step::Expect(Arc::new(Expected { one_of, recovery: Recovery::NotNeeded })));
     let length = recording.steps().len();
     let after_other = committed_over(before, other, retain);
-    now(vec![before.clone(), after_other.clone()]);
+    expect(vec![before.clone(), after_other.clone()]);
     match block_on(commit(backend, other, retain)) {
-        Ok(_) => now(vec![after_other.clone(), committed_over(&after_other, mine, retain)]),
+        Ok(_) => expect(vec![after_other.clone(), committed_over(&after_other, mine, retain)]),
         Err(MiniSnapError::Busy { .. }) => recording.truncate(length),
         Err(error) => panic!("commit in between: {error}"),
     }

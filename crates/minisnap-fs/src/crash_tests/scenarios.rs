@@ -1,4 +1,4 @@
-//! The cases: what programs did before the power loss.
+//! The cases: the operations of the programs before the power loss.
 //!
 //! - `scenarios/start.rs`: the states of the disk that the cases start from.
 //! - The other files have the cases by topic.
@@ -77,13 +77,14 @@ fn history_after_a_kill() -> Vec<Trace> {
     traces
 }
 
-/// A version that supports only older formats reads the record first. If there is a record, it must find the format.
+/// A version that supports only older formats reads the record first. If there is a record, that
+/// version must also find the format.
 #[test]
-fn format_is_stated_before_the_record_is_placed() {
+fn format_is_written_before_the_commit_record() {
     for trace in first_commit().into_iter().chain(migration()) {
         let first = |path: &str| {
-            let is_it = |step: &Step| matches!(step, Step::Did(_, event) if format!("{event:?}").contains(path));
-            trace.steps.iter().position(is_it).expect("it is created")
+            let has_path = |step: &Step| matches!(step, Step::Did(_, event) if format!("{event:?}").contains(path));
+            trace.steps.iter().position(has_path).expect("it is created")
         };
         // A record is created at this path, or renamed to it.
         assert!(first("snapshots/format\")") < first("snapshots/current\")"));

@@ -40,9 +40,9 @@ enum Sync {
     History,
     /// The current generation's folder, by `expire`, for the reduced number of retained generations.
     Retained,
-    /// The same, before generations are removed that another call has made expire.
+    /// The current generation's folder, before generations are removed that another call has made expire.
     RetainedAgain,
-    /// The same, by `history`.
+    /// The current generation's folder, by `history`.
     RetainedOfHistory,
     /// `snapshots`, for a commit record by which a commit is stale.
     Stale,
@@ -54,7 +54,7 @@ enum Sync {
     SnapshotsGivenUp,
 }
 
-const EACH: [Sync; 21] = [
+const ALL_SYNCS: [Sync; 21] = [
     Sync::Json,
     Sync::Seq,
     Sync::Generation,
@@ -160,20 +160,21 @@ fn each_sync_is_needed() {
     let cases: Vec<_> = ALL.iter().map(|(name, traces)| (*name, traces())).collect();
     let mut checked_states = CheckedStates::default();
     let mut unneeded = Vec::new();
-    for sync in EACH {
+    for sync in ALL_SYNCS {
         let violation_found = cases.iter().find_map(|(name, traces)| {
-            let of_this = |trace: &Trace, index| purpose(trace, index) == Some(sync);
-            let mut with_this = traces.iter().filter(|trace| (0..trace.steps.len()).any(|index| of_this(trace, index)));
-            with_this.find_map(|trace| {
+            let has_purpose = |trace: &Trace, index| purpose(trace, index) == Some(sync);
+            let mut traces_with_sync =
+                traces.iter().filter(|trace| (0..trace.steps.len()).any(|index| has_purpose(trace, index)));
+            traces_with_sync.find_map(|trace| {
                 let violation =
-                    trace.check_power_losses_without(|index| of_this(trace, index), &mut checked_states).err()?;
+                    trace.check_power_losses_without(|index| has_purpose(trace, index), &mut checked_states).err()?;
                 Some((*name, violation))
             })
         });
         match violation_found {
             Some((name, violation)) => {
-                let what = violation.split("\n\n").nth(1).and_then(|text| text.lines().next()).unwrap_or_default();
-                println!("without {sync:?}, {name}: {}", what.chars().take(110).collect::<String>());
+                let summary = violation.split("\n\n").nth(1).and_then(|text| text.lines().next()).unwrap_or_default();
+                println!("without {sync:?}, {name}: {}", summary.chars().take(110).collect::<String>());
             }
             None => unneeded.push(sync),
         }

@@ -23,8 +23,8 @@ pub(super) struct Trace {
 }
 
 impl Trace {
-    /// For each step, the machine on which the program was killed before it. Its earlier changes are visible, and as durable as they
-    /// were.
+    /// For each step, the machine on which the program was killed before it. Its earlier changes are visible, and only the synced ones
+    /// are durable.
     pub(super) fn killed_at_each_step(&self) -> impl Iterator<Item = Run> {
         (self.from..=self.steps.len()).map(|from| {
             let mut model = Model::of(&self.start);
@@ -45,20 +45,20 @@ impl Trace {
         })
     }
 
-    /// Simulates a power loss at every point, and checks every state that the disk may then have. States in `checked` aren't checked
-    /// again.
+    /// Simulates a power loss at every point, and checks every state that the disk may then have. States in `checked_states` aren't
+    /// checked again.
     pub(super) fn check_power_losses(&self, checked_states: &mut CheckedStates) -> Result<(), String> {
         self.each_state(|_| false, |index, tree, expect| self.check(index, tree, expect, checked_states))
     }
 
-    /// The same without the steps that are `left_out`. Only the states that are possible because of that are checked.
+    /// Simulates the power losses without the `omitted` steps. Checks only the states that become possible by the omission.
     pub(super) fn check_power_losses_without(
         &self,
-        left_out: impl Fn(usize) -> bool,
+        omitted: impl Fn(usize) -> bool,
         checked_states: &mut CheckedStates,
     ) -> Result<(), String> {
         let possible = self.states();
-        self.each_state(left_out, |index, tree, expect| match possible.contains(&(tree.clone(), expect.clone())) {
+        self.each_state(omitted, |index, tree, expect| match possible.contains(&(tree.clone(), expect.clone())) {
             true => Ok(()),
             false => self.check(index, tree, expect, checked_states),
         })
@@ -100,12 +100,12 @@ impl Trace {
     /// to compute it before each sync, before each change of the expectation, and at the end.
     fn each_state(
         &self,
-        left_out: impl Fn(usize) -> bool,
+        omitted: impl Fn(usize) -> bool,
         mut visit: impl FnMut(usize, Arc<Tree>, &Arc<Expected>) -> Result<(), String>,
     ) -> Result<(), String> {
         let mut model = Model::of(&self.start);
         let mut expect = &self.expect;
-        for (index, step) in self.steps.iter().enumerate().filter(|(index, _)| !left_out(*index)) {
+        for (index, step) in self.steps.iter().enumerate().filter(|(index, _)| !omitted(*index)) {
             if index >= self.from && matches!(step, Step::Expect(_) | Step::Did(_, Event::Sync(_))) {
                 model.after_power_loss(&is_never_read).into_iter().try_for_each(|tree| visit(index, tree, expect))?;
             }
@@ -118,11 +118,11 @@ impl Trace {
     }
 
     fn explain(&self, index: usize, found: &str, tree: &Tree) -> String {
-        let did = |step: &Step| match step {
+        let line = |step: &Step| match step {
             Step::Did(operation, event) => format!("{operation}: {event:?}"),
             Step::Expect(expect) => format!("{expect:?}"),
         };
-        let steps: Vec<_> = self.steps[..index].iter().map(did).collect();
+        let steps: Vec<_> = self.steps[..index].iter().map(line).collect();
         format!("power loss after\n{}\n\n{found}\n\n{tree}", steps.join("\n"))
     }
 }

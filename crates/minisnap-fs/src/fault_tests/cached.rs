@@ -26,7 +26,7 @@ async fn stage_is_removed_when_its_writer_began_during_a_commit() {
     });
     store.commit(9).await.unwrap();
     assert!(interleaved.is_done());
-    assert_eq!(store.garbage().await.len(), 1, "its writer is running");
+    assert_eq!(store.garbage().await.len(), 1, "the writer of the stage is running");
     kill_writer(&store, receive.recv().unwrap());
     store.commit(10).await.unwrap();
     assert_eq!(store.garbage().await, BTreeSet::new());

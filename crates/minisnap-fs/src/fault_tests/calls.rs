@@ -4,19 +4,19 @@ use super::{interleave::Interleaved, *};
 use minisnap_core::Operation;
 use std::{os::unix::fs::MetadataExt, sync::Arc, time::Duration};
 
-/// Commits with a fault in one call: the first that `is_it` selects by its text, such as `create the link PATH`. Returns the store, and
-/// the result of the commit.
+/// Commits with a fault in one call: the first that `selects` accepts by its text, such as `create the link PATH`. Returns the store,
+/// and the result of the commit.
 async fn commit_with_fault(
     action: Action,
     handle: Handle,
-    is_it: impl Fn(&str) -> bool,
+    selects: impl Fn(&str) -> bool,
     error: i32,
 ) -> (Store, Result<()>) {
     for pass in 0.. {
         let store = Store::prepared_for(action).await.using(handle);
         store.inject_fault(pass, error, true);
         let done = store.commit(9).await;
-        if is_it(store.end_fault().first().expect("there is such a call")) {
+        if selects(store.end_fault().first().expect("there is such a call")) {
             return (store, done);
         }
     }
@@ -35,8 +35,8 @@ async fn missing_link_support_is_unsupported_and_not_an_io_error() {
     }
     for error in ERRORS {
         let returned = link_fails(error).await.1.unwrap_err();
-        let is_it = matches!(&returned, MiniSnapError::Io { source, .. } if source.raw_os_error() == Some(error));
-        assert!(is_it, "{returned}");
+        let is_injected = matches!(&returned, MiniSnapError::Io { source, .. } if source.raw_os_error() == Some(error));
+        assert!(is_injected, "{returned}");
     }
 }
 
@@ -75,8 +75,8 @@ async fn error_names_the_operation_that_failed() {
         ("create the link", Operation::Commit),
     ] {
         for (handle, operation) in [(Handle::Fresh, of_a_fresh_handle), (Handle::Warm, Operation::Commit)] {
-            let is_it = |found: &str| found.starts_with(call);
-            let (_, returned) = commit_with_fault(Action::ExpiringCommit, handle, is_it, libc::EIO).await;
+            let selects = |found: &str| found.starts_with(call);
+            let (_, returned) = commit_with_fault(Action::ExpiringCommit, handle, selects, libc::EIO).await;
             assert_eq!(returned.unwrap_err().at().operation(), operation, "{call}, {handle:?}");
         }
     }
@@ -123,7 +123,8 @@ async fn waiting_writer_backs_off_while_the_lock_is_held() {
     }
 }
 
-/// The link count of `snapshots` proves that there is no garbage. On a file system that doesn't count folders, each create lists it.
+/// The link count of `snapshots` proves that there is no garbage. On a file system that doesn't count folders, each create lists
+/// `snapshots`.
 #[tokio::test]
 async fn create_makes_as_many_calls_when_more_are_retained() {
     let mut counted = Vec::new();

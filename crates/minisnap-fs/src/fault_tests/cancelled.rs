@@ -25,7 +25,7 @@ fn lock_is_refused_when_cancelled_right_before_it_is_taken() {
     drop(StoreLock::acquire(&at_once, &caller.watch()).expect("it was released"));
 }
 
-/// Another program removes the lock file, so the writer creates and locks a new one: it checks for the cancellation again, too.
+/// Another program removes the lock file, so the writer creates and locks a new one. Then it checks for the cancellation again.
 #[test]
 fn lock_is_refused_when_cancelled_before_it_is_taken_again() {
     let folder = test_dir();
@@ -81,7 +81,7 @@ fn cancelled_writer_never_overtakes_an_acknowledged_one() {
                     _ => cancelled.collect_garbage().await.map(drop),
                 }
             });
-            // It runs on the blocking pool from its first poll on.
+            // The call runs on the blocking pool from its first poll on.
             let begun = tokio::time::timeout(Duration::ZERO, &mut call).await;
             assert!(begun.is_err(), "{first}: it waits at the lock");
             tokio::task::spawn_blocking(move || at_lock.recv()).await.unwrap().expect("it reaches the lock");

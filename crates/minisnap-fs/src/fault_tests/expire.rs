@@ -99,7 +99,8 @@ fn reduce_at_any_call_of_a_commit(handle: Handle) {
     assert!(reduced > 20, "{handle:?}: {reduced}");
 }
 
-/// A `Stale` error promises that the current generation is durable. If its sync fails, that is the error.
+/// A `Stale` error promises that the current generation is durable. If its sync fails, the commit
+/// returns the error of the sync.
 #[tokio::test]
 async fn stale_is_not_returned_when_its_sync_fails() {
     for handle in HANDLES {
@@ -112,8 +113,8 @@ async fn stale_with_any_call_failing(handle: Handle) {
     for pass in 0.. {
         let store = Store::prepared_for(Action::ExpiringCommit).await.using(handle);
         use std::os::unix::fs::MetadataExt;
-        let placed = || fs::symlink_metadata(store.path("snapshots/current")).unwrap().ino();
-        let before = placed();
+        let record_inode = || fs::symlink_metadata(store.path("snapshots/current")).unwrap().ino();
+        let before = record_inode();
         store.inject_fault(pass, libc::EIO, true);
         let done = commit_if_newer(&store, 2).await;
         let failed = store.end_fault();
@@ -122,7 +123,7 @@ async fn stale_with_any_call_failing(handle: Handle) {
             refused += 1;
             assert!(!failed.iter().any(|call| call.starts_with("sync")), "{context}");
             assert_ne!(
-                placed(),
+                record_inode(),
                 before,
                 "a second sync of the same link may return success after a failure: {context}"
             );

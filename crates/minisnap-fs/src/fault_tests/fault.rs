@@ -45,7 +45,7 @@ pub(crate) fn kill(root: &Path) {
     inject(root, 0, libc::EIO, false);
 }
 
-/// Ends what [`kill`] began.
+/// Ends the fault of [`kill`].
 pub(crate) fn end_kill(root: &Path) {
     end(root);
 }
@@ -70,13 +70,13 @@ pub(crate) fn before(action: &'static str, path: &Path) -> io::Result<()> {
 pub(super) const ERRORS: [i32; 7] =
     [libc::EIO, libc::ENOSPC, libc::EDQUOT, libc::EACCES, libc::EMFILE, libc::EROFS, libc::ENOLCK];
 
-/// Each error for a single call, and the errors that last in practice for all calls from there on. Each with whether it is for a single
+/// Each error for a single call, and the errors that last in practice for all calls from there on. The flag is true for a single
 /// call.
 pub(super) fn single_and_some_lasting_faults() -> impl Iterator<Item = (i32, bool)> {
     ERRORS.map(|error| (error, true)).into_iter().chain([(libc::EIO, false), (libc::EROFS, false)])
 }
 
-/// Each error for a single call, and for all calls from there on. Each with whether it is for a single call.
+/// Each error for a single call, and for all calls from there on. The flag is true for a single call.
 pub(super) fn single_and_lasting_faults() -> Vec<(i32, bool)> {
     ERRORS.map(|error| [(error, true), (error, false)]).concat()
 }

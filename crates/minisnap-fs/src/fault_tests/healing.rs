@@ -37,7 +37,7 @@ async fn commit_loses_nothing_when_a_call_fails_over_corruption() {
             store.commit(10).await.unwrap();
             let found = store.seqs().await;
             assert!(found == [10, 9] || found == [10, 1], "{found:?}: {context}");
-            let aside = layout::moved_aside(&corrupt);
+            let aside = layout::generation_aside(&corrupt);
             assert_eq!(fs::read_to_string(aside.join("snapshot.json")).unwrap(), "[", "{context}");
             assert!(!corrupt.exists(), "{context}");
         }

@@ -8,12 +8,13 @@ async fn record_is_rewritten_before_removals_after_unknown_outcome() {
     for handle in HANDLES {
         let store = store_with_unknown_outcome(handle).await;
         let record = store.path("snapshots/current");
-        let placed = move || fs::symlink_metadata(&record).unwrap().ino();
-        let before = placed();
+        let record_inode = move || fs::symlink_metadata(&record).unwrap().ino();
+        let before = record_inode();
         let is_removal = |action: &str, path: &Path| action == "remove" && path.ends_with("snapshot.json");
         let (send, receive) = mpsc::channel();
-        let removal =
-            Interleaved::before_matching_call(store.folder.path(), is_removal, move || send.send(placed()).unwrap());
+        let removal = Interleaved::before_matching_call(store.folder.path(), is_removal, move || {
+            send.send(record_inode()).unwrap();
+        });
         match handle {
             Handle::Fresh => drop(store.fresh().stage(10).await.unwrap()),
             Handle::Warm => store.commit(10).await.unwrap(),
@@ -25,7 +26,7 @@ async fn record_is_rewritten_before_removals_after_unknown_outcome() {
     }
 }
 
-/// A store in which the sync of a commit record has failed.
+/// Returns a store in which the sync of the commit record has failed.
 async fn store_with_unknown_outcome(handle: Handle) -> Store {
     for pass in 0.. {
         let store = Store::prepared_for(Action::ExpiringCommit).await.using(handle);

@@ -86,7 +86,7 @@ impl Change {
     }
 }
 
-/// Its length differs from the old JSON's: a file's time may stay equal for some milliseconds.
+/// The JSON after the change. Its length differs from the old JSON's, since a file's time may stay equal for some milliseconds.
 const JSON: &str = "[30]";
 
 /// Replaces a file as version 0.1.1 did.
@@ -186,7 +186,7 @@ fn read_is_complete_or_expired_when_it_changes_at_any_call() {
         let generation = block_on(async { change.store().await.backend.current().await }).unwrap();
         let calls = at_each_call(
             change,
-            // Each call has a new store. A bare pair has the same name in each; the name of a generation is looked up.
+            // Each run has a new store. A bare pair has the same name in each store. The name of a generation differs, and is looked up.
             async |store, _| {
                 if let Some(generation) =
                     generation.as_ref().filter(|_| !matches!(change, Change::Expired | Change::Reduced))
@@ -226,7 +226,7 @@ fn restore_is_old_or_new_when_it_changes_at_any_call() {
     }
 }
 
-/// A change of a bare pair: one file or both are replaced or rewritten. With the content after it.
+/// A change of a bare pair, one file or both: a description, the change, and the content after the change.
 type Rewrite = (&'static str, fn(&Path), [&'static str; 2]);
 
 const REWRITES: [Rewrite; 4] = [
@@ -256,8 +256,9 @@ fn migration_takes_the_last_pair_when_it_changes_at_any_call() {
                 break;
             }
             let context = format!("{rewrite} before call {call}: {staged:?}");
-            let shown = ["snapshot.json", "snapshot.seq"].map(|name| fs::read_to_string(store.path(name)).unwrap());
-            assert_eq!([&shown[0], shown[1].trim_end()], pair, "{context}");
+            let public_files =
+                ["snapshot.json", "snapshot.seq"].map(|name| fs::read_to_string(store.path(name)).unwrap());
+            assert_eq!([&public_files[0], public_files[1].trim_end()], pair, "{context}");
             match (staged, block_on(store.restore())) {
                 (Ok(()), restored) => {
                     let expected = (pair[0].to_owned(), pair[1].parse().unwrap());

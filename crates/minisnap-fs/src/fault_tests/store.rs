@@ -6,7 +6,7 @@ use minisnap_core::{CommitOptions, Generation, MiniSnapError, Result, SnapshotBa
 use std::{collections::BTreeSet, fs, io::Write, num::NonZeroUsize, path::PathBuf};
 use tempfile::TempDir;
 
-/// The call during which the disk fails.
+/// The operation during which system calls fail.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Action {
     /// The first commit, which creates the folders.
@@ -24,9 +24,9 @@ pub(super) enum Action {
 /// The handle that uses the store.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Handle {
-    /// It has committed before, and its cache is filled: a small snapshot stays in memory until its commit.
+    /// The handle has committed before, and its cache is filled: a small snapshot stays in memory until its commit.
     Warm,
-    /// Its cache is empty: a stage is on the disk at once.
+    /// The cache of the handle is empty: a stage is on the disk at once.
     Fresh,
 }
 
@@ -37,6 +37,7 @@ pub(super) struct Store {
     pub(super) backend: FsBackend,
 }
 
+/// The JSON and the seq of the current snapshot; `None` if nothing was committed.
 pub(super) type Pair = Option<(String, u64)>;
 
 impl Store {
@@ -120,6 +121,7 @@ impl Store {
         fault::end(self.folder.path())
     }
 
+    /// The names in `snapshots` that are neither retained generations nor files of the store itself.
     pub(super) async fn garbage(&self) -> BTreeSet<String> {
         let history = self.backend.history().await.unwrap();
         let known: Vec<_> =

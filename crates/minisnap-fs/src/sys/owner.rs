@@ -32,13 +32,13 @@ impl Owner {
 
 /// Changes the owner of an open file or folder that this process has created.
 pub(crate) fn change_owner(file: &File, path: &Path, owner: Owner) -> Result<()> {
-    call_at("give to the store's owner", path, || fchown(file, Some(owner.user), Some(owner.group)))
+    call_at("change the owner", path, || fchown(file, Some(owner.user), Some(owner.group)))
 }
 
-/// Changes the owner of a link that this process has created. If the path has been replaced by anything but another link, that keeps
-/// its owner.
+/// Changes the owner of a link that this process has created. On Linux, the call fails if another program has replaced it by
+/// anything but a link: the owner of that entry stays.
 pub(crate) fn change_link_owner(path: &Path, owner: Owner) -> Result<()> {
-    call_at("give to the store's owner", path, || chown_link(path, owner))
+    call_at("change the owner", path, || chown_link(path, owner))
 }
 
 #[cfg(target_os = "linux")]

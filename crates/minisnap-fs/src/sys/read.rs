@@ -44,22 +44,22 @@ pub(crate) fn entry(path: &Path) -> Result<Entry> {
 
 /// The metadata of the entry at a path. A link isn't followed.
 pub(crate) fn metadata(path: &Path) -> Result<Option<Metadata>> {
-    call_unless_missing("read the metadata of", path, || fs::symlink_metadata(path))
+    call_unless_missing("read the metadata", path, || fs::symlink_metadata(path))
 }
 
 /// The metadata of an open file.
 pub(crate) fn metadata_of(file: &File, path: &Path) -> Result<Metadata> {
-    call_at("read the metadata of", path, || file.metadata())
+    call_at("read the metadata", path, || file.metadata())
 }
 
 /// The metadata of the file at a path. Links are followed.
 pub(crate) fn target_metadata(path: &Path) -> Result<Option<Metadata>> {
-    call_unless_missing("read the metadata of", path, || fs::metadata(path))
+    call_unless_missing("read the metadata", path, || fs::metadata(path))
 }
 
 /// The device that a folder is on. Links are followed.
 pub(crate) fn device(path: &Path) -> Result<u64> {
-    call_at("read the metadata of", path, || fs::metadata(path)).map(|metadata| metadata.dev())
+    call_at("read the metadata", path, || fs::metadata(path)).map(|metadata| metadata.dev())
 }
 
 /// Whether the entry at a path is a folder, and not a link to one. One system call, where [`entry`] makes two.
@@ -220,8 +220,8 @@ pub(crate) fn link_or_text(path: &Path) -> Result<Option<PathBuf>> {
     }
 }
 
-/// Rejects a path with a dangling link among its ancestors: the link may lead to a disk that isn't mounted, so the store can't be
-/// assumed to be empty.
+/// Rejects a path with a dangling link among its ancestors. The link may lead to a disk that isn't mounted, so the store may not be
+/// empty.
 pub(crate) fn reject_dangling_links(missing: &Path) -> Result<()> {
     // Not `missing` itself: `current -> none` dangles on purpose, and another writer may have just created it.
     for folder in missing.ancestors().skip(1) {

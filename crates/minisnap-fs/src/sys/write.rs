@@ -85,7 +85,7 @@ pub(crate) fn link(target: &Path, path: &Path) -> Result<()> {
 }
 
 pub(crate) fn set_mode(file: &File, path: &Path, mode: u32) -> Result<()> {
-    call_at("set the mode of", path, || file.set_permissions(Permissions::from_mode(mode)))
+    call_at("set the mode", path, || file.set_permissions(Permissions::from_mode(mode)))
 }
 
 // Writing.
@@ -118,12 +118,12 @@ pub(crate) fn begin_writing_back(file: &File) {
 // Renaming and removing.
 
 pub(crate) fn rename(from: &Path, to: &Path) -> Result<()> {
-    call_at("rename to this", to, || fs::rename(from, to))?;
+    call_at("rename an entry to this path", to, || fs::rename(from, to))?;
     record!(Rename(from, to));
     Ok(())
 }
 
-/// Removes a file or a link. It is no error if there is none.
+/// Removes a file or a link. A missing entry is not an error.
 pub(crate) fn remove(path: &Path) -> Result<()> {
     if call_unless_missing("remove", path, || fs::remove_file(path))?.is_some() {
         record!(Remove(path));
@@ -131,7 +131,7 @@ pub(crate) fn remove(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Removes an empty folder. It is no error if there is none.
+/// Removes an empty folder. A missing folder is not an error.
 pub(crate) fn remove_folder(path: &Path) -> Result<()> {
     if call_unless_missing("remove the folder", path, || fs::remove_dir(path))?.is_some() {
         record!(Remove(path));
@@ -139,7 +139,7 @@ pub(crate) fn remove_folder(path: &Path) -> Result<()> {
     Ok(())
 }
 
-// Syncing. A failed sync is never retried on the same file: the system may have dropped the pages that it could not write, and the
+// Syncing. A failed sync is never retried on the same file. The system may have dropped the pages that it could not write, and the
 // second sync would return success (https://lwn.net/Articles/752063/).
 
 pub(crate) fn sync(file: &File, path: &Path) -> Result<()> {
@@ -161,7 +161,7 @@ pub(crate) fn sync_folder_to_read(path: &Path) -> Result<()> {
     }
 }
 
-/// Syncs a folder if this process may open it.
+/// Syncs a folder if this process may open it. Returns whether it did.
 pub(crate) fn sync_folder_if_allowed(path: &Path) -> Result<bool> {
     match try_call("open the folder", path, || File::open(path)) {
         Ok(folder) => {
@@ -185,7 +185,7 @@ pub(crate) fn try_lock(file: &File, path: &Path) -> Result<bool> {
     })
 }
 
-/// Releases the lock, also if a forked child inherited the open file: then to close the file would not release it.
+/// Releases the lock, also if a forked child inherited the open file: closing the file would not release it then.
 pub(crate) fn unlock(file: &File) {
     // It fails only on a file that isn't open, which has no lock.
     let _ = file.unlock();

@@ -28,9 +28,9 @@ async fn stage_is_removed_when_its_writer_crashed_after_a_commit() {
     for began_before in ["the stage", "the commit", "the commit of a stage on the disk"] {
         let folder = Folder::with_snapshots(&[1, 2, 3, 4]).await;
         let (stage, json) = if began_before == "the stage" {
-            let made = stage_of_a_running_writer(&folder);
+            let stage_and_json = stage_of_a_running_writer(&folder);
             folder.commit(5).await.unwrap();
-            made
+            stage_and_json
         } else {
             let on_disk = began_before.ends_with("disk");
             let mut staged = folder.backend.stage(5).await.unwrap();
@@ -38,9 +38,9 @@ async fn stage_is_removed_when_its_writer_crashed_after_a_commit() {
                 staged.write_all(&vec![b' '; CHUNK + 1]).unwrap();
             }
             assert_eq!(folder.garbage().await.len(), usize::from(on_disk));
-            let made = stage_of_a_running_writer(&folder);
+            let stage_and_json = stage_of_a_running_writer(&folder);
             staged.commit(CommitOptions::new(NonZeroUsize::MIN)).await.unwrap();
-            made
+            stage_and_json
         };
         assert!(stage.exists(), "{began_before}: its writer is running");
         drop(json);
@@ -75,7 +75,7 @@ async fn commit_retains_no_more_when_another_handle_expired_some() {
     assert!(folder.backend.verify().await.unwrap().is_intact());
 }
 
-/// The generation is moved within `snapshots` or elsewhere, and the handle has the older generations in its cache.
+/// Another program moves the generation within `snapshots` or elsewhere. The handle has the older generations in its cache.
 #[tokio::test]
 async fn nothing_expires_when_a_retained_generation_is_missing() {
     for to in ["snapshots/moved", "moved"] {
@@ -97,8 +97,8 @@ fn move_record(folder: &Folder, name: &str) {
     fs::rename(folder.path(link), folder.path("snapshots/current")).unwrap();
 }
 
-/// After `ln -sfn OLDER current`, no handle deletes a newer generation: in a store that has reached its retention, and in one
-/// where nothing has expired yet.
+/// After `ln -sfn OLDER current`, no handle deletes a newer generation. The test uses a store that has reached its retention,
+/// and a store in which nothing has expired yet.
 #[tokio::test]
 async fn newer_generations_stay_when_record_was_moved_back_by_hand() {
     for first in [1, 3] {
@@ -134,7 +134,7 @@ async fn newer_generations_stay_when_record_was_moved_back_by_hand() {
     }
 }
 
-/// As left by a writer that was killed after its commit, before it wrote `last-commit` and deleted expired generations.
+/// A writer was killed after its commit, before it wrote `last-commit` and deleted expired generations.
 #[tokio::test]
 async fn expired_generations_are_removed_without_last_commit_link() {
     for last_commit in [1, 2] {
@@ -156,7 +156,7 @@ async fn expired_generations_are_removed_without_last_commit_link() {
     }
 }
 
-/// A folder called `last-commit` is in the way. The commit still succeeds, and no temporary link is left.
+/// A folder has the name `last-commit`. The commit still succeeds, and no temporary link is left.
 #[tokio::test]
 async fn commit_leaves_no_link_when_last_commit_cannot_be_written() {
     let folder = Folder::with_snapshots(&[1, 2, 3]).await;
@@ -172,7 +172,7 @@ async fn commit_leaves_no_link_when_last_commit_cannot_be_written() {
 #[tokio::test]
 async fn newer_generations_stay_when_their_links_are_lost() {
     for lost in ["nothing", "the newest", "one between", "a parent link"] {
-        for way in ["commit", "accept", "collect_garbage"] {
+        for operation in ["commit", "accept", "collect_garbage"] {
             let folder = Folder::with_snapshots(&[3, 4, 5]).await;
             let history = folder.backend.history().await.unwrap();
             let path = |index: usize| folder.path("snapshots").join(history[index].name());
@@ -184,7 +184,7 @@ async fn newer_generations_stay_when_their_links_are_lost() {
             }
             move_record(&folder, history[2].name());
             let fresh = Folder { backend: FsBackend::new(folder.path("")), guard: folder.guard };
-            match way {
+            match operation {
                 "commit" => drop(fresh.commit(6).await.unwrap()),
                 "accept" => {
                     fs::write(fresh.path("edited"), "[6]").unwrap();
@@ -197,13 +197,13 @@ async fn newer_generations_stay_when_their_links_are_lost() {
             for generation in history[..2].iter().filter(|generation| {
                 !(lost == "the newest" && generation.seq() == 5 || lost == "one between" && generation.seq() == 4)
             }) {
-                let ending = if way == "collect_garbage" { "" } else { ".corrupt" };
+                let ending = if operation == "collect_garbage" { "" } else { ".corrupt" };
                 let json = fresh.path(format!("snapshots/{}{ending}/snapshot.json", generation.name()));
-                assert_eq!(fs::read_to_string(json).unwrap(), json_of(generation.seq()), "{lost}, {way}");
+                assert_eq!(fs::read_to_string(json).unwrap(), json_of(generation.seq()), "{lost}, {operation}");
             }
             let verified = fresh.backend.verify().await.unwrap();
-            assert_eq!(verified.orphans, 0, "{lost}, {way}: {verified:?}");
-            assert!(!verified.moved_aside.is_empty(), "{lost}, {way}: {verified:?}");
+            assert_eq!(verified.orphans, 0, "{lost}, {operation}: {verified:?}");
+            assert!(!verified.moved_aside.is_empty(), "{lost}, {operation}: {verified:?}");
         }
     }
 }

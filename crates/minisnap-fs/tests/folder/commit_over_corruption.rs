@@ -10,7 +10,7 @@ async fn commit(folder: &Folder, seq: u64) -> Vec<u64> {
     seqs
 }
 
-/// The same folder with a new handle, as after a restart.
+/// Replaces the handle by a new one, as after a restart.
 fn reopened(folder: Folder) -> Folder {
     Folder { backend: FsBackend::new(folder.guard.path()), guard: folder.guard }
 }
@@ -21,14 +21,14 @@ async fn file(folder: &Folder, seq: u64, name: &str) -> PathBuf {
     folder.path("snapshots").join(generation.name()).join(name)
 }
 
-/// Asserts that the file's generation was moved aside with this text, that `verify` lists it, and that no operation removes
-/// it.
-async fn assert_moved_aside(folder: &Folder, was: &Path, text: Option<&str>) {
-    let generation = was.parent().expect("a folder");
+/// Asserts that the generation of `path` was moved aside with this text in the file, that `verify` lists it, and that no
+/// operation removes it.
+async fn assert_moved_aside(folder: &Folder, path: &Path, text: Option<&str>) {
+    let generation = path.parent().expect("a folder");
     let aside = PathBuf::from(format!("{}.corrupt", generation.display()));
     for seq in 100..104 {
         assert!(!generation.exists());
-        assert_eq!(fs::read_to_string(aside.join(was.file_name().unwrap())).ok().as_deref(), text);
+        assert_eq!(fs::read_to_string(aside.join(path.file_name().unwrap())).ok().as_deref(), text);
         let verified = folder.backend.verify().await.unwrap();
         assert!(verified.is_intact(), "{verified:?}");
         assert_eq!(verified.moved_aside, [aside.display().to_string()]);
@@ -62,7 +62,7 @@ async fn commit_moves_current_aside_when_visibly_corrupt() {
 }
 
 #[tokio::test]
-async fn commit_moves_aside_what_its_handle_found_corrupt() {
+async fn commit_moves_aside_a_generation_its_handle_found_corrupt() {
     for detection in ["restore", "clone", "chunks", "verify", "another handle"] {
         let folder = Folder::with_snapshots(&[1, 2, 3]).await;
         let path = folder.in_current("snapshot.json");
@@ -120,7 +120,7 @@ async fn commit_counts_only_intact_generations() {
     assert_moved_aside(&folder, &path, Some("")).await;
 }
 
-/// A handle checks a generation at the first use, and again before it expires. A corrupt one isn't deleted.
+/// A handle checks a generation at the first use, and again before it expires. A corrupt generation isn't deleted.
 #[tokio::test]
 async fn corrupt_generation_is_moved_aside_when_it_would_expire() {
     let folder = Folder::with_snapshots(&[1, 2, 3]).await;
@@ -177,7 +177,7 @@ async fn expire_retains_an_intact_one_when_the_current_is_corrupt() {
     assert_moved_aside(&folder, &path, Some("")).await;
 }
 
-/// As left by a writer that was killed after its commit: the next writer moves the marked generation aside.
+/// A writer was killed after its commit: the next writer moves the marked generation aside.
 #[tokio::test]
 async fn corrupt_generation_is_moved_aside_by_the_next_writer() {
     let folder = Folder::with_snapshots(&[1, 2, 3]).await;

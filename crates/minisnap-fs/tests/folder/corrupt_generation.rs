@@ -4,7 +4,7 @@ use super::*;
 use std::os::unix::fs::symlink;
 
 /// Asserts that a restore returns `Corrupt` and changes nothing, and returns the error.
-pub(crate) async fn corrupt(folder: &Folder) -> MiniSnapError {
+pub(crate) async fn assert_corrupt(folder: &Folder) -> MiniSnapError {
     let before = folder.listing();
     let error = folder.restore().await.unwrap_err();
     assert!(matches!(error, MiniSnapError::Corrupt { .. }), "{error}");
@@ -12,7 +12,7 @@ pub(crate) async fn corrupt(folder: &Folder) -> MiniSnapError {
     error
 }
 
-fn intact(error: &MiniSnapError) -> Vec<u64> {
+fn intact_seqs(error: &MiniSnapError) -> Vec<u64> {
     match error {
         MiniSnapError::Corrupt { intact, .. } => intact.iter().map(Generation::seq).collect(),
         error => panic!("{error}"),
@@ -38,8 +38,8 @@ async fn corrupt_generation_is_reported_with_the_intact_older_ones() {
     for (case, file, corrupt_file) in cases {
         let folder = Folder::with_snapshots(&[1, 2, 3]).await;
         corrupt_file(&folder.in_current(file));
-        let error = corrupt(&folder).await;
-        assert_eq!(intact(&error), [2, 1], "{file} {case}");
+        let error = assert_corrupt(&folder).await;
+        assert_eq!(intact_seqs(&error), [2, 1], "{file} {case}");
         let text = error.to_string();
         assert!(text.contains(folder.in_current(file).to_str().unwrap()), "{file} {case}: {text}");
 
@@ -57,7 +57,7 @@ async fn corrupt_generation_is_not_listed_as_intact() {
     let older = folder.backend.history().await.unwrap()[1].clone();
     fs::write(folder.path("snapshots").join(older.name()).join("snapshot.json"), "[").unwrap();
     fs::write(folder.in_current("snapshot.json"), "[").unwrap();
-    assert_eq!(intact(&corrupt(&folder).await), [1]);
+    assert_eq!(intact_seqs(&assert_corrupt(&folder).await), [1]);
 }
 
 #[tokio::test]
@@ -65,10 +65,10 @@ async fn help_suggests_an_older_generation_only_when_one_is_intact() {
     let folder = Folder::with_snapshots(&[1, 2]).await;
     let history = folder.backend.history().await.unwrap();
     fs::write(folder.in_current("snapshot.json"), "[").unwrap();
-    let text = help(&corrupt(&folder).await);
+    let text = help(&assert_corrupt(&folder).await);
     assert!(text.contains(&format!("the newest intact generation, {}", history[1])), "{text}");
     fs::write(folder.path("snapshots").join(history[1].name()).join("snapshot.json"), "[").unwrap();
-    let text = help(&corrupt(&folder).await);
+    let text = help(&assert_corrupt(&folder).await);
     assert!(text.contains("no generation is known to be intact") && !text.contains("restore_generation"), "{text}");
 }
 
@@ -88,7 +88,7 @@ async fn special_file_in_a_generation_is_corrupt_without_blocking() {
         ] {
             fs::remove_file(&path).or_else(|_| fs::remove_dir(&path)).unwrap();
             make(&path);
-            corrupt(&folder).await;
+            assert_corrupt(&folder).await;
         }
     }
 }
@@ -122,7 +122,7 @@ async fn commit_fails_when_its_generation_was_removed() {
 async fn complete_generation_is_not_read_when_never_committed() {
     let folder = Folder::with_snapshots(&[1]).await;
     let current = folder.backend.current().await.unwrap().expect("a snapshot");
-    // As left by a writer that was killed just before its commit.
+    // A writer was killed right before its commit.
     let uncommitted = format!("{}-4k0q8w1z7m3x5r2t", current.name().rsplit_once('-').expect("a name").0);
     fs::create_dir(folder.path("snapshots").join(&uncommitted)).unwrap();
     for file in ["snapshot.json", "snapshot.seq"] {

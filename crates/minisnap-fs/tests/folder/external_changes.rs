@@ -147,7 +147,7 @@ async fn edit_that_no_restore_could_read_is_rejected() {
 }
 
 #[tokio::test]
-async fn reverted_edit_is_no_external_change() {
+async fn edit_is_not_an_external_change_when_undone() {
     let folder = Folder::with_snapshots(&[1]).await;
     replace(&folder, "snapshot.json", &json_of(1));
     assert_eq!(folder.restore().await.unwrap(), pair_of(1));
@@ -172,25 +172,25 @@ async fn accept_and_revert_change_nothing_without_a_commit() {
 async fn accept_if_rejects_another_edit_than_the_expected() {
     let folder = Folder::with_snapshots(&[1, 2]).await;
     replace(&folder, "snapshot.json", "[9]");
-    let agreed = Digest::of(b"[9]");
-    for (seq, digest) in [(1, agreed), (2, Digest::of(b"[8]"))] {
+    let reviewed = Digest::of(b"[9]");
+    for (seq, digest) in [(1, reviewed), (2, Digest::of(b"[8]"))] {
         let before = folder.listing();
         let error = folder.backend.accept_external_changes_if(seq, digest).await.unwrap_err();
         let changed = matches!(error, MiniSnapError::ExternalChange { found: ExternalChange::ChangedSince, .. });
         assert!(changed, "{error}");
         assert_eq!(folder.listing(), before, "nothing changed");
     }
-    folder.backend.accept_external_changes_if(2, agreed).await.unwrap().expect("an edit");
+    folder.backend.accept_external_changes_if(2, reviewed).await.unwrap().expect("an edit");
     assert_eq!(folder.restore().await.unwrap(), Some(("[9]".into(), 2)));
     assert_eq!(
-        folder.backend.accept_external_changes_if(2, agreed).await.unwrap(),
+        folder.backend.accept_external_changes_if(2, reviewed).await.unwrap(),
         None,
         "a second call changes nothing"
     );
 }
 
-/// Both differ from the digest: the accepted JSON at the public name, and the JSON of the current generation, of which there
-/// is no copy.
+/// Both differ from the digest: the accepted JSON at the public name, and the JSON of the current generation. The
+/// latter has no copy.
 #[tokio::test]
 async fn corrupt_generation_is_moved_aside_when_an_edit_is_accepted() {
     let folder = Folder::with_snapshots(&[1, 2]).await;
@@ -203,7 +203,7 @@ async fn corrupt_generation_is_moved_aside_when_an_edit_is_accepted() {
     assert_eq!(fs::read_to_string(aside).unwrap(), "[corrupt");
 }
 
-/// A sparse file: no operation may read all of it, and none may prevent the revert.
+/// A sparse file: no operation may read all of it, and the revert must succeed.
 #[tokio::test]
 async fn file_too_large_for_memory_is_moved_aside_by_revert() {
     let folder = Folder::with_snapshots(&[1]).await;

@@ -123,10 +123,10 @@ async fn store_states_its_format_when_created() {
 /// An unreadable version may be that of a later release.
 #[tokio::test]
 async fn unreadable_format_is_corrupt_until_a_reset() {
-    for what in ["link", "file", "long file", "zero", "folder"] {
+    for case in ["link", "file", "long file", "zero", "folder"] {
         let folder = Folder::with_snapshots(&[1, 2, 3]).await;
         let newest = folder.backend.current().await.unwrap().expect("a snapshot");
-        match what {
+        match case {
             "link" => folder.state_format("../elsewhere", true),
             "file" => folder.state_format("", false),
             "long file" => folder.state_format(&"{ \"version\": 2 }".repeat(20), false),
@@ -138,19 +138,19 @@ async fn unreadable_format_is_corrupt_until_a_reset() {
         }
         let before = folder.listing();
         for error in errors_of(&folder, &newest).await {
-            let MiniSnapError::Corrupt { at, found, intact, .. } = &error else { panic!("{what}: {error:?}") };
-            assert!(matches!(found, Corruption::RecordUnreadable { .. }), "{what}: {error}");
+            let MiniSnapError::Corrupt { at, found, intact, .. } = &error else { panic!("{case}: {error:?}") };
+            assert!(matches!(found, Corruption::RecordUnreadable { .. }), "{case}: {error}");
             assert!(at.location().ends_with("snapshots/format"), "{error}");
-            assert_eq!(intact.iter().map(Generation::seq).collect::<Vec<_>>(), [3, 2, 1], "{what}: {error}");
+            assert_eq!(intact.iter().map(Generation::seq).collect::<Vec<_>>(), [3, 2, 1], "{case}: {error}");
         }
         let verified = folder.backend.verify().await.unwrap();
-        assert_eq!(verified.problems.len(), 1, "{what}: {verified:?}");
-        assert_eq!(folder.listing(), before, "{what}");
+        assert_eq!(verified.problems.len(), 1, "{case}: {verified:?}");
+        assert_eq!(folder.listing(), before, "{case}");
 
         folder.backend.reset_to(&newest).await.unwrap().expect("the record is lost");
-        assert_eq!(folder.history().await, [3, 2, 1], "{what}");
+        assert_eq!(folder.history().await, [3, 2, 1], "{case}");
         folder.commit(4).await.unwrap();
-        assert!(folder.backend.verify().await.unwrap().is_intact(), "{what}");
+        assert!(folder.backend.verify().await.unwrap().is_intact(), "{case}");
     }
 }
 

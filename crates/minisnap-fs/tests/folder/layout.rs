@@ -108,8 +108,8 @@ async fn commit_is_busy_while_another_writer_holds_the_lock() {
 
     let lock = fs::File::open(folder.path("snapshots/.lock")).unwrap();
     lock.lock().unwrap();
-    let impatient = folder.fresh().with_busy_timeout(Duration::from_millis(50));
-    let error = impatient.stage(3).await.map(drop).unwrap_err();
+    let with_short_timeout = folder.fresh().with_busy_timeout(Duration::from_millis(50));
+    let error = with_short_timeout.stage(3).await.map(drop).unwrap_err();
     assert!(matches!(error, MiniSnapError::Busy { .. }), "{error}");
     assert!(error.to_string().contains("snapshots/.lock"), "{error}");
     assert_eq!(folder.restore().await.unwrap(), pair_of(2), "reading takes no lock");

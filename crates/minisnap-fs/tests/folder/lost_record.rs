@@ -1,7 +1,7 @@
 //! Commit records that are lost, dangling, or lead outside the store.
 
 use super::*;
-use crate::corrupt_generation::corrupt;
+use crate::corrupt_generation::assert_corrupt;
 use std::os::unix::fs::symlink;
 
 #[tokio::test]
@@ -18,7 +18,7 @@ async fn record_that_leads_outside_is_corrupt_and_not_followed() {
         } else {
             symlink(target, &record).unwrap();
         }
-        let text = corrupt(&folder).await.to_string();
+        let text = assert_corrupt(&folder).await.to_string();
         assert!(text.contains("snapshots/current"), "{text}");
         let before = folder.listing();
         let error = folder.commit(2).await.unwrap_err();
@@ -32,7 +32,7 @@ async fn dangling_record_is_corrupt() {
     let folder = Folder::with_snapshots(&[1, 2]).await;
     let lost = folder.in_current("");
     fs::rename(&lost, folder.path("lost")).unwrap();
-    let text = corrupt(&folder).await.to_string();
+    let text = assert_corrupt(&folder).await.to_string();
     assert!(text.contains(lost.to_str().unwrap()), "{text}");
     // A commit over it succeeds and removes nothing: the generations before the gap may be the only intact ones.
     let generations = || fs::read_dir(folder.path("snapshots")).unwrap().count();
@@ -48,7 +48,7 @@ async fn lost_record_is_corrupt_not_an_empty_store() {
     let folder = Folder::with_snapshots(&[1, 2]).await;
     let current = fs::read_link(folder.path("snapshots/current")).unwrap();
     fs::remove_file(folder.path("snapshots/current")).unwrap();
-    let text = corrupt(&folder).await.to_string();
+    let text = assert_corrupt(&folder).await.to_string();
     assert!(text.contains(current.to_str().unwrap()), "the generations are listed: {text}");
     let error = folder.commit(3).await.unwrap_err();
     assert!(matches!(error, MiniSnapError::Corrupt { .. }), "{error}");
@@ -72,7 +72,7 @@ async fn copy_without_links_loses_nothing_when_record_is_restored() {
             fs::remove_file(path).unwrap();
         }
     }
-    corrupt(&folder).await;
+    assert_corrupt(&folder).await;
     symlink(&current, folder.path("snapshots/current")).unwrap();
     assert_eq!(folder.restore().await.unwrap(), pair_of(5));
     // Without the parent links the history is lost, but the generations still exist.
@@ -92,7 +92,7 @@ async fn copy_without_links_loses_nothing_when_record_is_restored() {
 async fn missing_snapshots_folder_is_corrupt_not_an_empty_store() {
     let folder = Folder::with_snapshots(&[1]).await;
     fs::rename(folder.path("snapshots"), folder.path("elsewhere")).unwrap();
-    corrupt(&folder).await;
+    assert_corrupt(&folder).await;
     let error = folder.commit(2).await.unwrap_err();
     assert!(matches!(error, MiniSnapError::Corrupt { .. }), "{error}");
     fs::remove_dir_all(folder.path("snapshots")).unwrap();
@@ -114,13 +114,13 @@ async fn missing_snapshots_folder_is_corrupt_not_an_empty_store() {
 }
 
 #[tokio::test]
-async fn migrated_generation_is_no_orphan_when_record_is_lost() {
+async fn migrated_generation_is_not_an_orphan_when_record_is_lost() {
     let folder = Folder::with_bare_pair("[1]", "7");
     drop(folder.backend.stage(8).await.unwrap());
     for link in ["snapshot.json", "snapshot.seq", "snapshots/current"] {
         fs::remove_file(folder.path(link)).unwrap();
     }
-    corrupt(&folder).await;
+    assert_corrupt(&folder).await;
     let error = folder.commit(8).await.unwrap_err();
     assert!(matches!(error, MiniSnapError::Corrupt { .. }), "{error}");
 }

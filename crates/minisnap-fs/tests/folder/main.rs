@@ -132,7 +132,7 @@ impl Folder {
     }
 }
 
-/// The causes of an error, one a line.
+/// The causes of an error, one per line.
 fn causes(error: &MiniSnapError) -> String {
     let first = std::error::Error::source(error);
     let all = std::iter::successors(first, |cause| cause.source());

@@ -7,9 +7,9 @@ use std::os::unix::fs::symlink;
 const NEXT: &str = ".snapshot.next";
 
 /// Creates an unrelated file of a user at that name.
-fn occupy_name(folder: &Folder, what: &str) {
+fn occupy_name(folder: &Folder, kind: &str) {
     let path = folder.path(NEXT);
-    match what {
+    match kind {
         "file" => fs::write(path, "unrelated").unwrap(),
         "link" => symlink("../unrelated", path).unwrap(),
         // A link to another file of the store.
@@ -39,9 +39,9 @@ async fn link_of_a_killed_writer_is_removed_when_links_are_made() {
 
 #[tokio::test]
 async fn unrelated_file_is_unchanged_when_no_link_is_missing() {
-    for what in KINDS {
+    for kind in KINDS {
         let folder = Folder::with_snapshots(&[1]).await;
-        occupy_name(&folder, what);
+        occupy_name(&folder, kind);
         let unrelated = folder.listing().remove(&folder.path(NEXT)).unwrap();
         folder.commit(2).await.unwrap();
         folder.write("snapshot.json", "[9]");
@@ -49,15 +49,15 @@ async fn unrelated_file_is_unchanged_when_no_link_is_missing() {
         assert_eq!(folder.backend.revert_external_changes().await.unwrap(), [""; 0].map(PathBuf::from));
         folder.backend.expire(NonZeroUsize::MIN).await.unwrap();
         folder.backend.collect_garbage().await.unwrap();
-        assert_eq!(folder.listing().remove(&folder.path(NEXT)).unwrap(), unrelated, "{what}");
+        assert_eq!(folder.listing().remove(&folder.path(NEXT)).unwrap(), unrelated, "{kind}");
     }
 }
 
-/// The operations fail before any change: the first commit, the migration of a bare pair or of half of one, and the revert of
-/// an external change.
+/// The first commit, the migration of a bare pair, a commit over half a pair, and the revert of an external change fail
+/// before any change.
 #[tokio::test]
 async fn unrelated_file_is_an_error_when_a_link_is_missing() {
-    for what in KINDS {
+    for kind in KINDS {
         for case in ["empty", "bare pair", "half a pair", "replaced", "missing"] {
             let folder = match case {
                 "replaced" | "missing" => Folder::with_snapshots(&[1, 2]).await,
@@ -73,7 +73,7 @@ async fn unrelated_file_is_an_error_when_a_link_is_missing() {
                 "missing" => fs::remove_file(folder.path("snapshot.seq")).unwrap(),
                 _ => {}
             }
-            occupy_name(&folder, what);
+            occupy_name(&folder, kind);
             let before = folder.listing();
             let mut errors = vec![folder.backend.revert_external_changes().await.map(drop)];
             if case != "replaced" {
@@ -83,8 +83,8 @@ async fn unrelated_file_is_an_error_when_a_link_is_missing() {
             assert!(!errors.is_empty());
             for error in errors {
                 let error = error.unwrap_err();
-                let MiniSnapError::ExternalChange { at, found } = &error else { panic!("{case}, {what}: {error:?}") };
-                assert!(matches!(found, ExternalChange::NameTaken { .. }), "{case}, {what}: {error}");
+                let MiniSnapError::ExternalChange { at, found } = &error else { panic!("{case}, {kind}: {error:?}") };
+                assert!(matches!(found, ExternalChange::NameTaken { .. }), "{case}, {kind}: {error}");
                 assert_eq!(at.location(), folder.path(NEXT).to_str().unwrap());
                 assert!(help(&error).contains("move what is there elsewhere"), "{error:?}");
             }
@@ -93,13 +93,13 @@ async fn unrelated_file_is_an_error_when_a_link_is_missing() {
             after.retain(|path, _| {
                 before.contains_key(path) || !path.ends_with("snapshots") && !path.ends_with(".lock")
             });
-            assert_eq!(after, before, "{case}, {what}");
+            assert_eq!(after, before, "{case}, {kind}");
 
             fs::rename(folder.path(NEXT), folder.path("elsewhere")).unwrap();
             folder.backend.revert_external_changes().await.unwrap();
             folder.commit(3).await.unwrap();
-            assert_eq!(folder.restore().await.unwrap(), pair_of(3), "{case}, {what}");
-            assert_eq!(folder.cat("snapshot.json"), Some(json_of(3)), "{case}, {what}");
+            assert_eq!(folder.restore().await.unwrap(), pair_of(3), "{case}, {kind}");
+            assert_eq!(folder.cat("snapshot.json"), Some(json_of(3)), "{case}, {kind}");
         }
     }
 }

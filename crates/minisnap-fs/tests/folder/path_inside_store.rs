@@ -48,7 +48,7 @@ async fn every_operation_fails_when_inside_a_store() {
         elsewhere.path().join("link"),
         elsewhere.path().join("link/x"),
         elsewhere.path().join("n/snapshots/x"),
-        // What `dirname $(realpath snapshot.json)` prints.
+        // The output of `dirname $(realpath snapshot.json)`.
         fs::canonicalize(dir("snapshot.json")).unwrap().parent().unwrap().into(),
     ];
     let before = folder.listing();
@@ -141,7 +141,7 @@ async fn stores_next_to_another_are_valid() {
     assert_eq!(outer.restore().await.unwrap(), pair_of(1));
 }
 
-/// An earlier version allowed a store there. It has a commit record of its own.
+/// An earlier version allowed a store in `snapshots`. Such a store has a commit record of its own.
 #[tokio::test]
 async fn existing_store_inside_another_stays_usable() {
     let (outer, inner) = (Folder::with_snapshots(&[1]).await, Folder::with_snapshots(&[5]).await);

@@ -5,7 +5,7 @@ use crate::external_changes::replace;
 use minisnap_core::{Digest, Operation, StagedSnapshot, format::CHUNK};
 use std::time::{Duration, Instant};
 
-/// Stages a snapshot with a handle that knows that the current snapshot is small.
+/// Stages a snapshot with a handle that has cached a small current snapshot.
 async fn staged(folder: &Folder, backend: &FsBackend) -> Box<dyn StagedSnapshot> {
     let before = folder.listing();
     let mut stage = backend.stage(4).await.unwrap();
@@ -33,7 +33,7 @@ async fn small_stage_leaves_the_folder_untouched_until_its_commit() {
     assert_eq!((folder.history().await, folder.garbage().await.len()), (vec![4, 3, 2], 0));
 }
 
-/// In pieces of an odd size, in one write, and with the largest size that stays in memory.
+/// The test writes in pieces of an odd size, in one write, and up to the largest size that stays in memory.
 #[tokio::test]
 async fn snapshot_is_complete_when_it_outgrows_memory() {
     for (size, piece) in [(CHUNK, 7919), (CHUNK + 1, CHUNK + 1), (CHUNK + 1, CHUNK), (3 * CHUNK + 5, 7919)] {
@@ -132,7 +132,7 @@ async fn write_does_not_wait_for_the_lock_when_outgrowing_memory() {
 
 /// Unlike a write, `drain` waits for the lock. So memory is bounded for a caller that drains.
 #[tokio::test]
-async fn drain_writes_to_the_disk_what_outgrew_memory() {
+async fn drain_writes_to_disk_when_the_snapshot_outgrew_memory() {
     let folder = Folder::with_snapshots(&[1, 2, 3]).await;
     let lock = fs::File::open(folder.path("snapshots/.lock")).unwrap();
     lock.lock().unwrap();
@@ -164,7 +164,7 @@ async fn commit_fails_after_a_write_that_failed_to_outgrow_memory() {
     replace(&folder, "snapshot.json", &text);
     stage.write_all(b" ").unwrap_err();
     let error = commit(stage).await.unwrap_err();
-    assert!(causes(&error).contains("would have a hole"), "{error:?}");
+    assert!(causes(&error).contains("the snapshot is incomplete"), "{error:?}");
     assert_eq!(folder.restore().await.unwrap(), pair_of(3));
 }
 

@@ -32,8 +32,9 @@ async fn unrelated_files_are_never_removed() {
     assert_eq!(fs::read_dir(&expired).unwrap().count(), 1);
     assert_eq!(fs::read_to_string(expired.join("notes.txt")).unwrap(), "unrelated");
 }
+
 #[tokio::test]
-async fn lock_that_is_no_file_is_an_error_and_not_followed() {
+async fn lock_is_an_error_and_not_followed_when_it_is_no_file() {
     let makes: [fn(&Path); 2] = [
         |path| symlink("../outside", path).unwrap(),
         |path| assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success()),

@@ -173,7 +173,7 @@ async fn verify_reports_unexpected_links_of_a_generation() {
     }
 }
 
-/// Garbage of killed writers, and the stage of a running writer, which is no orphan.
+/// Garbage of killed writers, and the stage of a running writer, which isn't an orphan.
 #[tokio::test]
 async fn verify_counts_the_garbage_that_a_collection_removes() {
     let folder = Folder::with_snapshots(&[1, 2, 3]).await;

@@ -46,7 +46,7 @@ pub(crate) enum InitialState {
     Three,
 }
 
-/// Modifications that belong together, which random choices would hardly ever combine.
+/// Combined modifications. Random choices would rarely combine them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Arbitrary)]
 pub(crate) enum Scenario {
     Nothing,
@@ -101,6 +101,7 @@ impl Scenario {
     }
 }
 
+/// The creation of an object at a path, which replaces the existing object.
 #[derive(Debug, Clone, Arbitrary)]
 pub(crate) struct Modification {
     pub(crate) at: StorePath,
@@ -118,7 +119,7 @@ pub(crate) enum StorePath {
     LastCommit,
     Lock,
     Next,
-    Settling,
+    LinksPending,
     Generation(GenerationKind),
     In(GenerationKind, Entry),
     Stage,
@@ -138,6 +139,7 @@ pub(crate) enum GenerationKind {
     Victim,
 }
 
+/// An entry of a generation's folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Arbitrary)]
 pub(crate) enum Entry {
     Json,
@@ -227,7 +229,7 @@ pub(crate) enum VictimPath {
 pub(crate) enum Action {
     CommitAlways,
     CommitIfNewer,
-    /// With the generation that was read as current.
+    /// The expected generation is the one that was read as current.
     CommitIfCurrent,
     CommitIfNone,
     /// Begins a stage and drops it.
@@ -243,7 +245,7 @@ fn mostly_direct(bytes: &mut Unstructured) -> Result<Location> {
     if bytes.ratio(1, 8)? { Location::arbitrary(bytes) } else { Ok(Location::Direct) }
 }
 
-/// At most six: with more, some would make most of the others ineffective.
+/// Creates at most six modifications. Of more modifications, later ones would undo most of the earlier ones.
 fn few_modifications(bytes: &mut Unstructured) -> Result<Vec<Modification>> {
     (0..bytes.int_in_range(0..=6)?).map(|_| Modification::arbitrary(bytes)).collect()
 }

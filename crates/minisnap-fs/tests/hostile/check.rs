@@ -5,7 +5,7 @@ mod ownership;
 
 use crate::{
     case::{Action, Case, GenerationKind},
-    listing::{Facts, Kind, Listing},
+    listing::{Attributes, Kind, Listing},
     names::{SECRET, name_of, seq_of},
     sandbox::Sandbox,
 };
@@ -38,7 +38,7 @@ static RUNTIME: LazyLock<Runtime> =
 
 /// Runs a case. Panics if the contract is violated, and aborts the process if an operation blocks.
 pub(crate) fn check(sandbox: &Sandbox, case: &Case) {
-    let dir = sandbox.lay_out(case);
+    let dir = sandbox.create_case(case);
     let run = async { timeout(DEADLINE, Store::new(sandbox, dir).run(case)).await };
     if RUNTIME.block_on(run).is_err() {
         // A blocked system call can't be unwound, and would block the next case, too. `eprintln` wouldn't print before the
@@ -74,7 +74,7 @@ impl Reading {
 
 impl<'a> Store<'a> {
     fn new(sandbox: &'a Sandbox, dir: PathBuf) -> Self {
-        // There is no other writer, so waiting for the lock is useless.
+        // There is no other writer, so a long wait for the lock is useless.
         let backend = fresh(&dir);
         Self { sandbox, dir, backend }
     }
@@ -97,7 +97,7 @@ impl<'a> Store<'a> {
             (Err(error), Ok(_)) => panic!("there is a history, but no current generation: {error}"),
             (_, Err(_)) => {}
         }
-        // Also generations that aren't in the history: they must not be readable.
+        // This includes generations that aren't in the history, which must not be readable.
         let named = [
             GenerationKind::Newest,
             GenerationKind::Middle,
@@ -233,11 +233,11 @@ impl<'a> Store<'a> {
         }
     }
 
-    /// A file at the public name belongs to a user: it must still exist somewhere.
+    /// A file at the public name belongs to a user: its content must still exist somewhere.
     fn check_file_is_preserved(&self, before: &Listing, after: &Listing) {
         let path = self.dir.join("snapshot.json");
-        if let Some(Facts { kind: Kind::File(Some(bytes)), .. }) = before.get(&path) {
-            let same = |facts: &Facts| matches!(&facts.kind, Kind::File(Some(found)) if found == bytes);
+        if let Some(Attributes { kind: Kind::File(Some(bytes)), .. }) = before.get(&path) {
+            let same = |attributes: &Attributes| matches!(&attributes.kind, Kind::File(Some(found)) if found == bytes);
             assert!(after.values().any(same), "the content of {path:?} is lost");
         }
     }
@@ -249,7 +249,7 @@ impl<'a> Store<'a> {
             assert!(error.outcome_known(), "no file operation failed during the commit: {error}");
             let location = &error.at().location();
             let dir = self.dir.display().to_string();
-            // Or a folder on the way there, which may be reported by its real path.
+            // An error may also report an ancestor, by its real path.
             let root = self.sandbox.path("").display().to_string();
             let is_named = location.starts_with(&dir) || dir.starts_with(location) || location.starts_with(&root);
             assert!(is_named, "the error has no path in {dir}: {error}");

@@ -8,10 +8,10 @@ use std::{
 };
 
 /// The attributes of each path. Equal listings mean that nothing changed.
-pub(crate) type Listing = BTreeMap<PathBuf, Facts>;
+pub(crate) type Listing = BTreeMap<PathBuf, Attributes>;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Facts {
+pub(crate) struct Attributes {
     pub(crate) kind: Kind,
     inode: u64,
     mode: u32,
@@ -19,14 +19,14 @@ pub(crate) struct Facts {
     modified: (i64, i64),
 }
 
-impl Facts {
+impl Attributes {
     /// The attributes without those of a folder that change with its entries.
     pub(crate) fn without_entries(&self) -> Self {
-        let mut facts = self.clone();
-        if facts.kind == Kind::Folder {
-            (facts.size, facts.modified) = (0, (0, 0));
+        let mut attributes = self.clone();
+        if attributes.kind == Kind::Folder {
+            (attributes.size, attributes.modified) = (0, (0, 0));
         }
-        facts
+        attributes
     }
 }
 
@@ -57,12 +57,12 @@ pub(crate) fn list(path: &Path, listing: &mut Listing) {
             Kind::Other
         }
     };
-    let facts = Facts {
+    let attributes = Attributes {
         kind,
         inode: metadata.ino(),
         mode: metadata.mode(),
         size: metadata.len(),
         modified: (metadata.mtime(), metadata.mtime_nsec()),
     };
-    listing.insert(path.into(), facts);
+    listing.insert(path.into(), attributes);
 }

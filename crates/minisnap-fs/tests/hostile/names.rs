@@ -41,7 +41,7 @@ pub(crate) fn within(at: StorePath) -> PathBuf {
         StorePath::LastCommit => snapshots.join("last-commit"),
         StorePath::Lock => snapshots.join(".lock"),
         StorePath::Next => snapshots.join(".next"),
-        StorePath::Settling => snapshots.join(".settling"),
+        StorePath::LinksPending => snapshots.join(".settling"),
         StorePath::Generation(kind) => snapshots.join(name_of(kind)),
         StorePath::In(kind, name) => snapshots.join(name_of(kind)).join(entry(name)),
         StorePath::Stage => snapshots.join(STAGE),

@@ -1,6 +1,6 @@
-//! Which paths belong to the store, by the names of its layout, and the check that all others are unchanged.
+//! Decides by the names of the layout which paths belong to the store, and checks that all other paths are unchanged.
 
-use crate::listing::{Facts, Listing};
+use crate::listing::{Attributes, Listing};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -8,11 +8,12 @@ use std::{
 
 /// Asserts that all paths that don't belong to the store are unchanged or moved aside, and that no new stage is left.
 pub(crate) fn check_unrelated_files(before: &Listing, after: &Listing, dir: &Path) {
-    for (path, facts) in before {
+    for (path, attributes) in before {
         if !belongs_to_store(path, dir) {
-            let moved = || after.iter().find(|(now, _)| path_before_move(now) == *path).map(|(_, facts)| facts);
-            let found = after.get(path).or_else(moved).map(Facts::without_entries);
-            assert_eq!(found, Some(facts.without_entries()), "{path:?} doesn't belong to the store");
+            let moved =
+                || after.iter().find(|(now, _)| path_before_move(now) == *path).map(|(_, attributes)| attributes);
+            let found = after.get(path).or_else(moved).map(Attributes::without_entries);
+            assert_eq!(found, Some(attributes.without_entries()), "{path:?} doesn't belong to the store");
         }
     }
     for path in after.keys() {

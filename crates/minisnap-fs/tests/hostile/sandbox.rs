@@ -54,7 +54,7 @@ impl Sandbox {
     }
 
     /// Creates the folder of a case, and returns the path of the store.
-    pub(crate) fn lay_out(&self, case: &Case) -> PathBuf {
+    pub(crate) fn create_case(&self, case: &Case) -> PathBuf {
         let store = match case.location {
             Location::NotUtf8 => with_invalid_utf8(&self.path("line\nbreak")),
             _ => self.path("store"),
@@ -209,7 +209,7 @@ impl Layout<'_> {
         if (at, object) == (StorePath::Snapshots, &FileObject::Link(Target::OtherDisk)) {
             let _ = fs::rename(&path, self.sandbox.path("elsewhere"));
         }
-        self.make_room(&path)?;
+        self.clear_path(&path)?;
         let linked = |special: &str| fs::hard_link(self.sandbox.path("special").join(special), &path);
         match object {
             FileObject::Nothing => Ok(()),
@@ -229,7 +229,7 @@ impl Layout<'_> {
     }
 
     /// Creates the missing parents of a path, and removes the object at the path.
-    fn make_room(&self, path: &Path) -> io::Result<()> {
+    fn clear_path(&self, path: &Path) -> io::Result<()> {
         let parent = path.parent().expect("a parent");
         if parent != self.store {
             self.make_parent(parent)?;

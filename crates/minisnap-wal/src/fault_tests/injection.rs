@@ -14,7 +14,7 @@ pub(super) struct FaultPlan {
     /// How many calls succeed before the first fault.
     pub(super) pass: usize,
     pub(super) error: i32,
-    /// Whether only one call fails, or all calls from it on.
+    /// Whether only one call fails. If not, all calls from that one on fail.
     pub(super) once: bool,
     pub(super) failed: usize,
 }
@@ -23,7 +23,7 @@ pub(super) struct FaultPlan {
 pub(super) const ERRORS: [i32; 7] =
     [libc::EIO, libc::ENOSPC, libc::EDQUOT, libc::EACCES, libc::EMFILE, libc::EROFS, libc::ENOLCK];
 
-/// What another process does right before a call.
+/// The action of another process right before a call.
 pub(super) type Action = Box<dyn FnOnce() + Send>;
 
 static PLANS: Mutex<Vec<FaultPlan>> = Mutex::new(Vec::new());
@@ -38,7 +38,8 @@ pub(super) fn before_next(call: &'static str, path: PathBuf, action: Action) {
     ACTIONS.lock().unwrap_or_else(PoisonError::into_inner).push((call, path, action));
 }
 
-/// Runs the action and injects the fault that are planned for a call. `disk.rs` calls this on any thread.
+/// Runs the planned action before a call, and injects the planned fault into it. `disk.rs` calls this on
+/// any thread.
 pub(crate) fn before(call: &'static str, path: &Path) -> io::Result<()> {
     let action = {
         let mut actions = ACTIONS.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,7 +1,7 @@
 //! Deletes the file and the folders that an opening created, unless a record was appended.
 //!
-//! An empty journal at a mistyped path would hide that the real journal is elsewhere. So the handle that created it deletes
-//! it:
+//! An empty journal at a mistyped path would hide that the real journal is elsewhere. So the handle that created the
+//! journal deletes it:
 //!
 //! 1. Lock the file. If another writer holds the lock, leave the file and its folders.
 //! 2. Check that the path still leads to this file, and that it holds at most a header.

@@ -1,6 +1,6 @@
 //! The first line of a journal file.
 //!
-//! `ministore` 0.1.7 requires that it begins with [`PREFIX`] and ignores the rest of the line. A journal of this crate adds
+//! `ministore` 0.1.7 requires that the line begins with [`PREFIX`], and ignores the rest. A journal of this crate adds
 //! the sequence number before the first record:
 //!
 //! ```text

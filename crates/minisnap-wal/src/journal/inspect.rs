@@ -53,12 +53,44 @@ pub struct JournalFile {
 
 impl Inspection {
     /// The number of records in the journal.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use minisnap_wal::Journal;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("journal.jsonl");
+    /// std::fs::write(&path, "// MINISTORE JOURNAL v0.1.4 after 7\n8\n9\n")?;
+    /// let inspection = Journal::<u64>::inspect(&path).await?;
+    /// assert_eq!(inspection.records(), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn records(&self) -> u64 {
         self.last - self.after
     }
 
-    /// The sequence number before the first record: `first - 1`, except after [`u64::MAX`].
+    /// The sequence number before the first record: `first - 1`, unless that record would follow [`u64::MAX`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use minisnap_wal::Journal;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("journal.jsonl");
+    /// std::fs::write(&path, "// MINISTORE JOURNAL v0.1.4 after 7\n8\n9\n")?;
+    /// let inspection = Journal::<u64>::inspect(&path).await?;
+    /// assert_eq!((inspection.after(), inspection.first), (7, 8));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn after(&self) -> u64 {
         self.after

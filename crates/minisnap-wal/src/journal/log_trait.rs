@@ -1,6 +1,6 @@
 //! The implementation of the trait [`Log`] for a journal.
 
-use super::{Journal, blocking, open::last_of, replay::Replay, truncate};
+use super::{Journal, blocking, open::active_segment, replay::Replay, truncate};
 use crate::{Log, Result, WalError, log::check_end};
 use async_trait::async_trait;
 use serde::{Serialize, de::DeserializeOwned};
@@ -38,7 +38,7 @@ impl<R: Serialize + DeserializeOwned + Send + Sync + 'static> Log for Journal<R>
         if self.end() == u64::MAX {
             return Err(WalError::Log {
                 location: self.location.clone(),
-                source: "the last record has the highest sequence number".into(),
+                source: "the last record has the highest possible seq".into(),
             });
         }
         let line = self.line(record)?;
@@ -54,7 +54,7 @@ impl<R: Serialize + DeserializeOwned + Send + Sync + 'static> Log for Journal<R>
             self.writer = Some(writer);
         }
         appended?;
-        let active = last_of(&mut self.segments);
+        let active = active_segment(&mut self.segments);
         active.records += 1;
         active.end += length;
         Ok(active.last())

@@ -12,7 +12,6 @@ mod header;
 mod inspect;
 mod log_trait;
 mod open;
-
 mod replay;
 mod segment;
 mod split_off;
@@ -30,7 +29,7 @@ use std::{
     path::{Path, PathBuf},
     sync::atomic::AtomicBool,
 };
-use truncate::Failed;
+use truncate::FailedChange;
 use writer::Writer;
 
 /// A log in a file, in the format of `ministore` 0.1.7: a header, then a line of JSON for each record.
@@ -43,8 +42,8 @@ use writer::Writer;
 ///
 /// The header above states that the first record has the sequence number 1201.
 ///
-/// A journal has one writer at a time: another [`open`](Self::open) fails with [`Locked`](WalError::Locked). Use it within a
-/// Tokio runtime of either flavor. File operations run on the blocking pool.
+/// A journal has one writer at a time: another [`open`](Self::open) fails with [`Locked`](WalError::Locked). Call its methods
+/// within a Tokio runtime of either flavor. File operations run on the blocking pool.
 ///
 /// # Compatibility with `ministore` and `ministate`
 ///
@@ -138,7 +137,7 @@ impl<R> Journal<R> {
 
     /// Creates an empty journal at `path` whose first record gets the sequence number `seq + 1`.
     ///
-    /// Use it for a snapshot with this `seq` whose log is lost, or that was copied from another store.
+    /// Use it for a snapshot with this `seq` if its log is lost, or if the snapshot was copied from another store.
     ///
     /// # Errors
     ///
@@ -172,8 +171,7 @@ impl<R> Journal<R> {
                 return Err(WalError::NotAJournal { path, found });
             }
             if segments[0].after > seq {
-                let found =
-                    format!("its last record had number {}, and no number is assigned twice", segments[0].after);
+                let found = format!("its last record had seq {}, and no seq is assigned twice", segments[0].after);
                 return Err(WalError::NotAJournal { path, found });
             }
             segments[0].after = seq;
@@ -286,7 +284,7 @@ impl<R: Serialize + DeserializeOwned + Send + Sync + 'static> Journal<R> {
     async fn change<T: Send + 'static>(
         &mut self,
         writer: Writer,
-        change: impl FnOnce(Writer, &mut Vec<Segment>) -> Result<(Writer, T), Failed> + Send + 'static,
+        change: impl FnOnce(Writer, &mut Vec<Segment>) -> Result<(Writer, T), FailedChange> + Send + 'static,
     ) -> Result<T> {
         let mut segments = self.segments.clone();
         let (segments, changed) = blocking(&self.path, move || {

@@ -23,7 +23,7 @@ pub(crate) fn open(path: &Path) -> Result<(Writer, Vec<Segment>, u64)> {
     check_name(path)?;
     let path = &disk::absolute(path)?;
     // 1.
-    let mut writer = create_or_lock(path)?;
+    let mut writer = create_and_lock(path)?;
     let path = writer.path().to_owned();
     // 2.
     let folder = disk::folder_of(&path);
@@ -36,7 +36,7 @@ pub(crate) fn open(path: &Path) -> Result<(Writer, Vec<Segment>, u64)> {
         disk::sync(&disk::open_to_read(&segment.path)?, &segment.path)?;
     }
     // 5.
-    let active = last_of(&mut segments);
+    let active = active_segment(&mut segments);
     writer.repair_tail(last_begins, active.end)?;
     // 6.
     if active.end == 0 {
@@ -46,10 +46,10 @@ pub(crate) fn open(path: &Path) -> Result<(Writer, Vec<Segment>, u64)> {
     Ok((writer, segments, torn))
 }
 
-fn create_or_lock(path: &Path) -> Result<Writer> {
+fn create_and_lock(path: &Path) -> Result<Writer> {
     let mut retries = 0;
     loop {
-        match try_create_or_lock(path) {
+        match try_create_and_lock(path) {
             // Another handle may have removed the folders that it had created.
             Err(error) if error.is_not_found() && retries < MAX_RETRIES => retries += 1,
             locked => return locked,
@@ -59,7 +59,7 @@ fn create_or_lock(path: &Path) -> Result<Writer> {
 
 const MAX_RETRIES: usize = 16;
 
-fn try_create_or_lock(path: &Path) -> Result<Writer> {
+fn try_create_and_lock(path: &Path) -> Result<Writer> {
     let mut created = CreatedPaths::with_folders(disk::create_folders(disk::folder_of(path))?);
     drop(created.open(path)?);
     let path = disk::resolve(path)?;
@@ -68,7 +68,7 @@ fn try_create_or_lock(path: &Path) -> Result<Writer> {
 }
 
 /// The active file.
-pub(crate) fn last_of(segments: &mut [Segment]) -> &mut Segment {
+pub(crate) fn active_segment(segments: &mut [Segment]) -> &mut Segment {
     segments.last_mut().expect("a journal has at least one file")
 }
 
@@ -89,10 +89,10 @@ fn is_number(text: &str) -> bool {
 
 fn remove_orphans(path: &Path, folder: &Path) -> Result<()> {
     let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
-        return disk::remove(&truncate::new_of(path));
+        return disk::remove(&truncate::replacement_path(path));
     };
     for found in disk::names_in(folder)? {
-        let middle = found.strip_prefix(name).and_then(|rest| rest.strip_suffix(truncate::NEW));
+        let middle = found.strip_prefix(name).and_then(|rest| rest.strip_suffix(truncate::NEW_SUFFIX));
         // Of the active file, of a rotated file, or of a split-off file.
         let is_own = |rest: &str| is_number(rest) || split_off::is_split_off(rest);
         if middle.is_some_and(|middle| middle.is_empty() || middle.strip_prefix('.').is_some_and(is_own)) {

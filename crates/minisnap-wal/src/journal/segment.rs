@@ -53,9 +53,9 @@ pub(crate) struct Tail {
 /// All files of the journal `path`, oldest first. `active` is the open file at `path`, the last of them. Changes nothing.
 pub(crate) fn segments(path: &Path, active: Option<&File>) -> Result<(Vec<Segment>, Tail)> {
     let rotated = rotated(path)?;
-    let begins_with = rotated.first().map_or(1, |(number, _)| *number);
+    let first_file = rotated.first().map_or(1, |(number, _)| *number);
     let mut scans = Vec::new();
-    let mut next = begins_with;
+    let mut next = first_file;
     for (number, path) in rotated {
         if number != next {
             let found =
@@ -77,7 +77,7 @@ pub(crate) fn segments(path: &Path, active: Option<&File>) -> Result<(Vec<Segmen
         tail = Tail { last_begins: scan.last_begins, torn: scan.torn };
         scans.push((path.into(), scan));
     }
-    Ok((number(scans, begins_with)?, tail))
+    Ok((assign_numbers(scans, first_file)?, tail))
 }
 
 /// The rotated files with their numbers, oldest first.
@@ -96,7 +96,7 @@ fn rotated(path: &Path) -> Result<Vec<(u32, PathBuf)>> {
 }
 
 /// Computes the sequence number before the first record of each file, from the headers that state it.
-fn number(scans: Vec<(PathBuf, Scan)>, begins_with: u32) -> Result<Vec<Segment>> {
+fn assign_numbers(scans: Vec<(PathBuf, Scan)>, first_file: u32) -> Result<Vec<Segment>> {
     let mut before = 0;
     let mut start = None;
     for (path, scan) in &scans {
@@ -104,7 +104,7 @@ fn number(scans: Vec<(PathBuf, Scan)>, begins_with: u32) -> Result<Vec<Segment>>
             let implied = after.checked_sub(before);
             if implied.is_none() || start.is_some_and(|start| Some(start) != implied) {
                 let found = format!(
-                    "its header states that it begins after number {after}, but the files before it hold {before} records: \
+                    "its header states that it begins after seq {after}, but the files before it hold {before} records: \
                      a file is missing, or belongs to another journal"
                 );
                 return Err(WalError::NotAJournal { path: path.clone(), found });
@@ -113,7 +113,7 @@ fn number(scans: Vec<(PathBuf, Scan)>, begins_with: u32) -> Result<Vec<Segment>>
         }
         before += scan.records;
     }
-    if start.is_none() && begins_with != 1 {
+    if start.is_none() && first_file != 1 {
         return Err(WalError::OldestLost { path: scans[0].0.clone() });
     }
     let mut after = start.unwrap_or(0);
@@ -122,7 +122,7 @@ fn number(scans: Vec<(PathBuf, Scan)>, begins_with: u32) -> Result<Vec<Segment>>
         let Some(last) = after.checked_add(scan.records) else {
             return Err(WalError::NotAJournal {
                 path,
-                found: format!("there are no numbers left for the records after number {after}"),
+                found: format!("no seq is left for the records after seq {after}"),
             });
         };
         segments.push(Segment {
@@ -152,7 +152,8 @@ impl Scan {
     /// Reads through a file without parsing its records.
     ///
     /// A last line without a line break was never acknowledged. Neither was a last line that contains a zero byte: JSON never
-    /// does, and a power loss may leave one. Records are made durable one at a time, so only the last line can be incomplete.
+    /// contains one, and a power loss may leave one. Records are made durable one at a time, so only the last line can be
+    /// incomplete.
     pub(crate) fn of(file: &File, path: &Path) -> Result<Self> {
         let length = disk::length(file, path)?;
         if header::is_incomplete(&head(file, path)?) {

@@ -4,21 +4,21 @@
 //! At every moment, also after a crash, each record is in the journal, in the new file, or in both. The journal has no gap.
 //!
 //! 1. Copy the records after the number to a temporary file, and sync it.
-//! 2. Rename it to a free name, and sync the folder. From here on the records are durable twice.
+//! 2. Rename it to a free name, and sync the folder. From here on, both copies of the records are durable.
 //! 3. Find the last remaining file: the first that reaches the number. If it isn't the active file, rewrite the active file
 //!    without records, with a header that states no number.
 //! 4. Remove the files between the two, newest first, and sync the folder after each. So a power loss can't bring a newer file
 //!    back without the one before it.
 //! 5. Rewrite the last remaining file with the records through the number.
 //!
-//! A journal in one file needs only step 5, which is atomic. After a crash, a journal in several files may end at a number in
-//! between. Splitting it off again completes the change; the second new file then repeats records of the first.
+//! For a journal in one file, only step 5 changes the journal, atomically. After a crash, a journal in several files may end
+//! at a number in between. Splitting it off again completes the change; the second new file then repeats records of the first.
 
 use super::{
     Journal, header,
-    open::last_of,
+    open::active_segment,
     segment::Segment,
-    truncate::{self, Failed, RecordRange, new_of},
+    truncate::{self, FailedChange, RecordRange, replacement_path},
     writer::Writer,
 };
 use crate::{Result, WalError, disk};
@@ -98,8 +98,8 @@ impl<R: Serialize + DeserializeOwned + Send + Sync + 'static> Journal<R> {
     ///
     /// # Cancel safety
     ///
-    /// A cancelled call may have moved the records without setting the new number. Open the journal again, then repeat the
-    /// call. No record is lost.
+    /// A cancelled call may have moved the records without setting the new sequence number. Open the journal again, then
+    /// repeat the call. No record is lost.
     ///
     /// # Examples
     ///
@@ -137,7 +137,7 @@ impl<R: Serialize + DeserializeOwned + Send + Sync + 'static> Journal<R> {
 /// The extension of a split-off file, before its number.
 const AFTER: &str = "after-";
 
-/// Whether this is the extension of a split-off file: the first one for its number.
+/// Whether this is the extension of a split-off file, without an attempt after its number.
 pub(crate) fn is_split_off(extension: &str) -> bool {
     extension
         .strip_prefix(AFTER)
@@ -159,11 +159,15 @@ pub(crate) fn split_off_path(path: &Path, after: u64, attempt: u32) -> PathBuf {
 ///
 /// `after` is at least the number before the first record, and less than the last. `segments` is updated with each change of
 /// the files. `writer` is the writer of the last segment.
-pub(crate) fn split_off(writer: Writer, segments: &mut Vec<Segment>, after: u64) -> Result<(Writer, PathBuf), Failed> {
+pub(crate) fn split_off(
+    writer: Writer,
+    segments: &mut Vec<Segment>,
+    after: u64,
+) -> Result<(Writer, PathBuf), FailedChange> {
     // 1. and 2.
     let aside = match writer.check_in_place().and_then(|()| copy_aside(writer.path(), segments, after)) {
         Ok(aside) => aside,
-        Err(error) => return Err(Failed { error: Box::new(error), writer: Some(writer) }),
+        Err(error) => return Err(FailedChange { error: Box::new(error), writer: Some(writer) }),
     };
     match truncate_end(writer, segments, after) {
         Ok(writer) => Ok((writer, aside)),
@@ -179,7 +183,7 @@ pub(crate) fn split_off(writer: Writer, segments: &mut Vec<Segment>, after: u64)
 
 /// Steps 1 and 2.
 fn copy_aside(path: &Path, segments: &[Segment], after: u64) -> Result<PathBuf> {
-    let new = new_of(&split_off_path(path, after, 1));
+    let new = replacement_path(&split_off_path(path, after, 1));
     disk::remove(&new)?;
     let moved = write(path, segments, after, &new).and_then(|()| {
         let aside = free_name(path, after)?;
@@ -220,17 +224,17 @@ fn free_name(path: &Path, after: u64) -> Result<PathBuf> {
 }
 
 /// Steps 3 to 5.
-fn truncate_end(mut writer: Writer, segments: &mut Vec<Segment>, after: u64) -> Result<Writer, Failed> {
+fn truncate_end(mut writer: Writer, segments: &mut Vec<Segment>, after: u64) -> Result<Writer, FailedChange> {
     // 3.
     let remaining = segments.iter().position(|segment| segment.last() >= after).unwrap_or(segments.len() - 1);
     let is_active = remaining == segments.len() - 1;
     if !is_active {
-        let active = last_of(segments);
+        let active = active_segment(segments);
         let no_records = RecordRange { after: active.after, through: active.after, states_after: false };
         writer = truncate::rewrite_range(writer, active, no_records)?;
     }
     // From here on the content of the files changes.
-    let interrupted = |error| Failed { error: Box::new(error), writer: None };
+    let interrupted = |error| FailedChange { error: Box::new(error), writer: None };
     // 4.
     while segments.len() > remaining + 2 {
         let last = segments.len() - 2;
@@ -248,7 +252,7 @@ fn truncate_end(mut writer: Writer, segments: &mut Vec<Segment>, after: u64) -> 
         }
     }
     if !is_active {
-        last_of(segments).after = after;
+        active_segment(segments).after = after;
     }
     Ok(writer)
 }

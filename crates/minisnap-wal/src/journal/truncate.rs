@@ -22,17 +22,17 @@ use std::{
 };
 
 /// The suffix of a file that will replace another.
-pub(crate) const NEW: &str = ".new";
+pub(crate) const NEW_SUFFIX: &str = ".new";
 
 /// The path of the file that will replace `path`.
-pub(crate) fn new_of(path: &Path) -> PathBuf {
+pub(crate) fn replacement_path(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(NEW);
+    name.push(NEW_SUFFIX);
     name.into()
 }
 
 /// A failed change of the files. They are still a valid journal.
-pub(crate) struct Failed {
+pub(crate) struct FailedChange {
     pub(crate) error: Box<WalError>,
     /// The writer, if the content of the files is known: the handle stays usable.
     pub(crate) writer: Option<Writer>,
@@ -41,7 +41,7 @@ pub(crate) struct Failed {
 /// Truncates through sequence number `through`, which is at least the number before the first record, and at most the last.
 ///
 /// `segments` is updated with each change of the files. `writer` is the writer of the last segment.
-pub(crate) fn truncate(mut writer: Writer, segments: &mut Vec<Segment>, through: u64) -> Result<Writer, Failed> {
+pub(crate) fn truncate(mut writer: Writer, segments: &mut Vec<Segment>, through: u64) -> Result<Writer, FailedChange> {
     // 1.
     let first = segments.iter().position(|segment| segment.last() > through).unwrap_or(segments.len() - 1);
     // 2.
@@ -53,7 +53,7 @@ pub(crate) fn truncate(mut writer: Writer, segments: &mut Vec<Segment>, through:
     for _ in 0..first {
         let folder = disk::folder_of(writer.path());
         if let Err(error) = disk::remove(&segments[0].path).and_then(|()| disk::sync_folder(folder)) {
-            return Err(Failed { error: Box::new(error), writer: None });
+            return Err(FailedChange { error: Box::new(error), writer: None });
         }
         segments.remove(0);
     }
@@ -74,16 +74,16 @@ pub(crate) struct RecordRange {
 }
 
 /// Rewrites a file with its records after sequence number `after`: see [`rewrite_range`].
-pub(crate) fn rewrite(writer: Writer, segment: &mut Segment, after: u64) -> Result<Writer, Failed> {
+pub(crate) fn rewrite(writer: Writer, segment: &mut Segment, after: u64) -> Result<Writer, FailedChange> {
     let through = segment.last().max(after);
     rewrite_range(writer, segment, RecordRange { after, through, states_after: true })
 }
 
 /// Rewrites a file and returns the writer of the journal. For the active file, that is a new writer, which locked the new file
 /// before the rename.
-pub(crate) fn rewrite_range(writer: Writer, segment: &mut Segment, range: RecordRange) -> Result<Writer, Failed> {
+pub(crate) fn rewrite_range(writer: Writer, segment: &mut Segment, range: RecordRange) -> Result<Writer, FailedChange> {
     let is_active = segment.path == writer.path();
-    let new = new_of(&segment.path);
+    let new = replacement_path(&segment.path);
     let mut renamed = false;
     let replaced = if is_active {
         Writer::create(&new, writer.path()).and_then(|mut next| {
@@ -107,7 +107,7 @@ pub(crate) fn rewrite_range(writer: Writer, segment: &mut Segment, range: Record
             // Best effort: the next opening removes it.
             let _ = disk::remove(&new);
             let is_certain = !renamed && !matches!(error, WalError::NotAJournal { .. });
-            Err(Failed { error: Box::new(error), writer: is_certain.then_some(writer) })
+            Err(FailedChange { error: Box::new(error), writer: is_certain.then_some(writer) })
         }
     }
 }

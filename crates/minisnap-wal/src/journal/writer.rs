@@ -20,8 +20,8 @@ pub(crate) struct Writer {
     end: u64,
     /// The process that locked the file. A forked child shares the open file, and must not release the parent's lock.
     owner: u32,
-    /// Deletes the created paths unless a record was appended. Its drop locks the file, so it must come after the unlock in
-    /// this type's drop.
+    /// Deletes the created paths unless a record was appended. Dropping this field locks the file, so the drop of the
+    /// writer must release the lock first.
     created: CreatedPaths,
 }
 
@@ -80,7 +80,8 @@ impl Writer {
     /// Removes an incomplete append after `end`, and makes all records before `end` durable.
     ///
     /// The last record, from `last` to `end`, is rewritten before the sync. If its first sync failed, the system may have
-    /// dropped it, and a second sync would succeed without writing it. Earlier records were synced before the last append.
+    /// dropped it, and a second sync would return success without writing it. Earlier records were synced before the last
+    /// append.
     pub(crate) fn repair_tail(&mut self, last: u64, end: u64) -> Result<()> {
         if disk::length(&self.file, &self.path)? > end {
             disk::set_length(&self.file, &self.path, end)?;
@@ -97,7 +98,7 @@ impl Writer {
     ///
     /// # Errors
     ///
-    /// After any error other than [`Io`](WalError::Io), this writer must not be used any more.
+    /// After any error other than [`Io`](WalError::Io), the caller must drop this writer.
     pub(crate) fn append(&mut self, line: &[u8]) -> Result<()> {
         self.retain_file();
         let unknown =
@@ -136,6 +137,6 @@ impl Drop for Writer {
     }
 }
 
-/// How long to wait for another writer: an append may still be running although its future was dropped.
+/// How long to wait for another writer: an append may run on after its future was dropped.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 const LOCK_RETRY_INTERVAL: Duration = Duration::from_millis(5);

@@ -54,7 +54,7 @@ async fn check(text: &[u8]) {
         let removed = text.strip_prefix(&remaining[..]).expect("the beginning is unchanged");
         assert!(removed.is_empty() || removed.contains(&0) || !removed.contains(&b'\n'), "{}", removed.escape_ascii());
     }
-    match after(&journal, journal.first() - 1).await {
+    match records_after(&journal, journal.first() - 1).await {
         Ok(found) => {
             let found: Vec<_> = found.into_iter().map(|(_, record)| record).collect();
             // `ministore` can't detect an incomplete last record.
@@ -84,7 +84,7 @@ async fn check(text: &[u8]) {
             assert_eq!(records(&journal).await.last(), Some(&(seq, 42)));
         }
         Err(WalError::Corrupt { .. }) => {
-            after(&journal, first - 1).await.expect_err("a corrupt line");
+            records_after(&journal, first - 1).await.expect_err("a corrupt line");
             assert!(!text.contains(&b'\n') || read() == remaining, "the file is unchanged");
         }
         Err(_) => assert_eq!(last, u64::MAX),

@@ -23,7 +23,7 @@ async fn zeros_before_the_last_line_are_corruption() {
         let dir = TestDir::with(&text);
         for _ in 0..3 {
             let corrupt = match dir.try_open().await {
-                Ok(journal) => after(&journal, 0).await.expect_err("a corrupt line"),
+                Ok(journal) => records_after(&journal, 0).await.expect_err("a corrupt line"),
                 Err(error) => error,
             };
             assert!(matches!(corrupt, WalError::Corrupt { line: 3, .. }), "{text:?}: {corrupt}");
@@ -44,13 +44,13 @@ async fn journal_with_an_incomplete_header_is_created_again() {
 }
 
 #[tokio::test]
-async fn file_that_is_no_journal_is_rejected_unchanged() {
+async fn file_is_rejected_unchanged_when_it_is_not_a_journal() {
     let long = format!("// MINISTORE JOURNAL v{}\n1\n", "0".repeat(1000));
     for (text, expected) in [
         ("{\"Set\":1}\n", "first line"),
         ("// MINISTORE JOURNAL v0.1.4 after 18446744073709551616\n", "first line"),
         ("// MINISTORE JOURNAL v0.2.0\n1\n", "version 0.2.0"),
-        ("// MINISTORE JOURNAL v0.1.4 after 18446744073709551615\n1\n", "no numbers left"),
+        ("// MINISTORE JOURNAL v0.1.4 after 18446744073709551615\n1\n", "no seq is left"),
         ("// MINISTORE JOURNAL v0.1.4 after 12", "first line"),
         (long.as_str(), "first line"),
     ] {
@@ -84,11 +84,11 @@ async fn corrupt_record_is_reported_with_its_line() {
         let dir = TestDir::with(&text);
         let journal = dir.open().await;
         assert_eq!(journal.last(), 3);
-        let corrupt = after(&journal, 0).await.expect_err("a corrupt line");
+        let corrupt = records_after(&journal, 0).await.expect_err("a corrupt line");
         assert!(matches!(corrupt, WalError::Corrupt { line: 3, .. }), "{corrupt_line:?}: {corrupt}");
         assert!(corrupt.to_string().contains("line 3"), "{corrupt}");
         // The records after it are readable.
-        assert_eq!(after(&journal, 2).await.expect("replay"), numbered(3, 3));
+        assert_eq!(records_after(&journal, 2).await.expect("replay"), numbered(3, 3));
         drop(journal);
         assert_eq!(dir.text(), text);
     }
@@ -151,12 +151,12 @@ async fn append_succeeds_after_a_replay_began_past_corruption() {
     // The snapshot holds the corrupt record. The next recovery begins after it and reaches the append.
     let dir = TestDir::with(&format!("{HEADER}1\n[\n3\n"));
     let mut journal = dir.open().await;
-    after(&journal, 0).await.expect_err("a corrupt line");
+    records_after(&journal, 0).await.expect_err("a corrupt line");
     journal.append(&4).await.expect_err("no replay could reach it");
-    assert_eq!(after(&journal, 2).await.expect("replay"), numbered(3, 3));
+    assert_eq!(records_after(&journal, 2).await.expect("replay"), numbered(3, 3));
     append(&mut journal, 5).await;
     drop(journal);
-    assert_eq!(after(&dir.open().await, 2).await.expect("replay"), numbered(3, 5));
+    assert_eq!(records_after(&dir.open().await, 2).await.expect("replay"), numbered(3, 5));
 }
 
 #[tokio::test]

@@ -9,12 +9,12 @@ async fn replay_begins_after_any_number_that_journal_holds() {
     let (_dir, mut journal) = TestDir::with_records(9).await;
     journal.truncate(3).await.expect("truncate");
     for seq in 3..=9 {
-        assert_eq!(after(&journal, seq).await.expect("replay"), numbered(seq + 1, 9));
+        assert_eq!(records_after(&journal, seq).await.expect("replay"), numbered(seq + 1, 9));
     }
-    let gap = after(&journal, 1).await.expect_err("a gap");
+    let gap = records_after(&journal, 1).await.expect_err("a gap");
     assert!(matches!(gap, WalError::Gap { from: 2, to: 3, .. }), "{gap}");
     assert!(gap.to_string().contains("changes 2 to 3 are missing"), "{gap}");
-    let beyond = after(&journal, 10).await.expect_err("beyond its end");
+    let beyond = records_after(&journal, 10).await.expect_err("beyond its end");
     assert!(matches!(beyond, WalError::Beyond { last: 9, seq: 10, .. }), "{beyond}");
 }
 
@@ -139,7 +139,7 @@ fn handle_is_interrupted_after_a_cancelled_append() {
             assert!(polled.is_pending(), "the append waits for the thread");
         }
         for refused in
-            [journal.append(&3).await.map(drop), journal.truncate(1).await, after(&journal, 0).await.map(drop)]
+            [journal.append(&3).await.map(drop), journal.truncate(1).await, records_after(&journal, 0).await.map(drop)]
         {
             let refused = refused.expect_err("the content is unknown");
             assert!(matches!(refused, WalError::Interrupted { .. }), "{refused}");
@@ -194,7 +194,8 @@ async fn truncation_preserves_the_file_mode() {
 #[tokio::test]
 async fn name_of_a_rotated_file_is_rejected() {
     let dir = TestDir::new();
-    let refused = Journal::<u64>::open(dir.folder().join("log.1")).await.expect_err("it belongs to log");
+    let refused =
+        Journal::<u64>::open(dir.folder().join("log.1")).await.expect_err("it has the name of a rotated file");
     assert!(matches!(refused, WalError::NotAJournal { .. }), "{refused}");
     assert!(dir.names().is_empty());
 }

@@ -1,4 +1,5 @@
-//! Compatibility with the released `ministore` 0.1.7: each reads the journals that the other writes.
+//! Compatibility with the released `ministore` 0.1.7: each of the two libraries reads the journals of
+//! the other.
 
 use crate::support::*;
 use minisnap::SnapStore;
@@ -112,7 +113,7 @@ async fn rotated_journal_is_rejected_without_its_oldest_files() {
     assert_eq!(dir.names(), ["log", "log.000003"]);
     let refused = dir.try_open().await.expect_err("the oldest files are missing");
     assert!(matches!(refused, WalError::OldestLost { .. }), "{refused:?}");
-    let help = refused.help().expect("an advice");
+    let help = refused.help().expect("advice");
     assert!(help.contains("max_segments") && !help.contains("begin"), "{help}");
     assert_eq!(dir.names(), ["log", "log.000003"]);
 }
@@ -166,9 +167,9 @@ impl ministate::Mutator<Numbers> for Number {
 async fn ministate_miscounts_the_lines_of_a_truncated_journal() {
     // `ministate` takes a line's position for its number, and skips as many lines as the snapshot's seq.
     for (truncated_through, expected) in [
-        // Of the records 4 to 9 it skips four. Correct would be one.
+        // `ministate` skips four of the records 4 to 9. It should skip one.
         (3, Some(vec![1, 2, 3, 4, 8, 9])),
-        // Three lines are left, fewer than it skips.
+        // Three lines are left, fewer than `ministate` skips.
         (6, None),
     ] {
         let (dir, mut journal) = TestDir::with_records(9).await;

@@ -72,9 +72,9 @@ async fn journal_is_empty_when_it_begins_after_the_last_number() {
         found.check_reaches(last).expect("the journal reaches its end");
         let mut journal = Journal::<u64>::begin_after(dir.log(), last).await.expect("a journal");
         assert_eq!((journal.records(), journal.last()), (0, last));
-        assert_eq!(after(&journal, last).await.expect("replay"), []);
+        assert_eq!(records_after(&journal, last).await.expect("replay"), []);
         assert!(
-            matches!(after(&journal, last - 1).await, Err(WalError::Gap { from, to, .. }) if (from, to) == (last, last))
+            matches!(records_after(&journal, last - 1).await, Err(WalError::Gap { from, to, .. }) if (from, to) == (last, last))
         );
         assert!(matches!(journal.split_off_after(last - 1).await, Err(WalError::Gap { .. })));
         assert_eq!(journal.reset_after(u64::MAX).await.expect("reset"), None);
@@ -82,7 +82,7 @@ async fn journal_is_empty_when_it_begins_after_the_last_number() {
         assert_eq!(journal.reset_after(u64::MAX - 2).await.expect("reset"), None);
         append(&mut journal, u64::MAX - 1).await;
         append(&mut journal, u64::MAX).await;
-        assert_eq!(after(&journal, u64::MAX - 1).await.expect("replay"), [(u64::MAX, u64::MAX)]);
+        assert_eq!(records_after(&journal, u64::MAX - 1).await.expect("replay"), [(u64::MAX, u64::MAX)]);
         let aside = journal.split_off_after(u64::MAX - 1).await.expect("split off").expect("a file");
         assert_eq!(Journal::<u64>::inspect(aside).await.expect("inspect").records(), 1);
         append(&mut journal, u64::MAX).await;

@@ -1,4 +1,5 @@
-//! Recovery from the log alone, from a snapshot with the log, and from an older snapshot; and its errors.
+//! Recovery from the log alone, from a snapshot with the log, and from an older snapshot. Also the errors
+//! of a recovery.
 
 use crate::support::*;
 use minisnap::{MiniSnapError, Operation, SnapStore, SnapshotBackend, mem::MemBackend};
@@ -24,15 +25,15 @@ fn push(numbers: &mut Numbers, seq: u64, number: u64) {
     numbers.push(number);
 }
 
-fn up_to(last: u64) -> Numbers {
+fn numbers_up_to(last: u64) -> Numbers {
     (1..=last).collect()
 }
 
 async fn save<B: SnapshotBackend>(store: &SnapStore<B>, last: u64) {
-    store.create(&up_to(last), last).await.expect("create");
+    store.create(&numbers_up_to(last), last).await.expect("create");
 }
 
-fn snapshot_of(dir: &TestDir, retain: usize) -> SnapStore {
+fn store_in(dir: &TestDir, retain: usize) -> SnapStore {
     SnapStore::new(dir.folder().join("state")).retain(retain)
 }
 
@@ -47,22 +48,22 @@ async fn corrupt(store: &SnapStore, seq: u64) {
 #[tokio::test]
 async fn recovery_without_records_returns_the_empty_state() {
     let (dir, journal) = TestDir::with_records(0).await;
-    let found = restore(&snapshot_of(&dir, 2), &journal).await.expect("recover");
-    assert_eq!((found.state, found.seq, found.snapshot, found.replayed), (up_to(0), 0, None, 0));
+    let found = restore(&store_in(&dir, 2), &journal).await.expect("recover");
+    assert_eq!((found.state, found.seq, found.snapshot, found.replayed), (numbers_up_to(0), 0, None, 0));
 }
 
 #[tokio::test]
 async fn log_alone_and_any_snapshot_recover_the_same_state() {
     for saved in 0..=7 {
         let (dir, mut journal) = TestDir::with_records(7).await;
-        let store = snapshot_of(&dir, 2);
+        let store = store_in(&dir, 2);
         if saved > 0 {
             save(&store, saved).await;
         }
         for through in [0, saved] {
             journal.truncate(through).await.expect("truncate");
             let found = restore(&store, &journal).await.expect("recover");
-            assert_eq!((found.state, found.seq), (up_to(7), 7), "{saved}");
+            assert_eq!((found.state, found.seq), (numbers_up_to(7), 7), "{saved}");
             assert_eq!((found.snapshot, found.replayed), ((saved > 0).then_some(saved), 7 - saved));
             assert!(found.corrupt.is_empty());
         }
@@ -72,7 +73,7 @@ async fn log_alone_and_any_snapshot_recover_the_same_state() {
 #[tokio::test]
 async fn gap_is_an_error_with_the_missing_range() {
     let (dir, mut journal) = TestDir::with_records(9).await;
-    let store = snapshot_of(&dir, 2);
+    let store = store_in(&dir, 2);
     save(&store, 3).await;
     journal.truncate(6).await.expect("truncate, too far");
     let gap = restore(&store, &journal).await.expect_err("4 to 6 are missing");
@@ -81,14 +82,14 @@ async fn gap_is_an_error_with_the_missing_range() {
     assert!(gap.to_string().contains("continues at seq 7") && gap.to_string().contains("ends at seq 3"), "{gap}");
 
     // A truncated log without a snapshot.
-    let gap = restore(&snapshot_of(&TestDir::new(), 1), &journal).await.expect_err("1 to 6 are missing");
+    let gap = restore(&store_in(&TestDir::new(), 1), &journal).await.expect_err("1 to 6 are missing");
     assert!(matches!(gap, WalError::Gap { from: 1, to: 6, .. }), "{gap}");
 }
 
 #[tokio::test]
 async fn recovery_fails_when_snapshot_is_ahead_of_the_log() {
     let (dir, journal) = TestDir::with_records(5).await;
-    let store = snapshot_of(&dir, 2);
+    let store = store_in(&dir, 2);
     save(&store, 6).await;
     let beyond = restore(&store, &journal).await.expect_err("6 is missing from the log");
     assert!(matches!(beyond, WalError::Beyond { last: 5, seq: 6, .. }), "{beyond}");
@@ -97,7 +98,7 @@ async fn recovery_fails_when_snapshot_is_ahead_of_the_log() {
     fs::remove_file(dir.log()).expect("to remove it");
     let mut journal = Journal::<u64>::begin_after(dir.log(), 6).await.expect("a journal");
     append(&mut journal, 8).await;
-    assert_eq!(restore(&store, &journal).await.expect("recover").state, up_to(8));
+    assert_eq!(restore(&store, &journal).await.expect("recover").state, numbers_up_to(8));
 }
 
 #[tokio::test]
@@ -115,7 +116,7 @@ async fn recovery_fails_when_log_skips_a_record() {
 #[tokio::test]
 async fn corrupt_snapshot_is_an_error_without_fall_back() {
     let (dir, mut journal) = TestDir::with_records(9).await;
-    let store = snapshot_of(&dir, 3);
+    let store = store_in(&dir, 3);
     for seq in [2, 4, 6] {
         save(&store, seq).await;
     }
@@ -125,18 +126,18 @@ async fn corrupt_snapshot_is_an_error_without_fall_back() {
     assert!(matches!(error, WalError::Snapshot(MiniSnapError::Corrupt { .. })), "{error}");
 
     let found = restore_or_fall_back(&store, &journal).await.expect("recover");
-    assert_eq!((found.state, found.snapshot, found.replayed), (up_to(9), Some(4), 5));
+    assert_eq!((found.state, found.snapshot, found.replayed), (numbers_up_to(9), Some(4), 5));
     assert!(matches!(&found.corrupt[..], [MiniSnapError::Corrupt { .. }]), "{:?}", found.corrupt);
 
     corrupt(&store, 4).await;
     let found = restore_or_fall_back(&store, &journal).await.expect("recover");
-    assert_eq!((found.state, found.snapshot, found.replayed), (up_to(9), Some(2), 7));
+    assert_eq!((found.state, found.snapshot, found.replayed), (numbers_up_to(9), Some(2), 7));
 }
 
 #[tokio::test]
 async fn recovery_falls_back_only_as_far_as_the_log_reaches() {
     let (dir, mut journal) = TestDir::with_records(9).await;
-    let store = snapshot_of(&dir, 2);
+    let store = store_in(&dir, 2);
     save(&store, 4).await;
     save(&store, 6).await;
     corrupt(&store, 6).await;
@@ -150,11 +151,11 @@ async fn recovery_falls_back_only_as_far_as_the_log_reaches() {
 #[tokio::test]
 async fn recovery_falls_back_to_the_log_if_never_truncated() {
     let (dir, mut journal) = TestDir::with_records(9).await;
-    let store = snapshot_of(&dir, 1);
+    let store = store_in(&dir, 1);
     save(&store, 6).await;
     corrupt(&store, 6).await;
     let found = restore_or_fall_back(&store, &journal).await.expect("recover");
-    assert_eq!((found.state, found.snapshot, found.replayed), (up_to(9), None, 9));
+    assert_eq!((found.state, found.snapshot, found.replayed), (numbers_up_to(9), None, 9));
     assert_eq!(found.corrupt.len(), 1);
     journal.truncate(1).await.expect("truncate");
     let refused = restore_or_fall_back(&store, &journal).await.expect_err("1 is missing");
@@ -164,13 +165,13 @@ async fn recovery_falls_back_to_the_log_if_never_truncated() {
 #[tokio::test]
 async fn recovery_skips_a_snapshot_the_program_went_back_from() {
     let (dir, journal) = TestDir::with_records(9).await;
-    let store = snapshot_of(&dir, 3);
+    let store = store_in(&dir, 3);
     for seq in [3, 8, 5] {
         save(&store, seq).await;
     }
     corrupt(&store, 5).await;
     let found = restore_or_fall_back(&store, &journal).await.expect("recover");
-    assert_eq!((found.state, found.snapshot), (up_to(9), Some(3)), "not 8");
+    assert_eq!((found.state, found.snapshot), (numbers_up_to(9), Some(3)), "not 8");
 }
 
 #[tokio::test]
@@ -178,7 +179,7 @@ async fn recovery_never_mixes_two_histories() {
     // The program commits 8, goes back to 5, and continues with other changes.
     let (dir, journal) = TestDir::with_records(3).await;
     drop(journal);
-    let store = snapshot_of(&dir, 4);
+    let store = store_in(&dir, 4);
     for seq in [3, 8, 5] {
         save(&store, seq).await;
     }
@@ -188,7 +189,7 @@ async fn recovery_never_mixes_two_histories() {
     save(&store, 9).await;
     corrupt(&store, 9).await;
     let found = restore_or_fall_back(&store, &journal).await.expect("recover");
-    assert_eq!((found.state, found.snapshot), (up_to(10), Some(5)));
+    assert_eq!((found.state, found.snapshot), (numbers_up_to(10), Some(5)));
     corrupt(&store, 5).await;
     let refused = restore_or_fall_back(&store, &journal).await.expect_err("8 is of another history, 3 is too old");
     assert!(matches!(refused, WalError::NoFallBack { .. }), "{refused}");
@@ -197,7 +198,7 @@ async fn recovery_never_mixes_two_histories() {
 #[tokio::test]
 async fn recovery_does_not_fall_back_when_end_of_log_is_lost() {
     let (dir, journal) = TestDir::with_records(6).await;
-    let store = snapshot_of(&dir, 2);
+    let store = store_in(&dir, 2);
     save(&store, 4).await;
     save(&store, 9).await;
     corrupt(&store, 9).await;

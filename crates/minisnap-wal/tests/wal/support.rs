@@ -80,11 +80,11 @@ pub(crate) async fn append(log: &mut impl Log<Record = u64>, last: u64) {
 
 /// All records with their sequence numbers.
 pub(crate) async fn records<L: Log<Record = u64>>(log: &L) -> Vec<(u64, u64)> {
-    after(log, log.first() - 1).await.expect("replay")
+    records_after(log, log.first() - 1).await.expect("replay")
 }
 
 /// The records after `seq` with their sequence numbers.
-pub(crate) async fn after<L: Log<Record = u64>>(log: &L, seq: u64) -> Result<Vec<(u64, u64)>> {
+pub(crate) async fn records_after<L: Log<Record = u64>>(log: &L, seq: u64) -> Result<Vec<(u64, u64)>> {
     let mut records = Vec::new();
     log.replay(seq, &mut |seq, record| records.push((seq, record))).await?;
     Ok(records)

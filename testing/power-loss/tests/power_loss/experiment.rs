@@ -11,9 +11,10 @@ use std::{
     time::{Instant, SystemTime},
 };
 
-/// Power losses for each run of a workload. More runs find more than more losses for each run.
+/// The number of power losses in each run of a workload. Further runs detect more errors than further losses in the
+/// same run.
 const LOSSES_PER_RUN: usize = 16;
-/// One run of each workload, which takes seconds.
+/// The number of power losses in one run of each workload, which takes seconds.
 const MIN_LOSSES: usize = WORKLOADS.len() * LOSSES_PER_RUN;
 
 /// Runs the workloads under a file system until the power was cut often enough.
@@ -30,7 +31,7 @@ pub(crate) fn cut_power_under(file_system: FileSystem) {
         }
         println!("{}: {:?} in {:?}", file_system.name(), experiment.tally, experiment.since.elapsed());
     }
-    // Otherwise the moments were badly chosen.
+    // If one kind of state is never found, the moments are chosen badly.
     assert!(experiment.tally.found_acknowledged > 0 && experiment.tally.found_newer > 0, "old and new are found");
 }
 
@@ -112,7 +113,7 @@ impl Run {
         Self { workload, recording, ledger }
     }
 
-    /// Chooses the moments of the power losses, and what happens to the disk's cache.
+    /// Chooses the moments of the power losses, and the treatment of the disk's cache.
     fn moments(&self, rng: &mut Rng) -> Vec<(usize, Cache)> {
         let before_flushes = self.recording.before_flushes();
         let entries = &self.ledger.entries[1..];
@@ -121,7 +122,7 @@ impl Run {
         // The flush that made the commit record durable, or a later flush of the background writer.
         let before_last_flush = |acknowledged| before_flushes.iter().rfind(|flush| **flush < acknowledged).copied();
         let last_flushes: Vec<_> = acknowledged.iter().copied().filter_map(before_last_flush).collect();
-        // A snapshot was just acknowledged, and one was about to be.
+        // One loss right after an acknowledgement, and one right before the last flush of a commit.
         let mut moments = vec![(rng.pick(&acknowledged), Cache::Lost), (rng.pick(&last_flushes), Cache::Written)];
         while moments.len() < LOSSES_PER_RUN {
             moments.push(match rng.below(8) {
@@ -139,21 +140,21 @@ impl Run {
     /// Cuts the power and checks the store. Sometimes cuts it again during the mount and the checks.
     fn cut_power(&self, moment: usize, cache: Cache, experiment: &mut Experiment) {
         let image = self.recording.cut_power_at(moment, cache, &mut experiment.rng);
-        let what = format!("power was cut at {moment} of {}, cache {cache:?}", self.recording.events.len());
-        let (found, recording) = self.expect(&what, image, &self.ledger, moment, experiment);
+        let context = format!("power was cut at {moment} of {}, cache {cache:?}", self.recording.events.len());
+        let (found, recording) = self.expect(&context, image, &self.ledger, moment, experiment);
         experiment.tally.count(&found.history, &self.ledger.expected_at(moment));
         if experiment.rng.chance(30) {
             let again = experiment.rng.below(recording.events.len() + 1);
             let image = recording.cut_power_at(again, Cache::Partial, &mut experiment.rng);
-            let what = format!("{what}, and again at {again} of {} while recovering", recording.events.len());
-            self.expect(&what, image, &found.ledger, again, experiment);
+            let context = format!("{context}, and again at {again} of {} while recovering", recording.events.len());
+            self.expect(&context, image, &found.ledger, again, experiment);
             experiment.tally.power_losses_in_recovery += 1;
         }
     }
 
     fn expect(
         &self,
-        what: &str,
+        context: &str,
         image: Image,
         ledger: &Ledger,
         moment: usize,
@@ -164,7 +165,7 @@ impl Run {
             let path = env::temp_dir().join(format!("minisnap-power-loss-{name}-{}.img", std::process::id()));
             let saved = image.save(&path).map_or_else(|error| error.to_string(), |()| path.display().to_string());
             let Experiment { tally, .. } = experiment;
-            panic!("{name}, {}: {what}\n\n{violation}\n\n{tally:?}\nthe disk's image: {saved}", self.workload.name)
+            panic!("{name}, {}: {context}\n\n{violation}\n\n{tally:?}\nthe disk's image: {saved}", self.workload.name)
         })
     }
 }

@@ -19,7 +19,7 @@ pub(crate) struct Pair {
     pub(crate) json: Arc<str>,
 }
 
-/// The names of the retained generations, newest first. None if the store is empty.
+/// The names of the retained generations, newest first. No names if the store is empty.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct History(pub(crate) Vec<String>);
 
@@ -40,7 +40,7 @@ impl fmt::Debug for History {
 #[derive(Debug, Clone)]
 pub(crate) struct Entry {
     pub(crate) history: History,
-    /// Before this moment the history can't be found.
+    /// Before this moment, the history can't be found.
     pub(crate) begun: usize,
     /// From this moment on, no older history may be found.
     pub(crate) acknowledged: Option<usize>,
@@ -49,7 +49,7 @@ pub(crate) struct Entry {
 /// The commits in a recording.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Ledger {
-    /// In the order in which they became current.
+    /// The commits, in the order in which they became current.
     pub(crate) entries: Vec<Entry>,
     /// The content of each generation.
     pub(crate) pairs: BTreeMap<String, Pair>,
@@ -73,16 +73,16 @@ pub(crate) struct RecordingWriter<'a> {
 }
 
 impl<'a> RecordingWriter<'a> {
-    /// Begins a recording of the disk. The store in the folder is durable at its start.
+    /// Begins a recording of the disk. The store in the folder is durable when the recording starts.
     pub(crate) async fn begin(disk: &'a Disk, dir: &Path) -> Self {
         let writer = Self { disk, dir: dir.into(), ledger: Mutex::default() };
         let history = writer.backend().history().await.expect("the history");
         for generation in &history {
             let json = writer.backend().read(generation).await.expect("read");
-            writer.note_pair(generation, std::str::from_utf8(&json).expect("text").into());
+            writer.add_pair(generation, std::str::from_utf8(&json).expect("text").into());
         }
         disk.take_recording();
-        writer.note(Entry { history: History::of(&history), begun: 0, acknowledged: Some(0) });
+        writer.add_entry(Entry { history: History::of(&history), begun: 0, acknowledged: Some(0) });
         writer
     }
 
@@ -94,16 +94,16 @@ impl<'a> RecordingWriter<'a> {
         let begun = self.disk.moment();
         let committed = commit(&self.backend(), seq, &json, retain).await.expect("a commit");
         let acknowledged = Some(self.disk.moment());
-        self.note_pair(committed.generation(), json.into());
-        self.note(Entry { history: History::of(committed.retained()), begun, acknowledged });
+        self.add_pair(committed.generation(), json.into());
+        self.add_entry(Entry { history: History::of(committed.retained()), begun, acknowledged });
     }
 
-    fn note_pair(&self, generation: &Generation, json: Arc<str>) {
+    fn add_pair(&self, generation: &Generation, json: Arc<str>) {
         let pair = Pair { seq: generation.seq(), json };
         self.ledger.lock().expect("no writer panicked").pairs.insert(generation.name().into(), pair);
     }
 
-    fn note(&self, entry: Entry) {
+    fn add_entry(&self, entry: Entry) {
         self.ledger.lock().expect("no writer panicked").entries.push(entry);
     }
 

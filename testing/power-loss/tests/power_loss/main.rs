@@ -21,26 +21,26 @@ mod workloads;
 use minisnap_power_loss::FileSystem;
 
 #[test]
-#[ignore = "requirements root, FUSE, loop devices and mkfs.ext4: run with --ignored, as .ci/run does"]
+#[ignore = "needs root, FUSE, loop devices and mkfs.ext4: run with --ignored, as .ci/run does"]
 fn acknowledged_snapshot_is_durable_under_ext4() {
     experiment::cut_power_under(FileSystem::Ext4);
 }
 
 #[test]
-#[ignore = "requirements root, FUSE, loop devices and mkfs.xfs: run with --ignored, as .ci/run does"]
+#[ignore = "needs root, FUSE, loop devices and mkfs.xfs: run with --ignored, as .ci/run does"]
 fn acknowledged_snapshot_is_durable_under_xfs() {
     experiment::cut_power_under(FileSystem::Xfs);
 }
 
 #[test]
-#[ignore = "requirements root, FUSE, loop devices and mkfs.btrfs: run with --ignored, as .ci/run does"]
+#[ignore = "needs root, FUSE, loop devices and mkfs.btrfs: run with --ignored, as .ci/run does"]
 fn acknowledged_snapshot_is_durable_under_btrfs() {
     experiment::cut_power_under(FileSystem::Btrfs);
 }
 
 /// Shows that the tests above can fail: each loss of a disk that acknowledges flushes and ignores them is detected.
 #[test]
-#[ignore = "requirements root, FUSE, loop devices and mkfs.ext4: run with --ignored, as .ci/run does"]
+#[ignore = "needs root, FUSE, loop devices and mkfs.ext4: run with --ignored, as .ci/run does"]
 fn ignored_flushes_are_detected_under_ext4() {
     experiment::cut_power_with_ignored_flushes(FileSystem::Ext4);
 }

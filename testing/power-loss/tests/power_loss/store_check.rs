@@ -1,5 +1,5 @@
-//! The checks of a store after a power loss. Our reader, the history and a plain reader must agree on a snapshot that may be
-//! found. Then the next commit must succeed, be readable, and leave no garbage.
+//! The checks of a store after a power loss. The library's reader, the history and a plain reader must agree on a snapshot
+//! that may be found. Then the next commit must succeed, be readable, and leave no garbage.
 
 use crate::{
     ledger::{Entry, History, Ledger, Pair, commit},
@@ -19,14 +19,14 @@ pub(crate) const LOST: &str = "an acknowledged snapshot is lost";
 /// `Err` describes the violation.
 pub(crate) type Check<T> = Result<T, String>;
 
-fn with_step(what: &str) -> impl Fn(MiniSnapError) -> String {
-    move |error| format!("{what}: {error}")
+fn with_step(step: &str) -> impl Fn(MiniSnapError) -> String {
+    move |error| format!("{step}: {error}")
 }
 
 /// The history that was found, and the ledger of the check's own commit.
 pub(crate) struct Found {
     pub(crate) history: History,
-    /// In moments of the checked disk's recording, for a second power loss.
+    /// The moments in it are those of the checked disk's recording, for a second power loss.
     pub(crate) ledger: Ledger,
 }
 
@@ -43,13 +43,13 @@ pub(crate) async fn check_store(disk: &Disk, dir: &Path, expected: &[History], b
         } else {
             "this history never existed"
         };
-        return Err(format!("{verdict}: found {history:?}, and not one of {expected:?}"));
+        return Err(format!("{verdict}: found {history:?}, which is not one of {expected:?}"));
     }
     for generation in &found {
         let json = backend.read(generation).await.map_err(with_step("read"))?;
         let pair = before.pairs.get(generation.name()).ok_or("a generation that was never committed")?;
         if *json != *pair.json.as_bytes() || generation.seq() != pair.seq {
-            return Err(format!("{generation} differs from what was committed"));
+            return Err(format!("{generation} differs from the committed pair"));
         }
     }
     let newest = history.0.first().map(|name| &before.pairs[name]);
@@ -89,7 +89,7 @@ fn check_plain_reader(dir: &Path, expected: Option<&Pair>) -> Check<()> {
             Ok(())
         }
         ([json, seq], pair) => Err(format!(
-            "a plain reader finds {:?} bytes of JSON and the seq {:?}, our reader the seq {:?}",
+            "a plain reader finds {:?} bytes of JSON and the seq {:?}, the library finds the seq {:?}",
             json.map(|json| json.len()),
             seq.map(|seq| String::from_utf8_lossy(&seq).into_owned()),
             pair.map(|pair| pair.seq)

@@ -14,11 +14,11 @@ use std::{
     time::Duration,
 };
 
-/// A workload: what it does to a folder before the recording begins, and after.
+/// A workload: the preparation of a folder before the recording begins, and the recorded work.
 #[derive(Clone, Copy)]
 pub(crate) struct Workload {
     pub(crate) name: &'static str,
-    /// Relative to the root of the file system.
+    /// The store's folder, relative to the root of the file system.
     pub(crate) dir: &'static str,
     prepare: fn(&Path),
     work: fn(&RecordingWriter<'_>, Rng),

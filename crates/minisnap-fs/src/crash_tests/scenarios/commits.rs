@@ -22,7 +22,7 @@ pub(super) fn tenth_commit() -> Vec<Trace> {
     vec![run.make_all_durable().commit(10, 3).end()]
 }
 
-/// The first generation expires by the third commit. The fourth commit happens before that is durable.
+/// The first generation expires by the third commit. The fourth commit begins before the removal is durable.
 pub(super) fn expiring() -> Vec<Trace> {
     vec![one_committed().commit(2, 2).make_all_durable().commit(3, 2).commit(4, 1).end()]
 }

@@ -15,8 +15,8 @@ pub(super) fn two_writers() -> Vec<Trace> {
     vec![run.commit(3, 2).commit_staged(first, 2, 2).end()]
 }
 
-/// One writer commits in the middle of another's commit: for example after that was linked to the history, so that it must be linked
-/// again.
+/// One writer commits in the middle of another commit. If the other stage is already linked to the history, the other writer must
+/// link it again.
 pub(super) fn two_writers_at_each_step() -> Vec<Trace> {
     interrupted_at_each_step(one_committed, 2)
 }
@@ -38,7 +38,7 @@ fn interrupted_at_each_step(start: fn() -> Run, retain: usize) -> Vec<Trace> {
     (1..).map_while(|after| Some(start().commit_interrupted(2, 3, retain, after)?.end())).collect()
 }
 
-/// Of the other writer, that retains one generation, and then two.
+/// The other writer retains one generation, or two.
 pub(super) fn history_during_a_commit() -> Vec<Trace> {
     [1, 2].into_iter().flat_map(|retain| concurrent_writer::at_each_call(one_committed, retain)).collect()
 }

@@ -11,7 +11,7 @@ pub(super) fn expiry() -> Vec<Trace> {
     vec![three_committed().expire(2).expire(1).end()]
 }
 
-/// If the commit record of the killed writer is lost by a power loss, the expired generation would be the only one.
+/// If a power loss reverts the commit record of the killed writer, the expired generation would be the only one.
 pub(super) fn expiry_of_an_unsynced_commit() -> Vec<Trace> {
     killed(one_committed().commit(2, 2).end(), |run| run.expire(1))
 }

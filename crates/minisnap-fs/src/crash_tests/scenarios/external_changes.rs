@@ -72,9 +72,9 @@ pub(super) fn killed_in_a_revert() -> Vec<Trace> {
     killed(externally_replaced().revert_external_changes().end(), |run| run.accept_revert_or_commit(2, 2))
 }
 
-/// Links became files with their text, `snapshot.seq` among them. `also` is another entry of the store's folder. The names of the
-/// generations are normalized like those of a trace, since the text in a file isn't normalized.
-fn with_text_of_links(also: Option<(&str, Tree)>) -> Run {
+/// Links became files with their text, `snapshot.seq` among them. `extra` is another entry of the store's folder. The names of
+/// the generations are normalized like those of a trace, since the text in a file isn't normalized.
+fn with_text_of_links(extra: Option<(&str, Tree)>) -> Run {
     let pairs = [Pair::new(1), Pair::new(2)];
     let name = |pair: &Pair| format!("{:020}-{}-randomgeneration", pair.seq, Digest::of(pair.json.as_bytes()));
     let [first, second] = [&pairs[0], &pairs[1]].map(name);
@@ -90,7 +90,7 @@ fn with_text_of_links(also: Option<(&str, Tree)>) -> Run {
         (&second, generation(&pairs[1], links)),
     ]);
     let seq = ("snapshot.seq", file("snapshots/current/snapshot.seq"));
-    let entries = [seq, ("snapshots", snapshots)].into_iter().chain(also);
+    let entries = [seq, ("snapshots", snapshots)].into_iter().chain(extra);
     let state = Tree::Folder(entries.map(|(name, tree)| (name.to_owned(), Arc::new(tree))).collect());
     let expect = Expected { one_of: vec![vec![Pair::new(2), Pair::new(1)]], recovery: Recovery::RestoreLinks };
     Run::new("state", folder([("state", state)]), expect)
@@ -100,7 +100,8 @@ fn one_name_is_missing() -> Run {
     with_text_of_links(None)
 }
 
-/// Only the text has to be replaced. After that, both links exist, and the next commit assumes that they are durable.
+/// Only one file with the text of its link has to be replaced. After that, both links exist, and the next commit assumes that
+/// they are durable.
 fn one_name_is_text() -> Run {
     with_text_of_links(Some(("snapshot.json", Tree::Link("snapshots/current/snapshot.json".into()))))
 }

@@ -27,7 +27,8 @@ pub(super) fn killed_while_giving_up() -> Vec<Trace> {
     killed(lost().give_up().end(), |run| run.give_up().commit(2, 2))
 }
 
-/// The commit record is deleted. The newest generation may never have been committed. The one before is its parent.
+/// The commit record is deleted. The newest generation may never have been committed. The second newest is
+/// its parent, so it was committed.
 fn without_record() -> Run {
     let mut run = three_committed();
     fs::remove_file(run.path().join("snapshots/current")).expect("remove");

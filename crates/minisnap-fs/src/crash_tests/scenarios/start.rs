@@ -17,6 +17,7 @@ pub(super) fn file(text: &str) -> Tree {
     Tree::File(text.as_bytes().to_vec())
 }
 
+/// The expectation of an empty store.
 pub(super) fn nothing() -> Expected {
     Expected { one_of: vec![Vec::new()], recovery: Recovery::NotNeeded }
 }
@@ -31,7 +32,7 @@ pub(super) fn missing_folder() -> Run {
     Run::new("b/state", folder([]), nothing())
 }
 
-/// A machine with a store in which 1 was committed durably.
+/// A machine with one generation, which is durable.
 pub(super) fn one_committed() -> Run {
     empty().commit(1, 2).make_all_durable()
 }
@@ -40,7 +41,7 @@ pub(super) fn two_committed() -> Run {
     one_committed().commit(2, 3).make_all_durable()
 }
 
-/// A machine with three retained.
+/// A machine with three retained generations.
 pub(super) fn three_committed() -> Run {
     one_committed().commit(2, 3).commit(3, 3).make_all_durable()
 }
@@ -52,7 +53,7 @@ pub(super) fn bare_pair() -> Run {
     Run::new("state", folder([("state", pair)]), expect)
 }
 
-/// For example a backup that was just copied to the folder.
+/// A bare pair that isn't durable, such as a backup that was just copied to the folder.
 pub(super) fn unsynced_bare_pair() -> Run {
     let mut run = empty();
     run.expect(vec![vec![], vec![Pair::new(1)]], Recovery::UnsyncedBarePair);
@@ -61,15 +62,18 @@ pub(super) fn unsynced_bare_pair() -> Run {
     run
 }
 
+/// The pair after an edit of its JSON.
 pub(super) fn edited() -> Pair {
     Pair { json: "{\"edited\": true}".into(), ..Pair::new(1) }
 }
 
+/// Writes a new file without a sync.
 pub(super) fn write(path: &Path, text: &str) {
     let written = sys::create_file(path, 0o666).and_then(|file| sys::write_all(&file, path, text.as_bytes()));
     written.expect("write");
 }
 
+/// For each step of `trace`: the program is killed before it, then the next program runs `next`.
 pub(super) fn killed(trace: Trace, next: impl Fn(Run) -> Run) -> Vec<Trace> {
     trace.killed_at_each_step().map(|run| next(run).end()).collect()
 }
