@@ -92,6 +92,8 @@ async fn lost_store_is_given_up_on_a_mount_point() {
             assert!(aside.starts_with(&snapshots), "{moved:?}");
             let generations = names(aside).into_iter().filter(|name| name.starts_with("0000")).count();
             assert_eq!(generations, 2, "{moved:?}");
+            let store_files = ["current", "format", "last-commit"].map(str::to_owned);
+            assert!(names(&snapshots).iter().all(|name| !store_files.contains(name)), "{moved:?}");
             assert_eq!(checked_state::try_restore(&store).await, None);
             store.create(&CheckedState::new(4, 100), 4).await.expect("a snapshot in an empty store");
             assert_eq!(checked_state::restore(&store).await, 4);

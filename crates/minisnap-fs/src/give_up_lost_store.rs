@@ -11,7 +11,9 @@
 use crate::{
     caller::CallerWatch,
     current::read_unless_lost,
-    layout::{CURRENT, FORMAT, LINKS_PENDING, NEXT, SNAPSHOTS, is_aside_generation, is_generation_or_stage},
+    layout::{
+        CURRENT, FORMAT, LAST_COMMIT, LINKS_PENDING, NEXT, SNAPSHOTS, is_aside_generation, is_generation_or_stage,
+    },
     lock::StoreLock,
     modes::PRIVATE_FOLDER,
     store_dir::{StoreDir, move_aside, path_aside},
@@ -75,4 +77,4 @@ fn move_contents_aside(store: &StoreDir) -> Result<PathBuf> {
 }
 
 /// The other entries that are moved, in this order, after the generations.
-const LAST_ENTRIES: [&str; 4] = [LINKS_PENDING, NEXT, CURRENT, FORMAT];
+const LAST_ENTRIES: [&str; 5] = [LAST_COMMIT, LINKS_PENDING, NEXT, CURRENT, FORMAT];

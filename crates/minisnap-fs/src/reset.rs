@@ -29,12 +29,13 @@ use std::num::NonZeroUsize;
 /// Makes an intact generation the current one. `None` if the store isn't lost.
 pub(crate) fn reset(store: &StoreDir, generation: &Generation, caller: &CallerWatch) -> Result<Option<Committed>> {
     let name = store.name_of(generation)?;
+    // Before the lock: a store of a later version must stay unchanged. Before the generation: the path may be inside a store.
+    let is_lost_before = is_lost(store)?;
     if store.folder_of(&name)?.is_none() {
         return Err(store.expired(generation));
     }
     // 1.
-    if !is_lost(store)? {
-        // Before the lock: a store of a later version must stay unchanged.
+    if !is_lost_before {
         return Ok(None);
     }
     let lock = StoreLock::acquire(store, caller)?;

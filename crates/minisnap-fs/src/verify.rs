@@ -29,6 +29,10 @@ pub(crate) fn verify(store: &StoreDir) -> Result<Verification> {
         let is_stable = verified.is_intact() || history.is_up_to_date(store).unwrap_or(false);
         Ok(is_stable.then_some(verified))
     });
+    let checked = match checked {
+        Err(error) if !is_denied(&error) => return Err(error),
+        checked => checked,
+    };
     let mut owner_problems = Vec::new();
     let found = or_forbidden(permissions::problems(store), &mut owner_problems)?;
     owner_problems.extend(found);
