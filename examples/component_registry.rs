@@ -1,17 +1,17 @@
-//! A component registry: many small records that change rarely. A change is in the log before it is visible.
+//! A component registry: many small records that change rarely. Each change is logged before it is visible.
 //!
 //! ```console
 //! $ cargo run --example component_registry
 //! $ cargo test --example component_registry
 //! ```
 //!
-//! The state grows with the number of changes: `docs/recovery.md` has the start-up times after up to a million changes.
+//! The state grows with the number of changes. `docs/recovery.md` has the start-up times after up to a million changes.
 
 use serde::{Deserialize, Serialize};
 use state_manager::{Change, StateManager};
 use std::collections::BTreeMap;
 
-#[allow(dead_code, unreachable_pub, reason = "this file is also a program")]
+#[allow(dead_code, unreachable_pub, reason = "state_manager.rs is also a program")]
 #[path = "state_manager.rs"]
 pub mod state_manager;
 
@@ -26,7 +26,7 @@ pub struct Component {
     dependencies: Vec<String>,
 }
 
-/// A change of a component. It is validated before it is logged, and always applies afterwards.
+/// A change of a component. The program validates a change before it logs it, so applying the change can't fail.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct RegistryChange {
     name: String,
@@ -77,35 +77,35 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let number = registry.apply(RegistryChange { name: name(4), event: Event::Remove }).await?;
     println!("{} components after change {number}", registry.state().len());
 
-    // Simulates a crash.
+    // Drops the manager without a final checkpoint, as a crash would.
     drop(registry);
     let registry = StateManager::<Registry, RegistryChange>::open(folder.path(), 100).await?;
     println!(
-        "after a restart {} components, {} changes: those up to {} were in the snapshot, {} were replayed",
+        "after a restart: {} components, {} changes; the snapshot had the changes up to {}, and {} were replayed",
         registry.state().len(),
         registry.seq(),
-        registry.saved(),
-        registry.seq() - registry.saved(),
+        registry.snapshot_seq(),
+        registry.seq() - registry.snapshot_seq(),
     );
     println!("shell is {:#?}", registry.state()["shell"]);
     assert!(!registry.state().contains_key(&name(4)), "the component was removed");
     Ok(())
 }
 
-/// A sample change for a number from 1 on. Of ten changes, three add components, and most others are upgrades. Every third component
-/// is removed after five hundred changes.
+/// Returns the sample change of a number from 1 on. Of ten changes, three add components, and most others are upgrades. Every third
+/// component is removed five hundred changes after it was added.
 #[must_use]
 pub fn change(number: u64) -> RegistryChange {
     let (round, step) = ((number - 1) / 10, (number - 1) % 10);
     let (id, event) = match step {
         0..3 => {
             let id = 3 * round + step;
-            let dependencies = (1..=id % 4).map(|nth| name(scatter(id + nth) % (id + 1))).collect();
+            let dependencies = (1..=id % 4).map(|nth| name(mix(id + nth) % (id + 1))).collect();
             (id, Event::Register(Component { version: "1.0.0".into(), digest: digest(number), dependencies }))
         }
         3 if round >= 50 => (3 * (round - 50), Event::Remove),
         _ => {
-            let id = 3 * (scatter(number) % (round + 1)) + 1 + step % 2;
+            let id = 3 * (mix(number) % (round + 1)) + 1 + step % 2;
             let version = format!("1.{}.{}", number / 1000, number % 1000);
             (id, Event::Upgrade { version, digest: digest(number) })
         }
@@ -114,17 +114,17 @@ pub fn change(number: u64) -> RegistryChange {
 }
 
 fn name(id: u64) -> String {
-    let part = (scatter(id) % 12) as usize;
+    let part = (mix(id) % 12) as usize;
     format!("{}/{}-{id}", ["acme", "contoso", "initech"][part / 4], ["codec", "parser", "router", "sensor"][part % 4])
 }
 
-/// A text as long as a SHA-256 in hex.
+/// A sample digest: 64 hexadecimal digits, as a SHA-256 has.
 fn digest(number: u64) -> String {
-    (0..4).map(|part| format!("{:016x}", scatter(4 * number + part))).collect()
+    (0..4).map(|part| format!("{:016x}", mix(4 * number + part))).collect()
 }
 
 /// A deterministic number that looks random.
-fn scatter(number: u64) -> u64 {
+fn mix(number: u64) -> u64 {
     let mixed = (number ^ (number >> 30)).wrapping_add(0x9e37_79b9_7f4a_7c15).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     mixed ^ (mixed >> 27)
 }
@@ -136,14 +136,14 @@ mod tests {
 
     const CHANGES: u64 = 2500;
 
-    /// A manager that is opened after another one made the changes, with a snapshot after every `every` changes.
-    async fn restarted(folder: &Path, every: u64) -> StateManager<Registry, RegistryChange> {
-        let mut manager = StateManager::open(folder, every).await.unwrap();
+    /// Applies all changes, with a snapshot after every `checkpoint_interval` changes, and opens the manager again.
+    async fn restarted(folder: &Path, checkpoint_interval: u64) -> StateManager<Registry, RegistryChange> {
+        let mut manager = StateManager::open(folder, checkpoint_interval).await.unwrap();
         for number in 1..=CHANGES {
             manager.apply(change(number)).await.unwrap();
         }
         drop(manager);
-        StateManager::open(folder, every).await.unwrap()
+        StateManager::open(folder, checkpoint_interval).await.unwrap()
     }
 
     #[tokio::test]
@@ -153,9 +153,9 @@ mod tests {
 
         let folder = tempfile::tempdir().unwrap();
         let from_log = restarted(&folder.path().join("log"), u64::MAX).await;
-        assert_eq!((from_log.saved(), from_log.seq(), from_log.log_begins_with()), (0, CHANGES, 1));
+        assert_eq!((from_log.snapshot_seq(), from_log.seq(), from_log.first_logged_seq()), (0, CHANGES, 1));
         let from_both = restarted(&folder.path().join("both"), 1000).await;
-        assert_eq!((from_both.saved(), from_both.seq(), from_both.log_begins_with()), (2000, CHANGES, 1001));
+        assert_eq!((from_both.snapshot_seq(), from_both.seq(), from_both.first_logged_seq()), (2000, CHANGES, 1001));
 
         assert!(*from_log.state() == expected, "from the log alone");
         assert!(*from_both.state() == expected, "from a snapshot and the log's tail");
@@ -166,8 +166,8 @@ mod tests {
         let (mut registry, mut removed) = (Registry::new(), 0);
         for number in 1..=CHANGES {
             let change = change(number);
-            let is_there = registry.contains_key(&change.name);
-            assert_eq!(is_there, !matches!(change.event, Event::Register(_)), "{number}: {change:?}");
+            let exists = registry.contains_key(&change.name);
+            assert_eq!(exists, !matches!(change.event, Event::Register(_)), "{number}: {change:?}");
             removed += usize::from(matches!(change.event, Event::Remove));
             change.apply(&mut registry);
         }

@@ -1,12 +1,13 @@
-//! The metadata of a message queue: its queues, their message counts, and the positions of their consumers. It changes with every
-//! message. The messages themselves are stored elsewhere.
+//! The metadata of a message queue: its queues, their message counts, and the positions of their consumers.
+//!
+//! The metadata changes with every message. The messages themselves are stored elsewhere.
 //!
 //! ```console
 //! $ cargo run --example message_queue
 //! $ cargo test --example message_queue
 //! ```
 //!
-//! The state stays small with many changes: `docs/recovery.md` has the start-up time after a million changes.
+//! The state stays small after many changes. `docs/recovery.md` has the start-up time after a million changes.
 
 #![allow(clippy::cast_possible_truncation, reason = "the remainder of a division by 8 or less")]
 
@@ -14,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use state_manager::{Change, StateManager};
 use std::collections::{BTreeMap, BTreeSet};
 
-#[allow(dead_code, unreachable_pub, reason = "this file is also a program")]
+#[allow(dead_code, unreachable_pub, reason = "state_manager.rs is also a program")]
 #[path = "state_manager.rs"]
 pub mod state_manager;
 
@@ -26,6 +27,7 @@ pub type Queues = BTreeMap<String, Queue>;
 pub struct Queue {
     /// The offset of the next message. The first offset is 0.
     next: u64,
+    /// The size of all messages.
     bytes: u64,
     consumers: BTreeMap<String, Consumer>,
 }
@@ -34,11 +36,11 @@ pub struct Queue {
 struct Consumer {
     /// The consumer has processed all messages before this offset.
     next: u64,
-    /// The processed messages after that offset.
+    /// The offsets of the processed messages after `next`.
     done: BTreeSet<u64>,
 }
 
-/// A change of a queue. It is validated before it is logged, and always applies afterwards.
+/// A change of a queue. The program validates a change before it logs it, so applying the change can't fail.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct QueueChange {
     queue: String,
@@ -50,8 +52,8 @@ enum Event {
     /// Creates the queue.
     Create,
     /// Adds a message with this size.
-    Publish { bytes: u64 },
-    /// A consumer has processed one message, but not necessarily those before it.
+    Enqueue { bytes: u64 },
+    /// A consumer has processed this message, but not necessarily the messages before it.
     Acknowledge { consumer: String, offset: u64 },
     /// A consumer has processed all messages before this offset.
     Advance { consumer: String, to: u64 },
@@ -62,7 +64,7 @@ impl Change<Queues> for QueueChange {
         let queue = queues.entry(self.queue.clone()).or_default();
         match &self.event {
             Event::Create => {}
-            Event::Publish { bytes } => {
+            Event::Enqueue { bytes } => {
                 queue.next += 1;
                 queue.bytes += bytes;
             }
@@ -77,7 +79,7 @@ impl Change<Queues> for QueueChange {
 }
 
 impl Consumer {
-    /// Moves forward to `to`, and past the processed messages after it. Never moves back.
+    /// Moves `next` forward to `to`, and past the processed messages after `to`. Never moves it back.
     fn advance(&mut self, to: u64) {
         self.next = self.next.max(to);
         self.done = self.done.split_off(&self.next);
@@ -98,7 +100,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let billing_processed = |offset| orders(Event::Acknowledge { consumer: "billing".into(), offset });
     queues.apply(orders(Event::Create)).await?;
     for bytes in [250, 800, 40, 1300] {
-        queues.apply(orders(Event::Publish { bytes })).await?;
+        queues.apply(orders(Event::Enqueue { bytes })).await?;
     }
     for offset in [0, 3, 1] {
         queues.apply(billing_processed(offset)).await?;
@@ -106,15 +108,15 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     queues.apply(orders(Event::Advance { consumer: "statistics".into(), to: 4 })).await?;
     println!("{} queues after change {}", queues.state().len(), queues.seq());
 
-    // Simulates a crash.
+    // Drops the manager without a final checkpoint, as a crash would.
     drop(queues);
     let mut queues = StateManager::<Queues, QueueChange>::open(folder.path(), 100).await?;
     println!(
-        "after a restart {} queues, {} changes: those up to {} were in the snapshot, {} were replayed",
+        "after a restart: {} queues, {} changes; the snapshot had the changes up to {}, and {} were replayed",
         queues.state().len(),
         queues.seq(),
-        queues.saved(),
-        queues.seq() - queues.saved(),
+        queues.snapshot_seq(),
+        queues.seq() - queues.snapshot_seq(),
     );
     println!("orders: {:?}", queues.state()["orders"]);
     queues.apply(billing_processed(2)).await?;
@@ -124,8 +126,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 const QUEUES: u64 = 100;
 
-/// A sample change for a number from 1 on. The first ones create the queues, the later ones go round the queues. Each queue gets three
-/// messages. One consumer processes them one by one, out of order; one processes all three; one stays three behind.
+/// Returns the sample change of a number from 1 on. The first changes create the queues. The later changes go round the queues, eight
+/// changes a round for each queue.
+///
+/// In a round, a queue gets three messages. The consumer `worker` processes them one by one and out of order. The consumer `archive`
+/// processes all three at once. The consumer `statistics` is always three messages behind.
 #[must_use]
 pub fn change(number: u64) -> QueueChange {
     let (turn, queue) = ((number - 1) / QUEUES, (number - 1) % QUEUES);
@@ -134,7 +139,7 @@ pub fn change(number: u64) -> QueueChange {
     let (round, step) = (turn / 8, turn % 8);
     let consumer = || ["worker", "archive", "statistics"][(step.saturating_sub(5)) as usize].to_owned();
     let event = match step {
-        0..3 => Event::Publish { bytes: 100 + 37 * number % 900 },
+        0..3 => Event::Enqueue { bytes: 100 + 37 * number % 900 },
         3..6 => Event::Acknowledge { consumer: consumer(), offset: 3 * round + [1, 0, 2][(step - 3) as usize] },
         6 => Event::Advance { consumer: consumer(), to: 3 * round + 3 },
         _ => Event::Advance { consumer: consumer(), to: 3 * round },
@@ -149,14 +154,14 @@ mod tests {
 
     const CHANGES: u64 = 2500;
 
-    /// A manager that is opened after another one made the changes, with a snapshot after every `every` changes.
-    async fn restarted(folder: &Path, every: u64) -> StateManager<Queues, QueueChange> {
-        let mut manager = StateManager::open(folder, every).await.unwrap();
+    /// Applies all changes, with a snapshot after every `checkpoint_interval` changes, and opens the manager again.
+    async fn restarted(folder: &Path, checkpoint_interval: u64) -> StateManager<Queues, QueueChange> {
+        let mut manager = StateManager::open(folder, checkpoint_interval).await.unwrap();
         for number in 1..=CHANGES {
             manager.apply(change(number)).await.unwrap();
         }
         drop(manager);
-        StateManager::open(folder, every).await.unwrap()
+        StateManager::open(folder, checkpoint_interval).await.unwrap()
     }
 
     #[tokio::test]
@@ -166,9 +171,9 @@ mod tests {
 
         let folder = tempfile::tempdir().unwrap();
         let from_log = restarted(&folder.path().join("log"), u64::MAX).await;
-        assert_eq!((from_log.saved(), from_log.seq(), from_log.log_begins_with()), (0, CHANGES, 1));
+        assert_eq!((from_log.snapshot_seq(), from_log.seq(), from_log.first_logged_seq()), (0, CHANGES, 1));
         let from_both = restarted(&folder.path().join("both"), 1000).await;
-        assert_eq!((from_both.saved(), from_both.seq(), from_both.log_begins_with()), (2000, CHANGES, 1001));
+        assert_eq!((from_both.snapshot_seq(), from_both.seq(), from_both.first_logged_seq()), (2000, CHANGES, 1001));
 
         assert_eq!(*from_log.state(), expected, "from the log alone");
         assert_eq!(*from_both.state(), expected, "from a snapshot and the log's tail");

@@ -2,10 +2,10 @@
 //!
 //! ```console
 //! $ cargo run --example quickstart
-//! $ cargo run --example quickstart -- any.json    # saves and restores that document instead
+//! $ cargo run --example quickstart -- FILE.json    # saves and restores a JSON document of your own
 //! ```
 //!
-//! Both use the folder `./state`.
+//! The store is in the folder `./state`.
 
 use minisnap::SnapStore;
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ struct AppState {
     counter: u64,
 }
 
-type Failure = Box<dyn std::error::Error>;
+type Error = Box<dyn std::error::Error>;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -33,24 +33,24 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn quickstart() -> Result<(), Failure> {
+async fn quickstart() -> Result<(), Error> {
     let store = SnapStore::new("./state");
 
-    // Save. Change 10 is the last one in this state.
+    // Saves the state. Change 10 is the last change in it.
     let committed = store.create(&AppState { counter: 42 }, 10).await?;
     println!("committed; the log can be truncated through change {}", committed.truncation_point());
 
-    // Two files that always match, for `cat` and `jq` as well.
+    // The snapshot is two files that always match.
     println!("state/snapshot.json:\n{}", fs::read_to_string("state/snapshot.json")?);
     print!("state/snapshot.seq:\n{}", fs::read_to_string("state/snapshot.seq")?);
 
-    // Restore.
+    // Restores the state.
     let (restored, seq): (AppState, u64) = store.restore().await?;
     println!("restored {restored:?} as of change {seq}");
     Ok(())
 }
 
-async fn round_trip(path: &std::path::Path) -> Result<(), Failure> {
+async fn round_trip(path: &std::path::Path) -> Result<(), Error> {
     let text = fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
     let document: serde_json::Value =
         serde_json::from_str(&text).map_err(|error| format!("{} is not JSON: {error}", path.display()))?;
@@ -59,8 +59,8 @@ async fn round_trip(path: &std::path::Path) -> Result<(), Failure> {
     let (restored, _seq): (serde_json::Value, u64) = store.restore().await?;
     let size = fs::metadata("state/snapshot.json")?.len();
     if restored != document {
-        return Err("restored, but NOT equal".into());
+        return Err(format!("the restored document differs from {}", path.display()).into());
     }
-    println!("saved {} as {size} bytes of state/snapshot.json, restored it: equal", path.display());
+    println!("saved {} as {size} bytes of state/snapshot.json; the restored document is equal", path.display());
     Ok(())
 }

@@ -1,21 +1,25 @@
-//! A state manager: it keeps the state in memory, logs each change before it applies it, saves a snapshot now and then, and truncates
-//! the log.
+//! A state manager: a state in memory, with a log of its changes and snapshots.
+//!
+//! 1. Recover the state from the newest snapshot and the log after it.
+//! 2. Append each change to the log, and then apply it to the state.
+//! 3. After a number of changes, save a snapshot, and truncate the log through the oldest retained snapshot.
 //!
 //! ```console
 //! $ cargo run --example state_manager
-//! $ cargo run --example state_manager FOLDER      # keeps its files; run it again to continue
+//! $ cargo run --example state_manager FOLDER      # keeps the files; the next run continues from them
 //! ```
 //!
-//! `tests/state_manager.rs` kills it hundreds of times, at random moments and at each system call. It checks that no acknowledged
-//! change is lost, and none is applied twice.
+//! `tests/state_manager.rs` kills the program hundreds of times, at random moments and at each system call. The test checks that no
+//! acknowledged change is lost, and that no change is applied twice.
 
 use minisnap::SnapStore;
 use minisnap_wal::{Checkpoint, Journal, Log, Result, WalError, recover_or_fall_back};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{collections::BTreeMap, path::Path};
 
-/// A change of a state. It must be deterministic (no clock, no random numbers, no I/O), and must not fail: validate it before it is
-/// logged.
+/// A change of a state.
+///
+/// A change must be deterministic: no clock, no random numbers, no I/O. It must not fail, so validate it before you log it.
 pub trait Change<S>: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// Applies the change.
     fn apply(&self, state: &mut S);
@@ -29,8 +33,9 @@ pub struct StateManager<S, C> {
     journal: Journal<C>,
     snapshots: SnapStore,
     /// The number of changes between two snapshots.
-    every: u64,
-    saved: u64,
+    checkpoint_interval: u64,
+    /// The sequence number of the newest snapshot; 0 if there is none.
+    snapshot_seq: u64,
 }
 
 impl<S, C> StateManager<S, C>
@@ -38,12 +43,15 @@ where
     S: Default + Serialize + DeserializeOwned + Send + Sync,
     C: Change<S>,
 {
-    /// Recovers the state from `folder`. An empty folder is an empty state.
+    /// Recovers the state from `folder`, and opens the log. An empty folder is an empty state.
+    ///
+    /// The manager saves a snapshot after every `checkpoint_interval` changes.
     ///
     /// # Errors
     ///
-    /// If the log and the snapshots can't be read, or have a gap between them.
-    pub async fn open(folder: &Path, every: u64) -> Result<Self> {
+    /// Returns an error if the log or the snapshots can't be read, or if changes are missing between them.
+    pub async fn open(folder: &Path, checkpoint_interval: u64) -> Result<Self> {
+        // 1.
         let journal = Journal::open(folder.join("journal.jsonl")).await?;
         let snapshots = SnapStore::new(folder);
         let recovered =
@@ -51,20 +59,27 @@ where
         for corrupt in &recovered.corrupt {
             eprintln!("corrupt snapshot: {corrupt}");
         }
-        let saved = recovered.snapshot.unwrap_or(0);
-        Ok(Self { state: recovered.state, seq: recovered.seq, journal, snapshots, every, saved })
+        Ok(Self {
+            state: recovered.state,
+            seq: recovered.seq,
+            journal,
+            snapshots,
+            checkpoint_interval,
+            snapshot_seq: recovered.snapshot.unwrap_or(0),
+        })
     }
 
-    /// Logs and applies a change. Returns its sequence number when the change is durable.
+    /// Logs and applies a change. When the call returns the sequence number of the change, the change is durable.
     ///
     /// # Errors
     ///
-    /// If the log can't be written. The change may or may not be in it: open the manager again.
+    /// Returns an error if the log can't be written. The change may or may not be in the log: open the manager again.
     pub async fn apply(&mut self, change: C) -> Result<u64> {
-        // Logs the change before it is applied.
+        // 2.
         self.seq = self.journal.append(&change).await?;
         change.apply(&mut self.state);
-        if self.seq - self.saved >= self.every
+        // 3.
+        if self.seq - self.snapshot_seq >= self.checkpoint_interval
             && let Err(error) = self.checkpoint().await
         {
             // The change is durable in the log. The next change retries the checkpoint.
@@ -77,48 +92,50 @@ where
     ///
     /// # Errors
     ///
-    /// If the snapshot can't be saved, or (`NotCompacted`) the log can't be truncated.
+    /// Returns an error if the snapshot can't be saved, or if the log can't be truncated (`NotCompacted`).
     pub async fn checkpoint(&mut self) -> Result<Checkpoint> {
-        let done = minisnap_wal::checkpoint(&self.snapshots, &mut self.journal, &self.state, self.seq).await;
-        if matches!(done, Ok(_) | Err(WalError::NotCompacted { .. })) {
-            self.saved = self.seq;
+        let result = minisnap_wal::checkpoint(&self.snapshots, &mut self.journal, &self.state, self.seq).await;
+        // After `NotCompacted` the snapshot is saved, and only the log isn't truncated.
+        if matches!(result, Ok(_) | Err(WalError::NotCompacted { .. })) {
+            self.snapshot_seq = self.seq;
         }
-        done
+        result
     }
 
-    /// The state after the last change.
+    /// Returns the state after the last change.
     pub fn state(&self) -> &S {
         &self.state
     }
 
-    /// The sequence number of the last change.
+    /// Returns the sequence number of the last change.
     pub fn seq(&self) -> u64 {
         self.seq
     }
 
-    /// The sequence number of the newest snapshot; 0 if there is none.
-    pub fn saved(&self) -> u64 {
-        self.saved
+    /// Returns the sequence number of the newest snapshot; 0 if there is none.
+    pub fn snapshot_seq(&self) -> u64 {
+        self.snapshot_seq
     }
 
-    /// The first sequence number in the log.
-    pub fn log_begins_with(&self) -> u64 {
+    /// Returns the sequence number of the first change in the log.
+    pub fn first_logged_seq(&self) -> u64 {
         self.journal.first()
     }
 }
 
-/// The state of this program: the amount of each item.
+/// The state of this program: the amount of each item in stock.
 type Stock = BTreeMap<String, i64>;
 
-#[derive(Debug, Serialize, serde::Deserialize)]
+/// The change of this program: adds an amount of an item.
+#[derive(Debug, Serialize, Deserialize)]
 struct Delivery {
-    of: String,
+    item: String,
     amount: i64,
 }
 
 impl Change<Stock> for Delivery {
     fn apply(&self, stock: &mut Stock) {
-        *stock.entry(self.of.clone()).or_default() += self.amount;
+        *stock.entry(self.item.clone()).or_default() += self.amount;
     }
 }
 
@@ -130,21 +147,21 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut manager = StateManager::<Stock, Delivery>::open(&folder, 100).await?;
     println!("recovered {} changes: {:?}", manager.seq(), manager.state());
     for number in 1..=250 {
-        let of = ["apples", "pears", "plums"][number % 3].into();
-        manager.apply(Delivery { of, amount: i64::try_from(number)? }).await?;
+        let item = ["apples", "pears", "plums"][number % 3].into();
+        manager.apply(Delivery { item, amount: i64::try_from(number)? }).await?;
     }
-    println!("250 more:  {:?}", manager.state());
+    println!("after 250 more changes: {:?}", manager.state());
 
-    // Simulates a crash.
+    // Drops the manager without a final checkpoint, as a crash would.
     let before = manager.state().clone();
     drop(manager);
     let manager = StateManager::<Stock, Delivery>::open(&folder, 100).await?;
     println!(
-        "recovered: {:?}, from a snapshot of change {} and {} more; the log begins with {}",
+        "recovered {:?} from the snapshot of change {} and {} logged changes; the log begins with change {}",
         manager.state(),
-        manager.saved(),
-        manager.seq() - manager.saved(),
-        manager.log_begins_with(),
+        manager.snapshot_seq(),
+        manager.seq() - manager.snapshot_seq(),
+        manager.first_logged_seq(),
     );
     assert_eq!(*manager.state(), before);
     Ok(())

@@ -5,16 +5,18 @@
 //! $ cargo test --example unit_test
 //! ```
 //!
-//! The program is a counter. It logs each change first. After every hundredth change it saves a snapshot and truncates the log. For its
-//! tests it is generic over the backend.
+//! The program is a counter. It logs each change before it applies it. After every hundredth change it saves a snapshot and truncates
+//! the log. The program is generic over the backend, so that tests can use the memory backend.
 
 use minisnap::{MiniSnapError, SnapStore, SnapshotBackend, mem::MemBackend};
 
 /// A simplified write-ahead log: `(seq, change)`.
 type Log = Vec<(u64, u64)>;
 
+/// A counter: the sum of all changes.
 struct Counter<B> {
     sum: u64,
+    /// The sequence number of the last change.
     seq: u64,
     log: Log,
     snapshots: SnapStore<B>,
@@ -24,12 +26,15 @@ impl<B: SnapshotBackend> Counter<B> {
     /// Restores the newest snapshot and replays the tail of `log`.
     async fn open(snapshots: SnapStore<B>, log: Log) -> Result<Self, MiniSnapError> {
         let (mut sum, mut seq) = snapshots.try_restore().await?.unwrap_or((0, 0));
-        for (logged, change) in log.iter().filter(|(logged, _)| *logged > seq).copied().collect::<Log>() {
-            (sum, seq) = (sum + change, logged);
+        for (logged_seq, change) in &log {
+            if *logged_seq > seq {
+                (sum, seq) = (sum + change, *logged_seq);
+            }
         }
         Ok(Self { sum, seq, log, snapshots })
     }
 
+    /// Logs and applies a change.
     async fn add(&mut self, change: u64) {
         self.seq += 1;
         self.log.push((self.seq, change));
@@ -39,7 +44,7 @@ impl<B: SnapshotBackend> Counter<B> {
         }
     }
 
-    /// Saves a snapshot, then truncates the log. After an error the log stays, until a later save succeeds.
+    /// Saves a snapshot, then truncates the log. After an error the log isn't truncated until a later save succeeds.
     async fn save(&mut self) {
         match self.snapshots.create(&self.sum, self.seq).await {
             Ok(committed) => self.log.retain(|(seq, _)| *seq > committed.truncation_point()),

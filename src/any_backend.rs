@@ -15,7 +15,7 @@ pub enum AnyBackend {
     /// A folder on a local POSIX file system.
     #[cfg(all(feature = "fs", unix))]
     Fs(crate::FsBackend),
-    /// Memory.
+    /// A store in memory.
     #[cfg(feature = "mem")]
     Mem(crate::mem::MemBackend),
     /// An object store.

@@ -1,13 +1,14 @@
-//! Creates: futures with options. [`SnapStore::create`](crate::SnapStore::create) returns them.
+//! Creates: futures with options, which [`SnapStore::create`](crate::SnapStore::create) and its variants return.
 
 // A create of a state, a shared state or a text runs this loop:
 //
-// 1. Stage.
-// 2. Write the JSON to the stage (`input.rs`). If that fails, discard the stage before the error is returned.
+// 1. Check the input, and stage.
+// 2. Write the JSON to the stage (`input.rs`). If the write fails, discard the stage, and return the error.
 // 3. Commit with the precondition.
 // 4. If a forced collection deleted the stage (`StageLost`), repeat from step 1, up to `MAX_STAGES` stages.
 
 mod input;
+mod options;
 
 use crate::{
     Bytes, Committed, Generation, MiniSnapError, Operation, Precondition, Result, SnapStore, SnapshotBackend,
@@ -16,7 +17,7 @@ use crate::{
 };
 use input::Written;
 pub use input::{Borrowed, Input, Owned, Raw};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::Serialize;
 use std::{
     fmt,
     future::Future,
@@ -29,14 +30,14 @@ use std::{
 
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
 
-/// How many stages a create writes, if each one is lost.
+/// The maximal number of stages that a create writes, if each of them is lost.
 const MAX_STAGES: usize = 9;
 
 impl<B: SnapshotBackend> SnapStore<B> {
     /// Commits `state` as the current snapshot. `seq` is the sequence number of the last change in it.
     ///
-    /// Returns a future with options: see [`Create`]. Without options the create is unconditional: the last one wins, also with an
-    /// equal or lower `seq`.
+    /// Returns a future with options: see [`Create`]. Without options the create is unconditional: it replaces the current
+    /// snapshot, also with an equal or lower `seq`.
     ///
     /// After `Ok` the snapshot is durable, complete, and can be parsed as JSON. Only [`verified`](Create::verified) checks that the
     /// parsed state is equal. The log can be truncated through [`truncation_point`](Committed::truncation_point), the smallest
@@ -44,10 +45,12 @@ impl<B: SnapshotBackend> SnapStore<B> {
     ///
     /// # Blocking
     ///
-    /// The awaiting task serializes the state in one step, which blocks its thread: some milliseconds for a MiB. Over a folder it
-    /// writes the file in the same step, if the JSON has more than 256 KiB or the handle hasn't created a snapshot before. Over an
-    /// object store it collects the JSON in memory. A slow disk blocks it longer, and a cancelled create deletes its files on the thread
-    /// that drops the future. For a large state use [`create_owned`](Self::create_owned).
+    /// The awaiting task serializes the state in one step, which blocks its thread: some milliseconds for a MiB. For a large state
+    /// use [`create_owned`](Self::create_owned).
+    ///
+    /// - In a folder, the same step writes the file of a JSON above 256 KiB, and of the first create of a handle. A slow disk blocks
+    ///   the thread longer. A cancelled create deletes its files on the thread that drops the future.
+    /// - In an object store, the task collects the JSON in memory.
     ///
     /// # Errors
     ///
@@ -71,7 +74,7 @@ impl<B: SnapshotBackend> SnapStore<B> {
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> minisnap::Result<()> {
     /// # let store = minisnap::SnapStore::with_backend(minisnap::mem::MemBackend::new());
     /// let committed = store.create("a state", 10).await?;
-    /// store.create("the next", 11).if_newer().if_current(committed.generation()).await?;
+    /// store.create("the next", 11).if_current(committed.generation()).retain(5).await?;
     /// # Ok(()) }
     /// ```
     pub fn create<'a, S: Serialize + ?Sized>(&'a self, state: &'a S, seq: u64) -> Create<'a, B, Borrowed<'a, S>> {
@@ -80,17 +83,17 @@ impl<B: SnapshotBackend> SnapStore<B> {
 
     /// Commits a shared state like [`create`](Self::create). Use it for a large state.
     ///
-    /// The state is serialized on the blocking pool, in bounded memory, so it doesn't block the runtime.
-    /// ([`verified`](Create::verified) needs the memory of the JSON and of a second state.)
+    /// The state is serialized on the blocking pool, in bounded memory, so the serialization doesn't block the runtime. With
+    /// [`verified`](Create::verified), the create also needs memory for the JSON and for a second state.
     ///
     /// # Errors
     ///
-    /// Those of [`create`](Self::create).
+    /// The errors of [`create`](Self::create).
     ///
     /// # Cancel safety
     ///
-    /// This method is cancel safe, like [`create`](Self::create). Serialization stops at the next chunk. With
-    /// [`verified`](Create::verified) it runs to its end, without effect.
+    /// This method is cancel safe, like [`create`](Self::create). If the future is dropped, the serialization stops at the next
+    /// chunk. With [`verified`](Create::verified), the serialization runs to its end, without effect.
     ///
     /// # Examples
     ///
@@ -110,12 +113,12 @@ impl<B: SnapshotBackend> SnapStore<B> {
 
     /// Commits JSON text like [`create`](Self::create), byte for byte. Use it for copies, and for states that arrive as text.
     ///
-    /// The awaiting task checks and writes the text: see "Blocking" there.
+    /// The awaiting task checks and writes the text: see the section "Blocking" of [`create`](Self::create).
     ///
     /// # Errors
     ///
     /// - [`Serde`](MiniSnapError::Serde): the text isn't one JSON document that a restore can parse. Nothing was changed.
-    /// - Those of [`create`](Self::create).
+    /// - The errors of [`create`](Self::create).
     ///
     /// # Cancel safety
     ///
@@ -138,7 +141,7 @@ impl<B: SnapshotBackend> SnapStore<B> {
 /// A create with options: a future that does nothing until it is awaited.
 ///
 /// [`SnapStore::create`], [`create_owned`](SnapStore::create_owned) and [`create_raw`](SnapStore::create_raw) return it. The
-/// options combine; of several preconditions the last one applies.
+/// options can be combined. If several preconditions are set, the last one applies.
 ///
 /// # Cancel safety
 ///
@@ -161,7 +164,7 @@ pub struct Create<'a, B, I> {
     retain: NonZeroUsize,
     stages: usize,
     step: Step<'a>,
-    /// From the first poll on.
+    /// `None` before the first poll.
     span: Option<Span>,
 }
 
@@ -175,8 +178,8 @@ enum Step<'a> {
 }
 
 impl<'a, B, I> Create<'a, B, I> {
-    /// Restarts the create, with the precondition that this generation is current.
-    pub(crate) fn expect(&mut self, current: Option<Generation>) {
+    /// Restarts the create, with the precondition that `current` is still the current generation.
+    pub(crate) fn restart_if_current(&mut self, current: Option<Generation>) {
         self.precondition = Precondition::IfCurrent(current);
         (self.stages, self.step) = (0, Step::Start);
     }
@@ -184,163 +187,6 @@ impl<'a, B, I> Create<'a, B, I> {
     fn new(store: &'a SnapStore<B>, input: I, seq: u64) -> Self {
         let (precondition, retain) = (Precondition::Always, store.retain);
         Self { store, input, seq, precondition, retain, stages: 0, step: Step::Start, span: None }
-    }
-
-    /// Commits only if `seq` is higher than that of the current snapshot, or the store is empty.
-    ///
-    /// This doesn't fence an old leader whose `seq` is higher than its successor's. It does if `seq` counts only changes that a
-    /// majority committed, as in Raft. Else use [`SnapStore::exclusive`].
-    ///
-    /// # Errors
-    ///
-    /// The create returns [`Stale`](MiniSnapError::Stale) if `seq` is equal or lower.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> minisnap::Result<()> {
-    /// # let store = minisnap::SnapStore::with_backend(minisnap::mem::MemBackend::new());
-    /// store.create("a state", 10).if_newer().await?;
-    /// let refused = store.create("a stale state", 10).if_newer().await;
-    /// assert!(matches!(refused, Err(minisnap::MiniSnapError::Stale { .. })));
-    /// # Ok(()) }
-    /// ```
-    pub fn if_newer(mut self) -> Self {
-        self.precondition = Precondition::IfNewer;
-        self
-    }
-
-    /// Commits only if `generation` is still the current one: a compare-and-swap.
-    ///
-    /// Of concurrent writers that expect the same generation, exactly one commits.
-    ///
-    /// # Errors
-    ///
-    /// The create returns [`Conflict`](MiniSnapError::Conflict) if another generation is current.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> minisnap::Result<()> {
-    /// # let store = minisnap::SnapStore::with_backend(minisnap::mem::MemBackend::new());
-    /// let first = store.create("a state", 10).await?;
-    /// store.create("the next", 11).if_current(first.generation()).await?;
-    /// let refused = store.create("another", 11).if_current(first.generation()).await;
-    /// assert!(matches!(refused, Err(minisnap::MiniSnapError::Conflict { .. })));
-    /// # Ok(()) }
-    /// ```
-    pub fn if_current(mut self, generation: &Generation) -> Self {
-        self.precondition = Precondition::IfCurrent(Some(generation.clone()));
-        self
-    }
-
-    /// Commits only if the store is empty.
-    ///
-    /// # Errors
-    ///
-    /// The create returns [`Conflict`](MiniSnapError::Conflict) if there is a snapshot.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> minisnap::Result<()> {
-    /// # let store = minisnap::SnapStore::with_backend(minisnap::mem::MemBackend::new());
-    /// store.create("the first state", 0).if_empty().await?;
-    /// assert!(store.create("another first state", 0).if_empty().await.is_err());
-    /// # Ok(()) }
-    /// ```
-    pub fn if_empty(mut self) -> Self {
-        self.precondition = Precondition::IfCurrent(None);
-        self
-    }
-
-    /// Sets the precondition as a value, for a program that chooses it at run time.
-    ///
-    /// # Errors
-    ///
-    /// The create returns [`Stale`](MiniSnapError::Stale) or [`Conflict`](MiniSnapError::Conflict) if the precondition doesn't hold.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> minisnap::Result<()> {
-    /// # let store = minisnap::SnapStore::with_backend(minisnap::mem::MemBackend::new());
-    /// use minisnap::Precondition;
-    ///
-    /// let force = true;
-    /// let precondition = if force { Precondition::Always } else { Precondition::IfNewer };
-    /// store.create("a state", 10).precondition(precondition).await?;
-    /// # Ok(()) }
-    /// ```
-    pub fn precondition(mut self, precondition: Precondition) -> Self {
-        self.precondition = precondition;
-        self
-    }
-
-    /// Retains the newest `generations` after this create, instead of [`SnapStore::retain`].
-    ///
-    /// # Panics
-    ///
-    /// If `generations` is 0.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> minisnap::Result<()> {
-    /// # let store = minisnap::SnapStore::with_backend(minisnap::mem::MemBackend::new());
-    /// let committed = store.create("a state", 10).retain(1).await?;
-    /// assert_eq!(committed.retained().len(), 1);
-    /// # Ok(()) }
-    /// ```
-    pub fn retain(mut self, generations: usize) -> Self {
-        self.retain = crate::store::retention(generations);
-        self
-    }
-}
-
-impl<B, S: Serialize + DeserializeOwned + PartialEq> Create<'_, B, Borrowed<'_, S>> {
-    /// Commits only if the state round-trips: serializes it in memory, parses the JSON, and compares the states.
-    ///
-    /// This detects a NaN that JSON stores as `null`, and a `Serialize` that doesn't match its `Deserialize`. It needs the memory of
-    /// the JSON and of a second state, and the time of a restore.
-    ///
-    /// # Errors
-    ///
-    /// The create returns [`Unrestorable`](MiniSnapError::Unrestorable) if the state doesn't round-trip. Nothing was changed.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> minisnap::Result<()> {
-    /// # let store = minisnap::SnapStore::with_backend(minisnap::mem::MemBackend::new());
-    /// let refused = store.create(&vec![f64::NAN], 10).verified().await;
-    /// assert!(matches!(refused, Err(minisnap::MiniSnapError::Unrestorable { .. })));
-    /// # Ok(()) }
-    /// ```
-    pub fn verified(mut self) -> Self {
-        self.input.verify();
-        self
-    }
-}
-
-impl<B, S: Serialize + DeserializeOwned + PartialEq> Create<'_, B, Owned<S>> {
-    /// Commits only if the state round-trips, like [`Create::verified`] of a borrowed state, on the blocking pool.
-    ///
-    /// # Errors
-    ///
-    /// The create returns [`Unrestorable`](MiniSnapError::Unrestorable) if the state doesn't round-trip. Nothing was changed.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> minisnap::Result<()> {
-    /// # let store = minisnap::SnapStore::with_backend(minisnap::mem::MemBackend::new());
-    /// store.create_owned(std::sync::Arc::new(vec![1.5]), 10).verified().await?;
-    /// # Ok(()) }
-    /// ```
-    pub fn verified(mut self) -> Self {
-        self.input.verify();
-        self
     }
 }
 

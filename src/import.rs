@@ -5,23 +5,23 @@
 //! `snapshot.seq` of versions 0.1.1 and 0.1.2 without an import.)
 //!
 //! On a full disk, 0.1.3 returned `Ok` and left an empty or truncated file. So the import takes the newest *intact* file, and lists
-//! the newer ones that it passed over, with the reason. A complete file that can't be imported is an error instead: an older
-//! snapshot is not the last saved state.
+//! the newer files that it passed over, with the reasons. A complete file that can't be imported is an error, because the older
+//! snapshots don't have the last saved state.
 //!
 //! The folder is only read. Links to files are followed. Temporary files of 0.1.3 (`.tmpXXXXXX`) are ignored.
 //!
 //! # MessagePack
 //!
 //! MessagePack needs the cargo feature `messagepack`. Version 0.1.3 wrote a struct as a list without field names, and the import
-//! writes the same list as JSON. Serde's derived `Deserialize` reads that, and the next create writes the names.
+//! writes the same list as JSON. Serde's derived `Deserialize` can read such a list. The next create writes the field names.
 //!
-//! A type with another form in human-readable formats (an IP address, a UUID) can't be restored from this JSON, and a state with a
-//! NaN or bytes can't be imported. Restore such a state with 0.1.3, and create it with this version. Cargo allows both in one
-//! program: `minisnap_old = { package = "minisnap", version = "=0.1.3", … }`.
+//! Some types have another form in human-readable formats, such as an IP address or a UUID. They can't be restored from this JSON. A
+//! state with a NaN or bytes can't be imported. Restore such a state with 0.1.3, and create it with this version. Cargo allows both
+//! versions in one program: `minisnap_old = { package = "minisnap", version = "=0.1.3", … }`.
 
 // 1. List the files that have the name of a snapshot of 0.1.3, newest first: `listing.rs`.
-// 2. Read them until one is intact: `envelope.rs`. `messagepack.rs` converts MessagePack to JSON.
-// 3. Commit that one, if it is newer than the current snapshot of the store.
+// 2. Read the files in this order, up to the first intact one: `envelope.rs`. `messagepack.rs` converts MessagePack to JSON.
+// 3. Commit the intact snapshot, if it is newer than the current snapshot of the store.
 
 mod envelope;
 mod listing;
@@ -44,14 +44,14 @@ use std::{
 /// idempotent: if the snapshot is current already, nothing is changed.
 ///
 /// The log is needed after the imported sequence number. If a newer file was [passed over](OldSnapshot::passed_over), 0.1.3 may have
-/// returned `Ok` for it. If the program truncated its log after that, the changes in between are lost.
+/// returned `Ok` for that file. If the program then truncated its log, the changes between the two snapshots are lost.
 ///
 /// # Errors
 ///
 /// - [`NotFound`](MiniSnapError::NotFound): `old` has no snapshots of 0.1.3.
 /// - [`Stale`](MiniSnapError::Stale): `store` has another snapshot with an equal or higher sequence number.
 /// - [`ExternalChange`](MiniSnapError::ExternalChange): `store` is in the folder `old`. Use another folder.
-/// - Those of [`OldSnapshot::newest`], and those of [`create_raw`](SnapStore::create_raw).
+/// - The errors of [`OldSnapshot::newest`], and those of [`create_raw`](SnapStore::create_raw).
 ///
 /// # Cancel safety
 ///
@@ -76,7 +76,8 @@ use std::{
 pub async fn import<B: SnapshotBackend>(old: impl AsRef<Path>, store: &SnapStore<B>) -> Result<Imported> {
     let snapshot = OldSnapshot::newest(old).await?;
     let at = store.at(Operation::Commit);
-    // Refuses early, before anything is written. The commit evaluates the precondition again.
+    // 3.
+    // Rejects a stale snapshot before anything is written. The commit evaluates the precondition again.
     let create = match Precondition::IfNewer.evaluate(snapshot.seq, store.current().await?.as_ref(), &at) {
         Ok(()) => store.create_raw(snapshot.json.clone(), snapshot.seq).if_newer().await.map(Some),
         Err(error) => Err(error),
@@ -124,11 +125,11 @@ pub struct OldSnapshot {
 impl OldSnapshot {
     /// Reads the newest intact snapshot of version 0.1.3 in the folder `old`, on the blocking pool.
     ///
-    /// Needs the memory of the file and of the JSON.
+    /// The call needs memory for the file and for the JSON.
     ///
     /// # Errors
     ///
-    /// - [`NotFound`](MiniSnapError::NotFound): the folder has no snapshots of 0.1.3, or has a newer one that needs no import.
+    /// - [`NotFound`](MiniSnapError::NotFound): the folder has no snapshots of 0.1.3, or has a newer snapshot that needs no import.
     /// - [`Corrupt`](MiniSnapError::Corrupt): no file is intact, or the newest intact file isn't a snapshot or doesn't match its name.
     /// - [`Serde`](MiniSnapError::Serde), [`Unrestorable`](MiniSnapError::Unrestorable), [`MapKey`](MiniSnapError::MapKey): the
     ///   newest intact snapshot can't be stored as JSON.
@@ -160,7 +161,7 @@ impl OldSnapshot {
         let old = old.as_ref().to_owned();
         let folder = at(&old);
         if let Ok(Some(_)) = FsBackend::new(&old).current().await {
-            // A store, or a bare pair that is newer than these files, needs no import.
+            // This is a store, or a bare pair that is newer than the files of 0.1.3. It needs no import.
             return Err(MiniSnapError::NotFound { at: folder, found: Absence::NothingToImport { is_store: true } });
         }
         let read = run_blocking(move || read_newest(&old)).await;
@@ -173,7 +174,7 @@ impl OldSnapshot {
         &self.path
     }
 
-    /// Returns the sequence number of the last change in it. The log is needed after it.
+    /// Returns the sequence number of the last change in the snapshot. The log is needed after this number.
     #[must_use]
     pub fn seq(&self) -> u64 {
         self.seq
@@ -193,7 +194,7 @@ impl OldSnapshot {
         &self.json
     }
 
-    /// Returns the files with higher sequence numbers that aren't intact, newest first.
+    /// Returns the files that have higher sequence numbers and aren't intact, newest first.
     #[must_use]
     pub fn passed_over(&self) -> &[PassedOver] {
         &self.passed_over
@@ -296,10 +297,10 @@ fn read_newest(old: &Path) -> Result<OldSnapshot> {
             Read::Flawed(flaw) => passed_over.push(PassedOver { path: file.path, flaw }),
         }
     }
-    Err(none_intact(old, &passed_over))
+    Err(no_file_is_intact(old, &passed_over))
 }
 
-fn none_intact(old: &Path, passed_over: &[PassedOver]) -> MiniSnapError {
+fn no_file_is_intact(old: &Path, passed_over: &[PassedOver]) -> MiniSnapError {
     let each: Vec<_> = passed_over.iter().map(PassedOver::to_string).collect();
     let found = Corruption::Other(format!("no snapshot of minisnap 0.1.3 is intact here: {}", each.join("; ")));
     MiniSnapError::corrupt(at(old), found)

@@ -35,31 +35,32 @@
 //! # When to use it
 //!
 //! - The state fits in memory and can be serialized by serde.
-//! - The program has a log of its changes, or may lose those after the last snapshot.
+//! - The program has a log of its changes, or may lose the changes after the last snapshot.
 //! - People or other programs read the state as JSON.
 //!
 //! # When not to use it
 //!
 //! - For frequent small writes: each create writes the complete state. Use a database, or log the changes.
 //! - For a state that is larger than memory, or that is queried in parts: use a database.
-//! - For binary formats: JSON is the only one.
+//! - For binary formats: a snapshot is always JSON.
 //!
 //! # Terms
 //!
 //! - A *generation* is one immutable committed snapshot. Its name is unique, and never reused.
 //! - The *current* generation is the last committed one. [`restore`](SnapStore::restore) reads it.
-//! - A *retained* generation can be restored. The retention is the newest [`retain(n)`](SnapStore::retain), 2 unless set.
+//! - A *retained* generation can be restored. The newest [`retain(n)`](SnapStore::retain) generations are retained, 2 by default.
 //! - An *expired* generation isn't retained any more, and can't be restored. Its files are deleted.
-//! - An *orphan* is what a crashed or cancelled writer left on the medium. No reader sees it, and a later create deletes it.
-//! - A *handle* is a value such as [`SnapStore`] that opens a store. Any number of handles and processes may share a store.
+//! - An *orphan* is a file that a crashed or cancelled writer left behind. Readers never see it, and a later create deletes it.
+//! - A *handle* is a value through which a program uses a store, such as a [`SnapStore`]. Any number of handles, in any number of
+//!   processes, may share a store.
 //!
 //! # The log
 //!
 //! When a create has returned `Ok`, the snapshot is durable. The log can be truncated through
-//! [`truncation_point`](Committed::truncation_point): the smallest sequence number of the *retained* snapshots. It may be lower than
-//! that of the new snapshot. After an error, truncate nothing.
+//! [`truncation_point`](Committed::truncation_point): the smallest sequence number of the *retained* snapshots. This number may be
+//! lower than the sequence number of the new snapshot. After an error, truncate nothing.
 //!
-//! # Where to find what
+//! # Overview
 //!
 //! | to | use |
 //! |---|---|

@@ -3,9 +3,10 @@
 use crate::{AnyBackend, ErrorContext, MiniSnapError, Operation, Result, SnapStore, SnapshotBackend};
 use std::{fmt::Display, num::NonZeroUsize};
 
-/// Opens the store at a path or URL. No I/O, so the location need not exist.
+/// Opens the store at a path or URL. This does no I/O, so the location need not exist.
 ///
-/// Use it where the location is configuration. Else [`SnapStore::new`] and [`SnapStore::with_backend`] are checked by the compiler.
+/// Use it if the location is configuration. If the backend is fixed, use [`SnapStore::new`] or [`SnapStore::with_backend`], where the
+/// compiler checks it.
 ///
 /// | URL | backend | cargo feature |
 /// |---|---|---|
@@ -68,8 +69,8 @@ pub fn open_with<K: AsRef<str>, V: AsRef<str>>(
 ) -> Result<SnapStore<AnyBackend>> {
     let options: Vec<_> = options.into_iter().collect();
     let options = options.iter().map(|(key, value)| (key.as_ref(), value.as_ref()));
-    let (of_store, options): (Vec<_>, Vec<_>) = options.partition(|(key, _)| *key == "retain");
-    let retain = of_store.last().map(|(_, value)| retention(url, value)).transpose()?;
+    let (store_options, options): (Vec<_>, Vec<_>) = options.partition(|(key, _)| *key == "retain");
+    let retain = store_options.last().map(|(_, value)| retention(url, value)).transpose()?;
     backend(url, &options).map(|backend| store(backend, retain))
 }
 
@@ -175,7 +176,7 @@ fn file(url: &str, _path: std::path::PathBuf, _options: &[(&str, &str)]) -> Resu
 #[cfg(feature = "mem")]
 fn memory(url: &str, rest: &str, options: &[(&str, &str)]) -> Result<AnyBackend> {
     if !rest.is_empty() {
-        let reason = "memory: takes no name, and each is a store of its own";
+        let reason = "`memory:` takes no name, because each opens a new store";
         return Err(advised(url, reason, "to share a MemBackend, clone it"));
     }
     match options {
@@ -205,12 +206,12 @@ fn object(url: &str, feature: &str, _options: &[(&str, &str)]) -> Result<AnyBack
     any(feature = "aws", feature = "azure", feature = "gcp")
 )))]
 fn not_compiled_in(url: &str, feature: &str) -> MiniSnapError {
-    advised(url, "its backend isn't compiled in", &format!("give minisnap the cargo feature `{feature}`"))
+    advised(url, "the backend of this URL isn't compiled in", &format!("give minisnap the cargo feature `{feature}`"))
 }
 
 #[cfg(any(all(feature = "fs", unix), feature = "mem"))]
 fn unknown_option(url: &str, option: &str, known: &str) -> MiniSnapError {
-    invalid(url, format_args!("it has no option `{option}`; it has: {known}"))
+    invalid(url, format_args!("the backend has no option `{option}`; its options: {known}"))
 }
 
 fn invalid(url: &str, reason: impl Display) -> MiniSnapError {

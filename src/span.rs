@@ -1,4 +1,4 @@
-//! Spans around the operations of a store (feature `tracing`). Without the feature a span is empty.
+//! Spans around the operations of a store (feature `tracing`). Without the feature, a span does nothing.
 
 use crate::{Generation, Operation, Result};
 use std::{
@@ -123,13 +123,13 @@ mod tests {
         fn new_span(&self, attributes: &span::Attributes<'_>) -> span::Id {
             let mut fields = Fields::new();
             attributes.record(&mut FieldVisitor(&mut fields));
-            let mut recorded = self.0.lock().expect("no panic");
+            let mut recorded = self.0.lock().expect("a lock that no panic poisoned");
             recorded.0.push((attributes.metadata().name().into(), fields));
             span::Id::from_u64(recorded.0.len() as u64)
         }
 
         fn record(&self, span: &span::Id, values: &span::Record<'_>) {
-            let mut recorded = self.0.lock().expect("no panic");
+            let mut recorded = self.0.lock().expect("a lock that no panic poisoned");
             let index = usize::try_from(span.into_u64()).expect("few spans") - 1;
             values.record(&mut FieldVisitor(&mut recorded.0[index].1));
         }
@@ -186,13 +186,13 @@ mod tests {
         let mem = MemBackend::new();
         let store = SnapStore::with_backend(mem.clone());
         mem.fail(Operation::Commit).with(Fault::StageLost).once();
-        store.create(&1, 1).await.expect("it is written again");
+        store.create(&1, 1).await.expect("a second stage is committed");
         assert!(recorded.events()[0]["reason"].contains("lost"), "a retry is an event");
         recorded.spans();
         mem.fail(Operation::Stage).with(Fault::Busy).once();
-        let busy = store.create(&1, 2).await.expect_err("as planned");
+        let busy = store.create(&1, 2).await.expect_err("the planned failure");
         assert!(matches!(busy, MiniSnapError::Busy { .. }));
-        let [(_, fields)] = &recorded.spans()[..] else { panic!("no commit") };
+        let [(_, fields)] = &recorded.spans()[..] else { panic!("one span, without a commit") };
         assert_eq!(fields["error"], busy.to_string());
         assert!(fields.contains_key("milliseconds") && !fields.contains_key("generation"));
     }

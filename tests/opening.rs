@@ -64,8 +64,8 @@ fn unknown_option_is_rejected_with_the_known_ones() {
     for (url, option, value, part) in [
         ("/tmp/state", "busy_timeout", "soon", "a number of seconds"),
         ("/tmp/state", "busy_timeout", "-1", "a number of seconds"),
-        ("/tmp/state", "region", "eu", "no option `region`; it has: busy_timeout"),
-        ("memory:", "busy_timeout", "1", "no option `busy_timeout`; it has: none"),
+        ("/tmp/state", "region", "eu", "no option `region`; its options: busy_timeout"),
+        ("memory:", "busy_timeout", "1", "no option `busy_timeout`; its options: none"),
     ] {
         let text = rejection(minisnap::open_with(url, [(option, value)]));
         assert!(text.contains(part), "{text}");

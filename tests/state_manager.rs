@@ -81,7 +81,7 @@ impl Checker {
         }
         assert_eq!(counts.last, self.acknowledged);
         assert_eq!(manager.seq(), self.acknowledged.values().sum::<u64>(), "one seq for each change");
-        self.not_compacted += u64::from(manager.seq() + 1 - manager.log_begins_with() >= 2 * CHANGES_PER_CHECKPOINT);
+        self.not_compacted += u64::from(manager.seq() + 1 - manager.first_logged_seq() >= 2 * CHANGES_PER_CHECKPOINT);
     }
 }
 
@@ -93,7 +93,7 @@ async fn check_continues(dir: &Path, mut manager: StateManager<Counts, Count>) {
     drop(manager);
     let manager = open(dir).await;
     assert_eq!(manager.state().last.get(&3), Some(&1));
-    assert_eq!(manager.saved(), manager.seq());
+    assert_eq!(manager.snapshot_seq(), manager.seq());
 }
 
 /// Executes run 1, which makes this number of changes and exits normally.

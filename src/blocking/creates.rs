@@ -13,7 +13,7 @@ impl<B: SnapshotBackend> SnapStore<B> {
     ///
     /// # Errors
     ///
-    /// Those of [`minisnap::SnapStore::create`](crate::SnapStore::create).
+    /// The errors of [`minisnap::SnapStore::create`](crate::SnapStore::create).
     ///
     /// # Examples
     ///
@@ -32,7 +32,7 @@ impl<B: SnapshotBackend> SnapStore<B> {
     ///
     /// # Errors
     ///
-    /// Those of [`create`](Self::create) and of the [options](Create).
+    /// The errors of [`create`](Self::create) and of the [options](Create).
     ///
     /// # Examples
     ///
@@ -57,7 +57,7 @@ impl<B: SnapshotBackend> SnapStore<B> {
     ///
     /// # Errors
     ///
-    /// Those of [`create`](Self::create).
+    /// The errors of [`create`](Self::create).
     ///
     /// # Examples
     ///
@@ -75,7 +75,7 @@ impl<B: SnapshotBackend> SnapStore<B> {
     ///
     /// # Errors
     ///
-    /// Those of [`create`](Self::create) and of the [options](Create).
+    /// The errors of [`create`](Self::create) and of the [options](Create).
     ///
     /// # Examples
     ///
@@ -98,7 +98,7 @@ impl<B: SnapshotBackend> SnapStore<B> {
     ///
     /// # Errors
     ///
-    /// Those of [`minisnap::SnapStore::create_raw`](crate::SnapStore::create_raw).
+    /// The errors of [`minisnap::SnapStore::create_raw`](crate::SnapStore::create_raw).
     ///
     /// # Examples
     ///
@@ -116,7 +116,7 @@ impl<B: SnapshotBackend> SnapStore<B> {
     ///
     /// # Errors
     ///
-    /// Those of [`create_raw`](Self::create_raw) and of the [options](Create).
+    /// The errors of [`create_raw`](Self::create_raw) and of the [options](Create).
     ///
     /// # Examples
     ///

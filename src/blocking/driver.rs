@@ -12,10 +12,10 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 /// The runtime of a store and its clones, created by the first call.
 #[derive(Clone, Default)]
-pub(super) struct Driver(Arc<Lazy>);
+pub(super) struct Driver(Arc<LazyRuntime>);
 
 #[derive(Default)]
-struct Lazy(OnceLock<Runtime>);
+struct LazyRuntime(OnceLock<Runtime>);
 
 impl Driver {
     /// Runs `call` to its end on this thread.
@@ -28,10 +28,10 @@ impl Driver {
             Ok(runtime) => runtime,
             Err(source) => return Err(MiniSnapError::Io { at: at(), action: "create a runtime", source }),
         };
-        // A thread of a runtime's blocking pool may block, and a task may not. Tokio distinguishes them only by a panic.
-        let is_within_a_task =
+        // A thread of a runtime's blocking pool may block, a task must not. Tokio panics in a task, and has no other way to ask.
+        let is_in_task =
             Handle::try_current().is_ok() && catch_unwind(AssertUnwindSafe(|| runtime.block_on(ready(())))).is_err();
-        if is_within_a_task {
+        if is_in_task {
             return Err(MiniSnapError::Unsupported {
                 at: at(),
                 what: "a blocking call in a task of a Tokio runtime, which would block the runtime".into(),
@@ -42,19 +42,19 @@ impl Driver {
     }
 
     fn runtime(&self) -> io::Result<&Runtime> {
-        let Lazy(runtime) = &*self.0;
+        let LazyRuntime(runtime) = &*self.0;
         if runtime.get().is_none() {
             let created = Builder::new_current_thread().enable_all().build()?;
-            if let Err(second) = runtime.set(created) {
-                // Another thread created it first.
-                second.shutdown_background();
+            if let Err(unused) = runtime.set(created) {
+                // Another thread created the runtime first.
+                unused.shutdown_background();
             }
         }
         runtime.get().ok_or_else(|| io::Error::other("the runtime is missing"))
     }
 }
 
-impl Drop for Lazy {
+impl Drop for LazyRuntime {
     fn drop(&mut self) {
         // Any other shutdown panics if the last clone is dropped in a task.
         if let Some(runtime) = self.0.take() {

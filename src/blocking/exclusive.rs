@@ -21,7 +21,7 @@ impl<B: SnapshotBackend> Exclusive<B> {
     ///
     /// # Errors
     ///
-    /// Those of [`minisnap::Exclusive::create`](crate::Exclusive::create).
+    /// The errors of [`minisnap::Exclusive::create`](crate::Exclusive::create).
     ///
     /// # Examples
     ///
@@ -41,7 +41,7 @@ impl<B: SnapshotBackend> Exclusive<B> {
     ///
     /// # Errors
     ///
-    /// Those of [`create`](Self::create).
+    /// The errors of [`create`](Self::create).
     ///
     /// # Examples
     ///
@@ -60,7 +60,7 @@ impl<B: SnapshotBackend> Exclusive<B> {
     ///
     /// # Errors
     ///
-    /// Those of [`create`](Self::create), and [`Serde`](crate::MiniSnapError::Serde).
+    /// The errors of [`create`](Self::create), and [`Serde`](crate::MiniSnapError::Serde).
     ///
     /// # Examples
     ///
@@ -84,7 +84,7 @@ impl<B: SnapshotBackend> Exclusive<B> {
     ///
     /// # Errors
     ///
-    /// Those of [`create`](Self::create) and of the options.
+    /// The errors of [`create`](Self::create) and of the options.
     ///
     /// # Examples
     ///

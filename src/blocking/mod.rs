@@ -21,8 +21,8 @@
 //! a call by a panic, which this module catches. The panic hook is called, and a program that is built with `panic = "abort"` ends.
 //!
 //! Each store has a small runtime, which runs on the calling threads. While one call serializes a large state, the requests of
-//! concurrent calls to an object store wait. Use [`create_owned`](SnapStore::create_owned) there, or one store for each thread. Disk
-//! I/O runs on threads that end after some seconds without work.
+//! concurrent calls to an object store wait. To avoid this, use [`create_owned`](SnapStore::create_owned), or one store for each
+//! thread. Disk I/O runs on threads that end after some seconds without work.
 
 mod creates;
 mod driver;
@@ -34,7 +34,7 @@ use driver::Driver;
 pub use exclusive::Exclusive;
 use std::{future::Future, num::NonZeroUsize};
 
-/// Opens a store by its path or URL: see [`minisnap::open`](crate::open). No I/O.
+/// Opens a store by its path or URL: see [`minisnap::open`](crate::open). This does no I/O.
 ///
 /// # Errors
 ///
@@ -77,7 +77,20 @@ pub fn open_with<K: AsRef<str>, V: AsRef<str>>(
 ///
 /// # Errors
 ///
-/// Those of [`minisnap::import()`](crate::import()).
+/// The errors of [`minisnap::import()`](crate::import()).
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # let old = folder.path();
+/// # std::fs::write(old.join("snapshot_42.json"), r#"{"seq": 42, "state": [1, 2]}"#)?;
+/// # let store = minisnap::blocking::SnapStore::with_backend(minisnap::mem::MemBackend::new());
+/// let imported = minisnap::blocking::import(old, &store)?;
+/// assert_eq!(imported.snapshot().seq(), 42);
+/// # Ok(()) }
+/// ```
 #[cfg(all(feature = "fs", unix))]
 pub fn import<B: SnapshotBackend>(
     old: impl AsRef<std::path::Path>,
@@ -88,10 +101,11 @@ pub fn import<B: SnapshotBackend>(
 
 /// Saves and restores a program's complete state: [`minisnap::SnapStore`](crate::SnapStore) without `async`.
 ///
-/// Each method does the same as the method of the same name there, and has the same errors. In addition, every method may return
+/// Each method does the same as the `async` method of the same name, and returns the same errors. In addition, each method that does
+/// I/O may return:
 ///
-/// - [`Unsupported`](crate::MiniSnapError::Unsupported), in a task of a Tokio runtime;
-/// - [`Io`](crate::MiniSnapError::Io), if the system has no resources for a runtime.
+/// - [`Unsupported`](crate::MiniSnapError::Unsupported): the caller is a task of a Tokio runtime.
+/// - [`Io`](crate::MiniSnapError::Io): the system has no resources for a runtime.
 #[derive(Debug, Clone)]
 pub struct SnapStore<#[cfg(all(feature = "fs", unix))] B = crate::FsBackend, #[cfg(not(all(feature = "fs", unix)))] B> {
     store: crate::SnapStore<B>,
@@ -100,7 +114,7 @@ pub struct SnapStore<#[cfg(all(feature = "fs", unix))] B = crate::FsBackend, #[c
 
 #[cfg(all(feature = "fs", unix))]
 impl SnapStore {
-    /// Opens the store in the folder `dir`: see [`minisnap::SnapStore::new`](crate::SnapStore::new). No I/O.
+    /// Opens the store in the folder `dir`: see [`minisnap::SnapStore::new`](crate::SnapStore::new). This does no I/O.
     pub fn new(dir: impl AsRef<std::path::Path>) -> Self {
         crate::SnapStore::new(dir).into()
     }
@@ -119,7 +133,7 @@ impl<B: SnapshotBackend> From<crate::SnapStore<B>> for SnapStore<B> {
 }
 
 impl<B: SnapshotBackend> SnapStore<B> {
-    /// Opens a store on `backend`. No I/O.
+    /// Opens a store on `backend`. This does no I/O.
     pub fn with_backend(backend: B) -> Self {
         crate::SnapStore::with_backend(backend).into()
     }
@@ -128,13 +142,13 @@ impl<B: SnapshotBackend> SnapStore<B> {
     ///
     /// # Panics
     ///
-    /// If `generations` is 0.
+    /// Panics if `generations` is 0.
     #[must_use]
     pub fn retain(self, generations: usize) -> Self {
         Self { store: self.store.retain(generations), driver: self.driver }
     }
 
-    /// Returns the backend, for methods that only it has.
+    /// Returns the backend, for the methods that `SnapStore` doesn't have.
     pub fn backend(&self) -> &B {
         self.store.backend()
     }
@@ -148,7 +162,7 @@ impl<B: SnapshotBackend> SnapStore<B> {
     ///
     /// # Errors
     ///
-    /// Those of [`minisnap::SnapStore::expire`](crate::SnapStore::expire).
+    /// The errors of [`minisnap::SnapStore::expire`](crate::SnapStore::expire).
     ///
     /// # Examples
     ///
@@ -169,7 +183,7 @@ impl<B: SnapshotBackend> SnapStore<B> {
     ///
     /// # Errors
     ///
-    /// Those of [`minisnap::SnapStore::collect_garbage`](crate::SnapStore::collect_garbage).
+    /// The errors of [`minisnap::SnapStore::collect_garbage`](crate::SnapStore::collect_garbage).
     ///
     /// # Examples
     ///
@@ -193,7 +207,7 @@ impl<B: SnapshotBackend + Clone> SnapStore<B> {
     ///
     /// # Errors
     ///
-    /// If the current generation can't be looked up.
+    /// Returns an error if the current generation can't be looked up.
     ///
     /// # Examples
     ///

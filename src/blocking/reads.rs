@@ -9,7 +9,7 @@ impl<B: SnapshotBackend> SnapStore<B> {
     ///
     /// # Errors
     ///
-    /// Those of [`minisnap::SnapStore::restore`](crate::SnapStore::restore).
+    /// The errors of [`minisnap::SnapStore::restore`](crate::SnapStore::restore).
     ///
     /// # Examples
     ///
@@ -29,7 +29,7 @@ impl<B: SnapshotBackend> SnapStore<B> {
     ///
     /// # Errors
     ///
-    /// Those of [`restore`](Self::restore), except `NotFound`.
+    /// The errors of [`restore`](Self::restore), except `NotFound`.
     ///
     /// # Examples
     ///
@@ -47,7 +47,7 @@ impl<B: SnapshotBackend> SnapStore<B> {
     ///
     /// # Errors
     ///
-    /// Those of [`minisnap::SnapStore::restore_at`](crate::SnapStore::restore_at).
+    /// The errors of [`minisnap::SnapStore::restore_at`](crate::SnapStore::restore_at).
     ///
     /// # Examples
     ///
@@ -67,7 +67,7 @@ impl<B: SnapshotBackend> SnapStore<B> {
     ///
     /// # Errors
     ///
-    /// Those of [`minisnap::SnapStore::restore_generation`](crate::SnapStore::restore_generation).
+    /// The errors of [`minisnap::SnapStore::restore_generation`](crate::SnapStore::restore_generation).
     ///
     /// # Examples
     ///
@@ -87,7 +87,7 @@ impl<B: SnapshotBackend> SnapStore<B> {
     ///
     /// # Errors
     ///
-    /// Those of [`restore`](Self::restore), except `Serde`.
+    /// The errors of [`restore`](Self::restore), except `Serde`.
     ///
     /// # Examples
     ///
@@ -108,7 +108,7 @@ impl<B: SnapshotBackend> SnapStore<B> {
     ///
     /// # Errors
     ///
-    /// Those of [`minisnap::SnapStore::read_chunks`](crate::SnapStore::read_chunks), from this call or from the iterator, which ends
+    /// The errors of [`minisnap::SnapStore::read_chunks`](crate::SnapStore::read_chunks), from this call or from the iterator, which ends
     /// after its first error.
     ///
     /// # Examples
@@ -154,7 +154,7 @@ impl<B: SnapshotBackend> SnapStore<B> {
     ///
     /// # Errors
     ///
-    /// If the current generation can't be looked up.
+    /// Returns an error if the current generation can't be looked up.
     ///
     /// # Examples
     ///
@@ -172,7 +172,7 @@ impl<B: SnapshotBackend> SnapStore<B> {
     ///
     /// # Errors
     ///
-    /// If the current generation can't be looked up.
+    /// Returns an error if the current generation can't be looked up.
     ///
     /// # Examples
     ///
@@ -191,7 +191,7 @@ impl<B: SnapshotBackend> SnapStore<B> {
     ///
     /// # Errors
     ///
-    /// If the history can't be looked up.
+    /// Returns an error if the history can't be looked up.
     ///
     /// # Examples
     ///
@@ -210,7 +210,7 @@ impl<B: SnapshotBackend> SnapStore<B> {
     ///
     /// # Errors
     ///
-    /// If the history can't be looked up. Truncate nothing then.
+    /// Returns an error if the history can't be looked up. Truncate nothing then.
     ///
     /// # Examples
     ///
@@ -230,7 +230,7 @@ impl<B: SnapshotBackend> SnapStore<B> {
     ///
     /// # Errors
     ///
-    /// Only if the store can't be verified. Corruption is reported in the [`Verification`].
+    /// Returns an error only if the store can't be verified. Corruption is reported in the [`Verification`].
     ///
     /// # Examples
     ///

@@ -17,16 +17,16 @@ use tokio::runtime::Handle;
 pub enum Written {
     /// The stage is written.
     Now(Box<dyn StagedSnapshot>),
-    /// The stage is written when this future completes. If it fails, it has discarded the stage.
+    /// The stage is written when this future completes. A future that fails discards the stage first.
     Later(BoxFuture<'static, Box<dyn StagedSnapshot>>),
 }
 
-/// An input of a create: [`Borrowed`], [`Owned`] or [`Raw`]. Sealed.
+/// An input of a create: [`Borrowed`], [`Owned`] or [`Raw`]. This trait is sealed.
 pub trait Input: Steps {}
 
 impl<I: Steps> Input for I {}
 
-/// The steps of a create that depend on its input. Not nameable outside this crate.
+/// The steps of a create that depend on its input. Other crates can't name this trait, which seals [`Input`].
 pub trait Steps: Unpin {
     /// Checks the input before anything is staged.
     fn check(&mut self, at: impl FnOnce() -> ErrorContext) -> Result<()>;
@@ -35,7 +35,7 @@ pub trait Steps: Unpin {
     fn write(&mut self, staged: Box<dyn StagedSnapshot>, at: ErrorContext) -> Written;
 }
 
-/// Parses a JSON and compares the result with its state.
+/// Parses JSON text, and compares the result with the state. The error is the reason why they differ.
 type Verify<S> = fn(&S, &[u8]) -> std::result::Result<(), String>;
 
 fn round_trip<S: DeserializeOwned + PartialEq>(state: &S, json: &[u8]) -> std::result::Result<(), String> {
@@ -177,24 +177,24 @@ async fn write_on_blocking_pool<S: Serialize + Send + Sync + 'static>(
     verify: Option<Verify<S>>,
     at: ErrorContext,
 ) -> Result<Box<dyn StagedSnapshot>> {
-    let unable = |source| MiniSnapError::Io { at: at.clone(), action: "run on the blocking pool", source };
+    let pool_error = |source| MiniSnapError::Io { at: at.clone(), action: "run on the blocking pool", source };
     let runtime = match Handle::try_current() {
         Ok(runtime) => runtime,
-        Err(error) => return discard(staged, unable(io::Error::other(error))).await,
+        Err(error) => return discard(staged, pool_error(io::Error::other(error))).await,
     };
-    // Dropped with this future: the work on the blocking pool detects the cancellation by it.
+    // `caller` is dropped with this future. The work on the blocking pool detects the cancellation by the weak reference.
     let caller = Arc::new(());
-    let watch = Arc::downgrade(&caller);
-    let of_writing = at.clone();
+    let weak_caller = Arc::downgrade(&caller);
+    let write_context = at.clone();
     let written = run_blocking(move || {
-        let sink = DrainedSink { staged: &mut *staged, runtime, caller: watch };
-        let written = write_to(sink, &*state, verify, &of_writing);
+        let sink = DrainedSink { staged: &mut *staged, runtime, caller: weak_caller };
+        let written = write_to(sink, &*state, verify, &write_context);
         (staged, written)
     });
     match written.await {
         Ok((staged, Ok(()))) => Ok(staged),
         Ok((staged, Err(error))) => discard(staged, error).await,
-        Err(source) => Err(unable(source)),
+        Err(source) => Err(pool_error(source)),
     }
 }
 

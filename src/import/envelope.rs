@@ -19,7 +19,7 @@ use std::{
     path::Path,
 };
 
-/// Advice on a newer file that prevents the import of an older one.
+/// Advice on a file that prevents the import of an older file.
 const MOVE_FILE: &str = "to import the snapshot before it, move this file to another folder";
 
 /// A JSON file of version 0.1.3.
@@ -31,7 +31,7 @@ struct Envelope<'a> {
     state: &'a RawValue,
 }
 
-/// Reads one file. An incomplete file is flawed; a complete file that can't be imported is an error.
+/// Reads one file. An incomplete file is `Flawed`. A complete file that can't be imported is an error.
 pub(super) fn read(file: &OldFile) -> Result<Read> {
     let Some(seq) = file.seq else { return Ok(Read::Flawed(Flaw::NoSeq)) };
     let cannot_read = |source| MiniSnapError::Io { at: at(&file.path), action: "read the file", source };
@@ -40,8 +40,8 @@ pub(super) fn read(file: &OldFile) -> Result<Read> {
         return Ok(Read::Flawed(Flaw::Empty));
     }
     match &file.ending {
-        Ending::Json => of_json(&file.path, seq, &bytes),
-        Ending::None => of_messagepack(&file.path, seq, &bytes),
+        Ending::Json => read_json(&file.path, seq, &bytes),
+        Ending::None => read_messagepack(&file.path, seq, &bytes),
         Ending::Other(ending) => Err(unsupported(
             &file.path,
             format!("no codec of minisnap 0.1.3 wrote files that end with .{ending}"),
@@ -50,7 +50,7 @@ pub(super) fn read(file: &OldFile) -> Result<Read> {
     }
 }
 
-/// The bytes of a regular file, also through a link; `None` if it is something else.
+/// Reads a regular file, also through a link; `None` if the path isn't a regular file.
 fn read_regular(path: &Path) -> io::Result<Option<Vec<u8>>> {
     // Opening a pipe waits for a writer, and opening a device may have side effects.
     if !fs::metadata(path)?.is_file() {
@@ -58,7 +58,7 @@ fn read_regular(path: &Path) -> io::Result<Option<Vec<u8>>> {
     }
     let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
     let metadata = file.metadata()?;
-    // The file was replaced after the first check.
+    // Another program may have replaced the file after the first check.
     if !metadata.is_file() {
         return Ok(None);
     }
@@ -69,10 +69,10 @@ fn read_regular(path: &Path) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
-fn of_json(path: &Path, seq: u64, bytes: &[u8]) -> Result<Read> {
+fn read_json(path: &Path, seq: u64, bytes: &[u8]) -> Result<Read> {
     let envelope: Envelope<'_> = match serde_json::from_slice(bytes) {
         Ok(envelope) => envelope,
-        Err(error) if is_json(bytes) => return Err(no_snapshot(path, &error)),
+        Err(error) if is_json(bytes) => return Err(not_a_snapshot(path, &error)),
         Err(error) => return Ok(Read::Flawed(Flaw::Incomplete { reason: error.to_string() })),
     };
     check_seq(path, seq, envelope.seq)?;
@@ -82,11 +82,11 @@ fn of_json(path: &Path, seq: u64, bytes: &[u8]) -> Result<Read> {
         let source = check_json(bytes).err().unwrap_or(error);
         return Err(MiniSnapError::Serde { at: at(path), generation: None, source });
     }
-    Ok(Read::Intact(OldFormat::Json, out_of_envelope(state)))
+    Ok(Read::Intact(OldFormat::Json, without_envelope_indentation(state)))
 }
 
-/// Removes one level of indentation from a value. A line break in JSON is never within a string.
-fn out_of_envelope(state: &str) -> Vec<u8> {
+/// Removes the indentation of the envelope from the state. A line break in JSON is never within a string.
+fn without_envelope_indentation(state: &str) -> Vec<u8> {
     let mut json = Vec::with_capacity(state.len());
     for line in state.split_inclusive('\n') {
         // The first line begins after `"state": `.
@@ -97,8 +97,8 @@ fn out_of_envelope(state: &str) -> Vec<u8> {
 }
 
 #[cfg(feature = "messagepack")]
-fn of_messagepack(path: &Path, seq: u64, bytes: &[u8]) -> Result<Read> {
-    use messagepack::{NotRead, Unsupported};
+fn read_messagepack(path: &Path, seq: u64, bytes: &[u8]) -> Result<Read> {
+    use messagepack::{ConvertError, Unsupported};
     if bytes[0] != messagepack::FIRST_BYTE {
         return Err(unsupported(
             path,
@@ -110,17 +110,17 @@ fn of_messagepack(path: &Path, seq: u64, bytes: &[u8]) -> Result<Read> {
     }
     let (found, json) = match messagepack::to_json(bytes) {
         Ok(read) => read,
-        Err(NotRead::Incomplete(reason)) => return Ok(Read::Flawed(Flaw::Incomplete { reason })),
-        Err(NotRead::NoSnapshot(error)) => return Err(no_snapshot(path, &error)),
-        Err(NotRead::Unsupported(Unsupported::Value { pointer, what })) => {
-            let location = if pointer.is_empty() { "it" } else { &pointer };
+        Err(ConvertError::Incomplete(reason)) => return Ok(Read::Flawed(Flaw::Incomplete { reason })),
+        Err(ConvertError::NotASnapshot(error)) => return Err(not_a_snapshot(path, &error)),
+        Err(ConvertError::Unsupported(Unsupported::Value { pointer, what })) => {
+            let location = if pointer.is_empty() { "the state" } else { &pointer };
             let reason = format!("{location} is {what}, which JSON can't hold");
             return Err(MiniSnapError::Unrestorable { at: at(path), reason });
         }
-        Err(NotRead::Unsupported(Unsupported::Key { pointer, key_type, source })) => {
+        Err(ConvertError::Unsupported(Unsupported::Key { pointer, key_type, source })) => {
             return Err(MiniSnapError::MapKey { at: at(path), path: pointer, key_type, source });
         }
-        Err(NotRead::TooDeep) => {
+        Err(ConvertError::TooDeep) => {
             let reason = format!("it nests more than {} levels deep", crate::backend::format::MAX_DEPTH);
             return Err(MiniSnapError::Unrestorable { at: at(path), reason });
         }
@@ -130,7 +130,7 @@ fn of_messagepack(path: &Path, seq: u64, bytes: &[u8]) -> Result<Read> {
 }
 
 #[cfg(not(feature = "messagepack"))]
-fn of_messagepack(path: &Path, _seq: u64, _bytes: &[u8]) -> Result<Read> {
+fn read_messagepack(path: &Path, _seq: u64, _bytes: &[u8]) -> Result<Read> {
     Err(unsupported(
         path,
         "MessagePack needs the cargo feature `messagepack` of minisnap".into(),
@@ -138,7 +138,8 @@ fn of_messagepack(path: &Path, _seq: u64, _bytes: &[u8]) -> Result<Read> {
     ))
 }
 
-/// After a rename or a restored backup, the name and the content may differ, and either may be the intended one.
+/// Checks that the name and the content have the same sequence number. After a rename or a restored backup they may differ, and only a
+/// person knows which number is correct.
 fn check_seq(path: &Path, named: u64, found: u64) -> Result<()> {
     if named == found {
         return Ok(());
@@ -146,7 +147,7 @@ fn check_seq(path: &Path, named: u64, found: u64) -> Result<()> {
     Err(MiniSnapError::corrupt(at(path), Corruption::WrongName { named, found }))
 }
 
-fn no_snapshot(path: &Path, error: &dyn std::error::Error) -> MiniSnapError {
+fn not_a_snapshot(path: &Path, error: &dyn std::error::Error) -> MiniSnapError {
     MiniSnapError::corrupt(at(path), Corruption::NoOldSnapshot { reason: error.to_string() })
 }
 

@@ -1,4 +1,4 @@
-//! Lists the files that version 0.1.3 reads as snapshots, in its order.
+//! Lists the files that version 0.1.3 reads as snapshots, newest first.
 
 use super::at;
 use crate::{MiniSnapError, Result};

@@ -19,11 +19,11 @@ pub(super) const FIRST_BYTE: u8 = 0x92;
 
 /// Why a file can't be converted.
 #[derive(Debug)]
-pub(super) enum NotRead {
+pub(super) enum ConvertError {
     /// It isn't a complete document.
     Incomplete(String),
-    /// It is a document, but not one that 0.1.3 wrote.
-    NoSnapshot(Error),
+    /// It is a complete document, but not a snapshot of 0.1.3.
+    NotASnapshot(Error),
     /// It has a value or a key that JSON can't hold.
     Unsupported(Unsupported),
     /// It nests deeper than a restore reads.
@@ -38,30 +38,30 @@ pub(super) enum Unsupported {
 }
 
 /// Returns the sequence number, and the state as JSON.
-pub(super) fn to_json(bytes: &[u8]) -> Result<(u64, Vec<u8>), NotRead> {
+pub(super) fn to_json(bytes: &[u8]) -> Result<(u64, Vec<u8>), ConvertError> {
     // 1.
     let mut decoder_to_end = decoder(bytes);
     match IgnoredAny::deserialize(&mut decoder_to_end) {
         Ok(IgnoredAny) => {}
-        Err(Error::DepthLimitExceeded) => return Err(NotRead::TooDeep),
-        Err(error) => return Err(NotRead::Incomplete(error.to_string())),
+        Err(Error::DepthLimitExceeded) => return Err(ConvertError::TooDeep),
+        Err(error) => return Err(ConvertError::Incomplete(error.to_string())),
     }
     let end = decoder_to_end.position();
     if end != bytes.len() as u64 {
         let reason = format!("it ends after {end} of its {} bytes", bytes.len());
-        return Err(NotRead::Incomplete(reason));
+        return Err(ConvertError::Incomplete(reason));
     }
     // 2.
     let mut state = Writer::default();
     match decoder(bytes).deserialize_any(Envelope(&mut state)) {
         Ok(seq) => Ok((seq, state.json)),
-        Err(error) => Err(state.unsupported.map_or(NotRead::NoSnapshot(error), NotRead::Unsupported)),
+        Err(error) => Err(state.unsupported.map_or(ConvertError::NotASnapshot(error), ConvertError::Unsupported)),
     }
 }
 
 fn decoder(bytes: &[u8]) -> rmp_serde::Deserializer<rmp_serde::decode::ReadReader<Cursor<&[u8]>>> {
     let mut decoder = rmp_serde::Deserializer::new(Cursor::new(bytes));
-    // The envelope is one level, and the decoder refuses its last one.
+    // The envelope adds a level, and the decoder rejects a document that reaches its maximal depth.
     decoder.set_max_depth(MAX_DEPTH + 2);
     decoder
 }
@@ -186,7 +186,7 @@ impl<'de> Visitor<'de> for State<'_> {
         self.0.write(&value)
     }
 
-    /// An `f32` is written with all digits of its `f64`, so that it has the same value when it is read as either.
+    /// An `f32` is written with all digits of its `f64`, so that a reader of either type gets the same value.
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<(), E> {
         match value {
             finite if finite.is_finite() => self.0.write(&finite),

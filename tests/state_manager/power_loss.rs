@@ -253,7 +253,7 @@ async fn check(dir: &Path, before: u64, output: &[&str]) -> Result<StateManager<
     let plain = MiniStore::replay::<Count, _>(dir.join("journal.jsonl")).await;
     let plain = plain.map_err(|error| format!("ministore replays nothing: {error}"))?;
     let numbers: Vec<_> = plain.iter().map(|count| (count.run - 1) * before + count.number).collect();
-    if numbers != Vec::from_iter(manager.log_begins_with()..=manager.seq()) {
+    if numbers != Vec::from_iter(manager.first_logged_seq()..=manager.seq()) {
         return Err(format!("ministore replays {numbers:?}"));
     }
     Ok(manager)

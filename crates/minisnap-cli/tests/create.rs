@@ -201,7 +201,7 @@ fn store_options_are_passed_and_unknown_ones_refused() {
     for sandbox in sandboxes() {
         sandbox.run_with_input(&["create", STORE, "--seq", "1", "--option", "busy_timeout=2.5"], "1").ok();
         let message = sandbox.run(&["show", STORE, "--option", "colour=red"]).fails(64);
-        assert!(message.contains("it has no option `colour`") && message.contains("busy_timeout"), "{message}");
+        assert!(message.contains("has no option `colour`") && message.contains("busy_timeout"), "{message}");
         assert_eq!(sandbox.run(&["show", STORE, "--option", "colour"]).code, Some(64));
     }
 }

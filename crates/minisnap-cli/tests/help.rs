@@ -263,7 +263,7 @@ fn newer_format_is_reported_with_both_versions() {
     fs::write(sandbox.files.join("snapshots/current"), "minisnap-record 7\n").expect("room for a file");
     let message = sandbox.run(&["show", STORE]).fails(10);
     assert!(
-        message.contains("the store has the format 7, and this version of minisnap knows those up to 1"),
+        message.contains("the store has format 7, but this version of minisnap supports formats up to 1"),
         "{message}"
     );
     assert!(message.contains("help: use the version of minisnap that wrote it, or a later one"), "{message}");

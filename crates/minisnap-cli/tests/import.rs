@@ -133,14 +133,17 @@ fn import_failure_has_a_reason_and_help() {
     assert!(sandbox.run(&["import", "old", STORE]).fails(1).contains("is intact here"), "no file is intact");
     write_old(&sandbox, 21, &envelope(22, "1"));
     let message = sandbox.run(&["import", "old", STORE]).fails(1);
-    assert!(message.contains("it holds the seq 22, and its name says 21"), "{message}");
+    assert!(message.contains("it holds the seq 22, but its name has the seq 21"), "{message}");
     assert!(message.contains("rename it to snapshot_00000000000000000022.json;"), "{message}");
     write_old(&sandbox, 21, &envelope(21, "1e999"));
     let message = sandbox.run(&["import", "old", STORE]).fails(8);
     assert!(message.contains("out of range at line 3 column 1") && message.contains("move this file"), "{message}");
     fs::remove_file(sandbox.path(&name(21))).expect("an existing file");
     sandbox.write("old/snapshot_21", b"\x92\x15\xcb\x7f\xf8\0\0\0\0\0\0");
-    assert!(sandbox.run(&["import", "old", STORE]).fails(8).contains("it is a NaN, which JSON can't hold"), "a NaN");
+    assert!(
+        sandbox.run(&["import", "old", STORE]).fails(8).contains("the state is a NaN, which JSON can't hold"),
+        "a NaN"
+    );
     sandbox.write("old/snapshot_22.cbor", "a");
     let failed = sandbox.run(&["import", "old", STORE, "--json"]);
     assert_eq!(failed.code, Some(10));

@@ -179,7 +179,7 @@ fn revert_and_collection_fail_when_current_is_missing() {
     assert!(result.stdout.contains("restored the link") && is_link(&seq), "{result:?}");
     result.fails(1);
     let result = sandbox.run(&["verify", STORE]);
-    assert!(!result.stdout.contains("1 are there"), "{result:?}");
+    assert!(!result.stdout.contains("1 were found"), "{result:?}");
 }
 
 /// The command in the help works even if another program replaced the two public files.

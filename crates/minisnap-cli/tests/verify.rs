@@ -135,13 +135,13 @@ fn verify_finds_a_missing_or_changed_link() {
         (|sandbox| fs::remove_file(sandbox.files.join("snapshot.seq")).expect("a link"), "snapshot.seq: the link to "),
         (
             |sandbox| fs::remove_file(sandbox.json_of(3).with_file_name("retained")).expect("a link"),
-            "it isn't known how many snapshots are retained",
+            "the number of retained snapshots is unknown",
         ),
         (
             |sandbox| {
                 fs::rename(sandbox.json_of(1).parent().expect("a folder"), sandbox.path("elsewhere")).expect("moved");
             },
-            "3 snapshots are retained, and 2 are there",
+            "3 snapshots are retained, but only 2 were found",
         ),
     ];
     for (break_it, found) in breaks {

@@ -16,8 +16,8 @@ use std::{fmt::Debug, io, num::NonZeroUsize, sync::Arc};
 /// Every backend has these properties, and users rely on them. The suite in the module `conformance` (feature `conformance`)
 /// tests each of them.
 ///
-/// 1. *Atomic.* A reader gets the complete old pair or the complete new pair: at every moment, concurrently with writers, and
-///    after a crash at any point. A read never combines the JSON of one generation with the sequence number of another.
+/// 1. *Atomic.* A reader gets the complete old pair or the complete new pair, concurrently with writers, and after a crash at any
+///    point. A read never combines the JSON of one generation with the sequence number of another.
 /// 2. *Durable.* When [`commit`](StagedSnapshot::commit) returns `Ok`, the pair survives power loss. So does every
 ///    generation that [`history`](Self::history) returns, and the generation that a [`Stale`](crate::MiniSnapError::Stale)
 ///    error names, including those of other writers.
@@ -35,7 +35,7 @@ use std::{fmt::Debug, io, num::NonZeroUsize, sync::Arc};
 /// 7. *Cancel safe.* A commit that is cancelled before its atomic step never happens, so it can't overwrite a later commit. A
 ///    commit that is cancelled during its atomic step may happen; readers see the old or the new pair. From that step on,
 ///    dropping the future deletes nothing.
-/// 8. *No background work.* When a call has returned, none of its threads, tasks or retries goes on. A cancelled call may still
+/// 8. *No background work.* When a call has returned, none of its threads, tasks or retries continues. A cancelled call may still
 ///    delete its own files. After an unknown outcome, a request that was sent may still arrive.
 ///
 /// A backend that lacks a property returns [`Unsupported`](crate::MiniSnapError::Unsupported) instead of a weaker guarantee.
@@ -46,8 +46,8 @@ use std::{fmt::Debug, io, num::NonZeroUsize, sync::Arc};
 ///
 /// # For implementers
 ///
-/// The module `conformance` has a tutorial and the tests. A section "For implementers" of a method has the rules that its
-/// callers don't see. Methods that later releases add to this trait have default implementations.
+/// The module `conformance` has a tutorial and the tests. The sections "For implementers" have rules that callers don't see. If a
+/// later release adds a method to this trait, the method has a default implementation.
 ///
 /// # Examples
 ///
@@ -65,7 +65,7 @@ use std::{fmt::Debug, io, num::NonZeroUsize, sync::Arc};
 /// ```
 #[async_trait]
 pub trait SnapshotBackend: Debug + Send + Sync + 'static {
-    /// Returns the location of the store, for messages: a path, or a URL without credentials. No I/O.
+    /// Returns the location of the store, for messages: a path, or a URL without credentials. This does no I/O.
     fn location(&self) -> &str;
 
     /// Looks up the current generation; `None` if the store is empty.
@@ -87,7 +87,7 @@ pub trait SnapshotBackend: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// As for [`current`](Self::current).
+    /// The errors of [`current`](Self::current).
     ///
     /// # Cancel safety
     ///
@@ -124,7 +124,7 @@ pub trait SnapshotBackend: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// Those of [`read`](Self::read), from this call or from the stream. If the generation expires while it is streamed, a folder
+    /// The errors of [`read`](Self::read), from this call or from the stream. If the generation expires while it is streamed, a folder
     /// and memory deliver all of it; an object store may end the stream with [`Expired`](crate::MiniSnapError::Expired).
     ///
     /// # Cancel safety
@@ -138,7 +138,7 @@ pub trait SnapshotBackend: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// If the medium can't be written to.
+    /// Returns an error if the medium can't be written to.
     ///
     /// # Cancel safety
     ///
@@ -171,7 +171,7 @@ pub trait SnapshotBackend: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// Only if the store can't be verified. Corruption, also of the commit record, is reported in the [`Verification`].
+    /// Returns an error only if the store can't be verified. Corruption, also of the commit record, is reported in the [`Verification`].
     ///
     /// # Cancel safety
     ///
@@ -180,14 +180,14 @@ pub trait SnapshotBackend: Debug + Send + Sync + 'static {
 
     /// Deletes expired generations and the orphans of crashed or cancelled writers, now.
     ///
-    /// No retained generation is deleted. A stage of a running writer is preserved where the medium shows that its writer runs.
-    /// Where it doesn't (in an object store), the stage may be deleted, and its commit returns
+    /// No retained generation is deleted. If the medium shows that the writer of a stage is running, the stage is preserved. An
+    /// object store doesn't show that, so the stage may be deleted, and its commit returns
     /// [`StageLost`](crate::MiniSnapError::StageLost).
     ///
     /// # Errors
     ///
     /// - [`Busy`](crate::MiniSnapError::Busy): other writers held the store until the deadline.
-    /// - The first failed deletion. The others are attempted all the same.
+    /// - The error of the first failed deletion. The other deletions are attempted, too.
     ///
     /// # Cancel safety
     ///
@@ -221,8 +221,8 @@ pub trait StagedSnapshot: io::Write + Debug + Send {
 
     /// Makes this the current generation, if the [precondition](CommitOptions::precondition) holds.
     ///
-    /// Of the generations retained before and this one, the newest [`retain`](CommitOptions::retain) are retained. The others
-    /// expire: they can't be read any more, and their files are deleted.
+    /// The newest [`retain`](CommitOptions::retain) generations are retained, including this one. The older generations expire: they
+    /// can't be read any more, and their files are deleted.
     ///
     /// After `Ok`, the pair is durable, complete and current. The log can be truncated through
     /// [`truncation_point`](Committed::truncation_point).
@@ -248,13 +248,13 @@ pub trait StagedSnapshot: io::Write + Debug + Send {
     /// - A failure after the commit record was sent is `OutcomeUnknown`, unless you can read the outcome.
     async fn commit(self: Box<Self>, options: CommitOptions) -> Result<Committed>;
 
-    /// Deletes what was staged, and returns when it is deleted.
+    /// Deletes the stage, and returns after the deletion.
     ///
-    /// Dropping the stage deletes it, too. Where the medium is reached by requests, the drop deletes it in the background.
+    /// Dropping the stage deletes it, too. A backend that deletes by requests over a network sends them in the background.
     ///
     /// # Errors
     ///
-    /// If something could not be deleted. A later collection retries.
+    /// Returns an error if a file of the stage could not be deleted. A later collection retries.
     ///
     /// # Cancel safety
     ///

@@ -20,12 +20,12 @@ use tokio::{runtime::Handle, task::JoinHandle};
 ///
 /// # Panics
 ///
-/// If `work` panics, with its panic.
+/// Panics if `work` panics, with the same payload.
 ///
 /// # Cancel safety
 ///
-/// If the future is dropped after its first poll, `work` runs to its end without a receiver. `work` has to check for that where it
-/// matters.
+/// If the future is dropped after its first poll, `work` runs to its end, and its result is dropped. If a cancelled call must have no
+/// effect, `work` has to detect the cancellation itself.
 ///
 /// # Examples
 ///
@@ -52,19 +52,19 @@ fn start<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> io::Result<JoinHandle<Option<T>>> {
     let work = Arc::new(Mutex::new(Some(work)));
-    let same = Arc::clone(&work);
-    // Events of the work belong to the span of the caller.
+    let shared_work = Arc::clone(&work);
+    // The events of `work` belong to the span of the caller.
     #[cfg(feature = "tracing")]
     let span = tracing::Span::current();
     let begin = move || {
         #[cfg(feature = "tracing")]
         let _entered = span.enter();
-        take(&same).map(|work| work())
+        take(&shared_work).map(|work| work())
     };
     panic::catch_unwind(AssertUnwindSafe(|| runtime.spawn_blocking(begin))).map_err(|payload| {
-        // Tokio leaves the work in its queue, and a later thread would begin it after this error. So drop it.
+        // Tokio leaves the work in its queue, and a later thread would run it after this error. So this drops the work.
         drop(take(&work));
-        io::Error::other(text_of(&*payload))
+        io::Error::other(message_of(&*payload))
     })
 }
 
@@ -72,7 +72,7 @@ fn take<W>(work: &Mutex<Option<W>>) -> Option<W> {
     work.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
-fn text_of(payload: &(dyn Any + Send)) -> String {
+fn message_of(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<String>().map(String::as_str).or_else(|| payload.downcast_ref::<&str>().copied());
     text.unwrap_or("the blocking pool refused the work").into()
 }
@@ -104,6 +104,6 @@ mod tests {
         assert_eq!(runtime.block_on(run_blocking(|| 1)).expect("a thread"), 1);
         let panicked =
             panic::catch_unwind(AssertUnwindSafe(|| runtime.block_on(run_blocking(|| panic!("on purpose")))));
-        assert_eq!(text_of(&*panicked.expect_err("it panicked")), "on purpose");
+        assert_eq!(message_of(&*panicked.expect_err("it panicked")), "on purpose");
     }
 }

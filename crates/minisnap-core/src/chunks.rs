@@ -34,12 +34,12 @@ pub struct ChunkStream(Option<Inner>);
 type Inner = Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>;
 
 impl ChunkStream {
-    /// A stream of chunks that are checked already, or need no check. For backends.
+    /// Creates a stream of chunks that are checked already, or need no check. For backends.
     pub fn new(stream: impl Stream<Item = Result<Bytes>> + Send + 'static) -> Self {
         Self(Some(Box::pin(stream)))
     }
 
-    /// A stream of checked bytes in memory. For backends.
+    /// Creates a stream of checked bytes in memory. For backends.
     pub fn from_bytes(bytes: Bytes) -> Self {
         Self::unfold(bytes, |mut rest| async move {
             let chunk = rest.split_to(rest.len().min(CHUNK));
@@ -47,7 +47,7 @@ impl ChunkStream {
         })
     }
 
-    /// A stream of the chunks that `next` returns until it returns `None`. For backends.
+    /// Creates a stream of the chunks that `next` returns until it returns `None`. For backends.
     ///
     /// Each call of `next` gets the state that the previous call returned with its chunk.
     pub fn unfold<S, F, N>(state: S, next: N) -> Self
@@ -59,7 +59,7 @@ impl ChunkStream {
         Self::new(Unfold { state: Some(state), next, waiting: None })
     }
 
-    /// Adds a check at the end of the stream: a size or digest that differs from that in `generation` is a
+    /// Adds a check of the size and the digest at the end of the stream. If they differ from `generation`, the stream ends with a
     /// [`Corrupt`](MiniSnapError::Corrupt) error at `at`. For backends.
     ///
     /// A size or digest that `generation` doesn't have isn't checked.
@@ -81,7 +81,7 @@ impl ChunkStream {
     ///
     /// # Errors
     ///
-    /// Those of [`read_chunks`](crate::SnapshotBackend::read_chunks). The stream ends after an error.
+    /// The errors of [`read_chunks`](crate::SnapshotBackend::read_chunks). The stream ends after an error.
     ///
     /// # Cancel safety
     ///
@@ -111,6 +111,7 @@ impl fmt::Debug for ChunkStream {
     }
 }
 
+/// The stream of [`ChunkStream::unfold`]. `waiting` is the call of `next` that is being polled.
 struct Unfold<S, F, N> {
     state: Option<S>,
     next: N,
@@ -146,6 +147,7 @@ where
     }
 }
 
+/// The check at the end of a stream.
 struct Check {
     generation: Generation,
     at: ErrorContext,
@@ -202,7 +204,7 @@ mod tests {
         assert!(matches!(found, MiniSnapError::Corrupt { found: Corruption::WrongDigest { .. }, .. }), "{found:?}");
         let found = checked(&Bytes::from_static(b"[1, 2] "), &known).await.expect_err("another size");
         assert!(matches!(found, MiniSnapError::Corrupt { found: Corruption::WrongSize { expected: 6, found: 7 }, .. }));
-        checked(&json, &Generation::new("a", 1)).await.expect("nothing is known of it");
+        checked(&json, &Generation::new("a", 1)).await.expect("the generation has no size and no digest");
     }
 
     #[tokio::test]

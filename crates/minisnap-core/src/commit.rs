@@ -10,10 +10,10 @@ pub enum Precondition {
     /// Commits unconditionally: the last commit wins.
     #[default]
     Always,
-    /// Commits only if the sequence number is higher than that of the current generation, or the store is empty. Else the commit
+    /// Commits only if the sequence number is higher than that of the current generation, or the store is empty. Otherwise the commit
     /// returns [`MiniSnapError::Stale`].
     IfNewer,
-    /// Commits only if this generation is current (`None`: if the store is empty): a compare-and-swap. Else the commit returns
+    /// Commits only if this generation is current (`None`: if the store is empty): a compare-and-swap. Otherwise the commit returns
     /// [`MiniSnapError::Conflict`]. Of concurrent writers that expect the same generation, exactly one commits.
     IfCurrent(Option<Generation>),
 }
@@ -54,6 +54,8 @@ impl Precondition {
 
 /// The options of a commit: the precondition and the retention.
 ///
+/// # Examples
+///
 /// ```
 /// use minisnap_core::{CommitOptions, Precondition};
 /// use std::num::NonZeroUsize;
@@ -69,7 +71,7 @@ pub struct CommitOptions {
 }
 
 impl CommitOptions {
-    /// Options of an unconditional commit that retains the newest `retain` generations.
+    /// Creates the options of an unconditional commit that retains the newest `retain` generations.
     #[must_use]
     pub fn new(retain: NonZeroUsize) -> Self {
         Self { precondition: Precondition::Always, retain }
@@ -118,7 +120,7 @@ pub struct Committed {
 }
 
 impl Committed {
-    /// The result of a commit of `generation` over the history `before`, newest first, with the retention `retain`. For backends.
+    /// Creates the result of a commit of `generation` over the history `before`, newest first, with the retention `retain`. For backends.
     #[must_use]
     pub fn new(generation: Generation, before: &[Generation], retain: NonZeroUsize) -> Self {
         let older = Self::retained_after(retain, before.len()) - 1;
@@ -153,10 +155,11 @@ impl Committed {
 
     /// Returns the smallest sequence number of the retained generations. The log can be truncated through it.
     ///
-    /// The log after it is needed to fall back to any *retained* generation. It may be lower than the sequence number of this commit.
+    /// The log after this number is needed to fall back to any *retained* generation. The number may be lower than the sequence number
+    /// of this commit.
     ///
-    /// It is valid as of this commit. A later commit with a lower sequence number lowers it; only the program that truncates the log
-    /// may make such a commit.
+    /// The number is valid as of this commit. A later commit with a lower sequence number lowers the truncation point. So only the
+    /// program that truncates the log may make such a commit.
     #[must_use]
     pub fn truncation_point(&self) -> u64 {
         self.retained.iter().map(Generation::seq).min().unwrap_or(self.generation.seq())

@@ -20,6 +20,8 @@ impl Digest {
 
 /// Parses the text of [`Display`](fmt::Display): exactly sixteen lower-case hexadecimal digits.
 ///
+/// # Examples
+///
 /// ```
 /// use minisnap_core::Digest;
 /// let digest = Digest::of(b"null");
@@ -58,6 +60,8 @@ impl fmt::Debug for Digest {
 
 /// Computes a [`Digest`] incrementally, from pieces of the bytes.
 ///
+/// # Examples
+///
 /// ```
 /// use minisnap_core::{Digest, Digester};
 ///
@@ -70,7 +74,7 @@ impl fmt::Debug for Digest {
 pub struct Digester(Xxh3);
 
 impl Digester {
-    /// A digester without bytes.
+    /// Creates a digester without bytes.
     #[must_use]
     pub fn new() -> Self {
         Self::default()

@@ -9,6 +9,8 @@ use std::{error::Error, fmt::Display, time::Duration};
 
 /// Converts the result of best-effort work to an option. An error is reported as a [warning](left_undone).
 ///
+/// # Examples
+///
 /// ```
 /// # use minisnap_core::{Result, events};
 /// # fn remove_orphans() -> Result<()> { Ok(()) }
@@ -21,6 +23,8 @@ pub fn best_effort<T>(action: &str, result: Result<T>) -> Option<T> {
 /// Warns that the best-effort `action` failed. The operation succeeds, and a later one retries the action.
 ///
 /// The target of the event is `minisnap`.
+///
+/// # Examples
 ///
 /// ```
 /// # use minisnap_core::{ErrorContext, Operation, events};

@@ -59,7 +59,8 @@ pub fn parse_seq(bytes: &[u8]) -> std::result::Result<u64, String> {
     if let Some(encoding) = Encoding::of(bytes) {
         return Err(format!("{encoding}"));
     }
-    let text = std::str::from_utf8(bytes).map_err(|_| format!("bytes that are no text ({})", bytes.escape_ascii()))?;
+    let text =
+        std::str::from_utf8(bytes).map_err(|_| format!("bytes that are not UTF-8 ({})", bytes.escape_ascii()))?;
     match text.trim() {
         "" => Err("nothing".into()),
         digits => digits.parse().map_err(|_| format!("{digits:?}")),

@@ -8,11 +8,11 @@ use std::{
     time::SystemTime,
 };
 
-/// One immutable committed snapshot: its unique name and its sequence number. Size, time and digest are set where the backend knows
-/// them without reading the JSON.
+/// The name and the sequence number of one immutable committed snapshot. Size, time and digest are set if the backend knows them
+/// without reading the JSON.
 ///
-/// Two generations are equal if their names are equal. A generation is cheap to clone. With the feature `serde` a program can store or
-/// send it.
+/// Two generations are equal if their names are equal. A generation is cheap to clone. With the feature `serde`, a program can store or
+/// send generations.
 #[derive(Clone)]
 pub struct Generation(Arc<Facts>);
 
@@ -26,7 +26,7 @@ struct Facts {
 }
 
 impl Generation {
-    /// A generation with a name and a sequence number, and no other facts. For backends.
+    /// Creates a generation with a name and a sequence number, and no other facts. For backends.
     ///
     /// # Examples
     ///
@@ -133,7 +133,7 @@ impl fmt::Debug for Generation {
 ///
 /// # Errors
 ///
-/// If the random number generator of the system fails.
+/// Returns an error if the random number generator of the system fails.
 ///
 /// # Examples
 ///

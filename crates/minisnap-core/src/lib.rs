@@ -13,8 +13,9 @@
 //! - A *generation* is one immutable committed snapshot, with a unique name: [`Generation`].
 //! - A *staged* snapshot is written but not committed, and invisible: [`StagedSnapshot`].
 //! - The *commit record* names the current generation. Replacing it is the *commit*.
-//! - *Retained* generations can be read; the *retention* is how many of the newest. *Expired* ones can't be read any more.
-//! - *Orphans* are the files of crashed or cancelled writers. *Garbage* is orphans and expired generations.
+//! - A *retained* generation can be read. The *retention* is the number of generations to retain, counted from the newest.
+//! - An *expired* generation isn't retained any more, and can't be read.
+//! - *Orphans* are the files that crashed or cancelled writers left behind. *Garbage* is orphans and expired generations.
 //! - A *handle* is a value of a backend's type. Any number of handles may share a store.
 //!
 //! # The log

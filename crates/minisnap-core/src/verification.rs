@@ -2,7 +2,7 @@
 
 use crate::{
     Corruption, Generation, MiniSnapError,
-    error::{Left, of_corruption},
+    error::{RemainingGenerations, advice_on_corruption},
 };
 use std::{borrow::Cow, fmt};
 
@@ -14,11 +14,11 @@ pub struct Verification {
     pub generations: Vec<VerifiedGeneration>,
     /// The problems of the store itself: of its commit record, its links, its history.
     pub problems: Vec<Problem>,
-    /// Intact generations that may never have been committed, because their writer may have been killed before its commit; newest
-    /// first. Restore one only by an explicit choice.
+    /// Intact generations that may never have been committed, newest first. Their writer may have been killed before its commit. Let a
+    /// person choose before you restore one.
     pub unconfirmed: Vec<Generation>,
-    /// The locations of generations that were moved aside: corrupt ones, those of a lost store, and those newer than a commit record
-    /// that was reset by hand. The store never deletes them; that is up to the operator.
+    /// The locations of generations that were moved aside. They are corrupt, belong to a lost store, or are newer than a commit record
+    /// that was reset by hand. The store never deletes them; the operator may.
     pub moved_aside: Vec<String>,
     /// How many expired generations a [collection](crate::SnapshotBackend::collect_garbage) would delete.
     pub expired: usize,
@@ -28,7 +28,7 @@ pub struct Verification {
 }
 
 impl Verification {
-    /// A verification of these generations, without problems of the store and without garbage. For backends.
+    /// Creates a verification of these generations, without problems of the store and without garbage. For backends.
     #[must_use]
     pub fn new(generations: Vec<VerifiedGeneration>) -> Self {
         Self { generations, ..Self::default() }
@@ -36,7 +36,7 @@ impl Verification {
 
     /// Returns whether every retained generation and the store itself are intact.
     ///
-    /// Garbage, unconfirmed generations and generations that were moved aside don't count.
+    /// Garbage, unconfirmed generations and generations that were moved aside don't affect the result.
     #[must_use]
     pub fn is_intact(&self) -> bool {
         self.problems.is_empty() && self.generations.iter().all(VerifiedGeneration::is_intact)
@@ -65,12 +65,12 @@ impl Verification {
     /// ```
     #[must_use]
     pub fn help(&self, problem: &Problem) -> Cow<'static, str> {
-        let left = Left {
+        let remaining = RemainingGenerations {
             newest_intact: self.newest_intact(),
             unconfirmed: &self.unconfirmed,
             is_current_intact: self.generations.first().is_some_and(VerifiedGeneration::is_intact),
         };
-        of_corruption(&problem.found, &problem.location, left)
+        advice_on_corruption(&problem.found, &problem.location, remaining)
     }
 }
 
@@ -85,13 +85,13 @@ pub struct VerifiedGeneration {
 }
 
 impl VerifiedGeneration {
-    /// An intact generation.
+    /// Creates the result for an intact generation. For backends.
     #[must_use]
     pub fn intact(generation: Generation) -> Self {
         Self { generation, problem: None }
     }
 
-    /// A corrupt generation.
+    /// Creates the result for a corrupt generation. For backends.
     #[must_use]
     pub fn corrupt(generation: Generation, problem: Problem) -> Self {
         Self { generation, problem: Some(problem) }
@@ -115,7 +115,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem at `location`. For backends.
+    /// Creates a problem at `location`. For backends.
     #[must_use]
     pub fn new(location: impl Into<String>, found: Corruption) -> Self {
         Self { location: location.into(), found }
@@ -157,7 +157,7 @@ pub struct Collected {
 }
 
 impl Collected {
-    /// A result with these counts. For backends.
+    /// Creates a result with these counts. For backends.
     #[must_use]
     pub fn new(expired: usize, orphans: usize) -> Self {
         Self { expired, orphans }

@@ -1,4 +1,4 @@
-//! Errors: their texts, advice, causes and conversions; and that secrets are left out.
+//! Errors: texts, advice, causes and conversions. No text shows secrets.
 
 use minisnap_core::{
     Absence, Corruption, ErrorContext, ExternalChange, Generation, MiniSnapError, Operation, Problem, format,
@@ -69,8 +69,8 @@ fn not_json() -> serde_json::Error {
     format::check_json(b"").expect_err("an empty text is not JSON")
 }
 
-/// One error of each variant, with a cause where the variant has one.
-fn each() -> Vec<MiniSnapError> {
+/// Errors of each variant, with a cause where the variant has one.
+fn one_of_each_variant() -> Vec<MiniSnapError> {
     let at = || ErrorContext::new(Operation::Commit, "/data/state");
     let generation = || Generation::new("10-k7", 10);
     let corrupt =
@@ -113,7 +113,7 @@ fn each() -> Vec<MiniSnapError> {
 
 #[test]
 fn display_is_one_line_with_the_location_and_no_cause() {
-    for error in each() {
+    for error in one_of_each_variant() {
         let text = error.to_string();
         assert!(text.starts_with("commit (/data/state): ") && !text.contains('\n'), "{text}");
         let cause = error.source().map(|cause| cause.to_string());
@@ -126,8 +126,10 @@ fn display_is_one_line_with_the_location_and_no_cause() {
 
 #[test]
 fn help_names_the_intact_generations_of_the_store() {
-    let help = |index: usize| each().swap_remove(index).help().map(|help| help.into_owned());
-    let find = |part: &str| each().iter().position(|error| error.help().is_some_and(|help| help.contains(part)));
+    let help = |index: usize| one_of_each_variant().swap_remove(index).help().map(|help| help.into_owned());
+    let find = |part: &str| {
+        one_of_each_variant().iter().position(|error| error.help().is_some_and(|help| help.contains(part)))
+    };
     assert!(find("possibly never committed: 10-k7; `FsBackend::reset_to` makes").is_some());
     assert!(find("restore the newest intact generation, 10-k7").is_some());
     assert!(find("bring the store back from a backup").is_some(), "nothing is intact");
@@ -138,7 +140,8 @@ fn help_names_the_intact_generations_of_the_store() {
 
 #[test]
 fn transient_errors_are_those_a_retry_may_resolve() {
-    let transient: Vec<_> = each().into_iter().filter(MiniSnapError::is_transient).map(|error| kind(&error)).collect();
+    let transient: Vec<_> =
+        one_of_each_variant().into_iter().filter(MiniSnapError::is_transient).map(|error| kind(&error)).collect();
     assert_eq!(transient, ["Busy", "StageLost", "OutcomeUnknown", "Io", "Backend"]);
 }
 
@@ -151,7 +154,7 @@ fn kind(error: &MiniSnapError) -> String {
 #[test]
 fn io_error_keeps_its_kind_and_others_get_a_fitting_kind() {
     use io::ErrorKind::{InvalidData, InvalidInput, NotFound, Other, ResourceBusy, StorageFull, TimedOut, Unsupported};
-    for error in each() {
+    for error in one_of_each_variant() {
         let expected = match kind(&error).as_str() {
             "NotFound" | "Expired" => NotFound,
             "Busy" => ResourceBusy,
@@ -171,7 +174,7 @@ fn io_error_keeps_its_kind_and_others_get_a_fitting_kind() {
 /// An error that describes the store becomes a problem. An error that prevents a verification stays an error.
 #[test]
 fn error_is_a_problem_when_it_describes_the_store() {
-    for error in each() {
+    for error in one_of_each_variant() {
         let kind = kind(&error);
         let is_of_the_store = matches!(kind.as_str(), "NotFound" | "InvalidSequence" | "Corrupt" | "ExternalChange");
         match Problem::try_from(error) {
@@ -187,7 +190,7 @@ fn error_is_a_problem_when_it_describes_the_store() {
 /// A backend knows the failed operation only at its boundary.
 #[test]
 fn error_has_another_operation_after_during() {
-    for error in each() {
+    for error in one_of_each_variant() {
         let (kind, location) = (kind(&error), error.at().location().to_owned());
         let error = error.during(Operation::Verify);
         assert_eq!(*error.at(), ErrorContext::new(Operation::Verify, location), "{kind}");
@@ -206,7 +209,7 @@ fn error_has_another_operation_after_during() {
 fn newer_format_names_both_versions() {
     let at = ErrorContext::new(Operation::Open, "/data/state");
     let error = MiniSnapError::NewerFormat { at, found: 3, supported: 2 };
-    let text = "open (/data/state): the store has the format 3, and this version of minisnap knows those up to 2";
+    let text = "open (/data/state): the store has format 3, but this version of minisnap supports formats up to 2";
     assert_eq!(error.to_string(), text);
     assert!(error.outcome_known() && !error.is_transient());
 }

@@ -128,7 +128,7 @@ fn check_json_accepts_exactly_what_serde_json_reads() {
         b"{",
         b"1 2",
         b"{1: 2}",
-        // As left by an editor: Latin-1, half of a surrogate pair, a number beyond the range of floats.
+        // As left by an editor: Latin-1, an unpaired surrogate, a number beyond the range of floats.
         b"\"na\xefve\"",
         b"{\"na\xefve\": 1}",
         b"\"\\ud83d\"",
@@ -241,7 +241,7 @@ fn seq_is_parsed_as_version_0_1_1_did() {
         (b"-1", "\"-1\""),
         (b"1 2", "\"1 2\""),
         (b"18446744073709551616", "\"18446744073709551616\""),
-        (b"\xff1", "no text"),
+        (b"\xff1", "not UTF-8"),
         (&[b' '; MAX_SEQ_BYTES + 1], "64 bytes"),
     ] {
         let error = parse_seq(bytes).unwrap_err();

@@ -48,10 +48,10 @@ fn raw_value_is_refused_when_it_cannot_be_read() {
 #[test]
 fn raw_value_is_refused_when_it_nests_too_deep() {
     for outer in [0, 1, 2, 60, MAX_DEPTH - 1, MAX_DEPTH] {
-        let stands = |levels| Outer { levels: outer, inner: brackets(levels) };
-        let deepest = written(&stands(MAX_DEPTH - outer)).expect("it is just deep enough");
+        let nested = |levels| Outer { levels: outer, inner: brackets(levels) };
+        let deepest = written(&nested(MAX_DEPTH - outer)).expect("it is just deep enough");
         serde_json::from_str::<Value>(&deepest).expect("serde_json reads it");
-        let error = written(&stands(MAX_DEPTH + 1 - outer)).expect_err("it is too deep");
+        let error = written(&nested(MAX_DEPTH + 1 - outer)).expect_err("it is too deep");
         assert!(matches!(&error, MiniSnapError::Unrestorable { reason, .. } if reason.contains("127")), "{error}");
     }
     // Very deep nesting.

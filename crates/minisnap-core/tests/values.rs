@@ -1,6 +1,6 @@
-//! Values of every kind that serde supports: they round-trip bit for bit, or are known not to.
+//! Values of every kind that serde supports: each kind round-trips bit for bit, or is known not to round-trip.
 //!
-//! A verified create refuses the others: see `tests/verified.rs` of the package `minisnap-tests`.
+//! A verified create refuses values that don't round-trip: see `tests/verified.rs` of the package `minisnap-tests`.
 
 use minisnap_core::{ErrorContext, MiniSnapError, Operation, Result, format::write_json};
 use proptest::prelude::*;

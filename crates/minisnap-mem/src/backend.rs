@@ -158,7 +158,7 @@ impl MemBackend {
     ///
     /// # Panics
     ///
-    /// If `operation` is another one: the backend never runs it.
+    /// Panics if `operation` is another one, because the backend never runs it.
     ///
     /// # Examples
     ///
@@ -177,7 +177,20 @@ impl MemBackend {
         self.0.plans.fail(operation)
     }
 
-    /// Cancels every plan made with [`fail`](Self::fail). The counts stay.
+    /// Cancels every plan made with [`fail`](Self::fail). The counts of calls don't change.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> minisnap_core::Result<()> {
+    /// # use minisnap_core::{Operation, SnapshotBackend};
+    /// let mem = minisnap_mem::MemBackend::new();
+    /// mem.fail(Operation::Current).always();
+    /// assert!(mem.current().await.is_err());
+    /// mem.clear_faults();
+    /// assert!(mem.current().await?.is_none());
+    /// # Ok(()) }
+    /// ```
     pub fn clear_faults(&self) {
         self.0.plans.clear();
     }
@@ -186,7 +199,7 @@ impl MemBackend {
     fn call(&self, operation: Operation) -> Result<ErrorContext> {
         match self.0.plans.call(operation) {
             None => Ok(at(operation)),
-            Some(fault) => Err(failure(fault, operation)),
+            Some(fault) => Err(planned_error(fault, operation)),
         }
     }
 }
@@ -231,7 +244,7 @@ impl SnapshotBackend for MemBackend {
                 intact: record.history().into_iter().filter(|other| other != generation).collect(),
                 unconfirmed: Vec::new(),
             }),
-            Some(fault) => Err(failure(fault, Operation::Read)),
+            Some(fault) => Err(planned_error(fault, Operation::Read)),
         }
     }
 
@@ -277,11 +290,11 @@ fn at(operation: Operation) -> ErrorContext {
     ErrorContext::new(operation, LOCATION)
 }
 
-fn io(operation: Operation, source: io::Error) -> MiniSnapError {
+fn io_error(operation: Operation, source: io::Error) -> MiniSnapError {
     let action = match operation {
-        Operation::Current | Operation::History => "look it up",
+        Operation::Current | Operation::History => "read the commit record",
         Operation::Read => "read",
-        Operation::Stage => "begin",
+        Operation::Stage => "open a stage",
         Operation::Write => "write",
         Operation::Commit => "commit",
         Operation::Expire => "expire",
@@ -291,11 +304,11 @@ fn io(operation: Operation, source: io::Error) -> MiniSnapError {
     MiniSnapError::Io { at: at(operation), action, source }
 }
 
-/// The error of a fault that depends on the operation only.
-fn failure(fault: Fault, operation: Operation) -> MiniSnapError {
+/// The error of a planned fault, for the faults that need no generation.
+fn planned_error(fault: Fault, operation: Operation) -> MiniSnapError {
     let at = at(operation);
     match fault {
-        Fault::Io(kind) => io(operation, io::Error::new(kind, PLANNED)),
+        Fault::Io(kind) => io_error(operation, io::Error::new(kind, PLANNED)),
         Fault::Busy => MiniSnapError::Busy { at, waited: Duration::ZERO, reason: PLANNED.into() },
         Fault::StageLost => MiniSnapError::StageLost { at, reason: PLANNED.into() },
         Fault::Expired | Fault::Corrupt | Fault::OutcomeUnknown { .. } => {

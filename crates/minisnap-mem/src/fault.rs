@@ -1,4 +1,4 @@
-//! Planned failures: which operation fails, on which calls, with which error. And the counts of calls.
+//! Planned failures: which operation fails, on which calls, with which error. The plans also count the calls.
 
 use crate::sync::{Mutex, MutexGuard};
 use minisnap_core::Operation;
@@ -26,9 +26,10 @@ pub enum Fault {
     /// `Corrupt`: the generation is corrupt, and the other retained ones are listed as intact. The stored bytes don't change, so a later
     /// read succeeds. For `Read`.
     Corrupt,
-    /// `OutcomeUnknown`: the answer to the commit is lost. A precondition that doesn't hold is refused all the same. For `Commit`.
+    /// `OutcomeUnknown`: the answer to the commit is lost. If the precondition doesn't hold, the commit is refused as usual. For
+    /// `Commit`.
     OutcomeUnknown {
-        /// Whether the commit happens. No generation expires with it, as after every unknown outcome; they expire with the next commit.
+        /// Whether the commit happens. As after every unknown outcome, no generation expires until the next commit.
         applied: bool,
     },
 }
@@ -40,11 +41,11 @@ impl From<io::ErrorKind> for Fault {
 }
 
 impl Fault {
-    /// Whether `operation` of a real store can fail this way.
+    /// Whether `operation` of a real store can fail with this fault.
     fn fits(self, operation: Operation) -> bool {
         use Operation::{CollectGarbage, Commit, Expire, Read, Stage, Write};
         match self {
-            // `io::Write::write_all` retries after this error, which would loop for ever.
+            // `io::Write::write_all` retries after this error, and would never return.
             Self::Io(io::ErrorKind::Interrupted) => operation != Write,
             Self::Io(_) => true,
             Self::Busy => matches!(operation, Stage | Commit | Expire | CollectGarbage),
@@ -57,6 +58,16 @@ impl Fault {
 /// A builder of a planned failure: see [`MemBackend::fail`](crate::MemBackend::fail).
 ///
 /// [`once`](Self::once), [`times`](Self::times) or [`always`](Self::always) activates the plan.
+///
+/// # Examples
+///
+/// ```
+/// # use minisnap_core::Operation;
+/// # use minisnap_mem::{Fault, MemBackend};
+/// # let mem = MemBackend::new();
+/// // The next two commits succeed, the third one has an unknown outcome.
+/// mem.fail(Operation::Commit).after(2).with(Fault::OutcomeUnknown { applied: true }).once();
+/// ```
 #[must_use = "nothing fails until `once`, `times` or `always` is called"]
 #[derive(Debug)]
 pub struct Failing<'a> {
@@ -70,7 +81,7 @@ impl Failing<'_> {
     ///
     /// # Panics
     ///
-    /// If the operation can't fail this way. [`Fault`] lists the operations of each fault.
+    /// Panics if the operation can't fail with this fault. [`Fault`] lists the operations of each fault.
     #[track_caller]
     pub fn with(mut self, fault: impl Into<Fault>) -> Self {
         let fault = fault.into();

@@ -27,11 +27,11 @@ fn run_in_every_order(threads: fn()) {
     println!("{} orders", orders.load(Ordering::Relaxed));
 }
 
-/// The result of a future, which completes at its first poll.
+/// Polls a future once, and returns its output. Every future of the memory backend completes at its first poll.
 fn now<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => output,
-        Poll::Pending => panic!("a future of the memory backend waits"),
+        Poll::Pending => panic!("a future of the memory backend is pending"),
     }
 }
 
@@ -68,8 +68,8 @@ fn one_of_two_commits_with_the_same_if_current_succeeds() {
             [Ok(winner), Err(loser)] | [Err(loser), Ok(winner)] => (winner, loser),
             both => panic!("{both:?}"),
         };
-        let of_the_winner = |current: &Option<Generation>| current.as_ref() == Some(winner.generation());
-        assert!(matches!(loser, MiniSnapError::Conflict { current, .. } if of_the_winner(current)), "{loser}");
+        let is_winner = |current: &Option<Generation>| current.as_ref() == Some(winner.generation());
+        assert!(matches!(loser, MiniSnapError::Conflict { current, .. } if is_winner(current)), "{loser}");
         assert_eq!(history(&mem), seqs(winner.retained()));
     });
 }

@@ -11,8 +11,8 @@
 //! - *Count.* [`calls`](MemBackend::calls), [`commits`](MemBackend::commits) and [`stages`](MemBackend::stages).
 //!
 //! The backend satisfies the contract of [`SnapshotBackend`](minisnap_core::SnapshotBackend), also under injected failures, and passes
-//! the conformance suite. "Durable" means: as long as a handle exists. Every future completes at its first poll, with any runtime or
-//! none.
+//! the conformance suite. Its snapshots are durable as long as a handle exists. Every future completes at its first poll, with any
+//! runtime or without a runtime.
 //!
 //! # Examples
 //!
@@ -35,7 +35,7 @@
 //! assert_eq!(mem.json().as_deref(), Some("[1]"));
 //! assert_eq!(mem.seq_text().as_deref(), Some("10\n"));
 //!
-//! // The disk is full, twice: the old snapshot stays, and the log isn't truncated.
+//! // Twice the disk is full: the old snapshot stays current, and the log isn't truncated.
 //! mem.fail(Operation::Write).with(ErrorKind::StorageFull).times(2);
 //! assert!(save(&mem, "[1, 2]", 20).await.is_err());
 //! assert!(save(&mem, "[1, 2]", 20).await.is_err());
@@ -46,7 +46,7 @@
 //! let error = save(&mem, "[1, 2]", 20).await.unwrap_err();
 //! assert!(!error.outcome_known());
 //!
-//! // After the restart.
+//! // A restart of the program.
 //! let restarted = mem.clone();
 //! assert_eq!(restarted.current().await.unwrap().unwrap().seq(), 20);
 //! # }

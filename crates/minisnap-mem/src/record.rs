@@ -28,8 +28,8 @@ impl Record {
         self.retained.first()
     }
 
-    /// Finds a generation by name and seq. The comparison by name alone would accept a generation that a caller constructed with another
-    /// seq.
+    /// Finds a generation by name and seq. A caller can construct a generation with a known name and another seq, so the name alone isn't
+    /// enough.
     pub(crate) fn find(&self, generation: &Generation) -> Option<&Stored> {
         let matches_generation =
             |stored: &&Stored| stored.generation == *generation && stored.generation.seq() == generation.seq();
@@ -67,7 +67,7 @@ impl CommitRecord {
         Ok(committed)
     }
 
-    /// Retains the newest `retain`, in one step. Returns those that expired, newest first.
+    /// Expires all but the newest `retain` generations, in one step. Returns the expired generations, newest first.
     pub(crate) fn expire(&self, retain: NonZeroUsize) -> Vec<Generation> {
         let mut record = self.lock();
         let expired = record.history().into_iter().skip(retain.get()).collect();

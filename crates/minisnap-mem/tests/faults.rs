@@ -65,8 +65,17 @@ fn operation_fails_as_planned_and_changes_nothing() {
 
 #[test]
 fn default_fault_is_an_io_error_that_names_the_action() {
-    let actions =
-        ["expire", "verify", "look it up", "look it up", "read", "begin", "write", "commit", "collect garbage"];
+    let actions = [
+        "expire",
+        "verify",
+        "read the commit record",
+        "read the commit record",
+        "read",
+        "open a stage",
+        "write",
+        "commit",
+        "collect garbage",
+    ];
     for (operation, action) in ALL.into_iter().zip(actions) {
         let mem = saved();
         mem.fail(operation).once();

@@ -128,9 +128,9 @@ fn stage_is_send(stage: Box<dyn StagedSnapshot>) -> impl Send {
     stage
 }
 
-// Generations are equal by name alone. A read of a generation with another seq must not return its JSON.
+/// Generations are equal by name alone. A read of a known name with another seq must not return the JSON.
 #[test]
-fn read_is_expired_when_the_seq_is_not_that_of_the_name() {
+fn read_returns_expired_when_the_seq_does_not_match_the_name() {
     let mem = MemBackend::new();
     save(&mem, "[1]", 10).unwrap();
     let [generation] = history(&mem).try_into().unwrap();

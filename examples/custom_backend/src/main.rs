@@ -5,12 +5,13 @@
 //! $ cargo test --package example-custom-backend
 //! ```
 //!
-//! `redb_backend.rs` has the backend, its folder has the tests and the tables. This program uses the backend.
+//! `redb_backend.rs` has the backend, `redb_backend/tables.rs` its tables, and `redb_backend/tests.rs` its tests. This program uses the
+//! backend.
 //!
 //! Limits of this backend:
 //!
-//! - A JSON is in memory until it is committed, since the database stores a value in one piece, of at most 3 GiB.
-//! - Only one process can open the file, also for reading.
+//! - The JSON is in memory until the commit, since the database stores a value in one piece. A value has at most 3 GiB.
+//! - Only one process at a time can open the file, even for reading.
 //! - After an I/O error the database has to be opened again.
 
 mod redb_backend;

@@ -1,7 +1,7 @@
-//! The backend: a commit is one write transaction.
+//! The backend: a commit is one write transaction of the database.
 //!
-//! The transaction evaluates the precondition, stores the JSON, and adds the generation to the history. It is atomic, and durable when
-//! it returns. The rest of the commit reports an unknown outcome, and prevents a cancelled commit from happening later.
+//! The transaction evaluates the precondition, stores the JSON, and adds the generation to the history. It is atomic, and durable after
+//! it has returned. The code around the transaction reports unknown outcomes, and prevents a cancelled commit from taking effect later.
 
 use minisnap::{
     Bytes, ChunkStream, Collected, Committed, Corruption, Digest, ErrorContext, Generation, MiniSnapError, Operation,
@@ -44,17 +44,17 @@ impl RedbBackend {
         let path = path.as_ref();
         let location = path.display().to_string();
         let open = || {
-            let backend = Self::over(Database::create(path)?, &location)?;
+            let backend = Self::with_database(Database::create(path)?, &location)?;
             // The database syncs its file, but not the entry in the folder. Without the entry the file is lost after a power loss. Each
             // open syncs the folder, since the process that created the file may have been killed before.
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
             File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
             Ok(backend)
         };
-        open().map_err(|error| failure(error, ErrorContext::new(Operation::Open, &location)))
+        open().map_err(|error| to_error(error, ErrorContext::new(Operation::Open, &location)))
     }
 
-    fn over(db: Database, location: &str) -> Result<Self, redb::Error> {
+    fn with_database(db: Database, location: &str) -> Result<Self, redb::Error> {
         // Creates the tables, so that every read finds them.
         let transaction = db.begin_write()?;
         transaction.open_table(HISTORY)?;
@@ -75,15 +75,15 @@ impl RedbBackend {
         F: FnOnce(&Database) -> Result<Result<T>, redb::Error> + Send + 'static,
     {
         let (db, at) = (Arc::clone(&self.db), self.at(operation));
-        // A panic is passed on, since its effect is unknown.
+        // `run_blocking` passes on a panic of `work`, whose effect is unknown.
         match run_blocking(move || work(&db)).await {
-            Ok(outcome) => outcome.map_err(|error| failure(error, at)).flatten(),
-            Err(never_began) => Err(MiniSnapError::Backend { at, transient: false, source: never_began.into() }),
+            Ok(outcome) => outcome.map_err(|error| to_error(error, at)).flatten(),
+            Err(pool_error) => Err(MiniSnapError::Backend { at, transient: false, source: pool_error.into() }),
         }
     }
 }
 
-// Each read is a read transaction: it sees a consistent state, and waits for no writer.
+// Each read is a read transaction, which sees a consistent state and doesn't wait for writers.
 #[async_trait]
 impl SnapshotBackend for RedbBackend {
     fn location(&self) -> &str {
@@ -105,7 +105,7 @@ impl SnapshotBackend for RedbBackend {
             let transaction = db.begin_read()?;
             let jsons = transaction.open_table(JSON)?;
             let history = history(&transaction.open_table(HISTORY)?)?;
-            // Uses the digest of the history, not that of the caller.
+            // Checks the digest in the history. The digest that the caller passed is untrusted.
             let Some(retained) = history.iter().find(|known| **known == wanted && known.seq() == wanted.seq()) else {
                 return Ok(Err(MiniSnapError::Expired { at, generation: wanted }));
             };
@@ -117,7 +117,7 @@ impl SnapshotBackend for RedbBackend {
             for generation in &history {
                 intact.extend(read_checked(&jsons, generation)?.ok().map(|_| generation.clone()));
             }
-            let at = ErrorContext::new(Operation::Read, row(at.location(), retained));
+            let at = ErrorContext::new(Operation::Read, generation_location(at.location(), retained));
             Ok(Err(MiniSnapError::Corrupt { at, found, intact, unconfirmed: Vec::new() }))
         };
         self.blocking(Operation::Read, read).await
@@ -138,7 +138,7 @@ impl SnapshotBackend for RedbBackend {
 
     async fn expire(&self, retain: NonZeroUsize) -> Result<Vec<Generation>> {
         let at = self.at(Operation::Expire);
-        // As for a commit: a call that was cancelled while it waited must not happen after a later commit.
+        // As for a commit: a call that is cancelled while it waits must not take effect after a later commit.
         let on_drop = SetOnDrop(Arc::new(AtomicBool::new(false)));
         let is_cancelled = Arc::clone(&on_drop.0);
         let expire = move |db: &Database| {
@@ -165,7 +165,7 @@ impl SnapshotBackend for RedbBackend {
                 generations.push(match read_checked(&jsons, &generation)? {
                     Ok(_) => VerifiedGeneration::intact(generation),
                     Err(found) => {
-                        let problem = Problem::new(row(&location, &generation), found);
+                        let problem = Problem::new(generation_location(&location, &generation), found);
                         VerifiedGeneration::corrupt(generation, problem)
                     }
                 });
@@ -220,7 +220,7 @@ impl StagedSnapshot for Stage {
     async fn commit(self: Box<Self>, options: CommitOptions) -> Result<Committed> {
         let Self { backend, generation, json } = *self;
         let at = backend.at(Operation::Commit);
-        // The blocking task continues when this future is dropped, so it has to detect that.
+        // The work on the blocking pool continues after this future is dropped, so the work checks for the cancellation.
         let on_drop = SetOnDrop(Arc::new(AtomicBool::new(false)));
         let is_cancelled = Arc::clone(&on_drop.0);
         let work = move |db: &Database| commit(db, &generation, &json, &options, at, &is_cancelled);
@@ -228,6 +228,7 @@ impl StagedSnapshot for Stage {
     }
 }
 
+/// Sets a flag when the future of a call is dropped.
 struct SetOnDrop(Arc<AtomicBool>);
 
 impl Drop for SetOnDrop {
@@ -247,21 +248,21 @@ fn commit(
 ) -> Result<Result<Committed>, redb::Error> {
     let now = SystemTime::now();
     let generation = generation.clone().with_size(json.len() as u64).with_digest(Digest::of(json)).with_time(now);
-    // Only one write transaction runs at a time, so the history that this one reads is the latest.
+    // Only one write transaction runs at a time, so the history in this transaction is the latest.
     let mut transaction = db.begin_write()?;
     transaction.set_durability(Durability::Immediate)?;
     let before = history(&transaction.open_table(HISTORY)?)?;
     if let Err(refused) = options.precondition().evaluate(generation.seq(), before.first(), &at) {
         return Ok(Err(refused));
     }
-    // Deletes the JSON that expired before. The JSON that this commit expires stays until the next one, since a commit with an unknown
-    // outcome may delete nothing.
+    // Deletes the JSON that expired earlier. The JSON that expires now stays until the next commit, since a commit with an unknown outcome
+    // must delete nothing.
     delete_expired(&transaction)?;
     insert(&transaction, &generation, json)?;
     let committed = Committed::new(generation, &before, options.retain());
     expire_beyond(&transaction, committed.retained().len())?;
-    // The last step before the commit, inside the transaction: a commit that begins after the cancellation waits for this transaction,
-    // so this one can't overtake it.
+    // This is the last step before the commit, inside the transaction. A commit that begins after the cancellation waits for this
+    // transaction to end, so a cancelled commit can't take effect after it.
     if is_cancelled.load(Ordering::SeqCst) {
         return Ok(Err(cancelled(at)));
     }
@@ -284,16 +285,16 @@ fn cancelled(at: ErrorContext) -> MiniSnapError {
 }
 
 /// The location of a generation in the database at `location`.
-fn row(location: &str, generation: &Generation) -> String {
+fn generation_location(location: &str, generation: &Generation) -> String {
     format!("{location}/{generation}")
 }
 
-/// Converts an error of the database, where nothing was committed.
-fn failure(error: redb::Error, at: ErrorContext) -> MiniSnapError {
+/// Converts an error of the database after which nothing was committed.
+fn to_error(error: redb::Error, at: ErrorContext) -> MiniSnapError {
     match error {
         redb::Error::Io(source) => MiniSnapError::Io { at, action: "use the database", source },
         redb::Error::DatabaseAlreadyOpen => {
-            let reason = "the file is open, here or in another process: clone that handle".into();
+            let reason = "another handle, in this or another process, has opened the file".into();
             MiniSnapError::Busy { at, waited: Duration::ZERO, reason }
         }
         redb::Error::Corrupted(found) => MiniSnapError::corrupt(at, Corruption::Other(found)),

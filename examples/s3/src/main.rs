@@ -28,7 +28,7 @@ async fn main() -> ExitCode {
     match run(&url).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // The message has the operation and the URL, without credentials.
+            // The message has the operation, and the URL without credentials.
             eprintln!("s3: {error}");
             ExitCode::FAILURE
         }
@@ -54,7 +54,7 @@ async fn run(url: &str) -> Result<(), MiniSnapError> {
     // A second leader would try the same seq.
     match store.create(&state, seq + 1).if_newer().await {
         Err(MiniSnapError::Stale { current, .. }) => {
-            println!("a second create with that seq is refused: {current} is current");
+            println!("a second create with the same seq is refused: {current} is current");
         }
         Err(error) => return Err(error),
         Ok(_) => unreachable!("the same seq is not newer"),

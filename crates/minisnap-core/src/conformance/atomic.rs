@@ -40,7 +40,7 @@ pub async fn readers_never_see_a_mixed_pair_during_200_commits<T: StoreUnderTest
         let mut yields = Yields::new(0);
         let mut last = None;
         for n in 1..=COMMITS {
-            // The seqs go up and down: if each were the next one, a mixed pair could stay unnoticed.
+            // The seqs go up and down, because rising seqs could hide a mixed pair.
             let committed = commit(&writer, &Sample::new(n ^ 1, n), Precondition::Always, retain(2)).await;
             last = Some(committed.must("a commit succeeds while readers run").generation().clone());
             yields.pause().await;

@@ -14,18 +14,19 @@ use std::{
 };
 use tokio::task::yield_now;
 
-/// Where a future is dropped: after how many polls, with which pause after each poll for work in the background.
+/// The point at which a future is dropped: after `polls` polls, with a pause for background work after each poll.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct CancelPoint {
     polls: usize,
     pause: Duration,
 }
 
-/// One point for each await of a future that works in its polls. The pauses add points for a future that works in the background.
-pub(super) fn cancel_points(most: usize) -> impl Iterator<Item = CancelPoint> {
+/// The points at which a case drops futures. Points without a pause cover each await of a future that works in its polls. Points
+/// with a pause cover a future whose work is in the background.
+pub(super) fn cancel_points(max_polls: usize) -> impl Iterator<Item = CancelPoint> {
     [(0, 24), (100, 24), (700, 12)]
         .into_iter()
-        .flat_map(move |(pause, polls)| (0..=polls.min(most)).map(move |polls| (polls, pause)))
+        .flat_map(move |(pause, polls)| (0..=polls.min(max_polls)).map(move |polls| (polls, pause)))
         .map(|(polls, pause)| CancelPoint { polls, pause: Duration::from_micros(pause) })
 }
 
@@ -118,7 +119,7 @@ pub async fn cancelled_commit_never_overtakes_a_later_one<T: StoreUnderTest>() {
     assert_commits_collect(&store, &handles[0], "the stages of cancelled commits").await;
 }
 
-/// The same with concurrent writers, so that the cancelled commit may be waiting for its turn.
+/// The same with concurrent writers, so that a commit may be cancelled while it waits for another writer.
 pub async fn cancelled_commits_never_overtake_concurrent_commits<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let shared = store.open().await;
@@ -143,7 +144,8 @@ pub async fn cancelled_commits_never_overtake_concurrent_commits<T: StoreUnderTe
     assert_commits_collect(&store, &shared, "the stages of cancelled commits").await;
 }
 
-/// A cancelled commit releases its locks: the next commit of any handle succeeds, and is evaluated on the latest record.
+/// A cancelled commit releases its locks: the next commit of any handle succeeds, with its precondition evaluated on the latest
+/// record.
 pub async fn cancelled_commit_blocks_no_later_commit<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let backend = store.open().await;
@@ -158,10 +160,11 @@ pub async fn cancelled_commit_blocks_no_later_commit<T: StoreUnderTest>() {
         task.abort();
         // The runtime drops the future on one of its threads; the drop is over when the task has ended.
         let _ = task.await;
-        let over = current(&backend).await;
-        let precondition = if lacks_if_current { Precondition::Always } else { Precondition::IfCurrent(over.clone()) };
+        let current_before = current(&backend).await;
+        let precondition =
+            if lacks_if_current { Precondition::Always } else { Precondition::IfCurrent(current_before.clone()) };
         match commit(&store.open().await, &Sample::new(seq, 1), precondition, RETAIN_ALL).await {
-            // The cancelled commit happened after `over` was read.
+            // The cancelled commit happened after `current_before` was read.
             Err(MiniSnapError::Conflict { current: Some(found), .. }) if found.seq() == seq => {}
             result => {
                 result.must("a commit succeeds after another one was cancelled");
@@ -179,7 +182,7 @@ pub async fn cancelled_stage_leaves_no_trace<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let backend = store.open().await;
     for point in cancel_points(12) {
-        // The call is dropped, or its stage is.
+        // Drops the call, or the stage that it returned.
         drop(cancel_at(backend.stage(7), point).await);
         assert_eq!(current(&backend).await, None, "a cancelled stage is not current ({point:?})");
     }
@@ -191,8 +194,8 @@ pub async fn cancelled_stage_leaves_no_trace<T: StoreUnderTest>() {
     assert_commits_collect(&store, &backend, "cancelled stages").await;
 }
 
-/// Begins to commit seq `2n` through `one` and cancels that at `point`, then commits seq `2n + 1` through `other`. The first
-/// stage is large and the second one small, so that a commit that goes on in the background would be late.
+/// Starts a commit of seq `2n` through `one`, cancels it at `point`, and commits seq `2n + 1` through `other`. The first stage is
+/// large and the second one small. So if the cancelled commit continued in the background, it would end after the second commit.
 async fn cancel_then_commit(one: &Handle, other: &Handle, n: u64, point: CancelPoint) {
     let size = if n.is_multiple_of(3) { 1_000 } else { 1 << 20 };
     let promise = "a stage can be opened after a cancelled commit";

@@ -16,8 +16,8 @@ pub(super) async fn handles<T: StoreUnderTest>(store: &T, shared: &Handle, count
 /// A task of [`run_concurrently`].
 pub(super) type Task<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// Yields for a varying number of turns, the same in each run of the suite. Without it, two tasks that take turns would
-/// interleave at the same few points only.
+/// Yields a varying number of times, equal in each run of the suite. If every task yielded once, two tasks would interleave at the
+/// same few points only.
 pub(super) struct Yields(u64);
 
 impl Yields {

@@ -14,7 +14,7 @@ pub async fn always_is_never_refused<T: StoreUnderTest>() {
     }
 }
 
-/// `IfNewer` commits a seq above the current one's; the same or a lower one is `Stale`, with both seqs.
+/// `IfNewer` commits a seq above the current seq. For the same or a lower seq, the commit returns `Stale` with both seqs.
 pub async fn if_newer_commits_above_and_refuses_the_rest<T: StoreUnderTest>() {
     if lacks::<T>(Capability::IfNewer).await {
         return;
@@ -53,7 +53,7 @@ pub async fn if_newer_works_at_both_ends_of_seq<T: StoreUnderTest>() {
     }
     let store = T::fresh().await;
     let backend = store.open().await;
-    // 9 and 10 are in another order as text, and 1 << 63 as a signed number.
+    // As text, 10 is below 9. As a signed number, 1 << 63 is below 0.
     for seq in [0, 1, 9, 10, (1 << 63) - 1, 1 << 63, u64::MAX] {
         let committed = commit(&backend, &Sample::new(seq, 0), IfNewer, RETAIN_ALL).await;
         let committed = committed.must("`IfNewer` commits a seq above the current one's");
@@ -146,7 +146,8 @@ pub async fn refusal_changes_nothing<T: StoreUnderTest>() {
 
 /// A precondition is evaluated against the generation that is current at the commit, not at the stage.
 pub async fn evaluated_when_committing_not_when_staging<T: StoreUnderTest>() {
-    let (no_newer, no_current) = (lacks::<T>(Capability::IfNewer).await, lacks::<T>(Capability::IfCurrent).await);
+    let (lacks_if_newer, lacks_if_current) =
+        (lacks::<T>(Capability::IfNewer).await, lacks::<T>(Capability::IfCurrent).await);
     let store = T::fresh().await;
     let (slow, quick) = (store.open().await, store.open().await);
     let first = commit_always(&slow, &Sample::new(10, 0)).await;
@@ -158,10 +159,10 @@ pub async fn evaluated_when_committing_not_when_staging<T: StoreUnderTest>() {
     let over_first = stage(&slow, &Sample::new(30, 4)).await.must(promise);
     let over_second = stage(&slow, &Sample::new(31, 5)).await.must(promise);
     let second = commit_always(&quick, &Sample::new(20, 6)).await;
-    if !no_newer {
+    if !lacks_if_newer {
         assert_stale(stale.commit(CommitOptions::new(RETAIN_ALL).with_precondition(IfNewer)).await, 18, &second);
     }
-    if !no_current {
+    if !lacks_if_current {
         assert_conflict(
             over_first.commit(CommitOptions::new(RETAIN_ALL).with_precondition(IfCurrent(Some(first.clone())))).await,
             Some(&first),
@@ -172,7 +173,7 @@ pub async fn evaluated_when_committing_not_when_staging<T: StoreUnderTest>() {
         committed.must("`IfCurrent` holds for a generation that became current after the stage was opened");
     }
     commit_always(&quick, &Sample::new(5, 7)).await;
-    if !no_newer {
+    if !lacks_if_newer {
         // The seq is below the current one at the stage, and above the current one at the commit.
         let committed = newer.commit(CommitOptions::new(RETAIN_ALL).with_precondition(IfNewer)).await;
         committed.must("`IfNewer` compares with the current generation at the commit, not with older ones");
@@ -189,11 +190,12 @@ pub async fn evaluated_when_committing_not_when_staging<T: StoreUnderTest>() {
 
 /// A handle evaluates preconditions on the latest commit record, not on the record that it read last.
 pub async fn precondition_is_evaluated_on_the_latest_record<T: StoreUnderTest>() {
-    let (no_newer, no_current) = (lacks::<T>(Capability::IfNewer).await, lacks::<T>(Capability::IfCurrent).await);
+    let (lacks_if_newer, lacks_if_current) =
+        (lacks::<T>(Capability::IfNewer).await, lacks::<T>(Capability::IfCurrent).await);
     let store = T::fresh().await;
     let (old, other) = (store.open().await, store.open().await);
     let promise = "a precondition is evaluated on the latest commit record";
-    if !no_current {
+    if !lacks_if_current {
         assert_eq!(current(&old).await, None);
         let first = commit_always(&other, &Sample::new(50, 0)).await;
         assert_conflict(commit(&old, &Sample::new(51, 0), IfCurrent(None), RETAIN_ALL).await, None, Some(&first));
@@ -202,7 +204,7 @@ pub async fn precondition_is_evaluated_on_the_latest_record<T: StoreUnderTest>()
         let seen = commit_always(&old, &Sample::new(100, round)).await;
         assert_eq!(current(&old).await.as_ref(), Some(&seen), "the last committed generation is current");
         let moved = commit_always(&other, &Sample::new(50, round)).await;
-        if !no_newer {
+        if !lacks_if_newer {
             let between = commit(&old, &Sample::new(60, round), IfNewer, RETAIN_ALL).await.must(promise);
             commit_always(&other, &Sample::new(70, round)).await;
             let stale = commit(&old, &Sample::new(65, round), IfNewer, RETAIN_ALL).await;
@@ -212,7 +214,7 @@ pub async fn precondition_is_evaluated_on_the_latest_record<T: StoreUnderTest>()
                 between.generation()
             );
         }
-        if !no_current {
+        if !lacks_if_current {
             let newest = commit_always(&other, &Sample::new(40, round)).await;
             for expired in [&seen, &moved] {
                 let refused = commit(&old, &Sample::new(99, round), IfCurrent(Some(expired.clone())), RETAIN_ALL).await;
@@ -263,7 +265,7 @@ fn assert_conflict(refused: Result<Committed>, wanted: Option<&Generation>, foun
     }
 }
 
-/// The generation that `Stale` names is durable: a handle that is opened later finds it current.
+/// The generation that `Stale` names is durable: it is current for a handle that is opened later.
 pub async fn stale_names_a_durable_generation<T: StoreUnderTest>() {
     if lacks::<T>(Capability::IfNewer).await {
         return;

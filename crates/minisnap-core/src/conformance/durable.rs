@@ -1,4 +1,4 @@
-//! Property 2: committed generations survive when every handle was dropped. (A power loss is up to a backend's own tests.)
+//! Property 2: committed generations survive when every handle is dropped. A backend needs tests of its own for a power loss.
 
 use super::{StoreUnderTest, support::*};
 use crate::{Generation, Precondition};

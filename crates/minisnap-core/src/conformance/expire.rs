@@ -4,8 +4,8 @@ use super::{StoreUnderTest, support::*};
 use crate::{Generation, MiniSnapError, Precondition};
 use std::num::NonZeroUsize;
 
-/// After `expire(n)`, the newest `n` are retained, for every handle and after reopening. The others are returned, newest
-/// first, and readers get `Expired`. The current generation stays current under the same name.
+/// After `expire(n)`, the newest `n` are retained, for every handle and after reopening. The older generations are returned,
+/// newest first, and readers get `Expired`. The current generation stays current under the same name.
 pub async fn newest_stay_and_the_rest_is_returned<T: StoreUnderTest>() {
     for stay in [1, 2, 4] {
         let store = T::fresh().await;
@@ -108,7 +108,7 @@ pub async fn cancelled_expiry_is_all_or_none<T: StoreUnderTest>() {
         let last = commit_all(&backend, &[4 * round, 4 * round + 1, 4 * round + 2]).await.pop();
         let before = history(&backend).await;
         super::cancel::cancel_at(backend.expire(retain(1)), point).await;
-        // This commit waits until work in the background is over: that work holds the lock, or has its turn.
+        // Background work of the cancelled call holds the lock or is queued before this commit, so it is over after this commit.
         let next = commit_always(&backend, &Sample::new(4 * round + 3, 9)).await;
         let after = history(&backend).await;
         assert_eq!(after[..2], [next, last.expect("three were committed")], "the current one is untouched");

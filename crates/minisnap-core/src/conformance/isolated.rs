@@ -95,10 +95,10 @@ pub async fn concurrent_stages_do_not_mix<T: StoreUnderTest>() {
         }
     }
     let mut expected = Vec::new();
-    // In reverse order; every third is dropped.
-    let given_up = [false, true, false].into_iter().cycle();
-    for ((staged, sample), given_up) in stages.into_iter().zip(&samples).rev().zip(given_up) {
-        if given_up {
+    // Ends the stages in reverse order. Every third stage is dropped.
+    let dropped = [false, true, false].into_iter().cycle();
+    for ((staged, sample), is_dropped) in stages.into_iter().zip(&samples).rev().zip(dropped) {
+        if is_dropped {
             drop(staged);
         } else {
             let committed =

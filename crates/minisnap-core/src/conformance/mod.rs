@@ -11,21 +11,21 @@
 //!
 //! # Write a backend
 //!
-//! 1. **Choose the commit record.** No medium replaces two names in one atomic step. So write each pair to a location of its own,
-//!    and let one record name the current pair: a link, a row, an object. Replacing this record is the commit. A reader reads
-//!    the record once, and then only the pair that it names.
-//! 2. **Never reuse a name.** The name of a [`Generation`](crate::Generation) identifies its bytes for ever, even after they were
-//!    deleted. [`random_name_part`](crate::random_name_part) makes a unique name without coordination. A name that a caller
+//! 1. **Choose the commit record.** No file system or object store replaces two names in one atomic step. So write each pair to a
+//!    location of its own, and let one record name the current pair: a link, a row, an object. Replacing this record is the
+//!    commit. A reader reads the record once, and then only the pair that the record names.
+//! 2. **Never reuse a name.** The name of a [`Generation`](crate::Generation) identifies its bytes permanently, even after they
+//!    were deleted. [`random_name_part`](crate::random_name_part) makes a unique name without coordination. A name that a caller
 //!    passes in is untrusted: compare it with the names you know, or check it against your grammar.
 //! 3. **Stage.** [`stage`](SnapshotBackend::stage) returns a writer whose bytes no reader sees. Its `Drop` discards them. A killed
-//!    process can't discard, so a later writer has to find its files and delete them, and must not delete those of a running
-//!    writer.
+//!    process can't discard its files, so a later writer has to find and delete them. The later writer must not delete the files
+//!    of a running writer.
 //! 4. **Commit,** in this order. Make the bytes durable. In one atomic step read the record, evaluate the precondition with
 //!    [`Precondition::evaluate`](crate::Precondition::evaluate), and replace the record. Make the record durable. Then delete
 //!    the expired generations; a failure of that is not an error. A transaction, a lock or a compare-and-swap makes the step
 //!    atomic. The group [`race`] detects a backend that evaluates on a cached record, or before it has the lock.
 //! 5. **Expect cancellation at every `await`.** The caller may drop the future there. A commit that is dropped before its atomic
-//!    step must never happen, also not later. So work on another thread has to check, under the lock and before the commit,
+//!    step must never happen, not even later. So work on another thread has to check, under the lock and before the commit,
 //!    that the caller is still waiting. After the atomic step has begun, dropping the future must delete nothing.
 //! 6. **Return `OutcomeUnknown` if the outcome is unknown.** If the commit was sent and no answer came, read the record. If that
 //!    fails too, return [`OutcomeUnknown`](crate::MiniSnapError::OutcomeUnknown) and delete nothing. Every other error
@@ -79,8 +79,8 @@
 //!
 //!     async fn read(&self, generation: &Generation) -> Result<Bytes> {
 //!         // Generations are equal by name alone, and a caller can construct one: compare the sequence number, too.
-//!         let is_it = |known: &Generation| known == generation && known.seq() == generation.seq();
-//!         let json = self.lock().iter().find(|(known, _)| is_it(known)).map(|(_, json)| json.clone());
+//!         let matches = |known: &Generation| known == generation && known.seq() == generation.seq();
+//!         let json = self.lock().iter().find(|(known, _)| matches(known)).map(|(_, json)| json.clone());
 //!         json.ok_or_else(|| MiniSnapError::Expired {
 //!             at: ErrorContext::new(Operation::Read, self.location()),
 //!             generation: generation.clone(),
@@ -90,12 +90,12 @@
 //!     async fn stage(&self, seq: u64) -> Result<Box<dyn StagedSnapshot>> {
 //!         let at = || ErrorContext::new(Operation::Stage, self.location());
 //!         let random = random_name_part(16);
-//!         let random = random.map_err(|source| MiniSnapError::Io { at: at(), action: "name it", source })?;
+//!         let random = random.map_err(|source| MiniSnapError::Io { at: at(), action: "name the generation", source })?;
 //!         Ok(Box::new(Stage { backend: self.clone(), seq, name: format!("{seq}-{random}"), json: Vec::new() }))
 //!     }
 //!
 //!     async fn read_chunks(&self, generation: &Generation) -> Result<ChunkStream> {
-//!         self.read(generation).await.map(ChunkStream::from_bytes) // it is in memory already
+//!         self.read(generation).await.map(ChunkStream::from_bytes) // the JSON is in memory already
 //!     }
 //!
 //!     async fn expire(&self, retain: NonZeroUsize) -> Result<Vec<Generation>> {
@@ -225,8 +225,13 @@
 //!
 //! # What the suite doesn't test
 //!
-//! The suite reopens a store through new handles in one process. A backend needs tests of its own for a power loss (is every
-//! `fsync` where it has to be?), a killed process, a full disk, an answer that never comes, and several processes.
+//! The suite reopens a store through new handles in one process. A backend needs tests of its own for these failures:
+//!
+//! - a power loss: is every `fsync` in place?
+//! - a killed process
+//! - a full disk
+//! - an answer that never arrives
+//! - several processes
 
 #![allow(clippy::missing_panics_doc, reason = "a case fails by a panic")]
 #![allow(clippy::wildcard_imports, reason = "every case uses most of the shared helpers")]

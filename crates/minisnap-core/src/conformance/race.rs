@@ -1,6 +1,6 @@
 //! Property 4 with concurrent writers: a commit evaluates its precondition in the same atomic step.
 
-#![allow(clippy::cast_possible_truncation, reason = "there are 8")]
+#![allow(clippy::cast_possible_truncation, reason = "WRITERS is 8")]
 
 use super::{Capability, StoreUnderTest, support::*};
 use crate::{CommitOptions, Committed, Generation, MiniSnapError, Precondition, Result};
@@ -49,8 +49,8 @@ pub async fn only_1_of_8_writers_commits_the_first_snapshot<T: StoreUnderTest>()
     }
 }
 
-/// Of 8 concurrent writers with `IfNewer`, the one with the largest seq has the current generation in the end. The seqs in
-/// the history only rise.
+/// After the commits of 8 concurrent writers with `IfNewer`, the generation with the largest seq is current. The seqs in the
+/// history only rise.
 pub async fn with_8_if_newer_the_largest_seq_ends_current<T: StoreUnderTest>() {
     if lacks::<T>(Capability::IfNewer).await {
         return;
@@ -118,10 +118,10 @@ pub async fn always_is_never_refused_during_other_commits<T: StoreUnderTest>() {
         let index = index.expect("each acknowledged commit is in the history");
         assert_eq!(committed.retained(), &history[index..], "a commit returns the history at its own moment");
     }
-    for own in done {
-        let mine: Vec<&Generation> = own.iter().rev().map(Committed::generation).collect();
-        let found: Vec<&Generation> = history.iter().filter(|generation| mine.contains(generation)).collect();
-        assert_eq!(found, mine, "a commit is newer than every commit that was acknowledged before it began");
+    for commits_of_writer in done {
+        let expected: Vec<&Generation> = commits_of_writer.iter().rev().map(Committed::generation).collect();
+        let found: Vec<&Generation> = history.iter().filter(|generation| expected.contains(generation)).collect();
+        assert_eq!(found, expected, "a commit is newer than every commit that was acknowledged before it began");
     }
     for generation in &history {
         assert_pair(generation, &read(&shared, generation).await);

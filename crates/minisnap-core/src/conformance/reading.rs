@@ -93,8 +93,8 @@ pub async fn hostile_names_are_refused<T: StoreUnderTest>() {
         "' OR '1'='1",
         "é\u{202e}👩‍👧",
     ];
-    let given = |name: &str| real.iter().any(|generation| generation.name() == name);
-    hostile.extend(plain.into_iter().filter(|name| !given(name)).map(str::to_owned));
+    let is_assigned = |name: &str| real.iter().any(|generation| generation.name() == name);
+    hostile.extend(plain.into_iter().filter(|name| !is_assigned(name)).map(str::to_owned));
     for name in hostile {
         let read = backend.read(&Generation::new(name.clone(), 1)).await;
         let shown: String = name.chars().take(60).collect();
@@ -161,12 +161,12 @@ pub async fn reads_proceed_during_a_stalled_commit<T: StoreUnderTest>() {
             tokio::task::yield_now().await;
         }
         for backend in [&reader, &writer] {
-            let look = async {
+            let reads = async {
                 let generation = current(backend).await.expect("a store that had a snapshot always has one");
                 assert_pair(&generation, &read(backend, &generation).await);
                 assert!(!history(backend).await.is_empty(), "a store that had a history always has one");
             };
-            let waited = timeout(Duration::from_secs(20), look).await;
+            let waited = timeout(Duration::from_secs(20), reads).await;
             assert!(waited.is_ok(), "reading takes no lock; it waits for a commit that was polled {polls} times");
         }
         if !ended {
@@ -175,8 +175,8 @@ pub async fn reads_proceed_during_a_stalled_commit<T: StoreUnderTest>() {
     }
 }
 
-/// A name with another sequence number than the committed one is `Expired`. Generations are equal by name alone, and a caller
-/// can construct one: the JSON must not be returned under that number.
+/// A read of a known name with another sequence number returns `Expired`. Generations are equal by name alone, and a caller can
+/// construct a generation, so the JSON must not be returned with the wrong sequence number.
 pub async fn other_seq_of_a_name_is_refused<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let backend = store.open().await;

@@ -76,7 +76,7 @@ pub async fn text_in_any_script_round_trips<T: StoreUnderTest>() {
     ] {
         let json = serde_json::to_string_pretty(&BTreeMap::from([(text, text)])).expect("a map of strings is JSON");
         assert_round_trips(&backend, &Sample::of(1, json)).await;
-        // Raw bytes with a NUL aren't JSON, and a backend stores them all the same.
+        // Raw bytes with a NUL aren't JSON, but a backend stores them, too.
         assert_round_trips(&backend, &Sample::of(1, text)).await;
     }
 }

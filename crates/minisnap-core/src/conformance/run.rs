@@ -3,7 +3,7 @@
 use super::{StoreUnderTest, cases};
 use std::{fmt, future::Future, panic, pin::Pin, sync::mpsc, thread, time::Duration};
 
-/// How long a case may take: far more than any needs, so a case that takes longer hangs.
+/// The time limit of a case. Every case needs far less, so a case that exceeds the limit hangs.
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// The kind of Tokio runtime a case runs on.
@@ -39,7 +39,7 @@ impl Case {
         Self { name, body }
     }
 
-    /// The group and the name of the case, as in `atomic::readers_never_see_a_mixed_pair_during_200_commits`.
+    /// Returns the group and the name of the case, as in `atomic::readers_never_see_a_mixed_pair_during_200_commits`.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.name
@@ -49,7 +49,7 @@ impl Case {
     ///
     /// # Panics
     ///
-    /// If the store violates the contract, or the case doesn't end in time.
+    /// Panics if the store violates the contract, or the case doesn't end in time.
     pub fn run(&self, flavour: Flavour) {
         self.run_within(flavour, LIMIT);
     }
@@ -58,7 +58,7 @@ impl Case {
     ///
     /// # Panics
     ///
-    /// If the store violates the contract, or the case doesn't end in time.
+    /// Panics if the store violates the contract, or the case doesn't end in time.
     pub fn run_within(&self, flavour: Flavour, limit: Duration) {
         if let Err(failure) = self.outcome(flavour, limit) {
             panic!("{failure}");
@@ -68,7 +68,7 @@ impl Case {
     fn outcome(&self, flavour: Flavour, limit: Duration) -> Result<(), String> {
         let Self { name, body } = *self;
         let (ended, end) = mpsc::channel::<()>();
-        // A thread instead of the runtime's timeout also detects a backend that blocks the runtime.
+        // The limit is checked on another thread, since a backend may block the runtime and its timers.
         let thread = thread::spawn(move || {
             let _ended = ended;
             // Dropping the runtime waits for blocking work that the case left in the background.
@@ -91,7 +91,7 @@ impl fmt::Debug for Case {
 ///
 /// # Panics
 ///
-/// If the store violates the contract, the case doesn't end in time, or no case has that name.
+/// Panics if the store violates the contract, the case doesn't end in time, or no case has that name.
 pub fn run<T: StoreUnderTest>(name: &str, flavour: Flavour) {
     match cases::<T>().iter().find(|case| case.name == name) {
         Some(case) => case.run(flavour),
@@ -101,7 +101,7 @@ pub fn run<T: StoreUnderTest>(name: &str, flavour: Flavour) {
 
 /// Runs every case for a store on both kinds of runtime, one after the other.
 ///
-/// Use it where only one test is possible, such as a doctest; else prefer [`conformance_tests!`](crate::conformance_tests).
+/// Use it where only one test is possible, such as a doctest; otherwise prefer [`conformance_tests!`](crate::conformance_tests).
 ///
 /// # Panics
 ///

@@ -15,13 +15,13 @@ pub(super) type Handle = Arc<dyn SnapshotBackend>;
 /// The `retain` of commits after which nothing expires. The largest number has a case of its own.
 pub(super) const RETAIN_ALL: NonZeroUsize = retain(1_000);
 
-/// How often a sample is staged again after `StageLost` before the case fails.
-const MOST_STAGES: usize = 100;
+/// The maximal number of stages of a sample, if each of them is lost.
+const MAX_STAGES: usize = 100;
 
-/// How often a case waits for garbage that is deleted in the background: ten seconds at least, with the pauses.
+/// How often a case checks whether garbage was deleted in the background. The pauses between the checks add up to ten seconds.
 const ATTEMPTS: u32 = 30;
 
-/// A retention as the trait takes it.
+/// Converts a number of generations to the type that the trait takes.
 pub(super) const fn retain(generations: usize) -> NonZeroUsize {
     NonZeroUsize::new(generations).expect("a store retains at least one generation")
 }
@@ -39,8 +39,7 @@ impl<T> ContractResult<T> for Result<T> {
     }
 }
 
-/// A state whose JSON identifies itself: it holds its seq, a tag, and a filling made of both. So a mixed or truncated JSON is
-/// detected.
+/// A state whose JSON holds its seq, a tag, and a filling made of both. A mixed or truncated JSON is detected by this content.
 #[derive(Clone, Debug)]
 pub(super) struct Sample {
     pub(super) seq: u64,
@@ -55,19 +54,19 @@ impl Sample {
 
     /// The sample of `seq` and `tag` with a filling of `size` bytes.
     pub(super) fn sized(seq: u64, tag: u64, size: usize) -> Self {
-        let grain = format!("{seq}.{tag};");
-        let mut filling = grain.repeat(size.div_ceil(grain.len()));
+        let unit = format!("{seq}.{tag};");
+        let mut filling = unit.repeat(size.div_ceil(unit.len()));
         filling.truncate(size);
         let json = format!("{{\n  \"seq\": {seq},\n  \"tag\": {tag},\n  \"filling\": \"{filling}\"\n}}");
         Self { seq, json: json.into() }
     }
 
-    /// A state with these bytes, which need not be a sample's.
+    /// A sample with arbitrary bytes.
     pub(super) fn of(seq: u64, json: impl Into<Bytes>) -> Self {
         Self { seq, json: json.into() }
     }
 
-    /// The sample with exactly these bytes; `None` if they are no sample's.
+    /// Parses the bytes of a sample; `None` if they aren't exactly the bytes of a sample.
     fn parse(json: &[u8]) -> Option<Self> {
         let value: serde_json::Value = serde_json::from_slice(json).ok()?;
         let size = value["filling"].as_str()?.len();
@@ -125,14 +124,14 @@ pub(super) async fn stage(backend: &Handle, sample: &Sample) -> Result<Box<dyn S
     Ok(staged)
 }
 
-/// Stages and commits `sample`. Repeats that after `StageLost`, as the typed store does.
+/// Stages and commits `sample`. After `StageLost` it repeats both, as the typed store does.
 pub(super) async fn commit(
     backend: &Handle,
     sample: &Sample,
     precondition: Precondition,
     retain: NonZeroUsize,
 ) -> Result<Committed> {
-    for _ in 0..MOST_STAGES {
+    for _ in 0..MAX_STAGES {
         match stage(backend, sample)
             .await?
             .commit(CommitOptions::new(retain).with_precondition(precondition.clone()))
@@ -146,7 +145,7 @@ pub(super) async fn commit(
             }
         }
     }
-    panic!("a commit succeeds when it is staged again after `StageLost`; it failed {MOST_STAGES} times");
+    panic!("a commit succeeds when it is staged again after `StageLost`; it failed {MAX_STAGES} times");
 }
 
 /// Commits `sample` unconditionally. Nothing expires.
@@ -164,7 +163,7 @@ pub(super) async fn commit_all(backend: &Handle, seqs: &[u64]) -> Vec<Generation
     generations
 }
 
-/// Asserts what holds of every `Committed`.
+/// Asserts the properties that every `Committed` has.
 #[track_caller]
 pub(super) fn assert_committed(committed: &Committed, sample: &Sample, retain: NonZeroUsize) {
     let (generation, retained) = (committed.generation(), committed.retained());
@@ -200,7 +199,7 @@ pub(super) async fn read(backend: &Handle, generation: &Generation) -> Bytes {
     json
 }
 
-/// What a reader sees of a store at rest: name, seq and digest of each retained generation, newest first.
+/// The content of a store without concurrent commits: name, seq and digest of each retained generation, newest first.
 #[derive(Debug, PartialEq)]
 pub(super) struct StoreState(Vec<(String, u64, Digest)>);
 
@@ -227,8 +226,8 @@ impl StoreState {
     }
 }
 
-/// Commits until the store has no garbage. More than one commit is allowed: work of a cancelled future may end a little later,
-/// and an object store deletes with the next commit.
+/// Commits until the store has no garbage. Several commits are allowed: a cancelled future's work may end a little later, and an
+/// object store deletes with the next commit.
 pub(super) async fn assert_commits_collect<T: StoreUnderTest>(store: &T, backend: &Handle, garbage: &str) {
     let seq = current(backend).await.map_or(0, |generation| generation.seq());
     for attempt in 0..ATTEMPTS {

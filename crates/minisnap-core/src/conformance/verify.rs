@@ -2,7 +2,7 @@
 
 use super::{StoreUnderTest, support::*};
 
-/// An intact store is reported intact, with every retained generation, newest first. So is an empty store.
+/// An intact store is reported intact, with every retained generation, newest first. An empty store is intact, too.
 pub async fn intact_store_is_found_intact<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let backend = store.open().await;

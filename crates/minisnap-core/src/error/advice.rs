@@ -12,6 +12,8 @@ use std::{
 impl MiniSnapError {
     /// Returns advice for a person: a sentence without a full stop, or commands for a shell. `None` if there is none.
     ///
+    /// # Examples
+    ///
     /// ```
     /// use minisnap_core::{Absence, ErrorContext, MiniSnapError, Operation};
     ///
@@ -22,7 +24,7 @@ impl MiniSnapError {
     #[must_use]
     pub fn help(&self) -> Option<Cow<'_, str>> {
         let advice = match self {
-            Self::NotFound { found, .. } => of_absence(found),
+            Self::NotFound { found, .. } => advice_on_absence(found),
             Self::Expired { .. } => {
                 "look up the current generation and read that; if reads are slower than commits, retain more generations"
             }
@@ -34,7 +36,7 @@ impl MiniSnapError {
             Self::Busy { .. } => "try again later, or wait longer (option `busy_timeout`)",
             Self::StageLost { .. } => "stage and write the snapshot again",
             Self::OutcomeUnknown { .. } => "keep the log, and create the snapshot again: both generations are intact",
-            Self::Io { source, .. } => return of_io(source.kind()).map(Cow::from),
+            Self::Io { source, .. } => return advice_on_io(source.kind()).map(Cow::from),
             Self::Backend { transient: true, .. } => "try again later",
             Self::Serde { generation: Some(_), .. } => {
                 "to read old snapshots with a new type, give new fields #[serde(default)] and renamed ones \
@@ -44,16 +46,17 @@ impl MiniSnapError {
                 "write the map as a list of pairs, with serde_with's #[serde_as(as = \"Vec<(_, _)>\")] or a \
                  #[serde(with = \"...\")] of your own, or give it a key that serializes as a string"
             }
-            Self::InvalidSequence { .. } => OF_A_SEQ,
+            Self::InvalidSequence { .. } => WRITE_SEQ,
             Self::Corrupt { at, found, intact, unconfirmed } => {
-                let left = Left { newest_intact: intact.first(), unconfirmed, is_current_intact: false };
-                return Some(of_corruption(found, at.location(), left));
+                let remaining =
+                    RemainingGenerations { newest_intact: intact.first(), unconfirmed, is_current_intact: false };
+                return Some(advice_on_corruption(found, at.location(), remaining));
             }
             Self::Unsupported { help: Some(help), .. } | Self::InvalidUrl { help: Some(help), .. } => {
                 return Some(help.into());
             }
             Self::NewerFormat { .. } => "use the version of minisnap that wrote it, or a later one",
-            Self::ExternalChange { found, .. } => of_external_change(found),
+            Self::ExternalChange { found, .. } => advice_on_external_change(found),
             Self::InsideStore { store: Some(store), .. } => return Some(format!("did you mean {store}?").into()),
             Self::InsideStore { store: None, .. } => {
                 "open the folder whose snapshot.json and snapshot.seq are links into this one"
@@ -68,7 +71,7 @@ impl MiniSnapError {
     }
 }
 
-fn of_absence(found: &Absence) -> &'static str {
+fn advice_on_absence(found: &Absence) -> &'static str {
     match found {
         Absence::Empty => "start from an empty state, or check the location",
         Absence::OnlyAbove { .. } => "restore one of these snapshots, or replay the complete log",
@@ -82,13 +85,13 @@ fn of_absence(found: &Absence) -> &'static str {
     }
 }
 
-fn of_external_change(found: &ExternalChange) -> &'static str {
+fn advice_on_external_change(found: &ExternalChange) -> &'static str {
     match found {
         ExternalChange::Replaced { .. } => {
             "`FsBackend::accept_external_changes` commits it as the newest snapshot; `FsBackend::revert_external_changes` \
              moves it aside"
         }
-        ExternalChange::NameTaken { .. } => "minisnap needs this name: move what is there elsewhere",
+        ExternalChange::NameTaken { .. } => "move the file or folder at this path elsewhere: minisnap needs the name",
         ExternalChange::ChangedSince => "read it again before you accept it, and stop the program that writes there",
         ExternalChange::KeepsChanging => {
             "stop that program: minisnap before 0.1.4 can't share a folder with this version"
@@ -100,7 +103,7 @@ fn of_external_change(found: &ExternalChange) -> &'static str {
     }
 }
 
-fn of_io(kind: ErrorKind) -> Option<&'static str> {
+fn advice_on_io(kind: ErrorKind) -> Option<&'static str> {
     Some(match kind {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "free disk space, and try again: nothing was changed",
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
@@ -114,11 +117,11 @@ fn of_io(kind: ErrorKind) -> Option<&'static str> {
 
 const MOVE_FILE: &str = "to import the snapshot before it, move this file to another folder";
 
-const OF_A_SEQ: &str = "write the sequence number of the last change in snapshot.json into this file, in digits";
+const WRITE_SEQ: &str = "write the sequence number of the last change in snapshot.json into this file, in digits";
 
-/// The generations that are left in a corrupt store.
+/// The readable generations of a corrupt store, which the advice depends on.
 #[derive(Clone, Copy)]
-pub(crate) struct Left<'a> {
+pub(crate) struct RemainingGenerations<'a> {
     /// The newest generation that is known to be intact and committed.
     pub(crate) newest_intact: Option<&'a Generation>,
     /// The generations that are intact, and may never have been committed, newest first.
@@ -128,15 +131,19 @@ pub(crate) struct Left<'a> {
 }
 
 /// Advice on `found` at `location`.
-pub(crate) fn of_corruption(found: &Corruption, location: &str, left: Left<'_>) -> Cow<'static, str> {
+pub(crate) fn advice_on_corruption(
+    found: &Corruption,
+    location: &str,
+    remaining: RemainingGenerations<'_>,
+) -> Cow<'static, str> {
     match found {
-        Corruption::WrongLink { found: None, .. } if is_of_pair(location) => {
-            "the next commit makes it again; or `FsBackend::revert_external_changes` puts the store's links back".into()
+        Corruption::WrongLink { found: None, .. } if is_pair_file(location) => {
+            "the next commit creates it again; or `FsBackend::revert_external_changes` puts the store's links back".into()
         }
-        Corruption::WrongLink { .. } if is_of_pair(location) => {
+        Corruption::WrongLink { .. } if is_pair_file(location) => {
             "`FsBackend::revert_external_changes` puts the store's links back".into()
         }
-        // No other file has the target of this link.
+        // Nothing else in the store has the target of this link, so no command can restore the link.
         Corruption::WrongLink { .. } => {
             "bring this link back from a backup; without it, nothing expires until `retain` newer generations were committed"
                 .into()
@@ -170,10 +177,10 @@ pub(crate) fn of_corruption(found: &Corruption, location: &str, left: Left<'_>) 
         Corruption::WrongOwner { expected, .. } => {
             format!("run `chown -h {expected} {location}`, and give that user write permission there").into()
         }
-        Corruption::ExternalChange(found) => of_external_change(found).into(),
-        Corruption::NoSnapshot(found) => of_absence(found).into(),
-        Corruption::NotASeq { .. } => OF_A_SEQ.into(),
-        Corruption::RecordMissing { .. } | Corruption::RecordUnreadable { .. } => of_record(location, left).into(),
+        Corruption::ExternalChange(found) => advice_on_external_change(found).into(),
+        Corruption::NoSnapshot(found) => advice_on_absence(found).into(),
+        Corruption::NotASeq { .. } => WRITE_SEQ.into(),
+        Corruption::RecordMissing { .. } | Corruption::RecordUnreadable { .. } => advice_on_record(location, remaining).into(),
         Corruption::Missing
         | Corruption::ContainerMissing
         | Corruption::WrongSize { .. }
@@ -182,85 +189,93 @@ pub(crate) fn of_corruption(found: &Corruption, location: &str, left: Left<'_>) 
         | Corruption::WrongSeq { .. }
         | Corruption::InvalidSeq { .. }
         | Corruption::Unreadable { .. }
-        | Corruption::Other(_) => of_generation(found, location, left).into(),
+        | Corruption::Other(_) => advice_on_generation(found, location, remaining).into(),
     }
 }
 
 /// Advice on a corrupt generation.
-fn of_generation(found: &Corruption, location: &str, left: Left<'_>) -> String {
+fn advice_on_generation(found: &Corruption, location: &str, remaining: RemainingGenerations<'_>) -> String {
     if is_url(location) {
-        return format!("{}; or put back an earlier version of this object, if the bucket has versioning", back(left));
+        return format!(
+            "{}; or put back an earlier version of this object, if the bucket has versioning",
+            fall_back(remaining)
+        );
     }
-    let back = match (found, left.newest_intact) {
+    let fallback = match (found, remaining.newest_intact) {
         // The older generations are found through the folder of the current one, which is missing.
-        (Corruption::ContainerMissing, Some(_)) if !left.is_current_intact => reset(left),
-        _ => back(left),
+        (Corruption::ContainerMissing, Some(_)) if !remaining.is_current_intact => reset(remaining),
+        _ => fall_back(remaining),
     };
-    match is_of_pair(location) && found.may_be_an_edit() {
+    match is_pair_file(location) && found.may_be_an_edit() {
         true => {
-            format!("if this is an intended edit, `FsBackend::accept_external_changes` commits the edit; else {back}")
+            format!(
+                "if this is an intended edit, `FsBackend::accept_external_changes` commits the edit; else {fallback}"
+            )
         }
-        false => back,
+        false => fallback,
     }
 }
 
 /// Advice on a commit record that is missing or can't be parsed.
-fn of_record(location: &str, left: Left<'_>) -> String {
+fn advice_on_record(location: &str, remaining: RemainingGenerations<'_>) -> String {
     if is_url(location) {
         return "stop all writers, and put back the latest version of this object that can be parsed, if the bucket has \
                 versioning; or start anew: `ObjectBackend::give_up_lost_store` moves the generations aside, each a \
                 folder with snapshot.json and snapshot.seq"
             .into();
     }
-    format!("if this is a copy, copy again with links kept (cp -a, tar, rsync -a); else {}", reset(left))
+    format!("if this is a copy, copy again with links kept (cp -a, tar, rsync -a); else {}", reset(remaining))
 }
 
-fn back(left: Left<'_>) -> String {
-    match left.newest_intact {
-        Some(_) if left.is_current_intact => {
-            "bring this back from a backup; else this generation stays unreadable, and the retention of a program that has \
-             detected this doesn't count it"
+/// Advice to restore the newest intact generation.
+fn fall_back(remaining: RemainingGenerations<'_>) -> String {
+    match remaining.newest_intact {
+        Some(_) if remaining.is_current_intact => {
+            "bring this back from a backup; else this generation stays unreadable, and a program that has detected the \
+             corruption doesn't count the generation as retained"
                 .into()
         }
         Some(newest) => {
-            let back = format!(
+            let advice = format!(
                 "restore the newest intact generation, {newest} (`SnapStore::restore_generation`), and replay the log from \
                  there"
             );
-            back + &or_unconfirmed(left)
+            advice + &unconfirmed_choice(remaining)
         }
-        None => nothing_intact(left, "start from an empty state and the complete log"),
+        None => nothing_is_intact(remaining, "start from an empty state and the complete log"),
     }
 }
 
-fn reset(left: Left<'_>) -> String {
-    match left.newest_intact {
+/// Advice to make the newest intact generation the current one.
+fn reset(remaining: RemainingGenerations<'_>) -> String {
+    match remaining.newest_intact {
         Some(newest) => {
-            let back = format!(
+            let advice = format!(
                 "`FsBackend::reset_to` makes the newest intact generation, {newest}, the current one; replay the log from \
                  there"
             );
-            back + &or_unconfirmed(left)
+            advice + &unconfirmed_choice(remaining)
         }
-        None => nothing_intact(
-            left,
+        None => nothing_is_intact(
+            remaining,
             "start anew with the complete log: `FsBackend::give_up_lost_store` moves the old files aside",
         ),
     }
 }
 
-fn nothing_intact(left: Left<'_>, anew: &str) -> String {
-    let known = if left.unconfirmed.is_empty() { "intact" } else { "intact and committed" };
+/// Advice if no generation is known to be intact and committed.
+fn nothing_is_intact(remaining: RemainingGenerations<'_>, last_resort: &str) -> String {
+    let known = if remaining.unconfirmed.is_empty() { "intact" } else { "intact and committed" };
     format!(
         "no generation is known to be {known}: bring the store back from a backup (a folder with links kept: cp -a, tar, \
-         rsync -a), or {anew}{}",
-        or_unconfirmed(left)
+         rsync -a), or {last_resort}{}",
+        unconfirmed_choice(remaining)
     )
 }
 
-/// Only a person may know that an unconfirmed generation was committed, so the choice is left to the person.
-fn or_unconfirmed(left: Left<'_>) -> String {
-    let names: Vec<_> = left.unconfirmed.iter().map(Generation::name).collect();
+/// Names the unconfirmed generations. Only a person may know that one of them was committed, so a person has to choose.
+fn unconfirmed_choice(remaining: RemainingGenerations<'_>) -> String {
+    let names: Vec<_> = remaining.unconfirmed.iter().map(Generation::name).collect();
     match names.is_empty() {
         true => String::new(),
         false => format!(
@@ -270,14 +285,14 @@ fn or_unconfirmed(left: Left<'_>) -> String {
     }
 }
 
-/// A location is a path or a URL.
+/// Whether a location is a URL. Otherwise it is a path.
 fn is_url(location: &str) -> bool {
     location.split_once("://").is_some_and(|(scheme, _)| {
         !scheme.is_empty() && scheme.chars().all(|char| char.is_ascii_alphanumeric() || "+-.".contains(char))
     })
 }
 
-/// Whether it is `snapshot.json` or `snapshot.seq`, as a file or a link.
-fn is_of_pair(location: &str) -> bool {
+/// Whether a location is `snapshot.json` or `snapshot.seq`, as a file or a link.
+fn is_pair_file(location: &str) -> bool {
     Path::new(location).file_name().is_some_and(|name| name == JSON_NAME || name == SEQ_NAME)
 }

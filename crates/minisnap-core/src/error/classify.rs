@@ -1,10 +1,10 @@
-//! What a program decides on an error: is the outcome known, and is a retry useful?
+//! The classification of errors: whether the outcome is known, and whether a retry is useful.
 
 use super::{Corruption, ErrorContext, MiniSnapError};
 use std::io;
 
 impl MiniSnapError {
-    /// A [`Corrupt`](Self::Corrupt) error without lists of intact or unconfirmed generations. For backends.
+    /// Creates a [`Corrupt`](Self::Corrupt) error without lists of intact or unconfirmed generations. For backends.
     #[must_use]
     pub fn corrupt(at: ErrorContext, found: Corruption) -> Self {
         Self::Corrupt { at, found, intact: Vec::new(), unconfirmed: Vec::new() }
@@ -13,6 +13,8 @@ impl MiniSnapError {
     /// Returns `false` only for [`OutcomeUnknown`](Self::OutcomeUnknown).
     ///
     /// If it is `true`, the commit did not happen, and the snapshot that was current before is untouched.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use minisnap_core::{ErrorContext, MiniSnapError, Operation};
@@ -25,9 +27,11 @@ impl MiniSnapError {
         !matches!(self, Self::OutcomeUnknown { .. })
     }
 
-    /// Returns whether the same call may succeed later without a change by a person: the store is busy, or an answer didn't come.
+    /// Returns whether the same call may succeed later without a change by a person: the store is busy, or a request got no answer.
     ///
     /// Retry after such an error, with a backoff. Report any other error.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use minisnap_core::{ErrorContext, MiniSnapError, Operation};

@@ -71,17 +71,19 @@ impl fmt::Display for Operation {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ErrorContext {
     operation: Operation,
-    // One word smaller than a `String`, in every error.
+    // Every error has a context, and a `Box<str>` is one word smaller than a `String`.
     location: Box<str>,
 }
 
 impl ErrorContext {
-    /// The context of `operation` at `location`, which has no credentials.
+    /// Creates the context of `operation` at `location`. The location must not contain credentials.
     pub fn new(operation: Operation, location: impl Into<String>) -> Self {
         Self { operation, location: location.into().into_boxed_str() }
     }
 
-    /// The context of `operation` at `url`, without its possible secrets: everything before an `@`, and the query.
+    /// Creates the context of `operation` at `url`, without its possible secrets: everything before an `@`, and the query.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use minisnap_core::{ErrorContext, Operation};
@@ -104,13 +106,13 @@ impl ErrorContext {
         Self::new(operation, format!("{scheme}{shown}"))
     }
 
-    /// The operation.
+    /// Returns the operation.
     #[must_use]
     pub fn operation(&self) -> Operation {
         self.operation
     }
 
-    /// The path, or the URL without credentials.
+    /// Returns the path, or the URL without credentials.
     #[must_use]
     pub fn location(&self) -> &str {
         &self.location
@@ -123,7 +125,7 @@ impl fmt::Display for ErrorContext {
     }
 }
 
-/// The context of an error, by shared or exclusive reference. Every variant has one.
+/// Borrows the context of an error, shared or exclusively. Every variant has a context.
 macro_rules! context {
     ($error:expr) => {
         match $error {
@@ -152,7 +154,7 @@ macro_rules! context {
 }
 
 impl MiniSnapError {
-    /// The operation and the location of this error.
+    /// Returns the operation and the location of this error.
     #[must_use]
     pub fn at(&self) -> &ErrorContext {
         context!(self)
@@ -161,6 +163,8 @@ impl MiniSnapError {
     /// Returns this error with another operation, also in the cause of an [`OutcomeUnknown`](Self::OutcomeUnknown).
     ///
     /// For backends, which know the failed operation only at their boundary.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use minisnap_core::{Absence, ErrorContext, MiniSnapError, Operation};

@@ -1,4 +1,4 @@
-//! What was found instead of an intact snapshot, for programs to match on.
+//! The kinds of absence, corruption and external change, for programs to match on.
 
 use crate::{Digest, Generation};
 use std::fmt;
@@ -23,7 +23,7 @@ pub enum Absence {
         /// The missing file.
         missing: &'static str,
     },
-    /// There are no external changes to accept, because a file is missing.
+    /// There are no external changes to accept, because one of the two files is missing.
     NoPairToAccept {
         /// The missing file.
         missing: &'static str,
@@ -102,7 +102,7 @@ pub enum Corruption {
         /// The stored text, shortened.
         found: String,
     },
-    /// There is no snapshot, but part of one: half of a bare pair.
+    /// There is no snapshot, but one file of a bare pair.
     NoSnapshot(Absence),
     /// The commit record is missing, but generations exist.
     RecordMissing {
@@ -113,7 +113,7 @@ pub enum Corruption {
     DanglingLinks,
     /// The commit record can't be parsed.
     RecordUnreadable {
-        /// What it holds or is instead.
+        /// What was found instead of a valid record.
         found: String,
     },
     /// A link is missing, or has another target.
@@ -173,7 +173,9 @@ pub enum Corruption {
 }
 
 impl Corruption {
-    /// Compares the actual `size` and `digest` of a JSON with those in `generation`. `None` if those that are known match.
+    /// Compares the actual `size` and `digest` of a JSON with those in `generation`, if they are known there. `None` if they match.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use minisnap_core::{Corruption, Digest, Generation};
@@ -192,7 +194,7 @@ impl Corruption {
         }
     }
 
-    /// Whether this may be an intended edit of the files, which can be accepted.
+    /// Returns whether this may be an intended edit of the files, which can be accepted.
     #[must_use]
     pub fn may_be_an_edit(&self) -> bool {
         matches!(self, Self::WrongSize { .. } | Self::WrongDigest { .. } | Self::WrongSeq { .. })
@@ -222,7 +224,7 @@ impl fmt::Display for Corruption {
             Self::DanglingLinks => {
                 f.write_str("the commit record and all generations are missing, but links to them exist")
             }
-            Self::RecordUnreadable { found } => write!(f, "the commit record can't be understood: {found}"),
+            Self::RecordUnreadable { found } => write!(f, "the commit record can't be parsed: {found}"),
             Self::WrongLink { expected, found: Some(found) } => {
                 write!(f, "the link points to {found}, not to {expected}")
             }
@@ -231,13 +233,13 @@ impl fmt::Display for Corruption {
                 write!(f, "this is a file with the text of a link to {expected}, as after zip")
             }
             Self::HistoryGap { retained: Some(retained), found } => {
-                write!(f, "{retained} snapshots are retained, and {found} are there")
+                write!(f, "{retained} snapshots are retained, but only {found} were found")
             }
             Self::HistoryGap { retained: None, found } => {
-                write!(f, "it isn't known how many snapshots are retained, and {found} are there")
+                write!(f, "the number of retained snapshots is unknown, and {found} were found")
             }
             Self::Unreadable { reason } | Self::Forbidden { reason } => write!(f, "it can't be read: {reason}"),
-            Self::WrongName { named, found } => write!(f, "it holds the seq {found}, and its name says {named}"),
+            Self::WrongName { named, found } => write!(f, "it holds the seq {found}, but its name has the seq {named}"),
             Self::NoOldSnapshot { reason } => {
                 write!(f, "the document is complete, but not a snapshot of minisnap 0.1.3: {reason}")
             }

@@ -7,7 +7,7 @@ mod conversions;
 mod found;
 
 use crate::Generation;
-pub(crate) use advice::{Left, of_corruption};
+pub(crate) use advice::{RemainingGenerations, advice_on_corruption};
 pub use context::{ErrorContext, Operation};
 pub use found::{Absence, Corruption, ExternalChange};
 use std::{io, time::Duration};
@@ -18,10 +18,12 @@ pub type Result<T, E = MiniSnapError> = std::result::Result<T, E>;
 /// The error of every operation on a store. Match on the variant to handle it; print it for a person.
 ///
 /// `Display` is one line: the operation, the location, and what was found. [`source`](std::error::Error::source) is the cause,
-/// which `Display` doesn't repeat. [`help`](Self::help) is advice.
+/// which `Display` doesn't repeat. [`help`](Self::help) is advice for a person.
 ///
 /// After every variant except [`OutcomeUnknown`](Self::OutcomeUnknown), the snapshot that was current before is untouched: see
 /// [`outcome_known`](Self::outcome_known). [`is_transient`](Self::is_transient) says whether a retry is useful.
+///
+/// # Examples
 ///
 /// ```
 /// use minisnap_core::{Absence, ErrorContext, MiniSnapError, Operation};
@@ -33,16 +35,16 @@ pub type Result<T, E = MiniSnapError> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MiniSnapError {
-    /// The store has no snapshot, or none that matches the request. A new program starts from an empty state.
+    /// The store has no snapshot, or none that matches the request. If nothing was ever committed, start from an empty state.
     #[error("{at}: no snapshot here: {found}")]
     NotFound {
         /// The operation and the location.
         at: ErrorContext,
-        /// Why there is none, and what was found instead.
+        /// Why there is no such snapshot.
         found: Absence,
     },
 
-    /// The generation isn't retained: it expired, or was never committed. Look up the current generation and read that.
+    /// The generation isn't retained: it expired, or was never committed. Look up the current generation, and read it.
     #[error("{at}: generation {generation} is not retained: it expired, or was never committed here")]
     Expired {
         /// The operation and the location.
@@ -66,7 +68,7 @@ pub enum MiniSnapError {
 
     /// The precondition [`IfCurrent`](crate::Precondition::IfCurrent) doesn't hold: another writer has committed.
     ///
-    /// Restore the current snapshot, and commit over that if the change still applies. A fenced exclusive writer returns this error
+    /// Restore the current snapshot, and commit over its generation if the change still applies. A fenced exclusive writer returns this error
     /// from every later create.
     #[error("{at}: the current snapshot is {}, not {} as expected", name_or_none(current.as_ref()), name_or_none(expected.as_ref()))]
     Conflict {
@@ -98,7 +100,7 @@ pub enum MiniSnapError {
 
     /// A forced collection deleted the staged snapshot, or may delete it, before its commit. Stage and write it again.
     ///
-    /// If a commit returns it, the creates of `SnapStore` do so themselves, several times.
+    /// After a commit with this error, the creates of `SnapStore` stage and write again themselves, several times.
     #[error("{at}: the staged snapshot is lost: {reason}")]
     StageLost {
         /// The operation and the location.
@@ -239,13 +241,13 @@ pub enum MiniSnapError {
         found: Corruption,
         /// The retained generations that were checked and are intact, newest first.
         intact: Vec<Generation>,
-        /// Intact generations that may never have been committed, because their writer may have been killed before its commit;
-        /// newest first. Restore one only by an explicit choice.
+        /// Intact generations that may never have been committed, newest first. Their writer may have been killed before its
+        /// commit. Let a person choose before you restore one.
         unconfirmed: Vec<Generation>,
     },
 
     /// A later version of minisnap wrote the store, in a format that this version doesn't know. Nothing was changed.
-    #[error("{at}: the store has the format {found}, and this version of minisnap knows those up to {supported}")]
+    #[error("{at}: the store has format {found}, but this version of minisnap supports formats up to {supported}")]
     NewerFormat {
         /// The operation, and the path or URL that has the format's version.
         at: ErrorContext,
@@ -266,7 +268,7 @@ pub enum MiniSnapError {
 
     /// The path is inside the folder in which another store has its generations. Nothing was read or changed.
     ///
-    /// A store there would corrupt the other one.
+    /// A store at this path would corrupt the other store.
     #[error("{at}: this is inside {}", other_store(store.as_deref()))]
     InsideStore {
         /// The operation, and the given path.
@@ -302,7 +304,7 @@ fn name_or_none(generation: Option<&Generation>) -> &str {
     generation.map_or("none", Generation::name)
 }
 
-/// An empty pointer is hard to see in a message.
+/// The JSON Pointer for a message, in which an empty pointer would be invisible.
 fn pointer(path: &str) -> &str {
     if path.is_empty() { "the top" } else { path }
 }

@@ -30,8 +30,8 @@ pub fn check_json(bytes: &[u8]) -> serde_json::Result<()> {
 
 /// Returns whether `bytes` are one JSON document by the grammar of JSON alone.
 ///
-/// This includes documents that [`check_json`] refuses: too deep nesting, half of a surrogate pair, a number beyond the range of
-/// floats. A restore can read those only as a `RawValue`, and no create writes them.
+/// This includes documents that [`check_json`] refuses: too deep nesting, an unpaired surrogate, a number beyond the range of floats.
+/// A restore can read such a document only as a `RawValue`, and no create writes one.
 ///
 /// # Examples
 ///
@@ -67,8 +67,10 @@ pub(super) fn depth_of(json: &[u8]) -> usize {
     deepest
 }
 
-/// Any JSON, parsed without building a value. `IgnoredAny` is no substitute: it accepts invalid UTF-8, halves of surrogate pairs,
-/// numbers beyond the range of floats, and any depth, none of which a restore can parse.
+/// Any JSON, parsed without building a value.
+///
+/// `IgnoredAny` can't replace this type, because it accepts texts that a restore can't parse. Examples are invalid UTF-8, unpaired
+/// surrogates, numbers beyond the range of floats, and too deep nesting.
 struct Checked;
 
 impl<'de> Deserialize<'de> for Checked {

@@ -71,7 +71,7 @@ impl fmt::Display for Encoding {
     }
 }
 
-/// The first character of every JSON and of every sequence number.
+/// Whether a JSON document or a sequence number can begin with this byte.
 fn begins_json(byte: u8) -> bool {
     matches!(byte, b'{' | b'[' | b'"' | b'-' | b'+' | b'0'..=b'9' | b't' | b'f' | b'n' | b' ' | b'\t' | b'\r' | b'\n')
 }

@@ -1,4 +1,4 @@
-//! Finds the map key that JSON can't represent, after a state could not be serialized: `serde_json` doesn't report which one it is.
+//! Finds the map key that JSON can't represent, after the serialization of a state failed. `serde_json` doesn't report the key.
 
 use super::MAX_DEPTH;
 use serde::{
@@ -22,7 +22,7 @@ pub(super) struct BadKey {
     pub(super) source: serde_json::Error,
 }
 
-/// Serializes `state` again, and returns the first such key.
+/// Serializes `state` again, and returns the first key that JSON can't represent.
 pub(super) fn find<S: Serialize + ?Sized>(state: &S) -> Option<BadKey> {
     let mut walk = Walk::default();
     // The state may hide the error, so the result is in `found`.
@@ -30,6 +30,7 @@ pub(super) fn find<S: Serialize + ?Sized>(state: &S) -> Option<BadKey> {
     walk.found
 }
 
+/// The state of the search: the path of the visited value, and the key if it was found.
 #[derive(Default)]
 struct Walk {
     path: String,
@@ -64,24 +65,24 @@ impl ser::Error for Stop {
 
 type Done = Result<(), Stop>;
 
-/// A serializer without output, which searches the key.
+/// A serializer without output, which searches for the key.
 struct Walker<'a> {
     walk: &'a mut Walk,
     depth: usize,
 }
 
 impl<'a> Walker<'a> {
-    fn inside(self) -> Result<Inside<'a>, Stop> {
+    fn container(self) -> Result<Container<'a>, Stop> {
         // A deeper state may overflow the stack.
         if self.walk.found.is_some() || self.depth == MAX_DEPTH {
             return Err(Stop);
         }
-        Ok(Inside { path: self.walk.path.len(), walk: self.walk, depth: self.depth + 1, index: 0 })
+        Ok(Container { path: self.walk.path.len(), walk: self.walk, depth: self.depth + 1, index: 0 })
     }
 
-    fn inside_variant(self, variant: &str) -> Result<Inside<'a>, Stop> {
+    fn variant_container(self, variant: &str) -> Result<Container<'a>, Stop> {
         self.walk.enter(variant);
-        self.inside()
+        self.container()
     }
 }
 
@@ -94,13 +95,13 @@ macro_rules! scalars {
 impl<'a> Serializer for Walker<'a> {
     type Ok = ();
     type Error = Stop;
-    type SerializeSeq = Inside<'a>;
-    type SerializeTuple = Inside<'a>;
-    type SerializeTupleStruct = Inside<'a>;
-    type SerializeTupleVariant = Inside<'a>;
-    type SerializeMap = Inside<'a>;
-    type SerializeStruct = Inside<'a>;
-    type SerializeStructVariant = Inside<'a>;
+    type SerializeSeq = Container<'a>;
+    type SerializeTuple = Container<'a>;
+    type SerializeTupleStruct = Container<'a>;
+    type SerializeTupleVariant = Container<'a>;
+    type SerializeMap = Container<'a>;
+    type SerializeStruct = Container<'a>;
+    type SerializeStructVariant = Container<'a>;
 
     scalars! {
         serialize_bool(bool),
@@ -140,19 +141,19 @@ impl<'a> Serializer for Walker<'a> {
         variant: &'static str,
         value: &T,
     ) -> Done {
-        self.inside()?.entry(variant, value)
+        self.container()?.entry(variant, value)
     }
 
-    fn serialize_seq(self, _: Option<usize>) -> Result<Inside<'a>, Stop> {
-        self.inside()
+    fn serialize_seq(self, _: Option<usize>) -> Result<Container<'a>, Stop> {
+        self.container()
     }
 
-    fn serialize_tuple(self, _: usize) -> Result<Inside<'a>, Stop> {
-        self.inside()
+    fn serialize_tuple(self, _: usize) -> Result<Container<'a>, Stop> {
+        self.container()
     }
 
-    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Inside<'a>, Stop> {
-        self.inside()
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Container<'a>, Stop> {
+        self.container()
     }
 
     fn serialize_tuple_variant(
@@ -161,16 +162,16 @@ impl<'a> Serializer for Walker<'a> {
         _: u32,
         variant: &'static str,
         _: usize,
-    ) -> Result<Inside<'a>, Stop> {
-        self.inside_variant(variant)
+    ) -> Result<Container<'a>, Stop> {
+        self.variant_container(variant)
     }
 
-    fn serialize_map(self, _: Option<usize>) -> Result<Inside<'a>, Stop> {
-        self.inside()
+    fn serialize_map(self, _: Option<usize>) -> Result<Container<'a>, Stop> {
+        self.container()
     }
 
-    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Inside<'a>, Stop> {
-        self.inside()
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Container<'a>, Stop> {
+        self.container()
     }
 
     fn serialize_struct_variant(
@@ -179,8 +180,8 @@ impl<'a> Serializer for Walker<'a> {
         _: u32,
         variant: &'static str,
         _: usize,
-    ) -> Result<Inside<'a>, Stop> {
-        self.inside_variant(variant)
+    ) -> Result<Container<'a>, Stop> {
+        self.variant_container(variant)
     }
 
     fn collect_str<T: fmt::Display + ?Sized>(self, _: &T) -> Done {
@@ -189,15 +190,15 @@ impl<'a> Serializer for Walker<'a> {
 }
 
 /// An array or an object of the walk.
-struct Inside<'a> {
+struct Container<'a> {
     walk: &'a mut Walk,
-    /// The length of the array's or object's path.
+    /// The length of the path of this array or object.
     path: usize,
     depth: usize,
     index: usize,
 }
 
-impl Inside<'_> {
+impl Container<'_> {
     fn entry<T: Serialize + ?Sized>(&mut self, name: impl fmt::Display, value: &T) -> Done {
         self.walk.path.truncate(self.path);
         self.walk.enter(name);
@@ -214,7 +215,7 @@ impl Inside<'_> {
     }
 }
 
-impl SerializeMap for Inside<'_> {
+impl SerializeMap for Container<'_> {
     type Ok = ();
     type Error = Stop;
 
@@ -261,7 +262,7 @@ fn text<T: Serialize + ?Sized>(key: &T) -> serde_json::Result<String> {
 macro_rules! of_elements {
     ($($trait:ident::$serialize:ident,)*) => {
         $(
-            impl $trait for Inside<'_> {
+            impl $trait for Container<'_> {
                 type Ok = ();
                 type Error = Stop;
 
@@ -287,7 +288,7 @@ of_elements! {
 macro_rules! of_fields {
     ($($trait:ident,)*) => {
         $(
-            impl $trait for Inside<'_> {
+            impl $trait for Container<'_> {
                 type Ok = ();
                 type Error = Stop;
 

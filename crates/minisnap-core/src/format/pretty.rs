@@ -1,8 +1,9 @@
 //! A faster formatter for the pretty format. It checks that the output is one JSON document that can be parsed.
 //!
 //! `serde_json` trusts that a state's `Serialize` follows serde's rules. If it doesn't, `serde_json` writes an invalid text and
-//! returns `Ok`: for a key without a value, an entry after a length of 0, an ignored error of an element. So this formatter checks
-//! each call against the previous one, and stores the first flaw, since a `Serialize` may ignore that error as well.
+//! returns `Ok`. Examples are a key without a value, an entry after a length of 0, and an ignored error of an element. So this
+//! formatter checks each call against the previous call. It stores the first flaw, since a `Serialize` may also ignore the error that
+//! this formatter returns.
 //!
 //! `serde_json` closes each array and object at most once, after its contents. So the brackets match if their counts match, and no
 //! stack is needed.
@@ -14,9 +15,9 @@ use std::{
     io::{self, Write},
 };
 
-/// The state of the check.
+/// The check of the output: its state after the last call of the formatter.
 #[derive(Default)]
-pub(super) struct Written {
+pub(super) struct OutputCheck {
     depth: usize,
     last: Last,
     flaw: Option<Flaw>,
@@ -53,13 +54,13 @@ pub(super) enum Flaw {
     Raw(serde_json::Error),
 }
 
-impl Written {
+impl OutputCheck {
     /// Whether the text is one complete document.
     pub(super) fn is_complete(&self) -> bool {
         self.flaw.is_none() && self.depth == 0 && self.last == Last::Value
     }
 
-    /// Why it isn't one.
+    /// Returns why the text isn't one complete document; `None` if it is.
     pub(super) fn into_flaw(self) -> Option<Flaw> {
         let is_complete = self.is_complete();
         self.flaw.or((!is_complete).then_some(Flaw::Unfinished))
@@ -67,20 +68,20 @@ impl Written {
 
     #[inline]
     fn expect(&mut self, last: Last) -> io::Result<()> {
-        if self.last == last { Ok(()) } else { self.refuse_what_follows() }
+        if self.last == last { Ok(()) } else { self.reject_next_call() }
     }
 
-    /// An element of an array, or a key with its value, is complete.
+    /// Records the end of an element of an array, or of a key with its value.
     #[inline]
-    fn entry(&mut self) -> io::Result<()> {
+    fn end_entry(&mut self) -> io::Result<()> {
         self.expect(Last::Value)?;
         self.last = Last::Entry;
         Ok(())
     }
 
     #[cold]
-    fn refuse_what_follows(&mut self) -> io::Result<()> {
-        self.refuse(Flaw::Malformed(match self.last {
+    fn reject_next_call(&mut self) -> io::Result<()> {
+        self.reject(Flaw::Malformed(match self.last {
             Last::Start => "an element, a key or a value is missing",
             Last::Key => "a map's key has no value",
             Last::Bracket | Last::Entry => "a map's value has no key",
@@ -89,7 +90,7 @@ impl Written {
     }
 
     #[cold]
-    fn refuse(&mut self, flaw: Flaw) -> io::Result<()> {
+    fn reject(&mut self, flaw: Flaw) -> io::Result<()> {
         self.flaw.get_or_insert(flaw);
         self.last = Last::Flaw;
         Err(io::Error::other("the state can't be written as JSON"))
@@ -110,7 +111,7 @@ impl fmt::Display for Flaw {
 }
 
 /// The formatter. It writes each line break with its comma and its indentation in one call.
-pub(super) struct Pretty<'a>(pub(super) &'a mut Written);
+pub(super) struct Pretty<'a>(pub(super) &'a mut OutputCheck);
 
 /// A comma, a line break and the deepest indentation. A shorter one is a prefix.
 const BREAK: [u8; 2 + 2 * MAX_DEPTH] = {
@@ -124,7 +125,7 @@ impl Pretty<'_> {
     fn open<W: Write + ?Sized>(&mut self, writer: &mut W, bracket: &[u8]) -> io::Result<()> {
         self.0.expect(Last::Start)?;
         if self.0.depth == MAX_DEPTH {
-            return self.0.refuse(Flaw::TooDeep);
+            return self.0.reject(Flaw::TooDeep);
         }
         self.0.depth += 1;
         self.0.last = Last::Bracket;
@@ -206,11 +207,11 @@ impl Formatter for Pretty<'_> {
         self.0.expect(Last::Start)?;
         self.0.last = Last::Value;
         if self.0.depth + depth_of(fragment.as_bytes()) > MAX_DEPTH {
-            return self.0.refuse(Flaw::TooDeep);
+            return self.0.reject(Flaw::TooDeep);
         }
         match check_json(fragment.as_bytes()) {
             Ok(()) => writer.write_all(fragment.as_bytes()),
-            Err(error) => self.0.refuse(Flaw::Raw(error)),
+            Err(error) => self.0.reject(Flaw::Raw(error)),
         }
     }
 
@@ -232,7 +233,7 @@ impl Formatter for Pretty<'_> {
     }
 
     fn end_array_value<W: Write + ?Sized>(&mut self, _writer: &mut W) -> io::Result<()> {
-        self.0.entry()
+        self.0.end_entry()
     }
 
     fn begin_object<W: Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
@@ -260,6 +261,6 @@ impl Formatter for Pretty<'_> {
     }
 
     fn end_object_value<W: Write + ?Sized>(&mut self, _writer: &mut W) -> io::Result<()> {
-        self.0.entry()
+        self.0.end_entry()
     }
 }

@@ -3,7 +3,7 @@
 use super::{
     CHUNK,
     map_key::{self, BadKey},
-    pretty::{Flaw, Pretty, Written},
+    pretty::{Flaw, OutputCheck, Pretty},
 };
 use crate::{ErrorContext, MiniSnapError, Result};
 use serde::Serialize;
@@ -16,7 +16,7 @@ use std::io::{self, Write};
 ///
 /// # Errors
 ///
-/// The first of these, also if the state's `Serialize` wraps or ignores the error. The sink then holds a part of the JSON.
+/// The first of these errors, even if the state's `Serialize` wraps or ignores it. The sink then holds a part of the JSON.
 ///
 /// 1. The error of the sink, which is not written to again.
 /// 2. [`Unrestorable`](MiniSnapError::Unrestorable): the JSON could not be parsed. The state nests deeper than
@@ -36,22 +36,23 @@ use std::io::{self, Write};
 /// ```
 pub fn write_json<W: Write, S: Serialize + ?Sized>(sink: W, state: &S, at: impl Fn() -> ErrorContext) -> Result<()> {
     let mut chunks = Chunks { sink, buffer: Vec::with_capacity(CHUNK), failure: None };
-    let mut written = Written::default();
-    let serialized = state.serialize(&mut Serializer::with_formatter(&mut chunks, Pretty(&mut written)));
-    if serialized.is_ok() && written.is_complete() {
+    let mut check = OutputCheck::default();
+    let serialized = state.serialize(&mut Serializer::with_formatter(&mut chunks, Pretty(&mut check)));
+    if serialized.is_ok() && check.is_complete() {
         // The error, if any, is in `failure`.
         let _ = chunks.flush();
     }
-    match (chunks.failure, written.into_flaw(), serialized) {
+    match (chunks.failure, check.into_flaw(), serialized) {
         (None, None, Ok(())) => Ok(()),
         (Some(error), _, _) => Err(MiniSnapError::from_write(error, at)),
-        (None, flaw, serialized) => Err(refused(state, flaw, serialized.err(), at())),
+        (None, flaw, serialized) => Err(rejection(state, flaw, serialized.err(), at())),
     }
 }
 
-/// The errors 2 to 4. If the state ignored the error of a key, only the flaw that it left is known, so the key is searched first.
+/// Returns one of the errors 2 to 4. A state may ignore the error of a key, and leave only a flaw in the JSON. So this searches for the
+/// key first.
 #[cold]
-fn refused<S: Serialize + ?Sized>(
+fn rejection<S: Serialize + ?Sized>(
     state: &S,
     flaw: Option<Flaw>,
     error: Option<serde_json::Error>,

@@ -30,7 +30,7 @@ pub struct Medium {
     pub leaked: Vec<String>,
     /// How many names were assigned.
     pub names: u64,
-    // Used by faults only:
+    // The other fields are used by faults only.
     pub expired: Vec<(Generation, Bytes)>,
     pub locked: bool,
     pub buffer: Vec<u8>,
@@ -44,6 +44,7 @@ pub struct TestBackend<F>(Arc<Mutex<Medium>>, PhantomData<F>);
 #[derive(Clone)]
 pub struct Handle {
     pub medium: Arc<Mutex<Medium>>,
+    /// The generation that this handle committed or looked up last. Used by faults only.
     pub seen: Arc<Mutex<Option<Generation>>>,
     pub fault: Fault,
 }

@@ -112,7 +112,7 @@ faults! {
         race::only_1_of_8_handles_commits_with_the_same_if_current;
     ComparesSeqs => conditional::if_current_commits_over_that_generation_only;
     IgnoresIfCurrentNone => conditional::if_current_none_commits_into_an_empty_store_only;
-    TakesUnknownForNone => conditional::if_current_of_a_generation_that_never_was_conflicts;
+    AcceptsUnknownInAnEmptyStore => conditional::if_current_of_a_generation_that_never_was_conflicts;
     ConflictNamesNoWinner =>
         conditional::if_current_commits_over_that_generation_only
         race::only_1_of_8_handles_commits_with_the_same_if_current;
@@ -127,7 +127,7 @@ faults! {
     LosesConcurrentCommits =>
         race::always_is_never_refused_during_other_commits
         race::retention_holds_during_concurrent_commits;
-    RefusesASupportedCondition => conditional::missing_capability_is_unsupported;
+    RefusesASupportedPrecondition => conditional::missing_capability_is_unsupported;
     AcceptsUnsupportedIfNewer => conditional::missing_capability_is_unsupported conditional::if_newer_works_at_both_ends_of_seq;
     AcceptsUnsupportedIfCurrent =>
         conditional::missing_capability_is_unsupported race::only_1_of_8_writers_commits_the_first_snapshot;

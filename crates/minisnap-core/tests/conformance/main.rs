@@ -1,5 +1,5 @@
-//! Tests of the suite itself: a correct backend passes every case, and each case fails on a backend with the fault that it is
-//! meant to detect.
+//! Tests of the suite itself. A correct backend passes every case. Each case fails on a backend with the fault that the case has to
+//! detect.
 
 // The backend is private to this test, and a poisoned lock is a failed test anyway.
 #![allow(unreachable_pub, clippy::unwrap_used)]
@@ -26,7 +26,8 @@ mod without_preconditions {
 
 #[test]
 fn each_fault_is_detected_by_its_cases() {
-    let running: Vec<_> = expected_failures().into_iter().map(|catch| (thread::spawn(catch.run), catch)).collect();
+    let running: Vec<_> =
+        expected_failures().into_iter().map(|expected| (thread::spawn(expected.run), expected)).collect();
     let mut missed = Vec::new();
     for (running, ExpectedFailure { fault, case, .. }) in running {
         match running.join().expect("the case's panic is caught") {
@@ -39,7 +40,7 @@ fn each_fault_is_detected_by_its_cases() {
 
 #[test]
 fn every_case_detects_a_fault() {
-    let detected: BTreeSet<&str> = expected_failures().iter().map(|catch| catch.case).collect();
+    let detected: BTreeSet<&str> = expected_failures().iter().map(|expected| expected.case).collect();
     let cases: BTreeSet<&str> = cases::<TestBackend<NoFault>>().iter().map(|case| case.name()).collect();
     let unused: Vec<_> = cases.difference(&detected).collect();
     assert!(unused.is_empty(), "cases that detect no fault: {unused:#?}");

@@ -17,8 +17,9 @@ pub struct Stage {
     pub json: Vec<u8>,
     /// The generation that was current when the stage was opened.
     pub over: Option<Generation>,
-    /// Whether the commit has begun, and whether there is nothing to discard.
+    /// Whether the commit has begun.
     pub begun: bool,
+    /// Whether nothing is left to discard.
     pub done: bool,
 }
 
@@ -50,13 +51,13 @@ impl Stage {
             |what: &str| Err(MiniSnapError::Unsupported { at: at.clone(), what: what.into(), help: None });
         match (self.fault(), precondition) {
             (Fault::LacksPreconditions, Precondition::IfNewer | Precondition::IfCurrent(_)) => {
-                unsupported("conditions")
+                unsupported("preconditions")
             }
-            (Fault::RefusesASupportedCondition, Precondition::IfCurrent(_)) => unsupported("IfCurrent"),
+            (Fault::RefusesASupportedPrecondition, Precondition::IfCurrent(_)) => unsupported("IfCurrent"),
             (Fault::IgnoresIfNewer | Fault::AcceptsUnsupportedIfNewer, Precondition::IfNewer) => Ok(()),
             (Fault::IgnoresIfCurrent | Fault::AcceptsUnsupportedIfCurrent, Precondition::IfCurrent(_)) => Ok(()),
             (Fault::IgnoresIfCurrentNone, Precondition::IfCurrent(None)) => Ok(()),
-            (Fault::TakesUnknownForNone, Precondition::IfCurrent(_)) if now.is_none() => Ok(()),
+            (Fault::AcceptsUnknownInAnEmptyStore, Precondition::IfCurrent(_)) if now.is_none() => Ok(()),
             (Fault::SameSeqIsNewer, Precondition::IfNewer) if now.is_some_and(|now| now.seq() == seq) => Ok(()),
             (Fault::StaleNamesAnotherGeneration, Precondition::IfNewer) => precondition
                 .evaluate(seq, now, &at)

@@ -67,7 +67,7 @@ async fn invalid_seq_is_an_error_and_stays_unchanged() {
         (b"-1", "\"-1\""),
         (b"18446744073709551616", "18446744073709551616"),
         (b"\xff\xfe", "UTF-16"),
-        (b"\xff", "no text"),
+        (b"\xff", "not UTF-8"),
         (b"10 11", "\"10 11\""),
         (long.as_bytes(), "more than 64 bytes"),
     ] {

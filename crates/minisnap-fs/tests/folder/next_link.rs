@@ -86,7 +86,7 @@ async fn unrelated_file_is_an_error_when_a_link_is_missing() {
                 let MiniSnapError::ExternalChange { at, found } = &error else { panic!("{case}, {kind}: {error:?}") };
                 assert!(matches!(found, ExternalChange::NameTaken { .. }), "{case}, {kind}: {error}");
                 assert_eq!(at.location(), folder.path(NEXT).to_str().unwrap());
-                assert!(help(&error).contains("move what is there elsewhere"), "{error:?}");
+                assert!(help(&error).contains("move the file or folder at this path elsewhere"), "{error:?}");
             }
             let mut after = folder.listing();
             // A writer takes the lock before it reads the names.

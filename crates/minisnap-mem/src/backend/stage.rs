@@ -1,13 +1,13 @@
 //! The staged snapshot, and its commit.
 
-use super::{MemBackend, PLANNED, at, failure, io};
+use super::{MemBackend, PLANNED, at, io_error, planned_error};
 use crate::fault::Fault;
 use crate::record::Stored;
 use async_trait::async_trait;
 use minisnap_core::{
     Bytes, CommitOptions, Committed, Digest, Generation, MiniSnapError, Operation, Result, StagedSnapshot,
 };
-use std::{num::NonZeroUsize, sync::atomic::Ordering, time::SystemTime};
+use std::{io, num::NonZeroUsize, sync::atomic::Ordering, time::SystemTime};
 
 /// A staged snapshot. Only its writer has access until it is committed.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ pub(super) struct Stage {
     store: MemBackend,
     generation: Generation,
     json: Vec<u8>,
-    /// Whether a write failed. The JSON is incomplete then, and a commit is refused, even if the caller ignored the error.
+    /// Whether a write failed. Then the JSON is incomplete, and a commit is refused, even if the caller ignored the error.
     failed: bool,
 }
 
@@ -25,10 +25,10 @@ impl Stage {
         Self { store, generation, json: Vec::new(), failed: false }
     }
 
-    fn intact(&self, operation: Operation) -> Result<()> {
+    fn check_writes(&self, operation: Operation) -> Result<()> {
         match self.failed {
             false => Ok(()),
-            true => Err(io(operation, io::Error::other("an earlier write to this stage failed"))),
+            true => Err(io_error(operation, io::Error::other("an earlier write to this stage failed"))),
         }
     }
 }
@@ -57,7 +57,7 @@ impl io::Write for Stage {
 #[async_trait]
 impl StagedSnapshot for Stage {
     async fn drain(&mut self) -> Result<()> {
-        self.intact(Operation::Write)
+        self.check_writes(Operation::Write)
     }
 
     async fn discard(self: Box<Self>) -> Result<()> {
@@ -67,7 +67,7 @@ impl StagedSnapshot for Stage {
     // There is no await: the commit happens in the first poll, so a commit that was never polled changes nothing.
     async fn commit(mut self: Box<Self>, options: CommitOptions) -> Result<Committed> {
         let fault = self.store.0.plans.call(Operation::Commit);
-        self.intact(Operation::Commit)?;
+        self.check_writes(Operation::Commit)?;
         let json = Bytes::from(std::mem::take(&mut self.json));
         let generation = self.generation.clone().with_size(json.len() as u64).with_digest(Digest::of(&json));
         let new = Stored { generation: generation.with_time(SystemTime::now()), json };
@@ -86,7 +86,7 @@ impl StagedSnapshot for Stage {
                 };
                 Err(MiniSnapError::OutcomeUnknown { at, generation, previous, source: PLANNED.into() })
             }
-            Some(fault) => Err(failure(fault, Operation::Commit)),
+            Some(fault) => Err(planned_error(fault, Operation::Commit)),
         }
     }
 }

@@ -13,12 +13,12 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-/// The result of a future, which has to complete at its first poll: the tests have no runtime.
+/// Polls a future once, and returns its output. Every future of the memory backend completes at its first poll.
 #[track_caller]
 pub(crate) fn now<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(outcome) => outcome,
-        Poll::Pending => panic!("a future of the memory backend waits"),
+        Poll::Pending => panic!("a future of the memory backend is pending"),
     }
 }
 
@@ -26,7 +26,7 @@ pub(crate) fn retain(generations: usize) -> NonZeroUsize {
     NonZeroUsize::new(generations).unwrap()
 }
 
-/// Stages, writes, drains and commits, and retains two.
+/// Stages, writes, drains and commits. Two generations are retained.
 pub(crate) fn save(mem: &MemBackend, json: &str, seq: u64) -> Result<Committed> {
     save_if(mem, json, seq, Precondition::Always)
 }
@@ -45,7 +45,7 @@ pub(crate) fn history(mem: &MemBackend) -> Vec<Generation> {
     now(mem.history()).unwrap()
 }
 
-/// The texts of the two files.
+/// The contents of `snapshot.json` and `snapshot.seq`; `None` if the store is empty.
 pub(crate) fn pair(mem: &MemBackend) -> Option<(String, String)> {
     mem.json().zip(mem.seq_text())
 }

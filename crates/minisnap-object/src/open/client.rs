@@ -68,7 +68,7 @@ impl ParsedUrl<'_> {
         let scheme = &self.scheme;
         invalid_with_help(
             self.url,
-            format_args!("it has no option `{option}`"),
+            format_args!("the backend has no option `{option}`"),
             format_args!(
                 "use one of its options {OWN_OPTIONS}, or an option of the `object_store` client for {scheme}: URLs"
             ),
@@ -155,7 +155,7 @@ fn starts_with(text: &str, start: &str) -> bool {
 fn not_compiled_in(url: &str, feature: &str) -> MiniSnapError {
     MiniSnapError::InvalidUrl {
         at: ErrorContext::of_url(Operation::Open, url),
-        reason: "its client isn't compiled in".into(),
+        reason: "the client for this URL isn't compiled in".into(),
         help: Some(format!("give minisnap the cargo feature `{feature}`")),
     }
 }

@@ -14,7 +14,7 @@ pub(super) const JSON: TableDefinition<&str, &[u8]> = TableDefinition::new("json
 /// Expired generations whose JSON isn't deleted yet.
 pub(super) const EXPIRED: TableDefinition<&str, ()> = TableDefinition::new("expired");
 
-/// The retained generations, newest first.
+/// Reads the retained generations, newest first.
 pub(super) fn history(rows: &impl ReadableTable<u64, Row>) -> Result<Vec<Generation>, redb::Error> {
     let generation = |row: Result<_, redb::StorageError>| {
         let (_, row): (_, redb::AccessGuard<'_, Row>) = row?;
@@ -28,7 +28,7 @@ pub(super) fn history(rows: &impl ReadableTable<u64, Row>) -> Result<Vec<Generat
     rows.iter()?.rev().map(generation).collect()
 }
 
-/// The JSON of a generation, checked, or its corruption.
+/// Reads the JSON of a generation, and compares it with the size and the digest. The inner error is the corruption.
 pub(super) fn read_checked(
     jsons: &impl ReadableTable<&'static str, &'static [u8]>,
     generation: &Generation,
@@ -42,6 +42,7 @@ pub(super) fn read_checked(
     Ok(found.map_or(Ok(json), Err))
 }
 
+/// Adds a generation to the history, and stores its JSON.
 pub(super) fn insert(transaction: &WriteTransaction, new: &Generation, json: &[u8]) -> Result<(), redb::Error> {
     let mut rows = transaction.open_table(HISTORY)?;
     let number = rows.last()?.map_or(0, |(number, _)| number.value() + 1);
@@ -53,6 +54,7 @@ pub(super) fn insert(transaction: &WriteTransaction, new: &Generation, json: &[u
     Ok(())
 }
 
+/// Moves all but the newest `retained` generations from the history to the expired ones.
 pub(super) fn expire_beyond(transaction: &WriteTransaction, retained: usize) -> Result<(), redb::Error> {
     let (mut rows, mut expired) = (transaction.open_table(HISTORY)?, transaction.open_table(EXPIRED)?);
     while rows.len()? > retained as u64 {

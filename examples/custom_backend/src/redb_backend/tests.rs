@@ -25,11 +25,11 @@ impl DatabaseFile {
         if let Some(db) = opened.upgrade() {
             return RedbBackend { db, location: path.display().to_string().into() };
         }
-        // A cancelled commit may hold the last handle on its thread; the file is closed when it ends.
-        let busy = |result: &Result<RedbBackend>| matches!(result, Err(MiniSnapError::Busy { .. }));
+        // A cancelled commit may hold the last handle on its thread. The file is closed when the commit ends.
+        let is_busy = |result: &Result<RedbBackend>| matches!(result, Err(MiniSnapError::Busy { .. }));
         let mut backend = RedbBackend::open(&path);
         for _ in 0..1_000 {
-            if !busy(&backend) {
+            if !is_busy(&backend) {
                 break;
             }
             std::thread::sleep(Duration::from_millis(5));
@@ -70,7 +70,7 @@ conformance_tests!(DatabaseFile);
 
 fn in_memory() -> RedbBackend {
     let db = Database::builder().create_with_backend(redb::backends::InMemoryBackend::new()).unwrap();
-    RedbBackend::over(db, "in memory").unwrap()
+    RedbBackend::with_database(db, "in memory").unwrap()
 }
 
 async fn commit(backend: &RedbBackend, seq: u64, retain: usize) -> Result<Committed> {
@@ -158,6 +158,7 @@ async fn open_file_is_busy_until_it_is_closed() {
     RedbBackend::open(&path).unwrap();
 }
 
+/// A medium in memory whose syncs fail while the flag is set.
 #[derive(Debug)]
 struct FailingSync(redb::backends::InMemoryBackend, Arc<AtomicBool>);
 
@@ -186,7 +187,8 @@ impl redb::StorageBackend for FailingSync {
 async fn failed_commit_is_an_unknown_outcome_of_both_generations() {
     let failing = Arc::new(AtomicBool::new(false));
     let medium = FailingSync(redb::backends::InMemoryBackend::new(), Arc::clone(&failing));
-    let backend = RedbBackend::over(Database::builder().create_with_backend(medium).unwrap(), "failing").unwrap();
+    let backend =
+        RedbBackend::with_database(Database::builder().create_with_backend(medium).unwrap(), "failing").unwrap();
     let before = commit(&backend, 1, 2).await.unwrap();
     failing.store(true, Ordering::SeqCst);
     match commit(&backend, 2, 2).await.unwrap_err() {
