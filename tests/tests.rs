@@ -43,6 +43,8 @@ mod state_manager;
 mod store;
 /// Random concurrent calls by tasks, threads and processes.
 mod stress;
+/// Words, names of tests, references of the docs, messages.
+mod texts;
 /// Verified creates of arbitrary states.
 mod verified_create;
 /// The released version 0.1.1 in the same folder.
