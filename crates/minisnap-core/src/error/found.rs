@@ -283,7 +283,7 @@ impl fmt::Display for ExternalChange {
             Self::Replaced { current } => {
                 write!(
                     f,
-                    "another program replaced this; the current snapshot by the commit record has the seq {current}"
+                    "another program replaced this; the commit record names the snapshot with seq {current}"
                 )
             }
             Self::NameTaken { found } => f.write_str(found),
