@@ -45,7 +45,8 @@ fn context_of_a_url_has_no_secrets() {
 fn error_names_its_generations() {
     let at = || ErrorContext::new(Operation::Commit, "memory:");
     let (old, new) = (Generation::new("9-x2", 9), Generation::new("10-k7", 10));
-    let serde = |generation| MiniSnapError::Serde { at: at(), generation, source: not_json() };
+    let serde = |generation, source| MiniSnapError::Serde { at: at(), generation, source };
+    let other_type = || serde_json::from_str::<u8>("[]").expect_err("an array is no number");
     let unknown = |previous| MiniSnapError::OutcomeUnknown {
         at: at(),
         generation: new.clone(),
@@ -55,8 +56,14 @@ fn error_names_its_generations() {
     let conflict = MiniSnapError::Conflict { at: at(), expected: None, current: Some(old.clone()) };
     for (error, known, part) in [
         (conflict, true, "the current snapshot is 9-x2, not none as expected"),
-        (serde(None), true, "the state can't be stored as JSON"),
-        (serde(Some(old.clone())), true, "the JSON of generation 9-x2 doesn't match the type of the state"),
+        (serde(None, not_json()), true, "the text isn't valid JSON"),
+        (serde(None, other_type()), true, "the state can't be stored as JSON"),
+        (serde(Some(old.clone()), not_json()), true, "the JSON of generation 9-x2 isn't valid"),
+        (
+            serde(Some(old.clone()), other_type()),
+            true,
+            "the JSON of generation 9-x2 doesn't match the type of the state",
+        ),
         (unknown(None), false, "whether 10-k7 was committed over none"),
         (unknown(Some(old)), false, "whether 10-k7 was committed over 9-x2"),
     ] {

@@ -85,6 +85,7 @@ fn own_options_and_client_options_are_accepted() {
         (url, "grace_time", "soon", "a number of seconds, not `soon`"),
         (url, "part_size", "0", "at least 1, not `0`"),
         (url, "parts_in_flight", "-1", "at least 1, not `-1`"),
+        (url, "colour", "red", "no option `colour`"),
         (url, "colour", "red", "use one of its options grace_time, busy_timeout"),
         (url, "endpoint_url", "http://127.0.0.1:9000", "set the option `allow_http` to `true`"),
         (url, "endpoint_url", "https://me:word@host", "contains a user, password"),

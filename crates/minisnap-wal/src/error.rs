@@ -207,19 +207,14 @@ impl WalError {
             Self::OldestLost { .. } => {
                 "restore the older files from a backup: `ministore` removes them when there are more than `max_segments`"
             }
-            Self::Corrupt { line, .. } => {
-                return Some(
-                    format!(
-                        "if a newer version of the program wrote the record, run that version; otherwise restore a backup of \
-                         the file; to give up this record and all after it, stop the program, remove their lines \
-                         (`sed -i '{line},$d'`), and remove all later files of this journal"
-                    )
-                    .into(),
-                );
+            Self::Corrupt { .. } => {
+                "if a newer version of the program wrote the record, run that version; otherwise restore a backup of the file; to \
+                 give up this record and all after it, stop the program, and run `minisnap log cut JOURNAL --after N`, where N \
+                 is the last number that `minisnap log show JOURNAL` can read"
             }
             Self::NotAJournal { .. } => {
-                "check the path; if another program replaced the file, open the journal again, then recover; to begin a new \
-                 journal, choose a path without one"
+                "give the path of the file that the program writes to, with all its rotated files next to it; to begin a new \
+                 journal, choose a path without a file"
             }
             Self::Io { .. } | Self::Unreplayable { .. } | Self::Log { .. } => return None,
         };

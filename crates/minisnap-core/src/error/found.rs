@@ -281,10 +281,7 @@ impl fmt::Display for ExternalChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Replaced { current } => {
-                write!(
-                    f,
-                    "another program replaced this; the commit record names the snapshot with seq {current}"
-                )
+                write!(f, "another program replaced this; the commit record names the snapshot with seq {current}")
             }
             Self::NameTaken { found } => f.write_str(found),
             Self::ChangedSince => f.write_str("it was changed again after it was read"),

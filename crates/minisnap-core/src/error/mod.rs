@@ -150,7 +150,7 @@ pub enum MiniSnapError {
     /// The state can't be serialized, or the JSON isn't valid or doesn't match the state's type.
     ///
     /// The `source` has the line and the column. To read old snapshots with a changed type, see `SnapStore`.
-    #[error("{at}: {}", json_problem(generation.as_ref()))]
+    #[error("{at}: {}", json_problem(generation.as_ref(), source))]
     Serde {
         /// The operation and the location.
         at: ErrorContext,
@@ -309,11 +309,16 @@ fn pointer(path: &str) -> &str {
     if path.is_empty() { "the top" } else { path }
 }
 
-fn json_problem(generation: Option<&Generation>) -> String {
-    generation.map_or_else(
-        || "the state can't be stored as JSON".into(),
-        |generation| format!("the JSON of generation {generation} doesn't match the type of the state"),
-    )
+fn json_problem(generation: Option<&Generation>, source: &serde_json::Error) -> String {
+    let is_invalid = source.is_syntax() || source.is_eof();
+    match (generation, is_invalid) {
+        (None, true) => "the text isn't valid JSON".into(),
+        (None, false) => "the state can't be stored as JSON".into(),
+        (Some(generation), true) => format!("the JSON of generation {generation} isn't valid"),
+        (Some(generation), false) => {
+            format!("the JSON of generation {generation} doesn't match the type of the state")
+        }
+    }
 }
 
 fn other_store(store: Option<&str>) -> String {

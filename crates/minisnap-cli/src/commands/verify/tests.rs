@@ -132,7 +132,7 @@ fn problem_of_the_store_is_reported_with_its_help() {
 fn missing_snapshot_is_to_be_restored_before_a_commit() {
     let gap = || vec![Problem::new("/srv/state/snapshots/1", Corruption::HistoryGap { retained: Some(3), found: 2 })];
     let rest = verified(vec![intact(3), intact(2)], gap());
-    fails(rest, Exit::Corrupt, "a retained one is missing", "BEFORE the next commit");
+    fails(rest, Exit::Corrupt, "a retained snapshot is missing", "BEFORE the next commit");
     let lost = || corrupt(3, Corruption::Missing);
     fails(verified(vec![lost(), intact(2)], gap()), Exit::Corrupt, "1 can't", "; then: `minisnap rollback");
     fails(verified(vec![lost()], gap()), Exit::Corrupt, "1 can't", "; then: `minisnap verify");

@@ -19,7 +19,7 @@ impl Verified {
         let (exit, what) = if corrupt > 0 {
             (Exit::Corrupt, format!("of {total} snapshots, {corrupt} can't be restored as committed"))
         } else if self.is_incomplete() {
-            (Exit::Corrupt, format!("{total} snapshots are intact, and a retained one is missing"))
+            (Exit::Corrupt, format!("a retained snapshot is missing; intact: {total}"))
         } else if self.problems.iter().any(|problem| !is_forbidden(&problem.found)) {
             let what = match self.is_unread() {
                 true => "some snapshots could not be read, and other parts of the store are corrupt",
