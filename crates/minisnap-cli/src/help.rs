@@ -49,8 +49,18 @@ pub(crate) fn for_error(error: &MiniSnapError, store: &OpenStore) -> String {
         MiniSnapError::Io { source, .. } if source.kind() == ErrorKind::OutOfMemory => {
             "free memory, or raise the limit (`ulimit -v`); then retry".into()
         }
-        MiniSnapError::Io { at, .. } if at.operation() == Operation::Write => {
-            "nothing was changed; free space on the disk or check it, then retry".into()
+        MiniSnapError::Io { source, .. }
+            if matches!(source.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) =>
+        {
+            format!(
+                "nothing was changed; free disk space, for example with {}, then retry",
+                store.command("prune", &["--retain", "1"])
+            )
+        }
+        MiniSnapError::Io { at, source, .. }
+            if at.operation() == Operation::Write && source.kind() != ErrorKind::FileTooLarge =>
+        {
+            "nothing was changed; check the disk, then retry".into()
         }
         error => without_store(error)
             .or_else(|| error.help().map(Cow::into_owned))

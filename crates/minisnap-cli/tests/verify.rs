@@ -165,7 +165,7 @@ fn missing_retained_snapshot_is_to_be_put_back_first() {
         fs::rename(folder, &elsewhere).expect("moved");
         let message = sandbox.run(&["verify", STORE]).fails(1);
         assert!(
-            message.contains("put the missing folder back") && message.contains("BEFORE the next commit"),
+            message.contains("put back what is missing") && message.contains("BEFORE the next commit"),
             "{message}"
         );
         assert!(!message.contains("rollback") && !message.contains("commit a new"), "{message}");
@@ -175,7 +175,7 @@ fn missing_retained_snapshot_is_to_be_put_back_first() {
         let (first, then) = message.split_once("; then: ").expect("two steps");
         // Snapshots beyond the missing one are unknown until it is back.
         let then_run = if missing == 1 { "minisnap rollback" } else { "minisnap verify" };
-        assert!(first.contains("put the missing folder back") && then.contains(then_run), "{message}");
+        assert!(first.contains("put back what is missing") && then.contains(then_run), "{message}");
 
         fs::write(sandbox.json_of(3), "[\n  3\n]").expect("room for a file");
         fs::rename(&elsewhere, folder).expect("moved back");

@@ -172,11 +172,7 @@ fn advice_on_links_and_gaps_fits_their_kind() {
         &[],
     );
     let gap = Corruption::HistoryGap { retained: Some(3), found: 2 };
-    assert_help(
-        &help_of_verification(gap, RECORD, &[(10, true)]),
-        &["bring the missing generation's folder back"],
-        &[],
-    );
+    assert_help(&help_of_verification(gap, RECORD, &[(10, true)]), &["put back what is missing"], &[]);
     let forbidden = Corruption::Forbidden { reason: "403".into() };
     assert_help(&help_of_verification(forbidden, OBJECT, &[(10, false)]), &["the right to read this"], &["restore"]);
 }

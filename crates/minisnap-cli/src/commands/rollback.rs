@@ -29,13 +29,15 @@ pub(crate) async fn run(args: RollbackArgs) -> Outcome {
     if have_same_content(current, &selection.newest) && store.backend().read(current).await.is_ok() {
         return keep_current(&args, &store, &history).await;
     }
+    // By another handle: a handle that found the current generation corrupt would no longer retain it.
+    let is_current_intact = OpenStore::of(&args.store)?.backend().read(current).await.is_ok();
     let (older, json) = store.read_selection(&selection).await?;
     // Conditional: a snapshot that another writer commits at the same time is not replaced.
     let precondition = Precondition::IfCurrent(Some(current.clone()));
     let committed = commit(&store, &json, older.seq(), precondition, args.retain).await?;
     match args.form.json {
         true => stdio::report(&format!("{:#}\n", to_json(&store, &committed, true).await)),
-        false => stdio::report(&to_text(&store, current, &committed)),
+        false => stdio::report(&to_text(&store, current, is_current_intact, &committed)),
     }
 }
 
@@ -79,11 +81,11 @@ async fn reset(args: &RollbackArgs, store: &OpenStore, failure: Failure) -> Outc
     let uncertainty = if is_confirmed { "" } else { ", which possibly was never committed," };
     let report = format!(
         "{links}seq {seq} ({generation}){uncertainty} is the current snapshot of {} again; retained: {}; \
-         everything else was moved aside, see {}\n{}\n",
+         {} lists the generations that were moved aside\n{}\n",
         store.name(),
         text::seqs(committed.retained()),
         store.command("verify", &[]),
-        describe_log(seq)
+        describe_log(seq, false)
     );
     stdio::report(&report)
 }
@@ -112,7 +114,7 @@ async fn keep_current(args: &RollbackArgs, store: &OpenStore, history: &[Generat
     }
 }
 
-fn to_text(store: &OpenStore, replaced: &Generation, committed: &Committed) -> String {
+fn to_text(store: &OpenStore, replaced: &Generation, is_replaced_intact: bool, committed: &Committed) -> String {
     let seq = committed.generation().seq();
     let replaced = match committed.retained().contains(replaced) {
         true => format!("seq {} stays in the history", replaced.seq()),
@@ -122,11 +124,16 @@ fn to_text(store: &OpenStore, replaced: &Generation, committed: &Committed) -> S
         "committed seq {seq} again, in {}; {replaced}; retained: {}\n{}\n",
         store.name(),
         text::seqs(committed.retained()),
-        describe_log(seq)
+        describe_log(seq, is_replaced_intact)
     )
 }
 
-fn describe_log(seq: u64) -> String {
+/// What a rollback means for the log. Only a rollback from an intact snapshot, `is_undo`, undoes changes: otherwise the program
+/// needs every record.
+fn describe_log(seq: u64, is_undo: bool) -> String {
+    if !is_undo {
+        return format!("the log was not changed: when the program starts, it replays every record after seq {seq}");
+    }
     let next = seq.checked_add(1).map_or_else(String::new, |next| format!("; the next record is {next}"));
     format!(
         "the log was not changed: when the program starts, it replays every record after seq {seq}, including the undone \

@@ -105,11 +105,19 @@ fn advice_on_external_change(found: &ExternalChange) -> &'static str {
 
 fn advice_on_io(kind: ErrorKind) -> Option<&'static str> {
     Some(match kind {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "free disk space, and try again: nothing was changed",
-        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
-            "give the program's user write permission there and on the folder above"
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            "free disk space (`minisnap prune STORE --retain 1` deletes the older snapshots), and try again: nothing was changed"
         }
-        ErrorKind::NotADirectory => "move the file at that path elsewhere: a store and its parents are folders",
+        ErrorKind::FileTooLarge => "raise the limit on file sizes (`ulimit -f`), and try again: nothing was changed",
+        ErrorKind::PermissionDenied => {
+            "give the program's user the right to read there; to commit, also to write there and in the folder above"
+        }
+        ErrorKind::ReadOnlyFilesystem => {
+            "the file system is mounted read-only: mount it writable, or use another folder"
+        }
+        ErrorKind::NotADirectory => {
+            "correct the path, or move the file that is in its way: a store and its parents are folders"
+        }
         ErrorKind::OutOfMemory => "free memory, or raise the limit (`ulimit -v`); then try again",
         _ => return None,
     })
@@ -159,8 +167,8 @@ pub(crate) fn advice_on_corruption(
                 .into()
         }
         Corruption::HistoryGap { .. } => {
-            "bring the missing generation's folder back, from a backup or from where it was moved; without it, nothing \
-             expires until `retain` newer generations were committed"
+            "put back what is missing, from a backup or from where it was moved: the folder of a generation, or its link \
+             `parent` or `retained`; to go on without it, retain fewer in the next commit than were found"
                 .into()
         }
         Corruption::Forbidden { .. } => {

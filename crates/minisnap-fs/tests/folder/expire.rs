@@ -49,7 +49,7 @@ async fn expire_changes_nothing_when_the_history_has_a_gap() {
     let error = folder.backend.expire(retain(1)).await.unwrap_err();
     let gap = Corruption::HistoryGap { retained: Some(3), found: 1 };
     assert!(matches!(&error, MiniSnapError::Corrupt { found, .. } if *found == gap), "{error}");
-    assert!(help(&error).contains("bring the missing generation's folder back"), "{error:?}");
+    assert!(help(&error).contains("put back what is missing"), "{error:?}");
     assert_eq!(folder.listing(), before);
 }
 

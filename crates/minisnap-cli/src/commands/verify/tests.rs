@@ -138,7 +138,12 @@ fn missing_snapshot_is_to_be_restored_before_a_commit() {
     fails(verified(vec![lost()], gap()), Exit::Corrupt, "1 can't", "; then: `minisnap verify");
     // An unknown retention alone is no missing snapshot.
     let unknown = Problem::new("/srv/state/snapshots/1", Corruption::HistoryGap { retained: None, found: 2 });
-    fails(verified(vec![intact(3)], vec![unknown]), Exit::Corrupt, "other parts of the store are not", "folder back");
+    fails(
+        verified(vec![intact(3)], vec![unknown]),
+        Exit::Corrupt,
+        "other parts of the store are not",
+        "put back what is missing",
+    );
 }
 
 #[test]

@@ -69,8 +69,8 @@ impl Verified {
     fn help(&self, store: &OpenStore) -> String {
         if self.is_incomplete() {
             // A commit would drop the missing snapshot from the history.
-            let first =
-                "put the missing folder back (from a backup, or from where it was moved) BEFORE the next commit";
+            let first = "put back what is missing (from a backup, or from where it was moved) BEFORE the next commit: the folder of a \
+                 snapshot, or its link `parent` or `retained`";
             let then = match self.intact().is_empty() {
                 true => Some(format!("{} lists what a rollback can go back to", store.command("verify", &[]))),
                 false => self.help_for_snapshots(store),
