@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Folders that hold no text of ours: build output, samples, generated inputs.
+/// Folders without hand-written text: build output, samples, generated files.
 const SKIPPED: [&str; 9] = [".git", "target", "state", "data", "seeds", "corpus", "artifacts", "api", "mutants.out"];
 
 /// The root of the repository.

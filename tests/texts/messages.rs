@@ -22,12 +22,11 @@ fn messages_txt_lists_every_message() {
     for path in product_files() {
         let tokens: TokenStream =
             files::read(&path).parse().unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        let mut texts = Vec::new();
-        collect(tokens, is_help(&path), &mut texts);
-        texts.retain(|text| is_message(text));
-        if !texts.is_empty() {
+        let mut messages = Vec::new();
+        collect(tokens, is_help(&path), &mut messages);
+        if !messages.is_empty() {
             list += &format!("\n{}\n", path.display());
-            texts.iter().for_each(|text| list += &format!("    {}\n", text.trim().replace('\n', "\\n")));
+            messages.iter().for_each(|message| list += &format!("    {}\n", message.trim().replace('\n', "\\n")));
         }
     }
     if env::var_os("UPDATE_MESSAGES").is_some() {
@@ -52,13 +51,12 @@ fn messages_are_collected_without_tests_and_comments() {
         #[cfg(test)]
         mod tests { fn f() { panic!("not a message"); } }
     "#;
-    let mut texts = Vec::new();
-    collect(code.parse().unwrap(), false, &mut texts);
-    texts.retain(|text| is_message(text));
-    assert_eq!(texts, ["can't read {path}", "two words", "three {} words here"]);
+    let mut messages = Vec::new();
+    collect(code.parse().unwrap(), false, &mut messages);
+    assert_eq!(messages, ["can't read {path}", "two words", "three {} words here"]);
 }
 
-/// The files of product code: sources of what is published, without their tests.
+/// The files of product code: sources of the released crates, without their tests.
 fn product_files() -> Vec<PathBuf> {
     let is_test = |part: &str| part.contains("test") || part == "interleavings.rs" || part == "fuzzing.rs";
     let is_product = |path: &PathBuf| {
@@ -77,8 +75,8 @@ fn is_help(path: &Path) -> bool {
     path.starts_with("crates/minisnap-cli/src/args") || path.ends_with("minisnap-cli/src/args.rs")
 }
 
-/// Collects the text literals of code, but not those of tests; doc comments only if `help`.
-fn collect(tokens: TokenStream, help: bool, texts: &mut Vec<String>) {
+/// Collects the messages in code, but not in tests; in doc comments only if `help`.
+fn collect(tokens: TokenStream, help: bool, messages: &mut Vec<String>) {
     let mut tokens = tokens.into_iter().peekable();
     while let Some(token) = tokens.next() {
         match token {
@@ -91,12 +89,13 @@ fn collect(tokens: TokenStream, help: bool, texts: &mut Vec<String>) {
                 if text.starts_with("cfg") && text.contains("(test)") {
                     skip_item(&mut tokens);
                 } else if help || !text.starts_with("doc") {
-                    collect(attribute.stream(), help, texts);
+                    collect(attribute.stream(), help, messages);
                 }
             }
-            TokenTree::Group(group) => collect(group.stream(), help, texts),
+            TokenTree::Group(group) => collect(group.stream(), help, messages),
             TokenTree::Literal(literal) => {
-                texts.extend(syn::parse_str::<syn::LitStr>(&literal.to_string()).map(|text| text.value()).ok());
+                let text = syn::parse_str::<syn::LitStr>(&literal.to_string()).map(|text| text.value());
+                messages.extend(text.ok().filter(|text| is_message(text)));
             }
             TokenTree::Punct(_) | TokenTree::Ident(_) => {}
         }

@@ -92,7 +92,7 @@ fn links(text: &str) -> impl Iterator<Item = &str> {
     targets.filter(|target| !target.contains("://") && !target.is_empty() && !target.contains(' '))
 }
 
-/// What stands between single backquotes, outside of code blocks.
+/// The texts between single backquotes, outside of code blocks.
 fn code_spans(text: &str) -> impl Iterator<Item = &str> {
     let prose = text.split("```").step_by(2);
     prose.flat_map(|part| part.split('`').skip(1).step_by(2))
@@ -103,8 +103,8 @@ fn headings(text: &str) -> HashSet<String> {
     let lines = text.lines().filter(|line| line.starts_with('#'));
     let anchor = |line: &str| {
         let title = line.trim_start_matches('#').trim().to_lowercase();
-        let kept = title.chars().filter(|letter| letter.is_alphanumeric() || [' ', '-', '_'].contains(letter));
-        kept.map(|letter| if letter == ' ' { '-' } else { letter }).collect()
+        let letters = title.chars().filter(|letter| letter.is_alphanumeric() || [' ', '-', '_'].contains(letter));
+        letters.map(|letter| if letter == ' ' { '-' } else { letter }).collect()
     };
     lines.map(anchor).collect()
 }

@@ -46,9 +46,6 @@ pub(crate) fn for_error(error: &MiniSnapError, store: &OpenStore) -> String {
         MiniSnapError::Backend { .. } => {
             "check the URL, the network, and the endpoint and credentials in the environment; then retry".into()
         }
-        MiniSnapError::Io { source, .. } if source.kind() == ErrorKind::OutOfMemory => {
-            "free memory, or raise the limit (`ulimit -v`); then retry".into()
-        }
         MiniSnapError::Io { source, .. }
             if matches!(source.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) =>
         {
@@ -57,9 +54,7 @@ pub(crate) fn for_error(error: &MiniSnapError, store: &OpenStore) -> String {
                 store.command("prune", &["--retain", "1"])
             )
         }
-        MiniSnapError::Io { at, source, .. }
-            if at.operation() == Operation::Write && source.kind() != ErrorKind::FileTooLarge =>
-        {
+        MiniSnapError::Io { at, .. } if at.operation() == Operation::Write && error.help().is_none() => {
             "nothing was changed; check the disk, then retry".into()
         }
         error => without_store(error)

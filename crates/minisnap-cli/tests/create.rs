@@ -2,11 +2,7 @@
 
 use crate::support::{RunResult, STORE, document, folder, runtime, sandboxes};
 use serde_json::Value;
-use std::{
-    fs,
-    io::Write,
-    process::{Command, Stdio},
-};
+use std::{fs, io::Write, process::Command};
 
 /// Numbers that no float can represent, repeated keys, and escapes in strings.
 const UNUSUAL: &str =
@@ -166,31 +162,14 @@ fn large_document_round_trips_without_output() {
 #[test]
 fn create_commits_even_when_its_output_is_closed() {
     for sandbox in sandboxes() {
-        let mut command = sandbox.command(&["create", STORE, "--seq", "1"]);
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
+        let mut child = sandbox.start_on_pipes(&["create", STORE, "--seq", "1"]);
         drop(child.stdout.take());
         child.stdin.take().expect("a pipe").write_all(b"1").expect("the program reads");
         RunResult::of(child.wait_with_output().expect("the program ends")).ok();
         assert_eq!(sandbox.seqs(), [1]);
 
-        let full = fs::File::options().write(true).open("/dev/full").expect("Linux");
         let file = sandbox.write("two.json", "2");
-        let mut command = sandbox.command(&["create", STORE, "--seq", "2", &file]);
-        let message = RunResult::of(
-            command
-                .stdout(full)
-                .stderr(Stdio::piped())
-                .spawn()
-                .expect("the program starts")
-                .wait_with_output()
-                .expect("the program ends"),
-        )
-        .fails(9);
+        let message = sandbox.run_onto_full_output(&["create", STORE, "--seq", "2", &file]).fails(9);
         assert!(message.contains("No space left") && message.contains("committed nevertheless"), "{message}");
         assert_eq!(sandbox.seqs(), [2, 1]);
     }

@@ -142,13 +142,7 @@ fn old_file_stays_when_a_restore_is_interrupted() {
 #[test]
 fn interrupted_create_ends_while_it_waits_for_input() {
     for sandbox in sandboxes() {
-        let mut command = sandbox.command(&["create", STORE, "--seq", "1"]);
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
+        let mut child = sandbox.start_on_pipes(&["create", STORE, "--seq", "1"]);
         let mut input = child.stdin.take().expect("a pipe");
         // More than the buffer of a pipe, so the program is reading when this returns.
         input.write_all(&vec![b' '; 1 << 20]).expect("the program reads");

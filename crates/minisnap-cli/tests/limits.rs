@@ -32,7 +32,7 @@ fn stage_is_deleted_when_it_exceeds_the_file_size_limit() {
     let large = sandbox.write("large.json", document(1 << 20));
     for args in [&["create", STORE, "--seq", "2", &large][..], &["create", "new", "--seq", "2", &large]] {
         let message = run_with_small_files(&sandbox, 100, args).fails(2);
-        assert!(message.contains("File too large"), "{message}");
+        assert!(message.contains("File too large") && message.contains("`ulimit -f`"), "{message}");
     }
     assert_eq!(names(&sandbox, "state/snapshots"), before);
     assert_eq!(sandbox.run(&["restore", STORE]).ok(), "[\n  1\n]");

@@ -164,9 +164,7 @@ fn restore_succeeds_when_its_output_is_closed() {
     let sandbox = folder();
     sandbox.create(1, &document(100));
     let file = sandbox.path_text("restored");
-    let mut command = sandbox.command(&["restore", STORE, "--output", &file]);
-    let full = File::options().write(true).open("/dev/full").expect("an existing file");
-    let ended = RunResult::of(command.stdout(full).output().expect("the program starts"));
+    let ended = sandbox.run_onto_full_output(&["restore", STORE, "--output", &file]);
     assert!(ended.stderr.contains("the file is restored nevertheless"), "{ended:?}");
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);

@@ -117,18 +117,7 @@ fn output_that_cannot_be_written_is_an_error() {
     sandbox.create(1, "1");
     for command in ["restore", "cat", "show", "history", "verify", "man"] {
         let args: &[&str] = if command == "man" { &["man"] } else { &[command, STORE] };
-        let full = fs::File::options().write(true).open("/dev/full").expect("Linux");
-        let result = RunResult::of(
-            sandbox
-                .command(args)
-                .stdout(full)
-                .stderr(Stdio::piped())
-                .spawn()
-                .expect("the program starts")
-                .wait_with_output()
-                .expect("the program ends"),
-        );
-        let message = result.fails(9);
+        let message = sandbox.run_onto_full_output(args).fails(9);
         assert!(message.contains("standard output\ncause: No space left"), "{command}: {message}");
     }
 }

@@ -8,7 +8,7 @@ use std::{
     io::Write,
     num::NonZeroUsize,
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::{Child, Command, Output, Stdio},
     sync::{
         Arc, LazyLock,
         atomic::{AtomicUsize, Ordering},
@@ -115,16 +115,22 @@ impl Sandbox {
 
     /// Runs the program with `input` on its standard input.
     pub(crate) fn run_with_input(&self, args: &[&str], input: impl AsRef<[u8]>) -> RunResult {
-        let mut command = self.command(args);
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
+        let mut child = self.start_on_pipes(args);
         // Fails if the program ends without reading it.
         let _ = child.stdin.take().expect("a pipe").write_all(input.as_ref());
         RunResult::of(child.wait_with_output().expect("the program ends"))
+    }
+
+    /// Starts the program, with all three standard streams on pipes.
+    pub(crate) fn start_on_pipes(&self, args: &[&str]) -> Child {
+        let mut command = self.command(args);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts")
+    }
+
+    /// Runs the program with an output that is full: each write to it fails with `ENOSPC`.
+    pub(crate) fn run_onto_full_output(&self, args: &[&str]) -> RunResult {
+        let full = File::options().write(true).open("/dev/full").expect("Linux");
+        RunResult::of(self.command(args).stdin(Stdio::null()).stdout(full).output().expect("the program starts"))
     }
 
     /// Creates a snapshot. The program may print notes or warnings.

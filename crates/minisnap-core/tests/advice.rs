@@ -1,4 +1,4 @@
-//! Advice on corruption: it depends on the kind of corruption, the location, and the remaining generations.
+//! Advice on corruption, which depends on its kind, the location and the remaining generations; and on input and output.
 
 use minisnap_core::{
     Absence, Corruption, Digest, ErrorContext, ExternalChange, Generation, MiniSnapError, Operation, Problem,
@@ -191,5 +191,24 @@ fn problem_has_the_advice_of_its_error() {
         let help = error.help().expect("there is advice").into_owned();
         let problem = Problem::try_from(error).expect("it is a problem");
         assert_eq!(Verification::default().help(&problem), help);
+    }
+}
+
+#[test]
+fn io_error_has_the_advice_for_its_kind() {
+    use std::io::{self, ErrorKind};
+    for (kind, part) in [
+        (ErrorKind::StorageFull, "`minisnap prune STORE --retain 1`"),
+        (ErrorKind::QuotaExceeded, "`minisnap prune STORE --retain 1`"),
+        (ErrorKind::FileTooLarge, "`ulimit -f`"),
+        (ErrorKind::PermissionDenied, "the right to read there; to commit, also to write"),
+        (ErrorKind::ReadOnlyFilesystem, "mount it writable"),
+        (ErrorKind::NotADirectory, "correct the path"),
+        (ErrorKind::OutOfMemory, "`ulimit -v`"),
+    ] {
+        let at = ErrorContext::new(Operation::Write, FILE);
+        let error = MiniSnapError::Io { at, action: "write", source: io::Error::from(kind) };
+        let help = error.help().expect("there is advice");
+        assert!(help.contains(part), "{kind}: {help}");
     }
 }

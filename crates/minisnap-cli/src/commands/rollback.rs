@@ -29,15 +29,16 @@ pub(crate) async fn run(args: RollbackArgs) -> Outcome {
     if have_same_content(current, &selection.newest) && store.backend().read(current).await.is_ok() {
         return keep_current(&args, &store, &history).await;
     }
-    // By another handle: a handle that found the current generation corrupt would no longer retain it.
-    let is_current_intact = OpenStore::of(&args.store)?.backend().read(current).await.is_ok();
+    // Only the text describes the log. By another handle: a handle that found the current generation corrupt would no longer
+    // retain it.
+    let is_undo = !args.form.json && OpenStore::of(&args.store)?.backend().read(current).await.is_ok();
     let (older, json) = store.read_selection(&selection).await?;
     // Conditional: a snapshot that another writer commits at the same time is not replaced.
     let precondition = Precondition::IfCurrent(Some(current.clone()));
     let committed = commit(&store, &json, older.seq(), precondition, args.retain).await?;
     match args.form.json {
         true => stdio::report(&format!("{:#}\n", to_json(&store, &committed, true).await)),
-        false => stdio::report(&to_text(&store, current, is_current_intact, &committed)),
+        false => stdio::report(&to_text(&store, current, is_undo, &committed)),
     }
 }
 
@@ -114,7 +115,7 @@ async fn keep_current(args: &RollbackArgs, store: &OpenStore, history: &[Generat
     }
 }
 
-fn to_text(store: &OpenStore, replaced: &Generation, is_replaced_intact: bool, committed: &Committed) -> String {
+fn to_text(store: &OpenStore, replaced: &Generation, is_undo: bool, committed: &Committed) -> String {
     let seq = committed.generation().seq();
     let replaced = match committed.retained().contains(replaced) {
         true => format!("seq {} stays in the history", replaced.seq()),
@@ -124,7 +125,7 @@ fn to_text(store: &OpenStore, replaced: &Generation, is_replaced_intact: bool, c
         "committed seq {seq} again, in {}; {replaced}; retained: {}\n{}\n",
         store.name(),
         text::seqs(committed.retained()),
-        describe_log(seq, is_replaced_intact)
+        describe_log(seq, is_undo)
     )
 }
 
