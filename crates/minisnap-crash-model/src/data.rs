@@ -1,17 +1,23 @@
 //! The data of a file: the durable bytes, the pending ones, and the states after a power loss.
 //!
-//! Bytes are only appended or truncated at the end of a file. Between two truncations a file only grows. Each such period is a
-//! [`Growth`]. The first one since the last sync begins with the durable bytes.
+//! If bytes were only appended or truncated at the end of a file since its last sync, its data is a sequence of [`Growth`]s: between two
+//! truncations a file only grows. The first one begins with the durable bytes. After a write at an offset, the data is
+//! [`Overwrites`].
 
+use crate::overwrites::Overwrites;
 use std::collections::BTreeSet;
 
-/// A file's data since its last sync: never empty.
+/// A file's data since its last sync.
 #[derive(Debug, Clone)]
-pub(crate) struct Data(Vec<Growth>);
+pub(crate) enum Data {
+    /// Never empty.
+    Growths(Vec<Growth>),
+    Overwritten(Overwrites),
+}
 
 /// The bytes of the file at the end of a period. The first `began_with` bytes are the content at its start.
 #[derive(Debug, Clone)]
-struct Growth {
+pub(crate) struct Growth {
     began_with: usize,
     end: Vec<u8>,
 }
@@ -19,22 +25,48 @@ struct Growth {
 impl Data {
     /// Data that is durable.
     pub(crate) fn durable(bytes: Vec<u8>) -> Self {
-        Self(vec![Growth { began_with: bytes.len(), end: bytes }])
+        Self::Growths(vec![Growth { began_with: bytes.len(), end: bytes }])
     }
 
     pub(crate) fn now(&self) -> &[u8] {
-        &self.last().end
+        match self {
+            Self::Growths(growths) => &last(growths).end,
+            Self::Overwritten(overwrites) => overwrites.now(),
+        }
+    }
+
+    /// The durable bytes.
+    pub(crate) fn without_pending(&self) -> &[u8] {
+        match self {
+            Self::Growths(growths) => growths.first().map_or(&[], |first| &first.end[..first.began_with]),
+            Self::Overwritten(overwrites) => overwrites.durable(),
+        }
     }
 
     pub(crate) fn append(&mut self, bytes: &[u8]) {
-        self.last_mut().end.extend_from_slice(bytes);
+        match self {
+            Self::Growths(growths) => last_mut(growths).end.extend_from_slice(bytes),
+            Self::Overwritten(overwrites) => overwrites.write_at(overwrites.now().len(), bytes),
+        }
+    }
+
+    pub(crate) fn write_at(&mut self, offset: usize, bytes: &[u8]) {
+        let overwrites = match self {
+            Self::Growths(growths) => to_overwrites(growths),
+            Self::Overwritten(overwrites) => return overwrites.write_at(offset, bytes),
+        };
+        *self = Self::Overwritten(overwrites);
+        self.write_at(offset, bytes);
     }
 
     pub(crate) fn set_length(&mut self, length: usize) {
-        if length < self.now().len() {
-            self.0.push(Growth { began_with: length, end: self.now()[..length].to_vec() });
-        } else {
-            self.last_mut().end.resize(length, 0);
+        match self {
+            Self::Growths(growths) if length < last(growths).end.len() => {
+                let end = last(growths).end[..length].to_vec();
+                growths.push(Growth { began_with: length, end });
+            }
+            Self::Growths(growths) => last_mut(growths).end.resize(length, 0),
+            Self::Overwritten(overwrites) => overwrites.set_length(length),
         }
     }
 
@@ -42,26 +74,45 @@ impl Data {
         *self = Self::durable(self.now().to_vec());
     }
 
-    /// Every state after a power loss: those of each growth alone, and those in which the length or bytes of an earlier growth survive.
+    /// Every state after a power loss.
     pub(crate) fn crash_states(&self) -> BTreeSet<Vec<u8>> {
-        let mut crash_states = BTreeSet::new();
-        for (index, growth) in self.0.iter().enumerate() {
-            let own = growth.crash_states();
-            for earlier in &self.0[..index] {
-                crash_states.extend(own.iter().flat_map(|bytes| mixed(&earlier.end, bytes)));
-            }
-            crash_states.extend(own);
+        match self {
+            Self::Growths(growths) => crash_states_of(growths),
+            Self::Overwritten(overwrites) => overwrites.crash_states(),
         }
-        crash_states
     }
+}
 
-    fn last(&self) -> &Growth {
-        self.0.last().expect("one growth at least")
+/// The states of each growth alone, and those in which the length or bytes of an earlier growth survive.
+fn crash_states_of(growths: &[Growth]) -> BTreeSet<Vec<u8>> {
+    let mut crash_states = BTreeSet::new();
+    for (index, growth) in growths.iter().enumerate() {
+        let own = growth.crash_states();
+        for earlier in &growths[..index] {
+            crash_states.extend(own.iter().flat_map(|bytes| mixed(&earlier.end, bytes)));
+        }
+        crash_states.extend(own);
     }
+    crash_states
+}
 
-    fn last_mut(&mut self) -> &mut Growth {
-        self.0.last_mut().expect("one growth at least")
+/// The same changes, as truncations and writes at the end.
+fn to_overwrites(growths: &[Growth]) -> Overwrites {
+    let durable = growths.first().map_or(&[][..], |first| &first.end[..first.began_with]);
+    let mut overwrites = Overwrites::of(durable.to_vec());
+    for Growth { began_with, end } in growths {
+        overwrites.set_length(*began_with);
+        overwrites.write_at(*began_with, &end[*began_with..]);
     }
+    overwrites
+}
+
+fn last(growths: &[Growth]) -> &Growth {
+    growths.last().expect("one growth at least")
+}
+
+fn last_mut(growths: &mut [Growth]) -> &mut Growth {
+    growths.last_mut().expect("one growth at least")
 }
 
 impl Growth {

@@ -13,6 +13,8 @@ pub enum Event<P = String> {
     CreateFile(P),
     /// Appends bytes to a file.
     Write(P, Vec<u8>),
+    /// Writes bytes at an offset of a file. Fills the range between the end of the file and the offset with zeros.
+    WriteAt(P, usize, Vec<u8>),
     /// Truncates a file to this length, or extends it with zeros.
     SetLength(P, usize),
     /// Creates a symbolic link: its target, and its path.

@@ -11,6 +11,12 @@
 //!   of the file survives independently: a name may survive with an empty file.
 //! - *Truncation.* A file that was truncated since its last sync may have its old length or the new one. The truncated range may have
 //!   the old bytes, the new ones, new ones followed by old ones, or zeros. The length and the bytes become durable separately.
+//! - *Writes at an offset.* Each write and each truncation since the last sync of the file may survive or not, independently of the others.
+//!   If several write the same bytes, the later surviving one applies. The last surviving write may be torn: only its first or only
+//!   its second half survives, divided at a boundary of sectors (512 bytes). A sector is written completely or not at all, and bytes
+//!   that no write contains don't change (SQLite calls this *powersafe overwrite*). The length may survive without the bytes, which are
+//!   zeros then. A file with more than five pending changes has too many combinations. The model returns those in which only the first
+//!   *n* survive, only the last *n*, only one, and all but one.
 //! - *Folder entries.* Each change of an entry since the last sync of its folder may survive or not, independently of the others. If
 //!   two changes of one name survive, the later one applies.
 //! - *Renames.* A rename within a folder is one change. A rename across folders is one change in each, and either may survive alone.
@@ -39,6 +45,7 @@
 mod data;
 mod event;
 mod model;
+mod overwrites;
 mod tree;
 
 pub use event::Event;

@@ -89,6 +89,7 @@ impl Model {
             Event::CreateFile(path) => self.create(path, Node::File(Data::durable(Vec::new()))),
             Event::Link(target, path) => self.create(path, Node::Link(target.clone())),
             Event::Write(path, bytes) => self.data(path).append(bytes),
+            Event::WriteAt(path, offset, bytes) => self.data(path).write_at(*offset, bytes),
             Event::SetLength(path, length) => self.data(path).set_length(*length),
             Event::Rename(from, to) => self.rename(from, to),
             Event::Remove(path) => {
@@ -162,8 +163,16 @@ impl Model {
     /// Returns the length of the file at a path, as running programs see it; `None` if there is no file.
     #[must_use]
     pub fn length(&self, path: &str) -> Option<usize> {
+        self.read(path).map(<[u8]>::len)
+    }
+
+    /// Returns the bytes of the file at a path, as running programs see them; `None` if there is no file.
+    ///
+    /// So a model can be the disk of the program under test, if the program does its I/O through a layer that the test replaces.
+    #[must_use]
+    pub fn read(&self, path: &str) -> Option<&[u8]> {
         match &self.0[self.find(path)?] {
-            Node::File(data) => Some(data.now().len()),
+            Node::File(data) => Some(data.now()),
             _ => None,
         }
     }
@@ -172,6 +181,22 @@ impl Model {
     #[must_use]
     pub fn now(&self) -> Arc<Tree> {
         self.tree_now(ROOT)
+    }
+
+    /// Returns the state after a power loss in which no change survives that isn't durable.
+    #[must_use]
+    pub fn durable(&self) -> Arc<Tree> {
+        self.tree_durable(ROOT)
+    }
+
+    fn tree_durable(&self, id: Id) -> Arc<Tree> {
+        Arc::new(match &self.0[id] {
+            Node::Folder { durable, .. } => {
+                Tree::Folder(durable.iter().map(|(name, id)| (name.clone(), self.tree_durable(*id))).collect())
+            }
+            Node::File(data) => Tree::File(data.without_pending().to_vec()),
+            Node::Link(target) => Tree::Link(target.clone()),
+        })
     }
 
     fn tree_now(&self, id: Id) -> Arc<Tree> {

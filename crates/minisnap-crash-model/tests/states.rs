@@ -6,6 +6,11 @@ use std::{collections::BTreeSet, sync::Arc};
 /// Asserts the states after `events` on a disk and a power loss. A tree is written as its lines, separated by spaces.
 #[track_caller]
 fn assert_states<const N: usize>(start: Tree, events: impl IntoIterator<Item = Event>, expected: [&str; N]) {
+    let events: Vec<_> = events.into_iter().collect();
+    let mut model = Model::of(&start);
+    events.iter().for_each(|event| model.apply(event));
+    let durable = lines_of(&model.durable());
+    assert!(expected.contains(&durable.as_str()), "the state without pending changes is one of them, not {durable}");
     assert_states_if(start, events, |_, _| false, expected);
 }
 
@@ -44,6 +49,10 @@ fn create(path: &str) -> Event {
 
 fn write(path: &str, text: &str) -> Event {
     Event::Write(path.into(), text.as_bytes().to_vec())
+}
+
+fn write_at(path: &str, offset: usize, text: &str) -> Event {
+    Event::WriteAt(path.into(), offset, text.as_bytes().to_vec())
 }
 
 fn set_length(path: &str, length: usize) -> Event {
@@ -147,6 +156,98 @@ fn data_after_an_unsynced_truncation_may_mix_with_old_data() {
 fn truncated_unsynced_data_may_survive() {
     let events = [write("log", "bc"), set_length("log", 2)];
     assert_states(folder([("log", file("a"))]), events, ["log:a", "log:ab", "log:a00", "log:abc", "log:ab0"]);
+}
+
+#[test]
+fn writes_at_offsets_survive_in_any_combination() {
+    let file_of = |text| folder([("db", file(text))]);
+    let two = || [write_at("db", 0, "X"), write_at("db", 2, "Y")];
+    assert_states(file_of("abcd"), two(), ["db:abcd", "db:Xbcd", "db:abYd", "db:XbYd"]);
+    assert_states(file_of("abcd"), two().into_iter().chain([sync("db")]), ["db:XbYd"]);
+    // Of two writes of the same bytes, the later surviving one applies.
+    assert_states(file_of("a"), [write_at("db", 0, "X"), write_at("db", 0, "Y")], ["db:a", "db:X", "db:Y"]);
+    assert_states(file_of("a"), [write_at("db", 0, "X"), sync("db"), write_at("db", 0, "Y")], ["db:X", "db:Y"]);
+}
+
+#[test]
+fn length_may_survive_without_the_bytes_written_beyond_the_end() {
+    let log = || folder([("db", file("ab"))]);
+    assert_states(log(), [write_at("db", 2, "cd")], ["db:ab", "db:ab00", "db:abcd"]);
+    assert_states(log(), [write_at("db", 3, "d")], ["db:ab", "db:ab00", "db:ab0d"]);
+    // An append is a write at the end, once the file was written at an offset.
+    let events = || [write_at("db", 0, "X"), write("db", "c")];
+    assert_states(log(), events(), ["db:ab", "db:ab0", "db:abc", "db:Xb", "db:Xb0", "db:Xbc"]);
+    let events = || [write("db", "c"), write_at("db", 0, "X")];
+    assert_states(log(), events(), ["db:ab", "db:ab0", "db:abc", "db:Xb", "db:Xb0", "db:Xbc"]);
+}
+
+#[test]
+fn truncation_between_writes_at_offsets_may_survive_or_not() {
+    let events = [set_length("db", 1), write_at("db", 0, "X")];
+    assert_states(folder([("db", file("ab"))]), events, ["db:ab", "db:a", "db:Xb", "db:X"]);
+    let events = [write_at("db", 0, "X"), set_length("db", 0), sync("db")];
+    assert_states(folder([("db", file("ab"))]), events, ["db:"]);
+}
+
+#[test]
+fn last_surviving_write_may_be_torn_between_sectors() {
+    let blocks = |letters: &str| letters.chars().map(|letter| letter.to_string().repeat(512)).collect::<String>();
+    let of = |letters: &str| format!("db:{}", blocks(letters));
+    let states_after = |events: Vec<Event>, expected: &[&str]| {
+        let mut model = Model::of(&folder([("db", file(&blocks("abcd")))]));
+        events.iter().for_each(|event| model.apply(event));
+        let states: BTreeSet<_> = model.after_power_loss(&|_, _| false).iter().map(|tree| lines_of(tree)).collect();
+        assert_eq!(states, expected.iter().map(|letters| of(letters)).collect(), "{expected:?}");
+    };
+    // The length may survive with the first half alone.
+    let appended = vec![write_at("db", 2048, &blocks("YZ"))];
+    states_after(appended, &["abcd", "abcd00", "abcdY", "abcdY0", "abcd0Z", "abcdYZ"]);
+    // Four sectors are torn in the middle, and one sector isn't torn.
+    states_after(vec![write_at("db", 0, &blocks("WXYZ"))], &["abcd", "WXcd", "abYZ", "WXYZ"]);
+    states_after(vec![write_at("db", 512, &blocks("X"))], &["abcd", "aXcd"]);
+    // The earlier write survives completely below a later torn one.
+    let two = vec![write_at("db", 0, &blocks("X")), write_at("db", 1024, &blocks("YZ"))];
+    states_after(two, &["abcd", "Xbcd", "abYd", "abcZ", "abYZ", "XbYd", "XbcZ", "XbYZ"]);
+}
+
+#[test]
+fn many_writes_survive_from_an_end_alone_or_all_but_one() {
+    let states_after = |writes| {
+        let mut model = Model::of(&folder([("db", file("......"))]));
+        (0..writes).for_each(|offset| model.apply(&write_at("db", offset, "X")));
+        let states = model.after_power_loss(&|_, _| false);
+        states.iter().map(|tree| lines_of(tree)).collect::<BTreeSet<_>>()
+    };
+    assert_eq!(states_after(5).len(), 32, "of five writes, each combination survives");
+    let states = states_after(6);
+    for survivors in ["......", "X.....", "XXX...", "...XXX", "..X...", "XX.XXX", "XXXXXX"] {
+        assert!(states.contains(&format!("db:{survivors}")), "{survivors} is missing");
+    }
+    assert_eq!(
+        states.len(),
+        1 + 2 * 6 - 1 + 2 * 4,
+        "none, the first n, the last n, one in the middle, all but one there"
+    );
+}
+
+#[test]
+fn durable_state_has_no_pending_change() {
+    let mut model = Model::of(&folder([("a", file("1")), ("b", file("2")), ("c", file("3"))]));
+    let events = [write("a", "x"), write_at("b", 0, "x"), sync("b"), write_at("b", 0, "y"), remove("c"), create("d")];
+    events.iter().for_each(|event| model.apply(event));
+    assert_eq!(lines_of(&model.durable()), "a:1 b:x c:3");
+    model.apply(&write_at("a", 0, "y"));
+    assert_eq!(lines_of(&model.durable()), "a:1 b:x c:3", "an append before a write at an offset isn't durable");
+    model.apply(&sync(""));
+    assert_eq!(lines_of(&model.durable()), "a:1 b:x d:");
+}
+
+#[test]
+fn file_is_read_as_programs_see_it() {
+    let mut model = Model::of(&folder([("db", file("ab"))]));
+    model.apply(&write_at("db", 1, "X"));
+    assert_eq!(model.read("db"), Some(&b"aX"[..]));
+    assert_eq!((model.read(""), model.read("none")), (None, None));
 }
 
 #[test]

@@ -148,6 +148,7 @@ impl EventLog {
             Event::CreateFolder(path) => Event::CreateFolder(local(path)?),
             Event::CreateFile(path) => Event::CreateFile(local(path)?),
             Event::Write(path, bytes) => Event::Write(local(path)?, bytes.clone()),
+            Event::WriteAt(path, offset, bytes) => Event::WriteAt(local(path)?, *offset, bytes.clone()),
             Event::SetLength(path, length) => Event::SetLength(local(path)?, *length),
             Event::Link(target, path) => {
                 let path = local(path)?;
