@@ -4,7 +4,8 @@
 //! tests of the contract, and a tutorial.
 
 pub use minisnap_core::{
-    Absence, Bytes, ChunkStream, Collected, CommitOptions, Committed, Corruption, Digest, Digester, ErrorContext,
-    ExternalChange, Generation, MiniSnapError, Operation, Precondition, Problem, Result, SnapshotBackend,
-    StagedSnapshot, Verification, VerifiedGeneration, async_trait, events, format, random_name_part, run_blocking,
+    Absence, Bytes, Caller, CallerWatch, ChunkStream, Collected, CommitOptions, Committed, Corruption, Digest,
+    Digester, ErrorContext, ExternalChange, Generation, MiniSnapError, Operation, ParseGenerationError, Precondition,
+    Problem, Result, SnapshotBackend, StagedSnapshot, UploadBuffer, UploadPart, Verification, VerifiedGeneration,
+    async_trait, events, format, random_name_part, run_blocking, run_blocking_cancellable,
 };

@@ -70,7 +70,7 @@
 //! | save snapshots in an object store | `object::ObjectBackend` (features `aws`, `azure`, `gcp`) |
 //! | import the snapshots of version 0.1.3 | [`import()`], [`import::OldSnapshot`] |
 //! | handle an error | [`MiniSnapError`] |
-//! | write a backend | the module [`backend`], and the tutorial in `minisnap_core::conformance` |
+//! | write a backend | the module [`backend`], and the tutorial in `minisnap_core::conformance::tutorial` |
 //!
 //! # Cargo features
 //!

@@ -3,13 +3,13 @@
 use super::BoxFuture;
 use crate::{
     Bytes, ErrorContext, MiniSnapError, Result,
-    backend::{StagedSnapshot, events, format, run_blocking},
+    backend::{CallerWatch, StagedSnapshot, events, format, run_blocking_cancellable},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
     fmt,
     io::{self, Write},
-    sync::{Arc, Weak},
+    sync::Arc,
 };
 use tokio::runtime::Handle;
 
@@ -182,12 +182,9 @@ async fn write_on_blocking_pool<S: Serialize + Send + Sync + 'static>(
         Ok(runtime) => runtime,
         Err(error) => return discard(staged, pool_error(io::Error::other(error))).await,
     };
-    // `caller` is dropped with this future. The work on the blocking pool detects the cancellation by the weak reference.
-    let caller = Arc::new(());
-    let weak_caller = Arc::downgrade(&caller);
     let write_context = at.clone();
-    let written = run_blocking(move || {
-        let sink = DrainedSink { staged: &mut *staged, runtime, caller: weak_caller };
+    let written = run_blocking_cancellable(move |caller| {
+        let sink = DrainedSink { staged: &mut *staged, runtime, caller };
         let written = write_to(sink, &*state, verify, &write_context);
         (staged, written)
     });
@@ -214,12 +211,12 @@ fn write_to<S: Serialize>(
 struct DrainedSink<'a> {
     staged: &'a mut dyn StagedSnapshot,
     runtime: Handle,
-    caller: Weak<()>,
+    caller: &'a CallerWatch,
 }
 
 impl Write for DrainedSink<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.caller.strong_count() == 0 {
+        if self.caller.is_cancelled() {
             return Err(io::Error::other("the caller was cancelled"));
         }
         let written = self.staged.write(bytes)?;

@@ -14,7 +14,7 @@ use std::{fmt::Debug, io, num::NonZeroUsize, sync::Arc};
 /// # Contract
 ///
 /// Every backend has these properties, and users rely on them. The suite in the module `conformance` (feature `conformance`)
-/// tests each of them.
+/// tests them. It tests some parts only with *hooks*, optional methods that the backend's author writes for the suite.
 ///
 /// 1. *Atomic.* A reader gets the complete old pair or the complete new pair, concurrently with writers, and after a crash at any
 ///    point. A read never combines the JSON of one generation with the sequence number of another.
@@ -22,23 +22,26 @@ use std::{fmt::Debug, io, num::NonZeroUsize, sync::Arc};
 ///    generation that [`history`](Self::history) returns, and the generation that a [`Stale`](crate::MiniSnapError::Stale)
 ///    error names, including those of other writers.
 /// 3. *Isolated.* A staged snapshot is invisible until it is committed. A later stage or commit deletes the orphans of crashed
-///    writers (in an object store after a grace time). [`collect_garbage`](Self::collect_garbage) deletes them at once.
+///    writers. An object store doesn't show which writers are running, so it waits for a grace time first.
+///    [`collect_garbage`](Self::collect_garbage) deletes orphans at once.
 /// 4. *Conditional.* A commit evaluates its [`Precondition`](crate::Precondition) in the same atomic step, against the latest
-///    commit record. Contention never makes a writer write its JSON again; only a forced collection does, with
+///    commit record. Contention never makes a writer write its JSON again. Only a deleted stage does, with
 ///    [`StageLost`](crate::MiniSnapError::StageLost). The number of attempts is bounded. After the last one the commit returns
 ///    [`Busy`](crate::MiniSnapError::Busy), and the old pair is untouched.
 /// 5. *Known outcome.* Every error guarantees that the old pair is untouched, except
-///    [`OutcomeUnknown`](crate::MiniSnapError::OutcomeUnknown). After that error the backend deletes no generation that was
-///    retained before. A failure after the commit (expiry, collection) is not an error of the commit: a later writer retries,
-///    and [`verify`](Self::verify) reports it.
+///    [`OutcomeUnknown`](crate::MiniSnapError::OutcomeUnknown). After that error the old or the new pair is current and complete,
+///    and the backend starts no deletion. A failed deletion after the commit isn't an error of the commit. A later writer retries it,
+///    and [`verify`](Self::verify) counts the garbage.
 /// 6. *Reads are passive.* A read needs no write access, takes no lock, and changes nothing.
 /// 7. *Cancel safe.* A commit that is cancelled before its atomic step never happens, so it can't overwrite a later commit. A
 ///    commit that is cancelled during its atomic step may happen; readers see the old or the new pair. From that step on,
 ///    dropping the future deletes nothing.
-/// 8. *No background work.* When a call has returned, none of its threads, tasks or retries continues. A cancelled call may still
-///    delete its own files. After an unknown outcome, a request that was sent may still arrive.
+/// 8. *No background work.* When a call has returned, none of its threads, tasks or retries continues. A cancelled call, or a
+///    dropped stage, may still delete its own files. After an unknown outcome, a request that was sent may still arrive.
 ///
-/// A backend that lacks a property returns [`Unsupported`](crate::MiniSnapError::Unsupported) instead of a weaker guarantee.
+/// A call that can't keep these properties on its medium returns [`Unsupported`](crate::MiniSnapError::Unsupported) instead of a weaker
+/// guarantee. The suite accepts `Unsupported` in two cases only: a precondition that the backend lacks, and a JSON above its maximal
+/// size.
 ///
 /// # Cancel safety
 ///
@@ -46,8 +49,57 @@ use std::{fmt::Debug, io, num::NonZeroUsize, sync::Arc};
 ///
 /// # For implementers
 ///
-/// The module `conformance` has a tutorial and the tests. The sections "For implementers" have rules that callers don't see. If a
-/// later release adds a method to this trait, the method has a default implementation.
+/// The module `conformance` has a tutorial and the tests. [Helpers](crate#helpers-for-backends) do the common work. Each method has a
+/// section "For implementers" if it has rules of its own. If a later release adds a method to this trait, the method has a default
+/// implementation. These rules hold for all methods:
+///
+/// **Bytes and names**
+///
+/// - The JSON is bytes: perhaps none, perhaps not UTF-8, perhaps not valid JSON. Never parse or convert them. Use a column for bytes:
+///   a column of type text can't store them all.
+/// - A write may end inside a character, so never convert a piece to text.
+/// - Store a JSON of 32 MiB at least. A medium with a lower limit stores 64 KiB at least. Refuse a larger JSON with
+///   [`Unsupported`](crate::MiniSnapError::Unsupported), from `write`, `drain` or `commit`, and leave the old pair untouched. Declare
+///   the limit to the suite: `StoreUnderTest::max_size`.
+/// - `seq` is any `u64`. Many databases have only signed integers: store it in a text or a decimal column.
+/// - Compare names byte by byte. Many SQL collations ignore the case or trailing blanks: give the column of names a binary one.
+/// - Keep name, sequence number, size and digest of a generation in the commit record. [`Generation::to_text`] is a form for stores of
+///   strings.
+///
+/// **Errors**
+///
+/// - Each error names the operation, and a location that contains [`location`](Self::location): see
+///   [`ErrorContext`](crate::ErrorContext).
+/// - A medium that can't be reached is an error, never `None` and never an empty list.
+/// - [`read`](Self::read), [`read_chunks`](Self::read_chunks) and [`verify`](Self::verify) compare the bytes with the committed
+///   digest.
+/// - A [`Corrupt`](crate::MiniSnapError::Corrupt) error lists the intact generations: see
+///   [`with_verification`](crate::MiniSnapError::with_verification) and [`with_intact`](crate::MiniSnapError::with_intact).
+///
+/// **Runtimes**
+///
+/// - The async methods never wait on their thread for a lock, a sync or a network: other tasks of a current-thread runtime would stop.
+///   Call a blocking client by [`run_blocking`](crate::run_blocking), and if the call changes what readers see, by
+///   [`run_blocking_cancellable`](crate::run_blocking_cancellable).
+/// - A backend may need a Tokio runtime, or its timer or I/O driver. Then the documentation of the backend says so.
+/// - A handle may be used from several runtimes, also after one of them has ended. A connection whose task ended with its runtime has
+///   to be opened again.
+/// - A stage, or the future of a call, may be dropped outside of a runtime. `Drop` must not panic there. If it needs a runtime, call
+///   [`Handle::try_current`](tokio::runtime::Handle::try_current); without one, leave an orphan.
+///
+/// **Several processes**
+///
+/// - A lock, a transaction or a compare-and-swap of the *medium* makes a commit atomic. A mutex covers one process only.
+/// - A name is unique among all processes: see [`random_name_part`](crate::random_name_part).
+/// - A killed process runs no `Drop`. A later writer finds the stage, and deletes it.
+/// - Before you delete a stage of another process, find out whether its writer is running. Use a lock that the system or the server
+///   releases when the process ends. A lease that a background task renews would violate property 8.
+/// - If the medium has no such lock, delete only stages that are older than a *grace time*. Take minutes as the default, and let the
+///   program set it. Your tests set a short one: the suite waits for the deletion for ten seconds.
+/// - Wait for other writers for a limited time, and return [`Busy`](crate::MiniSnapError::Busy) then. Half a minute is a usual limit.
+///   The suite allows a minute.
+/// - In a database, a read may use a short read transaction: that isn't a lock in the sense of property 6, as long as no reader waits for a
+///   writer that has stopped.
 ///
 /// # Examples
 ///
@@ -66,6 +118,12 @@ use std::{fmt::Debug, io, num::NonZeroUsize, sync::Arc};
 #[async_trait]
 pub trait SnapshotBackend: Debug + Send + Sync + 'static {
     /// Returns the location of the store, for messages: a path, or a URL without credentials. This does no I/O.
+    ///
+    /// # For implementers
+    ///
+    /// Programs log the location, so a URL has no user, password, query or fragment: see
+    /// [`ErrorContext::of_url`](crate::ErrorContext::of_url). Remove a password from any other connection string yourself: the suite
+    /// checks URLs only. If a database has several stores, their locations differ: append the name of the store to the path.
     fn location(&self) -> &str;
 
     /// Looks up the current generation; `None` if the store is empty.
@@ -79,6 +137,11 @@ pub trait SnapshotBackend: Debug + Send + Sync + 'static {
     /// # Cancel safety
     ///
     /// This method is cancel safe. It changes nothing.
+    ///
+    /// # For implementers
+    ///
+    /// Return `None` only if the medium has answered that the store is empty: a program starts from an empty state then. For a missing
+    /// database or table, return `None` or an error; document your choice. A read never creates it.
     async fn current(&self) -> Result<Option<Generation>>;
 
     /// Lists the retained generations in commit order, newest first; empty if the store is empty.
@@ -91,12 +154,12 @@ pub trait SnapshotBackend: Debug + Send + Sync + 'static {
     ///
     /// # Cancel safety
     ///
-    /// This method is cancel safe. It changes nothing that a reader sees.
+    /// This method is cancel safe. It may sync, and changes nothing that a reader sees.
     ///
     /// # For implementers
     ///
     /// Make every listed generation durable before you return it, also if its writer crashed before its last sync. Callers
-    /// truncate logs by this list.
+    /// truncate logs by this list. A user who may only read calls it, too.
     async fn history(&self) -> Result<Vec<Generation>>;
 
     /// Reads the complete JSON of a retained generation, byte for byte as it was written.
@@ -113,8 +176,9 @@ pub trait SnapshotBackend: Debug + Send + Sync + 'static {
     ///
     /// # For implementers
     ///
-    /// Check the bytes against the digest, where one is known. The name of the generation is untrusted: refuse a name that isn't
-    /// in your grammar, and a known name with another sequence number.
+    /// - Check the bytes against the digest in the commit record. The digest, the size and the time of the argument are untrusted.
+    /// - The name is untrusted, too. For an unknown name, and for a known name with another sequence number, return `Expired`. Never build
+    ///   a path or an SQL text from it.
     async fn read(&self, generation: &Generation) -> Result<Bytes>;
 
     /// Reads like [`read`](Self::read), as a stream of chunks in bounded memory.
@@ -130,6 +194,11 @@ pub trait SnapshotBackend: Debug + Send + Sync + 'static {
     /// # Cancel safety
     ///
     /// This method is cancel safe. It changes nothing.
+    ///
+    /// # For implementers
+    ///
+    /// If several requests read the chunks, use one transaction, or return `Expired` if the generation expires in between.
+    /// [`ChunkStream::checked`] checks the digest: pass the generation of the commit record.
     async fn read_chunks(&self, generation: &Generation) -> Result<ChunkStream>;
 
     /// Opens a staged snapshot, which is invisible until it is committed. The caller writes the JSON to it.
@@ -163,11 +232,12 @@ pub trait SnapshotBackend: Debug + Send + Sync + 'static {
     ///
     /// # For implementers
     ///
-    /// Make the reduced retention durable before you delete a file.
+    /// - Make the reduced retention durable before you delete a file.
+    /// - A cancelled call must not take effect after a later commit: the rules of [`CallerWatch`](crate::CallerWatch) apply.
     async fn expire(&self, retain: NonZeroUsize) -> Result<Vec<Generation>>;
 
-    /// Verifies the store: compares every retained generation with its digest, checks the commit record and the links, and counts
-    /// the garbage. Changes nothing.
+    /// Verifies the store: compares every retained generation with its digest, checks the commit record, and counts the garbage.
+    /// Changes nothing.
     ///
     /// # Errors
     ///
@@ -176,6 +246,13 @@ pub trait SnapshotBackend: Debug + Send + Sync + 'static {
     /// # Cancel safety
     ///
     /// This method is cancel safe. It changes nothing.
+    ///
+    /// # For implementers
+    ///
+    /// - Read all bytes of each retained generation, and continue after a corrupt generation: callers fall back to the
+    ///   [intact](Verification::intact) ones.
+    /// - A commit record that can't be parsed is a problem of the store: convert its error to a [`Problem`](crate::Problem).
+    /// - Leave out a generation that expires during the call.
     async fn verify(&self) -> Result<Verification>;
 
     /// Deletes expired generations and the orphans of crashed or cancelled writers, now.
@@ -192,6 +269,11 @@ pub trait SnapshotBackend: Debug + Send + Sync + 'static {
     /// # Cancel safety
     ///
     /// This method is cancel safe. A cancelled call may leave garbage; call it again.
+    ///
+    /// # For implementers
+    ///
+    /// - Ignore the grace time: the caller knows that no writer is running, or accepts `StageLost`.
+    /// - Delete nothing of other stores on the medium: a neighbour may have a name that begins with the name of this store.
     async fn collect_garbage(&self) -> Result<Collected>;
 }
 
@@ -201,9 +283,14 @@ pub trait SnapshotBackend: Debug + Send + Sync + 'static {
 ///
 /// # For implementers
 ///
-/// Return write errors as a [`MiniSnapError`](crate::MiniSnapError) converted by [`io::Error::from`], so that the location passes
-/// through the serializer. The typed store writes in chunks of [`CHUNK`](crate::format::CHUNK) bytes, so you need no buffer for
-/// it. Other callers may write pieces of any size.
+/// - Return write errors as a [`MiniSnapError`](crate::MiniSnapError) converted by [`io::Error::from`], so that the location passes
+///   through the serializer.
+/// - The typed store writes in chunks of [`CHUNK`](crate::format::CHUNK) bytes, so you need no buffer for it. Other callers write
+///   pieces of any size: single bytes, nothing, 32 MiB at once.
+/// - `write` runs on the thread of the caller, often inside a runtime, and can't await. It may write to a file. It must not wait for a
+///   network or a lock. A client that is only asynchronous needs an [`UploadBuffer`](crate::UploadBuffer).
+/// - After a failed write refuse the commit, also if the caller ignored the error: bytes are missing. Return the first error again.
+/// - `Drop` doesn't panic. It may delete local files, and doesn't wait for a network. It may leave an orphan.
 #[async_trait]
 pub trait StagedSnapshot: io::Write + Debug + Send {
     /// Waits until only a bounded part of the written bytes is in memory. Call it between writes of a large JSON.
@@ -217,6 +304,13 @@ pub trait StagedSnapshot: io::Write + Debug + Send {
     /// # Cancel safety
     ///
     /// This method is cancel safe. Call it again before the commit.
+    ///
+    /// # For implementers
+    ///
+    /// - Some callers call it after each chunk. `SnapStore::create` never does, because it serializes without an await. So `commit` has to
+    ///   write all that remains.
+    /// - A caller may call it before the first write, or twice in a row. A caller may cancel it at any await, and call it again. Remove a
+    ///   part from the buffer only after its upload has succeeded: see [`UploadBuffer`](crate::UploadBuffer).
     async fn drain(&mut self) -> Result<()>;
 
     /// Makes this the current generation, if the [precondition](CommitOptions::precondition) holds.
@@ -231,7 +325,8 @@ pub trait StagedSnapshot: io::Write + Debug + Send {
     ///
     /// - [`Stale`](crate::MiniSnapError::Stale), [`Conflict`](crate::MiniSnapError::Conflict): the precondition doesn't hold.
     /// - [`Busy`](crate::MiniSnapError::Busy): other writers held the store until the deadline.
-    /// - [`StageLost`](crate::MiniSnapError::StageLost): a forced collection deleted this stage. Stage and write it again.
+    /// - [`StageLost`](crate::MiniSnapError::StageLost): the stage was deleted, by a forced collection or because it was older than the
+    ///   grace time. Stage and write it again.
     /// - [`OutcomeUnknown`](crate::MiniSnapError::OutcomeUnknown): the commit may or may not have happened.
     ///
     /// After every error but `OutcomeUnknown` the old pair is untouched.
@@ -245,7 +340,12 @@ pub trait StagedSnapshot: io::Write + Debug + Send {
     ///
     /// - Evaluate the precondition in the same atomic step that commits, against the latest commit record.
     /// - Make the generation that a `Stale` error names durable before you return the error.
-    /// - A failure after the commit record was sent is `OutcomeUnknown`, unless you can read the outcome.
+    /// - If the commit record was sent and no answer came, read the record. If that fails, too, return `OutcomeUnknown`.
+    /// - Work that continues after its future was dropped checks for the cancellation: see [`CallerWatch`](crate::CallerWatch).
+    /// - Older generations expire inside the atomic step, or after it and before `commit` returns. In a database, inside is simpler: one
+    ///   transaction adds the new generation and deletes the rows beyond the retention.
+    /// - Each retained generation is complete after every outcome, also an unknown one. A deletion in the transaction takes effect exactly
+    ///   if the commit does, so it is safe. A separate deletion waits until the commit has succeeded.
     async fn commit(self: Box<Self>, options: CommitOptions) -> Result<Committed>;
 
     /// Deletes the stage, and returns after the deletion.

@@ -1,5 +1,6 @@
 //! Runs work on the runtime's blocking pool, so that disk I/O doesn't block other tasks.
 
+use crate::{Caller, CallerWatch};
 use std::{
     any::Any,
     io,
@@ -24,8 +25,8 @@ use tokio::{runtime::Handle, task::JoinHandle};
 ///
 /// # Cancel safety
 ///
-/// If the future is dropped after its first poll, `work` runs to its end, and its result is dropped. If a cancelled call must have no
-/// effect, `work` has to detect the cancellation itself.
+/// If the future is dropped after its first poll, `work` runs to its end, and its result is dropped. Only a runtime that shuts down
+/// before `work` begins drops it without a call. If a cancelled call must have no effect, use [`run_blocking_cancellable`].
 ///
 /// # Examples
 ///
@@ -45,6 +46,64 @@ pub async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + '
             Err(error) => Err(io::Error::other(error)),
         },
     }
+}
+
+/// Runs `work` like [`run_blocking`]. By its [`CallerWatch`], `work` detects that the future was dropped. For commits and other calls
+/// that change what readers see.
+///
+/// A backend does all of its commit in one call. Under the lock or inside the transaction, it [checks](CallerWatch::check) for the
+/// cancellation, as the last step before the effect. [`CallerWatch`] lists the steps, and the reasons.
+///
+/// # Errors
+///
+/// The errors of [`run_blocking`]. After an error `work` was dropped without a call.
+///
+/// # Panics
+///
+/// Panics if `work` panics, with the same payload.
+///
+/// # Cancel safety
+///
+/// If the future is dropped before its first poll, `work` is dropped without a call. Later, `work` runs to its end, and
+/// [`is_cancelled`](CallerWatch::is_cancelled) is `true` in it from the drop on. Its result is dropped.
+///
+/// # Examples
+///
+/// A commit to a medium whose writers are serialized by a lock:
+///
+/// ```
+/// use minisnap_core::{ErrorContext, Generation, MiniSnapError, Operation, Precondition, Result, run_blocking_cancellable};
+/// use std::sync::{Arc, Mutex, PoisonError};
+///
+/// async fn commit(record: Arc<Mutex<Option<Generation>>>, new: Generation, condition: Precondition) -> Result<()> {
+///     let at = ErrorContext::new(Operation::Commit, "app.db");
+///     let pool_failed = ErrorContext::clone(&at);
+///     let done = run_blocking_cancellable(move |caller| {
+///         let mut current = record.lock().unwrap_or_else(PoisonError::into_inner);
+///         condition.evaluate(new.seq(), current.as_ref(), &at)?;
+///         caller.check(|| at.clone())?; // the last step before the effect, under the lock
+///         *current = Some(new);
+///         Ok(())
+///     });
+///     let no_thread = |source| MiniSnapError::Io { at: pool_failed, action: "run on the blocking pool", source };
+///     done.await.map_err(no_thread)?
+/// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<()> {
+/// # let record = Arc::default();
+/// # commit(Arc::clone(&record), Generation::new("10-k7", 10), Precondition::IfNewer).await?;
+/// # assert!(commit(Arc::clone(&record), Generation::new("10-k8", 10), Precondition::IfNewer).await.is_err());
+/// # assert_eq!(record.lock().expect("not poisoned").as_ref().map(Generation::name), Some("10-k7"));
+/// # Ok(()) }
+/// ```
+pub async fn run_blocking_cancellable<T: Send + 'static>(
+    work: impl FnOnce(&CallerWatch) -> T + Send + 'static,
+) -> io::Result<T> {
+    // Dropped with this future.
+    let caller = Caller::new();
+    let watch = caller.watch();
+    let done = run_blocking(move || work(&watch)).await;
+    drop(caller);
+    done
 }
 
 fn start<T: Send + 'static>(
@@ -80,6 +139,11 @@ fn message_of(payload: &(dyn Any + Send)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::{
+        future::{Future, poll_fn},
+        sync::mpsc,
+        task::Poll,
+    };
     use tokio::runtime::Builder;
 
     /// A runtime whose pool can't start a thread.
@@ -105,5 +169,41 @@ mod tests {
         let panicked =
             panic::catch_unwind(AssertUnwindSafe(|| runtime.block_on(run_blocking(|| panic!("on purpose")))));
         assert_eq!(message_of(&*panicked.expect_err("it panicked")), "on purpose");
+    }
+    #[test]
+    fn cancellable_work_sees_no_cancellation_of_an_awaited_call() {
+        let runtime = Builder::new_current_thread().build().expect("a runtime");
+        let seen = runtime.block_on(run_blocking_cancellable(|caller| caller.is_cancelled())).expect("a thread");
+        assert!(!seen, "the caller awaits the result");
+    }
+
+    #[test]
+    fn cancellable_work_detects_that_its_future_was_dropped() {
+        let runtime = Builder::new_current_thread().enable_time().build().expect("a runtime");
+        let (notify_begun, begun) = mpsc::channel();
+        let (notify_dropped, dropped) = mpsc::channel();
+        let (send_seen, seen) = mpsc::channel();
+        runtime.block_on(async {
+            let mut future = Box::pin(run_blocking_cancellable(move |caller| {
+                let before = caller.is_cancelled();
+                notify_begun.send(()).expect("the test waits");
+                dropped.recv().expect("the test sends");
+                send_seen.send([before, caller.is_cancelled()]).expect("the test waits");
+            }));
+            let first_poll = poll_fn(|context| Poll::Ready(future.as_mut().poll(context).is_pending()));
+            assert!(first_poll.await, "the work waits");
+            begun.recv().expect("the work begins");
+            drop(future);
+        });
+        notify_dropped.send(()).expect("the work waits");
+        assert_eq!(seen.recv().expect("the work runs to its end"), [false, true]);
+    }
+
+    #[test]
+    fn cancellable_work_is_dropped_when_its_future_is_never_polled() {
+        let mark = Arc::new(());
+        let clone = Arc::clone(&mark);
+        drop(run_blocking_cancellable(move |_| drop(clone)));
+        assert_eq!(Arc::strong_count(&mark), 1);
     }
 }

@@ -62,7 +62,7 @@ impl ChunkStream {
     /// Adds a check of the size and the digest at the end of the stream. If they differ from `generation`, the stream ends with a
     /// [`Corrupt`](MiniSnapError::Corrupt) error at `at`. For backends.
     ///
-    /// A size or digest that `generation` doesn't have isn't checked.
+    /// A size or digest that `generation` doesn't have isn't checked. The error of a stream needs no list of intact generations.
     pub fn checked(self, generation: &Generation, at: ErrorContext) -> Self {
         let check = Check { generation: generation.clone(), at, digester: Digester::new(), size: 0 };
         Self::unfold((self, check), |(mut chunks, mut check)| async move {

@@ -48,7 +48,7 @@ impl Generation {
         self
     }
 
-    /// Sets the time of the write, by the clock of the writer or the medium. It is for display only.
+    /// Sets the time of the stage or of the commit, by the clock of the writer or the medium. It is for display only.
     #[must_use]
     pub fn with_time(mut self, time: SystemTime) -> Self {
         Arc::make_mut(&mut self.0).time = Some(time);

@@ -15,13 +15,30 @@
 //! - The *commit record* names the current generation. Replacing it is the *commit*.
 //! - A *retained* generation can be read. The *retention* is the number of generations to retain, counted from the newest.
 //! - An *expired* generation isn't retained any more, and can't be read.
-//! - *Orphans* are the files that crashed or cancelled writers left behind. *Garbage* is orphans and expired generations.
+//! - *Orphans* are the files or rows that crashed or cancelled writers left behind.
+//! - *Garbage* is the orphans, and the data of expired generations.
 //! - A *handle* is a value of a backend's type. Any number of handles may share a store.
 //!
 //! # The log
 //!
 //! A program restores the snapshot, and replays the changes after its sequence number from its log. When a commit has returned `Ok`,
 //! the log can be truncated through [`Committed::truncation_point`], the smallest sequence number of the *retained* generations.
+//!
+//! # Helpers for backends
+//!
+//! | to | use |
+//! |---|---|
+//! | call a client that blocks | [`run_blocking`], [`run_blocking_cancellable`], [`CallerWatch`] |
+//! | work on a thread of your own | [`Caller`], [`CallerWatch`] |
+//! | write through a client that is only asynchronous | [`UploadBuffer`] |
+//! | evaluate the precondition, and apply the retention | [`Precondition::evaluate`], [`Committed::new`] |
+//! | make a unique name | [`random_name_part`] |
+//! | store a generation as text | [`Generation::to_text`], and `parse` |
+//! | remove the credentials from a URL | [`ErrorContext::of_url`] |
+//! | detect corruption | [`Digester`], [`Corruption::of_json`], [`ChunkStream::checked`] |
+//! | list the intact generations in an error | [`MiniSnapError::with_verification`], [`MiniSnapError::with_intact`] |
+//! | convert an error to a problem that `verify` reports | `TryFrom` of [`Problem`] |
+//! | report a failure after the commit | [`events::best_effort`] |
 //!
 //! # Examples
 //!
@@ -46,6 +63,7 @@
 
 mod backend;
 mod blocking;
+mod caller;
 mod chunks;
 mod commit;
 #[cfg(feature = "conformance")]
@@ -55,17 +73,22 @@ mod error;
 pub mod events;
 pub mod format;
 mod generation;
+mod generation_text;
 #[cfg(feature = "serde")]
 mod serialization;
+mod upload_buffer;
 mod verification;
 
 pub use backend::{SnapshotBackend, StagedSnapshot};
-pub use blocking::run_blocking;
+pub use blocking::{run_blocking, run_blocking_cancellable};
+pub use caller::{Caller, CallerWatch};
 pub use chunks::ChunkStream;
 pub use commit::{CommitOptions, Committed, Precondition};
 pub use digest::{Digest, Digester, ParseDigestError};
 pub use error::{Absence, Corruption, ErrorContext, ExternalChange, MiniSnapError, Operation, Result};
 pub use generation::{Generation, random_name_part};
+pub use generation_text::ParseGenerationError;
+pub use upload_buffer::{UploadBuffer, UploadPart};
 pub use verification::{Collected, Problem, Verification, VerifiedGeneration};
 
 // The signatures of the trait use these.

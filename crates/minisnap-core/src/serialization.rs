@@ -1,76 +1,33 @@
 //! Serde for types that programs store or send: a digest as its text, a generation as a map of its facts.
 
-use crate::{Committed, Digest, Generation};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
-use std::{
-    borrow::Cow,
-    time::{Duration, SystemTime},
+use crate::{
+    Committed, Digest, Generation,
+    generation_text::{DigestText, Facts},
 };
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
 impl Serialize for Digest {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        DigestText(*self).serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Digest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Cow::<str>::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+        DigestText::deserialize(deserializer).map(|DigestText(digest)| digest)
     }
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename = "Generation")]
-struct Facts<'a> {
-    name: Cow<'a, str>,
-    seq: u64,
-    #[serde(default)]
-    size: Option<u64>,
-    /// Unix time in milliseconds, which may be negative.
-    #[serde(default)]
-    time: Option<i64>,
-    #[serde(default)]
-    digest: Option<Digest>,
 }
 
 impl Serialize for Generation {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (name, seq) = (self.name().into(), self.seq());
-        Facts { name, seq, size: self.size(), time: self.time().map(milliseconds), digest: self.digest() }
-            .serialize(serializer)
+        Facts::from(self).serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Generation {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Facts { name, seq, size, time, digest } = Facts::deserialize(deserializer)?;
-        let mut generation = Self::new(name, seq);
-        if let Some(size) = size {
-            generation = generation.with_size(size);
-        }
-        if let Some(time) = time {
-            generation = generation.with_time(time_of(time));
-        }
-        if let Some(digest) = digest {
-            generation = generation.with_digest(digest);
-        }
-        Ok(generation)
+        Facts::deserialize(deserializer).map(Self::from)
     }
-}
-
-fn milliseconds(time: SystemTime) -> i64 {
-    let millis = |distance: Duration| i64::try_from(distance.as_millis()).unwrap_or(i64::MAX);
-    match time.duration_since(SystemTime::UNIX_EPOCH) {
-        Ok(after) => millis(after),
-        Err(before) => -millis(before.duration()),
-    }
-}
-
-/// A time that the system can't represent becomes 1970, since the time is for display only.
-fn time_of(millis: i64) -> SystemTime {
-    let distance = Duration::from_millis(millis.unsigned_abs());
-    let epoch = SystemTime::UNIX_EPOCH;
-    if millis < 0 { epoch.checked_sub(distance) } else { epoch.checked_add(distance) }.unwrap_or(epoch)
 }
 
 /// Serializes the retained generations, newest first. The first one is the committed generation.
@@ -90,7 +47,10 @@ impl<'de> Deserialize<'de> for Committed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::num::NonZeroUsize;
+    use std::{
+        num::NonZeroUsize,
+        time::{Duration, SystemTime},
+    };
 
     #[test]
     fn generation_facts_round_trip() {

@@ -42,10 +42,29 @@ impl Verification {
         self.problems.is_empty() && self.generations.iter().all(VerifiedGeneration::is_intact)
     }
 
+    /// Returns the retained generations that are intact, newest first.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use minisnap_core::{Corruption, Generation, Problem, Verification, VerifiedGeneration};
+    ///
+    /// let problem = Problem::new("app.db/10-k7", Corruption::Missing);
+    /// let found = Verification::new(vec![
+    ///     VerifiedGeneration::intact(Generation::new("11-p3", 11)),
+    ///     VerifiedGeneration::corrupt(Generation::new("10-k7", 10), problem),
+    ///     VerifiedGeneration::intact(Generation::new("9-x2", 9)),
+    /// ]);
+    /// assert_eq!(found.intact().map(Generation::seq).collect::<Vec<_>>(), [11, 9]);
+    /// ```
+    pub fn intact(&self) -> impl Iterator<Item = &Generation> {
+        self.generations.iter().filter(|verified| verified.is_intact()).map(|verified| &verified.generation)
+    }
+
     /// Returns the newest intact generation, to fall back to.
     #[must_use]
     pub fn newest_intact(&self) -> Option<&Generation> {
-        self.generations.iter().find(|verified| verified.is_intact()).map(|verified| &verified.generation)
+        self.intact().next()
     }
 
     /// Returns advice on a problem: a sentence without a full stop. It depends on the generations that are intact.

@@ -1,7 +1,8 @@
 //! Errors: texts, advice, causes and conversions. No text shows secrets.
 
 use minisnap_core::{
-    Absence, Corruption, ErrorContext, ExternalChange, Generation, MiniSnapError, Operation, Problem, format,
+    Absence, Corruption, ErrorContext, ExternalChange, Generation, MiniSnapError, Operation, Problem, Verification,
+    VerifiedGeneration, format,
 };
 use std::{error::Error, io, time::Duration};
 
@@ -224,4 +225,45 @@ fn newer_format_names_both_versions() {
 #[test]
 fn error_size_is_at_most_120_bytes() {
     assert!(size_of::<MiniSnapError>() <= 120, "{}", size_of::<MiniSnapError>());
+}
+
+#[test]
+fn intact_generations_are_added_to_corrupt_errors_only() {
+    let at = || ErrorContext::new(Operation::Read, "app.db");
+    let lists = |error: MiniSnapError| match error {
+        MiniSnapError::Corrupt { intact, unconfirmed, .. } => [intact, unconfirmed].map(|list| format!("{list:?}")),
+        other => panic!("{other}"),
+    };
+    let named =
+        |names: &[&str]| format!("{:?}", names.iter().map(|name| Generation::new(*name, 1)).collect::<Vec<_>>());
+    let corrupt = || MiniSnapError::corrupt(at(), Corruption::Missing);
+    let generations = || ["c", "a"].map(|name| Generation::new(name, 1));
+
+    let mut verification = Verification::new(vec![
+        VerifiedGeneration::intact(Generation::new("c", 1)),
+        VerifiedGeneration::corrupt(Generation::new("b", 1), Problem::new("app.db/b", Corruption::Missing)),
+        VerifiedGeneration::intact(Generation::new("a", 1)),
+    ]);
+    verification.unconfirmed.push(Generation::new("x", 1));
+    assert_eq!(verification.newest_intact().map(Generation::name), Some("c"));
+    assert_eq!(lists(corrupt().with_verification(&verification)), [named(&["c", "a"]), named(&["x"])]);
+    assert_eq!(lists(corrupt().with_intact(generations())), [named(&["c", "a"]), named(&[])]);
+
+    // The first lists stay: those of the place that found the corruption.
+    let known = corrupt().with_intact([Generation::new("z", 1)]);
+    assert_eq!(lists(known.with_intact(generations()).with_verification(&verification)), [named(&["z"]), named(&[])]);
+    let unconfirmed_only = MiniSnapError::Corrupt {
+        at: at(),
+        found: Corruption::Missing,
+        intact: Vec::new(),
+        unconfirmed: vec![Generation::new("y", 1)],
+    };
+    assert_eq!(lists(unconfirmed_only.with_verification(&verification)), [named(&[]), named(&["y"])]);
+
+    for error in one_of_each_variant() {
+        if !matches!(error, MiniSnapError::Corrupt { .. }) {
+            let before = format!("{error:?}");
+            assert_eq!(format!("{:?}", error.with_intact(generations()).with_verification(&verification)), before);
+        }
+    }
 }

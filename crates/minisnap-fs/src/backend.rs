@@ -2,7 +2,6 @@
 
 use crate::{
     blocking::blocking,
-    caller::CallerWatch,
     commit, expire,
     read::{self, Opened},
     staged_snapshot::StagedInFolder,
@@ -10,8 +9,8 @@ use crate::{
     verify,
 };
 use minisnap_core::{
-    Bytes, ChunkStream, Collected, ErrorContext, Generation, MiniSnapError, Operation, Result, SnapshotBackend,
-    StagedSnapshot, Verification, async_trait,
+    Bytes, CallerWatch, ChunkStream, Collected, ErrorContext, Generation, MiniSnapError, Operation, Result,
+    SnapshotBackend, StagedSnapshot, Verification, async_trait,
 };
 use std::{
     io,

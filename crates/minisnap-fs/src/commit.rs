@@ -26,7 +26,6 @@
 
 use crate::{
     cache::RetainedGeneration,
-    caller::CallerWatch,
     garbage::{self, RecordSync},
     healing::{self, CommitBase},
     history::History,
@@ -39,7 +38,7 @@ use crate::{
     store_dir::StoreDir,
     sys,
 };
-use minisnap_core::{Collected, CommitOptions, Committed, MiniSnapError, Result, events};
+use minisnap_core::{CallerWatch, Collected, CommitOptions, Committed, MiniSnapError, Result, events};
 use std::time::Duration;
 
 /// Step 1, and step 2 up to an empty stage. Waits at most `timeout` for the lock.

@@ -13,7 +13,6 @@
 //! nothing is removed.
 
 use crate::{
-    caller::CallerWatch,
     garbage::{self, RecordSync},
     healing,
     history::{self, History},
@@ -21,7 +20,7 @@ use crate::{
     store_dir::StoreDir,
     sys,
 };
-use minisnap_core::{Generation, MiniSnapError, Result, events};
+use minisnap_core::{CallerWatch, Generation, MiniSnapError, Result, events};
 use std::num::NonZeroUsize;
 
 /// Retains the newest `retain` generations, and returns those that expired, newest first.

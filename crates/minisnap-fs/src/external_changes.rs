@@ -1,7 +1,6 @@
 //! External changes, by an editor or another program: one call accepts them as the newest snapshot, another reverts them.
 
 use crate::{
-    caller::CallerWatch,
     garbage::{self, RecordSync},
     generation::{self, read_seq},
     healing,
@@ -18,7 +17,7 @@ use crate::{
     sys::{self, Entry},
 };
 use minisnap_core::{
-    Absence, Committed, Corruption, Digest, ExternalChange, MiniSnapError, Result, events,
+    Absence, CallerWatch, Committed, Corruption, Digest, ExternalChange, MiniSnapError, Result, events,
     format::{JSON_NAME, SEQ_NAME, check_json},
 };
 use std::{

@@ -9,7 +9,6 @@
 //! A call that is interrupted leaves the store lost or empty. The next call completes it.
 
 use crate::{
-    caller::CallerWatch,
     current::read_unless_lost,
     layout::{
         CURRENT, FORMAT, LAST_COMMIT, LINKS_PENDING, NEXT, SNAPSHOTS, is_aside_generation, is_generation_or_stage,
@@ -19,7 +18,7 @@ use crate::{
     store_dir::{StoreDir, move_aside, path_aside},
     sys::{self, Entry},
 };
-use minisnap_core::Result;
+use minisnap_core::{CallerWatch, Result};
 use std::{io, path::PathBuf};
 
 /// Moves a lost store aside, and returns the new paths. Returns none, and changes nothing, if the store can be read.

@@ -10,29 +10,22 @@ use crate::{
     store_dir::StoreDir,
     sys,
 };
-use minisnap_core::{Generation, MiniSnapError, Result};
+use minisnap_core::{MiniSnapError, Result, Verification, VerifiedGeneration};
 use std::{cmp::Reverse, collections::HashSet};
-
-/// The intact generations of a store, newest first.
-#[derive(Debug, Default)]
-pub(crate) struct IntactGenerations {
-    pub(crate) committed: Vec<Generation>,
-    pub(crate) unconfirmed: Vec<Generation>,
-}
 
 /// Adds the intact generations to a `Corrupt` error.
 pub(crate) fn add_to_error(store: &StoreDir, error: MiniSnapError) -> MiniSnapError {
     match error {
-        MiniSnapError::Corrupt { at, found, intact, unconfirmed } if intact.is_empty() && unconfirmed.is_empty() => {
-            let IntactGenerations { committed: intact, unconfirmed } = find(store);
-            MiniSnapError::Corrupt { at, found, intact, unconfirmed }
+        // Reads every generation, so not if the error has the lists.
+        MiniSnapError::Corrupt { ref intact, ref unconfirmed, .. } if intact.is_empty() && unconfirmed.is_empty() => {
+            error.with_verification(&find(store))
         }
         error => error,
     }
 }
 
 /// Finds the intact generations. A generation that can't be read isn't intact.
-pub(crate) fn find(store: &StoreDir) -> IntactGenerations {
+pub(crate) fn find(store: &StoreDir) -> Verification {
     let record = sys::link_or_text(&store.current()).unwrap_or_default().and_then(CommitRecord::parse);
     let (committed, unconfirmed) = match record {
         Some(CommitRecord::Nothing) => (Vec::new(), Vec::new()),
@@ -43,9 +36,11 @@ pub(crate) fn find(store: &StoreDir) -> IntactGenerations {
     };
     let intact = |names: Vec<GenerationName>| {
         let intact = names.into_iter().filter(|name| generation::check(store, name).is_ok());
-        intact.map(|name| history::describe(store, &name).unwrap_or_else(|_| name.to_generation())).collect()
+        intact.map(|name| history::describe(store, &name).unwrap_or_else(|_| name.to_generation()))
     };
-    IntactGenerations { committed: intact(committed), unconfirmed: intact(unconfirmed) }
+    let mut found = Verification::new(intact(committed).map(VerifiedGeneration::intact).collect());
+    found.unconfirmed = intact(unconfirmed).collect();
+    found
 }
 
 /// All generations in the store, newest first: those that are a parent, and those that aren't. The order begins with the

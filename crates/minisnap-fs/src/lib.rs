@@ -37,7 +37,6 @@ mod backend;
 mod bare_pair;
 mod blocking;
 mod cache;
-mod caller;
 mod commit;
 #[cfg(test)]
 mod crash_tests;

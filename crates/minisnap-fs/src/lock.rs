@@ -2,11 +2,10 @@
 //! Both are `flock` locks, which the system releases when the process ends. Readers take none.
 
 use crate::{
-    caller::CallerWatch,
     store_dir::StoreDir,
     sys::{self, Identity},
 };
-use minisnap_core::{MiniSnapError, Result, format::JSON_NAME};
+use minisnap_core::{CallerWatch, MiniSnapError, Result, format::JSON_NAME};
 use std::{
     fs::File,
     path::{Path, PathBuf},
@@ -43,9 +42,7 @@ impl StoreLock {
             if sys::try_lock(&file, &path)? {
                 let identity = Identity::of(&sys::metadata_of(&file, &path)?);
                 let lock = Self { file, identity, path: path.clone(), process: Process::this() };
-                if caller.is_cancelled() {
-                    return Err(busy("the caller was cancelled"));
-                }
+                caller.check(|| sys::at(&path))?;
                 // If the file was removed during the wait, other writers lock a new one.
                 if is_at(&lock.identity, &path)? {
                     return Ok(lock);
@@ -53,9 +50,7 @@ impl StoreLock {
                 drop(lock);
                 file = store.open_or_create(&path)?;
             }
-            if caller.is_cancelled() {
-                return Err(busy("the caller was cancelled"));
-            }
+            caller.check(|| sys::at(&path))?;
             if start.elapsed() >= timeout {
                 return Err(busy(&held_by_another(&file)));
             }
@@ -218,7 +213,6 @@ pub(crate) fn has_visible_writer(folder: &Path) -> Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::caller::Caller;
     use tempfile::TempDir;
 
     /// A folder with both locks held, and copies of the open files, as a forked child has them.
@@ -237,7 +231,7 @@ mod tests {
     }
 
     fn store_lock(folder: &TempDir) -> Result<StoreLock> {
-        let caller = Caller::default();
+        let caller = minisnap_core::Caller::new();
         StoreLock::acquire(&store_of(folder), &caller.watch())
     }
 

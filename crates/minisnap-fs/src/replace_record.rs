@@ -83,7 +83,6 @@ pub(crate) fn set_retained(store: &StoreDir, _lock: &StoreLock, name: &Generatio
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::caller::Caller;
     use minisnap_core::Digest;
     use std::time::Duration;
 
@@ -92,7 +91,7 @@ mod tests {
         let folder = tempfile::TempDir::new().unwrap();
         let store = StoreDir::new(folder.path().into(), Duration::ZERO);
         store.create_folders().unwrap();
-        let caller = Caller::default();
+        let caller = minisnap_core::Caller::new();
         let lock = StoreLock::acquire(&store, &caller.watch()).unwrap();
         let mut stage = Stage::create(&store, 1, true).unwrap();
         let name = GenerationName::new(1, Digest::of(b"")).unwrap();

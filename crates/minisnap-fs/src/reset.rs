@@ -12,7 +12,6 @@
 //! If the call is interrupted before the rename of step 4, the store stays lost. The next call completes the reset.
 
 use crate::{
-    caller::CallerWatch,
     current::{Current, read_unless_lost},
     garbage::{self, RecordSync},
     generation, healing,
@@ -23,7 +22,7 @@ use crate::{
     store_dir::{StoreDir, move_aside, path_aside},
     sys,
 };
-use minisnap_core::{Committed, Generation, Result, events};
+use minisnap_core::{CallerWatch, Committed, Generation, Result, events};
 use std::num::NonZeroUsize;
 
 /// Makes an intact generation the current one. `None` if the store isn't lost.

@@ -6,14 +6,13 @@
 
 use crate::{
     blocking::blocking,
-    caller::{Caller, CallerWatch},
     commit, intact,
     stage::{Stage, missing_bytes},
     store_dir::StoreDir,
 };
 use minisnap_core::{
-    CommitOptions, Committed, ErrorContext, MiniSnapError, Operation, Result, StagedSnapshot, async_trait,
-    format::CHUNK,
+    Caller, CallerWatch, CommitOptions, Committed, ErrorContext, MiniSnapError, Operation, Result, StagedSnapshot,
+    async_trait, format::CHUNK,
 };
 use std::{io, mem, time::Duration};
 
@@ -56,7 +55,7 @@ impl StagedInFolder {
     /// serializing, and can't await. If another writer holds the lock, the snapshot stays in memory for now.
     fn move_to_disk(&mut self) -> Result<()> {
         let State::InMemory { seq, json } = &self.state else { return Ok(()) };
-        let caller = Caller::default();
+        let caller = Caller::new();
         let created = match stage_from_memory(&self.store, *seq, json, &caller.watch(), Duration::ZERO) {
             Err(MiniSnapError::Busy { .. }) => return Ok(()),
             created => created,

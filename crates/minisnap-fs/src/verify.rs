@@ -6,7 +6,7 @@ use crate::{
     current::{self, Current, retry_until_stable},
     garbage, generation,
     history::{self, History},
-    intact::{self, IntactGenerations},
+    intact,
     layout::{GenerationName, is_aside_folder, is_aside_generation},
     link_check, permissions,
     store_dir::StoreDir,
@@ -102,8 +102,8 @@ fn check(store: &StoreDir, history: &History) -> Result<Verification> {
 
 /// Adds the intact generations of a store whose history can't be followed.
 fn add_intact(store: &StoreDir, verified: &mut Verification) {
-    let IntactGenerations { committed, unconfirmed } = intact::find(store);
-    verified.generations.extend(committed.into_iter().map(VerifiedGeneration::intact));
+    let Verification { generations, unconfirmed, .. } = intact::find(store);
+    verified.generations.extend(generations);
     verified.unconfirmed = unconfirmed;
 }
 

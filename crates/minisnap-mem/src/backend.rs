@@ -238,12 +238,11 @@ impl SnapshotBackend for MemBackend {
         match fault {
             None => record.find(generation).map(|stored| stored.json.clone()).ok_or_else(expired),
             Some(Fault::Expired) => Err(expired()),
-            Some(Fault::Corrupt) => Err(MiniSnapError::Corrupt {
-                at,
-                found: Corruption::Other(format!("generation {generation} is corrupt, as the test planned")),
-                intact: record.history().into_iter().filter(|other| other != generation).collect(),
-                unconfirmed: Vec::new(),
-            }),
+            Some(Fault::Corrupt) => {
+                let found = Corruption::Other(format!("generation {generation} is corrupt, as the test planned"));
+                let intact = record.history().into_iter().filter(|other| other != generation);
+                Err(MiniSnapError::corrupt(at, found).with_intact(intact))
+            }
             Some(fault) => Err(planned_error(fault, Operation::Read)),
         }
     }

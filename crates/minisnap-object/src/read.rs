@@ -136,8 +136,7 @@ impl ObjectBackend {
             ReadFailure::Corrupt(found) => found,
         };
         self.mark_corrupt(known);
-        let intact = self.intact_except(known).await;
-        MiniSnapError::Corrupt { at: self.at(Operation::Read, &path), found, intact, unconfirmed: Vec::new() }
+        MiniSnapError::corrupt(self.at(Operation::Read, &path), found).with_intact(self.intact_except(known).await)
     }
 
     /// The retained generations that are intact, without `corrupt`.

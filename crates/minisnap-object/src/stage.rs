@@ -2,11 +2,11 @@
 
 use crate::{ObjectBackend, commit, record_store::VersionedRecord, upload::Upload};
 use async_trait::async_trait;
-use bytes::Bytes;
 use minisnap_core::{
-    CommitOptions, Committed, Digester, Generation, MiniSnapError, Operation, Result, StagedSnapshot, format::seq_text,
+    Bytes, CommitOptions, Committed, Generation, MiniSnapError, Operation, Result, StagedSnapshot, UploadBuffer,
+    format::seq_text,
 };
-use std::{fmt, io, mem, sync::Arc, time::SystemTime};
+use std::{fmt, io, sync::Arc, time::SystemTime};
 use tokio::runtime::Handle;
 
 /// A staged snapshot.
@@ -17,11 +17,9 @@ pub(crate) struct Stage {
     pub(crate) name: String,
     pub(crate) seq: u64,
     pub(crate) runtime: Handle,
-    /// The bytes since the last full part.
-    buffer: Vec<u8>,
+    /// Complete parts are passed to the upload at once, so this has the bytes after them.
+    buffer: UploadBuffer,
     upload: Option<Upload>,
-    size: u64,
-    digester: Digester,
 }
 
 impl Stage {
@@ -32,17 +30,8 @@ impl Stage {
         seq: u64,
         runtime: Handle,
     ) -> Self {
-        Self {
-            backend,
-            initial_record,
-            name,
-            seq,
-            runtime,
-            buffer: Vec::new(),
-            upload: None,
-            size: 0,
-            digester: Digester::new(),
-        }
+        let buffer = UploadBuffer::new(backend.settings.part_size);
+        Self { backend, initial_record, name, seq, runtime, buffer, upload: None }
     }
 
     /// Whether the upload of parts has begun.
@@ -52,13 +41,13 @@ impl Stage {
 
     /// The generation of this name with the size and digest of the written bytes.
     pub(crate) fn generation(&self, name: String, time: SystemTime) -> Generation {
-        let digest = self.digester.digest();
-        Generation::new(name, self.seq).with_size(self.size).with_digest(digest).with_time(time)
+        let (size, digest) = (self.buffer.size(), self.buffer.digest());
+        Generation::new(name, self.seq).with_size(size).with_digest(digest).with_time(time)
     }
 
     /// Uploads the rest of the JSON, and the sequence number in parallel.
     pub(crate) async fn upload(&mut self) -> Result<()> {
-        let rest = Bytes::from(mem::take(&mut self.buffer));
+        let rest = self.take_rest();
         let [json_path, seq_path] = self.backend.layout.files(&self.name);
         let upload = self.upload.take();
         let json = async {
@@ -80,15 +69,26 @@ impl Stage {
         }
     }
 
-    /// Passes the full part to the upload. Returns the error of an upload that has failed.
-    fn send_part(&mut self) -> Result<()> {
-        let settings = self.backend.settings;
-        let path = self.backend.layout.json(&self.name);
-        let upload = self.upload.get_or_insert_with(|| {
-            Upload::start(self.backend.store.clone(), path.clone(), settings.parts_in_flight, &self.runtime)
-        });
-        let part = mem::replace(&mut self.buffer, Vec::with_capacity(settings.part_size));
-        upload.send_part(part.into()).map_err(|error| self.failed(error))
+    /// Passes the complete parts to the upload. Returns the error of an upload that has failed.
+    fn send_parts(&mut self) -> Result<()> {
+        while let Some(part) = self.buffer.next_part() {
+            let backend = &self.backend;
+            let upload = self.upload.get_or_insert_with(|| {
+                let path = backend.layout.json(&self.name);
+                Upload::start(backend.store.clone(), path, backend.settings.parts_in_flight, &self.runtime)
+            });
+            upload.send_part(part.bytes).map_err(|error| self.failed(error))?;
+            self.buffer.mark_uploaded(part.index);
+        }
+        Ok(())
+    }
+
+    /// The last part: all of a small JSON. If an earlier part could not be sent, the upload has failed.
+    fn take_rest(&mut self) -> Bytes {
+        self.buffer.finish();
+        let Some(rest) = self.buffer.next_part() else { return Bytes::new() };
+        self.buffer.mark_uploaded(rest.index);
+        rest.bytes
     }
 
     fn failed(&self, error: Arc<object_store::Error>) -> MiniSnapError {
@@ -98,16 +98,12 @@ impl Stage {
 
 impl io::Write for Stage {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let part_size = self.backend.settings.part_size;
-        // A full part is sent only when more bytes follow: a JSON that fits into one part is uploaded in one request.
-        if self.buffer.len() == part_size && !bytes.is_empty() {
-            self.send_part().map_err(io::Error::from)?;
-        }
-        let taken = &bytes[..bytes.len().min(part_size - self.buffer.len())];
-        self.buffer.extend_from_slice(taken);
-        self.digester.update(taken);
-        self.size += taken.len() as u64;
-        Ok(taken.len())
+        // After a failed upload, takes no more bytes.
+        self.send_parts()?;
+        // A part is complete only when more bytes follow: a JSON that fits into one part is uploaded in one request.
+        let written = self.buffer.write(bytes)?;
+        self.send_parts()?;
+        Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -144,7 +140,7 @@ impl fmt::Debug for Stage {
         f.debug_struct("Stage")
             .field("location", &self.backend.location)
             .field("name", &self.name)
-            .field("size", &self.size)
+            .field("size", &self.buffer.size())
             .field("large", &self.is_large())
             .finish_non_exhaustive()
     }

@@ -111,8 +111,8 @@ pub enum MiniSnapError {
 
     /// The outcome is unknown: the commit may or may not have happened, and may not be durable.
     ///
-    /// Keep the log and create the snapshot again. Truncate the log only after an `Ok`. The store deleted nothing: both generations
-    /// are intact. Readers see one of them, and a power loss may leave the other one current.
+    /// Keep the log and create the snapshot again. Truncate the log only after an `Ok`. Readers see one of both generations, and it is
+    /// complete. A power loss may leave the other one current. After this error the store deletes nothing.
     #[error("{at}: it isn't known whether {generation} was committed over {}", name_or_none(previous.as_ref()))]
     OutcomeUnknown {
         /// The operation and the location.

@@ -1,7 +1,8 @@
 //! A writer whose caller is cancelled right before it acquires the lock: it changes nothing.
 
 use super::{interleave::Interleaved, *};
-use crate::{caller::Caller, lock::StoreLock, store_dir::StoreDir};
+use crate::{lock::StoreLock, store_dir::StoreDir};
+use minisnap_core::Caller;
 use std::{sync::mpsc, time::Duration};
 
 fn is_store_lock(action: &str, path: &Path) -> bool {
@@ -14,13 +15,13 @@ fn lock_is_refused_when_cancelled_right_before_it_is_taken() {
     let folder = test_dir();
     let store = StoreDir::new(folder.path().into(), Duration::from_secs(20));
     store.create_folders().unwrap();
-    let caller = Caller::default();
+    let caller = Caller::new();
     let watch = caller.watch();
     let cancelled = Interleaved::before_matching_call(folder.path(), is_store_lock, move || drop(caller));
     let refused = StoreLock::acquire(&store, &watch);
     assert!(cancelled.is_done());
-    assert!(matches!(refused, Err(MiniSnapError::Busy { .. })), "{refused:?}");
-    let caller = Caller::default();
+    assert!(matches!(refused, Err(MiniSnapError::Backend { transient: false, .. })), "{refused:?}");
+    let caller = Caller::new();
     let at_once = StoreDir::new(folder.path().into(), Duration::ZERO);
     drop(StoreLock::acquire(&at_once, &caller.watch()).expect("it was released"));
 }
@@ -31,7 +32,7 @@ fn lock_is_refused_when_cancelled_before_it_is_taken_again() {
     let folder = test_dir();
     let store = StoreDir::new(folder.path().into(), Duration::from_secs(20));
     store.create_folders().unwrap();
-    let caller = Caller::default();
+    let caller = Caller::new();
     let (watch, path) = (caller.watch(), store.lock());
     let removed =
         Interleaved::before_matching_call(folder.path(), is_store_lock, move || fs::remove_file(path).unwrap());
@@ -39,7 +40,7 @@ fn lock_is_refused_when_cancelled_before_it_is_taken_again() {
     let cancelled = Interleaved::before_matching_call(folder.path(), is_store_lock, move || drop(caller));
     let refused = StoreLock::acquire(&store, &watch);
     assert!(removed.is_done() && cancelled.is_done());
-    assert!(matches!(refused, Err(MiniSnapError::Busy { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(MiniSnapError::Backend { transient: false, .. })), "{refused:?}");
 }
 
 /// A create is about to acquire the lock. Its caller is cancelled, another create is acknowledged, and then the first one continues. The
