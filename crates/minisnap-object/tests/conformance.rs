@@ -3,15 +3,16 @@
 //! The first server runs in this process. `scripts/with-ministack` and `scripts/with-azurite` install and start the others:
 //!
 //! ```console
-//! $ cargo test -p minisnap-object --test tests -- --ignored s3s
-//! $ scripts/with-ministack cargo test -p minisnap-object --test tests -- --ignored ministack
-//! $ scripts/with-azurite cargo test -p minisnap-object --test tests -- --ignored azurite
+//! $ cargo test -p minisnap-object --test tests -- --ignored --skip not_tested s3s
+//! $ scripts/with-ministack cargo test -p minisnap-object --test tests -- --ignored --skip not_tested ministack
+//! $ scripts/with-azurite cargo test -p minisnap-object --test tests -- --ignored --skip not_tested azurite
 //! ```
 
-use minisnap_core::{SnapshotBackend, async_trait, conformance::*, random_name_part};
+use crate::support::hooked_store::HookedStore;
+use minisnap_core::{Generation, SnapshotBackend, async_trait, conformance::*, format::JSON_NAME, random_name_part};
 use minisnap_object::{
     ObjectBackend,
-    object_store::{ObjectStore, memory::InMemory},
+    object_store::{ObjectStore, ObjectStoreExt, memory::InMemory, path::Path},
 };
 use minisnap_s3_server::{Conditions, S3Server};
 use std::{sync::Arc, time::Duration};
@@ -23,17 +24,35 @@ trait Bucket: Send + Sync + 'static {
     /// over HTTP.
     const GRACE_TIME: Duration = Duration::from_millis(200);
 
+    const PROFILE: Profile = Profile::remote();
+
     /// Dropped with the store under test: its server, if it has its own.
     type Guard: Send + Sync;
 
     /// A client with its own connections. Each case has its own runtime, and its connections end with it.
     fn client() -> (Arc<dyn ObjectStore>, Self::Guard);
+
+    /// The endpoint, by which another process connects to the same bucket; `None` if there is no server.
+    fn endpoint(guard: &Self::Guard) -> Option<String>;
+
+    /// A client of another process.
+    fn connect(endpoint: &str) -> Arc<dyn ObjectStore>;
 }
 
 struct Prefix<B: Bucket> {
     client: Arc<dyn ObjectStore>,
-    _guard: B::Guard,
+    guard: Arc<B::Guard>,
     path: String,
+}
+
+impl<B: Bucket> Prefix<B> {
+    fn backend(&self, client: Arc<dyn ObjectStore>) -> Arc<dyn SnapshotBackend> {
+        open::<B>(client, &self.path)
+    }
+}
+
+fn open<B: Bucket>(client: Arc<dyn ObjectStore>, path: &str) -> Arc<dyn SnapshotBackend> {
+    Arc::new(ObjectBackend::new(client, path).with_grace_time(B::GRACE_TIME).with_part_size(5 << 20))
 }
 
 #[async_trait]
@@ -41,12 +60,11 @@ impl<B: Bucket> StoreUnderTest for Prefix<B> {
     async fn fresh() -> Self {
         let path = format!("suite/{}", random_name_part(16).expect("randomness"));
         let (client, guard) = B::client();
-        Self { client, _guard: guard, path }
+        Self { client, guard: Arc::new(guard), path }
     }
 
     async fn open(&self) -> Arc<dyn SnapshotBackend> {
-        let backend = ObjectBackend::new(self.client.clone(), self.path.as_str());
-        Arc::new(backend.with_grace_time(B::GRACE_TIME).with_part_size(5 << 20))
+        self.backend(self.client.clone())
     }
 
     async fn garbage(&self) -> Vec<String> {
@@ -55,6 +73,47 @@ impl<B: Bucket> StoreUnderTest for Prefix<B> {
 
     fn lacks() -> &'static [Capability] {
         &[]
+    }
+
+    /// A shorter history than on a disk: the record has all of it, and is written and parsed in each commit.
+    fn profile() -> Profile {
+        B::PROFILE
+    }
+
+    fn address(&self) -> Option<String> {
+        B::endpoint(&self.guard).map(|endpoint| format!("{endpoint} {}", self.path))
+    }
+
+    async fn open_address(address: &str) -> Option<Arc<dyn SnapshotBackend>> {
+        let (endpoint, path) = address.split_once(' ')?;
+        Some(open::<B>(B::connect(endpoint), path))
+    }
+
+    async fn open_read_only(&self) -> Option<Arc<dyn SnapshotBackend>> {
+        Some(self.backend(HookedStore::read_only(self.client.clone())))
+    }
+
+    async fn corrupt(&self, generation: &Generation) -> Option<()> {
+        let path = Path::from(format!("{}/snapshots/{}/{JSON_NAME}", self.path, generation.name()));
+        let stored = self.client.get(&path).await.expect("the JSON of the generation");
+        let mut json = stored.bytes().await.expect("the bytes of the JSON").to_vec();
+        let middle = json.len() / 2;
+        json[middle] ^= 1;
+        self.client.put(&path, json.into()).await.expect("the JSON can be replaced");
+        Some(())
+    }
+
+    async fn unreachable(&self) -> Option<Arc<dyn SnapshotBackend>> {
+        Some(self.backend(HookedStore::unreachable(self.client.clone())))
+    }
+
+    async fn lose_next_answer(&self) -> Option<Arc<dyn SnapshotBackend>> {
+        Some(self.backend(HookedStore::losing_an_answer(self.client.clone())))
+    }
+
+    async fn neighbour(&self) -> Option<Self> {
+        let (client, guard) = (self.client.clone(), self.guard.clone());
+        Some(Self { client, guard, path: format!("{}-2", self.path) })
     }
 }
 
@@ -67,14 +126,27 @@ mod memory {
     impl Bucket for Memory {
         const GRACE_TIME: Duration = Duration::ZERO;
 
+        const PROFILE: Profile = Profile::local().with_history(260);
+
         type Guard = ();
 
         fn client() -> (Arc<dyn ObjectStore>, ()) {
             (Arc::new(InMemory::new()), ())
         }
+
+        fn endpoint((): &()) -> Option<String> {
+            None
+        }
+
+        fn connect(_: &str) -> Arc<dyn ObjectStore> {
+            unreachable!("no other process shares a store in memory")
+        }
     }
 
-    minisnap_core::conformance_tests!(Prefix<Memory>);
+    minisnap_core::conformance_tests!(
+        Prefix<Memory>,
+        hooks = [read_only, corrupt, unreachable, lost_answer, neighbour]
+    );
 }
 
 /// An S3 server over a folder, in this process, with signed requests.
@@ -91,9 +163,21 @@ mod s3s {
             let server = S3Server::start(Conditions::Atomic);
             (crate::support::servers::client_of(&server), server)
         }
+
+        fn endpoint(server: &S3Server) -> Option<String> {
+            Some(server.endpoint().to_owned())
+        }
+
+        fn connect(endpoint: &str) -> Arc<dyn ObjectStore> {
+            crate::support::servers::client_at(endpoint)
+        }
     }
 
-    minisnap_core::conformance_tests!(Prefix<S3s>, #[ignore = "minutes over HTTP: run with --ignored, as .ci/run does"]);
+    minisnap_core::conformance_tests!(
+        Prefix<S3s>,
+        hooks = [processes, read_only, corrupt, unreachable, lost_answer, neighbour],
+        #[ignore = "minutes over HTTP: run with --ignored, as .ci/run does"]
+    );
 }
 
 /// MiniStack, an emulator of AWS.
@@ -108,9 +192,22 @@ mod ministack {
         fn client() -> (Arc<dyn ObjectStore>, ()) {
             (crate::support::servers::ministack(), ())
         }
+
+        // A child has the same variable for the endpoint.
+        fn endpoint((): &()) -> Option<String> {
+            Some(String::new())
+        }
+
+        fn connect(_: &str) -> Arc<dyn ObjectStore> {
+            crate::support::servers::ministack()
+        }
     }
 
-    minisnap_core::conformance_tests!(Prefix<MiniStack>, #[ignore = "needs scripts/with-ministack"]);
+    minisnap_core::conformance_tests!(
+        Prefix<MiniStack>,
+        hooks = [processes, read_only, corrupt, unreachable, lost_answer, neighbour],
+        #[ignore = "needs scripts/with-ministack"]
+    );
 }
 
 /// Azurite, Microsoft's emulator of Azure Blob Storage.
@@ -128,7 +225,20 @@ mod azurite {
         fn client() -> (Arc<dyn ObjectStore>, ()) {
             (crate::support::servers::azurite(), ())
         }
+
+        // A child has the same variable for the endpoint.
+        fn endpoint((): &()) -> Option<String> {
+            Some(String::new())
+        }
+
+        fn connect(_: &str) -> Arc<dyn ObjectStore> {
+            crate::support::servers::azurite()
+        }
     }
 
-    minisnap_core::conformance_tests!(Prefix<Azurite>, #[ignore = "needs scripts/with-azurite"]);
+    minisnap_core::conformance_tests!(
+        Prefix<Azurite>,
+        hooks = [processes, read_only, corrupt, unreachable, lost_answer, neighbour],
+        #[ignore = "needs scripts/with-azurite"]
+    );
 }

@@ -1,21 +1,26 @@
 //! Property 1: a reader gets the complete old pair or the complete new pair, also while writers run.
 
-use super::{StoreUnderTest, support::*};
-use crate::{Generation, MiniSnapError, Precondition};
-use bytes::Bytes;
+use super::{StoreUnderTest, cancel_points::wait_until, support::*};
+use crate::{CommitOptions, Generation, MiniSnapError, Precondition};
 use std::sync::{
     Arc,
     atomic::{AtomicBool, AtomicU64, Ordering},
 };
+use tokio::time::Instant;
 
-const COMMITS: u64 = 200;
+/// The sizes of generations that expire during a read.
+const SIZES: [usize; 4] = [300_000, 8 << 20, 20_000, 2 << 20];
 
-/// The number of commits in cases whose readers check more after each read.
-const FEWER_COMMITS: u64 = 100;
+/// The rounds of the case with generations that expire during a read.
+const ROUNDS: u32 = 12;
 
-/// Readers look up and read the current generation during 200 commits. They get matching pairs, and no error but `Expired`,
+/// The part of the commits in cases whose readers check more after each read, in percent.
+const FEWER: u64 = 50;
+
+/// Readers look up and read the current generation during many commits. They get matching pairs, and no error but `Expired`,
 /// after which they look up the current generation again.
-pub async fn readers_never_see_a_mixed_pair_during_200_commits<T: StoreUnderTest>() {
+pub async fn readers_never_see_a_mixed_pair_during_commits<T: StoreUnderTest>() {
+    let commits = T::profile().commits();
     let store = T::fresh().await;
     let writer = store.open().await;
     commit_always(&writer, &Sample::new(0, 0)).await;
@@ -39,7 +44,7 @@ pub async fn readers_never_see_a_mixed_pair_during_200_commits<T: StoreUnderTest
     tasks.push(Box::pin(async move {
         let mut yields = Yields::new(0);
         let mut last = None;
-        for n in 1..=COMMITS {
+        for n in 1..=commits {
             // The seqs go up and down, because rising seqs could hide a mixed pair.
             let committed = commit(&writer, &Sample::new(n ^ 1, n), Precondition::Always, retain(2)).await;
             last = Some(committed.must("a commit succeeds while readers run").generation().clone());
@@ -58,6 +63,7 @@ pub async fn readers_never_see_a_mixed_pair_during_200_commits<T: StoreUnderTest
 /// A read that begins after a commit was acknowledged returns that commit or a later one. No reader sees an older generation
 /// after a newer one.
 pub async fn readers_see_every_acknowledged_commit<T: StoreUnderTest>() {
+    let commits = T::profile().percent_of_commits(FEWER, 1);
     let store = T::fresh().await;
     let writer = store.open().await;
     commit_always(&writer, &Sample::new(0, 0)).await;
@@ -67,7 +73,7 @@ pub async fn readers_see_every_acknowledged_commit<T: StoreUnderTest>() {
         let acknowledged = acknowledged.clone();
         tasks.push(Box::pin(async move {
             let (mut seen, mut yields) = (0, Yields::new(seed));
-            while seen < FEWER_COMMITS {
+            while seen < commits {
                 let least = seen.max(acknowledged.load(Ordering::Acquire));
                 let now = current(&backend).await.expect("a store that had a snapshot always has one").seq();
                 assert!(
@@ -86,7 +92,7 @@ pub async fn readers_see_every_acknowledged_commit<T: StoreUnderTest>() {
     }
     tasks.push(Box::pin(async move {
         let mut yields = Yields::new(0);
-        for n in 1..=FEWER_COMMITS {
+        for n in 1..=commits {
             let committed = commit(&writer, &Sample::new(n, n), Precondition::Always, retain(3)).await;
             committed.must("a commit succeeds while readers run");
             acknowledged.store(n, Ordering::Release);
@@ -98,6 +104,7 @@ pub async fn readers_see_every_acknowledged_commit<T: StoreUnderTest>() {
 
 /// A history that is read during commits is the history of one moment: the last `retain` commits, newest first.
 pub async fn history_is_consistent_during_commits<T: StoreUnderTest>() {
+    let commits = T::profile().percent_of_commits(FEWER, 1);
     let store = T::fresh().await;
     let writer = store.open().await;
     commit_all(&writer, &[1, 2, 3]).await;
@@ -118,7 +125,7 @@ pub async fn history_is_consistent_during_commits<T: StoreUnderTest>() {
     }
     tasks.push(Box::pin(async move {
         let mut yields = Yields::new(0);
-        for n in 4..=FEWER_COMMITS {
+        for n in 4..=commits {
             let committed = commit(&writer, &Sample::new(n, n), Precondition::Always, retain(3)).await;
             committed.must("a commit succeeds while readers run");
             yields.pause().await;
@@ -128,49 +135,74 @@ pub async fn history_is_consistent_during_commits<T: StoreUnderTest>() {
     run_concurrently(tasks).await;
 }
 
-/// A read of a generation that expires during the read returns the complete JSON or `Expired`.
+/// A read of a generation that expires during the read returns the complete JSON or `Expired`, for a JSON of any size.
 pub async fn read_of_an_expiring_generation_is_complete_or_expired<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let writer = store.open().await;
     let handles = [store.open().await, writer.clone()];
-    for n in 0..20 {
-        let expiring = commit_always(&writer, &Sample::sized(n, n, 300_000)).await;
+    for (round, size) in (0..ROUNDS).zip(SIZES.into_iter().cycle()) {
+        let sample = Sample::large::<T>(u64::from(round), 0, size);
+        let expiring = commit_always(&writer, &sample).await;
+        let since = Instant::now();
+        assert_bytes(&read(&writer, &expiring).await, &sample.json, "a retained generation is read completely");
+        let start = since.elapsed() * round / ROUNDS;
         let expired = Arc::new(AtomicBool::new(false));
         let mut tasks: Vec<Task<()>> = Vec::new();
-        for (seed, backend) in (n..).zip(handles.clone()) {
-            let (expiring, expired) = (expiring.clone(), expired.clone());
-            tasks.push(Box::pin(async move {
-                let mut yields = Yields::new(seed);
-                loop {
-                    let was_expired = expired.load(Ordering::Acquire);
-                    let read = read_unless_expired(&backend, &expiring).await;
-                    if read.is_none() {
-                        return;
-                    }
-                    assert!(!was_expired, "a read that begins after the generation expired returns `Expired`");
-                    yields.pause().await;
-                }
-            }));
+        for (seed, backend) in (0..).zip(handles.clone()) {
+            let (sample, expiring, expired) = (sample.clone(), expiring.clone(), expired.clone());
+            tasks.push(Box::pin(read_until_expired(backend, expiring, sample, expired, Yields::new(seed))));
         }
         let writer = writer.clone();
         tasks.push(Box::pin(async move {
-            Yields::new(n).pause().await;
-            let committed = commit(&writer, &Sample::new(n, n), Precondition::Always, retain(1)).await;
-            committed.must("a commit succeeds while readers read the generation that it expires");
+            let next = stage(&writer, &Sample::new(0, 1)).await.must("a stage can be opened while readers run");
+            wait_until(Instant::now() + start).await;
+            match next.commit(CommitOptions::new(retain(1))).await {
+                Err(MiniSnapError::StageLost { .. }) => {
+                    commit(&writer, &Sample::new(0, 1), Precondition::Always, retain(1)).await
+                }
+                result => result,
+            }
+            .must("a commit succeeds while readers read the generation that it expires");
             expired.store(true, Ordering::Release);
+            if round.is_multiple_of(2) {
+                writer.collect_garbage().await.must("garbage can be collected while readers run");
+            }
         }));
         run_concurrently(tasks).await;
     }
 }
 
-/// The JSON of `generation`, checked to be complete; `None` if the generation expired.
-async fn read_unless_expired(backend: &Handle, generation: &Generation) -> Option<Bytes> {
-    match backend.read(generation).await {
-        Ok(json) => {
-            assert_pair(generation, &json);
-            Some(json)
+/// Reads `expiring` again and again until it is expired.
+async fn read_until_expired(
+    backend: Handle,
+    expiring: Generation,
+    sample: Sample,
+    expired: Arc<AtomicBool>,
+    mut yields: Yields,
+) {
+    loop {
+        let was_expired = expired.load(Ordering::Acquire);
+        match backend.read(&expiring).await {
+            Ok(json) => {
+                assert_bytes(&json, &sample.json, "a reader gets the complete JSON or `Expired` during commits");
+            }
+            Err(MiniSnapError::Expired { .. }) => return,
+            Err(error) => {
+                panic!("a reader gets a complete pair or `Expired` during commits; it got: {}", with_causes(&error))
+            }
         }
-        Err(MiniSnapError::Expired { .. }) => None,
-        Err(error) => panic!("a reader gets a complete pair or `Expired` during commits; it got: {error}"),
+        assert!(!was_expired, "a read that begins after the generation expired returns `Expired`");
+        yields.pause().await;
+    }
+}
+
+/// Reads `generation`, and checks that its JSON is complete unless it expired.
+async fn read_unless_expired(backend: &Handle, generation: &Generation) {
+    match backend.read(generation).await {
+        Ok(json) => assert_pair(generation, &json),
+        Err(MiniSnapError::Expired { .. }) => {}
+        Err(error) => {
+            panic!("a reader gets a complete pair or `Expired` during commits; it got: {}", with_causes(&error))
+        }
     }
 }

@@ -1,56 +1,28 @@
 //! Property 7: a dropped future commits in time or never, and leaves nothing behind.
 
-use super::{StoreUnderTest, support::*};
+use super::{
+    StoreUnderTest,
+    cancel_points::{CancelPoint, CancelPoints},
+    support::*,
+};
 use crate::{CommitOptions, Generation, MiniSnapError, Precondition};
 use std::{
-    future::{Future, poll_fn},
-    pin::pin,
+    cell::RefCell,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    task::Poll,
-    time::{Duration, Instant},
+    time::Duration,
 };
-use tokio::task::yield_now;
 
-/// The point at which a future is dropped: after `polls` polls, with a pause for background work after each poll.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct CancelPoint {
-    polls: usize,
-    pause: Duration,
-}
+/// The size of most of the states. A commit that is cancelled has the size of the one that was measured.
+const SMALL: usize = 5_000;
 
-/// The points at which a case drops futures. Points without a pause cover each await of a future that works in its polls. Points
-/// with a pause cover a future whose work is in the background.
-pub(super) fn cancel_points(max_polls: usize) -> impl Iterator<Item = CancelPoint> {
-    [(0, 24), (100, 24), (700, 12)]
-        .into_iter()
-        .flat_map(move |(pause, polls)| (0..=polls.min(max_polls)).map(move |polls| (polls, pause)))
-        .map(|(polls, pause)| CancelPoint { polls, pause: Duration::from_micros(pause) })
-}
+/// The size of states whose commits take longer.
+const LARGE: usize = 1 << 20;
 
-/// Polls `future` until `point` and drops it. Returns its output if it completed before `point`.
-pub(super) async fn cancel_at<F: Future>(future: F, point: CancelPoint) -> Option<F::Output> {
-    let mut future = pin!(future);
-    for _ in 0..point.polls {
-        let polled = poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await;
-        if let Poll::Ready(output) = polled {
-            return Some(output);
-        }
-        yield_for(point.pause).await;
-    }
-    None
-}
-
-/// Yields at least once, until `pause` is over. More precise than the runtime's timer, which counts milliseconds.
-async fn yield_for(pause: Duration) {
-    let since = Instant::now();
-    yield_now().await;
-    while since.elapsed() < pause {
-        yield_now().await;
-    }
-}
+/// The size of a state that is drained: its first piece is larger than a part of an upload to S3.
+const DRAINED: usize = 6 << 20;
 
 /// A commit that is dropped before its first poll never happens.
 pub async fn commit_never_polled_never_commits<T: StoreUnderTest>() {
@@ -67,30 +39,64 @@ pub async fn commit_never_polled_never_commits<T: StoreUnderTest>() {
     assert_commits_collect(&store, &backend, "the stage of a commit that was never polled").await;
 }
 
-/// A commit that is dropped at any await leaves the complete old pair or the complete new pair, for every reader.
+/// A commit that is dropped at any moment leaves the complete old pair or the complete new pair, for every reader. A generation that
+/// was current once stays in the history.
 pub async fn cancelled_commit_leaves_old_or_new<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let backend = store.open().await;
-    for (seq, point) in (1..).zip(cancel_points(24)) {
+    let mut points = CancelPoints::new(12, 24).with_more_if_fast().with_visible_effect();
+    let mut all_seen: Vec<Generation> = Vec::new();
+    for seq in 1.. {
         // This commit is acknowledged, so an earlier cancelled commit can't happen after it.
-        let old = commit_always(&backend, &Sample::new(seq, 0)).await;
-        let staged =
-            stage(&backend, &Sample::new(seq, seq)).await.must("a stage can be opened after a cancelled commit");
-        cancel_at(staged.commit(CommitOptions::new(RETAIN_ALL)), point).await;
-        let new = |found: &Generation, json: &[u8]| *found != old && json == Sample::new(seq, seq).json;
+        let old = commit_measured(&backend, &Sample::sized(seq, 0, SMALL), &mut points).await;
+        let new = Sample::sized(seq, 1, SMALL);
+        let staged = stage(&backend, &new).await.must("a stage can be opened after a cancelled commit");
+        let committing = staged.commit(CommitOptions::new(RETAIN_ALL));
+        let Some(point) = points.next() else {
+            drop(committing);
+            break;
+        };
+        let seen = RefCell::new(None);
+        let is_visible = async || {
+            let found = current(&backend).await.filter(|found| *found != old);
+            let is_visible = found.is_some();
+            seen.replace(found);
+            is_visible
+        };
+        points.cancel_when(committing, point, is_visible).await;
+        let seen = seen.into_inner();
         for handle in [&backend, &store.open().await] {
             let found = current(handle).await.expect("a store that had a snapshot always has one");
             let json = read(handle, &found).await;
             assert_pair(&found, &json);
             assert!(
-                found == old || new(&found, &json),
-                "after a commit over {old} was cancelled ({point:?}), {old} or the new generation is current, not {found}"
+                found == old || json == new.json,
+                "after a commit over {old} was cancelled ({}), {old} or the new generation is current, not {found}",
+                points.describe(point)
             );
+            assert!(
+                seen.as_ref().is_none_or(|seen| *seen == found),
+                "a commit that a reader has seen is not reverted when its future is dropped: {seen:?} was current, then {found}"
+            );
+            if found == old {
+                points.had_no_effect(point);
+            } else {
+                all_seen.push(found);
+            }
         }
     }
     assert_commits_collect(&store, &backend, "the stages of cancelled commits").await;
-    for generation in history(&backend).await {
-        assert_pair(&generation, &read(&backend, &generation).await);
+    let history = history(&backend).await;
+    // The first of many commits have expired.
+    for generation in &all_seen {
+        let is_recent = all_seen.last().is_some_and(|last| generation.seq() + 400 > last.seq());
+        assert!(
+            !is_recent || history.contains(generation),
+            "a commit that a reader has seen stays in the history: {generation}"
+        );
+    }
+    for generation in &history {
+        assert_pair(generation, &read(&backend, generation).await);
     }
 }
 
@@ -99,9 +105,12 @@ pub async fn cancelled_commit_never_overtakes_a_later_one<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let handles = [store.open().await, store.open().await];
     commit_always(&handles[0], &Sample::new(0, 0)).await;
+    let mut points = CancelPoints::new(12, 24);
     let mut last = 0;
-    for ((n, point), other) in (1..).zip(cancel_points(24)).zip(handles.iter().rev().cycle()) {
-        cancel_then_commit(&handles[0], other, n, point).await;
+    for (n, other) in (1..).zip(handles.iter().rev().cycle()) {
+        if !cancel_then_commit::<T>(&handles[0], other, n, &mut points).await {
+            break;
+        }
         last = 2 * n + 1;
     }
     // Time for a late commit: the history shows it even if no other commit follows.
@@ -129,9 +138,10 @@ pub async fn cancelled_commits_never_overtake_concurrent_commits<T: StoreUnderTe
     for backend in handles(&store, &shared, 4).await {
         let numbers = numbers.clone();
         tasks.push(async move {
-            for point in cancel_points(5) {
-                cancel_then_commit(&backend, &backend, numbers.fetch_add(1, Ordering::Relaxed), point).await;
-            }
+            let mut points = CancelPoints::new(6, 5);
+            while cancel_then_commit::<T>(&backend, &backend, numbers.fetch_add(1, Ordering::Relaxed), &mut points)
+                .await
+            {}
         });
     }
     run_concurrently(tasks).await;
@@ -150,13 +160,16 @@ pub async fn cancelled_commit_blocks_no_later_commit<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let backend = store.open().await;
     let lacks_if_current = lacks::<T>(super::Capability::IfCurrent).await;
-    commit_always(&backend, &Sample::new(0, 0)).await;
-    for (seq, point) in (1..).zip(cancel_points(8)) {
-        let staged = stage(&backend, &Sample::new(seq, 0)).await.must("a stage can be opened");
-        let task = tokio::spawn(staged.commit(CommitOptions::new(RETAIN_ALL)));
-        for _ in 0..point.polls {
-            yield_for(point.pause).await;
+    let mut points = CancelPoints::new(6, 8);
+    let mut seq = 0;
+    while let Some(point) = points.next() {
+        seq += 1;
+        if points.should_measure() {
+            commit_measured(&backend, &Sample::sized(seq, 2, SMALL), &mut points).await;
         }
+        let staged = stage(&backend, &Sample::sized(seq, 0, SMALL)).await.must("a stage can be opened");
+        let task = tokio::spawn(staged.commit(CommitOptions::new(RETAIN_ALL)));
+        points.wait(point).await;
         task.abort();
         // The runtime drops the future on one of its threads; the drop is over when the task has ended.
         let _ = task.await;
@@ -181,36 +194,105 @@ pub async fn cancelled_commit_blocks_no_later_commit<T: StoreUnderTest>() {
 pub async fn cancelled_stage_leaves_no_trace<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let backend = store.open().await;
-    for point in cancel_points(12) {
-        // Drops the call, or the stage that it returned.
-        drop(cancel_at(backend.stage(7), point).await);
-        assert_eq!(current(&backend).await, None, "a cancelled stage is not current ({point:?})");
-    }
+    cancel_stages(&backend).await;
+    assert_eq!(current(&backend).await, None, "a cancelled stage is not current");
     let expected = commit_always(&backend, &Sample::new(1, 0)).await;
-    for point in cancel_points(12) {
-        drop(cancel_at(backend.stage(7), point).await);
-    }
+    cancel_stages(&backend).await;
     assert_eq!(history(&backend).await, [expected], "a cancelled stage is not in the history");
     assert_commits_collect(&store, &backend, "cancelled stages").await;
 }
 
-/// Starts a commit of seq `2n` through `one`, cancels it at `point`, and commits seq `2n + 1` through `other`. The first stage is
-/// large and the second one small. So if the cancelled commit continued in the background, it would end after the second commit.
-async fn cancel_then_commit(one: &Handle, other: &Handle, n: u64, point: CancelPoint) {
-    let size = if n.is_multiple_of(3) { 1_000 } else { 1 << 20 };
+/// After a `drain` was cancelled, the stage takes more bytes, is drained again, and is committed with its complete JSON.
+pub async fn cancelled_drain_can_be_repeated<T: StoreUnderTest>() {
+    let store = T::fresh().await;
+    let backend = store.open().await;
+    let mut points = CancelPoints::new(6, 6);
+    let mut seq = 0;
+    while let Some(point) = points.next() {
+        seq += 1;
+        let sample = Sample::large::<T>(seq, 0, DRAINED);
+        // The first piece is larger than the buffers of usual clients, so that its drain has work to do.
+        let (first, rest) = sample.json.split_at(sample.json.len() / 8 * 7);
+        if points.should_measure() {
+            let mut staged = backend.stage(seq).await.must("a stage can be opened");
+            staged.write_all(first).expect("a stage takes bytes");
+            points.measure(staged.drain()).await.must("a stage can be drained");
+        }
+        let mut staged = backend.stage(seq).await.must("a stage can be opened");
+        staged.write_all(first).expect("a stage takes bytes");
+        if let Some(drained) = points.cancel(staged.drain(), point).await {
+            drained.must("a stage can be drained");
+        }
+        for piece in rest.chunks(rest.len() / 2 + 1) {
+            staged.write_all(piece).expect("a stage takes bytes after a cancelled `drain`");
+            staged.drain().await.must("a cancelled `drain` can be repeated");
+        }
+        let committed = staged.commit(CommitOptions::new(retain(1))).await;
+        let committed = committed.must("a stage can be committed after a cancelled `drain`");
+        let json = read(&backend, committed.generation()).await;
+        let promise = format!("a JSON is complete after a cancelled `drain` ({})", points.describe(point));
+        assert_bytes(&json, &sample.json, &promise);
+    }
+}
+
+/// Cancels `stage` calls, or drops the stages that they return.
+async fn cancel_stages(backend: &Handle) {
+    let mut points = CancelPoints::new(6, 12);
+    while let Some(point) = points.next() {
+        if points.should_measure() {
+            drop(points.measure(backend.stage(7)).await.must("a stage can be opened after cancelled ones"));
+        }
+        drop(points.cancel(backend.stage(7), point).await);
+    }
+}
+
+/// Stages and commits `sample`, and measures the time of the commit.
+pub(super) async fn commit_measured(backend: &Handle, sample: &Sample, points: &mut CancelPoints) -> Generation {
+    for _ in 0..MAX_STAGES {
+        let staged = stage(backend, sample).await.must("a stage can be opened");
+        match points.measure(staged.commit(CommitOptions::new(RETAIN_ALL))).await {
+            // Another task's handle collected garbage, and could not distinguish this stage from an orphan.
+            Err(MiniSnapError::StageLost { .. }) => {}
+            result => {
+                let committed = result.must("a commit with `Always` is never refused");
+                assert_committed(&committed, sample, RETAIN_ALL);
+                return committed.generation().clone();
+            }
+        }
+    }
+    panic!("a commit succeeds when it is staged again after `StageLost`; it failed {MAX_STAGES} times");
+}
+
+/// Starts a commit of seq `2n` through `one`, cancels it at the next point, and commits seq `2n + 1` through `other`. Returns `false` if
+/// there is no next point. Most of the first stages are large, and the second one is small. So if the cancelled commit continued in the
+/// background, it would end after the second commit.
+async fn cancel_then_commit<T: StoreUnderTest>(
+    one: &Handle,
+    other: &Handle,
+    n: u64,
+    points: &mut CancelPoints,
+) -> bool {
+    let Some(point) = points.next() else { return false };
+    let is_small = matches!(point, CancelPoint::Polls(polls) if polls % 3 == 0);
+    let size = if is_small { SMALL } else { LARGE };
+    let first = Sample::large::<T>(2 * n, 0, size);
+    if points.should_measure() {
+        commit_measured(one, &first, points).await;
+    }
     let promise = "a stage can be opened after a cancelled commit";
-    let first = stage(one, &Sample::sized(2 * n, 0, size)).await.must(promise);
+    let first = stage(one, &first).await.must(promise);
     let second = Sample::new(2 * n + 1, 1);
     let staged = stage(other, &second).await.must(promise);
-    cancel_at(first.commit(CommitOptions::new(RETAIN_ALL)), point).await;
+    points.cancel(first.commit(CommitOptions::new(RETAIN_ALL)), point).await;
     let later = match staged.commit(CommitOptions::new(RETAIN_ALL)).await {
-        // Another task's handle collected garbage, and could not tell this stage from an orphan.
+        // Another task's handle collected garbage, and could not distinguish this stage from an orphan.
         Err(MiniSnapError::StageLost { .. }) => commit(other, &second, Precondition::Always, RETAIN_ALL).await,
         result => result,
     };
     let later = later.must("a commit with `Always` is never refused");
     assert_committed(&later, &second, RETAIN_ALL);
     assert_pair(later.generation(), &read(other, later.generation()).await);
+    true
 }
 
 /// Asserts of a history, newest first, that each seq `2n` is older than its `2n + 1`.

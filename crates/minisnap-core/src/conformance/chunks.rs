@@ -1,7 +1,8 @@
 //! A generation can be read as a stream of chunks.
 
-use super::{StoreUnderTest, support::*};
+use super::{StoreUnderTest, cancel_points::wait_until, support::*};
 use crate::{Generation, MiniSnapError, Result};
+use tokio::time::Instant;
 
 /// All chunks of a generation.
 async fn all_chunks(backend: &Handle, generation: &Generation) -> Result<Vec<u8>> {
@@ -20,7 +21,7 @@ pub async fn chunks_are_the_json_as_it_was_written<T: StoreUnderTest>() {
     let backend = store.open().await;
     let mut samples = Vec::new();
     for (seq, size) in (1..).zip([0, 1, 70_000, 5 << 20]) {
-        samples.push(Sample::sized(seq, 0, size));
+        samples.push(Sample::large::<T>(seq, 0, size));
     }
     samples.push(Sample::of(9, &b""[..]));
     for sample in samples {
@@ -49,32 +50,66 @@ pub async fn unretained_are_refused<T: StoreUnderTest>() {
     }
 }
 
-/// The stream of a generation that expires ends with its last chunk or with `Expired`.
+/// The stream of a generation that expires ends with its last chunk or with `Expired`, for a JSON of any size.
 pub async fn chunks_of_an_expiring_generation_are_complete_or_expired<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let (reader, writer) = (store.open().await, store.open().await);
-    for round in 0..4 {
-        let sample = Sample::sized(round, 0, 3 << 20);
+    // The generation expires after this part of the chunks, in percent.
+    for (round, part) in (0..).zip([0, 1, 10, 40, 70, 99]) {
+        let size = if round % 2 == 0 { 3 << 20 } else { 8 << 20 };
+        let sample = Sample::large::<T>(round, 0, size);
         let generation = commit_always(&writer, &sample).await;
         let mut chunks = reader.read_chunks(&generation).await.must("a retained generation can be streamed");
-        let mut json = Vec::new();
-        let mut expired = false;
-        let mut pieces = 0;
+        let (mut json, mut expired, mut has_ended) = (Vec::new(), false, false);
         while let Some(chunk) = chunks.next().await {
             match chunk {
                 Ok(chunk) => json.extend_from_slice(&chunk),
-                Err(MiniSnapError::Expired { .. }) => expired = true,
-                Err(error) => panic!("a stream that loses its generation ends with `Expired`; but: {error}"),
+                Err(MiniSnapError::Expired { .. }) => has_ended = true,
+                Err(error) => panic!("a stream is complete or ends with `Expired`; but: {}", with_causes(&error)),
             }
-            if pieces == round {
-                commit_always(&writer, &Sample::new(round + 100, 1)).await;
-                writer.expire(retain(1)).await.must("the retention can be reduced");
-                writer.collect_garbage().await.must("garbage can be collected");
+            if !expired && json.len() >= sample.json.len() / 100 * part {
+                expired = true;
+                expire(&writer, round).await;
             }
-            pieces += 1;
         }
-        if !expired {
+        if !has_ended {
             assert_bytes(&json, &sample.json, "a stream that ends without an error is complete");
         }
     }
+}
+
+/// The same while the writer runs concurrently with the stream, from different moments on.
+pub async fn chunks_are_complete_or_expired_during_commits<T: StoreUnderTest>() {
+    const ROUNDS: u32 = 8;
+    let store = T::fresh().await;
+    let (reader, writer) = (store.open().await, store.open().await);
+    for (round, size) in (0..ROUNDS).zip([8 << 20, 300_000].into_iter().cycle()) {
+        let sample = Sample::large::<T>(round.into(), 0, size);
+        let generation = commit_always(&writer, &sample).await;
+        let since = Instant::now();
+        let json = all_chunks(&reader, &generation).await.must("a retained generation can be streamed");
+        assert_bytes(&json, &sample.json, "the chunks of a stream are the bytes that were written");
+        let start = since.elapsed() * round / ROUNDS;
+        let writer = writer.clone();
+        let expiring = tokio::spawn(async move {
+            wait_until(Instant::now() + start).await;
+            expire(&writer, round.into()).await;
+        });
+        while !expiring.is_finished() {
+            match all_chunks(&reader, &generation).await {
+                Ok(json) => assert_bytes(&json, &sample.json, "a stream that ends without an error is complete"),
+                Err(MiniSnapError::Expired { .. }) => break,
+                Err(error) => panic!("a stream is complete or ends with `Expired`; but: {}", with_causes(&error)),
+            }
+            tokio::task::yield_now().await;
+        }
+        expiring.await.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()));
+    }
+}
+
+/// Commits another generation, expires all older ones, and deletes their files.
+async fn expire(writer: &Handle, round: u64) {
+    commit_always(writer, &Sample::new(round + 100, 1)).await;
+    writer.expire(retain(1)).await.must("the retention can be reduced");
+    writer.collect_garbage().await.must("garbage can be collected");
 }

@@ -1,6 +1,6 @@
 //! The retention can be reduced without a commit.
 
-use super::{StoreUnderTest, support::*};
+use super::{StoreUnderTest, cancel_points::CancelPoints, support::*};
 use crate::{Generation, MiniSnapError, Precondition};
 use std::num::NonZeroUsize;
 
@@ -80,7 +80,9 @@ pub async fn expire_loses_no_concurrent_commit<T: StoreUnderTest>() {
             match expirer.expire(retain(2)).await {
                 // Allowed: the writer held the store until the deadline of this call.
                 Ok(_) | Err(MiniSnapError::Busy { .. }) => {}
-                Err(error) => panic!("the retention can be reduced concurrently with writers; but: {error}"),
+                Err(error) => {
+                    panic!("the retention can be reduced concurrently with writers; but: {}", with_causes(&error))
+                }
             }
             yields.pause().await;
         }
@@ -104,19 +106,27 @@ pub async fn expire_loses_no_concurrent_commit<T: StoreUnderTest>() {
 pub async fn cancelled_expiry_is_all_or_none<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let backend = store.open().await;
-    for (round, point) in (0..).zip(super::cancel::cancel_points(12)) {
+    let mut points = CancelPoints::new(6, 8).with_more_if_fast();
+    let mut round = 0;
+    while let Some(point) = points.next() {
+        round += 1;
+        if points.should_measure() {
+            commit_all(&backend, &[4 * round, 4 * round + 1, 4 * round + 2]).await;
+            points.measure(backend.expire(retain(1))).await.must("the retention can be reduced");
+        }
         let last = commit_all(&backend, &[4 * round, 4 * round + 1, 4 * round + 2]).await.pop();
         let before = history(&backend).await;
-        super::cancel::cancel_at(backend.expire(retain(1)), point).await;
+        points.cancel(backend.expire(retain(1)), point).await;
         // Background work of the cancelled call holds the lock or is queued before this commit, so it is over after this commit.
         let next = commit_always(&backend, &Sample::new(4 * round + 3, 9)).await;
         let after = history(&backend).await;
         assert_eq!(after[..2], [next, last.expect("three were committed")], "the current one is untouched");
         assert!(
             after.len() == 2 || after[1..] == before,
-            "all are retained or all expired: {} of {}",
+            "all are retained or all expired: {} of {} (cancelled: {})",
             after.len() - 1,
-            before.len()
+            before.len(),
+            points.describe(point)
         );
         for generation in &after {
             assert_pair(generation, &read(&backend, generation).await);

@@ -25,11 +25,11 @@ pub async fn collecting_an_empty_store_does_nothing<T: StoreUnderTest>() {
 pub async fn collecting_removes_dropped_stages<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let backend = store.open().await;
-    drop(stage(&backend, &Sample::sized(1, 0, 8 << 20)).await.must("a stage can be opened"));
+    drop(stage(&backend, &Sample::large::<T>(1, 0, 8 << 20)).await.must("a stage can be opened"));
     assert_collection_removes(&store, &backend, "dropped stages in an empty store").await;
     commit_all(&backend, &[1, 2]).await;
     drop(backend.stage(3).await.must("a stage can be opened"));
-    drop(stage(&backend, &Sample::sized(4, 0, 1 << 20)).await.must("a stage can be opened"));
+    drop(stage(&backend, &Sample::large::<T>(4, 0, 1 << 20)).await.must("a stage can be opened"));
     let before = StoreState::of(&backend).await;
     assert_collection_removes(&store, &store.open().await, "dropped stages").await;
     before.assert_unchanged(&backend, "collecting garbage changes nothing that can be read").await;
@@ -57,7 +57,7 @@ pub async fn collecting_preserves_active_stages_or_loses_them<T: StoreUnderTest>
     let store = T::fresh().await;
     let (writer, collector) = (store.open().await, store.open().await);
     for (seq, size) in (1..).zip([0, 10_000, 8 << 20]) {
-        let sample = Sample::sized(seq, 0, size);
+        let sample = Sample::large::<T>(seq, 0, size);
         let staged = stage(&writer, &sample).await.must("a stage can be opened");
         let mut unwritten = writer.stage(seq).await.must("a stage can be opened");
         for backend in [&collector, &writer] {
@@ -86,7 +86,7 @@ pub async fn collecting_preserves_active_stages_or_loses_them<T: StoreUnderTest>
 
 /// A collection loses no acknowledged concurrent commit, and no writer fails because of it.
 pub async fn collecting_loses_no_concurrent_commit<T: StoreUnderTest>() {
-    const EACH: u64 = 10;
+    let each = T::profile().percent_of_commits(5, 3);
     let store = T::fresh().await;
     let done = Arc::new(AtomicBool::new(false));
     let collector = store.open().await;
@@ -107,7 +107,7 @@ pub async fn collecting_loses_no_concurrent_commit<T: StoreUnderTest>() {
         let backend = store.open().await;
         tasks.push(async move {
             let (mut generations, mut yields) = (Vec::new(), Yields::new(writer));
-            for n in 0..EACH {
+            for n in 0..each {
                 generations.push(commit_always(&backend, &Sample::new(n, writer)).await);
                 yields.pause().await;
             }

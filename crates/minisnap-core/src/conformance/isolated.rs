@@ -13,7 +13,7 @@ pub async fn staged_is_invisible<T: StoreUnderTest>() {
 
     let mut staged = writer.stage(3).await.must("a stage can be opened");
     before.assert_unchanged(&writer, promise).await;
-    let sample = Sample::sized(3, 9, 3 << 20);
+    let sample = Sample::large::<T>(3, 9, 3 << 20);
     for bytes in sample.json.chunks(1 << 20) {
         staged.write_all(bytes).expect("a stage takes bytes");
         staged.drain().await.must("a stage can be drained");
@@ -69,7 +69,7 @@ pub async fn dropped_stage_of_a_large_state_leaves_no_trace<T: StoreUnderTest>()
     let backend = store.open().await;
     commit_always(&backend, &Sample::new(1, 0)).await;
     let before = StoreState::of(&backend).await;
-    let large = Sample::sized(2, 1, 8 << 20);
+    let large = Sample::large::<T>(2, 1, 8 << 20);
     drop(stage(&backend, &large).await.must("a large stage can be written"));
     let mut undrained = backend.stage(2).await.must("a stage can be opened");
     undrained.write_all(&large.json).expect("a stage takes a large state in one piece");
@@ -122,7 +122,7 @@ pub async fn discarded_stage_is_deleted<T: StoreUnderTest>() {
     commit_all(&backend, &[1, 2]).await;
     let before = StoreState::of(&backend).await;
     for size in [0, 20_000, 9 << 20] {
-        let staged = stage(&backend, &Sample::sized(3, 0, size)).await.must("a stage can be opened");
+        let staged = stage(&backend, &Sample::large::<T>(3, 0, size)).await.must("a stage can be opened");
         staged.discard().await.must("a stage can be discarded");
         let garbage = store.garbage().await;
         assert!(garbage.is_empty(), "a discarded stage is deleted at once; there is still {garbage:?}");

@@ -1,4 +1,6 @@
-//! The conformance suite, which tests a backend against the contract on [`SnapshotBackend`], and a tutorial for writing a backend.
+//! The conformance suite, which tests a backend against the contract on [`SnapshotBackend`](crate::SnapshotBackend).
+//!
+//! To write a backend, start with the [`tutorial`]. It has two complete backends and a template.
 //!
 //! Each property of the contract has cases here, in a module for each group. The macro
 //! [`conformance_tests!`](crate::conformance_tests) makes a `#[test]` of each case, on a current-thread and on a multi-thread Tokio
@@ -9,286 +11,156 @@
 //! minisnap-core = { version = "0.1", features = ["conformance"] }
 //! ```
 //!
-//! # Write a backend
-//!
-//! 1. **Choose the commit record.** No file system or object store replaces two names in one atomic step. So write each pair to a
-//!    location of its own, and let one record name the current pair: a link, a row, an object. Replacing this record is the
-//!    commit. A reader reads the record once, and then only the pair that the record names.
-//! 2. **Never reuse a name.** The name of a [`Generation`](crate::Generation) identifies its bytes permanently, even after they
-//!    were deleted. [`random_name_part`](crate::random_name_part) makes a unique name without coordination. A name that a caller
-//!    passes in is untrusted: compare it with the names you know, or check it against your grammar.
-//! 3. **Stage.** [`stage`](SnapshotBackend::stage) returns a writer whose bytes no reader sees. Its `Drop` discards them. A killed
-//!    process can't discard its files, so a later writer has to find and delete them. The later writer must not delete the files
-//!    of a running writer.
-//! 4. **Commit,** in this order. Make the bytes durable. In one atomic step read the record, evaluate the precondition with
-//!    [`Precondition::evaluate`](crate::Precondition::evaluate), and replace the record. Make the record durable. Then delete
-//!    the expired generations; a failure of that is not an error. A transaction, a lock or a compare-and-swap makes the step
-//!    atomic. The group [`race`] detects a backend that evaluates on a cached record, or before it has the lock.
-//! 5. **Expect cancellation at every `await`.** The caller may drop the future there. A commit that is dropped before its atomic
-//!    step must never happen, not even later. So work on another thread has to check, under the lock and before the commit,
-//!    that the caller is still waiting. After the atomic step has begun, dropping the future must delete nothing.
-//! 6. **Return `OutcomeUnknown` if the outcome is unknown.** If the commit was sent and no answer came, read the record. If that
-//!    fails too, return [`OutcomeUnknown`](crate::MiniSnapError::OutcomeUnknown) and delete nothing. Every other error
-//!    guarantees that the old pair is untouched.
-//! 7. **Refuse what the medium can't do** with [`Unsupported`](crate::MiniSnapError::Unsupported), and list it in
-//!    [`StoreUnderTest::lacks`]. The suite then checks the refusal instead; it skips no case.
-//!
-//! This is a complete backend for the simplest medium, a list in memory behind a mutex:
+//! In the crate's `tests/conformance.rs`, implement [`StoreUnderTest`] and call the macro:
 //!
 //! ```
-//! use minisnap_core::{
-//!     Bytes, ChunkStream, Collected, CommitOptions, Committed, Digest, ErrorContext, Generation, MiniSnapError, Operation,
-//!     Result, SnapshotBackend, StagedSnapshot, Verification, VerifiedGeneration, async_trait, random_name_part,
-//! };
-//! use std::{fmt, io, num::NonZeroUsize, sync::{Arc, Mutex, MutexGuard, PoisonError}};
-//!
-//! /// A handle; clones share the store. The list holds the retained generations, newest first.
-//! #[derive(Clone, Default)]
-//! struct ListBackend(Arc<Mutex<Vec<(Generation, Bytes)>>>);
-//!
-//! impl ListBackend {
-//!     fn lock(&self) -> MutexGuard<'_, Vec<(Generation, Bytes)>> {
-//!         // The list is changed in single steps, so it is consistent after a panic.
-//!         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-//!     }
-//!
-//!     fn generations(list: &[(Generation, Bytes)]) -> Vec<Generation> {
-//!         list.iter().map(|(generation, _)| generation.clone()).collect()
-//!     }
-//! }
-//!
-//! impl fmt::Debug for ListBackend {
-//!     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-//!         f.write_str("ListBackend") // without the JSON
-//!     }
-//! }
-//!
-//! #[async_trait]
-//! impl SnapshotBackend for ListBackend {
-//!     fn location(&self) -> &str {
-//!         "list:"
-//!     }
-//!
-//!     async fn current(&self) -> Result<Option<Generation>> {
-//!         Ok(self.lock().first().map(|(generation, _)| generation.clone()))
-//!     }
-//!
-//!     async fn history(&self) -> Result<Vec<Generation>> {
-//!         Ok(Self::generations(&self.lock()))
-//!     }
-//!
-//!     async fn read(&self, generation: &Generation) -> Result<Bytes> {
-//!         // Generations are equal by name alone, and a caller can construct one: compare the sequence number, too.
-//!         let matches = |known: &Generation| known == generation && known.seq() == generation.seq();
-//!         let json = self.lock().iter().find(|(known, _)| matches(known)).map(|(_, json)| json.clone());
-//!         json.ok_or_else(|| MiniSnapError::Expired {
-//!             at: ErrorContext::new(Operation::Read, self.location()),
-//!             generation: generation.clone(),
-//!         })
-//!     }
-//!
-//!     async fn stage(&self, seq: u64) -> Result<Box<dyn StagedSnapshot>> {
-//!         let at = || ErrorContext::new(Operation::Stage, self.location());
-//!         let random = random_name_part(16);
-//!         let random = random.map_err(|source| MiniSnapError::Io { at: at(), action: "name the generation", source })?;
-//!         Ok(Box::new(Stage { backend: self.clone(), seq, name: format!("{seq}-{random}"), json: Vec::new() }))
-//!     }
-//!
-//!     async fn read_chunks(&self, generation: &Generation) -> Result<ChunkStream> {
-//!         self.read(generation).await.map(ChunkStream::from_bytes) // the JSON is in memory already
-//!     }
-//!
-//!     async fn expire(&self, retain: NonZeroUsize) -> Result<Vec<Generation>> {
-//!         let mut list = self.lock();
-//!         let retained = retain.get().min(list.len());
-//!         Ok(Self::generations(&list.split_off(retained)))
-//!     }
-//!
-//!     async fn verify(&self) -> Result<Verification> {
-//!         // The bytes in memory need no check.
-//!         Ok(Verification::new(self.history().await?.into_iter().map(VerifiedGeneration::intact).collect()))
-//!     }
-//!
-//!     async fn collect_garbage(&self) -> Result<Collected> {
-//!         Ok(Collected::default()) // a stage is in its writer's memory only
-//!     }
-//! }
-//!
-//! /// A snapshot being written.
-//! #[derive(Debug)]
-//! struct Stage {
-//!     backend: ListBackend,
-//!     seq: u64,
-//!     name: String,
-//!     json: Vec<u8>,
-//! }
-//!
-//! impl io::Write for Stage {
-//!     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-//!         self.json.write(bytes)
-//!     }
-//!
-//!     fn flush(&mut self) -> io::Result<()> {
-//!         Ok(())
-//!     }
-//! }
-//!
-//! #[async_trait]
-//! impl StagedSnapshot for Stage {
-//!     async fn drain(&mut self) -> Result<()> {
-//!         Ok(()) // nothing is buffered
-//!     }
-//!
-//!     async fn discard(self: Box<Self>) -> Result<()> {
-//!         Ok(()) // dropping it is enough
-//!     }
-//!
-//!     async fn commit(self: Box<Self>, options: CommitOptions) -> Result<Committed> {
-//!         let Self { backend, seq, name, json } = *self;
-//!         let generation = Generation::new(name, seq).with_size(json.len() as u64).with_digest(Digest::of(&json));
-//!
-//!         // The atomic step. It holds the lock and has no await, so it can't be cancelled.
-//!         let mut list = backend.lock();
-//!         let before = ListBackend::generations(&list);
-//!         let at = ErrorContext::new(Operation::Commit, backend.location());
-//!         options.precondition().evaluate(seq, before.first(), &at)?;
-//!         list.insert(0, (generation.clone(), json.into()));
-//!         list.truncate(Committed::retained_after(options.retain(), before.len()));
-//!         Ok(Committed::new(generation, &before, options.retain()))
-//!     }
-//! }
-//!
-//! // The suite needs to create a store, to open it, and to list its garbage.
-//! use minisnap_core::conformance::{Capability, StoreUnderTest};
-//!
-//! struct ListStore(ListBackend);
-//!
-//! #[async_trait]
-//! impl StoreUnderTest for ListStore {
-//!     async fn fresh() -> Self {
-//!         Self(ListBackend::default())
-//!     }
-//!
-//!     async fn open(&self) -> Arc<dyn SnapshotBackend> {
-//!         Arc::new(self.0.clone())
-//!     }
-//!
-//!     async fn garbage(&self) -> Vec<String> {
-//!         Vec::new() // a list has none
-//!     }
-//!
-//!     fn lacks() -> &'static [Capability] {
-//!         &[]
-//!     }
-//! }
-//!
-//! // Runs every case, one after the other. In tests/conformance.rs, use the macro below instead.
-//! minisnap_core::conformance::run_all::<ListStore>();
-//! ```
-//!
-//! In the crate's `tests/conformance.rs`, one line makes the tests:
-//!
-//! ```
-//! # use minisnap_core::{SnapshotBackend, async_trait, conformance::{Capability, StoreUnderTest}};
+//! # use minisnap_core::{Generation, SnapshotBackend, async_trait, conformance::{Capability, StoreUnderTest}};
 //! # use std::sync::Arc;
-//! # struct ListStore;
+//! # struct MyStore;
 //! # #[async_trait]
-//! # impl StoreUnderTest for ListStore {
+//! # impl StoreUnderTest for MyStore {
 //! #     async fn fresh() -> Self { Self }
 //! #     async fn open(&self) -> Arc<dyn SnapshotBackend> { unreachable!() }
 //! #     async fn garbage(&self) -> Vec<String> { Vec::new() }
 //! #     fn lacks() -> &'static [Capability] { &[] }
 //! # }
-//! minisnap_core::conformance_tests!(ListStore);
+//! minisnap_core::conformance_tests!(MyStore, hooks = [corrupt, neighbour]);
 //! // test current_thread::round_trip::every_seq_round_trips ... ok
 //! // test multi_thread::cancel::cancelled_commit_never_overtakes_a_later_one ... ok
+//! // test multi_thread::power_cut::not_tested::acknowledged_commits_survive_a_power_cut ... ignored, …
 //! ```
 //!
-//! A medium without compare-and-swap can't evaluate `IfCurrent` in the atomic step. Its backend refuses that precondition at the
-//! start of `commit`, for any current generation, and lists it in `lacks`:
+//! # Hooks
 //!
+//! Four methods of [`StoreUnderTest`] are required. A *hook* is an optional method, or two. It breaks the store or opens it in a special
+//! way: the suite can't do that by the trait alone. Write each hook that your medium allows, and list it in the macro. [`Hook`] lists
+//! the same nine hooks with the groups of their cases.
+//!
+//! | hook | method | what its cases find |
+//! |---|---|---|
+//! | `processes` | [`address`], [`open_address`] | locks and names that hold in one process only; orphans of a killed process |
+//! | `read_only` | [`open_read_only`](StoreUnderTest::open_read_only) | readers that need write access |
+//! | `write_lock` | [`hold_write_lock`](StoreUnderTest::hold_write_lock) | calls that wait for ever for a stopped writer |
+//! | `corrupt` | [`corrupt`](StoreUnderTest::corrupt) | a digest that isn't checked; a `Corrupt` error without the intact generations |
+//! | `unreachable` | [`unreachable`](StoreUnderTest::unreachable) | errors that become "the store is empty" |
+//! | `lost_answer` | [`lose_next_answer`](StoreUnderTest::lose_next_answer) | an unknown outcome that is reported as a failure |
+//! | `neighbour` | [`neighbour`](StoreUnderTest::neighbour) | a store that reads, expires or collects the data of another store |
+//! | `time_to_live` | [`end_times_to_live`](StoreUnderTest::end_times_to_live) | a time to live on a retained generation |
+//! | `power_cut` | [`power_cut`](StoreUnderTest::power_cut) | a missing sync |
+//!
+//! [`address`]: StoreUnderTest::address
+//! [`open_address`]: StoreUnderTest::open_address
+//!
+//! # The report
+//!
+//! After the last test of a full run, the suite prints a [`Report`] to the standard error stream. It lists the tested groups, the
+//! capabilities that the backend refuses as unsupported, and the guarantees that were not tested for want of a hook:
+//!
+//! ```text
+//! conformance of conformance::MyStore: 208 tests passed, 0 failed
+//!   tested: atomic 8, cancel 14, chunks 8, …
+//!   NOT TESTED: several processes share a store, and a killed one leaves no garbage (the store under test has no hook `processes`)
+//!   …
+//!   NOT TESTED: an acknowledged snapshot survives a power loss (the store under test has no hook `power_cut`)
 //! ```
-//! # use minisnap_core::{ErrorContext, MiniSnapError, Operation, Precondition, Result, conformance::Capability};
-//! # fn commit(precondition: &Precondition) -> Result<()> {
-//! if let Precondition::IfCurrent(_) = precondition {
-//!     let at = ErrorContext::new(Operation::Commit, "list:");
-//!     let help = Some("commit with `Precondition::Always`".into());
-//!     return Err(MiniSnapError::Unsupported { at, what: "this medium has no compare-and-swap".into(), help });
-//! }
-//! # Ok(())
-//! # }
-//! fn lacks() -> &'static [Capability] {
-//!     &[Capability::IfCurrent]
-//! }
-//! # assert!(commit(&Precondition::IfCurrent(None)).is_err() && commit(&Precondition::Always).is_ok());
-//! ```
+//!
+//! Keep it visible in the backend's CI: it says what was tested and what wasn't. All tests have to run in one process: `cargo test`
+//! prints the report, `cargo nextest` and a run with a filter print none. [`run_all`] returns it.
+//!
+//! # Remote stores
+//!
+//! For a store that takes milliseconds for each request, return [`Profile::remote`] from [`StoreUnderTest::profile`]. The cases commit
+//! less often and have more time. [`Profile::with_commits`] sets the number of commits. A store that limits the size of a value returns
+//! the limit from [`StoreUnderTest::max_size`].
+//!
+//! If the tests need a server, set `#[ignore]` on all of them: see [`conformance_tests!`](crate::conformance_tests).
+//!
+//! # Where mistakes are found
+//!
+//! A group with \* needs the hook of the same name.
+//!
+//! | mistake | found by |
+//! |---|---|
+//! | The precondition is evaluated before the lock or the transaction, or on a cached record | [`race`], [`conditional`] |
+//! | A lock, a cache or a counter that only one process sees | [`processes`]\* |
+//! | A cancelled commit continues and overtakes a later one, or deletes what it has committed | [`cancel`] |
+//! | `drain` loses bytes when it is cancelled, or writes them twice | [`cancel`], [`round_trip`] |
+//! | Blocking calls on the threads of the runtime | a test on a current-thread runtime that doesn't end |
+//! | A connection that ends with its runtime; a `Drop` that needs one | [`runtime`] |
+//! | A column of signed integers for `seq`; a text column that changes bytes | [`round_trip`] |
+//! | An SQL collation that ignores the case or trailing blanks of a name; a name as part of a path or an SQL text | [`reading`] |
+//! | Names made of `seq`, or names that are used again | [`retention`], [`round_trip`] |
+//! | A history of which only the first page is listed | [`retention`] |
+//! | State that is only in the handle | [`durable`] |
+//! | Several reads without a transaction | [`atomic`], [`chunks`] |
+//! | Reads that write or wait for writers | [`reading`], [`read_only`]\*, [`write_lock`]\* |
+//! | The current generation expires, or an expired one is still readable | [`retention`], [`expire`], [`reading`] |
+//! | A time to live on the data of a retained generation | [`time_to_live`]\* |
+//! | Stages that are visible, or aren't deleted | [`isolated`], [`garbage`], [`processes`]\* |
+//! | A location with credentials; errors without the location | [`outcome`] |
+//! | A digest that isn't checked; a `Corrupt` error without the intact generations | [`corrupt`]\* |
+//! | An unreachable medium that counts as an empty store | [`unreachable`](mod@unreachable)\* |
+//! | A commit without an answer that is reported as failed, or that conflicts with itself | [`lost_answer`]\* |
+//! | A pattern or a prefix that also matches another store | [`neighbour`]\* |
+//! | A missing sync | [`power_cut`]\* |
 //!
 //! # What the suite doesn't test
 //!
-//! The suite reopens a store through new handles in one process. A backend needs tests of its own for these failures:
-//!
-//! - a power loss: is every `fsync` in place?
-//! - a killed process
-//! - a full disk
-//! - an answer that never arrives
-//! - several processes
+//! - The guarantees of hooks that the store under test doesn't offer. The report lists them.
+//! - A full disk, an exceeded quota, or another error of the medium in the middle of a call.
+//! - A password in a location that isn't a URL, such as `host=db password=…`.
+//! - Bounded memory in `drain` and `read_chunks`.
+//! - A power loss at *each* point of a commit. The hook `power_cut` cuts the power between calls. The crate
+//!   [`minisnap-crash-model`](https://docs.rs/minisnap-crash-model) tests each point: see [`power_cut`].
+//! - The medium itself: whether a disk keeps what it has synced, or a server what it has acknowledged.
 
 #![allow(clippy::missing_panics_doc, reason = "a case fails by a panic")]
 #![allow(clippy::wildcard_imports, reason = "every case uses most of the shared helpers")]
 
 pub mod atomic;
 pub mod cancel;
+mod cancel_points;
+mod child;
+mod child_commands;
 pub mod chunks;
 mod concurrent;
 pub mod conditional;
+pub mod corrupt;
 pub mod durable;
 pub mod expire;
 pub mod garbage;
+mod hook;
 pub mod isolated;
+pub mod lost_answer;
+mod macros;
+pub mod neighbour;
 pub mod outcome;
+pub mod power_cut;
+mod process_checks;
+pub mod processes;
+mod profile;
 pub mod race;
+pub mod read_only;
 pub mod reading;
+mod report;
 pub mod retention;
 pub mod round_trip;
 mod run;
+pub mod runtime;
+mod store_under_test;
 mod support;
 mod table;
+pub mod time_to_live;
+pub mod tutorial;
+pub mod unreachable;
 pub mod verify;
+pub mod write_lock;
 
+pub use hook::Hook;
+pub use profile::Profile;
+pub use report::Report;
+#[doc(hidden)]
+pub use run::run_test;
 pub use run::{Case, Flavour, run, run_all};
+pub use store_under_test::{Capability, StoreUnderTest};
 pub use table::cases;
-
-use crate::{SnapshotBackend, async_trait};
-use std::sync::Arc;
-
-/// A store that the suite can create, open, and inspect. Dropping the value deletes the store.
-#[async_trait]
-pub trait StoreUnderTest: Sized + Send + Sync + 'static {
-    /// Creates an empty store at a location of its own.
-    async fn fresh() -> Self;
-
-    /// Opens the store: returns a new handle.
-    ///
-    /// If all earlier handles were dropped, the store is *reopened*: the handle must see only what the medium holds.
-    async fn open(&self) -> Arc<dyn SnapshotBackend>;
-
-    /// Lists the garbage in the store: stages, files of expired generations, files of generations that were never committed.
-    ///
-    /// The commit record, the retained generations and permanent files (a lock file, links) don't count. The suite expects an
-    /// empty list after later commits, and after a collection. Open a backend that has a grace time with none.
-    async fn garbage(&self) -> Vec<String>;
-
-    /// The capabilities that this backend lacks. The suite checks that it refuses them with
-    /// [`Unsupported`](crate::MiniSnapError::Unsupported).
-    fn lacks() -> &'static [Capability];
-}
-
-/// A capability that a backend may lack. Everything else is mandatory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Capability {
-    /// Committing with [`Precondition::IfNewer`](crate::Precondition::IfNewer).
-    IfNewer,
-    /// Committing with [`Precondition::IfCurrent`](crate::Precondition::IfCurrent).
-    IfCurrent,
-}

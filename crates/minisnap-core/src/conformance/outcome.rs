@@ -32,6 +32,36 @@ pub async fn refusals_name_operation_and_location<T: StoreUnderTest>() {
     }
 }
 
+/// The location has no credentials: a URL is without user, password, query and fragment. Locations are printed and logged.
+pub async fn location_has_no_credentials<T: StoreUnderTest>() {
+    let store = T::fresh().await;
+    let backend = store.open().await;
+    let location = backend.location();
+    let redacted = without_credentials(location);
+    // The message doesn't print what it rejects: that may be a password.
+    assert!(
+        location == redacted,
+        "a location that is a URL has no user, password, query or fragment; expected {redacted}"
+    );
+    let never = Generation::new("never-was", 1);
+    let error = backend.read(&never).await.expect_err("an empty store has nothing to read").to_string();
+    let url = error.split_whitespace().find(|word| word.contains("://"));
+    let has_credentials = url.is_some_and(|url| without_credentials(url) != url);
+    assert!(
+        !has_credentials,
+        "the URL in an error has no user, password, query or fragment; the location is {redacted}"
+    );
+}
+
+/// A location without user, password, query and fragment, if it is a URL.
+fn without_credentials(location: &str) -> String {
+    let Some((scheme, rest)) = location.split_once("://") else { return location.to_owned() };
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    format!("{scheme}://{host}{path}")
+}
+
 /// The error of a failed read names the generation, the operation and the location.
 pub async fn unread_names_operation_and_location<T: StoreUnderTest>() {
     let store = T::fresh().await;
@@ -54,7 +84,7 @@ pub async fn refused_commit_leaves_no_trace<T: StoreUnderTest>() {
     commit_always(&backend, &Sample::new(5, 0)).await;
     // A refusal with `Unsupported` leaves no trace either.
     for precondition in [Precondition::IfNewer, Precondition::IfCurrent(None)] {
-        let refused = commit(&backend, &Sample::sized(4, 1, 3 << 20), precondition, RETAIN_ALL).await;
+        let refused = commit(&backend, &Sample::large::<T>(4, 1, 3 << 20), precondition, RETAIN_ALL).await;
         refused.expect_err("a precondition that doesn't hold refuses the commit");
     }
     assert_commits_collect(&store, &backend, "the stage of a refused commit").await;

@@ -2,13 +2,19 @@
 
 #![allow(clippy::cast_possible_truncation, reason = "WRITERS is 8")]
 
-use super::{Capability, StoreUnderTest, support::*};
+use super::{Capability, Profile, StoreUnderTest, support::*};
 use crate::{CommitOptions, Committed, Generation, MiniSnapError, Precondition, Result};
-use std::sync::Arc;
-use tokio::sync::Barrier;
+use std::{
+    num::NonZeroUsize,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::{runtime::RuntimeFlavor, sync::Barrier};
 
 const WRITERS: u64 = 8;
-const ROUNDS: u64 = 5;
+
+/// The number of generations that a round retains. The rounds are many, and a case doesn't read the history of all of them.
+const RETAINED: NonZeroUsize = retain(WRITERS as usize + 2);
 
 /// Of 8 writers with the same `IfCurrent` and a handle each, exactly one commits. The others get a `Conflict` that names its
 /// generation.
@@ -19,7 +25,7 @@ pub async fn only_1_of_8_handles_commits_with_the_same_if_current<T: StoreUnderT
         for _ in 0..WRITERS {
             handles.push(store.open().await);
         }
-        assert_one_commits_each_round(&handles).await;
+        assert_one_commits_each_round::<T>(&handles).await;
     }
 }
 
@@ -28,7 +34,7 @@ pub async fn only_1_of_8_tasks_commits_with_the_same_if_current<T: StoreUnderTes
     if !lacks::<T>(Capability::IfCurrent).await {
         let store = T::fresh().await;
         let handle = store.open().await;
-        assert_one_commits_each_round(&vec![handle; WRITERS as usize]).await;
+        assert_one_commits_each_round::<T>(&vec![handle; WRITERS as usize]).await;
     }
 }
 
@@ -37,14 +43,15 @@ pub async fn only_1_of_8_writers_commits_the_first_snapshot<T: StoreUnderTest>()
     if lacks::<T>(Capability::IfCurrent).await {
         return;
     }
-    for _ in 0..ROUNDS {
+    let mut rounds = Rounds::new::<T>();
+    while let Some(round) = rounds.next() {
         let store = T::fresh().await;
         let mut handles = Vec::new();
         for _ in 0..WRITERS {
             handles.push(store.open().await);
         }
-        let samples: Vec<Sample> = (0..WRITERS).map(|n| Sample::new(n, n)).collect();
-        let winner = assert_one_commits(&handles, &samples, None).await;
+        let samples: Vec<Sample> = (0..WRITERS).map(|n| tiny(n, n)).collect();
+        let winner = assert_one_commits(&handles, &samples, None, round).await;
         assert_eq!(history(&handles[0]).await, [winner], "one of several first snapshots is in the history");
     }
 }
@@ -62,11 +69,12 @@ pub async fn with_8_if_newer_the_largest_seq_ends_current<T: StoreUnderTest>() {
     }
     commit_always(&handles[0], &Sample::new(0, 0)).await;
     let mut order = [0, 5, 2, 7, 4, 1, 6, 3];
-    for round in 1..=ROUNDS {
+    let mut rounds = Rounds::new::<T>();
+    while let Some(round) = rounds.next() {
         order.rotate_left(1);
-        let samples = order.map(|n| Sample::new(100 * round + n, round));
+        let samples = order.map(|n| tiny(100 * round + n, round));
         let largest = 100 * round + WRITERS - 1;
-        let results = commit_concurrently(&handles, &samples, &Precondition::IfNewer).await;
+        let results = commit_concurrently(&handles, &samples, &Precondition::IfNewer, round).await;
         let seqs: Vec<u64> = history(&handles[0]).await.iter().map(Generation::seq).collect();
         assert_eq!(seqs.first(), Some(&largest), "of commits with `IfNewer`, the largest seq is current in the end");
         assert!(
@@ -85,7 +93,7 @@ pub async fn with_8_if_newer_the_largest_seq_ends_current<T: StoreUnderTest>() {
                     );
                     assert!(!seqs.contains(&seq), "a refused commit is not in the history");
                 }
-                Err(error) => panic!("a commit with `IfNewer` happens or is `Stale`, not: {error}"),
+                Err(error) => panic!("a commit with `IfNewer` happens or is `Stale`, not: {}", with_causes(&error)),
             }
         }
     }
@@ -94,14 +102,14 @@ pub async fn with_8_if_newer_the_largest_seq_ends_current<T: StoreUnderTest>() {
 /// `Always` is never refused during other commits. Each commit is in the history once, and its `retained` is the history at
 /// that moment.
 pub async fn always_is_never_refused_during_other_commits<T: StoreUnderTest>() {
-    const EACH: u64 = 10;
+    let each = T::profile().percent_of_commits(5, 3);
     let store = T::fresh().await;
     let shared = store.open().await;
     let mut tasks = Vec::new();
     for (writer, backend) in (0..).zip(handles(&store, &shared, WRITERS as usize).await) {
         tasks.push(async move {
             let (mut done, mut yields) = (Vec::new(), Yields::new(writer));
-            for n in 0..EACH {
+            for n in 0..each {
                 let sample = Sample::new(n, writer);
                 let committed = commit(&backend, &sample, Precondition::Always, RETAIN_ALL).await;
                 done.push(committed.must("`Always` is never refused during other commits"));
@@ -112,7 +120,7 @@ pub async fn always_is_never_refused_during_other_commits<T: StoreUnderTest>() {
     }
     let done = run_concurrently(tasks).await;
     let history = history(&shared).await;
-    assert_eq!(history.len() as u64, WRITERS * EACH, "each commit is in the history once");
+    assert_eq!(history.len() as u64, WRITERS * each, "each commit is in the history once");
     for committed in done.iter().flatten() {
         let index = history.iter().position(|generation| generation == committed.generation());
         let index = index.expect("each acknowledged commit is in the history");
@@ -131,6 +139,7 @@ pub async fn always_is_never_refused_during_other_commits<T: StoreUnderTest>() {
 /// Retention holds with concurrent writers: each commit retains the newest of the generations retained just before it.
 pub async fn retention_holds_during_concurrent_commits<T: StoreUnderTest>() {
     const RETAINED: usize = 3;
+    let each = T::profile().percent_of_commits(8, 4);
     let store = T::fresh().await;
     let shared = store.open().await;
     commit_all(&shared, &[1, 2, 3]).await;
@@ -138,7 +147,7 @@ pub async fn retention_holds_during_concurrent_commits<T: StoreUnderTest>() {
     for (writer, backend) in (0..).zip(handles(&store, &shared, 4).await) {
         tasks.push(async move {
             let (mut done, mut yields) = (Vec::new(), Yields::new(writer));
-            for n in 0..15 {
+            for n in 0..each {
                 let committed = commit(&backend, &Sample::new(n, writer), Precondition::Always, retain(RETAINED)).await;
                 done.push(committed.must("`Always` is never refused during other commits"));
                 yields.pause().await;
@@ -169,22 +178,69 @@ pub async fn retention_holds_during_concurrent_commits<T: StoreUnderTest>() {
     assert_commits_collect(&store, &shared, "the files of expired generations").await;
 }
 
-async fn assert_one_commits_each_round(handles: &[Handle]) {
-    let mut expected = vec![commit_always(&handles[0], &Sample::new(0, 0)).await];
-    for round in 1..=ROUNDS {
-        // The same state for all, so that only the name identifies the winner.
-        let samples = vec![Sample::new(round, round); handles.len()];
-        let over = expected.first().cloned();
-        expected.insert(0, assert_one_commits(handles, &samples, over).await);
-        assert_eq!(history(&handles[0]).await, expected, "only the winner is in the history");
+/// The rounds of a case: as many as fit into its part of [`Profile::RACE_TIME`], which is a time and not a number, since fewer of the
+/// rounds overlap on a loaded machine.
+struct Rounds {
+    count: u64,
+    since: Instant,
+    time: Duration,
+    limit: Duration,
+}
+
+impl Rounds {
+    fn new<T: StoreUnderTest>() -> Self {
+        // Both runtimes share the time. More commits overlap on several threads.
+        let quarters = match tokio::runtime::Handle::current().runtime_flavor() {
+            RuntimeFlavor::CurrentThread => 1,
+            _ => 3,
+        };
+        let time = Profile::RACE_TIME * quarters / 4;
+        Self { count: 0, since: Instant::now(), time, limit: T::profile().limit() / 4 }
+    }
+
+    /// The number of the next round, from 1 on; `None` after the last.
+    fn next(&mut self) -> Option<u64> {
+        let elapsed = self.since.elapsed();
+        let is_first = self.count == 0;
+        let is_required = self.count < Profile::RACE_ROUNDS && elapsed < self.limit;
+        self.count += 1;
+        (is_first || is_required || elapsed < self.time).then_some(self.count)
     }
 }
 
-async fn assert_one_commits(handles: &[Handle], samples: &[Sample], over: Option<Generation>) -> Generation {
-    let results = commit_concurrently(handles, samples, &Precondition::IfCurrent(over.clone())).await;
+/// The sample of a racing writer. It is small, so that its commit spends its time in the atomic step.
+fn tiny(seq: u64, tag: u64) -> Sample {
+    Sample::sized(seq, tag, 20)
+}
+
+async fn assert_one_commits_each_round<T: StoreUnderTest>(handles: &[Handle]) {
+    let mut over = commit_always(&handles[0], &Sample::new(0, 0)).await;
+    let mut rounds = Rounds::new::<T>();
+    while let Some(round) = rounds.next() {
+        // The same state for all, so that only the name identifies the winner.
+        let samples = vec![tiny(round, round); handles.len()];
+        let winner = assert_one_commits(handles, &samples, Some(over.clone()), round).await;
+        assert_eq!(history(&handles[0]).await[..2], [winner.clone(), over], "only the winner is in the history");
+        over = winner;
+    }
+}
+
+async fn assert_one_commits(
+    handles: &[Handle],
+    samples: &[Sample],
+    over: Option<Generation>,
+    round: u64,
+) -> Generation {
+    let results = commit_concurrently(handles, samples, &Precondition::IfCurrent(over.clone()), round).await;
     let winners: Vec<&Committed> = results.iter().flatten().collect();
     let [winner] = winners[..] else {
-        panic!("of writers with the same `IfCurrent` exactly one wins, not {}: {results:?}", winners.len());
+        let winners: Vec<&str> = winners.iter().map(|committed| committed.generation().name()).collect();
+        let refusals: Vec<String> =
+            results.iter().filter_map(|result| result.as_ref().err()).map(with_causes).collect();
+        panic!(
+            "of writers with the same `IfCurrent` exactly one wins, not {}: {winners:?}; {refusals:?}",
+            winners.len()
+        );
     };
     for result in &results {
         match result {
@@ -193,27 +249,34 @@ async fn assert_one_commits(handles: &[Handle], samples: &[Sample], over: Option
                 assert_eq!(expected, &over, "`Conflict` names the expected generation");
                 assert_eq!(current.as_ref(), Some(winner.generation()), "`Conflict` names the winner");
             }
-            Err(error) => panic!("a writer that loses against another `IfCurrent` gets a `Conflict`, not: {error}"),
+            Err(error) => {
+                panic!("a writer that loses against another `IfCurrent` gets a `Conflict`, not: {}", with_causes(error))
+            }
         }
     }
     assert_eq!(current(&handles[0]).await.as_ref(), Some(winner.generation()), "the winner is current");
     winner.generation().clone()
 }
 
-/// Stages one sample through each handle, then commits all of them concurrently.
+/// Stages one sample through each handle, then commits all of them concurrently. The starts differ from round to round: all at once,
+/// or after some yields.
 async fn commit_concurrently(
     handles: &[Handle],
     samples: &[Sample],
     precondition: &Precondition,
+    round: u64,
 ) -> Vec<Result<Committed>> {
     let start = Arc::new(Barrier::new(handles.len()));
-    let tasks = handles.iter().cloned().zip(samples.iter().cloned()).map(|(backend, sample)| {
+    let tasks = (0..).zip(handles.iter().cloned().zip(samples.iter().cloned())).map(|(writer, (backend, sample))| {
         let (start, precondition) = (start.clone(), precondition.clone());
         async move {
             let staged = stage(&backend, &sample).await.must("several writers can stage at once");
             start.wait().await;
-            match staged.commit(CommitOptions::new(RETAIN_ALL).with_precondition(precondition.clone())).await {
-                Err(MiniSnapError::StageLost { .. }) => commit(&backend, &sample, precondition, RETAIN_ALL).await,
+            if round.is_multiple_of(2) {
+                Yields::new(WRITERS * round + writer).pause().await;
+            }
+            match staged.commit(CommitOptions::new(RETAINED).with_precondition(precondition.clone())).await {
+                Err(MiniSnapError::StageLost { .. }) => commit(&backend, &sample, precondition, RETAINED).await,
                 result => result,
             }
         }

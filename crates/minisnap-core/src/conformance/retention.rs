@@ -159,3 +159,36 @@ pub async fn names_are_used_once<T: StoreUnderTest>() {
         assert!(seen.insert(generation.clone()), "a name is never reused; {generation} was");
     }
 }
+
+/// A long history is complete: in `Committed::retained`, in `history`, for reads, and in what `expire` returns, also after reopening.
+pub async fn long_history_is_complete<T: StoreUnderTest>() {
+    let store = T::fresh().await;
+    let backend = store.open().await;
+    let length = T::profile().history();
+    let mut expected = Vec::new();
+    for seq in 1..=length {
+        let committed = commit(&backend, &Sample::sized(seq, 0, 20), Precondition::Always, NonZeroUsize::MAX).await;
+        let committed = committed.must("the largest `retain` is allowed");
+        expected.insert(0, committed.generation().clone());
+        // Comparing each name after each commit would take minutes.
+        assert_eq!(committed.retained().len(), expected.len(), "`Committed::retained` has every retained generation");
+        if seq == length {
+            assert_eq!(committed.retained(), expected, "`Committed::retained` has every retained generation");
+        }
+    }
+    drop(backend);
+    let backend = store.open().await;
+    let found = history(&backend).await;
+    assert_eq!(found, expected, "a history of {length} generations is complete");
+    let seqs = found.iter().map(Generation::seq);
+    assert!(seqs.eq((1..=length).rev()), "each generation of a history of {length} has its seq");
+    for generation in found.iter().step_by((found.len() / 13).max(1)).chain(found.last()) {
+        assert_pair(generation, &read(&backend, generation).await);
+    }
+    let expired = backend.expire(retain(1)).await.must("the retention can be reduced");
+    assert_eq!(expired, expected[1..], "`expire` returns every generation that expired, of {length}");
+    drop(backend);
+    let backend = store.open().await;
+    assert_eq!(history(&backend).await, expected[..1], "each of {length} generations stays expired after reopening");
+    assert_collection_removes(&store, &backend, "the files of a long history").await;
+}

@@ -1,7 +1,7 @@
 //! A read returns the bytes and the seq that were committed; an empty store has neither.
 
 use super::{StoreUnderTest, support::*};
-use crate::{CommitOptions, ErrorContext, Generation, MiniSnapError, Operation, format};
+use crate::{CommitOptions, Committed, ErrorContext, Generation, MiniSnapError, Operation, Result, format};
 use std::collections::BTreeMap;
 
 /// An empty store has no current generation and no history, and every read is `Expired`.
@@ -101,7 +101,7 @@ pub async fn pieces_of_odd_sizes_round_trip<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let backend = store.open().await;
     for (seq, piece) in (0..).zip([3, 4_095, 4_096, 65_537, 1_048_575, 1_048_577]) {
-        let sample = Sample::sized(seq, 0, piece * 2 + 5);
+        let sample = Sample::large::<T>(seq, 0, piece * 2 + 5);
         let mut staged = backend.stage(seq).await.must("a stage can be opened");
         for bytes in sample.json.chunks(piece) {
             staged.write_all(bytes).expect("a stage takes pieces of any size");
@@ -132,21 +132,42 @@ pub async fn single_bytes_round_trip<T: StoreUnderTest>() {
     );
 }
 
-/// 32 MiB round-trip, written in chunks with a `drain` after each.
+/// 32 MiB round-trip, written in chunks with a `drain` after each. A store with a smaller maximum stores a JSON of that size, and
+/// refuses a larger one with `Unsupported`.
 pub async fn large_state_round_trips<T: StoreUnderTest>() {
     let store = T::fresh().await;
     let backend = store.open().await;
-    let sample = Sample::sized(5, 1, 32 << 20);
-    let mut staged = backend.stage(5).await.must("a stage can be opened");
-    for chunk in sample.json.chunks(format::CHUNK) {
-        staged.write_all(chunk).expect("a stage takes a large state");
-        staged.drain().await.must("a large state can be drained");
-    }
-    let committed = staged.commit(CommitOptions::new(RETAIN_ALL)).await.must("a large state can be committed");
+    let sample = Sample::large::<T>(5, 1, 32 << 20);
+    let committed = write_and_commit(&backend, &sample).await.must("a large state can be committed");
     assert_committed(&committed, &sample, RETAIN_ALL);
     drop(backend);
     let backend = store.open().await;
-    assert_bytes(&read(&backend, committed.generation()).await, &sample.json, "32 MiB are read completely");
+    let size = sample.json.len();
+    assert_bytes(
+        &read(&backend, committed.generation()).await,
+        &sample.json,
+        &format!("{size} bytes are read completely"),
+    );
+    if T::max_size().is_some_and(|max| max == size) {
+        let before = StoreState::of(&backend).await;
+        let larger = write_and_commit(&backend, &Sample::sized(6, 1, size)).await;
+        assert!(
+            matches!(larger, Err(MiniSnapError::Unsupported { .. })),
+            "a JSON that is larger than `max_size` ({size} bytes) is `Unsupported`, not {larger:?}"
+        );
+        before.assert_unchanged(&backend, "a JSON that is too large changes nothing").await;
+    }
+}
+
+/// Stages `sample` in chunks with a `drain` after each, and commits it.
+async fn write_and_commit(backend: &Handle, sample: &Sample) -> Result<Committed> {
+    let mut staged = backend.stage(sample.seq).await?;
+    let at = || ErrorContext::new(Operation::Write, backend.location());
+    for chunk in sample.json.chunks(format::CHUNK) {
+        staged.write_all(chunk).map_err(|error| MiniSnapError::from_write(error, at))?;
+        staged.drain().await?;
+    }
+    staged.commit(CommitOptions::new(RETAIN_ALL)).await
 }
 
 /// `drain` may be called at any time: before anything was written, between pieces, and twice.

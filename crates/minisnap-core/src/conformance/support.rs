@@ -7,16 +7,19 @@ use crate::{
     SnapshotBackend, StagedSnapshot,
 };
 use bytes::Bytes;
-use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{error::Error, num::NonZeroUsize, sync::Arc, time::Duration};
 
 /// A handle on the store.
 pub(super) type Handle = Arc<dyn SnapshotBackend>;
+
+/// The smallest [`StoreUnderTest::max_size`].
+const MIN_MAX_SIZE: usize = 64 << 10;
 
 /// The `retain` of commits after which nothing expires. The largest number has a case of its own.
 pub(super) const RETAIN_ALL: NonZeroUsize = retain(1_000);
 
 /// The maximal number of stages of a sample, if each of them is lost.
-const MAX_STAGES: usize = 100;
+pub(super) const MAX_STAGES: usize = 100;
 
 /// How often a case checks whether garbage was deleted in the background. The pauses between the checks add up to ten seconds.
 const ATTEMPTS: u32 = 30;
@@ -35,8 +38,14 @@ pub(super) trait ContractResult<T> {
 impl<T> ContractResult<T> for Result<T> {
     #[track_caller]
     fn must(self, promise: &str) -> T {
-        self.unwrap_or_else(|error| panic!("{promise}; but: {error}"))
+        self.unwrap_or_else(|error| panic!("{promise}; but: {}", with_causes(&error)))
     }
+}
+
+/// The text of an error with its causes: that of `Backend` and `Io` says little without them.
+pub(super) fn with_causes(error: &MiniSnapError) -> String {
+    let causes = std::iter::successors(error.source(), |cause| (*cause).source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 /// A state whose JSON holds its seq, a tag, and a filling made of both. A mixed or truncated JSON is detected by this content.
@@ -52,13 +61,23 @@ impl Sample {
         Self::sized(seq, tag, usize::try_from(tag.wrapping_mul(7_919) % 20_000).unwrap_or(0))
     }
 
-    /// The sample of `seq` and `tag` with a filling of `size` bytes.
+    /// The sample of `seq` and `tag` with a filling of `size` bytes. Its characters have one to four bytes, so that pieces of it begin
+    /// and end in the middle of characters.
     pub(super) fn sized(seq: u64, tag: u64, size: usize) -> Self {
-        let unit = format!("{seq}.{tag};");
-        let mut filling = unit.repeat(size.div_ceil(unit.len()));
-        filling.truncate(size);
+        let unit = format!("{seq}.{tag};é→𝄞");
+        let mut filling = unit.repeat(size / unit.len());
+        let rest: String = unit.chars().take_while(|character| character.is_ascii()).collect();
+        filling.extend(rest.chars().cycle().take(size % unit.len()));
         let json = format!("{{\n  \"seq\": {seq},\n  \"tag\": {tag},\n  \"filling\": \"{filling}\"\n}}");
         Self { seq, json: json.into() }
+    }
+
+    /// The sample of `seq` and `tag` with a filling of `size` bytes, or of the largest size that the store takes.
+    pub(super) fn large<T: StoreUnderTest>(seq: u64, tag: u64, size: usize) -> Self {
+        let Some(max) = T::max_size() else { return Self::sized(seq, tag, size) };
+        assert!(max >= MIN_MAX_SIZE, "a store takes a JSON of {MIN_MAX_SIZE} bytes; its `max_size` is {max}");
+        let around = Self::sized(seq, tag, 0).json.len();
+        Self::sized(seq, tag, size.min(max - around))
     }
 
     /// A sample with arbitrary bytes.

@@ -1,9 +1,6 @@
-//! The table of cases, and the macros that use it: the list of [`cases`], and a `#[test]` for each case.
+//! The table of cases, and the list of [`cases`] that is made of it.
 
-use super::{
-    Case, StoreUnderTest, atomic, cancel, chunks, conditional, durable, expire, garbage, isolated, outcome, race,
-    reading, retention, round_trip, verify,
-};
+use super::*;
 
 /// Every case, by group. The suite's own tests check that none is missing.
 #[doc(hidden)]
@@ -34,7 +31,7 @@ macro_rules! __conformance_table {
                 discarded_stage_is_deleted,
             }
             atomic {
-                readers_never_see_a_mixed_pair_during_200_commits,
+                readers_never_see_a_mixed_pair_during_commits,
                 readers_see_every_acknowledged_commit,
                 history_is_consistent_during_commits,
                 read_of_an_expiring_generation_is_complete_or_expired,
@@ -77,6 +74,7 @@ macro_rules! __conformance_table {
                 larger_retention_restores_no_expired_generation,
                 expired_files_are_removed,
                 names_are_used_once,
+                long_history_is_complete,
             }
             reading {
                 expired_generation_is_expired,
@@ -89,6 +87,7 @@ macro_rules! __conformance_table {
             }
             outcome {
                 refusals_name_operation_and_location,
+                location_has_no_credentials,
                 unread_names_operation_and_location,
                 refused_commit_leaves_no_trace,
             }
@@ -99,11 +98,13 @@ macro_rules! __conformance_table {
                 cancelled_commits_never_overtake_concurrent_commits,
                 cancelled_commit_blocks_no_later_commit,
                 cancelled_stage_leaves_no_trace,
+                cancelled_drain_can_be_repeated,
             }
             chunks {
                 chunks_are_the_json_as_it_was_written,
                 unretained_are_refused,
                 chunks_of_an_expiring_generation_are_complete_or_expired,
+                chunks_are_complete_or_expired_during_commits,
             }
             expire {
                 newest_stay_and_the_rest_is_returned,
@@ -124,6 +125,74 @@ macro_rules! __conformance_table {
                 collecting_preserves_active_stages_or_loses_them,
                 collecting_loses_no_concurrent_commit,
             }
+            runtime {
+                stage_may_be_dropped_outside_a_runtime,
+                commit_may_be_dropped_outside_a_runtime,
+                handle_may_be_used_from_two_runtimes,
+                handle_outlives_the_runtime_it_was_opened_on,
+            }
+            ;
+            // The groups of hooks: the variant of `Hook`, and the group, which has the name of the hook.
+            Processes processes {
+                commits_of_3_processes_with_if_current_form_a_chain,
+                commits_of_3_processes_with_always_form_a_chain,
+                open_handle_sees_commits_of_another_process,
+                readers_see_no_mixed_pair_of_another_process,
+                commits_remove_orphans_of_a_killed_process,
+                collection_removes_orphans_of_a_killed_process,
+                stage_survives_commits_of_another_process,
+                collection_preserves_stages_of_another_or_loses_them,
+                process_killed_in_a_commit_loses_no_acknowledged_one,
+            }
+            ReadOnly read_only {
+                read_only_handle_reads_everything,
+                read_only_handle_reads_an_empty_store,
+                read_only_handle_reads_during_a_stalled_commit,
+                read_only_handle_changes_nothing,
+            }
+            WriteLock write_lock {
+                reads_proceed_while_a_writer_holds_the_lock,
+                commit_is_busy_while_another_writer_holds_the_lock,
+            }
+            Corrupt corrupt {
+                read_of_a_corrupt_generation_is_corrupt,
+                corrupt_error_lists_the_intact_generations,
+                stream_of_a_corrupt_generation_ends_with_an_error,
+                verification_names_the_corrupt_generations,
+                corrupt_generation_stays_in_the_history,
+                commit_over_a_corrupt_generation_preserves_intact_ones,
+                collecting_preserves_intact_ones_of_a_corrupt_store,
+            }
+            Unreachable unreachable {
+                lookups_in_an_unreachable_store_are_errors,
+                reads_in_an_unreachable_store_are_errors,
+                commits_to_an_unreachable_store_fail,
+                maintenance_of_an_unreachable_store_fails,
+            }
+            LostAnswer lost_answer {
+                lost_answer_is_ok_or_outcome_unknown,
+                lost_commit_never_conflicts_with_itself,
+                lost_answer_loses_no_generation,
+                commits_continue_after_a_lost_answer,
+            }
+            Neighbour neighbour {
+                neighbour_is_empty_and_has_its_own_location,
+                writes_leave_the_neighbour_unchanged,
+                open_stage_survives_what_the_neighbour_does,
+                generations_of_the_neighbour_are_expired,
+                verification_covers_no_neighbour,
+            }
+            TimeToLive time_to_live {
+                retained_generations_have_no_time_to_live,
+                stage_is_complete_or_lost_after_its_time_to_live,
+            }
+            PowerCut power_cut {
+                acknowledged_commits_survive_a_power_cut,
+                power_cut_during_a_commit_leaves_old_or_new,
+                listed_history_survives_a_power_cut,
+                generation_in_a_stale_error_survives_a_power_cut,
+                power_cut_after_an_expiry_loses_nothing_retained,
+            }
         }
     };
 }
@@ -131,8 +200,15 @@ macro_rules! __conformance_table {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __conformance_list {
-    ([] $($group:ident { $($case:ident,)* })*) => {
-        vec![$($(Case::new(concat!(stringify!($group), "::", stringify!($case)), || Box::pin($group::$case::<T>())),)*)*]
+    ([] $($group:ident { $($case:ident,)* })* ; $($variant:ident $hook:ident { $($hook_case:ident,)* })*) => {
+        vec![
+            $($(Case::new::<T>(concat!(stringify!($group), "::", stringify!($case)), None, || Box::pin($group::$case::<T>())),)*)*
+            $($(Case::new::<T>(
+                concat!(stringify!($hook), "::", stringify!($hook_case)),
+                Some(Hook::$variant),
+                || Box::pin($hook::$hook_case::<T>()),
+            ),)*)*
+        ]
     };
 }
 
@@ -140,57 +216,4 @@ macro_rules! __conformance_list {
 #[must_use]
 pub fn cases<T: StoreUnderTest>() -> Vec<Case> {
     crate::__conformance_table!(__conformance_list [])
-}
-
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __conformance_tests {
-    ($attributes:tt $($group:ident { $($case:ident,)* })*) => {
-        $crate::__conformance_flavour! { $attributes current_thread CurrentThread $($group { $($case,)* })* }
-        $crate::__conformance_flavour! { $attributes multi_thread MultiThread $($group { $($case,)* })* }
-    };
-}
-
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __conformance_flavour {
-    ($attributes:tt $module:ident $flavour:ident $($group:ident { $($case:ident,)* })*) => {
-        mod $module {
-            $(mod $group {
-                $($crate::__conformance_test! { $attributes $group $case $flavour })*
-            })*
-        }
-    };
-}
-
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __conformance_test {
-    ([$(#[$attribute:meta])*] $group:ident $case:ident $flavour:ident) => {
-        #[test]
-        $(#[$attribute])*
-        fn $case() {
-            $crate::conformance::run::<super::super::StoreOfTheConformanceTests>(
-                concat!(stringify!($group), "::", stringify!($case)),
-                $crate::conformance::Flavour::$flavour,
-            );
-        }
-    };
-}
-
-/// Makes a `#[test]` of every case of the suite, for one [`StoreUnderTest`], on both kinds of runtime.
-///
-/// The tests are in the modules `current_thread` and `multi_thread`, with a module for each group. They need nothing but
-/// `minisnap-core` with the feature `conformance`. For several stores in a file, call the macro in a module for each.
-///
-/// Attributes after the store are set on all its tests, for a store that needs a server:
-/// `conformance_tests!(MyStore, #[ignore = "needs a server at MY_SERVER"])`. Run those in CI with `cargo test -- --ignored`.
-///
-/// The module [`conformance`](crate::conformance) has a complete example.
-#[macro_export]
-macro_rules! conformance_tests {
-    ($store:ty $(, #[$attribute:meta])*) => {
-        type StoreOfTheConformanceTests = $store;
-        $crate::__conformance_table!(__conformance_tests [$(#[$attribute])*]);
-    };
 }

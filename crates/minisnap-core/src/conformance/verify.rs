@@ -9,7 +9,7 @@ pub async fn intact_store_is_found_intact<T: StoreUnderTest>() {
     let found = backend.verify().await.must("an empty store can be verified");
     assert!(found.is_intact() && found.generations.is_empty(), "an empty store is intact: {found:?}");
     commit_all(&backend, &[5, 2, 8]).await;
-    commit_always(&backend, &Sample::sized(9, 0, 2 << 20)).await;
+    commit_always(&backend, &Sample::large::<T>(9, 0, 2 << 20)).await;
     for handle in [&backend, &store.open().await] {
         let found = handle.verify().await.must("a store can be verified");
         assert!(found.is_intact(), "an intact store is reported intact: {found:?}");

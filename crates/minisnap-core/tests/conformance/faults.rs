@@ -1,19 +1,24 @@
 //! Faults that violate the contract, one at a time, and the cases that have to detect each.
 
-use crate::backend::TestBackend;
-use minisnap_core::conformance;
-use std::panic::{self, AssertUnwindSafe};
+use crate::{backend::TestBackend, latency};
+use minisnap_core::conformance::{self, Profile};
+use std::{
+    panic::{self, AssertUnwindSafe},
+    time::Duration,
+};
 
 /// A fault, the name of a case that has to detect it, and a function that runs the case on the fault.
 pub struct ExpectedFailure {
     pub fault: &'static str,
     pub case: &'static str,
-    pub run: fn() -> Result<(), String>,
+    pub run: fn(Profile, Duration) -> Result<(), String>,
 }
 
 /// The fault of a store: a type for each fault, since the suite creates a store from its type.
 pub trait WithFault: Send + Sync + 'static {
     const FAULT: Fault;
+    const STEP: Duration = Duration::ZERO;
+    const PROFILE: Profile = Profile::local();
 }
 
 /// No fault.
@@ -44,7 +49,11 @@ macro_rules! faults {
             vec![$($(ExpectedFailure {
                 fault: stringify!($fault),
                 case: concat!(stringify!($group), "::", stringify!($case)),
-                run: || run_case(conformance::$group::$case::<TestBackend<$fault>>()),
+                run: |profile, step| {
+                    latency::with(profile, step, || {
+                        run_case(Fault::$fault, conformance::$group::$case::<TestBackend<$fault>>())
+                    })
+                },
             },)*)*]
         }
     };
@@ -52,8 +61,10 @@ macro_rules! faults {
 
 /// Runs a case, and returns the message of its panic, if any. One thread makes the run deterministic. Virtual time makes a case
 /// that waits for leaked garbage fail at once.
-fn run_case(case: impl Future<Output = ()>) -> Result<(), String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+fn run_case(fault: Fault, case: impl Future<Output = ()>) -> Result<(), String> {
+    // Threads of the blocking pool need real time.
+    let is_paused = !matches!(fault, Fault::EvaluatesBeforeTheLock | Fault::DeletesWhenCancelledOnThePool);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(is_paused).build().unwrap();
     panic::catch_unwind(AssertUnwindSafe(|| runtime.block_on(case)))
         .map_err(|panic| panic.downcast_ref::<String>().cloned().unwrap_or_default())
 }
@@ -70,6 +81,10 @@ faults! {
     TruncatesLongPieces => round_trip::pieces_of_odd_sizes_round_trip;
     LosesSingleBytes => round_trip::single_bytes_round_trip;
     TruncatesAt2MiB => round_trip::large_state_round_trips;
+    TruncatesAtItsMaxSize => round_trip::large_state_round_trips;
+    FailsAboveItsMaxSize => round_trip::large_state_round_trips;
+    ReplacesIncompleteCharacters => round_trip::pieces_of_odd_sizes_round_trip round_trip::large_state_round_trips;
+    RefusesIncompleteCharacters => round_trip::pieces_of_odd_sizes_round_trip;
     FailsToDrainAnEmptyStage => round_trip::drain_may_be_called_at_any_time;
     NamesBySeq => round_trip::same_seq_and_state_again_is_another_generation retention::names_are_used_once;
 
@@ -84,10 +99,11 @@ faults! {
     SharesOneBuffer => isolated::concurrent_stages_do_not_mix;
 
     // Atomic.
-    CommitsInTwoSteps => atomic::readers_never_see_a_mixed_pair_during_200_commits;
-    ReadsTheCurrentGeneration => atomic::readers_never_see_a_mixed_pair_during_200_commits;
+    CommitsInTwoSteps => atomic::readers_never_see_a_mixed_pair_during_commits;
+    ReadsTheCurrentGeneration => atomic::readers_never_see_a_mixed_pair_during_commits;
     CachesEverySecondRead => atomic::readers_see_every_acknowledged_commit;
     ReadsHistoryStepByStep => atomic::history_is_consistent_during_commits;
+    EndsReadsAtMissingPieces => atomic::read_of_an_expiring_generation_is_complete_or_expired;
     ReadsInTwoSteps => atomic::read_of_an_expiring_generation_is_complete_or_expired;
 
     // Durable.
@@ -124,6 +140,9 @@ faults! {
         race::only_1_of_8_tasks_commits_with_the_same_if_current
         race::only_1_of_8_writers_commits_the_first_snapshot
         race::with_8_if_newer_the_largest_seq_ends_current;
+    EvaluatesBeforeTheLock =>
+        race::only_1_of_8_handles_commits_with_the_same_if_current
+        race::with_8_if_newer_the_largest_seq_ends_current;
     LosesConcurrentCommits =>
         race::always_is_never_refused_during_other_commits
         race::retention_holds_during_concurrent_commits;
@@ -141,12 +160,18 @@ faults! {
     RestoresExpiredOnCommit => retention::larger_retention_restores_no_expired_generation;
     LeaksExpiredFilesOnCommit => retention::expired_files_are_removed garbage::collecting_preserves_retained_generations;
 
+    CutsHistoryAt1000 => retention::long_history_is_complete;
+    ReturnsOnly250Retained => retention::long_history_is_complete;
+    ReturnsOnly100Expired => retention::long_history_is_complete;
+
     // Reading.
     ReadsCurrentForExpired => reading::expired_generation_is_expired;
     MatchesNamePrefixes => reading::names_that_never_were_are_refused;
     MatchesNamesOfOtherStores => reading::names_that_never_were_are_refused;
     AcceptsCurrentAsAName => reading::hostile_names_are_refused;
     NormalizesNames => reading::hostile_names_are_refused;
+    IgnoresTheCaseOfNames => reading::hostile_names_are_refused;
+    IgnoresTrailingBlanksOfNames => reading::hostile_names_are_refused;
     IgnoresTheSeqOfAName => reading::other_seq_of_a_name_is_refused;
     CollectsWhenReading => reading::reading_changes_nothing;
     CreatesFilesWhenReading => reading::reading_an_empty_store_makes_nothing;
@@ -154,10 +179,14 @@ faults! {
 
     // Outcomes.
     NamesNoLocation => outcome::refusals_name_operation_and_location outcome::unread_names_operation_and_location;
+    LocationHasAPassword => outcome::location_has_no_credentials;
+    ErrorsHaveAPassword => outcome::location_has_no_credentials;
     LeaksLargeRefusedStages => outcome::refused_commit_leaves_no_trace;
     LeaksRefusedStages => outcome::refused_commit_leaves_no_trace;
 
     // Cancellation.
+    DeletesWhenCancelledOnThePool => cancel::cancelled_commit_leaves_old_or_new;
+    LosesPiecesOfCancelledDrains => cancel::cancelled_drain_can_be_repeated;
     DeletesWhenCancelled => cancel::cancelled_commit_leaves_old_or_new;
     RevertsWhenCancelled => cancel::cancelled_commit_leaves_old_or_new;
     CommitsAfterCancellation =>
@@ -167,10 +196,18 @@ faults! {
     HoldsTheLockWhenCancelled => cancel::cancelled_commit_blocks_no_later_commit;
     LeaksCancelledStages => cancel::cancelled_stage_leaves_no_trace;
 
+    // Runtimes.
+    NeedsARuntimeToDropAStage => runtime::stage_may_be_dropped_outside_a_runtime;
+    NeedsARuntimeToDropACommit => runtime::commit_may_be_dropped_outside_a_runtime;
+    WorksOnItsFirstRuntimeOnly =>
+        runtime::handle_may_be_used_from_two_runtimes
+        runtime::handle_outlives_the_runtime_it_was_opened_on;
+
     // Streams.
     TruncatesStreams => chunks::chunks_are_the_json_as_it_was_written;
     StreamsNothingForUnknown => chunks::unretained_are_refused;
     EndsStreamsWhenExpired => chunks::chunks_of_an_expiring_generation_are_complete_or_expired;
+    EndsStreamsBetweenTwoSteps => chunks::chunks_are_complete_or_expired_during_commits;
 
     // Expiry, verification, garbage collection.
     ExpiresNothing => expire::newest_stay_and_the_rest_is_returned;
@@ -187,4 +224,79 @@ faults! {
     FailsToCollectAnEmptyStore => garbage::collecting_an_empty_store_does_nothing;
     CollectsRetained => garbage::collecting_preserves_retained_generations garbage::collecting_loses_no_concurrent_commit;
     CollectsActiveStages => garbage::collecting_preserves_active_stages_or_loses_them;
+
+    // Hook `write_lock`.
+    HistoryTakesTheLock => write_lock::reads_proceed_while_a_writer_holds_the_lock;
+    FailsWhileLocked => write_lock::commit_is_busy_while_another_writer_holds_the_lock;
+    CommitsWhileLocked => write_lock::commit_is_busy_while_another_writer_holds_the_lock;
+    CommitsOnceUnlocked => write_lock::commit_is_busy_while_another_writer_holds_the_lock;
+    CommitsAlthoughBusy => write_lock::commit_is_busy_while_another_writer_holds_the_lock;
+
+    // Hook `corrupt`.
+    ReadsUncheckedBytes => corrupt::read_of_a_corrupt_generation_is_corrupt;
+    ChecksTheDigestOfTheArgument => corrupt::read_of_a_corrupt_generation_is_corrupt;
+    ReadsCorruptAsExpired => corrupt::read_of_a_corrupt_generation_is_corrupt;
+    CorruptListsNothing => corrupt::corrupt_error_lists_the_intact_generations;
+    CorruptListsUnchecked => corrupt::corrupt_error_lists_the_intact_generations;
+    StreamsUncheckedBytes => corrupt::stream_of_a_corrupt_generation_ends_with_an_error;
+    VerifiesNothing => corrupt::verification_names_the_corrupt_generations;
+    VerificationFailsOnCorruption => corrupt::verification_names_the_corrupt_generations;
+    HidesTheHistoryOfACorruptStore => corrupt::corrupt_generation_stays_in_the_history;
+    RefusesToCommitOverCorrupt => corrupt::commit_over_a_corrupt_generation_preserves_intact_ones;
+    CommitExpiresWhatIsOlderThanCorrupt => corrupt::commit_over_a_corrupt_generation_preserves_intact_ones;
+    CollectsWhatIsOlderThanCorrupt => corrupt::collecting_preserves_intact_ones_of_a_corrupt_store;
+
+    // Hook `unreachable`.
+    UnreachableIsNone => unreachable::lookups_in_an_unreachable_store_are_errors;
+    UnreachableIsNotFound => unreachable::lookups_in_an_unreachable_store_are_errors;
+    UnreachableHasNoHistory => unreachable::lookups_in_an_unreachable_store_are_errors;
+    UnreachableNamesNoLocation => unreachable::lookups_in_an_unreachable_store_are_errors;
+    UnreachableWaitsForever => unreachable::lookups_in_an_unreachable_store_are_errors;
+    UnreachableIsExpired => unreachable::reads_in_an_unreachable_store_are_errors;
+    UnreachableStreamIsEmpty => unreachable::reads_in_an_unreachable_store_are_errors;
+    UnreachableAcceptsCommits => unreachable::commits_to_an_unreachable_store_fail;
+    UnreachableCommitIsUnknown => unreachable::commits_to_an_unreachable_store_fail;
+    UnreachableExpiresNothing => unreachable::maintenance_of_an_unreachable_store_fails;
+    UnreachableIsIntact => unreachable::maintenance_of_an_unreachable_store_fails;
+    UnreachableCollectsNothing => unreachable::maintenance_of_an_unreachable_store_fails;
+
+    // Hook `lost_answer`.
+    LostAnswerIsAFailure => lost_answer::lost_answer_is_ok_or_outcome_unknown;
+    LostAnswerReturnsAnotherGeneration => lost_answer::lost_answer_is_ok_or_outcome_unknown;
+    UnknownOutcomeNamesNoPrevious => lost_answer::lost_answer_is_ok_or_outcome_unknown;
+    CommitsAgainWithoutAnswer => lost_answer::lost_answer_is_ok_or_outcome_unknown;
+    ConflictsWithItself => lost_answer::lost_commit_never_conflicts_with_itself;
+    DeletesItsFilesWithoutAnswer => lost_answer::lost_answer_is_ok_or_outcome_unknown;
+    DeletesOlderWithoutAnswer => lost_answer::lost_answer_loses_no_generation;
+    HoldsTheLockWithoutAnswer => lost_answer::commits_continue_after_a_lost_answer;
+
+    // Hook `neighbour`.
+    NeighboursShareALocation => neighbour::neighbour_is_empty_and_has_its_own_location;
+    NeighboursShareAHistory => neighbour::neighbour_is_empty_and_has_its_own_location;
+    CommitExpiresTheNeighbour => neighbour::writes_leave_the_neighbour_unchanged;
+    CollectsTheNeighbour => neighbour::writes_leave_the_neighbour_unchanged;
+    CollectsStagesOfTheNeighbour => neighbour::open_stage_survives_what_the_neighbour_does;
+    ReadsTheNeighbour => neighbour::generations_of_the_neighbour_are_expired;
+    VerifiesTheNeighbour => neighbour::verification_covers_no_neighbour;
+
+    // Hook `read_only`.
+    HistoryNeedsWriteAccess => read_only::read_only_handle_reads_everything;
+    VerificationNeedsWriteAccess => read_only::read_only_handle_reads_everything;
+    ReadOnlyHandleCollects => read_only::read_only_handle_reads_everything;
+    LookupCreatesTables => read_only::read_only_handle_reads_an_empty_store;
+    ReadOnlyHandleTakesTheLock => read_only::read_only_handle_reads_during_a_stalled_commit;
+    ReadOnlyHandleCommits => read_only::read_only_handle_changes_nothing;
+    ReadOnlyHandleExpires => read_only::read_only_handle_changes_nothing;
+
+    // Hook `time_to_live`.
+    GenerationsHaveATimeToLive => time_to_live::retained_generations_have_no_time_to_live;
+    TheRecordHasATimeToLive => time_to_live::retained_generations_have_no_time_to_live;
+    CommitsWhatItsTimeToLiveHasDeleted => time_to_live::stage_is_complete_or_lost_after_its_time_to_live;
+
+    // Hook `power_cut`.
+    CommitsWithoutSync => power_cut::acknowledged_commits_survive_a_power_cut;
+    DeletesExpiredBeforeSync => power_cut::power_cut_during_a_commit_leaves_old_or_new;
+    ListsUnsyncedGenerations => power_cut::listed_history_survives_a_power_cut;
+    NamesUnsyncedInStale => power_cut::generation_in_a_stale_error_survives_a_power_cut;
+    ExpiresBeforeItIsDurable => power_cut::power_cut_after_an_expiry_loses_nothing_retained;
 }

@@ -5,29 +5,73 @@
 #![allow(unreachable_pub, clippy::unwrap_used)]
 
 mod backend;
+mod children;
 mod faults;
+mod file_backend;
+mod file_stage;
+mod file_store;
+mod handle;
+mod hooks;
+mod latency;
+mod pool;
+mod process_faults;
+mod restricted;
 mod staged;
 
 use backend::TestBackend;
 use faults::{ExpectedFailure, NoFault, WithoutPreconditions, expected_failures};
 use minisnap_core::{
     SnapshotBackend, async_trait,
-    conformance::{Capability, Flavour, StoreUnderTest, cases, run, run_all},
+    conformance::{Capability, Flavour, Profile, StoreUnderTest, cases, run, run_all},
 };
 use std::{collections::BTreeSet, fs, panic, path::Path, sync::Arc, thread, time::Duration};
 
 mod without_faults {
-    minisnap_core::conformance_tests!(super::TestBackend<super::NoFault>);
+    minisnap_core::conformance_tests!(
+        super::TestBackend<super::NoFault>,
+        hooks = [read_only, write_lock, corrupt, unreachable, lost_answer, neighbour, time_to_live, power_cut]
+    );
 }
 
 mod without_preconditions {
-    minisnap_core::conformance_tests!(super::TestBackend<super::WithoutPreconditions>);
+    minisnap_core::conformance_tests!(
+        super::TestBackend<super::WithoutPreconditions>,
+        hooks = [read_only, write_lock, corrupt, unreachable, lost_answer, neighbour, time_to_live, power_cut]
+    );
+}
+
+/// With processes that use the same folder.
+mod in_a_folder {
+    minisnap_core::conformance_tests!(
+        crate::file_store::FileStore<crate::process_faults::NoFault>,
+        hooks = [processes]
+    );
 }
 
 #[test]
 fn each_fault_is_detected_by_its_cases() {
-    let running: Vec<_> =
-        expected_failures().into_iter().map(|expected| (thread::spawn(expected.run), expected)).collect();
+    assert_each_fault_is_detected(Profile::local(), Duration::ZERO);
+}
+
+/// The documented floor: with as few commits, each fault is still detected.
+#[test]
+fn each_fault_is_detected_with_the_fewest_commits() {
+    let floor = Profile::local().with_commits(Profile::MIN_COMMITS);
+    assert_each_fault_is_detected(floor, Duration::ZERO);
+}
+
+/// The same over a network, in virtual time. The history stays long: a fault of the table cuts it at 1 000.
+#[test]
+fn each_fault_is_detected_behind_latency() {
+    let profile = Profile::remote().with_history(1_050);
+    assert_each_fault_is_detected(profile, Duration::from_millis(20));
+}
+
+fn assert_each_fault_is_detected(profile: Profile, step: Duration) {
+    let running: Vec<_> = expected_failures()
+        .into_iter()
+        .map(|expected| (thread::spawn(move || (expected.run)(profile, step)), expected))
+        .collect();
     let mut missed = Vec::new();
     for (running, ExpectedFailure { fault, case, .. }) in running {
         match running.join().expect("the case's panic is caught") {
@@ -40,7 +84,8 @@ fn each_fault_is_detected_by_its_cases() {
 
 #[test]
 fn every_case_detects_a_fault() {
-    let detected: BTreeSet<&str> = expected_failures().iter().map(|expected| expected.case).collect();
+    let mut detected: BTreeSet<&str> = expected_failures().iter().map(|expected| expected.case).collect();
+    detected.extend(process_faults::DETECTING_CASES);
     let cases: BTreeSet<&str> = cases::<TestBackend<NoFault>>().iter().map(|case| case.name()).collect();
     let unused: Vec<_> = cases.difference(&detected).collect();
     assert!(unused.is_empty(), "cases that detect no fault: {unused:#?}");
@@ -74,7 +119,7 @@ fn every_runner_reports_the_failed_case_and_its_message() {
     assert!(message.contains(&format!("{name} (current_thread): ")) && message.contains(why), "{message}");
     let message = failure(|| case.run(Flavour::MultiThread));
     assert!(message.contains(&format!("{name} (multi_thread): ")) && message.contains(why), "{message}");
-    let message = failure(run_all::<WithFault>);
+    let message = failure(|| drop(run_all::<WithFault>(&[])));
     for flavour in [Flavour::CurrentThread, Flavour::MultiThread] {
         assert!(message.contains(&format!("{name} ({flavour}): ")) && message.contains(why), "{message}");
     }

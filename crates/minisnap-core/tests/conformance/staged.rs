@@ -1,12 +1,12 @@
 //! The staged snapshot of the test backend, and its commit.
 
-use crate::{backend::Handle, faults::Fault};
+use crate::{faults::Fault, handle::Handle, pool};
 use minisnap_core::{
     CommitOptions, Committed, Digest, Generation, MiniSnapError, Operation, Precondition, Result, StagedSnapshot,
     async_trait,
 };
-use std::{io, num::NonZeroUsize, time::Duration};
-use tokio::{task::yield_now, time::sleep};
+use std::{io, num::NonZeroUsize, sync::atomic::Ordering, time::Duration};
+use tokio::time::sleep;
 
 /// A staged snapshot, correct except for the fault of its handle.
 #[derive(Debug)]
@@ -29,6 +29,10 @@ impl io::Write for Stage {
             Fault::LosesSingleBytes if bytes.len() == 1 => {}
             Fault::TruncatesLongPieces => self.json.extend(&bytes[..bytes.len().min(1 << 16)]),
             Fault::SharesOneBuffer => self.handle.medium().buffer.extend(bytes),
+            Fault::ReplacesIncompleteCharacters => self.json.extend(String::from_utf8_lossy(bytes).as_bytes()),
+            Fault::RefusesIncompleteCharacters if std::str::from_utf8(bytes).is_err() => {
+                return Err(io::ErrorKind::InvalidData.into());
+            }
             _ => self.json.extend(bytes),
         }
         Ok(bytes.len())
@@ -40,11 +44,16 @@ impl io::Write for Stage {
 }
 
 impl Stage {
-    fn fault(&self) -> Fault {
+    pub fn fault(&self) -> Fault {
         self.handle.fault
     }
 
-    fn evaluate(&self, precondition: &Precondition, now: Option<&Generation>, seen: Option<&Generation>) -> Result<()> {
+    pub fn evaluate(
+        &self,
+        precondition: &Precondition,
+        now: Option<&Generation>,
+        seen: Option<&Generation>,
+    ) -> Result<()> {
         let at = self.handle.at(Operation::Commit);
         let seq = self.generation.seq();
         let unsupported =
@@ -87,8 +96,15 @@ impl Stage {
         }
     }
 
+    async fn commit_once_unlocked(mut self: Box<Self>, options: CommitOptions) -> Result<Committed> {
+        while self.handle.medium().held {
+            sleep(Duration::from_millis(20)).await;
+        }
+        self.commit_now(options.precondition(), options.retain())
+    }
+
     /// The atomic step: evaluates `precondition` and commits.
-    fn commit_now(&mut self, precondition: &Precondition, retain: NonZeroUsize) -> Result<Committed> {
+    pub fn commit_now(&mut self, precondition: &Precondition, retain: NonZeroUsize) -> Result<Committed> {
         let store = self.handle.medium.clone();
         let mut medium = store.lock().unwrap();
         let before: Vec<Generation> = medium.retained.iter().map(|(generation, _)| generation.clone()).collect();
@@ -109,6 +125,8 @@ impl Stage {
         }
         let mut json = std::mem::take(&mut self.json);
         match self.fault() {
+            Fault::CommitsWhatItsTimeToLiveHasDeleted if medium.stages_are_deleted => json.clear(),
+            Fault::TruncatesAtItsMaxSize => json.truncate(1 << 20),
             Fault::TruncatesAt2MiB => json.truncate(2 << 20),
             Fault::SharesOneBuffer => json = std::mem::take(&mut medium.buffer),
             Fault::ChangesLineBreaks => json = String::from_utf8_lossy(&json).replace("\r\n", "\n").into_bytes(),
@@ -148,14 +166,24 @@ impl Stage {
             Fault::ReturnsAnotherSeq => Generation::new(generation.name(), generation.seq() ^ 1),
             _ => generation,
         };
-        Ok(Committed::new(generation, if self.fault() == Fault::ReturnsOnlyItself { &[] } else { &before }, retain))
+        let before = match self.fault() {
+            Fault::ReturnsOnlyItself => &[],
+            Fault::ReturnsOnly250Retained => &before[..before.len().min(249)],
+            _ => &before[..],
+        };
+        Ok(Committed::new(generation, before, retain))
     }
 }
 
 #[async_trait]
 impl StagedSnapshot for Stage {
     async fn drain(&mut self) -> Result<()> {
-        yield_now().await;
+        if self.fault() == Fault::LosesPiecesOfCancelledDrains {
+            let pieces = std::mem::take(&mut self.json);
+            self.handle.step().await;
+            self.json = pieces;
+        }
+        self.handle.step().await;
         if self.fault() == Fault::FailsToDrainAnEmptyStage && self.json.is_empty() {
             return Err(MiniSnapError::Backend {
                 at: self.handle.at(Operation::Write),
@@ -178,6 +206,9 @@ impl StagedSnapshot for Stage {
 
     async fn commit(mut self: Box<Self>, options: CommitOptions) -> Result<Committed> {
         self.begun = true;
+        if matches!(self.fault(), Fault::EvaluatesBeforeTheLock | Fault::DeletesWhenCancelledOnThePool) {
+            return pool::commit(self, options.precondition().clone(), options.retain()).await;
+        }
         let handle = self.handle.clone();
         if self.fault() == Fault::ParsesTheJson && self.json.is_empty() {
             return Err(MiniSnapError::Backend {
@@ -185,6 +216,16 @@ impl StagedSnapshot for Stage {
                 transient: false,
                 source: "no JSON".into(),
             });
+        }
+        let at = handle.at(Operation::Commit);
+        match self.fault() {
+            Fault::LacksPreconditions if self.json.len() > 64 << 10 => {
+                return Err(MiniSnapError::Unsupported { at, what: "more than 64 KiB".into(), help: None });
+            }
+            Fault::FailsAboveItsMaxSize if self.json.len() > 1 << 20 => {
+                return Err(MiniSnapError::Backend { at, transient: false, source: "too large".into() });
+            }
+            _ => {}
         }
         if let Some(stage) = handle.medium().stages.get_mut(&self.number) {
             stage.1.clone_from(&self.json);
@@ -195,35 +236,72 @@ impl StagedSnapshot for Stage {
                 source: "the stage is missing".into(),
             });
         }
-        yield_now().await;
-        if matches!(self.fault(), Fault::HoldsTheLockWhenCancelled | Fault::ReadsTakeTheLock) {
+        handle.step().await;
+        if handle.medium().held {
+            match self.fault() {
+                Fault::CommitsWhileLocked => {}
+                Fault::FailsWhileLocked => {
+                    return Err(MiniSnapError::Backend { at, transient: true, source: "locked".into() });
+                }
+                fault => {
+                    if fault == Fault::CommitsAlthoughBusy {
+                        self.commit_now(options.precondition(), options.retain())?;
+                    }
+                    if fault == Fault::CommitsOnceUnlocked {
+                        tokio::spawn(self.commit_once_unlocked(options));
+                    }
+                    return Err(MiniSnapError::Busy { at, waited: Duration::ZERO, reason: "another writer".into() });
+                }
+            }
+        }
+        if matches!(
+            self.fault(),
+            Fault::HoldsTheLockWhenCancelled
+                | Fault::ReadsTakeTheLock
+                | Fault::ReadOnlyHandleTakesTheLock
+                | Fault::HoldsTheLockWithoutAnswer
+        ) {
             handle.wait_for_the_lock(Operation::Commit).await?;
             handle.medium().locked = true;
-            yield_now().await;
+            handle.step().await;
         }
         let (mut precondition, retain) = (options.precondition().clone(), options.retain());
         match self.fault() {
             Fault::EvaluatesBeforeTheCommit => {
                 self.evaluate(&precondition, handle.newest().as_ref(), None)?;
                 precondition = Precondition::Always;
-                yield_now().await;
+                handle.step().await;
             }
             Fault::LosesConcurrentCommits => {
                 let before = handle.medium().retained.clone();
-                yield_now().await;
+                handle.step().await;
                 handle.medium().retained = before;
             }
             Fault::CommitsInTwoSteps => {
                 handle.medium().newest_json = Some(self.json.clone().into());
-                yield_now().await;
+                handle.step().await;
             }
             _ => {}
         }
-        let committed = self.commit_now(&precondition, retain)?;
-        let mut guard =
-            DeletesWhenDropped(self.fault() == Fault::DeletesWhenCancelled, handle, committed.generation().clone());
-        yield_now().await;
+        handle.check_before_commit()?;
+        handle.begin_sync();
+        let before = handle.newest();
+        let committed = match self.commit_now(&precondition, retain) {
+            Err(refusal) => {
+                handle.sync_unless(Fault::NamesUnsyncedInStale);
+                return Err(refusal);
+            }
+            Ok(committed) => committed,
+        };
+        handle.after_commit(&committed, retain);
+        let deletes = self.fault() == Fault::DeletesWhenCancelled;
+        let mut guard = DeletesWhenDropped(deletes, handle.clone(), committed.generation().clone());
+        handle.step().await;
         guard.0 = false;
+        handle.sync_unless(Fault::CommitsWithoutSync);
+        if handle.loses_answer.swap(false, Ordering::Relaxed) {
+            return handle.without_answer(&committed, before, &options);
+        }
         Ok(committed)
     }
 }
@@ -250,6 +328,8 @@ impl Drop for Stage {
         }
         let large = self.json.len() > 1 << 20;
         match self.fault() {
+            Fault::NeedsARuntimeToDropAStage if !self.begun => drop(tokio::spawn(async {})),
+            Fault::NeedsARuntimeToDropACommit if self.begun => drop(tokio::spawn(async {})),
             Fault::LeaksDroppedStages | Fault::CommitsStagesOnReopen => return,
             Fault::LeaksLargeStages if large => return,
             Fault::LeaksCancelledCommits if self.begun => return,

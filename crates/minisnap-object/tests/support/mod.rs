@@ -3,6 +3,7 @@
 pub(crate) mod bucket;
 pub(crate) mod counting_store;
 pub(crate) mod faulty_store;
+pub(crate) mod hooked_store;
 pub(crate) mod servers;
 
 use futures_util::TryStreamExt;

@@ -15,8 +15,13 @@ pub(crate) fn s3s() -> Arc<dyn ObjectStore> {
 
 /// A client for an S3 server in this process.
 pub(crate) fn client_of(server: &S3Server) -> Arc<dyn ObjectStore> {
-    let builder = AmazonS3Builder::new().with_bucket_name(server.bucket());
-    let configured = server.options().into_iter().fold(builder, |builder, (key, value)| {
+    client_at(server.endpoint())
+}
+
+/// A client for the S3 server at this endpoint, which may be in another process.
+pub(crate) fn client_at(endpoint: &str) -> Arc<dyn ObjectStore> {
+    let builder = AmazonS3Builder::new().with_bucket_name(minisnap_s3_server::BUCKET);
+    let configured = minisnap_s3_server::options(endpoint).into_iter().fold(builder, |builder, (key, value)| {
         builder.with_config(key.parse().expect("an option of object_store"), value)
     });
     Arc::new(configured.build().expect("a client"))
