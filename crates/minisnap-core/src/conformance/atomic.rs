@@ -1,7 +1,7 @@
 //! Property 1: a reader gets the complete old pair or the complete new pair, also while writers run.
 
 use super::{StoreUnderTest, cancel_points::wait_until, support::*};
-use crate::{CommitOptions, Generation, MiniSnapError, Precondition};
+use crate::{Generation, MiniSnapError, Precondition};
 use std::sync::{
     Arc,
     atomic::{AtomicBool, AtomicU64, Ordering},
@@ -154,15 +154,11 @@ pub async fn read_of_an_expiring_generation_is_complete_or_expired<T: StoreUnder
         }
         let writer = writer.clone();
         tasks.push(Box::pin(async move {
-            let next = stage(&writer, &Sample::new(0, 1)).await.must("a stage can be opened while readers run");
+            let next = Sample::new(0, 1);
+            let staged = stage(&writer, &next).await.must("a stage can be opened while readers run");
             wait_until(Instant::now() + start).await;
-            match next.commit(CommitOptions::new(retain(1))).await {
-                Err(MiniSnapError::StageLost { .. }) => {
-                    commit(&writer, &Sample::new(0, 1), Precondition::Always, retain(1)).await
-                }
-                result => result,
-            }
-            .must("a commit succeeds while readers read the generation that it expires");
+            let committed = commit_or_stage_again(staged, &writer, &next, Precondition::Always, retain(1)).await;
+            committed.must("a commit succeeds while readers read the generation that it expires");
             expired.store(true, Ordering::Release);
             if round.is_multiple_of(2) {
                 writer.collect_garbage().await.must("garbage can be collected while readers run");

@@ -63,11 +63,7 @@ pub async fn collecting_preserves_active_stages_or_loses_them<T: StoreUnderTest>
         for backend in [&collector, &writer] {
             backend.collect_garbage().await.must("garbage can be collected while stages are open");
         }
-        let result = staged.commit(CommitOptions::new(RETAIN_ALL)).await;
-        let committed = match result {
-            Err(MiniSnapError::StageLost { .. }) => commit(&writer, &sample, Precondition::Always, RETAIN_ALL).await,
-            result => result,
-        };
+        let committed = commit_or_stage_again(staged, &writer, &sample, Precondition::Always, RETAIN_ALL).await;
         let generation = committed.must("a stage survives a collection").generation().clone();
         assert_bytes(&read(&writer, &generation).await, &sample.json, "a stage is complete after a collection");
 

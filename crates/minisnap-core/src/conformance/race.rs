@@ -3,7 +3,7 @@
 #![allow(clippy::cast_possible_truncation, reason = "WRITERS is 8")]
 
 use super::{Capability, Profile, StoreUnderTest, support::*};
-use crate::{CommitOptions, Committed, Generation, MiniSnapError, Precondition, Result};
+use crate::{Committed, Generation, MiniSnapError, Precondition, Result};
 use std::{
     num::NonZeroUsize,
     sync::Arc,
@@ -275,10 +275,7 @@ async fn commit_concurrently(
             if round.is_multiple_of(2) {
                 Yields::new(WRITERS * round + writer).pause().await;
             }
-            match staged.commit(CommitOptions::new(RETAINED).with_precondition(precondition.clone())).await {
-                Err(MiniSnapError::StageLost { .. }) => commit(&backend, &sample, precondition, RETAINED).await,
-                result => result,
-            }
+            commit_or_stage_again(staged, &backend, &sample, precondition, RETAINED).await
         }
     });
     run_concurrently(tasks).await

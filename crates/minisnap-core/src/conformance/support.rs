@@ -167,6 +167,21 @@ pub(super) async fn commit(
     panic!("a commit succeeds when it is staged again after `StageLost`; it failed {MAX_STAGES} times");
 }
 
+/// Commits a stage of `sample`. After `StageLost` it stages and commits `sample` again: a collection of another handle may take the stage
+/// for an orphan.
+pub(super) async fn commit_or_stage_again(
+    staged: Box<dyn StagedSnapshot>,
+    backend: &Handle,
+    sample: &Sample,
+    precondition: Precondition,
+    retain: NonZeroUsize,
+) -> Result<Committed> {
+    match staged.commit(CommitOptions::new(retain).with_precondition(precondition.clone())).await {
+        Err(MiniSnapError::StageLost { .. }) => commit(backend, sample, precondition, retain).await,
+        result => result,
+    }
+}
+
 /// Commits `sample` unconditionally. Nothing expires.
 pub(super) async fn commit_always(backend: &Handle, sample: &Sample) -> Generation {
     let committed = commit(backend, sample, Precondition::Always, RETAIN_ALL).await;

@@ -1,7 +1,7 @@
 //! Hook `time_to_live`: what the medium deletes by itself after a time is never retained.
 
 use super::{Hook, StoreUnderTest, support::*};
-use crate::{CommitOptions, MiniSnapError, Precondition};
+use crate::Precondition;
 
 async fn end_times_to_live<T: StoreUnderTest>(store: &T) {
     Hook::TimeToLive.must(store.end_times_to_live().await);
@@ -33,10 +33,8 @@ pub async fn stage_is_complete_or_lost_after_its_time_to_live<T: StoreUnderTest>
         let sample = Sample::large::<T>(seq, 0, size);
         let staged = stage(&backend, &sample).await.must("a stage can be opened");
         end_times_to_live(&store).await;
-        let generation = match staged.commit(CommitOptions::new(RETAIN_ALL)).await {
-            Err(MiniSnapError::StageLost { .. }) => commit_always(&backend, &sample).await,
-            result => result.must("a stage is committed or lost after its time to live").generation().clone(),
-        };
+        let committed = commit_or_stage_again(staged, &backend, &sample, Precondition::Always, RETAIN_ALL).await;
+        let generation = committed.must("a stage is committed or lost after its time to live").generation().clone();
         let promise = "a generation whose stage had a time to live is complete";
         assert_bytes(&read(&backend, &generation).await, &sample.json, promise);
         end_times_to_live(&store).await;
