@@ -112,7 +112,12 @@ impl ObjectBackend {
     /// The error for a request that failed.
     pub(crate) fn failed(&self, operation: Operation, path: &Path, error: &object_store::Error) -> MiniSnapError {
         let transient = is_transient(error);
-        MiniSnapError::Backend { at: self.at(operation, path), transient, source: StoreError::from(error).into() }
+        MiniSnapError::Backend {
+            at: self.at(operation, path),
+            transient,
+            source: StoreError::from(error).into(),
+            help: None,
+        }
     }
 }
 

@@ -64,7 +64,7 @@ impl ObjectBackend {
                 None => return Ok(()),
                 Some(Undecided { reason, transient }) if backoff.is_exhausted() => {
                     let at = self.at(operation, self.layout.snapshots());
-                    return Err(MiniSnapError::Backend { at, transient, source: reason });
+                    return Err(MiniSnapError::Backend { at, transient, source: reason, help: None });
                 }
                 Some(_) => backoff.pause().await,
             }

@@ -101,6 +101,6 @@ impl ObjectBackend {
     /// The error for an unknown outcome. It is a `Backend` error, because repeating the call is idempotent.
     fn expire_unknown(&self, source: Source) -> MiniSnapError {
         let transient = source.downcast_ref::<MiniSnapError>().is_none_or(MiniSnapError::is_transient);
-        MiniSnapError::Backend { at: self.at(Operation::Expire, &self.layout.current()), transient, source }
+        MiniSnapError::Backend { at: self.at(Operation::Expire, &self.layout.current()), transient, source, help: None }
     }
 }

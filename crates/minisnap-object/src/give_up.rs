@@ -134,7 +134,7 @@ impl ObjectBackend {
                 Err(MiniSnapError::Corrupt { .. }) if !backoff.is_exhausted() => {}
                 Err(MiniSnapError::Corrupt { .. }) => {
                     let at = self.at(Operation::GiveUp, &self.layout.current());
-                    return Err(MiniSnapError::Backend { at, transient: true, source });
+                    return Err(MiniSnapError::Backend { at, transient: true, source, help: None });
                 }
                 Err(error) if backoff.is_exhausted() => return Err(error),
                 Err(_) => {}

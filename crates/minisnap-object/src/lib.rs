@@ -34,6 +34,8 @@ mod fault_tests;
 pub mod fuzzing;
 mod garbage;
 mod give_up;
+#[cfg(any(feature = "aws", feature = "azure", feature = "gcp"))]
+mod http;
 mod layout;
 mod move_aside;
 #[cfg(any(feature = "aws", feature = "azure", feature = "gcp"))]

@@ -102,7 +102,12 @@ impl ObjectBackend {
         };
         // This writer or another one may have created the record.
         let loaded = self.load_record_if_present(operation).await?;
-        loaded.ok_or_else(|| MiniSnapError::Backend { at: self.at(operation, &path), transient: true, source: error })
+        loaded.ok_or_else(|| MiniSnapError::Backend {
+            at: self.at(operation, &path),
+            transient: true,
+            source: error,
+            help: None,
+        })
     }
 
     /// The lost record. `None` if the record can be parsed, or if nothing was ever committed.

@@ -341,7 +341,7 @@ impl Failure {
             | (_, FromSqlConversionFailure(..) | InvalidColumnType(..)) => {
                 MiniSnapError::corrupt(at, Corruption::Other(error.to_string()))
             }
-            _ => MiniSnapError::Backend { at, transient: false, source: error.into() },
+            _ => MiniSnapError::Backend { at, transient: false, source: error.into(), help: None },
         }
     }
 }

@@ -37,7 +37,7 @@ impl MiniSnapError {
             Self::StageLost { .. } => "stage and write the snapshot again",
             Self::OutcomeUnknown { .. } => "keep the log, and create the snapshot again: both generations are intact",
             Self::Io { source, .. } => return advice_on_io(source.kind()).map(Cow::from),
-            Self::Backend { transient: true, .. } => "try again later",
+            Self::Backend { transient: true, help: None, .. } => "try again later",
             Self::Serde { generation: Some(_), .. } => {
                 "to read old snapshots with a new type, give new fields #[serde(default)] and renamed ones \
                  #[serde(alias = \"old_name\")]"
@@ -52,9 +52,9 @@ impl MiniSnapError {
                     RemainingGenerations { newest_intact: intact.first(), unconfirmed, is_current_intact: false };
                 return Some(advice_on_corruption(found, at.location(), remaining));
             }
-            Self::Unsupported { help: Some(help), .. } | Self::InvalidUrl { help: Some(help), .. } => {
-                return Some(help.into());
-            }
+            Self::Unsupported { help: Some(help), .. }
+            | Self::InvalidUrl { help: Some(help), .. }
+            | Self::Backend { help: Some(help), .. } => return Some(help.into()),
             Self::NewerFormat { .. } => "use the version of minisnap that wrote it, or a later one",
             Self::ExternalChange { found, .. } => advice_on_external_change(found),
             Self::InsideStore { store: Some(store), .. } => return Some(format!("did you mean {store}?").into()),

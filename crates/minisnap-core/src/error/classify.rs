@@ -16,7 +16,7 @@ impl MiniSnapError {
     /// Return it only if the call has changed nothing that readers see: see [`CallerWatch`](crate::CallerWatch).
     #[must_use]
     pub fn cancelled(at: ErrorContext) -> Self {
-        Self::Backend { at, transient: false, source: "the caller was cancelled".into() }
+        Self::Backend { at, transient: false, source: "the caller was cancelled".into(), help: None }
     }
 
     /// Adds the generations that are intact to a [`Corrupt`](Self::Corrupt) error, newest first. For backends.

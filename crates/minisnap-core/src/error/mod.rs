@@ -145,6 +145,8 @@ pub enum MiniSnapError {
         transient: bool,
         /// The error of the medium.
         source: Box<dyn std::error::Error + Send + Sync>,
+        /// Advice, if there is any; [`help`](MiniSnapError::help) returns it.
+        help: Option<String>,
     },
 
     /// The state can't be serialized, or the JSON isn't valid or doesn't match the state's type.

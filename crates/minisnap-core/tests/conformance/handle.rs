@@ -87,7 +87,7 @@ impl SnapshotBackend for Handle {
         self.step().await;
         if self.fault() == Fault::WorksOnItsFirstRuntimeOnly && std::thread::current().id() != self.runtime {
             let (at, source) = (self.at(Operation::Current), "the connection is of another runtime".into());
-            return Err(MiniSnapError::Backend { at, transient: false, source });
+            return Err(MiniSnapError::Backend { at, transient: false, source, help: None });
         }
         match self.fault() {
             Fault::CachesEverySecondRead => {

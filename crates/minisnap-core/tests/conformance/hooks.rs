@@ -94,7 +94,7 @@ pub fn delete_unsynced(medium: &mut Medium, retained: usize) {
 /// What the methods of a handle do for the hooks.
 impl Handle {
     fn failed(&self, operation: Operation, reason: &str) -> MiniSnapError {
-        MiniSnapError::Backend { at: self.at(operation), transient: false, source: reason.into() }
+        MiniSnapError::Backend { at: self.at(operation), transient: false, source: reason.into(), help: None }
     }
 
     /// The JSON of a retained generation, as it is on the medium.

@@ -189,6 +189,7 @@ impl StagedSnapshot for Stage {
                 at: self.handle.at(Operation::Write),
                 transient: false,
                 source: "nothing to drain".into(),
+                help: None,
             });
         }
         if self.fault() == Fault::CommitsWhenDrained && self.json.len() > 1 << 20 {
@@ -215,6 +216,7 @@ impl StagedSnapshot for Stage {
                 at: handle.at(Operation::Commit),
                 transient: false,
                 source: "no JSON".into(),
+                help: None,
             });
         }
         let at = handle.at(Operation::Commit);
@@ -223,7 +225,7 @@ impl StagedSnapshot for Stage {
                 return Err(MiniSnapError::Unsupported { at, what: "more than 64 KiB".into(), help: None });
             }
             Fault::FailsAboveItsMaxSize if self.json.len() > 1 << 20 => {
-                return Err(MiniSnapError::Backend { at, transient: false, source: "too large".into() });
+                return Err(MiniSnapError::Backend { at, transient: false, source: "too large".into(), help: None });
             }
             _ => {}
         }
@@ -234,6 +236,7 @@ impl StagedSnapshot for Stage {
                 at: handle.at(Operation::Commit),
                 transient: false,
                 source: "the stage is missing".into(),
+                help: None,
             });
         }
         handle.step().await;
@@ -241,7 +244,7 @@ impl StagedSnapshot for Stage {
             match self.fault() {
                 Fault::CommitsWhileLocked => {}
                 Fault::FailsWhileLocked => {
-                    return Err(MiniSnapError::Backend { at, transient: true, source: "locked".into() });
+                    return Err(MiniSnapError::Backend { at, transient: true, source: "locked".into(), help: None });
                 }
                 fault => {
                     if fault == Fault::CommitsAlthoughBusy {

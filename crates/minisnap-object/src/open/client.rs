@@ -4,6 +4,7 @@ use super::{
     ParsedUrl, invalid, invalid_with_help,
     options::{OWN_OPTIONS, OwnOptions},
 };
+use crate::http::Connector;
 #[cfg(not(all(feature = "aws", feature = "azure", feature = "gcp")))]
 use minisnap_core::{ErrorContext, Operation};
 use minisnap_core::{MiniSnapError, Result};
@@ -23,7 +24,7 @@ macro_rules! client {
             url.check_endpoint(&endpoint, allow_http.as_deref())?;
         }
         $(url.check_header_value($header.as_ref(), builder.get_config_value(&$header))?;)*
-        let built = builder.$bucket(url.bucket.as_str()).build();
+        let built = builder.$bucket(url.bucket.as_str()).with_http_connector(Connector::default()).build();
         Ok(Arc::new(built.map_err(|error| url.invalid_client(&error))?))
     }};
 }
