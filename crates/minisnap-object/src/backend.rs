@@ -100,6 +100,15 @@ impl ObjectBackend {
         listing
     }
 
+    /// The Tokio runtime of the caller. Without one, the client and the timeouts would panic.
+    pub(crate) fn require_runtime(&self, operation: Operation) -> Result<Handle> {
+        Handle::try_current().map_err(|error| MiniSnapError::Io {
+            at: self.at(operation, self.layout.snapshots()),
+            action: "run",
+            source: io::Error::other(error),
+        })
+    }
+
     /// The context of an error: `operation` at an object of this store.
     pub(crate) fn at(&self, operation: Operation, path: &Path) -> ErrorContext {
         ErrorContext::new(operation, format!("{}/{}", self.location, self.layout.within_prefix(path)))
@@ -128,51 +137,58 @@ impl SnapshotBackend for ObjectBackend {
     }
 
     async fn current(&self) -> Result<Option<Generation>> {
+        self.require_runtime(Operation::Current)?;
         Ok(self.load_record(Operation::Current).await?.record.current().cloned())
     }
 
     async fn history(&self) -> Result<Vec<Generation>> {
+        self.require_runtime(Operation::History)?;
         Ok(self.load_record(Operation::History).await?.record.retained().cloned().collect())
     }
 
     async fn read(&self, generation: &Generation) -> Result<Bytes> {
+        self.require_runtime(Operation::Read)?;
         self.read_complete(generation).await
     }
 
     async fn stage(&self, seq: u64) -> Result<Box<dyn StagedSnapshot>> {
-        let unable = |action, source| MiniSnapError::Io {
+        let runtime = self.require_runtime(Operation::Stage)?;
+        let name = layout::draw_name(seq).map_err(|source| MiniSnapError::Io {
             at: self.at(Operation::Stage, self.layout.snapshots()),
-            action,
+            action: "name a generation",
             source,
-        };
-        let runtime = Handle::try_current().map_err(|error| unable("run", io::Error::other(error)))?;
-        let name = layout::draw_name(seq).map_err(|source| unable("name a generation", source))?;
+        })?;
+        let (start, limit) = (Instant::now(), self.settings.busy_timeout);
         let record = async {
             match self.cached_record() {
                 Some(cached) => Ok(cached),
                 None => self.load_record(Operation::Stage).await,
             }
         };
-        let (record, ()) = tokio::try_join!(record, self.check_conditions(Operation::Stage))?;
-        let record = self.ensure_record(Operation::Stage, record).await?;
+        let (record, ()) = tokio::try_join!(record, self.check_conditions(Operation::Stage, limit))?;
+        let record = self.ensure_record(Operation::Stage, record, limit.saturating_sub(start.elapsed())).await?;
         Ok(Box::new(Stage::new(self.clone(), record, name, seq, runtime)))
     }
 
     /// Deletes expired generations and orphans now, regardless of the grace time. They may include the files of a running
     /// writer: its commit then copies them first, or fails with [`StageLost`](MiniSnapError::StageLost).
     async fn collect_garbage(&self) -> Result<Collected> {
+        self.require_runtime(Operation::CollectGarbage)?;
         self.collect_now().await
     }
 
     async fn read_chunks(&self, generation: &Generation) -> Result<ChunkStream> {
+        self.require_runtime(Operation::Read)?;
         self.stream_chunks(generation).await
     }
 
     async fn expire(&self, retain: NonZeroUsize) -> Result<Vec<Generation>> {
+        self.require_runtime(Operation::Expire)?;
         self.expire_beyond(retain).await
     }
 
     async fn verify(&self) -> Result<Verification> {
+        self.require_runtime(Operation::Verify)?;
         self.verify_all().await
     }
 }

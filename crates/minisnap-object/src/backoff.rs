@@ -27,6 +27,12 @@ impl Backoff {
         Self { start: Instant::now(), limit, pauses: 0, seed: seed.to_owned(), at }
     }
 
+    /// The same for an operation that began `elapsed` ago: all of its requests for the record share the limit.
+    pub(crate) fn begun(mut self, elapsed: Duration) -> Self {
+        self.start = self.start.checked_sub(elapsed).unwrap_or(self.start);
+        self
+    }
+
     pub(crate) fn elapsed(&self) -> Duration {
         self.start.elapsed()
     }

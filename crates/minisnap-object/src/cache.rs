@@ -1,6 +1,6 @@
 //! The cache of a handle.
 
-use crate::record_store::VersionedRecord;
+use crate::{condition_check::TagForm, record_store::VersionedRecord};
 use std::{
     collections::HashSet,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -12,8 +12,8 @@ use tokio::{sync::OnceCell, time::Instant};
 pub(crate) struct Cache {
     /// The record that was read or written last.
     record: Mutex<Option<VersionedRecord>>,
-    /// Set once the store has passed the check of its conditions.
-    pub(crate) conditions_checked: OnceCell<()>,
+    /// The form in which the store takes tags. Set once the store has passed the check of its conditions.
+    pub(crate) tag_form: OnceCell<TagForm>,
     /// The time of the last listing.
     last_listing: Mutex<Option<Instant>>,
     /// The names of generations that were read and found corrupt.

@@ -12,8 +12,8 @@
 //!    orphans, it also raises the collection counter.
 //! 4. The store refuses the replacement: read the record.
 //!    - The record has the generation's name: the commit succeeded. The client had repeated its own request.
-//!    - The record is still the one read before: the replacement may still arrive. Go to step 3. From now on `Unsupported`
-//!      no longer proves that no attempt arrived.
+//!    - The record is still the one read before: the replacement may still arrive. Go to step 3 with the tag of this look.
+//!      From now on `Unsupported` no longer proves that no attempt arrived.
 //!    - More generations were committed since than the record names: the outcome is unknown.
 //!    - Otherwise the replacement never arrives. Go to step 3 with the record just read.
 //! 5. The store gives no answer: send the same replacement again until the deadline; at most one arrives. At the deadline
@@ -32,7 +32,12 @@ use crate::{
 };
 use minisnap_core::{Committed, Generation, MiniSnapError, Operation, Precondition, Result, format::seq_text};
 use object_store::{ObjectStoreExt, path::Path};
-use std::{collections::HashSet, num::NonZeroUsize, time::SystemTime};
+use std::{
+    collections::HashSet,
+    num::NonZeroUsize,
+    time::{Duration, SystemTime},
+};
+use tokio::time::Instant;
 
 /// Commits a staged snapshot. No task of it runs after it has returned.
 pub(crate) async fn commit(mut stage: Stage, precondition: &Precondition, retain: NonZeroUsize) -> Result<Committed> {
@@ -53,6 +58,7 @@ async fn commit_stage(
 
     // 1.
     let large = stage.is_large();
+    let start = Instant::now();
     let record_before_upload = match large {
         true => backend.load_record(Operation::Commit).await?,
         false => backend.cached_record().unwrap_or_else(|| stage.initial_record.clone()),
@@ -60,12 +66,14 @@ async fn commit_stage(
 
     // 2.
     let load_record = async {
-        match large {
+        let loaded = match large {
             true => Ok(record_before_upload.clone()),
             false => backend.load_record(Operation::Commit).await,
-        }
+        };
+        // The requests for the record share the busy timeout, and uploads don't count.
+        (loaded, start.elapsed())
     };
-    let (uploaded, base, deleted, listing) = tokio::join!(
+    let (uploaded, (base, elapsed), deleted, listing) = tokio::join!(
         stage.upload(),
         load_record,
         backend.delete_expired(Operation::Commit, &record_before_upload.record),
@@ -85,6 +93,7 @@ async fn commit_stage(
         deleted,
         listing,
         moved_aside: None,
+        elapsed,
     };
     let (committed, mut garbage) = attempt.commit(uncommitted, precondition, retain).await?;
 
@@ -112,13 +121,16 @@ struct Attempt<'a> {
     /// The names of the corrupt generations that `base` retains and that were moved aside; `None` until they
     /// are moved for this `base`.
     moved_aside: Option<HashSet<String>>,
+    /// How long steps 1 and 2 waited for the record.
+    elapsed: Duration,
 }
 
 /// The outcome of an attempt to replace the record, as the record shows it.
 enum AttemptOutcome {
     Committed,
-    /// The attempt may still arrive.
-    Pending,
+    /// The attempt may still arrive: the record is its base. The tag of this look counts, because a proxy or a fault may have
+    /// changed the earlier one.
+    Pending(VersionedRecord),
     /// The attempt never arrives, because this record has replaced its base.
     Rejected(VersionedRecord),
 }
@@ -132,7 +144,8 @@ impl Attempt<'_> {
         retain: NonZeroUsize,
     ) -> Result<(Committed, Vec<Path>)> {
         let backend = self.backend;
-        let mut backoff = Backoff::new(backend.at_record(), backend.settings.busy_timeout, self.generation.name());
+        let limit = backend.settings.busy_timeout;
+        let mut backoff = Backoff::new(backend.at_record(), limit, self.generation.name()).begun(self.elapsed);
         // Whether an attempt over this base may have arrived or may still arrive, regardless of its answer.
         let mut may_arrive = false;
         loop {
@@ -175,8 +188,9 @@ impl Attempt<'_> {
             // 4.
             match self.read_outcome(&mut backoff).await? {
                 AttemptOutcome::Committed => return Ok((committed(), orphans)),
-                AttemptOutcome::Pending if backoff.is_exhausted() => return Err(self.unknown(reason)),
-                AttemptOutcome::Pending => {
+                AttemptOutcome::Pending(_) if backoff.is_exhausted() => return Err(self.unknown(reason)),
+                AttemptOutcome::Pending(loaded) => {
+                    self.base = loaded;
                     may_arrive = true;
                     backoff.pause().await;
                 }
@@ -203,7 +217,7 @@ impl Attempt<'_> {
             return Ok(AttemptOutcome::Committed);
         }
         if loaded.record == self.base.record {
-            return Ok(AttemptOutcome::Pending);
+            return Ok(AttemptOutcome::Pending(loaded));
         }
         if loaded.record.may_omit_commits_since(&self.base.record) {
             let reason = match loaded.record.commits < self.base.record.commits {
@@ -231,7 +245,7 @@ impl Attempt<'_> {
             tokio::join!(backend.store.copy(&from, &json), backend.put(&seq, seq_text(self.generation.seq()).into()));
         // Some stores answer before they copy.
         let copied = match copied {
-            Ok(()) => backend.store.head(&json).await.map(|copy| Some(copy.size) == self.generation.size()),
+            Ok(()) => backend.head(&json).await.map(|copy| Some(copy.size) == self.generation.size()),
             Err(error) => Err(error),
         };
         let stage_lost =

@@ -1,145 +1,295 @@
 //! The check that a store honours the conditions of conditional writes. Without them, concurrent commits would overwrite each
 //! other.
+//!
+//! The check runs in rounds until it passes. A round uses a new object, because lost answers and limits of the rate of writes
+//! leave an earlier one in an unknown state.
+//!
+//! 1. Several writers create the object concurrently, on the condition that it doesn't exist. All objects have the size of a
+//!    record.
+//! 2. Read the object: the bytes of one writer, and its tag.
+//! 3. Several writers replace the object concurrently, on the condition that it has this tag, in the [form](TagForm) under test.
+//! 4. Read the object again.
+//! 5. Delete the object. A later collection deletes it if that fails.
+//!
+//! If one writer succeeds and the others have no answer about the condition, one more writer follows after a pause.
+//!
+//! In each race one writer must succeed and another must be refused, and the object must have the bytes of the writer that
+//! succeeded. Otherwise the round has one of these findings:
+//!
+//! - Two writers succeeded: the store ignores the condition.
+//! - All writers were refused, and the object is unchanged: the next round tries the next form of the tag. After the last form
+//!   the store refuses the condition.
+//! - All writers failed for good, and a write without the condition succeeds: the store rejects the condition.
+//! - The object has no tag, or other bytes than were acknowledged. A second round with the same finding makes it certain.
+//! - Anything else proves nothing: another round, with backoff, until the deadline.
+
+mod race;
+mod tag_form;
+mod verdict;
 
 use crate::{
     ObjectBackend,
     backoff::Backoff,
-    record_store::is_precondition_failure,
-    redact::{Source, StoreError},
+    record_store::{ATTEMPT_TIMEOUT, LAST_ATTEMPT_TIMEOUT, has_tag, is_missing_object},
+    redact::StoreError,
     transient::is_transient,
 };
-use futures_util::future::join_all;
-use minisnap_core::{MiniSnapError, Operation, Result, events};
-use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode, UpdateVersion, path::Path};
+use bytes::Bytes;
+use minisnap_core::{MiniSnapError, Operation, Result};
+use object_store::{Error, ObjectStoreExt, UpdateVersion, path::Path};
+use race::{Condition, Race, Undecided};
+use std::time::Duration;
+pub(crate) use tag_form::TagForm;
+use tokio::time::{sleep, timeout};
+use verdict::Finding;
 
-/// The number of concurrent writers in a race. A store that ignores a condition is always detected. A store that checks the
-/// condition and then writes, in two steps, is detected only if writers interleave. More writers interleave more often.
-const RACERS: usize = 4;
+/// The size of a record that names 256 generations, in bytes. A store may honour conditions only for small objects.
+const RECORD_SIZE: usize = 32 << 10;
 
-/// The result of a race.
-enum Race {
-    /// One writer succeeded, with this version, and another was refused.
-    One(UpdateVersion),
-    /// This many writers succeeded: the store ignores the condition.
-    Several(usize),
-    /// The race proves nothing: requests failed, or the winner's client repeated its own request and was refused.
+/// The pause between two writes of one object if the store may limit their rate. Google accepts one write a second to an object:
+/// <https://cloud.google.com/storage/quotas#objects>.
+const RATE_PAUSE: Duration = Duration::from_millis(1_200);
+
+impl ObjectBackend {
+    /// Checks, once per handle and its clones, that of several concurrent writers with the same condition exactly one succeeds.
+    /// Finds out the form in which the store takes a tag. Ends at `limit`.
+    ///
+    /// Only this check may conclude that a store doesn't support conditional writes. In a commit, an attempt whose answer says
+    /// so may still arrive.
+    pub(crate) async fn check_conditions(&self, operation: Operation, limit: Duration) -> Result<()> {
+        let check = || async {
+            let backoff = Backoff::new(self.at(operation, self.layout.snapshots()), limit, &self.location);
+            Check {
+                backend: self,
+                operation,
+                backoff,
+                form: TagForm::default(),
+                created: false,
+                pause: false,
+                seen: None,
+            }
+            .run()
+            .await
+        };
+        self.cache.tag_form.get_or_try_init(check).await.map(|_| ())
+    }
+}
+
+/// A check of a store's conditions.
+struct Check<'a> {
+    backend: &'a ObjectBackend,
+    operation: Operation,
+    backoff: Backoff,
+    /// The form under test.
+    form: TagForm,
+    /// Whether a race of creates was decided in an earlier round.
+    created: bool,
+    /// Whether to pause between the races, because the store may limit the rate of writes.
+    pause: bool,
+    /// The finding of an earlier round that has to be seen again.
+    seen: Option<Finding>,
+}
+
+/// The object of a round.
+struct Probe<'a> {
+    backend: &'a ObjectBackend,
+    path: Path,
+    /// The size of the objects, in bytes.
+    size: usize,
+    /// The limit of one request.
+    limit: Duration,
+}
+
+/// The result of a round, unless it ends the check with an error.
+enum Round {
+    Passed,
+    /// The finding, and whether one round makes it certain.
+    Found(Finding, Certainty),
+    /// The store refused the tag in this form. The next form, if there is one.
+    Refused(Finding, Option<TagForm>),
     Undecided(Undecided),
 }
 
-/// Why a race proves nothing.
-struct Undecided {
-    reason: Source,
-    /// Whether another race may prove more.
-    transient: bool,
+enum Certainty {
+    Certain,
+    IfSeenAgain,
 }
 
-impl ObjectBackend {
-    /// Checks, once per handle, that of several concurrent writers with the same condition exactly one succeeds.
-    ///
-    /// 1. Several writers create the same object.
-    /// 2. Several writers update the object of step 1. Repeat a failed race, because Google accepts only about one write a second
-    ///    to one object.
-    /// 3. Delete the object. If the races proved nothing, begin again with another object, until the deadline.
-    pub(crate) async fn check_conditions(&self, operation: Operation) -> Result<()> {
-        self.cache.conditions_checked.get_or_try_init(|| self.probe(operation)).await.copied()
-    }
+/// What a read of the probe returned.
+enum ReadBack {
+    Missing,
+    Object(Bytes, UpdateVersion),
+    Failed(Undecided),
+}
 
-    async fn probe(&self, operation: Operation) -> Result<()> {
-        let mut backoff: Option<Backoff> = None;
+impl Check<'_> {
+    async fn run(mut self) -> Result<TagForm> {
         loop {
-            let path = self.layout.probe().map_err(|source| MiniSnapError::Io {
-                at: self.at(operation, self.layout.snapshots()),
+            let path = self.backend.layout.probe().map_err(|source| MiniSnapError::Io {
+                at: self.backend.at(self.operation, self.backend.layout.snapshots()),
                 action: "name a probe",
                 source,
             })?;
-            let backoff = backoff.get_or_insert_with(|| {
-                Backoff::new(self.at(operation, &path), self.settings.busy_timeout, path.as_ref())
-            });
-            let checked = self.probe_at(operation, &path, backoff).await;
-            // 3. A later collection deletes a probe that can't be deleted now.
-            if let Err(error) = self.store.delete(&path).await {
-                events::left_undone(&self.at(operation, &path), "delete a probe", &StoreError::from(&error));
-            }
-            match checked? {
-                None => return Ok(()),
-                Some(Undecided { reason, transient }) if backoff.is_exhausted() => {
-                    let at = self.at(operation, self.layout.snapshots());
-                    return Err(MiniSnapError::Backend { at, transient, source: reason, help: None });
+            let round = self.round(path.clone()).await;
+            // 5.
+            self.backend.delete_within(self.operation, vec![path], LAST_ATTEMPT_TIMEOUT).await;
+            match round? {
+                Round::Passed => return Ok(self.form),
+                Round::Refused(_, Some(next)) => {
+                    self.form = next;
+                    continue;
                 }
-                Some(_) => backoff.pause().await,
+                Round::Refused(finding, None) | Round::Found(finding, Certainty::Certain) => {
+                    return Err(finding.into_error(self.backend, self.operation));
+                }
+                Round::Found(finding, Certainty::IfSeenAgain) => {
+                    if self.seen.as_ref().is_some_and(|seen| seen.is_same_kind(&finding)) {
+                        return Err(finding.into_error(self.backend, self.operation));
+                    }
+                    self.seen = Some(finding);
+                }
+                Round::Undecided(undecided) if self.backoff.is_exhausted() || !undecided.transient => {
+                    let at = self.backend.at(self.operation, self.backend.layout.snapshots());
+                    let transient = undecided.transient;
+                    return Err(MiniSnapError::Backend { at, transient, source: undecided.into(), help: None });
+                }
+                Round::Undecided(_) => {}
             }
+            self.backoff.pause().await;
         }
     }
 
-    /// `None` if the store honours conditions.
-    async fn probe_at(&self, operation: Operation, path: &Path, backoff: &mut Backoff) -> Result<Option<Undecided>> {
+    async fn round(&mut self, path: Path) -> Result<Round> {
+        let record_size = self.backend.cached_record().map_or(0, |cached| cached.record.to_text().len());
+        let limit = self.backoff.remaining().clamp(LAST_ATTEMPT_TIMEOUT, ATTEMPT_TIMEOUT);
+        let probe = Probe { backend: self.backend, path, size: RECORD_SIZE.max(record_size), limit };
         // 1.
-        let first = match self.race(operation, path, "If-None-Match: *", &PutMode::Create).await? {
-            Race::One(first) => first,
-            Race::Several(winners) => return Err(self.condition_ignored(operation, "If-None-Match: *", winners)),
-            Race::Undecided(undecided) => return Ok(Some(undecided)),
-        };
+        let create = Race::run(&probe, None, &self.backoff).await;
         // 2.
-        loop {
-            match self.race(operation, path, "If-Match", &PutMode::Update(first.clone())).await? {
-                Race::One(_) => return Ok(None),
-                Race::Several(winners) => return Err(self.condition_ignored(operation, "If-Match", winners)),
-                Race::Undecided(undecided) if backoff.is_exhausted() => return Ok(Some(undecided)),
-                Race::Undecided(_) => backoff.pause().await,
-            }
-        }
-    }
-
-    async fn race(&self, operation: Operation, path: &Path, condition: &str, mode: &PutMode) -> Result<Race> {
-        let put = |racer| {
-            let text = format!("minisnap checks the condition {condition} of this store, writer {racer}\n");
-            self.store.put_opts(path, text.into(), mode.clone().into())
+        let (bytes, version) = match probe.read().await {
+            ReadBack::Object(bytes, version) => (bytes, version),
+            ReadBack::Missing => return self.not_created(&probe, create).await,
+            ReadBack::Failed(failed) => return Ok(Round::Undecided(failed)),
         };
-        let (mut winners, mut refused, mut failure) = (Vec::new(), None, None);
-        for outcome in join_all((0..RACERS).map(put)).await {
-            match outcome {
-                Ok(put) => winners.push(UpdateVersion::from(put)),
-                Err(error @ (Error::NotSupported { .. } | Error::NotImplemented { .. })) => {
-                    return Err(self.unsupported(operation, condition, &error.to_string()));
-                }
-                Err(error @ (Error::PermissionDenied { .. } | Error::Unauthenticated { .. })) => {
-                    return Err(self.failed(operation, path, &error));
-                }
-                Err(error) if is_precondition_failure(&error) => refused = Some(error),
-                Err(error) => failure = Some(error),
-            }
+        let Some(creator) = create.writer_of(&bytes) else {
+            return Ok(Round::Found(Finding::OtherBytes, Certainty::IfSeenAgain));
+        };
+        if create.winners.len() > 1 || create.winners.iter().any(|winner| *winner != creator) {
+            return Ok(ignored(Condition::IfNoneMatch, &create));
         }
-        Ok(match (winners.len(), refused, failure) {
-            (1, Some(_), _) => Race::One(winners.remove(0)),
-            (0 | 1, refused, failure) => {
-                // All writers are refused if the winner's client repeated its own request.
-                let transient = failure.as_ref().is_none_or(is_transient);
-                let error = failure.or(refused).map(|error| StoreError::from(&error).to_string()).unwrap_or_default();
-                let reason = format!("{} of {RACERS} writers with {condition} succeeded: {error}", winners.len());
-                Race::Undecided(Undecided { reason: reason.into(), transient })
-            }
-            (several, _, _) => Race::Several(several),
+        if !has_tag(&version) {
+            return Ok(Round::Found(Finding::NoTag, Certainty::IfSeenAgain));
+        }
+        self.created |= create.is_decided();
+        // 3.
+        if self.pause {
+            sleep(RATE_PAUSE.min(self.backoff.remaining())).await;
+        }
+        let update = Race::run(&probe, Some(self.form.apply(&version)), &self.backoff).await;
+        // 4.
+        let read_back = probe.read().await;
+        let round = self.after_update(&probe, update, (&bytes, &version), read_back).await?;
+        Ok(match round {
+            Round::Passed if !self.created => Round::Undecided(create.undecided(Condition::IfNoneMatch)),
+            round => round,
         })
     }
 
-    fn condition_ignored(&self, operation: Operation, condition: &str, winners: usize) -> MiniSnapError {
-        self.unsupported(operation, condition, &format!("{winners} of {RACERS} writers succeeded, expected 1"))
+    /// The result of a round whose step 1 created no object.
+    async fn not_created(&self, probe: &Probe<'_>, create: Race) -> Result<Round> {
+        const CONDITION: Condition = Condition::IfNoneMatch;
+        Ok(match () {
+            () if create.winners.len() > 1 => ignored(CONDITION, &create),
+            () if !create.winners.is_empty() => Round::Found(Finding::StaleRead, Certainty::IfSeenAgain),
+            () if create.all_refused() => {
+                Round::Found(Finding::Refused(CONDITION, create.undecided(CONDITION)), Certainty::IfSeenAgain)
+            }
+            () if create.all_failed_permanently() => self.rejected(probe, CONDITION, create).await?,
+            () => Round::Undecided(create.undecided(CONDITION)),
+        })
     }
 
-    /// The error for a store that doesn't honour a condition.
-    pub(crate) fn unsupported(&self, operation: Operation, condition: &str, found: &str) -> MiniSnapError {
-        MiniSnapError::Unsupported {
-            at: self.at(operation, self.layout.snapshots()),
-            what: format!(
-                "{} ignores the condition `{condition}` of conditional writes ({found}), so concurrent commits would \
-                 overwrite each other",
-                self.store
-            ),
-            help: Some(
-                "use a store, or a version of it, that supports conditional writes; check that neither a proxy nor an option \
-                 such as `aws_conditional_put` turns them off"
-                    .into(),
-            ),
+    /// The result of step 3, by the object after it.
+    async fn after_update(
+        &mut self,
+        probe: &Probe<'_>,
+        update: Race,
+        (before, version): (&Bytes, &UpdateVersion),
+        read_back: ReadBack,
+    ) -> Result<Round> {
+        const CONDITION: Condition = Condition::IfMatch;
+        if update.winners.len() > 1 {
+            return Ok(ignored(CONDITION, &update));
+        }
+        let bytes = match read_back {
+            ReadBack::Object(bytes, _) => bytes,
+            // Another handle's collection may have deleted the object.
+            ReadBack::Missing => return Ok(Round::Undecided(update.undecided(CONDITION))),
+            ReadBack::Failed(failed) => return Ok(Round::Undecided(failed)),
+        };
+        let unchanged = bytes == *before;
+        Ok(match (update.winners.first(), update.writer_of(&bytes)) {
+            (Some(_), None) if unchanged => Round::Found(Finding::StaleRead, Certainty::IfSeenAgain),
+            (_, None) if !unchanged => Round::Found(Finding::OtherBytes, Certainty::IfSeenAgain),
+            (Some(winner), Some(writer)) if *winner != writer => ignored(CONDITION, &update),
+            (Some(_), _) if update.is_decided() => Round::Passed,
+            (None, None) if update.all_refused() => {
+                let next = self.form.next(version);
+                Round::Refused(Finding::Refused(CONDITION, update.undecided(CONDITION)), next)
+            }
+            (None, None) if update.all_failed_permanently() => self.rejected(probe, CONDITION, update).await?,
+            // The answer of the winner was lost, or the store refused all writes because of their rate.
+            _ => {
+                self.pause |= update.winners.is_empty() && update.refused.is_empty();
+                Round::Undecided(update.undecided(CONDITION))
+            }
+        })
+    }
+
+    /// The result of a race in which all writers failed for good. The same write without a condition shows whether that is
+    /// because of the condition.
+    async fn rejected(&self, probe: &Probe<'_>, condition: Condition, race: Race) -> Result<Round> {
+        let unconditional = probe.backend.store.put(&probe.path, race.texts[0].clone().into());
+        match timeout(probe.limit, unconditional).await {
+            Ok(Ok(_)) => Ok(Round::Found(Finding::Rejected(condition, race.undecided(condition)), Certainty::Certain)),
+            Ok(Err(error)) if !is_transient(&error) => Err(self.backend.failed(self.operation, &probe.path, &error)),
+            Ok(Err(_)) | Err(_) => Ok(Round::Undecided(race.undecided(condition))),
         }
     }
+}
+
+impl Probe<'_> {
+    /// Reads the object, and a second time if the first read fails.
+    async fn read(&self) -> ReadBack {
+        match self.read_once().await {
+            ReadBack::Failed(Undecided { transient: true, .. }) => self.read_once().await,
+            read_back => read_back,
+        }
+    }
+
+    async fn read_once(&self) -> ReadBack {
+        let get = async {
+            let object = self.backend.store.get(&self.path).await?;
+            let version = UpdateVersion { e_tag: object.meta.e_tag.clone(), version: object.meta.version.clone() };
+            Ok::<_, Error>((object.bytes().await?, version))
+        };
+        match timeout(self.limit, get).await {
+            Ok(Ok((bytes, version))) => ReadBack::Object(bytes, version),
+            Ok(Err(error)) if is_missing_object(&error) => ReadBack::Missing,
+            Ok(Err(error)) => ReadBack::Failed(Undecided {
+                found: READ_FAILED.into(),
+                transient: is_transient(&error),
+                source: Some(StoreError::from(&error).into()),
+            }),
+            Err(elapsed) => {
+                ReadBack::Failed(Undecided { found: READ_FAILED.into(), transient: true, source: Some(elapsed.into()) })
+            }
+        }
+    }
+}
+
+const READ_FAILED: &str = "an object that was just written can't be read";
+
+fn ignored(condition: Condition, race: &Race) -> Round {
+    Round::Found(Finding::Ignored(condition, race.winners.len().max(2)), Certainty::Certain)
 }

@@ -1,12 +1,17 @@
 //! Downloading objects in ranges, several in parallel.
 
-use crate::{ObjectBackend, record_store::is_missing_object};
+use crate::{
+    ObjectBackend,
+    record_store::{ATTEMPT_TIMEOUT, is_missing_object},
+};
 use bytes::Bytes;
 use futures_util::{
     StreamExt, TryStreamExt,
     stream::{self, BoxStream},
 };
-use object_store::{Error, GetOptions, ObjectStore, ObjectStoreExt, path::Path};
+use object_store::{Error, GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt, path::Path};
+use std::io;
+use tokio::time::timeout;
 
 /// The result of a download.
 #[derive(Debug)]
@@ -54,6 +59,17 @@ impl ObjectBackend {
         Ok(Download::Bytes(bytes.into()))
     }
 
+    /// The metadata of an object. The answer is short, so a missing one is an error after some seconds.
+    pub(crate) async fn head(&self, path: &Path) -> Result<ObjectMeta, Error> {
+        match timeout(ATTEMPT_TIMEOUT, self.store.head(path)).await {
+            Ok(answer) => answer,
+            Err(elapsed) => {
+                let source = io::Error::new(io::ErrorKind::TimedOut, elapsed);
+                Err(Error::Generic { store: "head", source: source.into() })
+            }
+        }
+    }
+
     async fn range(&self, path: &Path, start: u64, length: u64, size: u64) -> Result<Download, Error> {
         // An empty range is invalid, and the complete object needs no range.
         let options = match length == size {
@@ -65,7 +81,7 @@ impl ObjectBackend {
             Err(error) if is_missing_object(&error) => return Ok(Download::Missing),
             // The range may be beyond the end of a smaller object.
             Err(error) => {
-                return match self.store.head(path).await {
+                return match self.head(path).await {
                     Ok(meta) if meta.size != size => Ok(Download::OtherSize(meta.size)),
                     _ => Err(error),
                 };

@@ -7,8 +7,8 @@
 //!    If a copy fails, that generation stays retained. Replace the record by compare-and-swap: mark the expired generations
 //!    as `dropped`, and raise the collection counter.
 //! 4. Refused: read the record. No answer: send the same replacement again until the deadline, then read the record.
-//!    - The record is still the one read before: the replacement may still arrive. Go to step 3. At the deadline the outcome
-//!      is unknown.
+//!    - The record is still the one read before: the replacement may still arrive. Go to step 3 with the tag of this look. At
+//!      the deadline the outcome is unknown.
 //!    - The record is another one, and retains none of the generations that step 3 marked: they have expired.
 //!    - The record is another one, and retains one of them: the replacement never arrives.
 //!
@@ -24,11 +24,13 @@ use crate::{
 };
 use minisnap_core::{Generation, MiniSnapError, Operation, Result};
 use std::num::NonZeroUsize;
+use tokio::time::Instant;
 
 impl ObjectBackend {
     /// Expires the generations beyond the newest `retain` intact ones, by the steps of the module.
     pub(crate) async fn expire_beyond(&self, retain: NonZeroUsize) -> Result<Vec<Generation>> {
         // 1.
+        let start = Instant::now();
         let mut seen = self.load_record(Operation::Expire).await?;
         let mut expired = Vec::new();
         let corrupt = self.cache.corrupt().clone();
@@ -36,9 +38,10 @@ impl ObjectBackend {
             return Ok(expired);
         }
         // 2.
-        self.check_conditions(Operation::Expire).await?;
+        let remaining = self.settings.busy_timeout.saturating_sub(start.elapsed());
+        self.check_conditions(Operation::Expire, remaining).await?;
 
-        let mut backoff = self.contended_backoff(Operation::Expire, &seen.record);
+        let mut backoff = self.contended_backoff(Operation::Expire, &seen.record, start.elapsed());
         // Whether an attempt over `seen` may have arrived or may still arrive, regardless of its answer.
         let mut may_arrive = false;
         let record = loop {
@@ -75,6 +78,8 @@ impl ObjectBackend {
                 if backoff.is_exhausted() {
                     return Err(self.expire_unknown(reason));
                 }
+                // The tag of this look counts: a proxy or a fault may have changed the earlier one.
+                seen = loaded;
                 may_arrive = true;
             } else {
                 // Generations that expired earlier in this call are older, so these go before them.

@@ -25,7 +25,7 @@ use std::{
     collections::HashSet,
     time::{Duration, SystemTime},
 };
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 /// Younger probes are spared even without a grace time. If a probe were deleted during its races, the store would seem to
 /// ignore conditions.
@@ -69,15 +69,17 @@ impl ObjectBackend {
         // 1.
         let listing = self.list(Operation::CollectGarbage, Duration::ZERO).await?;
         // 2.
+        let start = Instant::now();
         let before = self.load_record(Operation::CollectGarbage).await?;
         let expired: Vec<_> = before.record.expired().map(|expired| expired.name().to_owned()).collect();
         // 3.
         let orphans = match listing.orphans(&before.record, &[]).is_empty() {
             true => Vec::new(),
             false => {
-                self.check_conditions(Operation::CollectGarbage).await?;
+                let remaining = self.settings.busy_timeout.saturating_sub(start.elapsed());
+                self.check_conditions(Operation::CollectGarbage, remaining).await?;
                 // 4.
-                let announced = self.raise_collection_counter(before).await?;
+                let announced = self.raise_collection_counter(before, start.elapsed()).await?;
                 listing.orphans(&announced, &[])
             }
         };
@@ -121,8 +123,8 @@ impl ObjectBackend {
     }
 
     /// Raises the collection counter above that of `seen`, or finds that another process did. Returns the record since then.
-    async fn raise_collection_counter(&self, seen: VersionedRecord) -> Result<Record> {
-        let mut backoff = self.contended_backoff(Operation::CollectGarbage, &seen.record);
+    async fn raise_collection_counter(&self, seen: VersionedRecord, elapsed: Duration) -> Result<Record> {
+        let mut backoff = self.contended_backoff(Operation::CollectGarbage, &seen.record, elapsed);
         let mut loaded = seen.clone();
         while !loaded.record.may_have_collected_since(&seen.record) {
             let announced = loaded.record.collect_garbage();
@@ -140,15 +142,20 @@ impl ObjectBackend {
                 }
                 ReplaceOutcome::Refused(_) | ReplaceOutcome::NoResponse(_) => backoff.pause().await,
             }
-            loaded = self.load_record(Operation::CollectGarbage).await?;
+            loaded = self.load_record_within(Operation::CollectGarbage, backoff.remaining()).await?;
         }
         Ok(loaded.record)
     }
 
     /// Deletes objects, within the busy timeout. A later collection finds the rest. Returns the deleted objects.
     pub(crate) async fn delete_best_effort(&self, operation: Operation, files: Vec<Path>) -> HashSet<Path> {
+        self.delete_within(operation, files, self.settings.busy_timeout).await
+    }
+
+    /// Deletes objects, within `limit`. A later collection finds the rest. Returns the deleted objects.
+    pub(crate) async fn delete_within(&self, operation: Operation, files: Vec<Path>, limit: Duration) -> HashSet<Path> {
         let at = || self.at(operation, self.layout.snapshots());
-        match timeout(self.settings.busy_timeout, self.delete(files)).await {
+        match timeout(limit, self.delete(files)).await {
             Ok((deleted, None)) => deleted,
             Ok((deleted, Some(error))) => {
                 events::left_undone(&at(), DELETE, &StoreError::from(&error));

@@ -9,7 +9,8 @@
 //!    - It is this empty record: the replacement succeeded.
 //!    - It is another record: another process gave the store up or put a record back, or a commit followed on this
 //!      replacement. Delete nothing.
-//!    - It is still lost: at the deadline, the outcome is unknown.
+//!    - It is still lost: repeat with the tag of this look, if the object has the same bytes. At the deadline, the outcome is
+//!      unknown.
 //! 5. Delete the originals that were copied.
 
 use crate::{
@@ -20,7 +21,7 @@ use crate::{
 };
 use minisnap_core::{Digest, MiniSnapError, Operation, Result, random_name_part};
 use object_store::path::Path;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 /// The paths of originals, each with the path of its copy.
 type Copies = BTreeMap<Path, Path>;
@@ -63,15 +64,16 @@ impl ObjectBackend {
     /// # }
     /// ```
     pub async fn give_up_lost_store(&self) -> Result<Vec<String>> {
+        self.require_runtime(Operation::GiveUp)?;
         // 1.
-        let Some(lost) = self.find_lost_record(Operation::GiveUp).await? else { return Ok(Vec::new()) };
+        let Some(mut lost) = self.find_lost_record(Operation::GiveUp).await? else { return Ok(Vec::new()) };
         // 2.
-        self.check_conditions(Operation::GiveUp).await?;
+        self.check_conditions(Operation::GiveUp, self.settings.busy_timeout).await?;
         // 3.
         let copies = self.copy_all_aside().await?;
         // 4.
         let empty = Record::reset(self.random_counter()?);
-        if self.reset_record(&lost, &empty).await? {
+        if self.reset_record(&mut lost, &empty).await? {
             // 5. Originals that can't be deleted now are orphans to the new record, and later collections delete them.
             let originals = copies.keys().filter(|path| **path != self.layout.current()).cloned().collect();
             self.delete_best_effort(Operation::GiveUp, originals).await;
@@ -115,8 +117,8 @@ impl ObjectBackend {
     }
 
     /// Step 4. Whether the record is certainly the empty one, which knows none of the originals.
-    async fn reset_record(&self, lost: &LostRecord, empty: &Record) -> Result<bool> {
-        let mut backoff = self.contended_backoff(Operation::GiveUp, empty);
+    async fn reset_record(&self, lost: &mut LostRecord, empty: &Record) -> Result<bool> {
+        let mut backoff = self.contended_backoff(Operation::GiveUp, empty, Duration::ZERO);
         loop {
             let limit = backoff.remaining().max(LAST_ATTEMPT_TIMEOUT);
             let source: Source = match self.replace(&lost.versioned, empty, limit).await {
@@ -131,7 +133,9 @@ impl ObjectBackend {
             match self.load_record(Operation::GiveUp).await {
                 Ok(loaded) if loaded.record == *empty => return Ok(true),
                 Ok(_) => return Ok(false),
-                Err(MiniSnapError::Corrupt { .. }) if !backoff.is_exhausted() => {}
+                Err(MiniSnapError::Corrupt { .. }) if !backoff.is_exhausted() => {
+                    self.refresh_tag(Operation::GiveUp, lost).await?;
+                }
                 Err(MiniSnapError::Corrupt { .. }) => {
                     let at = self.at(Operation::GiveUp, &self.layout.current());
                     return Err(MiniSnapError::Backend { at, transient: true, source, help: None });

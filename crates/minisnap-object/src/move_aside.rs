@@ -65,13 +65,13 @@ impl ObjectBackend {
     /// Copies an object within the store, and checks the copy, because some stores answer before they copy. False if there is
     /// no such object.
     pub(crate) async fn copy_object(&self, from: &Path, to: &Path) -> Result<bool, Error> {
-        let size = match self.store.head(from).await {
+        let size = match self.head(from).await {
             Ok(meta) => meta.size,
             Err(error) if is_missing_object(&error) => return Ok(false),
             Err(error) => return Err(error),
         };
         self.store.copy(from, to).await?;
-        match self.store.head(to).await?.size == size {
+        match self.head(to).await?.size == size {
             true => Ok(true),
             false => Err(Error::Generic { store: "copy", source: "a copy within the store is incomplete".into() }),
         }

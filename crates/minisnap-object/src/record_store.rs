@@ -7,6 +7,7 @@ use crate::{
     record::{Record, Unreadable, VERSION},
     redact::{Source, StoreError},
 };
+use bytes::Bytes;
 use minisnap_core::{Corruption, MiniSnapError, Operation, Result};
 use object_store::{Error, ObjectStoreExt, PutMode, UpdateVersion};
 use std::time::Duration;
@@ -16,7 +17,7 @@ use tokio::time::timeout;
 const MAX_RECORD_SIZE: u64 = 64 << 20;
 
 /// The limit of one attempt to replace the record. The record is small: a request that takes longer was lost.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The limit of an attempt or a read that begins just before the deadline.
 pub(crate) const LAST_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -30,17 +31,20 @@ pub(crate) struct VersionedRecord {
 }
 
 /// A record that is missing although there are generations, or that can't be parsed.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct LostRecord {
     /// Only its tag counts: a replacement has to match it.
     pub(crate) versioned: VersionedRecord,
+    /// Why it can't be parsed; `None` if it is missing.
+    unreadable: Option<(Unreadable, Bytes)>,
 }
 
 /// The object at the record's path.
 enum RecordObject {
     Missing,
     Record(VersionedRecord),
-    Unreadable(Unreadable, UpdateVersion),
+    /// Not a record, with its bytes, unless it is too large.
+    Unreadable(Unreadable, UpdateVersion, Bytes),
 }
 
 /// The result of one attempt to replace the record.
@@ -57,14 +61,31 @@ pub(crate) enum ReplaceOutcome {
 }
 
 impl ObjectBackend {
-    /// Reads the commit record, and caches it for the next commit.
-    ///
+    /// Reads the commit record, and caches it for the next commit. Gives up after the busy timeout.
+    pub(crate) async fn load_record(&self, operation: Operation) -> Result<VersionedRecord> {
+        self.load_record_within(operation, self.settings.busy_timeout).await
+    }
+
+    /// Reads the commit record within `limit`, or a few seconds if that is less.
+    pub(crate) async fn load_record_within(&self, operation: Operation, limit: Duration) -> Result<VersionedRecord> {
+        let limit = limit.max(LAST_ATTEMPT_TIMEOUT);
+        match timeout(limit, self.load_or_detect_loss(operation)).await {
+            Ok(loaded) => loaded,
+            Err(_) => Err(MiniSnapError::Backend {
+                at: self.at(operation, &self.layout.current()),
+                transient: true,
+                source: format!("the store gave no answer about the commit record within {limit:.1?}").into(),
+                help: None,
+            }),
+        }
+    }
+
     /// A store has a record before it has any other object (see [`ensure_record`](Self::ensure_record)). If there is none:
     ///
     /// 1. List. If there is no generation either, nothing was ever committed.
     /// 2. Read again: another writer may have created the record since, and then a generation.
     /// 3. Still no record: it was lost. That is an error, so that no caller takes the store for an empty one.
-    pub(crate) async fn load_record(&self, operation: Operation) -> Result<VersionedRecord> {
+    async fn load_or_detect_loss(&self, operation: Operation) -> Result<VersionedRecord> {
         if let Some(loaded) = self.load_record_if_present(operation).await? {
             return Ok(loaded);
         }
@@ -86,13 +107,18 @@ impl ObjectBackend {
 
     /// Returns `seen`, or creates an empty record if there was none. So there is a record before the first upload.
     ///
-    /// Call it only after [`check_conditions`](Self::check_conditions).
-    pub(crate) async fn ensure_record(&self, operation: Operation, seen: VersionedRecord) -> Result<VersionedRecord> {
+    /// Call it only after [`check_conditions`](Self::check_conditions). Ends at about `limit`.
+    pub(crate) async fn ensure_record(
+        &self,
+        operation: Operation,
+        seen: VersionedRecord,
+        limit: Duration,
+    ) -> Result<VersionedRecord> {
         if seen.tag.is_some() {
             return Ok(seen);
         }
         let path = self.layout.current();
-        let error = match self.replace(&seen, &Record::default(), self.settings.busy_timeout).await {
+        let error: Source = match self.replace(&seen, &Record::default(), limit.max(LAST_ATTEMPT_TIMEOUT)).await {
             ReplaceOutcome::Unsupported(error) => {
                 return Err(self.unsupported(operation, "If-None-Match: *", &error.to_string()));
             }
@@ -101,8 +127,8 @@ impl ObjectBackend {
             ReplaceOutcome::Replaced => "the store acknowledged the first record, and then returned none".into(),
         };
         // This writer or another one may have created the record.
-        let loaded = self.load_record_if_present(operation).await?;
-        loaded.ok_or_else(|| MiniSnapError::Backend {
+        let loaded = self.load_record_within(operation, LAST_ATTEMPT_TIMEOUT).await?;
+        Some(loaded).filter(|loaded| loaded.tag.is_some()).ok_or_else(|| MiniSnapError::Backend {
             at: self.at(operation, &path),
             transient: true,
             source: error,
@@ -114,19 +140,28 @@ impl ObjectBackend {
     pub(crate) async fn find_lost_record(&self, operation: Operation) -> Result<Option<LostRecord>> {
         match self.get_record(operation).await? {
             RecordObject::Record(_) => Ok(None),
-            RecordObject::Unreadable(newer @ Unreadable::Newer(_), _) => Err(self.unreadable(operation, newer)),
-            RecordObject::Unreadable(Unreadable::Corrupt(_), tag) => {
+            RecordObject::Unreadable(newer @ Unreadable::Newer(_), ..) => Err(self.unreadable(operation, newer)),
+            RecordObject::Unreadable(corrupt, tag, bytes) => {
                 let versioned = VersionedRecord { tag: Some(tag), ..VersionedRecord::default() };
-                Ok(Some(LostRecord { versioned }))
+                Ok(Some(LostRecord { versioned, unreadable: Some((corrupt, bytes)) }))
             }
             RecordObject::Missing => match self.load_record(operation).await {
                 Ok(_) => Ok(None),
                 Err(MiniSnapError::Corrupt { found: Corruption::RecordMissing { .. }, .. }) => {
-                    Ok(Some(LostRecord { versioned: VersionedRecord::default() }))
+                    Ok(Some(LostRecord::default()))
                 }
                 Err(error) => Err(error),
             },
         }
+    }
+
+    /// Takes the tag of a fresh look at the lost record, if it is still the same object.
+    pub(crate) async fn refresh_tag(&self, operation: Operation, lost: &mut LostRecord) -> Result<()> {
+        match self.find_lost_record(operation).await? {
+            Some(found) if found.unreadable == lost.unreadable => *lost = found,
+            _ => {}
+        }
+        Ok(())
     }
 
     async fn load_record_if_present(&self, operation: Operation) -> Result<Option<VersionedRecord>> {
@@ -139,7 +174,7 @@ impl ObjectBackend {
                 self.cache_record(loaded.clone());
                 Ok(Some(loaded))
             }
-            RecordObject::Unreadable(unreadable, _) => Err(self.unreadable(operation, unreadable)),
+            RecordObject::Unreadable(unreadable, ..) => Err(self.unreadable(operation, unreadable)),
         }
     }
 
@@ -153,12 +188,12 @@ impl ObjectBackend {
         let tag = UpdateVersion { e_tag: object.meta.e_tag.clone(), version: object.meta.version.clone() };
         if object.meta.size > MAX_RECORD_SIZE {
             let found = format!("it has {} bytes", object.meta.size);
-            return Ok(RecordObject::Unreadable(Unreadable::Corrupt(found), tag));
+            return Ok(RecordObject::Unreadable(Unreadable::Corrupt(found), tag, Bytes::new()));
         }
         let text = object.bytes().await.map_err(|error| self.failed(operation, &path, &error))?;
         Ok(match Record::parse(&text) {
             Ok(record) => RecordObject::Record(VersionedRecord { record, tag: Some(tag) }),
-            Err(unreadable) => RecordObject::Unreadable(unreadable, tag),
+            Err(unreadable) => RecordObject::Unreadable(unreadable, tag, text),
         })
     }
 
@@ -170,18 +205,17 @@ impl ObjectBackend {
     ) -> Result<VersionedRecord, Source> {
         loop {
             let (is_last, limit) = (backoff.is_exhausted(), backoff.remaining().max(LAST_ATTEMPT_TIMEOUT));
-            let failure: Source = match timeout(limit, self.load_record(operation)).await {
-                Ok(Ok(loaded)) => return Ok(loaded),
+            let failure: Source = match self.load_record_within(operation, limit).await {
+                Ok(loaded) => return Ok(loaded),
                 // Another read would fail in the same way.
-                Ok(Err(
+                Err(
                     error @ (MiniSnapError::Corrupt { .. }
                     | MiniSnapError::NewerFormat { .. }
                     | MiniSnapError::Unsupported { .. }),
-                )) => {
+                ) => {
                     return Err(error.into());
                 }
-                Ok(Err(error)) => error.into(),
-                Err(elapsed) => elapsed.into(),
+                Err(error) => error.into(),
             };
             if is_last {
                 return Err(failure);
@@ -190,10 +224,11 @@ impl ObjectBackend {
         }
     }
 
-    /// Backoff with a random seed, for writers that may have read the same record at the same moment.
-    pub(crate) fn contended_backoff(&self, operation: Operation, seen: &Record) -> Backoff {
+    /// Backoff with a random seed, for writers that may have read the same record at the same moment. The operation began
+    /// `elapsed` ago.
+    pub(crate) fn contended_backoff(&self, operation: Operation, seen: &Record, elapsed: Duration) -> Backoff {
         let seed = layout::draw_name(0).unwrap_or_else(|_| seen.to_text());
-        Backoff::new(self.at(operation, &self.layout.current()), self.settings.busy_timeout, &seed)
+        Backoff::new(self.at(operation, &self.layout.current()), self.settings.busy_timeout, &seed).begun(elapsed)
     }
 
     /// The error if other writers replaced the record first in each attempt until the deadline.
@@ -212,7 +247,10 @@ impl ObjectBackend {
         let path = self.layout.current();
         let mode = match &expected.tag {
             None => PutMode::Create,
-            Some(tag) => PutMode::Update(tag.clone()),
+            Some(tag) => {
+                let form = self.cache.tag_form.get().copied().unwrap_or_default();
+                PutMode::Update(form.apply(tag))
+            }
         };
         let put = self.store.put_opts(&path, record.to_text().into(), mode.into());
         match timeout(limit.min(ATTEMPT_TIMEOUT), put).await {
@@ -237,7 +275,7 @@ impl ObjectBackend {
     /// Caches the record that was read last, even if it is an older one than the cached record. An operator may have put an
     /// older record back, and that one counts.
     fn cache_record(&self, loaded: VersionedRecord) {
-        let has_tag = loaded.tag.as_ref().is_some_and(|tag| tag.e_tag.is_some() || tag.version.is_some());
+        let has_tag = loaded.tag.as_ref().is_some_and(has_tag);
         *self.cache.record() = has_tag.then_some(loaded);
     }
 
@@ -248,6 +286,11 @@ impl ObjectBackend {
             Unreadable::Corrupt(found) => MiniSnapError::corrupt(at, Corruption::RecordUnreadable { found }),
         }
     }
+}
+
+/// Whether a conditional write can name this version of an object.
+pub(crate) fn has_tag(version: &UpdateVersion) -> bool {
+    version.e_tag.is_some() || version.version.is_some()
 }
 
 /// Whether the store reports that the condition of a write didn't hold. Stores use several errors for it.

@@ -1,6 +1,10 @@
 //! A staged snapshot. A small one stays in memory until its commit. A larger one is uploaded in parts while it is written.
 
-use crate::{ObjectBackend, commit, record_store::VersionedRecord, upload::Upload};
+use crate::{
+    ObjectBackend, commit,
+    record_store::{LAST_ATTEMPT_TIMEOUT, VersionedRecord},
+    upload::Upload,
+};
 use async_trait::async_trait;
 use minisnap_core::{
     Bytes, CommitOptions, Committed, Generation, MiniSnapError, Operation, Result, StagedSnapshot, UploadBuffer,
@@ -53,7 +57,7 @@ impl Stage {
         let json = async {
             match upload {
                 None => self.backend.put(&json_path, rest).await,
-                Some(upload) => upload.finish(rest, self.backend.settings.busy_timeout).await,
+                Some(upload) => upload.finish(rest, LAST_ATTEMPT_TIMEOUT).await,
             }
         };
         let seq = self.backend.put(&seq_path, seq_text(self.seq).into());
@@ -65,7 +69,7 @@ impl Stage {
     /// Aborts an upload that wasn't finished.
     pub(crate) async fn abort_best_effort(&mut self) {
         if let Some(upload) = self.upload.take() {
-            upload.abort_best_effort(self.backend.settings.busy_timeout).await;
+            upload.abort_best_effort(LAST_ATTEMPT_TIMEOUT).await;
         }
     }
 

@@ -45,7 +45,8 @@ fn status(message: &str) -> Option<u16> {
 }
 
 fn is_transient_status(status: u16) -> bool {
-    matches!(status, 408 | 429 | 500..=599)
+    // 501 is "not implemented", and 505 an unknown version of HTTP.
+    matches!(status, 408 | 429 | 500 | 502..=504 | 506..=599)
 }
 
 #[cfg(test)]

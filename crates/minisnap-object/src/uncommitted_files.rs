@@ -1,6 +1,6 @@
 //! Tracks the files that a commit wrote, until the record names them or they are deleted.
 
-use crate::{ObjectBackend, stage::Stage};
+use crate::{ObjectBackend, record_store::LAST_ATTEMPT_TIMEOUT, stage::Stage};
 use minisnap_core::Operation;
 use object_store::path::Path;
 use tokio::runtime::Handle;
@@ -53,7 +53,7 @@ impl UncommittedFiles {
     }
 
     pub(crate) async fn delete_best_effort(mut self) {
-        self.backend.delete_best_effort(Operation::Discard, self.deletable()).await;
+        self.backend.delete_within(Operation::Discard, self.deletable(), LAST_ATTEMPT_TIMEOUT).await;
         self.names.clear();
     }
 

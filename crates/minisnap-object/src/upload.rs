@@ -1,6 +1,6 @@
 //! Uploading objects: small ones in one request, large ones in parts while they are being written.
 
-use crate::{ObjectBackend, redact::StoreError};
+use crate::{ObjectBackend, record_store::ATTEMPT_TIMEOUT, redact::StoreError};
 use bytes::Bytes;
 use minisnap_core::{ErrorContext, Operation, events};
 use object_store::{Error, MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload, path::Path};
@@ -208,7 +208,7 @@ impl Uploader {
 
     /// Whether this upload has made the object. Its name is unique, and an upload is completed entirely or not at all.
     async fn object_exists(&self) -> bool {
-        self.store.head(&self.path).await.is_ok()
+        timeout(ATTEMPT_TIMEOUT, self.store.head(&self.path)).await.is_ok_and(|found| found.is_ok())
     }
 }
 

@@ -108,8 +108,8 @@ async fn assert_undecided_until_the_deadline(store: CountingStore, found: &str) 
     let error = tried.map(drop).expect_err("the check proves nothing");
     assert!(start.elapsed() >= limit && start.elapsed() < 2 * limit, "tried until the deadline: {:?}", start.elapsed());
     assert!(matches!(error, MiniSnapError::Backend { .. }), "{error}");
-    let cause = crate::support::cause(&error);
-    assert!(cause.contains(found) && cause.contains("SlowDown"), "{cause}");
+    let chain = crate::support::causes(&error);
+    assert!(chain.contains(found) && chain.contains("SlowDown"), "{chain}");
 }
 
 /// Both writers read the record before either has committed. So the store refuses the second one's replacement.

@@ -6,6 +6,8 @@
 mod after_return;
 /// Reading as a stream, and discarding a stage.
 mod chunks;
+/// The check of a store's conditional writes.
+mod condition_check;
 /// Stores that ignore the conditions of conditional writes.
 mod conditions;
 /// The suite that every backend must pass.

@@ -5,7 +5,7 @@ use super::{
     profile::Writer,
     simulation::{PREFIX, Simulation},
 };
-use crate::ObjectBackend;
+use crate::{ObjectBackend, condition_check::TagForm};
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
@@ -81,7 +81,7 @@ impl Client {
             .with_parts_in_flight(2);
         if !self.sim.profile.probes {
             // This saves nine requests. Other tests cover the check of the conditions.
-            let _ = backend.cache.conditions_checked.set(());
+            let _ = backend.cache.tag_form.set(TagForm::default());
         }
         backend
     }

@@ -15,6 +15,9 @@ use std::{
     time::Duration,
 };
 
+/// The client reports an answer of an overloaded server in this form.
+const SLOW_DOWN: &str = "Server returned non-2xx status code: 503 Service Unavailable: SlowDown";
+
 /// The time that each request takes.
 pub(crate) const ROUND_TRIP: Duration = Duration::from_millis(100);
 
@@ -117,7 +120,7 @@ impl ObjectStore for CountingStore {
             number = requests.puts;
         })
         .await;
-        let slow_down = Error::Generic { store: "CountingStore", source: "status 503: SlowDown".into() };
+        let slow_down = Error::Generic { store: "CountingStore", source: SLOW_DOWN.into() };
         match (&self.overloaded, &opts.mode) {
             (Overloaded::AndUnconditional, _) if number % 4 != 0 => Err(slow_down),
             (Overloaded::AndUnconditional, _) => self.inner.put_opts(location, payload, PutOptions::default()).await,

@@ -4,6 +4,7 @@ pub(crate) mod bucket;
 pub(crate) mod counting_store;
 pub(crate) mod faulty_store;
 pub(crate) mod hooked_store;
+pub(crate) mod quirky_store;
 pub(crate) mod servers;
 
 use futures_util::TryStreamExt;
@@ -13,6 +14,12 @@ use std::sync::Arc;
 /// The text of an error's source.
 pub(crate) fn cause(error: &dyn std::error::Error) -> String {
     error.source().map_or_else(String::new, ToString::to_string)
+}
+
+/// The texts of all causes of an error.
+pub(crate) fn causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 /// All objects under `prefix`, without the commit record and the files of the generations that it retains. Parses the record

@@ -1,0 +1,158 @@
+//! A race: several concurrent writes of one object with the same condition.
+
+use super::{Probe, RATE_PAUSE};
+use crate::{
+    backoff::Backoff,
+    record_store::is_precondition_failure,
+    redact::{Source, StoreError},
+    transient::is_transient,
+};
+use bytes::Bytes;
+use futures_util::future::join_all;
+use object_store::{Error, ObjectStore, PutMode, UpdateVersion};
+use std::fmt;
+use tokio::time::{sleep, timeout};
+
+/// The number of concurrent writers in a race. A store that ignores a condition is always detected. A store that checks the
+/// condition and then writes, in two steps, is detected only if writers interleave. More writers interleave more often.
+pub(super) const RACERS: usize = 4;
+
+/// A condition of a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Condition {
+    /// The object doesn't exist.
+    IfNoneMatch,
+    /// The object has a tag.
+    IfMatch,
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::IfNoneMatch => "If-None-Match: *",
+            Self::IfMatch => "If-Match",
+        })
+    }
+}
+
+/// The answers to the writers of a race.
+#[derive(Debug, Default)]
+pub(super) struct Race {
+    /// The bytes of each writer.
+    pub(super) texts: Vec<Bytes>,
+    /// The writers that succeeded.
+    pub(super) winners: Vec<usize>,
+    /// The answers that the condition doesn't hold.
+    pub(super) refused: Vec<Error>,
+    /// The other answers, and missing ones.
+    pub(super) failed: Vec<Failure>,
+}
+
+/// A write that neither succeeded nor was refused.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) reason: Source,
+    pub(super) transient: bool,
+}
+
+impl Race {
+    /// Lets several writers write the object of `probe` concurrently, with `version` as the condition, or as a new object.
+    ///
+    /// If one of them succeeds and the others have no answer about the condition, one more writer follows after a pause: the
+    /// store may limit the rate of writes.
+    pub(super) async fn run(probe: &Probe<'_>, version: Option<UpdateVersion>, backoff: &Backoff) -> Self {
+        let (condition, mode) = match version {
+            None => (Condition::IfNoneMatch, PutMode::Create),
+            Some(version) => (Condition::IfMatch, PutMode::Update(version)),
+        };
+        let mut race = Self::default();
+        race.write(probe, condition, &mode, RACERS).await;
+        if race.winners.len() == 1 && race.refused.is_empty() && backoff.remaining() > RATE_PAUSE {
+            sleep(RATE_PAUSE).await;
+            race.write(probe, condition, &mode, 1).await;
+        }
+        race
+    }
+
+    /// Lets this many more writers write concurrently.
+    async fn write(&mut self, probe: &Probe<'_>, condition: Condition, mode: &PutMode, writers: usize) {
+        let first = self.texts.len();
+        self.texts.extend((first..first + writers).map(|racer| probe.text(condition, racer)));
+        let put = |text: &Bytes| {
+            let put = probe.backend.store.put_opts(&probe.path, text.clone().into(), mode.clone().into());
+            timeout(probe.limit, put)
+        };
+        let outcomes = join_all(self.texts[first..].iter().map(put)).await;
+        for (racer, outcome) in (first..).zip(outcomes) {
+            match outcome {
+                Ok(Ok(_)) => self.winners.push(racer),
+                Ok(Err(error)) if is_precondition_failure(&error) => self.refused.push(error),
+                Ok(Err(error)) => {
+                    let (reason, transient) = (StoreError::from(&error).into(), is_transient(&error));
+                    self.failed.push(Failure { reason, transient });
+                }
+                Err(elapsed) => self.failed.push(Failure { reason: elapsed.into(), transient: true }),
+            }
+        }
+    }
+
+    /// The writer that wrote these bytes.
+    pub(super) fn writer_of(&self, bytes: &Bytes) -> Option<usize> {
+        self.texts.iter().position(|text| text == bytes)
+    }
+
+    /// Whether exactly one writer succeeded and another was refused.
+    pub(super) fn is_decided(&self) -> bool {
+        self.winners.len() == 1 && !self.refused.is_empty()
+    }
+
+    /// Whether all writers were refused.
+    pub(super) fn all_refused(&self) -> bool {
+        self.refused.len() == RACERS
+    }
+
+    /// Whether all writers failed in a way in which they would fail again.
+    pub(super) fn all_failed_permanently(&self) -> bool {
+        self.failed.len() == RACERS && self.failed.iter().all(|failure| !failure.transient)
+    }
+
+    /// Why the race proves nothing: its first failure, or its first refusal.
+    pub(super) fn undecided(self, condition: Condition) -> Undecided {
+        let found = format!("{} of {RACERS} writers with {condition} succeeded", self.winners.len());
+        let failed = self.failed.into_iter().next().map(|failure| failure.reason);
+        let source = failed.or_else(|| self.refused.first().map(|refused| StoreError::from(refused).into()));
+        Undecided { found, transient: true, source }
+    }
+}
+
+/// Why a round proves nothing.
+#[derive(Debug)]
+pub(super) struct Undecided {
+    pub(super) found: String,
+    /// Whether another round may prove more.
+    pub(super) transient: bool,
+    pub(super) source: Option<Source>,
+}
+
+impl fmt::Display for Undecided {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.found)
+    }
+}
+
+impl std::error::Error for Undecided {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+impl Probe<'_> {
+    /// The bytes of a writer: a text for people who find the object, with the size of a record. A store may honour conditions
+    /// only for small objects.
+    fn text(&self, condition: Condition, racer: usize) -> Bytes {
+        let mut text = format!("minisnap checks the condition {condition} of this store, writer {racer}\n");
+        let padding = self.size.saturating_sub(text.len());
+        text.extend(std::iter::repeat_n('.', padding));
+        text.into()
+    }
+}

@@ -1,0 +1,156 @@
+//! The check of a store's conditional writes: the forms of tags that it finds out, and the stores that it refuses.
+
+use crate::support::quirky_store::{Quirk, QuirkyStore};
+use minisnap_core::{CommitOptions, MiniSnapError, Result, SnapshotBackend};
+use minisnap_object::ObjectBackend;
+use std::{
+    num::NonZeroUsize,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+use tokio::time::Instant;
+
+const RETAIN: NonZeroUsize = NonZeroUsize::new(2).expect("a constant above zero");
+
+fn open(quirk: Quirk) -> (Arc<QuirkyStore>, ObjectBackend) {
+    let store = Arc::new(QuirkyStore::new(quirk));
+    (store.clone(), ObjectBackend::new(store, "app"))
+}
+
+async fn commit(backend: &ObjectBackend, seq: u64) -> Result<()> {
+    let mut staged = backend.stage(seq).await?;
+    staged.write_all(b"[]").expect("a stage takes bytes");
+    staged.commit(CommitOptions::new(RETAIN)).await.map(drop)
+}
+
+/// Two handles commit and read on a store that differs from S3, in this time.
+async fn assert_works(quirk: Quirk, limit: Duration) {
+    let start = Instant::now();
+    let (store, first) = open(quirk);
+    let second = ObjectBackend::new(store, "app");
+    for seq in [1, 3] {
+        commit(&first, seq).await.unwrap_or_else(|error| panic!("{quirk:?}: {error}, {:?}", error.help()));
+        commit(&second, seq + 1).await.unwrap_or_else(|error| panic!("{quirk:?}: {error}, {:?}", error.help()));
+    }
+    let history = first.history().await.expect("the history");
+    assert_eq!(history.iter().map(minisnap_core::Generation::seq).collect::<Vec<_>>(), [4, 3], "{quirk:?}");
+    assert_eq!(first.read(&history[0]).await.expect("the JSON"), "[]");
+    assert!(start.elapsed() < limit, "{quirk:?}: {:?}", start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn check_finds_the_form_of_tags_that_a_store_takes() {
+    for quirk in [Quirk::None, Quirk::UnquotedConditions, Quirk::WeakReads] {
+        assert_works(quirk, Duration::from_secs(1)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn form_of_tags_is_found_once_for_a_handle_and_its_clones() {
+    let (store, backend) = open(Quirk::UnquotedConditions);
+    commit(&backend, 1).await.expect("a commit");
+    // Two rounds of two races, a first record, and the commit.
+    assert_eq!(store.conditional_writes.load(Ordering::SeqCst), 2 * 8 + 1 + 1);
+    commit(&backend.clone(), 2).await.expect("a commit");
+    assert_eq!(store.conditional_writes.load(Ordering::SeqCst), 2 * 8 + 1 + 1 + 1);
+}
+
+/// A single fault in the check, or in a commit, costs a round, and nothing more.
+#[tokio::test(start_paused = true)]
+async fn single_fault_refuses_no_store() {
+    for quirk in [Quirk::LosesFirstUpdate, Quirk::NoTagOnce, Quirk::WeakRecordOnce, Quirk::TruncatesFirstRead] {
+        assert_works(quirk, Duration::from_secs(5)).await;
+    }
+}
+
+/// Google accepts one write a second to an object. A check that raced on the same object again would never pass.
+#[tokio::test(start_paused = true)]
+async fn check_passes_when_writes_are_limited_to_one_a_second() {
+    assert_works(Quirk::OneWriteASecond, Duration::from_secs(30)).await;
+    for _ in 0..40 {
+        let (_, backend) = open(Quirk::OneWriteASecond);
+        let start = Instant::now();
+        drop(backend.stage(1).await.expect("a stage"));
+        assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn store_without_conditional_writes_is_refused_soon() {
+    const NOT_IMPLEMENTED: &str = "501 Not Implemented";
+    const BAD_REQUEST: &str = "400 Bad Request";
+    for (quirk, parts, help) in [
+        (Quirk::RefusesUpdates, ["`If-Match`", "although"], "supports conditional writes"),
+        (Quirk::RefusesCreates, ["`If-None-Match: *`", "although"], "supports conditional writes"),
+        (Quirk::StatusForUpdates(NOT_IMPLEMENTED), ["`If-Match`", "501"], "supports conditional writes"),
+        (Quirk::StatusForCreates(NOT_IMPLEMENTED), ["`If-None-Match: *`", "501"], "supports conditional writes"),
+        (Quirk::StatusForUpdates(BAD_REQUEST), ["`If-Match`", "400"], "supports conditional writes"),
+        (Quirk::StatusForCreates(BAD_REQUEST), ["`If-None-Match: *`", "400"], "supports conditional writes"),
+        (Quirk::NoTags, ["`If-Match`", "no ETag"], "supports conditional writes"),
+        (Quirk::ConditionsUpTo(20_000), ["`If-None-Match: *`", "ignores"], "supports conditional writes"),
+        (Quirk::CachesReads, ["an older object", ""], "exclude the store from its cache"),
+        (Quirk::ChangesBytes, ["other bytes", ""], "exclude the store from its cache"),
+    ] {
+        let (_, backend) = open(quirk);
+        let start = Instant::now();
+        let error = backend.stage(1).await.map(drop).expect_err("the store is refused");
+        assert!(matches!(error, MiniSnapError::Unsupported { .. }), "{quirk:?}: {error:?}");
+        let text = error.to_string();
+        assert!(parts.iter().all(|part| text.contains(part)) && text.contains("QuirkyStore"), "{quirk:?}: {text}");
+        assert!(error.help().is_some_and(|found| found.contains(help)), "{quirk:?}: {:?}", error.help());
+        assert!(start.elapsed() < Duration::from_secs(1), "{quirk:?}: {:?}", start.elapsed());
+    }
+}
+
+/// Credentials that are wrong for all writes say nothing about conditions.
+#[tokio::test(start_paused = true)]
+async fn error_of_all_writes_is_reported_at_once() {
+    let (_, backend) = open(Quirk::StatusForAll("400 Bad Request"));
+    let start = Instant::now();
+    let error = backend.stage(1).await.map(drop).expect_err("no write succeeds");
+    assert!(matches!(error, MiniSnapError::Backend { transient: false, .. }), "{error:?}");
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn hanging_record_ends_an_operation_at_its_limit() {
+    let (store, backend) = open(Quirk::HangsOnRecord);
+    commit(&backend, 1).await.expect("a commit");
+    let staged = backend.stage(2).await.expect("a stage");
+    store.enabled.store(true, Ordering::SeqCst);
+    let start = Instant::now();
+    let error = staged.commit(CommitOptions::new(RETAIN)).await.expect_err("the record can't be read");
+    assert!(error.outcome_known() && error.is_transient(), "{error:?}");
+    let limit = Duration::from_secs(30);
+    assert!(start.elapsed() >= limit && start.elapsed() < limit + Duration::from_secs(6), "{:?}", start.elapsed());
+    let start = Instant::now();
+    backend.current().await.expect_err("the record can't be read");
+    assert!(start.elapsed() < limit + Duration::from_secs(1), "{:?}", start.elapsed());
+    let set = backend.with_busy_timeout(Duration::from_secs(7));
+    let start = Instant::now();
+    set.current().await.expect_err("the record can't be read");
+    assert!(start.elapsed() < Duration::from_secs(8), "{:?}", start.elapsed());
+}
+
+/// The client panics without a runtime, so each operation checks that there is one.
+#[test]
+fn operation_without_a_runtime_is_an_error() {
+    use futures_util::FutureExt;
+    let (_, backend) = open(Quirk::None);
+    let generation = minisnap_core::Generation::new("00000000000000000001-abcdefghijklmnopqrstuvwxyz", 1);
+    let errors = [
+        backend.current().now_or_never().map(|result| result.map(drop)),
+        backend.history().now_or_never().map(|result| result.map(drop)),
+        backend.read(&generation).now_or_never().map(|result| result.map(drop)),
+        backend.read_chunks(&generation).now_or_never().map(|result| result.map(drop)),
+        backend.stage(1).now_or_never().map(|result| result.map(drop)),
+        backend.expire(RETAIN).now_or_never().map(|result| result.map(drop)),
+        backend.verify().now_or_never().map(|result| result.map(drop)),
+        backend.collect_garbage().now_or_never().map(|result| result.map(drop)),
+        backend.give_up_lost_store().now_or_never().map(|result| result.map(drop)),
+    ];
+    for (operation, result) in errors.into_iter().enumerate() {
+        let error = result.expect("an answer at once").expect_err("there is no runtime");
+        assert!(matches!(error, MiniSnapError::Io { action: "run", .. }), "{operation}: {error:?}");
+    }
+}

@@ -1,0 +1,253 @@
+//! A store in memory that handles tags and conditions like a real store or proxy that differs from S3.
+
+use futures_util::{
+    StreamExt,
+    stream::{self, BoxStream},
+};
+use minisnap_object::object_store::{
+    CopyOptions, Error, GetOptions, GetResult, GetResultPayload, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+    PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, UpdateVersion, memory::InMemory,
+    path::Path,
+};
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{
+        Mutex, MutexGuard,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+use tokio::time::{Instant, sleep};
+
+/// How a store differs from S3.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Quirk {
+    /// Nothing differs: tags are in quotes, also in conditions.
+    None,
+    /// Tags are in quotes in answers, and without quotes in conditions, as in Ceph RGW 16.
+    UnquotedConditions,
+    /// Answers to reads have a weak tag that no condition matches, as behind a proxy that compresses.
+    WeakReads,
+    /// One answer to a read of the commit record has a weak tag that no condition matches.
+    WeakRecordOnce,
+    /// All conditional updates are refused.
+    RefusesUpdates,
+    /// All conditional creates are refused.
+    RefusesCreates,
+    /// Updates with a condition have this status, and other writes succeed.
+    StatusForUpdates(&'static str),
+    /// Creates with a condition have this status, and other writes succeed.
+    StatusForCreates(&'static str),
+    /// All writes have this status.
+    StatusForAll(&'static str),
+    /// No answer has a tag.
+    NoTags,
+    /// One answer to a read has no tag.
+    NoTagOnce,
+    /// The answer to the first conditional update that succeeds is lost, and the client has repeated the request.
+    LosesFirstUpdate,
+    /// An object accepts one write a second.
+    OneWriteASecond,
+    /// Conditions of objects of more than this many bytes are ignored.
+    ConditionsUpTo(usize),
+    /// Reads return the first answer for an object again.
+    CachesReads,
+    /// The first read of each object of the check is truncated.
+    TruncatesFirstRead,
+    /// Reads return other bytes than were written.
+    ChangesBytes,
+    /// After the first snapshot, reads of the record have no answer.
+    HangsOnRecord,
+}
+
+#[derive(Debug)]
+pub(crate) struct QuirkyStore {
+    inner: InMemory,
+    quirk: Quirk,
+    state: Mutex<State>,
+    /// The writes with a condition.
+    pub(crate) conditional_writes: AtomicUsize,
+    /// Whether the quirk is at work: some begin after a first snapshot.
+    pub(crate) enabled: std::sync::atomic::AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    written: HashMap<Path, Instant>,
+    cached: HashMap<Path, (ObjectMeta, bytes::Bytes)>,
+    read: HashMap<Path, usize>,
+    used_up: bool,
+}
+
+impl QuirkyStore {
+    pub(crate) fn new(quirk: Quirk) -> Self {
+        let enabled = quirk != Quirk::HangsOnRecord;
+        Self {
+            inner: InMemory::new(),
+            quirk,
+            state: Mutex::default(),
+            conditional_writes: AtomicUsize::new(0),
+            enabled: enabled.into(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no panic while locked")
+    }
+
+    /// True once.
+    fn once(&self) -> bool {
+        !std::mem::replace(&mut self.state().used_up, true)
+    }
+
+    /// The tag in an answer to a read of `path`. The store in memory has tags without quotes.
+    fn shown(&self, path: &Path, tag: Option<String>) -> Option<String> {
+        let tag = tag?;
+        match self.quirk {
+            Quirk::NoTags => None,
+            Quirk::NoTagOnce if self.once() => None,
+            Quirk::WeakReads => Some(format!("W/\"{tag}\"")),
+            Quirk::WeakRecordOnce if path.as_ref().ends_with("current") && self.once() => Some(format!("W/\"{tag}\"")),
+            _ => Some(format!("\"{tag}\"")),
+        }
+    }
+
+    /// The condition for the store in memory.
+    fn condition(&self, mode: PutMode) -> PutMode {
+        let PutMode::Update(version) = mode else { return mode };
+        let tag = version.e_tag.unwrap_or_default();
+        let known = match self.quirk {
+            Quirk::UnquotedConditions => Some(tag.as_str()),
+            _ => tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')),
+        };
+        let e_tag = Some(known.unwrap_or("no such tag").to_owned());
+        PutMode::Update(UpdateVersion { e_tag, version: version.version })
+    }
+
+    /// The answer to a write, if the quirk has one.
+    fn refuse(&self, path: &Path, mode: &PutMode) -> Result<()> {
+        let (creates, updates) = (*mode == PutMode::Create, matches!(mode, PutMode::Update(_)));
+        let refused = || Error::Precondition { path: path.to_string(), source: "412: as planned".into() };
+        match self.quirk {
+            Quirk::RefusesUpdates if updates => Err(refused()),
+            Quirk::RefusesCreates if creates => Err(refused()),
+            Quirk::StatusForUpdates(status) if updates => Err(with_status(status)),
+            Quirk::StatusForCreates(status) if creates => Err(with_status(status)),
+            Quirk::StatusForAll(status) => Err(with_status(status)),
+            _ => Ok(()),
+        }
+    }
+
+    fn limit_rate(&self, path: &Path) -> Result<()> {
+        let second = Duration::from_secs(1);
+        let now = Instant::now();
+        let mut state = self.state();
+        if self.quirk == Quirk::OneWriteASecond && state.written.get(path).is_some_and(|last| now - *last < second) {
+            return Err(with_status("429 Too Many Requests"));
+        }
+        state.written.insert(path.clone(), now);
+        Ok(())
+    }
+}
+
+/// An error in the form of the client for an answer with this status.
+fn with_status(status: &str) -> Error {
+    let source = format!("Server returned non-2xx status code: {status}: as planned");
+    Error::Generic { store: "S3", source: source.into() }
+}
+
+impl fmt::Display for QuirkyStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("QuirkyStore")
+    }
+}
+
+#[minisnap_core::async_trait]
+impl ObjectStore for QuirkyStore {
+    async fn put_opts(&self, location: &Path, payload: PutPayload, opts: PutOptions) -> Result<PutResult> {
+        sleep(Duration::from_millis(1)).await;
+        let mode = opts.mode.clone();
+        if mode != PutMode::Overwrite {
+            self.conditional_writes.fetch_add(1, Ordering::SeqCst);
+        }
+        self.refuse(location, &mode)?;
+        let mode = match self.quirk {
+            Quirk::ConditionsUpTo(size) if payload.content_length() > size => PutMode::Overwrite,
+            _ => self.condition(mode),
+        };
+        let updates = matches!(mode, PutMode::Update(_));
+        if updates || mode == PutMode::Overwrite {
+            self.limit_rate(location)?;
+        }
+        let put = self.inner.put_opts(location, payload, mode.into()).await?;
+        self.state().written.insert(location.clone(), Instant::now());
+        if updates && self.quirk == Quirk::LosesFirstUpdate && self.once() {
+            return Err(Error::Precondition { path: location.to_string(), source: "412: repeated".into() });
+        }
+        let e_tag = match self.quirk {
+            Quirk::NoTags => None,
+            _ => put.e_tag.as_ref().map(|tag| format!("\"{tag}\"")),
+        };
+        Ok(PutResult { e_tag, ..put })
+    }
+
+    async fn put_multipart_opts(&self, location: &Path, opts: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
+        self.inner.put_multipart_opts(location, opts).await
+    }
+
+    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        sleep(Duration::from_millis(1)).await;
+        if self.quirk == Quirk::HangsOnRecord
+            && self.enabled.load(Ordering::SeqCst)
+            && location.as_ref().ends_with("current")
+        {
+            std::future::pending::<()>().await;
+        }
+        let mut found = self.inner.get_opts(location, options).await?;
+        found.meta.e_tag = self.shown(location, found.meta.e_tag.take());
+        let is_record = location.as_ref().ends_with("current");
+        let reads = {
+            let mut state = self.state();
+            let reads = state.read.entry(location.clone()).or_default();
+            *reads += 1;
+            *reads
+        };
+        match self.quirk {
+            Quirk::TruncatesFirstRead if reads == 1 && location.as_ref().contains(".probe-") => {
+                let lost = Err(Error::Generic { store: "network", source: with_status("503 truncated").into() });
+                found.payload = GetResultPayload::Stream(stream::iter([lost]).boxed());
+                Ok(found)
+            }
+            Quirk::ChangesBytes if !is_record => {
+                found.payload = GetResultPayload::Stream(stream::iter([Ok("other bytes".into())]).boxed());
+                Ok(found)
+            }
+            Quirk::CachesReads => {
+                let (range, attributes, extensions) =
+                    (found.range.clone(), found.attributes.clone(), found.extensions.clone());
+                let fresh = (found.meta.clone(), found.bytes().await?);
+                let (meta, bytes) = self.state().cached.entry(location.clone()).or_insert(fresh).clone();
+                let payload = GetResultPayload::Stream(stream::iter([Ok(bytes)]).boxed());
+                Ok(GetResult { payload, meta, range, attributes, extensions })
+            }
+            _ => Ok(found),
+        }
+    }
+
+    fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+        self.inner.delete_stream(locations)
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.inner.list(prefix)
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        self.inner.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        self.inner.copy_opts(from, to, options).await
+    }
+}
