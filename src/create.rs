@@ -86,6 +86,10 @@ impl<B: SnapshotBackend> SnapStore<B> {
     /// The state is serialized on the blocking pool, in bounded memory, so the serialization doesn't block the runtime. With
     /// [`verified`](Create::verified), the create also needs memory for the JSON and for a second state.
     ///
+    /// Each call holds a thread of the blocking pool until the state is serialized. Name resolution needs such a thread, too: for
+    /// an object store whose endpoint is a name, `n` concurrent calls need `n + 1` threads. Tokio's default is 512
+    /// (`max_blocking_threads`).
+    ///
     /// # Errors
     ///
     /// The errors of [`create`](Self::create).

@@ -197,6 +197,20 @@ fn save_and_measure(job: &Job) {
     });
 }
 
+/// One thread of the blocking pool serializes, and the other one resolves the name of the endpoint for each connection.
+#[test]
+fn create_owned_to_a_name_needs_two_blocking_threads() {
+    let endpoint = SERVER.endpoint().replace("127.0.0.1", "localhost");
+    let options = minisnap_s3_server::options(&endpoint).into_iter();
+    let options = options.chain(PARTS.map(|(option, value)| (option, value.to_owned())));
+    let store = open_with(&SERVER.url("by name"), options);
+    let runtime = Builder::new_multi_thread().enable_all().max_blocking_threads(2).build().expect("a runtime");
+    runtime.block_on(async {
+        store.create_owned(Arc::new(Generated(32 << 20)), 1).await.expect("a large snapshot");
+        assert!(store.current().await.unwrap().unwrap().size().unwrap() >= 32 << 20);
+    });
+}
+
 /// Returns a value of `/proc/self/status`, in bytes.
 fn memory(name: &str) -> u64 {
     let status = fs::read_to_string("/proc/self/status").expect("Linux");
