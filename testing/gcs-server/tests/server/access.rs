@@ -64,7 +64,7 @@ async fn other_buckets_do_not_exist() {
     assert_eq!((deleted.status, deleted.code()), (405, "MethodNotAllowed"));
 }
 
-/// Whatever the server doesn't evaluate could be a condition that doesn't hold.
+/// A header or parameter that the server ignored could be a condition that doesn't hold.
 #[tokio::test]
 async fn what_the_server_cannot_evaluate_is_refused() {
     let server = server();

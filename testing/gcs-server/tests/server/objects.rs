@@ -71,7 +71,7 @@ async fn missing_object_is_no_such_key() {
 
 /// Each name is another object, also where an encoding could confuse them.
 #[tokio::test]
-async fn names_are_told_apart_byte_by_byte() {
+async fn names_are_compared_byte_by_byte() {
     const NAMES: [&str; 12] =
         ["a/b", "a%2Fb", "a%252Fb", "a b", "a+b", "a%20b", "\u{e4}", "a\u{308}", "<&\"'>", "a?b=c#d", "A/b", "a/b/c"];
     let server = server();
