@@ -22,6 +22,8 @@ mod expire;
 mod garbage;
 /// Giving up a store.
 mod give_up;
+/// Google's rate limit: one write a second to an object.
+mod google;
 /// Moving corrupt generations aside.
 mod move_aside;
 /// Uploads and downloads in parts.

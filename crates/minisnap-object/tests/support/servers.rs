@@ -1,6 +1,8 @@
 //! Clients for the servers that the tests use.
 
-use minisnap_object::object_store::{ObjectStore, aws::AmazonS3Builder, azure::MicrosoftAzureBuilder};
+use minisnap_object::object_store::{
+    ObjectStore, aws::AmazonS3Builder, azure::MicrosoftAzureBuilder, gcp::GoogleCloudStorageBuilder,
+};
 use minisnap_s3_server::{Conditions, S3Server};
 use std::{
     env,
@@ -22,6 +24,15 @@ pub(crate) fn client_of(server: &S3Server) -> Arc<dyn ObjectStore> {
 pub(crate) fn client_at(endpoint: &str) -> Arc<dyn ObjectStore> {
     let builder = AmazonS3Builder::new().with_bucket_name(minisnap_s3_server::BUCKET);
     let configured = minisnap_s3_server::options(endpoint).into_iter().fold(builder, |builder, (key, value)| {
+        builder.with_config(key.parse().expect("an option of object_store"), value)
+    });
+    Arc::new(configured.build().expect("a client"))
+}
+
+/// A client for the Google server at this endpoint, which may be in another process.
+pub(crate) fn google_at(endpoint: &str) -> Arc<dyn ObjectStore> {
+    let builder = GoogleCloudStorageBuilder::new().with_bucket_name(minisnap_gcs_server::BUCKET);
+    let configured = minisnap_gcs_server::options(endpoint).into_iter().fold(builder, |builder, (key, value)| {
         builder.with_config(key.parse().expect("an option of object_store"), value)
     });
     Arc::new(configured.build().expect("a client"))
