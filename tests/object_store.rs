@@ -65,7 +65,10 @@ async fn missing_bucket_is_not_an_empty_store() {
     assert!(store.exists().await, "true when in doubt");
     let error = store.try_restore::<u64>().await.unwrap_err();
     let cause = error.source().expect("a cause").to_string();
-    assert!(error.to_string().contains("s3://misspelt/app") && cause.contains("NoSuchBucket"), "{error}: {cause}");
+    assert!(
+        error.to_string().contains("s3://misspelt/app") && cause.contains("no such bucket or container"),
+        "{error}: {cause}"
+    );
     assert!(store.create(&1, 1).await.is_err());
 }
 

@@ -43,7 +43,7 @@ pub(crate) fn for_error(error: &MiniSnapError, store: &OpenStore) -> String {
         MiniSnapError::OutcomeUnknown { .. } => {
             format!("keep the log, and commit again; {} shows what readers see now", command("show"))
         }
-        MiniSnapError::Backend { .. } => {
+        MiniSnapError::Backend { help: None, .. } => {
             "check the URL, the network, and the endpoint and credentials in the environment; then retry".into()
         }
         MiniSnapError::Io { source, .. }

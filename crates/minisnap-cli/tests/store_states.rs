@@ -157,8 +157,8 @@ fn unreachable_store_is_not_reported_as_empty() {
     for (sandbox, found) in [
         (&disk, "is a disk not mounted?"),
         (&file, "Not a directory"),
-        (&bucket, "NoSuchBucket"),
-        (&port, "127.0.0.1:1"),
+        (&bucket, "help: check the name of the bucket"),
+        (&port, "the server 127.0.0.1:1 refuses connections"),
         (&key, "SignatureDoesNotMatch"),
     ] {
         for command in READING.iter().chain(&["verify"]) {

@@ -193,7 +193,7 @@ fn verify_exits_2_when_there_is_nothing_to_check() {
     }
     let mut lost = s3();
     lost.store = "s3://misspelt/app".into();
-    assert!(lost.run(&["verify", STORE]).fails(2).contains("NoSuchBucket"));
+    assert!(lost.run(&["verify", STORE]).fails(2).contains("no such bucket or container"));
 }
 
 #[test]

@@ -179,7 +179,8 @@ fn watch_reports_a_missing_store_once_and_continues() {
 fn watch_ends_when_the_first_check_fails() {
     let [_, mut sandbox] = sandboxes();
     sandbox.set_endpoint("http://127.0.0.1:1");
-    sandbox.run(&["watch", STORE]).fails(2);
+    let message = sandbox.run(&["watch", STORE]).fails(2);
+    assert!(message.contains("help: check that the server runs"), "{message}");
     let sandbox = folder();
     sandbox.run(&["watch", "memory:"]).fails(64);
     let refused = sandbox.run(&["watch", STORE, "--every", "soon"]);

@@ -2,6 +2,7 @@
 
 use crate::{
     cache::Cache,
+    failure::Failure,
     garbage::Listing,
     layout::{self, Layout},
     record::Record,
@@ -125,8 +126,16 @@ impl ObjectBackend {
             at: self.at(operation, path),
             transient,
             source: StoreError::from(error).into(),
-            help: None,
+            help: Failure::of(error).and_then(Failure::help),
         }
+    }
+
+    /// The error for a web page instead of an object. A client without our HTTP layer returns it like an object.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the record store will call it"))]
+    pub(crate) fn web_page(&self, operation: Operation, path: &Path) -> MiniSnapError {
+        let failure = Failure::web_page(&self.store);
+        let help = failure.help();
+        MiniSnapError::Backend { at: self.at(operation, path), transient: false, source: failure.into(), help }
     }
 }
 
@@ -211,6 +220,14 @@ mod tests {
 
     fn backend() -> ObjectBackend {
         ObjectBackend::new(Arc::new(InMemory::new()), "app")
+    }
+
+    #[test]
+    fn web_page_instead_of_an_object_is_no_corruption() {
+        let error = backend().web_page(Operation::Current, &Path::from("app/snapshots/current"));
+        assert!(matches!(error, MiniSnapError::Backend { transient: false, .. }), "{error:?}");
+        let source = std::error::Error::source(&error).unwrap().to_string();
+        assert!(source.contains("answered with a web page") && error.help().unwrap().contains("login"), "{source}");
     }
 
     #[tokio::test(start_paused = true)]

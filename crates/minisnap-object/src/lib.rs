@@ -27,6 +27,7 @@ mod commit;
 mod condition_check;
 mod download;
 mod expire;
+mod failure;
 #[cfg(test)]
 mod fault_tests;
 #[cfg(fuzzing)]
@@ -50,6 +51,7 @@ mod transient;
 mod uncommitted_files;
 mod upload;
 mod verify;
+mod web_page;
 
 pub use backend::ObjectBackend;
 /// The crate whose clients [`ObjectBackend::new`] takes. A compatible release of `minisnap-object` may depend on an

@@ -25,7 +25,8 @@ impl ObjectBackend {
     /// | `parts_in_flight` | a count, see [`with_parts_in_flight`](Self::with_parts_in_flight) | 8 |
     /// | `max_retries` | how often the client repeats a failed request | 3 |
     /// | `retry_timeout` | seconds; the client begins no retry later than this | 10 |
-    /// | `timeout`, `connect_timeout` | the client's limit for one request, such as `30s` | 30s, 5s |
+    /// | `read_timeout` | how long a request may make no progress, such as `30s` | 30s, unless `timeout` is set |
+    /// | `timeout`, `connect_timeout` | the limit for a whole request, or for its connection, such as `2m` | none, 5s |
     ///
     /// # Errors
     ///

@@ -1,16 +1,36 @@
 //! Classifies failed requests: a transient failure may not happen again if the same request is repeated later.
 
+use crate::{failure::Failure, redact::causes};
 use object_store::Error;
-use std::{error::Error as StdError, io::ErrorKind, iter::successors};
+use std::{error::Error as StdError, io::ErrorKind};
 
 /// Whether the error is transient: a timeout, a broken connection, or an overloaded server. All other errors are permanent:
 /// those with a variant of their own (not found, not permitted, unsupported, precondition), and unknown ones.
 pub(crate) fn is_transient(error: &Error) -> bool {
     let Error::Generic { .. } = error else { return false };
-    let first: &(dyn StdError + 'static) = error;
-    let mut causes = successors(Some(first), |&cause| cause.source());
-    let by_transport = causes.find_map(is_transient_transport_error);
-    by_transport.unwrap_or_else(|| status(&error.to_string()).is_some_and(is_transient_status))
+    let by_failure = Failure::of(error).and_then(Failure::is_transient);
+    by_failure
+        .or_else(|| causes(error).find_map(is_transient_transport_error))
+        .unwrap_or_else(|| status(&error.to_string()).is_some_and(is_transient_status))
+}
+
+/// Whether no connection to the store came about, after the retries of the client. So the request did not arrive, and further
+/// retries within the same operation rarely help.
+#[cfg_attr(not(test), expect(dead_code, reason = "the self-check and the commit will call it"))]
+pub(crate) fn is_unreachable(error: &Error) -> bool {
+    match Failure::of(error) {
+        Some(failure) => failure.is_unreachable(),
+        None => causes(error).any(is_connect_error),
+    }
+}
+
+fn is_connect_error(cause: &(dyn StdError + 'static)) -> bool {
+    #[cfg(any(feature = "aws", feature = "azure", feature = "gcp"))]
+    if let Some(failed) = cause.downcast_ref::<object_store::client::HttpError>() {
+        return failed.kind() == object_store::client::HttpErrorKind::Connect;
+    }
+    let refused = cause.downcast_ref::<std::io::Error>();
+    refused.is_some_and(|error| error.kind() == ErrorKind::ConnectionRefused)
 }
 
 /// Whether an error of the connection is transient; `None` if this is another error.
@@ -87,5 +107,29 @@ mod tests {
         ] {
             assert!(!is_transient(&permanent), "{permanent}");
         }
+    }
+
+    #[test]
+    fn store_is_unreachable_when_no_connection_came_about() {
+        use crate::failure::Cause;
+        use object_store::client::{HttpError, HttpErrorKind};
+        let failed = |cause| {
+            let failure = Failure::new(cause, "store.invalid:443".into(), None, None);
+            generic(HttpError::new(HttpErrorKind::Unknown, failure))
+        };
+        for cause in [Cause::Refused, Cause::Unroutable, Cause::UnknownHost, Cause::ConnectTimeout, Cause::Tunnel] {
+            let error = failed(cause);
+            assert!(is_unreachable(&error) && is_transient(&error), "{error}");
+        }
+        for (cause, transient) in
+            [(Cause::Disconnected, true), (Cause::WebPage, false), (Cause::NotTls, false), (Cause::Other, false)]
+        {
+            let error = failed(cause);
+            assert!(!is_unreachable(&error) && is_transient(&error) == transient, "{error}");
+        }
+        // Clients without our HTTP layer.
+        let http = |kind| generic(HttpError::new(kind, io::Error::other("the connection broke")));
+        assert!(is_unreachable(&http(HttpErrorKind::Connect)) && !is_unreachable(&http(HttpErrorKind::Timeout)));
+        assert!(is_unreachable(&generic(io::Error::from(ErrorKind::ConnectionRefused))));
     }
 }

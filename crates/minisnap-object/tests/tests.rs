@@ -18,6 +18,8 @@ mod corrupt_json;
 mod corrupt_record;
 /// Reducing the retention.
 mod expire;
+/// Requests that fail, over real connections: the error, its causes, its advice, and how soon it comes.
+mod failures;
 /// Garbage collection.
 mod garbage;
 /// Giving up a store.

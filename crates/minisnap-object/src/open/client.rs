@@ -9,7 +9,7 @@ use crate::http::Connector;
 use minisnap_core::{ErrorContext, Operation};
 use minisnap_core::{MiniSnapError, Result};
 use object_store::{ObjectStore, ObjectStoreScheme};
-use std::sync::Arc;
+use std::{str::FromStr, sync::Arc};
 
 /// Builds a client. The builders of the crate `object_store` are similar, but have no common trait.
 macro_rules! client {
@@ -24,7 +24,8 @@ macro_rules! client {
             url.check_endpoint(&endpoint, allow_http.as_deref())?;
         }
         $(url.check_header_value($header.as_ref(), builder.get_config_value(&$header))?;)*
-        let built = builder.$bucket(url.bucket.as_str()).with_http_connector(Connector::default()).build();
+        let connector = Connector::new(url.is_set(&<$key>::Client(object_store::ClientConfigKey::Timeout)));
+        let built = builder.$bucket(url.bucket.as_str()).with_http_connector(connector).build();
         Ok(Arc::new(built.map_err(|error| url.invalid_client(&error))?))
     }};
 }
@@ -63,6 +64,19 @@ impl ParsedUrl<'_> {
             "gs" => Err(not_compiled_in(self.url, "gcp")),
             _ => Err(invalid(self.url, "the URL of an object store begins with s3:, az: or gs:")),
         }
+    }
+
+    /// Whether an option or a variable sets this setting. The client doesn't tell a default from a value that was set.
+    fn is_set<K: FromStr + PartialEq>(&self, key: &K) -> bool {
+        let prefix = match self.scheme.as_str() {
+            "s3" => "AWS_",
+            "az" => "AZURE_",
+            _ => "GOOGLE_",
+        };
+        let names_it = |name: &str| name.to_ascii_lowercase().parse::<K>().is_ok_and(|parsed| parsed == *key);
+        let variables = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        self.options.iter().any(|(option, _)| names_it(option))
+            || variables.filter(|name| name.starts_with(prefix)).any(|name| names_it(&name))
     }
 
     fn unknown_option(&self, option: &str) -> MiniSnapError {
