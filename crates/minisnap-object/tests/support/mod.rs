@@ -4,7 +4,9 @@ pub(crate) mod bucket;
 pub(crate) mod counting_store;
 pub(crate) mod faulty_store;
 pub(crate) mod hooked_store;
+pub(crate) mod s3_proxy;
 pub(crate) mod servers;
+pub(crate) mod warnings;
 
 use futures_util::TryStreamExt;
 use minisnap_object::object_store::{ObjectStore, ObjectStoreExt, path::Path};
