@@ -5,7 +5,8 @@
 
 pub use minisnap_core::{
     Absence, Bytes, Caller, CallerWatch, ChunkStream, Collected, CommitOptions, Committed, Corruption, Digest,
-    Digester, ErrorContext, ExternalChange, Generation, MiniSnapError, Operation, ParseGenerationError, Precondition,
-    Problem, Result, SnapshotBackend, StagedSnapshot, UploadBuffer, UploadPart, Verification, VerifiedGeneration,
-    async_trait, events, format, random_name_part, run_blocking, run_blocking_cancellable,
+    Digester, ErrorContext, ExternalChange, FailedDeletion, Generation, MiniSnapError, Operation, Overdue,
+    ParseGenerationError, Precondition, Problem, Result, SnapshotBackend, StagedSnapshot, UploadBuffer, UploadPart,
+    Verification, VerifiedGeneration, async_trait, events, format, random_name_part, run_blocking,
+    run_blocking_cancellable,
 };

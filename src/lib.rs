@@ -109,9 +109,9 @@ pub use exclusive::{Exclusive, ExclusiveCreate};
 #[cfg(all(feature = "fs", unix))]
 pub use import::import;
 pub use minisnap_core::{
-    Absence, Bytes, ChunkStream, Collected, Committed, Corruption, Digest, ErrorContext, ExternalChange, Generation,
-    MiniSnapError, Operation, ParseDigestError, Precondition, Problem, Result, SnapshotBackend, Verification,
-    VerifiedGeneration,
+    Absence, Bytes, ChunkStream, Collected, Committed, Corruption, Digest, ErrorContext, ExternalChange,
+    FailedDeletion, Generation, MiniSnapError, Operation, Overdue, ParseDigestError, Precondition, Problem, Result,
+    SnapshotBackend, Verification, VerifiedGeneration,
 };
 // If the compiler reports that this item is configured out: FsBackend needs the feature `fs` (on by default) and a platform with
 // POSIX links and `flock`. Elsewhere, use another backend with `SnapStore::with_backend`.

@@ -74,6 +74,7 @@ pub mod events;
 pub mod format;
 mod generation;
 mod generation_text;
+mod overdue;
 #[cfg(feature = "serde")]
 mod serialization;
 mod upload_buffer;
@@ -88,6 +89,7 @@ pub use digest::{Digest, Digester, ParseDigestError};
 pub use error::{Absence, Corruption, ErrorContext, ExternalChange, MiniSnapError, Operation, Result};
 pub use generation::{Generation, random_name_part};
 pub use generation_text::ParseGenerationError;
+pub use overdue::{FailedDeletion, Overdue};
 pub use upload_buffer::{UploadBuffer, UploadPart};
 pub use verification::{Collected, Problem, Verification, VerifiedGeneration};
 

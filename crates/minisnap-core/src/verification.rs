@@ -1,7 +1,7 @@
 //! The results of a verification and of a garbage collection.
 
 use crate::{
-    Corruption, Generation, MiniSnapError,
+    Corruption, Generation, MiniSnapError, Overdue,
     error::{RemainingGenerations, advice_on_corruption},
 };
 use std::{borrow::Cow, fmt};
@@ -25,6 +25,8 @@ pub struct Verification {
     /// How many orphans of crashed or cancelled writers a collection would delete. In an object store this includes the stages of
     /// running writers.
     pub orphans: usize,
+    /// The garbage that commits should have deleted, but didn't. `None` if there is none, or if the backend can't tell.
+    pub overdue: Option<Overdue>,
 }
 
 impl Verification {
@@ -36,7 +38,7 @@ impl Verification {
 
     /// Returns whether every retained generation and the store itself are intact.
     ///
-    /// Garbage, unconfirmed generations and generations that were moved aside don't affect the result.
+    /// Garbage, overdue or not, unconfirmed generations and generations that were moved aside don't affect the result.
     #[must_use]
     pub fn is_intact(&self) -> bool {
         self.problems.is_empty() && self.generations.iter().all(VerifiedGeneration::is_intact)

@@ -33,6 +33,8 @@ use tokio::{runtime::Handle, time::Instant};
 #[derive(Clone)]
 pub struct ObjectBackend {
     pub(crate) store: Arc<dyn ObjectStore>,
+    /// A client of the same store that sends no bulk deletes, if `store` sends them and another client can be made.
+    pub(crate) single_deletes: Option<Arc<dyn ObjectStore>>,
     pub(crate) layout: Layout,
     pub(crate) location: Arc<str>,
     pub(crate) settings: Settings,
@@ -71,6 +73,7 @@ impl ObjectBackend {
     pub(crate) fn at_location(store: Arc<dyn ObjectStore>, prefix: Path, location: String) -> Self {
         Self {
             store,
+            single_deletes: None,
             layout: Layout::new(prefix),
             location: location.into(),
             settings: Settings::default(),
@@ -80,7 +83,9 @@ impl ObjectBackend {
 
     /// Deletes the files of the generations that `record` names as expired. Returns the names of those that have no file left.
     pub(crate) async fn delete_expired(&self, operation: Operation, record: &Record) -> HashSet<String> {
-        let expired: Vec<_> = record.expired().map(Generation::name).collect();
+        // Oldest first: where a rule of the bucket forbids to delete young objects, the old ones are deleted.
+        let mut expired: Vec<_> = record.expired().map(Generation::name).collect();
+        expired.reverse();
         let files = expired.iter().flat_map(|name| self.layout.files(name)).collect();
         // The next commit deletes the files that can't be deleted now.
         let deleted = self.delete_best_effort(operation, files).await;
@@ -131,7 +136,6 @@ impl ObjectBackend {
     }
 
     /// The error for a web page instead of an object. A client without our HTTP layer returns it like an object.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the record store will call it"))]
     pub(crate) fn web_page(&self, operation: Operation, path: &Path) -> MiniSnapError {
         let failure = Failure::web_page(&self.store);
         let help = failure.help();

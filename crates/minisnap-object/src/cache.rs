@@ -1,6 +1,6 @@
 //! The cache of a handle.
 
-use crate::{condition_check::TagForm, record_store::VersionedRecord};
+use crate::{condition_check::TagForm, deletion::DeletionState, record_store::VersionedRecord};
 use std::{
     collections::HashSet,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -18,6 +18,8 @@ pub(crate) struct Cache {
     last_listing: Mutex<Option<Instant>>,
     /// The names of generations that were read and found corrupt.
     corrupt: Mutex<HashSet<String>>,
+    /// How deletions went.
+    deletions: Mutex<DeletionState>,
 }
 
 impl Cache {
@@ -31,5 +33,9 @@ impl Cache {
 
     pub(crate) fn corrupt(&self) -> MutexGuard<'_, HashSet<String>> {
         self.corrupt.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn deletions(&self) -> MutexGuard<'_, DeletionState> {
+        self.deletions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

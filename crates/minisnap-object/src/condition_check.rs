@@ -31,7 +31,6 @@ use crate::{
     ObjectBackend,
     backoff::Backoff,
     record_store::{ATTEMPT_TIMEOUT, LAST_ATTEMPT_TIMEOUT, has_tag, is_missing_object},
-    redact::StoreError,
     transient::is_transient,
 };
 use bytes::Bytes;
@@ -151,7 +150,8 @@ impl Check<'_> {
                 Round::Undecided(undecided) if self.backoff.is_exhausted() || !undecided.transient => {
                     let at = self.backend.at(self.operation, self.backend.layout.snapshots());
                     let transient = undecided.transient;
-                    return Err(MiniSnapError::Backend { at, transient, source: undecided.into(), help: None });
+                    let help = undecided.help.clone();
+                    return Err(MiniSnapError::Backend { at, transient, source: undecided.into(), help });
                 }
                 Round::Undecided(_) => {}
             }
@@ -198,6 +198,9 @@ impl Check<'_> {
     /// The result of a round whose step 1 created no object.
     async fn not_created(&self, probe: &Probe<'_>, create: Race) -> Result<Round> {
         const CONDITION: Condition = Condition::IfNoneMatch;
+        if let Some(error) = create.unreachable() {
+            return Err(self.backend.failed(self.operation, &probe.path, error));
+        }
         Ok(match () {
             () if create.winners.len() > 1 => ignored(CONDITION, &create),
             () if !create.winners.is_empty() => Round::Found(Finding::StaleRead, Certainty::IfSeenAgain),
@@ -276,19 +279,16 @@ impl Probe<'_> {
         match timeout(self.limit, get).await {
             Ok(Ok((bytes, version))) => ReadBack::Object(bytes, version),
             Ok(Err(error)) if is_missing_object(&error) => ReadBack::Missing,
-            Ok(Err(error)) => ReadBack::Failed(Undecided {
-                found: READ_FAILED.into(),
-                transient: is_transient(&error),
-                source: Some(StoreError::from(&error).into()),
-            }),
-            Err(elapsed) => {
-                ReadBack::Failed(Undecided { found: READ_FAILED.into(), transient: true, source: Some(elapsed.into()) })
-            }
+            Ok(Err(error)) => ReadBack::Failed(unreadable(is_transient(&error)).because_of(&error)),
+            Err(elapsed) => ReadBack::Failed(Undecided { source: Some(elapsed.into()), ..unreadable(true) }),
         }
     }
 }
 
-const READ_FAILED: &str = "an object that was just written can't be read";
+fn unreadable(transient: bool) -> Undecided {
+    let found = "an object that was just written can't be read".into();
+    Undecided { found, transient, source: None, help: None }
+}
 
 fn ignored(condition: Condition, race: &Race) -> Round {
     Round::Found(Finding::Ignored(condition, race.winners.len().max(2)), Certainty::Certain)

@@ -16,26 +16,31 @@ use crate::{
     layout::ObjectKind,
     record::Record,
     record_store::{ReplaceOutcome, VersionedRecord},
-    redact::StoreError,
 };
-use futures_util::{StreamExt, TryStreamExt, stream};
-use minisnap_core::{Collected, MiniSnapError, Operation, Result, events};
+use futures_util::TryStreamExt;
+use minisnap_core::{Collected, MiniSnapError, Operation, Result};
 use object_store::{ObjectStore, path::Path};
 use std::{
     collections::HashSet,
     time::{Duration, SystemTime},
 };
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 /// Younger probes are spared even without a grace time. If a probe were deleted during its races, the store would seem to
 /// ignore conditions.
 const PROBE_LIFETIME: Duration = Duration::from_secs(5);
 
-const DELETE: &str = "delete garbage";
-
 /// The listed objects of this store that are old enough to be deleted.
 #[derive(Debug, Default)]
-pub(crate) struct Listing(Vec<(Path, ObjectKind)>);
+pub(crate) struct Listing(Vec<ListedObject>);
+
+#[derive(Debug)]
+struct ListedObject {
+    path: Path,
+    kind: ObjectKind,
+    /// By the store's clock.
+    modified: SystemTime,
+}
 
 impl Listing {
     /// The listed files of generations that `record` doesn't know and that aren't among `own`.
@@ -55,11 +60,16 @@ impl Listing {
             ObjectKind::GenerationFile(name) => Some(name.clone()),
             ObjectKind::Probe => None,
         };
-        self.0.iter().filter_map(|(_, kind)| name(kind)).collect()
+        self.0.iter().filter_map(|object| name(&object.kind)).collect()
+    }
+
+    /// The objects that were written before `time`.
+    pub(crate) fn older_than(self, time: SystemTime) -> Self {
+        Self(self.0.into_iter().filter(|object| object.modified < time).collect())
     }
 
     fn select(&self, wanted: impl Fn(&ObjectKind) -> bool) -> Vec<Path> {
-        self.0.iter().filter(|(_, kind)| wanted(kind)).map(|(path, _)| path.clone()).collect()
+        self.0.iter().filter(|object| wanted(&object.kind)).map(|object| object.path.clone()).collect()
     }
 }
 
@@ -91,10 +101,8 @@ impl ObjectBackend {
         );
         let expired = expired.iter().flat_map(|name| self.layout.files(name));
         let files = expired.chain(orphans).chain(listing.probes()).collect();
-        match self.delete(files).await {
-            (_, None) => Ok(collected),
-            (_, Some(error)) => Err(self.failed(Operation::CollectGarbage, self.layout.snapshots(), &error)),
-        }
+        self.delete_all(Operation::CollectGarbage, files).await?;
+        Ok(collected)
     }
 
     /// The objects of this store whose age is at least `grace_time`.
@@ -107,8 +115,9 @@ impl ObjectBackend {
                 ObjectKind::Probe => grace_time.max(PROBE_LIFETIME),
             };
             // The clocks of two machines may disagree. Correctness doesn't depend on the grace time.
-            let age = now.duration_since(meta.last_modified.into()).unwrap_or_default();
-            Ok((age >= min_age).then_some((meta.location, kind)))
+            let modified = meta.last_modified.into();
+            let age = now.duration_since(modified).unwrap_or_default();
+            Ok((age >= min_age).then_some(ListedObject { path: meta.location, kind, modified }))
         });
         let listed: Result<Vec<_>, _> = listed.try_collect().await;
         listed.map(Listing).map_err(|error| self.failed(operation, self.layout.snapshots(), &error))
@@ -145,43 +154,5 @@ impl ObjectBackend {
             loaded = self.load_record_within(Operation::CollectGarbage, backoff.remaining()).await?;
         }
         Ok(loaded.record)
-    }
-
-    /// Deletes objects, within the busy timeout. A later collection finds the rest. Returns the deleted objects.
-    pub(crate) async fn delete_best_effort(&self, operation: Operation, files: Vec<Path>) -> HashSet<Path> {
-        self.delete_within(operation, files, self.settings.busy_timeout).await
-    }
-
-    /// Deletes objects, within `limit`. A later collection finds the rest. Returns the deleted objects.
-    pub(crate) async fn delete_within(&self, operation: Operation, files: Vec<Path>, limit: Duration) -> HashSet<Path> {
-        let at = || self.at(operation, self.layout.snapshots());
-        match timeout(limit, self.delete(files)).await {
-            Ok((deleted, None)) => deleted,
-            Ok((deleted, Some(error))) => {
-                events::left_undone(&at(), DELETE, &StoreError::from(&error));
-                deleted
-            }
-            Err(elapsed) => {
-                events::left_undone(&at(), DELETE, &elapsed);
-                HashSet::new()
-            }
-        }
-    }
-
-    /// Deletes as many of these objects as it can. Returns the deleted objects and the first failure.
-    pub(crate) async fn delete(&self, files: Vec<Path>) -> (HashSet<Path>, Option<object_store::Error>) {
-        let (mut deleted, mut failure) = (HashSet::new(), None);
-        if files.is_empty() {
-            return (deleted, failure);
-        }
-        let mut results = self.store.delete_stream(stream::iter(files).map(Ok).boxed());
-        while let Some(result) = results.next().await {
-            match result {
-                Ok(path) => drop(deleted.insert(path)),
-                Err(object_store::Error::NotFound { path, .. }) => deleted.extend(Path::parse(path)),
-                Err(error) => failure = failure.or(Some(error)),
-            }
-        }
-        (deleted, failure)
     }
 }

@@ -7,15 +7,19 @@
 //! 5. Explain a failure: replace its cause by a [`Failure`](crate::failure::Failure).
 //! 6. Limit the time of the answer's body.
 //! 7. Reject an answer that no object store gives, or that needs a repair of the configuration.
+//! 8. Remove what the client can't read: keys of other programs in a listing, missing results of a bulk deletion.
 
 mod answer;
 mod cause_of;
+mod deletion;
 mod limits;
+mod listing;
 mod peek;
 mod proxies;
 mod resolver;
 mod target;
 mod upload;
+mod xml;
 
 use hyper::{Method, header};
 use limits::Limits;
@@ -27,27 +31,31 @@ use object_store::{
 };
 use proxies::Proxies;
 use resolver::Resolver;
-use std::sync::Arc;
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
 use target::Target;
 use tokio::time::Instant;
 use upload::Upload;
 
-/// Makes the HTTP client of a store, and those of the services that have its credentials.
-#[derive(Debug)]
+/// Makes the HTTP client of a store, and those of the services that have its credentials. Clones make the same client from the
+/// same options, so two clients of a store share their connections.
+#[derive(Clone, Default)]
 pub(crate) struct Connector {
-    network: ReqwestConnector,
+    network: Arc<ReqwestConnector>,
     is_timeout_set: bool,
+    /// Each with the options that it was made from, as text.
+    clients: Arc<Mutex<Vec<(String, HttpClient)>>>,
 }
 
 impl Connector {
-    /// `is_timeout_set` is whether the user set the option `timeout`. The client has a default for it.
-    pub(crate) fn new(is_timeout_set: bool) -> Self {
-        Self { network: ReqwestConnector::default(), is_timeout_set }
+    /// A clone that is told whether the user set the option `timeout`. The client has a default for it.
+    pub(crate) fn with_timeout_set(&self, is_timeout_set: bool) -> Self {
+        Self { is_timeout_set, ..self.clone() }
     }
-}
 
-impl HttpConnector for Connector {
-    fn connect(&self, options: &ClientOptions) -> Result<HttpClient> {
+    fn make_client(&self, options: &ClientOptions) -> Result<HttpClient> {
         let limits = Limits::new(options, self.is_timeout_set)?;
         // The client's limit without progress counts while an upload is under way, so it would limit the whole upload.
         let mut network = options.clone().with_timeout_disabled().with_read_timeout_disabled();
@@ -57,6 +65,26 @@ impl HttpConnector for Connector {
         }
         let network = self.network.connect(&network)?;
         Ok(HttpClient::new(Requests { network, limits, proxies: Proxies::new(options) }))
+    }
+}
+
+impl HttpConnector for Connector {
+    fn connect(&self, options: &ClientOptions) -> Result<HttpClient> {
+        let options_text = format!("{options:?}");
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, client)) = clients.iter().find(|(made_from, _)| *made_from == options_text) {
+            return Ok(client.clone());
+        }
+        let client = self.make_client(options)?;
+        clients.push((options_text, client.clone()));
+        Ok(client)
+    }
+}
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The options are left out: a header may be secret.
+        f.debug_struct("Connector").finish_non_exhaustive()
     }
 }
 
@@ -82,6 +110,7 @@ struct Requests {
 impl HttpService for Requests {
     async fn call(&self, mut request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let start = Instant::now();
+        let (is_listing, deleted_keys) = (listing::is_listing(&request), deletion::keys(&request));
         // 1.
         let target = Arc::new(Target::new(&request, &self.proxies));
         // 2. The request is already signed: signatures don't cover headers that are added later.
@@ -98,6 +127,12 @@ impl HttpService for Requests {
         // 6.
         let answer = self.limits.limit_body(start, &target, answer);
         // 7.
-        target.inspect(answer).await
+        let answer = target.inspect(answer).await?;
+        // 8.
+        match deleted_keys {
+            Some(keys) => deletion::with_all_results(answer, &keys).await,
+            None if is_listing => listing::without_external_keys(answer).await,
+            None => Ok(answer),
+        }
     }
 }

@@ -25,6 +25,7 @@ mod backoff;
 mod cache;
 mod commit;
 mod condition_check;
+mod deletion;
 mod download;
 mod expire;
 mod failure;
@@ -41,6 +42,7 @@ mod layout;
 mod move_aside;
 #[cfg(any(feature = "aws", feature = "azure", feature = "gcp"))]
 mod open;
+mod overdue;
 mod read;
 mod record;
 mod record_store;

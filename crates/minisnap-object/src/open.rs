@@ -50,7 +50,9 @@ impl ObjectBackend {
         let own = parsed.take_own_options()?;
         let store = parsed.client(&own)?;
         let location = ErrorContext::of_url(Operation::Open, url.trim_end_matches('/')).location().to_owned();
+        let single_deletes = parsed.single_deletes_client(&own)?;
         let mut backend = Self::at_location(store, parsed.prefix, location);
+        backend.single_deletes = single_deletes;
         own.apply_to(&mut backend);
         Ok(backend)
     }

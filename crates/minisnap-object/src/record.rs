@@ -81,6 +81,13 @@ impl Record {
         self.with_status(Status::Expired)
     }
 
+    /// The expired generations whose files may still be in the store, although `commits` others followed on the commit that expired
+    /// them, if the retention was the same all the time.
+    pub(crate) fn expired_before(&self, commits: usize) -> impl Iterator<Item = &Generation> {
+        let entries = self.entries.iter().skip(self.retained().count().saturating_add(commits));
+        entries.filter(|entry| entry.status == Status::Expired).map(|entry| &entry.generation)
+    }
+
     /// The current generation.
     pub(crate) fn current(&self) -> Option<&Generation> {
         self.retained().next()

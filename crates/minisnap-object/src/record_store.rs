@@ -6,10 +6,11 @@ use crate::{
     layout,
     record::{Record, Unreadable, VERSION},
     redact::{Source, StoreError},
+    web_page::is_web_page,
 };
 use bytes::Bytes;
 use minisnap_core::{Corruption, MiniSnapError, Operation, Result};
-use object_store::{Error, ObjectStoreExt, PutMode, UpdateVersion};
+use object_store::{Attribute, Error, ObjectStoreExt, PutMode, UpdateVersion};
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -190,7 +191,11 @@ impl ObjectBackend {
             let found = format!("it has {} bytes", object.meta.size);
             return Ok(RecordObject::Unreadable(Unreadable::Corrupt(found), tag, Bytes::new()));
         }
+        let content_type = object.attributes.get(&Attribute::ContentType).cloned();
         let text = object.bytes().await.map_err(|error| self.failed(operation, &path, &error))?;
+        if is_web_page(content_type.as_deref(), &text) {
+            return Err(self.web_page(operation, &path));
+        }
         Ok(match Record::parse(&text) {
             Ok(record) => RecordObject::Record(VersionedRecord { record, tag: Some(tag) }),
             Err(unreadable) => RecordObject::Unreadable(unreadable, tag, text),

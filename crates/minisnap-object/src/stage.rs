@@ -79,7 +79,7 @@ impl Stage {
             let backend = &self.backend;
             let upload = self.upload.get_or_insert_with(|| {
                 let path = backend.layout.json(&self.name);
-                Upload::start(backend.store.clone(), path, backend.settings.parts_in_flight, &self.runtime)
+                Upload::start(backend.clone(), path, &self.runtime)
             });
             upload.send_part(part.bytes).map_err(|error| self.failed(error))?;
             self.buffer.mark_uploaded(part.index);

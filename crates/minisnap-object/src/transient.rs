@@ -16,7 +16,6 @@ pub(crate) fn is_transient(error: &Error) -> bool {
 
 /// Whether no connection to the store came about, after the retries of the client. So the request did not arrive, and further
 /// retries within the same operation rarely help.
-#[cfg_attr(not(test), expect(dead_code, reason = "the self-check and the commit will call it"))]
 pub(crate) fn is_unreachable(error: &Error) -> bool {
     match Failure::of(error) {
         Some(failure) => failure.is_unreachable(),

@@ -3,7 +3,7 @@
 use crate::{ObjectBackend, record_store::ATTEMPT_TIMEOUT, redact::StoreError};
 use bytes::Bytes;
 use minisnap_core::{ErrorContext, Operation, events};
-use object_store::{Error, MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload, path::Path};
+use object_store::{Error, MultipartUpload, ObjectStoreExt, PutPayload, path::Path};
 use std::{error, sync::Arc, time::Duration};
 use tokio::{
     runtime::Handle,
@@ -46,11 +46,12 @@ struct Progress {
 }
 
 impl Upload {
-    /// Starts to upload to `path` on `runtime`, with at most `in_flight` parts in flight.
-    pub(crate) fn start(store: Arc<dyn ObjectStore>, path: Path, in_flight: usize, runtime: &Handle) -> Self {
+    /// Starts to upload to `path` on `runtime`, with at most `parts_in_flight` parts in flight.
+    pub(crate) fn start(backend: ObjectBackend, path: Path, runtime: &Handle) -> Self {
+        let in_flight = backend.settings.parts_in_flight;
         let (messages, inbox) = mpsc::unbounded_channel();
         let (report, progress) = watch::channel(Progress::default());
-        runtime.spawn(Uploader { store, path: path.clone(), in_flight, inbox, report }.run());
+        runtime.spawn(Uploader { backend, path: path.clone(), in_flight, inbox, report }.run());
         Self { path, messages, progress, queued: 0, in_flight }
     }
 
@@ -127,7 +128,7 @@ const SHUT_DOWN: &str = "the runtime that the upload ran on was shut down";
 
 /// The task of an [`Upload`].
 struct Uploader {
-    store: Arc<dyn ObjectStore>,
+    backend: ObjectBackend,
     path: Path,
     in_flight: usize,
     inbox: mpsc::UnboundedReceiver<Message>,
@@ -136,7 +137,7 @@ struct Uploader {
 
 impl Uploader {
     async fn run(mut self) {
-        let mut upload = match self.store.put_multipart(&self.path).await {
+        let mut upload = match self.backend.store.put_multipart(&self.path).await {
             Ok(upload) => upload,
             Err(error) => {
                 self.report_failure(error);
@@ -156,9 +157,7 @@ impl Uploader {
         }
         if done.send(()).is_err() {
             // The caller was cancelled, so no commit names the object.
-            if let Err(error) = self.store.delete(&self.path).await {
-                left_undone(&self.path, "delete an uploaded object", &StoreError::from(&error));
-            }
+            self.backend.delete_best_effort(Operation::Discard, vec![self.path]).await;
         }
     }
 
@@ -208,7 +207,7 @@ impl Uploader {
 
     /// Whether this upload has made the object. Its name is unique, and an upload is completed entirely or not at all.
     async fn object_exists(&self) -> bool {
-        timeout(ATTEMPT_TIMEOUT, self.store.head(&self.path)).await.is_ok_and(|found| found.is_ok())
+        timeout(ATTEMPT_TIMEOUT, self.backend.store.head(&self.path)).await.is_ok_and(|found| found.is_ok())
     }
 }
 

@@ -1,4 +1,5 @@
-//! Verifying a store: the record, every retained generation, and the garbage that a collection would delete. Changes nothing.
+//! Verifying a store: the record, every retained generation, and the garbage that a collection would delete, or that is overdue
+//! (`overdue.rs`). Changes nothing.
 //!
 //! 1. List objects, then read the record, in the same order as a garbage collection. So the record knows each generation that
 //!    is committed in between.
@@ -31,6 +32,7 @@ impl ObjectBackend {
         let listed: BTreeSet<_> = listing.generations().into_iter().collect();
         verification.orphans = listed.iter().filter(|name| record.is_orphan(name)).count();
         verification.expired = record.expired().filter(|expired| listed.contains(expired.name())).count();
+        verification.overdue = self.find_overdue(&record, listing);
         // 2.
         for known in record.retained() {
             verification.generations.extend(self.verify_generation(known).await?);

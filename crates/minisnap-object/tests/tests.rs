@@ -18,6 +18,8 @@ mod corrupt_json;
 mod corrupt_record;
 /// Reducing the retention.
 mod expire;
+/// Objects of other programs under the prefix, whose keys the client rejects.
+mod external_keys;
 /// Requests that fail, over real connections: the error, its causes, its advice, and how soon it comes.
 mod failures;
 /// Garbage collection.
@@ -40,5 +42,7 @@ mod requests;
 mod support;
 /// Commits that get no answer, or an error, from the store.
 mod uncertain_commits;
+/// Objects that can't be deleted, stores without bulk delete, and garbage that is overdue.
+mod undeletable;
 /// Verifying a store.
 mod verify;

@@ -21,7 +21,7 @@ use crate::{
     progress::Progress,
     stdio,
 };
-use minisnap::{Corruption, Generation, MiniSnapError, Problem, Verification};
+use minisnap::{Corruption, Generation, MiniSnapError, Overdue, Problem, Verification};
 use std::io::ErrorKind;
 
 pub(crate) async fn run(args: VerifyArgs) -> Outcome {
@@ -39,6 +39,9 @@ pub(crate) async fn run(args: VerifyArgs) -> Outcome {
         }
         (false, false) => stdio::print(&verified.lines(&store.command("collect-garbage", &[])))?,
     }
+    if let (false, Some(warning)) = (args.form.json, verified.warning(store.name())) {
+        stdio::warning(&warning);
+    }
     verdict.map_or(Ok(()), Err)
 }
 
@@ -55,6 +58,8 @@ struct Verified {
     /// How much a garbage collection would delete.
     expired: usize,
     orphans: usize,
+    /// What commits should have deleted.
+    overdue: Option<Overdue>,
     /// The error that a reader of this store gets: its history can't be read, or it has external changes.
     error: Option<Failure>,
 }
@@ -106,12 +111,14 @@ impl Verified {
     }
 
     fn of(verification: Verification) -> Self {
-        let Verification { generations, problems, unconfirmed, moved_aside, expired, orphans, .. } = verification;
+        let Verification { generations, problems, unconfirmed, moved_aside, expired, orphans, overdue, .. } =
+            verification;
         let snapshots = generations.into_iter().map(|verified| {
             let health = verified.problem.map_or(Health::Intact(None), Health::of);
             (verified.generation, health)
         });
-        Self { snapshots: snapshots.collect(), problems, unconfirmed, moved_aside, expired, orphans, error: None }
+        let snapshots = snapshots.collect();
+        Self { snapshots, problems, unconfirmed, moved_aside, expired, orphans, overdue, error: None }
     }
 
     /// 2. Parses the JSON of the intact snapshots. Removes those that expire before they are read.

@@ -5,7 +5,7 @@ use crate::{
     backoff::Backoff,
     record_store::is_precondition_failure,
     redact::{Source, StoreError},
-    transient::is_transient,
+    transient::{is_transient, is_unreachable},
 };
 use bytes::Bytes;
 use futures_util::future::join_all;
@@ -51,8 +51,8 @@ pub(super) struct Race {
 /// A write that neither succeeded nor was refused.
 #[derive(Debug)]
 pub(super) struct Failure {
-    pub(super) reason: Source,
-    pub(super) transient: bool,
+    /// `None` if there was no answer in time.
+    error: Option<Error>,
 }
 
 impl Race {
@@ -87,11 +87,8 @@ impl Race {
             match outcome {
                 Ok(Ok(_)) => self.winners.push(racer),
                 Ok(Err(error)) if is_precondition_failure(&error) => self.refused.push(error),
-                Ok(Err(error)) => {
-                    let (reason, transient) = (StoreError::from(&error).into(), is_transient(&error));
-                    self.failed.push(Failure { reason, transient });
-                }
-                Err(elapsed) => self.failed.push(Failure { reason: elapsed.into(), transient: true }),
+                Ok(Err(error)) => self.failed.push(Failure { error: Some(error) }),
+                Err(_) => self.failed.push(Failure { error: None }),
             }
         }
     }
@@ -113,15 +110,28 @@ impl Race {
 
     /// Whether all writers failed in a way in which they would fail again.
     pub(super) fn all_failed_permanently(&self) -> bool {
-        self.failed.len() == RACERS && self.failed.iter().all(|failure| !failure.transient)
+        let is_permanent = |failure: &Failure| failure.error.as_ref().is_some_and(|error| !is_transient(error));
+        self.failed.len() == RACERS && self.failed.iter().all(is_permanent)
+    }
+
+    /// The error of a writer if no writer could connect. The client has already retried.
+    pub(super) fn unreachable(&self) -> Option<&Error> {
+        let mut errors = self.failed.iter().map(|failure| failure.error.as_ref().filter(|error| is_unreachable(error)));
+        let first = errors.next()??;
+        (self.failed.len() == RACERS && errors.all(|error| error.is_some())).then_some(first)
     }
 
     /// Why the race proves nothing: its first failure, or its first refusal.
-    pub(super) fn undecided(self, condition: Condition) -> Undecided {
+    pub(super) fn undecided(&self, condition: Condition) -> Undecided {
         let found = format!("{} of {RACERS} writers with {condition} succeeded", self.winners.len());
-        let failed = self.failed.into_iter().next().map(|failure| failure.reason);
-        let source = failed.or_else(|| self.refused.first().map(|refused| StoreError::from(refused).into()));
-        Undecided { found, transient: true, source }
+        let undecided = Undecided { found, transient: true, source: None, help: None };
+        match (self.failed.first(), self.refused.first()) {
+            (Some(Failure { error: Some(error) }), _) | (None, Some(error)) => undecided.because_of(error),
+            (Some(Failure { error: None }), _) => {
+                Undecided { source: Some("the store gave no answer in time".into()), ..undecided }
+            }
+            (None, None) => undecided,
+        }
     }
 }
 
@@ -132,6 +142,15 @@ pub(super) struct Undecided {
     /// Whether another round may prove more.
     pub(super) transient: bool,
     pub(super) source: Option<Source>,
+    /// Advice on the source, if there is any.
+    pub(super) help: Option<String>,
+}
+
+impl Undecided {
+    pub(super) fn because_of(self, error: &Error) -> Self {
+        let help = crate::failure::Failure::of(error).and_then(crate::failure::Failure::help);
+        Self { source: Some(StoreError::from(error).into()), help, ..self }
+    }
 }
 
 impl fmt::Display for Undecided {

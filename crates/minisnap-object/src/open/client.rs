@@ -4,7 +4,6 @@ use super::{
     ParsedUrl, invalid, invalid_with_help,
     options::{OWN_OPTIONS, OwnOptions},
 };
-use crate::http::Connector;
 #[cfg(not(all(feature = "aws", feature = "azure", feature = "gcp")))]
 use minisnap_core::{ErrorContext, Operation};
 use minisnap_core::{MiniSnapError, Result};
@@ -24,7 +23,8 @@ macro_rules! client {
             url.check_endpoint(&endpoint, allow_http.as_deref())?;
         }
         $(url.check_header_value($header.as_ref(), builder.get_config_value(&$header))?;)*
-        let connector = Connector::new(url.is_set(&<$key>::Client(object_store::ClientConfigKey::Timeout)));
+        let is_timeout_set = url.is_set(&<$key>::Client(object_store::ClientConfigKey::Timeout));
+        let connector = $own.connector.with_timeout_set(is_timeout_set);
         let built = builder.$bucket(url.bucket.as_str()).with_http_connector(connector).build();
         Ok(Arc::new(built.map_err(|error| url.invalid_client(&error))?))
     }};
@@ -77,6 +77,18 @@ impl ParsedUrl<'_> {
         let variables = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
         self.options.iter().any(|(option, _)| names_it(option))
             || variables.filter(|name| name.starts_with(prefix)).any(|name| names_it(&name))
+    }
+
+    /// A client like [`client`](Self::client) that deletes each object with a request of its own, over the same connections. `None`
+    /// if `client` sends no bulk deletes, or has no such option.
+    pub(super) fn single_deletes_client(&mut self, own: &OwnOptions) -> Result<Option<Arc<dyn ObjectStore>>> {
+        if self.scheme != "s3" {
+            return Ok(None);
+        }
+        self.options.push(("disable_bulk_delete", "true"));
+        let client = self.client(own);
+        self.options.pop();
+        client.map(Some)
     }
 
     fn unknown_option(&self, option: &str) -> MiniSnapError {

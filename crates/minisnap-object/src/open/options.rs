@@ -1,7 +1,7 @@
 //! The options of this crate. All other options are the client's.
 
 use super::{ParsedUrl, invalid};
-use crate::ObjectBackend;
+use crate::{ObjectBackend, http::Connector};
 use minisnap_core::Result;
 use object_store::{BackoffConfig, RetryConfig};
 use std::{str::FromStr, time::Duration};
@@ -18,6 +18,8 @@ pub(super) struct OwnOptions {
     parts_in_flight: Option<usize>,
     max_retries: Option<usize>,
     retry_timeout: Option<Duration>,
+    /// All clients of the store share it.
+    pub(super) connector: Connector,
 }
 
 impl ParsedUrl<'_> {

@@ -1,6 +1,6 @@
 //! An object store with one fault.
 
-use futures_util::StreamExt;
+use futures_util::{StreamExt, TryStreamExt};
 use minisnap_object::object_store::{
     CopyOptions, Error, GetOptions, GetRange, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, UploadPart, memory::InMemory, path::Path,
@@ -43,6 +43,10 @@ pub(crate) enum Fault {
     ShortRange,
     /// Objects whose path ends with this can't be deleted.
     Undeletable(&'static str),
+    /// A delete of several objects fails as one request. Single deletes succeed.
+    BulkDelete,
+    /// A delete gets no answer, except of a probe.
+    DeleteUnanswered,
     /// An upload can't be aborted.
     Abort,
     /// The upload of the first part fails, and then the abort.
@@ -56,7 +60,7 @@ pub(crate) enum Fault {
 /// A store in memory with a [`Fault`].
 #[derive(Debug)]
 pub(crate) struct FaultyStore {
-    inner: InMemory,
+    inner: Arc<InMemory>,
     fault: Fault,
     aborted: Arc<AtomicUsize>,
     replaced: AtomicUsize,
@@ -65,7 +69,7 @@ pub(crate) struct FaultyStore {
 impl FaultyStore {
     /// A store that counts aborted uploads in `aborted`.
     pub(crate) fn new(fault: Fault, aborted: Arc<AtomicUsize>) -> Self {
-        Self { inner: InMemory::new(), fault, aborted, replaced: AtomicUsize::new(0) }
+        Self { inner: Arc::new(InMemory::new()), fault, aborted, replaced: AtomicUsize::new(0) }
     }
 }
 
@@ -143,6 +147,26 @@ impl ObjectStore for FaultyStore {
                 path
             };
             return self.inner.delete_stream(locations.then(each).boxed());
+        }
+        if self.fault == Fault::DeleteUnanswered {
+            let answered = |path: Result<Path>| async move {
+                match path {
+                    Ok(path) if !path.as_ref().contains(".probe-") => std::future::pending().await,
+                    other => other,
+                }
+            };
+            return self.inner.delete_stream(locations.then(answered).boxed());
+        }
+        if self.fault == Fault::BulkDelete {
+            let inner = self.inner.clone();
+            let all = async move {
+                let paths: Vec<_> = locations.try_collect().await?;
+                match paths.len() {
+                    0 | 1 => Ok(inner.delete_stream(futures_util::stream::iter(paths).map(Ok).boxed())),
+                    _ => lost(),
+                }
+            };
+            return futures_util::stream::once(all).try_flatten().boxed();
         }
         let Fault::Undeletable(end) = self.fault else { return self.inner.delete_stream(locations) };
         let allowed = move |path: Result<Path>| async move {

@@ -5,9 +5,11 @@ pub(crate) mod counting_store;
 pub(crate) mod faulty_store;
 pub(crate) mod hooked_store;
 pub(crate) mod quirky_store;
+pub(crate) mod s3_proxy;
 pub(crate) mod scripted_server;
 pub(crate) mod servers;
 pub(crate) mod slow_link;
+pub(crate) mod warnings;
 
 use futures_util::TryStreamExt;
 use minisnap_object::object_store::{ObjectStore, ObjectStoreExt, path::Path};

@@ -2,7 +2,7 @@
 
 use super::{Health, Verified};
 use crate::{exit::Failure, help, open_store::OpenStore, text};
-use minisnap::Generation;
+use minisnap::{Generation, Overdue};
 use serde_json::{Value, json};
 
 impl Verified {
@@ -32,6 +32,12 @@ impl Verified {
     pub(super) fn finding_lines(&self) -> String {
         let findings = self.snapshots.iter().filter(|(_, health)| health.finding().is_some());
         findings.map(line).chain([self.store_problem_lines()]).collect()
+    }
+
+    /// The warning of garbage that commits should have deleted, with its help.
+    pub(super) fn warning(&self, store: &str) -> Option<String> {
+        let overdue = self.overdue.as_ref()?;
+        Some(format!("{store}: {overdue}\nhelp: {}", overdue.help()))
     }
 
     fn store_problem_lines(&self) -> String {
@@ -67,9 +73,22 @@ impl Verified {
             "moved_aside": self.moved_aside,
             "expired": self.expired,
             "orphans": self.orphans,
+            "overdue": self.overdue.as_ref().map(overdue_to_json),
             "error": verdict.map(Failure::to_json),
         })
     }
+}
+
+fn overdue_to_json(overdue: &Overdue) -> Value {
+    let failure = overdue.failure.as_ref().map(|failure| {
+        json!({
+            "objects": failure.objects,
+            "location": failure.location,
+            "forbidden": failure.forbidden,
+            "reason": failure.reason,
+        })
+    });
+    json!({ "expired": overdue.expired, "orphans": overdue.orphans, "failure": failure, "help": overdue.help() })
 }
 
 fn line((generation, health): &(Generation, Health)) -> String {

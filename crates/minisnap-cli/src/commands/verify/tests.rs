@@ -6,7 +6,7 @@ use crate::{
     exit::{Exit, Failure},
     open_store::OpenStore,
 };
-use minisnap::{Corruption, Generation, Problem, Verification, VerifiedGeneration};
+use minisnap::{Corruption, FailedDeletion, Generation, Overdue, Problem, Verification, VerifiedGeneration};
 
 fn generation(seq: u64) -> Generation {
     Generation::new(format!("{seq:020}-a"), seq).with_size(65)
@@ -79,6 +79,37 @@ fn garbage_and_moved_files_are_reported_without_failure() {
     let json = verified.to_json(&store(), None);
     assert_eq!((&json["expired"], &json["orphans"]), (&2.into(), &1.into()));
     assert_eq!(json["moved_aside"][0], "/srv/state/snapshots/x.aside");
+    assert!(json["overdue"].is_null() && verified.warning("s").is_none());
+}
+
+#[test]
+fn overdue_garbage_is_a_warning_with_help() {
+    let mut verification = Verification::new(vec![intact(1)]);
+    (verification.expired, verification.orphans) = (9, 1);
+    verification.overdue = Overdue::new(3, 1).into_option();
+    let mut found = Verified::of(verification.clone());
+    let warning = found.warning("s3://bucket/app").expect("a warning");
+    assert_eq!(
+        warning,
+        "s3://bucket/app: commits should have deleted 3 expired generations and 1 orphan\n\
+         help: give the writers' credentials the right to delete under the prefix (on S3 `s3:DeleteObject`), then collect the \
+         garbage: until then it grows"
+    );
+    assert!(verdict(&mut found).is_none(), "the exit code is 0");
+    let json = found.to_json(&store(), None);
+    assert_eq!((&json["overdue"]["expired"], &json["overdue"]["orphans"]), (&3.into(), &1.into()));
+    assert!(json["overdue"]["failure"].is_null(), "{json}");
+
+    let failure = FailedDeletion::new(2, "s3://bucket/app/snapshots/x", "409 Conflict");
+    verification.overdue = Overdue::default().with_failure(Some(failure)).into_option();
+    let found = Verified::of(verification);
+    assert_eq!(
+        found.warning("s").expect("a warning"),
+        "s: 2 objects couldn't be deleted, such as s3://bucket/app/snapshots/x: 409 Conflict\n\
+         help: until objects can be deleted, garbage grows: see the reason, then collect the garbage"
+    );
+    let json = found.to_json(&store(), None);
+    assert_eq!(json["overdue"]["failure"]["location"], "s3://bucket/app/snapshots/x");
 }
 
 #[test]
