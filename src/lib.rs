@@ -82,6 +82,7 @@
 //!   warnings for failed best-effort work.
 //! - `serde`: `Serialize` and `Deserialize` for [`Generation`], [`Digest`] and [`Committed`].
 //! - `aws`, `azure`, `gcp`: S3 and compatible stores, Azure Blob Storage, Google Cloud Storage, by URL.
+//! - `aws-profile`: S3's credentials, region and endpoint also from the profiles in `~/.aws`.
 //! - `object_store`: object stores with your own client, by `object::ObjectBackend::new`. The API of this feature follows the version
 //!   of the crate `object_store`.
 //!

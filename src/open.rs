@@ -3,7 +3,7 @@
 use crate::{AnyBackend, ErrorContext, MiniSnapError, Operation, Result, SnapStore, SnapshotBackend};
 use std::{fmt::Display, num::NonZeroUsize};
 
-/// Opens the store at a path or URL. This does no I/O, so the location need not exist.
+/// Opens the store at a path or URL. This doesn't access the store, so the location need not exist.
 ///
 /// Use it if the location is configuration. If the backend is fixed, use [`SnapStore::new`] or [`SnapStore::with_backend`], where the
 /// compiler checks it.
@@ -16,8 +16,8 @@ use std::{fmt::Display, num::NonZeroUsize};
 /// | `az://container/prefix` | `object::ObjectBackend`: Azure Blob Storage | `azure` |
 /// | `gs://bucket/prefix` | `object::ObjectBackend`: Google Cloud Storage | `gcp` |
 ///
-/// Credentials, endpoint and region of an object store come from the environment, as in the crate `object_store`, or from
-/// [options](open_with).
+/// Credentials, endpoint and region of an object store come from the environment, in the variables of the provider's SDKs, or from
+/// [options](open_with). With the feature `aws-profile`, those of S3 come also from the profiles in `~/.aws`.
 ///
 /// A `file:` URL is percent-decoded (`%20` is a space), a path isn't. A path with a colon in its first part looks like a URL: write
 /// `./a:b`.

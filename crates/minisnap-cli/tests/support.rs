@@ -94,6 +94,12 @@ impl Sandbox {
         self.environment.push((name.into(), value.into()));
     }
 
+    /// A variable of the program's environment.
+    pub(crate) fn variable(&self, name: &str) -> String {
+        let found = self.environment.iter().find(|(known, _)| known == name);
+        found.expect("a variable that is set").1.clone()
+    }
+
     /// Sets the endpoint of the object store.
     pub(crate) fn set_endpoint(&mut self, endpoint: &str) {
         self.set("AWS_ENDPOINT", endpoint);

@@ -17,6 +17,8 @@ mod copy;
 mod copy_onto;
 /// `create`.
 mod create;
+/// Credentials and endpoints in the environment.
+mod credentials;
 /// `diff`.
 mod diff;
 /// Invalid endpoints and buckets.

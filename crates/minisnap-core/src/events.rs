@@ -64,3 +64,20 @@ pub fn retrying(at: &ErrorContext, elapsed: Duration, reason: &dyn Display) {
     #[cfg(not(feature = "tracing"))]
     let _ = (at, elapsed, reason);
 }
+
+/// Warns that the environment has a setting that the backend ignores, and says what to use `instead`.
+///
+/// The target of the event is `minisnap`. The value of the setting isn't in the event, because it may be secret.
+pub fn setting_ignored(at: &ErrorContext, setting: &str, instead: &str) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(
+        target: "minisnap",
+        operation = %at.operation(),
+        location = at.location(),
+        setting,
+        instead,
+        "a setting in the environment is ignored"
+    );
+    #[cfg(not(feature = "tracing"))]
+    let _ = (at, setting, instead);
+}

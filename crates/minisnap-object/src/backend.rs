@@ -131,8 +131,20 @@ impl ObjectBackend {
             at: self.at(operation, path),
             transient,
             source: StoreError::from(error).into(),
-            help: Failure::of(error).and_then(Failure::help),
+            help: self.advice_on(error),
         }
+    }
+
+    /// The advice on a failed request, if there is a better one than to try again later.
+    pub(crate) fn advice_on(&self, error: &object_store::Error) -> Option<String> {
+        let failure = Failure::of(error)?;
+        let help = failure.help();
+        #[cfg(any(feature = "aws", feature = "azure", feature = "gcp"))]
+        if failure.lacks_credentials() {
+            let ignored = crate::open::ignored_settings(&self.location).into_iter();
+            return help.map(|help| ignored.fold(help, |help, ignored| format!("{help}; {ignored}")));
+        }
+        help
     }
 
     /// The error for a web page instead of an object. A client without our HTTP layer returns it like an object.

@@ -190,7 +190,7 @@ impl Check<'_> {
         let read_back = probe.read().await;
         let round = self.after_update(&probe, update, (&bytes, &version), read_back).await?;
         Ok(match round {
-            Round::Passed if !self.created => Round::Undecided(create.undecided(Condition::IfNoneMatch)),
+            Round::Passed if !self.created => Round::Undecided(create.undecided(self.backend, Condition::IfNoneMatch)),
             round => round,
         })
     }
@@ -204,11 +204,12 @@ impl Check<'_> {
         Ok(match () {
             () if create.winners.len() > 1 => ignored(CONDITION, &create),
             () if !create.winners.is_empty() => Round::Found(Finding::StaleRead, Certainty::IfSeenAgain),
-            () if create.all_refused() => {
-                Round::Found(Finding::Refused(CONDITION, create.undecided(CONDITION)), Certainty::IfSeenAgain)
-            }
+            () if create.all_refused() => Round::Found(
+                Finding::Refused(CONDITION, create.undecided(self.backend, CONDITION)),
+                Certainty::IfSeenAgain,
+            ),
             () if create.all_failed_permanently() => self.rejected(probe, CONDITION, create).await?,
-            () => Round::Undecided(create.undecided(CONDITION)),
+            () => Round::Undecided(create.undecided(self.backend, CONDITION)),
         })
     }
 
@@ -227,7 +228,7 @@ impl Check<'_> {
         let bytes = match read_back {
             ReadBack::Object(bytes, _) => bytes,
             // Another handle's collection may have deleted the object.
-            ReadBack::Missing => return Ok(Round::Undecided(update.undecided(CONDITION))),
+            ReadBack::Missing => return Ok(Round::Undecided(update.undecided(self.backend, CONDITION))),
             ReadBack::Failed(failed) => return Ok(Round::Undecided(failed)),
         };
         let unchanged = bytes == *before;
@@ -238,13 +239,13 @@ impl Check<'_> {
             (Some(_), _) if update.is_decided() => Round::Passed,
             (None, None) if update.all_refused() => {
                 let next = self.form.next(version);
-                Round::Refused(Finding::Refused(CONDITION, update.undecided(CONDITION)), next)
+                Round::Refused(Finding::Refused(CONDITION, update.undecided(self.backend, CONDITION)), next)
             }
             (None, None) if update.all_failed_permanently() => self.rejected(probe, CONDITION, update).await?,
             // The answer of the winner was lost, or the store refused all writes because of their rate.
             _ => {
                 self.pause |= update.winners.is_empty() && update.refused.is_empty();
-                Round::Undecided(update.undecided(CONDITION))
+                Round::Undecided(update.undecided(self.backend, CONDITION))
             }
         })
     }
@@ -254,9 +255,12 @@ impl Check<'_> {
     async fn rejected(&self, probe: &Probe<'_>, condition: Condition, race: Race) -> Result<Round> {
         let unconditional = probe.backend.store.put(&probe.path, race.texts[0].clone().into());
         match timeout(probe.limit, unconditional).await {
-            Ok(Ok(_)) => Ok(Round::Found(Finding::Rejected(condition, race.undecided(condition)), Certainty::Certain)),
+            Ok(Ok(_)) => Ok(Round::Found(
+                Finding::Rejected(condition, race.undecided(self.backend, condition)),
+                Certainty::Certain,
+            )),
             Ok(Err(error)) if !is_transient(&error) => Err(self.backend.failed(self.operation, &probe.path, &error)),
-            Ok(Err(_)) | Err(_) => Ok(Round::Undecided(race.undecided(condition))),
+            Ok(Err(_)) | Err(_) => Ok(Round::Undecided(race.undecided(self.backend, condition))),
         }
     }
 }
@@ -279,7 +283,7 @@ impl Probe<'_> {
         match timeout(self.limit, get).await {
             Ok(Ok((bytes, version))) => ReadBack::Object(bytes, version),
             Ok(Err(error)) if is_missing_object(&error) => ReadBack::Missing,
-            Ok(Err(error)) => ReadBack::Failed(unreadable(is_transient(&error)).because_of(&error)),
+            Ok(Err(error)) => ReadBack::Failed(unreadable(is_transient(&error)).because_of(self.backend, &error)),
             Err(elapsed) => ReadBack::Failed(Undecided { source: Some(elapsed.into()), ..unreadable(true) }),
         }
     }

@@ -147,6 +147,12 @@ impl Failure {
         }
     }
 
+    /// Whether no credentials are set.
+    #[cfg(any(feature = "aws", feature = "azure", feature = "gcp"))]
+    pub(crate) fn lacks_credentials(&self) -> bool {
+        matches!(self.cause, Cause::NoCredentials(_))
+    }
+
     /// Whether no connection came about. The request did not arrive, and an immediate retry rarely helps.
     pub(crate) fn is_unreachable(&self) -> bool {
         matches!(

@@ -1,21 +1,51 @@
 //! Opening a backend by URL.
 
+#[cfg(feature = "aws")]
+mod aws;
+#[cfg(feature = "azure")]
+mod azure;
+mod certificates;
+#[cfg_attr(
+    not(all(feature = "aws", feature = "azure", feature = "gcp")),
+    allow(dead_code, reason = "each provider uses a part")
+)]
+mod checks;
 mod client;
+#[cfg_attr(
+    not(all(feature = "aws", feature = "azure", feature = "gcp")),
+    allow(dead_code, reason = "each provider uses a part")
+)]
+mod environment;
+#[cfg(feature = "gcp")]
+mod google;
+mod ignored;
 mod options;
+#[cfg_attr(
+    not(all(feature = "aws", feature = "azure", feature = "gcp")),
+    allow(dead_code, reason = "each provider uses a part")
+)]
+mod settings;
+#[cfg(test)]
+mod tests;
 
 use crate::ObjectBackend;
+use client::Clients;
+use environment::Environment;
 use minisnap_core::{ErrorContext, MiniSnapError, Operation, Result};
 use object_store::path::Path;
+use options::OwnOptions;
 use std::fmt::Display;
 
 impl ObjectBackend {
     /// The snapshots at a URL: `s3://bucket/prefix` (feature `aws`), `az://container/prefix` (`azure`) or
-    /// `gs://bucket/prefix` (`gcp`). Does no I/O, so the bucket need not exist; it is never created.
+    /// `gs://bucket/prefix` (`gcp`). Makes no request, so the bucket need not exist; it is never created. Reads the files that
+    /// settings name, such as files with credentials.
     ///
-    /// The prefix may be empty. Credentials, endpoint and region come from the environment, in the variables that the crate
-    /// [`object_store`] reads (`AWS_…`, `AZURE_…`, `GOOGLE_…`), and from `options`. An option overrides the variable. An
-    /// option has the name of its variable in lower case, with or without the prefix: `AWS_ENDPOINT_URL` is the option
-    /// `endpoint_url` or `aws_endpoint_url`. This crate adds:
+    /// The prefix may be empty. Credentials, endpoint and region come from the environment, in the variables of the provider's
+    /// SDKs and of the crate [`object_store`] (`AWS_…`, `AZURE_…`, `GOOGLE_…`), and from `options`. An option overrides the
+    /// variable. An option has the name of its variable in lower case, with or without the prefix: `AWS_ENDPOINT_URL` is the
+    /// option `endpoint_url` or `aws_endpoint_url`. White space around a value doesn't count, and an empty variable counts as
+    /// unset. This crate adds:
     ///
     /// | option | value | default |
     /// |---|---|---|
@@ -27,11 +57,18 @@ impl ObjectBackend {
     /// | `retry_timeout` | seconds; the client begins no retry later than this | 10 |
     /// | `read_timeout` | how long a request may make no progress, such as `30s` | 30s, unless `timeout` is set |
     /// | `timeout`, `connect_timeout` | the limit for a whole request, or for its connection, such as `2m` | none, 5s |
+    /// | `ca_bundle` | a PEM file with certificates to trust in addition to the system's; for `s3:` also `AWS_CA_BUNDLE` | |
+    /// | `profile` | for `s3:`, a profile in `~/.aws` (feature `aws-profile`); or `AWS_PROFILE` | `default` |
+    ///
+    /// The order in which credentials are tried is in [`docs/object-store.md`][credentials].
+    ///
+    /// [credentials]: https://github.com/ArcellaTeam/mini-rs/blob/main/docs/object-store.md#credentials
     ///
     /// # Errors
     ///
-    /// [`InvalidUrl`](MiniSnapError::InvalidUrl) if the URL or an option is invalid, if the client lacks a setting, or if the
-    /// URL's feature isn't compiled in. Errors never show credentials.
+    /// [`InvalidUrl`](MiniSnapError::InvalidUrl) if the URL or a setting is invalid, if the client lacks a setting, if the
+    /// endpoint isn't encrypted and `allow_http` isn't set, or if the URL's feature isn't compiled in. Errors never show
+    /// credentials.
     ///
     /// # Examples
     ///
@@ -46,16 +83,40 @@ impl ObjectBackend {
     /// ```
     pub fn open<K: AsRef<str>, V: AsRef<str>>(url: &str, options: impl IntoIterator<Item = (K, V)>) -> Result<Self> {
         let options: Vec<_> = options.into_iter().collect();
-        let mut parsed = ParsedUrl::parse(url, options.iter().map(|(key, value)| (key.as_ref(), value.as_ref())))?;
+        let options = options.iter().map(|(key, value)| (key.as_ref(), value.as_ref()));
+        Self::open_in(&Environment::of_process(), url, options)
+    }
+
+    fn open_in<'a>(
+        environment: &Environment,
+        url: &'a str,
+        options: impl Iterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self> {
+        let mut parsed = ParsedUrl::parse(url, options)?;
         let own = parsed.take_own_options()?;
-        let store = parsed.client(&own)?;
-        let location = ErrorContext::of_url(Operation::Open, url.trim_end_matches('/')).location().to_owned();
-        let single_deletes = parsed.single_deletes_client(&own)?;
-        let mut backend = Self::at_location(store, parsed.prefix, location);
+        let opening = Opening { url: &parsed, own: &own, environment };
+        let Clients { store, single_deletes } = opening.clients()?;
+        let at = ErrorContext::of_url(Operation::Open, url.trim_end_matches('/'));
+        ignored::report(&at, &parsed.scheme, environment);
+        let mut backend = Self::at_location(store, parsed.prefix, at.location().to_owned());
         backend.single_deletes = single_deletes;
         own.apply_to(&mut backend);
         Ok(backend)
     }
+}
+
+/// The variables that are set and that this build ignores, each with what to use instead, for a store at `location`: for the help
+/// of a failure for lack of credentials.
+pub(crate) fn ignored_settings(location: &str) -> Vec<String> {
+    let scheme = location.split_once("://").map_or("", |(scheme, _)| scheme).to_ascii_lowercase();
+    ignored::described(&scheme, &Environment::of_process())
+}
+
+/// What a client is made from.
+struct Opening<'a> {
+    url: &'a ParsedUrl<'a>,
+    own: &'a OwnOptions,
+    environment: &'a Environment,
 }
 
 /// A URL, parsed, with its options.

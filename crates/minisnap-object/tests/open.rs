@@ -1,5 +1,8 @@
 //! Opening by URL: the accepted URLs and options, and the errors for invalid ones.
 
+/// Certificates.
+mod tls;
+
 use minisnap_core::{MiniSnapError, Result, SnapshotBackend};
 use minisnap_object::ObjectBackend;
 use std::{
@@ -91,6 +94,8 @@ fn own_options_and_client_options_are_accepted() {
         (url, "endpoint_url", "https://me:word@host", "contains a user, password"),
         ("az://container/app", "region", "eu", "no option `region`"),
         ("az://container/app", "use_emulator", "false", "can't be set up"),
+        ("gs://bucket/app", "base_url", "http://127.0.0.1:9000", "set the option `allow_http` to `true`"),
+        ("gs://bucket/app", "profile", "work", "no option `profile`"),
     ] {
         let text = refusal(ObjectBackend::open(url, [(option, value)]));
         assert!(text.contains(part) && text.contains(url) && !text.contains("word@"), "{text}");

@@ -2,6 +2,7 @@
 
 use super::{Probe, RATE_PAUSE};
 use crate::{
+    ObjectBackend,
     backoff::Backoff,
     record_store::is_precondition_failure,
     redact::{Source, StoreError},
@@ -122,11 +123,11 @@ impl Race {
     }
 
     /// Why the race proves nothing: its first failure, or its first refusal.
-    pub(super) fn undecided(&self, condition: Condition) -> Undecided {
+    pub(super) fn undecided(&self, backend: &ObjectBackend, condition: Condition) -> Undecided {
         let found = format!("{} of {RACERS} writers with {condition} succeeded", self.winners.len());
         let undecided = Undecided { found, transient: true, source: None, help: None };
         match (self.failed.first(), self.refused.first()) {
-            (Some(Failure { error: Some(error) }), _) | (None, Some(error)) => undecided.because_of(error),
+            (Some(Failure { error: Some(error) }), _) | (None, Some(error)) => undecided.because_of(backend, error),
             (Some(Failure { error: None }), _) => {
                 Undecided { source: Some("the store gave no answer in time".into()), ..undecided }
             }
@@ -147,8 +148,8 @@ pub(super) struct Undecided {
 }
 
 impl Undecided {
-    pub(super) fn because_of(self, error: &Error) -> Self {
-        let help = crate::failure::Failure::of(error).and_then(crate::failure::Failure::help);
+    pub(super) fn because_of(self, backend: &ObjectBackend, error: &Error) -> Self {
+        let help = backend.advice_on(error);
         Self { source: Some(StoreError::from(error).into()), help, ..self }
     }
 }

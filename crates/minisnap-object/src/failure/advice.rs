@@ -52,8 +52,8 @@ impl Failure {
 fn advice_on_certificate(problem: CertificateProblem) -> &'static str {
     match problem {
         CertificateProblem::UnknownIssuer => {
-            "check that the endpoint is the intended server; if it is, add its certificate authority to the certificates that \
-             this machine trusts"
+            "check that the endpoint is the intended server; if it is, set the option `ca_bundle` (AWS_CA_BUNDLE) to a PEM file \
+             with its certificate authority"
         }
         CertificateProblem::Expired => "renew the server's certificate, or correct this machine's clock",
         CertificateProblem::NotYetValid => "correct this machine's clock, or the server's certificate",

@@ -1,13 +1,14 @@
 //! The options of this crate. All other options are the client's.
 
-use super::{ParsedUrl, invalid};
+use super::{ParsedUrl, invalid, settings::Setting};
 use crate::{ObjectBackend, http::Connector};
 use minisnap_core::Result;
 use object_store::{BackoffConfig, RetryConfig};
 use std::{str::FromStr, time::Duration};
 
 /// The names of the options of this crate, for errors.
-pub(super) const OWN_OPTIONS: &str = "grace_time, busy_timeout, part_size, parts_in_flight, max_retries, retry_timeout";
+pub(super) const OWN_OPTIONS: &str =
+    "grace_time, busy_timeout, part_size, parts_in_flight, max_retries, retry_timeout, ca_bundle, profile";
 
 /// The values of the options of this crate.
 #[derive(Default)]
@@ -20,6 +21,9 @@ pub(super) struct OwnOptions {
     retry_timeout: Option<Duration>,
     /// All clients of the store share it.
     pub(super) connector: Connector,
+    pub(super) ca_bundle: Option<Setting>,
+    /// Only for `s3:`.
+    pub(super) profile: Option<Setting>,
 }
 
 impl ParsedUrl<'_> {
@@ -36,6 +40,8 @@ impl ParsedUrl<'_> {
                 "part_size" => own.part_size = Some(number(url, option, value, 1)?),
                 "parts_in_flight" => own.parts_in_flight = Some(number(url, option, value, 1)?),
                 "max_retries" => own.max_retries = Some(number(url, option, value, 0)?),
+                "ca_bundle" | "aws_ca_bundle" => own.ca_bundle = Some(text(option, value)),
+                "profile" | "aws_profile" if self.scheme == "s3" => own.profile = Some(text(option, value)),
                 _ => rest.push((option, value)),
             }
         }
@@ -64,6 +70,10 @@ impl OwnOptions {
         settings.part_size = self.part_size.unwrap_or(settings.part_size);
         settings.parts_in_flight = self.parts_in_flight.unwrap_or(settings.parts_in_flight);
     }
+}
+
+fn text(option: &str, value: &str) -> Setting {
+    Setting { name: option.into(), value: value.trim().into(), is_option: true }
 }
 
 fn seconds(url: &str, option: &str, value: &str) -> Result<Duration> {
