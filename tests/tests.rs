@@ -37,6 +37,8 @@ mod processes;
 mod random;
 /// Kinds of runtimes, tasks, cancellation.
 mod runtimes;
+/// Eight processes commit to an object store, while its servers are killed.
+mod server_races;
 /// The example state manager, killed and after power losses.
 mod state_manager;
 /// The typed store.

@@ -1,12 +1,14 @@
-//! The conformance suite that every backend must pass: on a store in memory, and over HTTP with four independent servers.
+//! The conformance suite that every backend must pass: on a store in memory, and over HTTP with independent servers.
 //!
-//! The first two servers run in this process. `scripts/with-ministack` and `scripts/with-azurite` install and start the others:
+//! The first two servers run in this process. The scripts `scripts/with-…` install and start the others:
 //!
 //! ```console
 //! $ cargo test -p minisnap-object --test tests -- --ignored --skip not_tested s3s
 //! $ cargo test -p minisnap-object --test tests -- --ignored --skip not_tested gcs
 //! $ scripts/with-ministack cargo test -p minisnap-object --test tests -- --ignored --skip not_tested ministack
 //! $ scripts/with-azurite cargo test -p minisnap-object --test tests -- --ignored --skip not_tested azurite
+//! $ scripts/with-seaweedfs cargo test -p minisnap-object --test tests -- --ignored --skip not_tested seaweedfs
+//! $ scripts/with-ceph cargo test -p minisnap-object --test tests -- --ignored --skip not_tested ceph
 //! ```
 
 use crate::support::hooked_store::HookedStore;
@@ -17,7 +19,7 @@ use minisnap_object::{
     object_store::{ObjectStore, ObjectStoreExt, memory::InMemory, path::Path},
 };
 use minisnap_s3_server::{Conditions, S3Server};
-use std::{sync::Arc, time::Duration};
+use std::{marker::PhantomData, sync::Arc, time::Duration};
 
 /// A server or a store in memory. Each store under test has its own prefix.
 trait Bucket: Send + Sync + 'static {
@@ -182,33 +184,87 @@ mod s3s {
     );
 }
 
+/// A server that a script `scripts/with-…` has started. A child process has the same variables for its address.
+trait Started: Send + Sync + 'static {
+    const GRACE_TIME: Duration = Duration::from_millis(200);
+
+    fn client() -> Arc<dyn ObjectStore>;
+}
+
+struct Remote<S>(PhantomData<S>);
+
+impl<S: Started> Bucket for Remote<S> {
+    const GRACE_TIME: Duration = S::GRACE_TIME;
+
+    type Guard = ();
+
+    fn client() -> (Arc<dyn ObjectStore>, ()) {
+        (S::client(), ())
+    }
+
+    fn endpoint((): &()) -> Option<String> {
+        Some(String::new())
+    }
+
+    fn connect(_: &str) -> Arc<dyn ObjectStore> {
+        S::client()
+    }
+}
+
 /// MiniStack, an emulator of AWS.
 mod ministack {
     use super::*;
 
     struct MiniStack;
 
-    impl Bucket for MiniStack {
-        type Guard = ();
-
-        fn client() -> (Arc<dyn ObjectStore>, ()) {
-            (crate::support::servers::ministack(), ())
-        }
-
-        // A child has the same variable for the endpoint.
-        fn endpoint((): &()) -> Option<String> {
-            Some(String::new())
-        }
-
-        fn connect(_: &str) -> Arc<dyn ObjectStore> {
+    impl Started for MiniStack {
+        fn client() -> Arc<dyn ObjectStore> {
             crate::support::servers::ministack()
         }
     }
 
     minisnap_core::conformance_tests!(
-        Prefix<MiniStack>,
+        Prefix<Remote<MiniStack>>,
         hooks = [processes, read_only, corrupt, unreachable, lost_answer, neighbour],
         #[ignore = "needs scripts/with-ministack"]
+    );
+}
+
+/// SeaweedFS, an object store for own machines.
+mod seaweedfs {
+    use super::*;
+
+    struct SeaweedFs;
+
+    impl Started for SeaweedFs {
+        fn client() -> Arc<dyn ObjectStore> {
+            crate::support::servers::seaweedfs()
+        }
+    }
+
+    minisnap_core::conformance_tests!(
+        Prefix<Remote<SeaweedFs>>,
+        hooks = [processes, read_only, corrupt, unreachable, lost_answer, neighbour],
+        #[ignore = "needs scripts/with-seaweedfs"]
+    );
+}
+
+/// Ceph's gateway RGW, with three storage daemons.
+mod ceph {
+    use super::*;
+
+    struct Ceph;
+
+    impl Started for Ceph {
+        fn client() -> Arc<dyn ObjectStore> {
+            crate::support::servers::ceph()
+        }
+    }
+
+    minisnap_core::conformance_tests!(
+        Prefix<Remote<Ceph>>,
+        hooks = [processes, read_only, corrupt, unreachable, lost_answer, neighbour],
+        #[ignore = "needs scripts/with-ceph"]
     );
 }
 
@@ -218,28 +274,17 @@ mod azurite {
 
     struct Azurite;
 
-    impl Bucket for Azurite {
+    impl Started for Azurite {
         // Azurite's timestamps have a resolution of one second.
         const GRACE_TIME: Duration = Duration::from_millis(1_200);
 
-        type Guard = ();
-
-        fn client() -> (Arc<dyn ObjectStore>, ()) {
-            (crate::support::servers::azurite(), ())
-        }
-
-        // A child has the same variable for the endpoint.
-        fn endpoint((): &()) -> Option<String> {
-            Some(String::new())
-        }
-
-        fn connect(_: &str) -> Arc<dyn ObjectStore> {
+        fn client() -> Arc<dyn ObjectStore> {
             crate::support::servers::azurite()
         }
     }
 
     minisnap_core::conformance_tests!(
-        Prefix<Azurite>,
+        Prefix<Remote<Azurite>>,
         hooks = [processes, read_only, corrupt, unreachable, lost_answer, neighbour],
         #[ignore = "needs scripts/with-azurite"]
     );

@@ -36,6 +36,8 @@ mod multipart;
 mod open;
 /// Maintenance operations over HTTP.
 mod over_http;
+/// Servers that minisnap refuses.
+mod refused;
 /// How many requests an operation makes.
 mod requests;
 /// Stores for tests.

@@ -40,12 +40,37 @@ pub(crate) fn google_at(endpoint: &str) -> Arc<dyn ObjectStore> {
 
 /// A client for the `MiniStack` that `scripts/with-ministack` started.
 pub(crate) fn ministack() -> Arc<dyn ObjectStore> {
+    s3_by("MINISNAP_TEST_MINISTACK", "scripts/with-ministack", ("test", "test"))
+}
+
+/// A client for the `SeaweedFS` that `scripts/with-seaweedfs` started.
+pub(crate) fn seaweedfs() -> Arc<dyn ObjectStore> {
+    s3_by("MINISNAP_TEST_SEAWEEDFS", "scripts/with-seaweedfs", ("test", "test-secret"))
+}
+
+/// A client for the Ceph that `scripts/with-ceph` started.
+pub(crate) fn ceph() -> Arc<dyn ObjectStore> {
+    s3_by("MINISNAP_TEST_CEPH", "scripts/with-ceph", ("test", "test-secret"))
+}
+
+/// A client for the Swift that `scripts/with-swift` started.
+pub(crate) fn swift() -> Arc<dyn ObjectStore> {
+    s3_by("MINISNAP_TEST_SWIFT", "scripts/with-swift", ("test:tester", "test-secret"))
+}
+
+/// A client for the `LocalBucket` that `scripts/with-localbucket` started.
+pub(crate) fn localbucket() -> Arc<dyn ObjectStore> {
+    s3_by("MINISNAP_TEST_LOCALBUCKET", "scripts/with-localbucket", ("test", "test-secret"))
+}
+
+/// A client for the bucket `minisnap` on the S3 server that a script started, with a key and its secret.
+fn s3_by(variable: &str, script: &str, (key, secret): (&str, &str)) -> Arc<dyn ObjectStore> {
     let client = AmazonS3Builder::new()
-        .with_endpoint(variable("MINISNAP_TEST_MINISTACK", "scripts/with-ministack"))
+        .with_endpoint(self::variable(variable, script))
         .with_allow_http(true)
         .with_bucket_name("minisnap")
-        .with_access_key_id("test")
-        .with_secret_access_key("test")
+        .with_access_key_id(key)
+        .with_secret_access_key(secret)
         .build();
     Arc::new(client.expect("a client"))
 }
