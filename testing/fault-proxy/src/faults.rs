@@ -25,7 +25,7 @@ pub enum Fault {
     AnswerReordered,
     /// The client gets an error. The request isn't forwarded.
     ErrorNotApplied,
-    /// The request is forwarded. Whatever its result, the client gets an error.
+    /// The request is forwarded, and the client gets an error instead of the answer.
     ErrorApplied,
     /// The answer has the tag `W/"…"` instead of `"…"`.
     WeakTag,

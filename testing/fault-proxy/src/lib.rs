@@ -28,8 +28,8 @@
 //! Each request has at most one [`Fault`]. A seed determines the draws, in the order in which requests arrive. That order
 //! depends on real time, so a seed doesn't reproduce a run.
 //!
-//! The proxy logs every request that changes the store, with the server's own answer. So a test can compare what clients
-//! were told with what the server did.
+//! The proxy logs every request that changes the store, with the server's own answer. So a test can compare the results of
+//! clients with those of the server.
 //!
 mod error_answer;
 mod faults;
