@@ -26,9 +26,12 @@ mod history;
 mod invariants;
 mod linearizability;
 mod operations;
+#[cfg(feature = "aws")]
+mod over_http;
 mod profile;
 mod reader;
 mod record_loss;
+mod results;
 mod rng;
 mod simulation;
 mod violation;

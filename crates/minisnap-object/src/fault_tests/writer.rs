@@ -5,6 +5,7 @@ use super::{
     operations::{Attempt, Condition, Outcome},
     profile::{HandleUse, PreconditionChoice, Writer},
     reader::read_current,
+    rng::Rng,
     simulation::{Simulation, short_name},
 };
 use crate::ObjectBackend;
@@ -68,7 +69,7 @@ async fn step(client: &Client, plan: &Writer, handle: &ObjectBackend, last_seen:
     {
         *last_seen = seen;
     }
-    let (precondition, seq) = draw_commit(client, plan, last_seen.as_ref());
+    let (precondition, seq) = draw_commit(&mut client.sim.state().rng, plan.precondition, last_seen.as_ref());
     // Like the typed store, the writer repeats a commit whose stage was lost a few times.
     for _ in 0..4 {
         let error = match commit(client, plan, handle, &precondition, seq).await {
@@ -89,9 +90,12 @@ async fn step(client: &Client, plan: &Writer, handle: &ObjectBackend, last_seen:
 }
 
 /// Draws the precondition and the sequence number of a commit.
-fn draw_commit(client: &Client, plan: &Writer, last_seen: Option<&Generation>) -> (Precondition, u64) {
-    let rng = &mut client.sim.state().rng;
-    let choice = match plan.precondition {
+pub(super) fn draw_commit(
+    rng: &mut Rng,
+    choice: PreconditionChoice,
+    last_seen: Option<&Generation>,
+) -> (Precondition, u64) {
+    let choice = match choice {
         PreconditionChoice::Mixed => {
             rng.pick(&[PreconditionChoice::Always, PreconditionChoice::Newer, PreconditionChoice::Current])
         }
@@ -159,14 +163,7 @@ fn record_attempt(client: &Client, plan: &Writer, precondition: &Precondition, s
     let number = state.attempts.len();
     let padding = if state.rng.chance(plan.large) { 70 + state.rng.below(400) } else { state.rng.below(20) };
     let json = format!("{{\"attempt\":{number},\"seq\":{seq},\"padding\":\"{}\"}}", "x".repeat(padding as usize));
-    let condition = match precondition {
-        Precondition::Always => Condition::Always,
-        Precondition::IfNewer => Condition::Newer,
-        Precondition::IfCurrent(expected) => {
-            Condition::Current(expected.as_ref().map(|expected| expected.name().to_owned()))
-        }
-        other => unreachable!("no writer here has {other:?}"),
-    };
+    let condition = condition_of(precondition);
     let collections_before = state.store_log.record().collections;
     state.attempts.push(Attempt {
         writer: client.name.clone(),
@@ -183,7 +180,19 @@ fn record_attempt(client: &Client, plan: &Writer, precondition: &Precondition, s
     number
 }
 
-async fn write_all(handle: &ObjectBackend, seq: u64, json: &Bytes) -> Result<Box<dyn StagedSnapshot>> {
+/// The precondition as an attempt records it.
+pub(super) fn condition_of(precondition: &Precondition) -> Condition {
+    match precondition {
+        Precondition::Always => Condition::Always,
+        Precondition::IfNewer => Condition::Newer,
+        Precondition::IfCurrent(expected) => {
+            Condition::Current(expected.as_ref().map(|expected| expected.name().to_owned()))
+        }
+        other => unreachable!("no writer here has {other:?}"),
+    }
+}
+
+pub(super) async fn write_all(handle: &ObjectBackend, seq: u64, json: &Bytes) -> Result<Box<dyn StagedSnapshot>> {
     let mut staged = handle.stage(seq).await?;
     for chunk in json.chunks(50) {
         let at = || minisnap_core::ErrorContext::new(minisnap_core::Operation::Write, "");
@@ -201,7 +210,7 @@ fn end_attempt(sim: &Simulation, number: usize, outcome: Outcome) {
     attempt.outcome = outcome;
 }
 
-fn show_precondition(precondition: &Precondition) -> String {
+pub(super) fn show_precondition(precondition: &Precondition) -> String {
     match precondition {
         Precondition::Always => "always".into(),
         Precondition::IfNewer => "if newer".into(),
@@ -211,7 +220,7 @@ fn show_precondition(precondition: &Precondition) -> String {
     }
 }
 
-fn show_result(result: &Result<Committed>) -> String {
+pub(super) fn show_result(result: &Result<Committed>) -> String {
     match result {
         Ok(committed) => {
             let retained: Vec<_> = committed.retained().iter().map(|retained| short_name(retained.name())).collect();
