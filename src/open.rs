@@ -101,6 +101,7 @@ fn store<B: SnapshotBackend>(backend: B, retain: Option<NonZeroUsize>) -> SnapSt
 
 fn retention(url: &str, value: &str) -> Result<NonZeroUsize> {
     value
+        .trim()
         .parse()
         .map_err(|_| invalid(url, format_args!("the option retain takes a number of at least 1, not `{value}`")))
 }

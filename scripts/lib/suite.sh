@@ -21,8 +21,7 @@ suite_on() {
 server_races_on() {
     local server=$1 output
     output=$(mktemp)
-    "scripts/with-$server" cargo test --package minisnap-tests -- --ignored --nocapture --test-threads 1 "server_races::$server" |
-        tee "$output"
+    "scripts/with-$server" cargo test --test tests -- --ignored --nocapture --test-threads 1 "server_races::$server" | tee "$output"
     grep "^test result: ok. 2 passed; 0 failed; 0 ignored" "$output" || {
         echo "$server: not both tests with eight processes ran" >&2
         exit 1

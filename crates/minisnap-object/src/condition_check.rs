@@ -17,8 +17,8 @@
 //! succeeded. Otherwise the round has one of these findings:
 //!
 //! - Two writers succeeded: the store ignores the condition.
-//! - All writers were refused, and the object is unchanged: the next round tries the next form of the tag. After the last form
-//!   the store refuses the condition.
+//! - All writers were refused, and the object is unchanged: the next round tries the next form of the tag. A second pass
+//!   through all forms makes it certain that the store refuses the condition.
 //! - All writers failed for good, and a write without the condition succeeds: the store rejects the condition.
 //! - The object has no tag, or other bytes than were acknowledged. A second round with the same finding makes it certain.
 //! - Anything else proves nothing: another round, with backoff, until the deadline.
@@ -30,7 +30,7 @@ mod verdict;
 use crate::{
     ObjectBackend,
     backoff::Backoff,
-    record_store::{ATTEMPT_TIMEOUT, LAST_ATTEMPT_TIMEOUT, has_tag, is_missing_object},
+    record_store::{LAST_ATTEMPT_TIMEOUT, has_tag, is_missing_object},
     transient::is_transient,
 };
 use bytes::Bytes;
@@ -39,7 +39,7 @@ use object_store::{Error, ObjectStoreExt, UpdateVersion, path::Path};
 use race::{Condition, Race, Undecided};
 use std::time::Duration;
 pub(crate) use tag_form::TagForm;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use verdict::Finding;
 
 /// The size of a record that names 256 generations, in bytes. A store may honour conditions only for small objects.
@@ -53,22 +53,30 @@ impl ObjectBackend {
     /// Checks, once per handle and its clones, that of several concurrent writers with the same condition exactly one succeeds.
     /// Finds out the form in which the store takes a tag. Ends at `limit`.
     ///
-    /// Only this check may conclude that a store doesn't support conditional writes. In a commit, an attempt whose answer says
-    /// so may still arrive.
+    /// Only this check concludes from refusals that a store doesn't support conditional writes. In a commit, an earlier attempt may
+    /// still arrive.
     pub(crate) async fn check_conditions(&self, operation: Operation, limit: Duration) -> Result<()> {
+        let start = Instant::now();
+        let at = self.at(operation, self.layout.snapshots());
+        let undecided = |reason: &str| MiniSnapError::Backend {
+            at: at.clone(),
+            transient: true,
+            source: reason.into(),
+            help: None,
+        };
+        // Concurrent calls on a handle and its clones check one after the other, until one of them has a result.
         let check = || async {
-            let backoff = Backoff::new(self.at(operation, self.layout.snapshots()), limit, &self.location);
-            Check {
-                backend: self,
-                operation,
-                backoff,
-                form: TagForm::default(),
-                created: false,
-                pause: false,
-                seen: None,
+            if start.elapsed() > limit.max(LAST_ATTEMPT_TIMEOUT) {
+                return Err(undecided(
+                    "the check of conditional writes by other calls on this handle took all of the time",
+                ));
             }
-            .run()
-            .await
+            let backoff = Backoff::new(at.clone(), limit, &self.location).begun(start.elapsed());
+            let end = backoff.remaining() + 2 * LAST_ATTEMPT_TIMEOUT;
+            let (form, created, pause, seen) = (TagForm::default(), false, false, None);
+            let check = Check { backend: self, operation, backoff, form, created, pause, seen };
+            let checked = timeout(end, check.run()).await;
+            checked.unwrap_or_else(|_| Err(undecided("the check of conditional writes got no answer in time")))
         };
         self.cache.tag_form.get_or_try_init(check).await.map(|_| ())
     }
@@ -138,13 +146,20 @@ impl Check<'_> {
                     self.form = next;
                     continue;
                 }
-                Round::Refused(finding, None) | Round::Found(finding, Certainty::Certain) => {
+                Round::Found(finding, Certainty::Certain) => {
                     return Err(finding.into_error(self.backend, self.operation));
                 }
-                Round::Found(finding, Certainty::IfSeenAgain) => {
+                Round::Refused(finding, None) | Round::Found(finding, Certainty::IfSeenAgain) => {
                     if self.seen.as_ref().is_some_and(|seen| seen.is_same_kind(&finding)) {
                         return Err(finding.into_error(self.backend, self.operation));
                     }
+                    if self.backoff.is_exhausted() {
+                        let source = finding.describe(self.backend).into();
+                        let at = self.backend.at(self.operation, self.backend.layout.snapshots());
+                        return Err(MiniSnapError::Backend { at, transient: true, source, help: None });
+                    }
+                    // A wrong tag in one answer may have led to a wrong form.
+                    self.form = TagForm::default();
                     self.seen = Some(finding);
                 }
                 Round::Undecided(undecided) if self.backoff.is_exhausted() || !undecided.transient => {
@@ -161,10 +176,14 @@ impl Check<'_> {
 
     async fn round(&mut self, path: Path) -> Result<Round> {
         let record_size = self.backend.cached_record().map_or(0, |cached| cached.record.to_text().len());
-        let limit = self.backoff.remaining().clamp(LAST_ATTEMPT_TIMEOUT, ATTEMPT_TIMEOUT);
+        // Half of the time: the answer to one request may be lost.
+        let limit = (self.backoff.remaining() / 2).max(LAST_ATTEMPT_TIMEOUT);
         let probe = Probe { backend: self.backend, path, size: RECORD_SIZE.max(record_size), limit };
         // 1.
         let create = Race::run(&probe, None, &self.backoff).await;
+        if let Some(error) = create.unreachable() {
+            return Err(self.backend.failed(self.operation, &probe.path, error));
+        }
         // 2.
         let (bytes, version) = match probe.read().await {
             ReadBack::Object(bytes, version) => (bytes, version),
@@ -177,7 +196,7 @@ impl Check<'_> {
         if create.winners.len() > 1 || create.winners.iter().any(|winner| *winner != creator) {
             return Ok(ignored(Condition::IfNoneMatch, &create));
         }
-        if !has_tag(&version) {
+        if !has_tag(&version) || create.answers_lack_tags() {
             return Ok(Round::Found(Finding::NoTag, Certainty::IfSeenAgain));
         }
         self.created |= create.is_decided();
@@ -198,9 +217,6 @@ impl Check<'_> {
     /// The result of a round whose step 1 created no object.
     async fn not_created(&self, probe: &Probe<'_>, create: Race) -> Result<Round> {
         const CONDITION: Condition = Condition::IfNoneMatch;
-        if let Some(error) = create.unreachable() {
-            return Err(self.backend.failed(self.operation, &probe.path, error));
-        }
         Ok(match () {
             () if create.winners.len() > 1 => ignored(CONDITION, &create),
             () if !create.winners.is_empty() => Round::Found(Finding::StaleRead, Certainty::IfSeenAgain),
@@ -255,10 +271,15 @@ impl Check<'_> {
     async fn rejected(&self, probe: &Probe<'_>, condition: Condition, race: Race) -> Result<Round> {
         let unconditional = probe.backend.store.put(&probe.path, race.texts[0].clone().into());
         match timeout(probe.limit, unconditional).await {
-            Ok(Ok(_)) => Ok(Round::Found(
-                Finding::Rejected(condition, race.undecided(self.backend, condition)),
-                Certainty::Certain,
-            )),
+            Ok(Ok(_)) => {
+                // With another form of the tag, the answer may be about the form.
+                let certainty = match self.form == TagForm::default() {
+                    true => Certainty::Certain,
+                    false => Certainty::IfSeenAgain,
+                };
+                let undecided = race.undecided(self.backend, condition);
+                Ok(Round::Found(Finding::Rejected(condition, undecided), certainty))
+            }
             Ok(Err(error)) if !is_transient(&error) => Err(self.backend.failed(self.operation, &probe.path, &error)),
             Ok(Err(_)) | Err(_) => Ok(Round::Undecided(race.undecided(self.backend, condition))),
         }

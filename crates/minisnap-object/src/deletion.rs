@@ -31,6 +31,17 @@ pub(crate) struct DeletionState {
     failed: Option<FailedDeletion>,
 }
 
+impl DeletionState {
+    /// From now on, step 1 is left out.
+    #[cfg_attr(
+        not(any(feature = "aws", feature = "azure", feature = "gcp")),
+        allow(dead_code, reason = "only `open` knows a client that deletes one by one")
+    )]
+    pub(crate) fn skip_bulk_requests(&mut self) {
+        self.one_by_one = true;
+    }
+}
+
 /// After which batch step 2 ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum GiveUp {
@@ -225,9 +236,12 @@ impl Deletion {
         let forbidden = matches!(error, Error::PermissionDenied { .. } | Error::Unauthenticated { .. });
         let at = backend.at(operation, &path);
         let source = StoreError::from(&error);
-        backend.cache.deletions().failed =
-            Some(FailedDeletion::new(undeleted, at.location(), source.to_string()).with_forbidden(forbidden));
         let transient = is_transient(&error);
+        // A transient failure says nothing about the next deletion.
+        if !transient {
+            backend.cache.deletions().failed =
+                Some(FailedDeletion::new(undeleted, at.location(), source.to_string()).with_forbidden(forbidden));
+        }
         let help = match (forbidden, transient) {
             (true, _) => Some(GRANT_DELETE.to_owned()),
             (false, true) => None,

@@ -15,7 +15,7 @@ use crate::{
     ObjectBackend,
     layout::ObjectKind,
     record::Record,
-    record_store::{ReplaceOutcome, VersionedRecord},
+    record_store::{LAST_ATTEMPT_TIMEOUT, ReplaceOutcome, VersionedRecord},
 };
 use futures_util::TryStreamExt;
 use minisnap_core::{Collected, MiniSnapError, Operation, Result};
@@ -28,7 +28,7 @@ use tokio::time::Instant;
 
 /// Younger probes are spared even without a grace time. If a probe were deleted during its races, the store would seem to
 /// ignore conditions.
-const PROBE_LIFETIME: Duration = Duration::from_secs(5);
+const PROBE_LIFETIME: Duration = Duration::from_secs(600);
 
 /// The listed objects of this store that are old enough to be deleted.
 #[derive(Debug, Default)]
@@ -137,7 +137,7 @@ impl ObjectBackend {
         let mut loaded = seen.clone();
         while !loaded.record.may_have_collected_since(&seen.record) {
             let announced = loaded.record.collect_garbage();
-            match self.replace(&loaded, &announced, backoff.remaining()).await {
+            match self.replace(&loaded, &announced, backoff.remaining().max(LAST_ATTEMPT_TIMEOUT)).await {
                 ReplaceOutcome::Replaced => return Ok(announced),
                 ReplaceOutcome::Unsupported(error) => {
                     return Err(self.unsupported(Operation::CollectGarbage, "If-Match", &error.to_string()));

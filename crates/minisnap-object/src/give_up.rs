@@ -15,8 +15,9 @@
 
 use crate::{
     ObjectBackend,
+    lost_record::LostRecord,
     record::Record,
-    record_store::{LAST_ATTEMPT_TIMEOUT, LostRecord, ReplaceOutcome},
+    record_store::{LAST_ATTEMPT_TIMEOUT, ReplaceOutcome},
     redact::{Source, StoreError},
 };
 use minisnap_core::{Digest, MiniSnapError, Operation, Result, random_name_part};
@@ -130,7 +131,7 @@ impl ObjectBackend {
                 ReplaceOutcome::NoResponse(error) => error,
                 ReplaceOutcome::Refused(error) | ReplaceOutcome::Unsupported(error) => StoreError::from(&error).into(),
             };
-            match self.load_record(Operation::GiveUp).await {
+            match self.load_record_within(Operation::GiveUp, backoff.remaining()).await {
                 Ok(loaded) if loaded.record == *empty => return Ok(true),
                 Ok(_) => return Ok(false),
                 Err(MiniSnapError::Corrupt { .. }) if !backoff.is_exhausted() => {

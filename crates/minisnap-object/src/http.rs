@@ -50,7 +50,7 @@ pub(crate) struct Connector {
 }
 
 impl Connector {
-    /// A clone that is told whether the user set the option `timeout`. The client has a default for it.
+    /// A clone that knows whether the user set the option `timeout`. The client has a default for it.
     pub(crate) fn with_timeout_set(&self, is_timeout_set: bool) -> Self {
         Self { is_timeout_set, ..self.clone() }
     }
@@ -110,7 +110,7 @@ struct Requests {
 impl HttpService for Requests {
     async fn call(&self, mut request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let start = Instant::now();
-        let (is_listing, deleted_keys) = (listing::is_listing(&request), deletion::keys(&request));
+        let deleted_keys = deletion::keys(&request);
         // 1.
         let target = Arc::new(Target::new(&request, &self.proxies));
         // 2. The request is already signed: signatures don't cover headers that are added later.
@@ -131,7 +131,7 @@ impl HttpService for Requests {
         // 8.
         match deleted_keys {
             Some(keys) => deletion::with_all_results(answer, &keys).await,
-            None if is_listing => listing::without_external_keys(answer).await,
+            None if target.is_listing => listing::without_external_keys(answer).await,
             None => Ok(answer),
         }
     }

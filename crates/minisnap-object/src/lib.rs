@@ -39,6 +39,7 @@ mod give_up;
 #[cfg(any(feature = "aws", feature = "azure", feature = "gcp"))]
 mod http;
 mod layout;
+mod lost_record;
 mod move_aside;
 #[cfg(any(feature = "aws", feature = "azure", feature = "gcp"))]
 mod open;

@@ -95,11 +95,14 @@ impl ObjectBackend {
         let mut parsed = ParsedUrl::parse(url, options)?;
         let own = parsed.take_own_options()?;
         let opening = Opening { url: &parsed, own: &own, environment };
-        let Clients { store, single_deletes } = opening.clients()?;
+        let Clients { store, single_deletes, deletes_one_by_one } = opening.clients()?;
         let at = ErrorContext::of_url(Operation::Open, url.trim_end_matches('/'));
         ignored::report(&at, &parsed.scheme, environment);
         let mut backend = Self::at_location(store, parsed.prefix, at.location().to_owned());
         backend.single_deletes = single_deletes;
+        if deletes_one_by_one {
+            backend.cache.deletions().skip_bulk_requests();
+        }
         own.apply_to(&mut backend);
         Ok(backend)
     }

@@ -28,20 +28,11 @@ pub(crate) const LAST_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) struct VersionedRecord {
     pub(crate) record: Record,
     /// `None` if there was no record.
-    tag: Option<UpdateVersion>,
-}
-
-/// A record that is missing although there are generations, or that can't be parsed.
-#[derive(Debug, Default)]
-pub(crate) struct LostRecord {
-    /// Only its tag counts: a replacement has to match it.
-    pub(crate) versioned: VersionedRecord,
-    /// Why it can't be parsed; `None` if it is missing.
-    unreadable: Option<(Unreadable, Bytes)>,
+    pub(crate) tag: Option<UpdateVersion>,
 }
 
 /// The object at the record's path.
-enum RecordObject {
+pub(crate) enum RecordObject {
     Missing,
     Record(VersionedRecord),
     /// Not a record, with its bytes, unless it is too large.
@@ -72,12 +63,17 @@ impl ObjectBackend {
         let limit = limit.max(LAST_ATTEMPT_TIMEOUT);
         match timeout(limit, self.load_or_detect_loss(operation)).await {
             Ok(loaded) => loaded,
-            Err(_) => Err(MiniSnapError::Backend {
-                at: self.at(operation, &self.layout.current()),
-                transient: true,
-                source: format!("the store gave no answer about the commit record within {limit:.1?}").into(),
-                help: None,
-            }),
+            Err(_) => Err(self.no_answer(operation, limit)),
+        }
+    }
+
+    /// The error if a request for the record had no answer within `limit`.
+    pub(crate) fn no_answer(&self, operation: Operation, limit: Duration) -> MiniSnapError {
+        MiniSnapError::Backend {
+            at: self.at(operation, &self.layout.current()),
+            transient: true,
+            source: format!("the store gave no answer about the commit record within {limit:.1?}").into(),
+            help: None,
         }
     }
 
@@ -118,51 +114,28 @@ impl ObjectBackend {
         if seen.tag.is_some() {
             return Ok(seen);
         }
-        let path = self.layout.current();
-        let error: Source = match self.replace(&seen, &Record::default(), limit.max(LAST_ATTEMPT_TIMEOUT)).await {
-            ReplaceOutcome::Unsupported(error) => {
-                return Err(self.unsupported(operation, "If-None-Match: *", &error.to_string()));
-            }
-            ReplaceOutcome::NoResponse(error) => error,
-            ReplaceOutcome::Refused(error) => StoreError::from(&error).into(),
-            ReplaceOutcome::Replaced => "the store acknowledged the first record, and then returned none".into(),
-        };
-        // This writer or another one may have created the record.
-        let loaded = self.load_record_within(operation, LAST_ATTEMPT_TIMEOUT).await?;
-        Some(loaded).filter(|loaded| loaded.tag.is_some()).ok_or_else(|| MiniSnapError::Backend {
-            at: self.at(operation, &path),
-            transient: true,
-            source: error,
-            help: None,
-        })
-    }
-
-    /// The lost record. `None` if the record can be parsed, or if nothing was ever committed.
-    pub(crate) async fn find_lost_record(&self, operation: Operation) -> Result<Option<LostRecord>> {
-        match self.get_record(operation).await? {
-            RecordObject::Record(_) => Ok(None),
-            RecordObject::Unreadable(newer @ Unreadable::Newer(_), ..) => Err(self.unreadable(operation, newer)),
-            RecordObject::Unreadable(corrupt, tag, bytes) => {
-                let versioned = VersionedRecord { tag: Some(tag), ..VersionedRecord::default() };
-                Ok(Some(LostRecord { versioned, unreadable: Some((corrupt, bytes)) }))
-            }
-            RecordObject::Missing => match self.load_record(operation).await {
-                Ok(_) => Ok(None),
-                Err(MiniSnapError::Corrupt { found: Corruption::RecordMissing { .. }, .. }) => {
-                    Ok(Some(LostRecord::default()))
+        let mut backoff = Backoff::new(self.at(operation, &self.layout.current()), limit, &seen.record.to_text());
+        loop {
+            let limit = backoff.remaining().max(LAST_ATTEMPT_TIMEOUT);
+            let source: Source = match self.replace(&seen, &Record::default(), limit).await {
+                ReplaceOutcome::Unsupported(error) => {
+                    return Err(self.unsupported(operation, "If-None-Match: *", &error.to_string()));
                 }
-                Err(error) => Err(error),
-            },
+                ReplaceOutcome::NoResponse(error) => error,
+                ReplaceOutcome::Refused(error) => StoreError::from(&error).into(),
+                ReplaceOutcome::Replaced => "the store acknowledged the first record, and then returned none".into(),
+            };
+            // This writer or another one may have created the record.
+            let loaded = self.load_record_within(operation, LAST_ATTEMPT_TIMEOUT).await?;
+            if loaded.tag.is_some() {
+                return Ok(loaded);
+            }
+            if backoff.is_exhausted() {
+                let at = self.at(operation, &self.layout.current());
+                return Err(MiniSnapError::Backend { at, transient: true, source, help: None });
+            }
+            backoff.pause().await;
         }
-    }
-
-    /// Takes the tag of a fresh look at the lost record, if it is still the same object.
-    pub(crate) async fn refresh_tag(&self, operation: Operation, lost: &mut LostRecord) -> Result<()> {
-        match self.find_lost_record(operation).await? {
-            Some(found) if found.unreadable == lost.unreadable => *lost = found,
-            _ => {}
-        }
-        Ok(())
     }
 
     async fn load_record_if_present(&self, operation: Operation) -> Result<Option<VersionedRecord>> {
@@ -179,7 +152,7 @@ impl ObjectBackend {
         }
     }
 
-    async fn get_record(&self, operation: Operation) -> Result<RecordObject> {
+    pub(crate) async fn get_record(&self, operation: Operation) -> Result<RecordObject> {
         let path = self.layout.current();
         let object = match self.store.get(&path).await {
             Ok(object) => object,
@@ -284,7 +257,7 @@ impl ObjectBackend {
         *self.cache.record() = has_tag.then_some(loaded);
     }
 
-    fn unreadable(&self, operation: Operation, unreadable: Unreadable) -> MiniSnapError {
+    pub(crate) fn unreadable(&self, operation: Operation, unreadable: Unreadable) -> MiniSnapError {
         let at = self.at(operation, &self.layout.current());
         match unreadable {
             Unreadable::Newer(found) => MiniSnapError::NewerFormat { at, found, supported: VERSION },

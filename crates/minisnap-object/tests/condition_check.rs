@@ -58,7 +58,13 @@ async fn form_of_tags_is_found_once_for_a_handle_and_its_clones() {
 /// A single fault in the check, or in a commit, costs a round, and nothing more.
 #[tokio::test(start_paused = true)]
 async fn single_fault_refuses_no_store() {
-    for quirk in [Quirk::LosesFirstUpdate, Quirk::NoTagOnce, Quirk::WeakRecordOnce, Quirk::TruncatesFirstRead] {
+    for quirk in [
+        Quirk::LosesFirstUpdate,
+        Quirk::NoTagOnce,
+        Quirk::WrongTagOnce,
+        Quirk::WeakRecordOnce,
+        Quirk::TruncatesFirstRead,
+    ] {
         assert_works(quirk, Duration::from_secs(5)).await;
     }
 }
@@ -87,6 +93,7 @@ async fn store_without_conditional_writes_is_refused_soon() {
         (Quirk::StatusForUpdates(BAD_REQUEST), ["`If-Match`", "400"], "supports conditional writes"),
         (Quirk::StatusForCreates(BAD_REQUEST), ["`If-None-Match: *`", "400"], "supports conditional writes"),
         (Quirk::NoTags, ["`If-Match`", "no ETag"], "supports conditional writes"),
+        (Quirk::NoTagsInWrites, ["`If-Match`", "no ETag"], "supports conditional writes"),
         (Quirk::ConditionsUpTo(20_000), ["`If-None-Match: *`", "ignores"], "supports conditional writes"),
         (Quirk::CachesReads, ["an older object", ""], "exclude the store from its cache"),
         (Quirk::ChangesBytes, ["other bytes", ""], "exclude the store from its cache"),
@@ -130,6 +137,38 @@ async fn hanging_record_ends_an_operation_at_its_limit() {
     let start = Instant::now();
     set.current().await.expect_err("the record can't be read");
     assert!(start.elapsed() < Duration::from_secs(8), "{:?}", start.elapsed());
+}
+
+/// Clones of a handle check one after the other. Each call still ends at its own limit.
+#[tokio::test(start_paused = true)]
+async fn concurrent_calls_on_a_handle_share_the_time_of_the_check() {
+    let (_, backend) = open(Quirk::StatusForAll("503 Service Unavailable"));
+    let start = Instant::now();
+    let calls = (0..8).map(|seq| {
+        let backend = backend.clone();
+        async move { backend.stage(seq).await.map(drop).expect_err("no write succeeds") }
+    });
+    for error in futures_util::future::join_all(calls).await {
+        assert!(error.is_transient(), "{error:?}");
+    }
+    assert!(start.elapsed() < Duration::from_secs(41), "{:?}", start.elapsed());
+}
+
+/// The handle has the record in its cache, so the check is the first to find that nothing answers.
+#[tokio::test]
+async fn stopped_store_is_an_error_in_seconds() {
+    let server = minisnap_s3_server::S3Server::start(minisnap_s3_server::Conditions::Atomic);
+    let url = server.url("app");
+    let opened = || ObjectBackend::open(&url, server.options()).expect("a store");
+    commit(&opened(), 1).await.expect("a commit");
+    let backend = opened();
+    backend.current().await.expect("a read").expect("a snapshot");
+    drop(server);
+    let start = std::time::Instant::now();
+    let error = backend.stage(2).await.map(drop).expect_err("the server has stopped");
+    assert!(start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
+    let causes = crate::support::causes(&error);
+    assert!(causes.contains("refuses connections"), "{error}: {causes}");
 }
 
 /// The client panics without a runtime, so each operation checks that there is one.

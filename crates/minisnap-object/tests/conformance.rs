@@ -11,7 +11,7 @@
 //! $ scripts/with-ceph cargo test -p minisnap-object --test tests -- --ignored --skip not_tested ceph
 //! ```
 
-use crate::support::hooked_store::HookedStore;
+use crate::support::{hooked_store::HookedStore, servers};
 use minisnap_core::{Generation, SnapshotBackend, async_trait, conformance::*, format::JSON_NAME, random_name_part};
 use minisnap_gcs_server::{GcsServer, Limits};
 use minisnap_object::{
@@ -33,17 +33,17 @@ trait Bucket: Send + Sync + 'static {
     /// Dropped with the store under test: its server, if it has its own.
     type Guard: Send + Sync;
 
-    /// A client with its own connections. Each case has its own runtime, and its connections end with it.
-    fn client() -> (Arc<dyn ObjectStore>, Self::Guard);
+    fn start() -> Self::Guard;
 
     /// The endpoint, by which another process connects to the same bucket; `None` if there is no server.
     fn endpoint(guard: &Self::Guard) -> Option<String>;
 
-    /// A client of another process.
-    fn connect(endpoint: &str) -> Arc<dyn ObjectStore>;
+    /// The bucket at an endpoint.
+    fn at(endpoint: &str) -> servers::Bucket;
 }
 
 struct Prefix<B: Bucket> {
+    /// For the hooks: a client with its own connections. Each case has its own runtime, and its connections end with it.
     client: Arc<dyn ObjectStore>,
     guard: Arc<B::Guard>,
     path: String,
@@ -51,24 +51,32 @@ struct Prefix<B: Bucket> {
 
 impl<B: Bucket> Prefix<B> {
     fn backend(&self, client: Arc<dyn ObjectStore>) -> Arc<dyn SnapshotBackend> {
-        open::<B>(client, &self.path)
+        configured::<B>(ObjectBackend::new(client, self.path.as_str()))
     }
 }
 
-fn open<B: Bucket>(client: Arc<dyn ObjectStore>, path: &str) -> Arc<dyn SnapshotBackend> {
-    Arc::new(ObjectBackend::new(client, path).with_grace_time(B::GRACE_TIME).with_part_size(5 << 20))
+fn configured<B: Bucket>(backend: ObjectBackend) -> Arc<dyn SnapshotBackend> {
+    Arc::new(backend.with_grace_time(B::GRACE_TIME).with_part_size(5 << 20))
 }
 
 #[async_trait]
 impl<B: Bucket> StoreUnderTest for Prefix<B> {
     async fn fresh() -> Self {
         let path = format!("suite/{}", random_name_part(16).expect("randomness"));
-        let (client, guard) = B::client();
+        let guard = B::start();
+        let client = match B::endpoint(&guard) {
+            Some(endpoint) => B::at(&endpoint).client(),
+            None => Arc::new(InMemory::new()),
+        };
         Self { client, guard: Arc::new(guard), path }
     }
 
+    /// By URL, as a program does, so that requests go through the HTTP layer.
     async fn open(&self) -> Arc<dyn SnapshotBackend> {
-        self.backend(self.client.clone())
+        match B::endpoint(&self.guard) {
+            Some(endpoint) => configured::<B>(B::at(&endpoint).open(&self.path)),
+            None => self.backend(self.client.clone()),
+        }
     }
 
     async fn garbage(&self) -> Vec<String> {
@@ -90,7 +98,7 @@ impl<B: Bucket> StoreUnderTest for Prefix<B> {
 
     async fn open_address(address: &str) -> Option<Arc<dyn SnapshotBackend>> {
         let (endpoint, path) = address.split_once(' ')?;
-        Some(open::<B>(B::connect(endpoint), path))
+        Some(configured::<B>(B::at(endpoint).open(path)))
     }
 
     async fn open_read_only(&self) -> Option<Arc<dyn SnapshotBackend>> {
@@ -134,16 +142,14 @@ mod memory {
 
         type Guard = ();
 
-        fn client() -> (Arc<dyn ObjectStore>, ()) {
-            (Arc::new(InMemory::new()), ())
-        }
+        fn start() {}
 
         fn endpoint((): &()) -> Option<String> {
             None
         }
 
-        fn connect(_: &str) -> Arc<dyn ObjectStore> {
-            unreachable!("no other process shares a store in memory")
+        fn at(_: &str) -> servers::Bucket {
+            unreachable!("a store in memory has no endpoint")
         }
     }
 
@@ -162,18 +168,17 @@ mod s3s {
     impl Bucket for S3s {
         type Guard = S3Server;
 
-        fn client() -> (Arc<dyn ObjectStore>, S3Server) {
-            // One server for each case, because its listings are slower the more objects it has.
-            let server = S3Server::start(Conditions::Atomic);
-            (crate::support::servers::client_of(&server), server)
+        /// One server for each case, because its listings are slower the more objects it has.
+        fn start() -> S3Server {
+            S3Server::start(Conditions::Atomic)
         }
 
         fn endpoint(server: &S3Server) -> Option<String> {
             Some(server.endpoint().to_owned())
         }
 
-        fn connect(endpoint: &str) -> Arc<dyn ObjectStore> {
-            crate::support::servers::client_at(endpoint)
+        fn at(endpoint: &str) -> servers::Bucket {
+            servers::s3_at(endpoint)
         }
     }
 
@@ -188,7 +193,7 @@ mod s3s {
 trait Started: Send + Sync + 'static {
     const GRACE_TIME: Duration = Duration::from_millis(200);
 
-    fn client() -> Arc<dyn ObjectStore>;
+    fn bucket() -> servers::Bucket;
 }
 
 struct Remote<S>(PhantomData<S>);
@@ -198,16 +203,14 @@ impl<S: Started> Bucket for Remote<S> {
 
     type Guard = ();
 
-    fn client() -> (Arc<dyn ObjectStore>, ()) {
-        (S::client(), ())
-    }
+    fn start() {}
 
     fn endpoint((): &()) -> Option<String> {
         Some(String::new())
     }
 
-    fn connect(_: &str) -> Arc<dyn ObjectStore> {
-        S::client()
+    fn at(_: &str) -> servers::Bucket {
+        S::bucket()
     }
 }
 
@@ -218,8 +221,8 @@ mod ministack {
     struct MiniStack;
 
     impl Started for MiniStack {
-        fn client() -> Arc<dyn ObjectStore> {
-            crate::support::servers::ministack()
+        fn bucket() -> servers::Bucket {
+            servers::ministack()
         }
     }
 
@@ -237,8 +240,8 @@ mod seaweedfs {
     struct SeaweedFs;
 
     impl Started for SeaweedFs {
-        fn client() -> Arc<dyn ObjectStore> {
-            crate::support::servers::seaweedfs()
+        fn bucket() -> servers::Bucket {
+            servers::seaweedfs()
         }
     }
 
@@ -256,8 +259,8 @@ mod ceph {
     struct Ceph;
 
     impl Started for Ceph {
-        fn client() -> Arc<dyn ObjectStore> {
-            crate::support::servers::ceph()
+        fn bucket() -> servers::Bucket {
+            servers::ceph()
         }
     }
 
@@ -278,8 +281,8 @@ mod azurite {
         // Azurite's timestamps have a resolution of one second.
         const GRACE_TIME: Duration = Duration::from_millis(1_200);
 
-        fn client() -> Arc<dyn ObjectStore> {
-            crate::support::servers::azurite()
+        fn bucket() -> servers::Bucket {
+            servers::azurite()
         }
     }
 
@@ -299,18 +302,17 @@ mod gcs {
     impl Bucket for Gcs {
         type Guard = GcsServer;
 
-        fn client() -> (Arc<dyn ObjectStore>, GcsServer) {
-            // One server for each case, because it stores all objects in memory until it is dropped.
-            let server = GcsServer::start(Limits::default());
-            (crate::support::servers::google_at(server.endpoint()), server)
+        /// One server for each case, because it stores all objects in memory until it is dropped.
+        fn start() -> GcsServer {
+            GcsServer::start(Limits::default())
         }
 
         fn endpoint(server: &GcsServer) -> Option<String> {
             Some(server.endpoint().to_owned())
         }
 
-        fn connect(endpoint: &str) -> Arc<dyn ObjectStore> {
-            crate::support::servers::google_at(endpoint)
+        fn at(endpoint: &str) -> servers::Bucket {
+            servers::google_at(endpoint)
         }
     }
 

@@ -134,7 +134,7 @@ async fn collection_succeeds_under_the_rate_limit() {
     with_both(async |first| {
         let server = google(first);
         let backend = open(&server, "app");
-        let client = crate::support::servers::google_at(server.endpoint());
+        let client = crate::support::servers::google_at(server.endpoint()).client();
         drop(backend.stage(1).await.expect("a stage"));
         let orphan = "app/snapshots/00000000000000000009-abcdefghijklmnopqrstuvwxyz/snapshot.json";
         client.put(&orphan.into(), "{}".into()).await.expect("a put");

@@ -70,8 +70,8 @@ fn own_options_and_client_options_are_accepted() {
     let url = "s3://bucket/app";
     let all = [
         ("grace_time", "60"),
-        ("busy_timeout", "2.5"),
-        ("part_size", "5242880"),
+        ("busy_timeout", " 2.5\n"),
+        ("part_size", "5242880 "),
         ("parts_in_flight", "4"),
         ("max_retries", "0"),
         ("retry_timeout", "5"),

@@ -8,11 +8,7 @@
 
 use crate::support::{garbage, servers};
 use minisnap_core::{MiniSnapError, Operation, SnapshotBackend, random_name_part};
-use minisnap_object::{ObjectBackend, object_store::ObjectStore};
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 /// Far below the 30 seconds for which a transient error is retried.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -30,9 +26,9 @@ async fn localbucket_is_refused_in_seconds() {
 }
 
 /// Asserts that the first stage is refused with the name of the condition, and that no object remains.
-async fn assert_refused(store: Arc<dyn ObjectStore>, condition: &str) {
+async fn assert_refused(bucket: servers::Bucket, condition: &str) {
     let prefix = format!("refused/{}", random_name_part(16).expect("randomness"));
-    let backend = ObjectBackend::new(store.clone(), prefix.as_str());
+    let backend = bucket.open(&prefix);
     let start = Instant::now();
     let error = backend.stage(1).await.map(drop).expect_err("the store is refused");
     let took = start.elapsed();
@@ -41,5 +37,5 @@ async fn assert_refused(store: Arc<dyn ObjectStore>, condition: &str) {
     assert!(error.to_string().contains(condition), "{condition} in: {error}");
     assert!(took < LIMIT, "refused in seconds, not after {took:?}");
     assert_eq!(backend.current().await.expect("reads need no conditions"), None);
-    assert_eq!(garbage(&store, &prefix).await, Vec::<String>::new(), "no object remains");
+    assert_eq!(garbage(&bucket.client(), &prefix).await, Vec::<String>::new(), "no object remains");
 }

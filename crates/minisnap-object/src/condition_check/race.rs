@@ -115,6 +115,12 @@ impl Race {
         self.failed.len() == RACERS && self.failed.iter().all(is_permanent)
     }
 
+    /// Whether all writers but one were refused, and one failed for good. A client fails so if the answer to a write has no tag.
+    pub(super) fn answers_lack_tags(&self) -> bool {
+        let is_permanent = |failure: &Failure| failure.error.as_ref().is_some_and(|error| !is_transient(error));
+        self.winners.is_empty() && self.refused.len() == RACERS - 1 && self.failed.iter().all(is_permanent)
+    }
+
     /// The error of a writer if no writer could connect. The client has already retried.
     pub(super) fn unreachable(&self) -> Option<&Error> {
         let mut errors = self.failed.iter().map(|failure| failure.error.as_ref().filter(|error| is_unreachable(error)));

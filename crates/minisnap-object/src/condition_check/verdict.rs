@@ -32,9 +32,10 @@ impl Finding {
         discriminant(self) == discriminant(other)
     }
 
-    pub(super) fn into_error(self, backend: &ObjectBackend, operation: Operation) -> MiniSnapError {
+    /// The finding as a text.
+    pub(super) fn describe(&self, backend: &ObjectBackend) -> String {
         let store = &backend.store;
-        let what = match &self {
+        match self {
             Self::Ignored(condition, winners) => format!(
                 "{store} ignores the condition `{condition}` of conditional writes ({winners} of {RACERS} writers succeeded, \
                  expected 1), so concurrent commits would overwrite each other"
@@ -53,7 +54,11 @@ impl Finding {
                 "{store} returns an older object after it acknowledged a newer one, so commits and restores would miss snapshots"
             ),
             Self::OtherBytes => format!("{store} returns other bytes than were written"),
-        };
+        }
+    }
+
+    pub(super) fn into_error(self, backend: &ObjectBackend, operation: Operation) -> MiniSnapError {
+        let what = self.describe(backend);
         let help = match self {
             Self::StaleRead | Self::OtherBytes => CHECK_CACHES,
             Self::Ignored(..) | Self::Refused(..) | Self::Rejected(..) | Self::NoTag => USE_ANOTHER,

@@ -160,13 +160,10 @@ fn histories_over_http_are_linearizable() {
     check(Setting::InProcess);
 }
 
-/// On the server of `scripts/with-seaweedfs`.
 #[test]
+#[ignore = "needs scripts/with-seaweedfs"]
 fn histories_on_seaweedfs_are_linearizable() {
-    match Server::seaweedfs() {
-        Some(server) => check(Setting::Seaweedfs(Arc::new(server))),
-        None => println!("skipped: MINISNAP_TEST_SEAWEEDFS is not set, run this test with scripts/with-seaweedfs"),
-    }
+    check(Setting::Seaweedfs(Arc::new(Server::seaweedfs())));
 }
 
 /// Checks that histories detect what is planted, as a violation of one of these kinds. Prints how many histories it took.

@@ -60,7 +60,7 @@ impl Target {
     async fn by_body(&self, answer: HttpResponse) -> Result<(HttpResponse, Option<Cause>), HttpError> {
         let status = answer.status();
         let wanted = match status {
-            _ if self.method == Method::HEAD || is_retried(status) => 0,
+            _ if self.method == Method::HEAD || is_retried(status) || refuses_a_condition(status) => 0,
             StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND | StatusCode::MOVED_PERMANENTLY => ERROR_SIZE,
             _ if is_html(&answer) || status == StatusCode::OK && self.method == Method::GET => PAGE_START,
             _ => 0,
@@ -85,6 +85,17 @@ impl Target {
         let cause = cause.or_else(|| is_page().then_some(Cause::WebPage));
         Ok((answer, cause))
     }
+}
+
+/// Whether this status alone says all: a condition or a range doesn't hold. A frontend may send a page with it.
+fn refuses_a_condition(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::CONFLICT
+            | StatusCode::PRECONDITION_FAILED
+            | StatusCode::NOT_MODIFIED
+            | StatusCode::RANGE_NOT_SATISFIABLE
+    )
 }
 
 /// Whether the client retries a request with this status.

@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn cause_is_told_by_the_types_of_an_error() {
+    fn cause_is_found_by_the_types_of_an_error() {
         let tls = |error: rustls::Error| io::Error::new(ErrorKind::InvalidData, error);
         let certificate = |problem| tls(rustls::Error::InvalidCertificate(problem));
         let other = rustls::OtherError(Arc::new(io::Error::other("broken")));

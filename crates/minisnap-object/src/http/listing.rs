@@ -59,8 +59,8 @@ fn is_external(entry: &Element) -> bool {
     match entry.child(key) {
         ChildText::Missing => false,
         ChildText::Undecodable => true,
-        // The client ignores white space around a key.
-        ChildText::Text(key) => Path::parse(key.trim()).is_err() || key.trim().ends_with('/') && !is_prefix,
+        // The client ignores white space around a key, and would take it for another key.
+        ChildText::Text(key) => key != key.trim() || Path::parse(key).is_err() || key.ends_with('/') && !is_prefix,
     }
 }
 

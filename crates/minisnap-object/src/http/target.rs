@@ -1,6 +1,6 @@
 //! The server of a request, and the purpose of the request.
 
-use super::proxies::Proxies;
+use super::{listing::is_listing, proxies::Proxies};
 use crate::{
     failure::{Cause, Failure, Proxy, Service},
     redact::Source,
@@ -25,13 +25,11 @@ pub(super) struct Target {
 impl Target {
     pub(super) fn new(request: &HttpRequest, proxies: &Proxies) -> Self {
         let uri = request.uri();
-        let mut parameters = uri.query().unwrap_or_default().split('&');
         Self {
             server: host_and_port(uri),
             proxy: proxies.of(uri),
             method: request.method().clone(),
-            is_listing: request.method() == Method::GET
-                && parameters.any(|parameter| matches!(parameter, "list-type=2" | "comp=list")),
+            is_listing: is_listing(request),
             credentials_of: metadata_service(request.headers(), uri.path()),
             signed_region: signed_region(request.headers()),
         }

@@ -76,11 +76,12 @@ impl Opening<'_> {
         let builder = builder.with_bucket_name(self.url.bucket.as_str());
         let invalid = |error: object_store::Error| self.url.invalid_client(&error, &settings);
         let store = Arc::new(builder.clone().build().map_err(invalid)?);
-        let single_deletes = match settings.is_true(Key::DisableBulkDelete) {
+        let deletes_one_by_one = settings.is_true(Key::DisableBulkDelete);
+        let single_deletes = match deletes_one_by_one {
             true => None,
             false => Some(Arc::new(builder.with_disable_bulk_delete(true).build().map_err(invalid)?) as _),
         };
-        Ok(Clients { store, single_deletes })
+        Ok(Clients { store, single_deletes, deletes_one_by_one })
     }
 
     fn check_aws(&self, settings: &Settings) -> Result<()> {

@@ -47,7 +47,7 @@ impl Opening<'_> {
         }
         let built = builder.with_container_name(self.url.bucket.as_str()).build();
         let store = Arc::new(built.map_err(|error| self.url.invalid_client(&error, &settings))?);
-        Ok(Clients { store, single_deletes: None })
+        Ok(Clients { store, single_deletes: None, deletes_one_by_one: false })
     }
 
     fn check_azure(&self, settings: &Settings) -> Result<()> {

@@ -18,6 +18,8 @@ pub(super) struct Clients {
     /// A client that deletes each object with a request of its own, over the same connections. `None` if `store` sends no bulk
     /// deletes, or has no such option.
     pub(super) single_deletes: Option<Arc<dyn ObjectStore>>,
+    /// Whether `store` deletes each object with a request of its own.
+    pub(super) deletes_one_by_one: bool,
 }
 
 impl Opening<'_> {

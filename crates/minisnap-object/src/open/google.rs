@@ -62,7 +62,8 @@ impl Opening<'_> {
         }
         let built = builder.with_bucket_name(self.url.bucket.as_str()).build();
         let store = Arc::new(built.map_err(|error| self.url.invalid_client(&error, &settings))?);
-        Ok(Clients { store, single_deletes: None })
+        // Google's API has no bulk delete.
+        Ok(Clients { store, single_deletes: None, deletes_one_by_one: true })
     }
 
     /// Applies `STORAGE_EMULATOR_HOST` as the SDKs of Google do: the scheme may be missing, and the emulator gets no credentials.

@@ -77,12 +77,12 @@ fn text(option: &str, value: &str) -> Setting {
 }
 
 fn seconds(url: &str, option: &str, value: &str) -> Result<Duration> {
-    let seconds = value.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let seconds = value.trim().parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     seconds.ok_or_else(|| invalid(url, format_args!("the option {option} takes a number of seconds, not `{value}`")))
 }
 
 fn number(url: &str, option: &str, value: &str, minimum: usize) -> Result<usize> {
-    let number = usize::from_str(value).ok().filter(|number| *number >= minimum);
+    let number = usize::from_str(value.trim()).ok().filter(|number| *number >= minimum);
     number.ok_or_else(|| {
         invalid(url, format_args!("the option {option} takes an integer of at least {minimum}, not `{value}`"))
     })

@@ -23,7 +23,7 @@ async fn failure_after_one_request(status: &str, headers: &str, body: &str) -> (
 }
 
 #[tokio::test]
-async fn web_page_is_not_taken_for_a_damaged_record() {
+async fn web_page_is_not_taken_for_a_corrupt_record() {
     for (status, headers) in [
         ("200 OK", HTML),
         // With all headers of an object.
@@ -83,7 +83,7 @@ async fn reads_ask_caches_to_revalidate() {
 }
 
 #[tokio::test]
-async fn missing_bucket_is_told() {
+async fn missing_bucket_is_reported() {
     let xml = "<?xml version=\"1.0\"?><Error><Code>NoSuchBucket</Code><Message>No bucket</Message></Error>";
     let (failed, address) = failure_after_one_request("404 Not Found", "", xml).await;
     failed.assert_is(
@@ -94,7 +94,7 @@ async fn missing_bucket_is_told() {
 }
 
 #[tokio::test]
-async fn missing_container_is_told() {
+async fn missing_container_is_reported() {
     let server = ScriptedServer::that_answers("404 Not Found", "x-ms-error-code: ContainerNotFound\r\n", "");
     let endpoint = server.endpoint();
     let backend = open("az://container/app", &[("account_name", "acme"), ("azure_endpoint", &endpoint)]);
@@ -123,7 +123,7 @@ async fn missing_object_is_no_missing_bucket() {
 }
 
 #[tokio::test]
-async fn region_of_the_bucket_is_told() {
+async fn region_of_the_bucket_is_reported() {
     let malformed =
         "<Error><Code>AuthorizationHeaderMalformed</Code><Message>wrong</Message><Region>eu-west-1</Region></Error>";
     for (status, headers, body) in

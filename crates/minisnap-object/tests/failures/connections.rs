@@ -93,9 +93,9 @@ fn tls_server(certificate: &str) -> SocketAddr {
 }
 
 #[tokio::test]
-async fn problem_of_a_certificate_is_told() {
+async fn problem_of_a_certificate_is_reported() {
     for (certificate, problem, help) in [
-        ("unknown.der", "its issuer is unknown", "add its certificate authority"),
+        ("unknown.der", "its issuer is unknown", "`ca_bundle` (AWS_CA_BUNDLE)"),
         ("expired.der", "it has expired", "renew the server's certificate"),
         ("future.der", "it isn't valid yet", "this machine's clock"),
     ] {
@@ -107,7 +107,7 @@ async fn problem_of_a_certificate_is_told() {
 }
 
 #[tokio::test]
-async fn plain_http_to_a_port_of_https_is_told() {
+async fn plain_http_to_a_port_of_https_is_reported() {
     let address = tls_server("unknown.der");
     let failed = failure(&format!("http://{address}"), &[]).await;
     failed.assert_is(&format!("the answer of the server {address} isn't HTTP"), "begins with https://", false);
@@ -115,7 +115,7 @@ async fn plain_http_to_a_port_of_https_is_told() {
 }
 
 #[tokio::test]
-async fn https_to_a_port_of_plain_http_is_told() {
+async fn https_to_a_port_of_plain_http_is_reported() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
@@ -195,7 +195,7 @@ async fn proxy_of_the_environment_is_named_by_its_variable() {
 
 /// Without credentials, the client asks a service of the cloud, which exists only there.
 #[tokio::test]
-async fn missing_credentials_are_told() {
+async fn missing_credentials_are_reported() {
     let closed = closed_port();
     let no_role = ScriptedServer::that_answers("404 Not Found", "", "");
     for (service, address, cause) in [

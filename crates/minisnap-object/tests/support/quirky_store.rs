@@ -45,6 +45,10 @@ pub(crate) enum Quirk {
     NoTags,
     /// One answer to a read has no tag.
     NoTagOnce,
+    /// One answer to a read in the check has a tag that no object has.
+    WrongTagOnce,
+    /// Answers to writes have no tag, which the client takes for an error.
+    NoTagsInWrites,
     /// The answer to the first conditional update that succeeds is lost, and the client has repeated the request.
     LosesFirstUpdate,
     /// An object accepts one write a second.
@@ -107,6 +111,7 @@ impl QuirkyStore {
         match self.quirk {
             Quirk::NoTags => None,
             Quirk::NoTagOnce if self.once() => None,
+            Quirk::WrongTagOnce if path.as_ref().contains(".probe-") && self.once() => Some("\"wrong\"".into()),
             Quirk::WeakReads => Some(format!("W/\"{tag}\"")),
             Quirk::WeakRecordOnce if path.as_ref().ends_with("current") && self.once() => Some(format!("W/\"{tag}\"")),
             _ => Some(format!("\"{tag}\"")),
@@ -184,6 +189,9 @@ impl ObjectStore for QuirkyStore {
         self.state().written.insert(location.clone(), Instant::now());
         if updates && self.quirk == Quirk::LosesFirstUpdate && self.once() {
             return Err(Error::Precondition { path: location.to_string(), source: "412: repeated".into() });
+        }
+        if self.quirk == Quirk::NoTagsInWrites {
+            return Err(Error::Generic { store: "S3", source: "ETag Header missing from response".into() });
         }
         let e_tag = match self.quirk {
             Quirk::NoTags => None,

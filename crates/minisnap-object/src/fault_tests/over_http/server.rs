@@ -22,15 +22,15 @@ impl Server {
     }
 
     /// The `SeaweedFS` that `scripts/with-seaweedfs` started; `None` if the test wasn't run with it.
-    pub(super) fn seaweedfs() -> Option<Self> {
-        let endpoint = std::env::var("MINISNAP_TEST_SEAWEEDFS").ok()?;
-        Some(Self {
-            endpoint,
+    pub(super) fn seaweedfs() -> Self {
+        let endpoint = std::env::var("MINISNAP_TEST_SEAWEEDFS");
+        Self {
+            endpoint: endpoint.expect("MINISNAP_TEST_SEAWEEDFS is set: run the test with scripts/with-seaweedfs"),
             keys: Some(["test", "test-secret"]),
             // Like S3, it refuses smaller parts, except the last.
             part_size: 5 << 20,
             _in_process: None,
-        })
+        }
     }
 
     /// The options for a client that reaches this server through `proxy`.

@@ -63,7 +63,6 @@ async fn step(client: &Client, plan: &Writer, handle: &ObjectBackend, last_seen:
 
 /// Commits while no fault is injected. That must succeed.
 pub(super) async fn commit_in_calm(client: Client, plan: Writer, handle: ObjectBackend) {
-    // A check of the store's conditions whose own answer is lost ends only at this limit. The next one begins anew.
     let handle = handle.with_busy_timeout(Duration::from_secs(3));
     let plan = Writer { cancelled: 0, ..plan };
     let start = Instant::now();
@@ -91,6 +90,7 @@ async fn commit(
         Ok(staged) => staged,
         Err(error) => {
             client.note(format!("can't stage: {error}"));
+            check_staging_error(client, &error);
             recorder.count("staging failed");
             recorder.end_attempt(number, Outcome::Failed("staging failed"));
             return None;
@@ -158,9 +158,22 @@ fn outcome(client: &Client, result: &Result<Committed>) -> Outcome {
     outcome
 }
 
+/// Checks that the history explains an error of a stage. The store has conditional writes, whatever single answers say.
+fn check_staging_error(client: &Client, error: &MiniSnapError) {
+    if client.reads_are_fresh && matches!(error, MiniSnapError::Unsupported { .. }) {
+        client.recorder.violation(Kind::UnexpectedError, format!("{} refuses the store: {error}", client.name));
+    }
+    explain(client, error);
+}
+
 /// Checks that the history explains an error.
 pub(super) fn check_error<T>(client: &Client, result: &Result<T>) {
-    let Err(error) = result else { return };
+    if let Err(error) = result {
+        explain(client, error);
+    }
+}
+
+fn explain(client: &Client, error: &MiniSnapError) {
     let kind = match error {
         MiniSnapError::Stale { .. }
         | MiniSnapError::Conflict { .. }

@@ -160,7 +160,15 @@ impl Opening<'_> {
             )
         };
         let text = match std::fs::read_to_string(file) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            // A service may have no home folder, or one that it may not read.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::PermissionDenied
+                ) =>
+            {
+                return Ok(Vec::new());
+            }
             read => read.map_err(|error| unreadable(error.to_string()))?,
         };
         // The parser's errors name a line, and don't quote it.

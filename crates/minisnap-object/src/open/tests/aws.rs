@@ -134,7 +134,7 @@ async fn container_without_credentials_is_an_error() {
             vec![("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "/missing")],
         ),
     ] {
-        let service = Server::start(move |_| (status, "<html>s3cr3t</html>".into()));
+        let service = Server::start(move |_| (status, "{\"s3cr3t\": \"s3cr3t\"}".into()));
         let uri = ("AWS_CONTAINER_CREDENTIALS_FULL_URI", service.url.as_str());
         let backend = open(URL, &[&[uri], &variables[..]].concat(), &[("max_retries", "1")]).unwrap();
         let error = backend.current().await.unwrap_err();
