@@ -23,6 +23,7 @@
 //! - The object has no tag, or other bytes than were acknowledged. A second round with the same finding makes it certain.
 //! - Anything else proves nothing: another round, with backoff, until the deadline.
 
+mod probe;
 mod race;
 mod tag_form;
 mod verdict;
@@ -30,12 +31,13 @@ mod verdict;
 use crate::{
     ObjectBackend,
     backoff::Backoff,
-    record_store::{LAST_ATTEMPT_TIMEOUT, has_tag, is_missing_object},
+    record_store::{LAST_ATTEMPT_TIMEOUT, has_tag},
     transient::is_transient,
 };
 use bytes::Bytes;
 use minisnap_core::{MiniSnapError, Operation, Result};
-use object_store::{Error, ObjectStoreExt, UpdateVersion, path::Path};
+use object_store::{ObjectStoreExt, UpdateVersion, path::Path};
+use probe::{Probe, ReadBack};
 use race::{Condition, Race, Undecided};
 use std::time::Duration;
 pub(crate) use tag_form::TagForm;
@@ -48,6 +50,9 @@ const RECORD_SIZE: usize = 32 << 10;
 /// The pause between two writes of one object if the store may limit their rate. Google accepts one write a second to an object:
 /// <https://cloud.google.com/storage/quotas#objects>.
 const RATE_PAUSE: Duration = Duration::from_millis(1_200);
+
+/// Collections spare the object for longer than this.
+const LONG_RACE: Duration = Duration::from_secs(1);
 
 impl ObjectBackend {
     /// Checks, once per handle and its clones, that of several concurrent writers with the same condition exactly one succeeds.
@@ -97,16 +102,6 @@ struct Check<'a> {
     seen: Option<Finding>,
 }
 
-/// The object of a round.
-struct Probe<'a> {
-    backend: &'a ObjectBackend,
-    path: Path,
-    /// The size of the objects, in bytes.
-    size: usize,
-    /// The limit of one request.
-    limit: Duration,
-}
-
 /// The result of a round, unless it ends the check with an error.
 enum Round {
     Passed,
@@ -120,13 +115,6 @@ enum Round {
 enum Certainty {
     Certain,
     IfSeenAgain,
-}
-
-/// What a read of the probe returned.
-enum ReadBack {
-    Missing,
-    Object(Bytes, UpdateVersion),
-    Failed(Undecided),
 }
 
 impl Check<'_> {
@@ -286,35 +274,11 @@ impl Check<'_> {
     }
 }
 
-impl Probe<'_> {
-    /// Reads the object, and a second time if the first read fails.
-    async fn read(&self) -> ReadBack {
-        match self.read_once().await {
-            ReadBack::Failed(Undecided { transient: true, .. }) => self.read_once().await,
-            read_back => read_back,
-        }
-    }
-
-    async fn read_once(&self) -> ReadBack {
-        let get = async {
-            let object = self.backend.store.get(&self.path).await?;
-            let version = UpdateVersion { e_tag: object.meta.e_tag.clone(), version: object.meta.version.clone() };
-            Ok::<_, Error>((object.bytes().await?, version))
-        };
-        match timeout(self.limit, get).await {
-            Ok(Ok((bytes, version))) => ReadBack::Object(bytes, version),
-            Ok(Err(error)) if is_missing_object(&error) => ReadBack::Missing,
-            Ok(Err(error)) => ReadBack::Failed(unreadable(is_transient(&error)).because_of(self.backend, &error)),
-            Err(elapsed) => ReadBack::Failed(Undecided { source: Some(elapsed.into()), ..unreadable(true) }),
-        }
-    }
-}
-
-fn unreadable(transient: bool) -> Undecided {
-    let found = "an object that was just written can't be read".into();
-    Undecided { found, transient, source: None, help: None }
-}
-
 fn ignored(condition: Condition, race: &Race) -> Round {
-    Round::Found(Finding::Ignored(condition, race.winners.len().max(2)), Certainty::Certain)
+    // During a long race, another handle's collection may have deleted the object, so that a second create succeeded.
+    let certainty = match race.took < LONG_RACE {
+        true => Certainty::Certain,
+        false => Certainty::IfSeenAgain,
+    };
+    Round::Found(Finding::Ignored(condition, race.winners.len().max(2)), certainty)
 }

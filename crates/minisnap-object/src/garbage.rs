@@ -28,7 +28,7 @@ use tokio::time::Instant;
 
 /// Younger probes are spared even without a grace time. If a probe were deleted during its races, the store would seem to
 /// ignore conditions.
-const PROBE_LIFETIME: Duration = Duration::from_secs(600);
+const PROBE_LIFETIME: Duration = Duration::from_secs(5);
 
 /// The listed objects of this store that are old enough to be deleted.
 #[derive(Debug, Default)]

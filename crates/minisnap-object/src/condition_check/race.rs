@@ -1,6 +1,6 @@
 //! A race: several concurrent writes of one object with the same condition.
 
-use super::{Probe, RATE_PAUSE};
+use super::{RATE_PAUSE, probe::Probe};
 use crate::{
     ObjectBackend,
     backoff::Backoff,
@@ -11,8 +11,8 @@ use crate::{
 use bytes::Bytes;
 use futures_util::future::join_all;
 use object_store::{Error, ObjectStore, PutMode, UpdateVersion};
-use std::fmt;
-use tokio::time::{sleep, timeout};
+use std::{fmt, time::Duration};
+use tokio::time::{Instant, sleep, timeout};
 
 /// The number of concurrent writers in a race. A store that ignores a condition is always detected. A store that checks the
 /// condition and then writes, in two steps, is detected only if writers interleave. More writers interleave more often.
@@ -47,6 +47,8 @@ pub(super) struct Race {
     pub(super) refused: Vec<Error>,
     /// The other answers, and missing ones.
     pub(super) failed: Vec<Failure>,
+    /// How long it took.
+    pub(super) took: Duration,
 }
 
 /// A write that neither succeeded nor was refused.
@@ -66,12 +68,13 @@ impl Race {
             None => (Condition::IfNoneMatch, PutMode::Create),
             Some(version) => (Condition::IfMatch, PutMode::Update(version)),
         };
-        let mut race = Self::default();
+        let (start, mut race) = (Instant::now(), Self::default());
         race.write(probe, condition, &mode, RACERS).await;
         if race.winners.len() == 1 && race.refused.is_empty() && backoff.remaining() > RATE_PAUSE {
             sleep(RATE_PAUSE).await;
             race.write(probe, condition, &mode, 1).await;
         }
+        race.took = start.elapsed();
         race
     }
 
@@ -169,16 +172,5 @@ impl fmt::Display for Undecided {
 impl std::error::Error for Undecided {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.source.as_deref().map(|source| source as _)
-    }
-}
-
-impl Probe<'_> {
-    /// The bytes of a writer: a text for people who find the object, with the size of a record. A store may honour conditions
-    /// only for small objects.
-    fn text(&self, condition: Condition, racer: usize) -> Bytes {
-        let mut text = format!("minisnap checks the condition {condition} of this store, writer {racer}\n");
-        let padding = self.size.saturating_sub(text.len());
-        text.extend(std::iter::repeat_n('.', padding));
-        text.into()
     }
 }

@@ -158,7 +158,7 @@ fn outcome(client: &Client, result: &Result<Committed>) -> Outcome {
     outcome
 }
 
-/// Checks that the history explains an error of a stage. The store has conditional writes, whatever single answers say.
+/// Checks that the history explains an error of a stage. The store has conditional writes, even if single answers say that it has none.
 fn check_staging_error(client: &Client, error: &MiniSnapError) {
     if client.reads_are_fresh && matches!(error, MiniSnapError::Unsupported { .. }) {
         client.recorder.violation(Kind::UnexpectedError, format!("{} refuses the store: {error}", client.name));
