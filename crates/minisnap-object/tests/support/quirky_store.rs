@@ -29,7 +29,7 @@ pub(crate) enum Quirk {
     UnquotedConditions,
     /// Answers to reads have a weak tag that no condition matches, as behind a proxy that compresses.
     WeakReads,
-    /// One answer to a read of the commit record has a weak tag that no condition matches.
+    /// When enabled, one answer to a read of the commit record has a weak tag that no condition matches.
     WeakRecordOnce,
     /// All conditional updates are refused.
     RefusesUpdates,
@@ -61,7 +61,7 @@ pub(crate) enum Quirk {
     TruncatesFirstRead,
     /// Reads return other bytes than were written.
     ChangesBytes,
-    /// After the first snapshot, reads of the record have no answer.
+    /// When enabled, reads of the record have no answer.
     HangsOnRecord,
 }
 
@@ -86,7 +86,7 @@ struct State {
 
 impl QuirkyStore {
     pub(crate) fn new(quirk: Quirk) -> Self {
-        let enabled = quirk != Quirk::HangsOnRecord;
+        let enabled = !matches!(quirk, Quirk::HangsOnRecord | Quirk::WeakRecordOnce);
         Self {
             inner: InMemory::new(),
             quirk,
@@ -113,7 +113,11 @@ impl QuirkyStore {
             Quirk::NoTagOnce if self.once() => None,
             Quirk::WrongTagOnce if path.as_ref().contains(".probe-") && self.once() => Some("\"wrong\"".into()),
             Quirk::WeakReads => Some(format!("W/\"{tag}\"")),
-            Quirk::WeakRecordOnce if path.as_ref().ends_with("current") && self.once() => Some(format!("W/\"{tag}\"")),
+            Quirk::WeakRecordOnce
+                if path.as_ref().ends_with("current") && self.enabled.load(Ordering::SeqCst) && self.once() =>
+            {
+                Some(format!("W/\"{tag}\""))
+            }
             _ => Some(format!("\"{tag}\"")),
         }
     }
