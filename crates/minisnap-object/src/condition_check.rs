@@ -56,19 +56,13 @@ const LONG_RACE: Duration = Duration::from_secs(1);
 
 impl ObjectBackend {
     /// Checks, once per handle and its clones, that of several concurrent writers with the same condition exactly one succeeds.
-    /// Finds out the form in which the store takes a tag. Ends at `limit`.
+    /// Finds out the form in which the store takes a tag. Begins no round after `limit`, and ends some seconds later.
     ///
     /// Only this check concludes from refusals that a store doesn't support conditional writes. In a commit, an earlier attempt may
     /// still arrive.
     pub(crate) async fn check_conditions(&self, operation: Operation, limit: Duration) -> Result<()> {
         let start = Instant::now();
-        let at = self.at(operation, self.layout.snapshots());
-        let undecided = |reason: &str| MiniSnapError::Backend {
-            at: at.clone(),
-            transient: true,
-            source: reason.into(),
-            help: None,
-        };
+        let undecided = |found: &str| Undecided::new(found).into_error(self, operation);
         // Concurrent calls on a handle and its clones check one after the other, until one of them has a result.
         let check = || async {
             if start.elapsed() > limit.max(LAST_ATTEMPT_TIMEOUT) {
@@ -76,7 +70,8 @@ impl ObjectBackend {
                     "the check of conditional writes by other calls on this handle took all of the time",
                 ));
             }
-            let backoff = Backoff::new(at.clone(), limit, &self.location).begun(start.elapsed());
+            let backoff =
+                Backoff::new(self.at(operation, self.layout.snapshots()), limit, &self.location).begun(start.elapsed());
             let end = backoff.remaining() + 2 * LAST_ATTEMPT_TIMEOUT;
             let (form, created, pause, seen) = (TagForm::default(), false, false, None);
             let check = Check { backend: self, operation, backoff, form, created, pause, seen };
@@ -107,8 +102,8 @@ enum Round {
     Passed,
     /// The finding, and whether one round makes it certain.
     Found(Finding, Certainty),
-    /// The store refused the tag in this form. The next form, if there is one.
-    Refused(Finding, Option<TagForm>),
+    /// The store refused the tag in the form under test, and this is the next one.
+    NextForm(TagForm),
     Undecided(Undecided),
 }
 
@@ -130,31 +125,27 @@ impl Check<'_> {
             self.backend.delete_within(self.operation, vec![path], LAST_ATTEMPT_TIMEOUT).await;
             match round? {
                 Round::Passed => return Ok(self.form),
-                Round::Refused(_, Some(next)) => {
+                Round::NextForm(next) => {
                     self.form = next;
                     continue;
                 }
                 Round::Found(finding, Certainty::Certain) => {
                     return Err(finding.into_error(self.backend, self.operation));
                 }
-                Round::Refused(finding, None) | Round::Found(finding, Certainty::IfSeenAgain) => {
+                Round::Found(finding, Certainty::IfSeenAgain) => {
                     if self.seen.as_ref().is_some_and(|seen| seen.is_same_kind(&finding)) {
                         return Err(finding.into_error(self.backend, self.operation));
                     }
                     if self.backoff.is_exhausted() {
-                        let source = finding.describe(self.backend).into();
-                        let at = self.backend.at(self.operation, self.backend.layout.snapshots());
-                        return Err(MiniSnapError::Backend { at, transient: true, source, help: None });
+                        let undecided = Undecided::new(finding.describe(self.backend));
+                        return Err(undecided.into_error(self.backend, self.operation));
                     }
                     // A wrong tag in one answer may have led to a wrong form.
                     self.form = TagForm::default();
                     self.seen = Some(finding);
                 }
                 Round::Undecided(undecided) if self.backoff.is_exhausted() || !undecided.transient => {
-                    let at = self.backend.at(self.operation, self.backend.layout.snapshots());
-                    let transient = undecided.transient;
-                    let help = undecided.help.clone();
-                    return Err(MiniSnapError::Backend { at, transient, source: undecided.into(), help });
+                    return Err(undecided.into_error(self.backend, self.operation));
                 }
                 Round::Undecided(_) => {}
             }
@@ -241,10 +232,13 @@ impl Check<'_> {
             (_, None) if !unchanged => Round::Found(Finding::OtherBytes, Certainty::IfSeenAgain),
             (Some(winner), Some(writer)) if *winner != writer => ignored(CONDITION, &update),
             (Some(_), _) if update.is_decided() => Round::Passed,
-            (None, None) if update.all_refused() => {
-                let next = self.form.next(version);
-                Round::Refused(Finding::Refused(CONDITION, update.undecided(self.backend, CONDITION)), next)
-            }
+            (None, None) if update.all_refused() => match self.form.next(version) {
+                Some(next) => Round::NextForm(next),
+                None => Round::Found(
+                    Finding::Refused(CONDITION, update.undecided(self.backend, CONDITION)),
+                    Certainty::IfSeenAgain,
+                ),
+            },
             (None, None) if update.all_failed_permanently() => self.rejected(probe, CONDITION, update).await?,
             // The answer of the winner was lost, or the store refused all writes because of their rate.
             _ => {

@@ -10,11 +10,16 @@
 //!
 //! An object is deleted if the store says so. A request without an answer is no deletion.
 
-use crate::{ObjectBackend, record_store::is_missing_object, redact::StoreError, transient::is_transient};
+use crate::{
+    ObjectBackend,
+    record_store::is_missing_object,
+    redact::StoreError,
+    transient::{is_transient, is_unanswered},
+};
 use futures_util::{StreamExt, future::join_all, stream};
 use minisnap_core::{FailedDeletion, MiniSnapError, Operation, events};
 use object_store::{Error, ObjectStore, ObjectStoreExt, path::Path};
-use std::{collections::HashSet, error, fmt, io, iter::successors, time::Duration};
+use std::{collections::HashSet, error, fmt, time::Duration};
 use tokio::time::timeout;
 
 /// How many objects step 2 deletes in parallel.
@@ -89,10 +94,7 @@ impl ObjectBackend {
     pub(crate) async fn delete_all(&self, operation: Operation, files: Vec<Path>) -> Result<(), MiniSnapError> {
         let mut deletion = Deletion::new(files);
         deletion.run(self, GiveUp::AllUnanswered).await;
-        match deletion.report(self, operation) {
-            None => Ok(()),
-            Some(failed) => Err(failed),
-        }
+        deletion.report(self, operation).map_or(Ok(()), Err)
     }
 
     /// Deletes objects, within the busy timeout. A later collection finds the rest. Returns the deleted objects.
@@ -250,19 +252,6 @@ impl Deletion {
         let source = DeletionFailed { undeleted, all, source }.into();
         Some(MiniSnapError::Backend { at, transient, source, help })
     }
-}
-
-/// Whether the request got no answer, because the store can't be reached.
-fn is_unanswered(error: &Error) -> bool {
-    let first: Option<&(dyn error::Error + 'static)> = error::Error::source(error);
-    let is_transport = |cause: &(dyn error::Error + 'static)| {
-        #[cfg(any(feature = "aws", feature = "azure", feature = "gcp"))]
-        if cause.is::<object_store::client::HttpError>() {
-            return true;
-        }
-        cause.is::<io::Error>()
-    };
-    is_transient(error) && successors(first, |cause| cause.source()).any(is_transport)
 }
 
 /// The path in the error for a missing object.

@@ -1,13 +1,14 @@
 //! The HTTP layer of the clients that `open` makes: between the crate `object_store` and the network.
 //!
-//! 1. Note what explains a failure: the server, the proxy, the purpose of the request.
+//! 1. Note what explains a failure or completes an answer: the server, the proxy, the purpose of the request, its keys.
 //! 2. Ask caches to revalidate.
 //! 3. Observe the progress of the upload.
 //! 4. Send the request, within the limits of time.
 //! 5. Explain a failure: replace its cause by a [`Failure`](crate::failure::Failure).
 //! 6. Limit the time of the answer's body.
 //! 7. Reject an answer that no object store gives, or that needs a repair of the configuration.
-//! 8. Remove what the client can't read: keys of other programs in a listing, missing results of a bulk deletion.
+//! 8. Leave out the keys of other programs in a listing, and add the missing results of a bulk deletion: the client can read
+//!    neither.
 
 mod answer;
 mod cause_of;
@@ -110,8 +111,8 @@ struct Requests {
 impl HttpService for Requests {
     async fn call(&self, mut request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let start = Instant::now();
-        let deleted_keys = deletion::keys(&request);
         // 1.
+        let deleted_keys = deletion::keys(&request);
         let target = Arc::new(Target::new(&request, &self.proxies));
         // 2. The request is already signed: signatures don't cover headers that are added later.
         if matches!(*request.method(), Method::GET | Method::HEAD) {

@@ -3,11 +3,10 @@
 use crate::{
     ObjectBackend,
     record::Unreadable,
-    record_store::{LAST_ATTEMPT_TIMEOUT, RecordObject, VersionedRecord},
+    record_store::{RecordObject, VersionedRecord},
 };
 use bytes::Bytes;
 use minisnap_core::{Corruption, MiniSnapError, Operation, Result};
-use tokio::time::timeout;
 
 /// A record that is missing although there are generations, or that can't be parsed.
 #[derive(Debug, Default)]
@@ -21,9 +20,8 @@ pub(crate) struct LostRecord {
 impl ObjectBackend {
     /// The lost record. `None` if the record can be parsed, or if nothing was ever committed.
     pub(crate) async fn find_lost_record(&self, operation: Operation) -> Result<Option<LostRecord>> {
-        let limit = self.settings.busy_timeout.max(LAST_ATTEMPT_TIMEOUT);
-        let found = timeout(limit, self.get_record(operation)).await;
-        match found.unwrap_or_else(|_| Err(self.no_answer(operation, limit)))? {
+        let request = self.get_record(operation);
+        match self.answered_within(operation, self.settings.busy_timeout, request).await? {
             RecordObject::Record(_) => Ok(None),
             RecordObject::Unreadable(newer @ Unreadable::Newer(_), ..) => Err(self.unreadable(operation, newer)),
             RecordObject::Unreadable(corrupt, tag, bytes) => {

@@ -10,7 +10,7 @@ use crate::{
 };
 use bytes::Bytes;
 use minisnap_core::{Corruption, MiniSnapError, Operation, Result};
-use object_store::{Attribute, Error, ObjectStoreExt, PutMode, UpdateVersion};
+use object_store::{Attribute, Error, ObjectMeta, ObjectStoreExt, PutMode, UpdateVersion};
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -58,23 +58,28 @@ impl ObjectBackend {
         self.load_record_within(operation, self.settings.busy_timeout).await
     }
 
-    /// Reads the commit record within `limit`, or a few seconds if that is less.
+    /// Reads the commit record, with this limit.
     pub(crate) async fn load_record_within(&self, operation: Operation, limit: Duration) -> Result<VersionedRecord> {
-        let limit = limit.max(LAST_ATTEMPT_TIMEOUT);
-        match timeout(limit, self.load_or_detect_loss(operation)).await {
-            Ok(loaded) => loaded,
-            Err(_) => Err(self.no_answer(operation, limit)),
-        }
+        self.answered_within(operation, limit, self.load_or_detect_loss(operation)).await
     }
 
-    /// The error if a request for the record had no answer within `limit`.
-    pub(crate) fn no_answer(&self, operation: Operation, limit: Duration) -> MiniSnapError {
-        MiniSnapError::Backend {
-            at: self.at(operation, &self.layout.current()),
-            transient: true,
-            source: format!("the store gave no answer about the commit record within {limit:.1?}").into(),
-            help: None,
-        }
+    /// The result of requests for the record, or an error after `limit`, or after a few seconds if that is less.
+    pub(crate) async fn answered_within<T>(
+        &self,
+        operation: Operation,
+        limit: Duration,
+        requests: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        let limit = limit.max(LAST_ATTEMPT_TIMEOUT);
+        let answered = timeout(limit, requests).await;
+        answered.unwrap_or_else(|_| {
+            Err(MiniSnapError::Backend {
+                at: self.at(operation, &self.layout.current()),
+                transient: true,
+                source: format!("the store gave no answer about the commit record within {limit:.1?}").into(),
+                help: None,
+            })
+        })
     }
 
     /// A store has a record before it has any other object (see [`ensure_record`](Self::ensure_record)). If there is none:
@@ -159,7 +164,7 @@ impl ObjectBackend {
             Err(error) if is_missing_object(&error) => return Ok(RecordObject::Missing),
             Err(error) => return Err(self.failed(operation, &path, &error)),
         };
-        let tag = UpdateVersion { e_tag: object.meta.e_tag.clone(), version: object.meta.version.clone() };
+        let tag = version_of(&object.meta);
         if object.meta.size > MAX_RECORD_SIZE {
             let found = format!("it has {} bytes", object.meta.size);
             return Ok(RecordObject::Unreadable(Unreadable::Corrupt(found), tag, Bytes::new()));
@@ -264,6 +269,11 @@ impl ObjectBackend {
             Unreadable::Corrupt(found) => MiniSnapError::corrupt(at, Corruption::RecordUnreadable { found }),
         }
     }
+}
+
+/// The version of an object that was read.
+pub(crate) fn version_of(meta: &ObjectMeta) -> UpdateVersion {
+    UpdateVersion { e_tag: meta.e_tag.clone(), version: meta.version.clone() }
 }
 
 /// Whether a conditional write can name this version of an object.

@@ -23,6 +23,11 @@ pub(crate) fn is_unreachable(error: &Error) -> bool {
     }
 }
 
+/// Whether the request got no answer, because the connection failed or the time was over.
+pub(crate) fn is_unanswered(error: &Error) -> bool {
+    is_transient(error) && causes(error).any(|cause| is_transient_transport_error(cause).is_some())
+}
+
 fn is_connect_error(cause: &(dyn StdError + 'static)) -> bool {
     #[cfg(any(feature = "aws", feature = "azure", feature = "gcp"))]
     if let Some(failed) = cause.downcast_ref::<object_store::client::HttpError>() {
@@ -54,7 +59,7 @@ fn is_transient_transport_error(cause: &(dyn StdError + 'static)) -> Option<bool
 }
 
 /// The HTTP status of an answer. The client has the status in a private type, so it is taken from the message;
-/// `tests/opening.rs` tests its form. An error without a status is a 200 with an error in its body, which only overloaded
+/// `tests/open.rs` tests its form. An error without a status is a 200 with an error in its body, which only overloaded
 /// servers send.
 fn status(message: &str) -> Option<u16> {
     match message.split_once("non-2xx status code: ") {

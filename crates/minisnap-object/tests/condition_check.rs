@@ -164,6 +164,14 @@ async fn concurrent_calls_on_a_handle_share_the_time_of_the_check() {
         assert!(error.is_transient(), "{error:?}");
     }
     assert!(start.elapsed() < Duration::from_secs(41), "{:?}", start.elapsed());
+
+    // The second call waits for the first one, and has only the rest of its own time.
+    let (_, backend) = open(Quirk::StatusForAll("503 Service Unavailable"));
+    let (first, second) = (backend.clone().with_busy_timeout(Duration::from_secs(20)), backend);
+    let start = Instant::now();
+    let (first, second) = tokio::join!(first.stage(1), second.stage(2));
+    assert!(first.is_err() && second.is_err());
+    assert!(start.elapsed() < Duration::from_secs(41), "{:?}", start.elapsed());
 }
 
 /// The handle has the record in its cache, so the check is the first to find that nothing answers.

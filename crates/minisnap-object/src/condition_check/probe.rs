@@ -1,7 +1,11 @@
 //! The object of a round of the check.
 
 use super::race::{Condition, Undecided};
-use crate::{ObjectBackend, record_store::is_missing_object, transient::is_transient};
+use crate::{
+    ObjectBackend,
+    record_store::{is_missing_object, version_of},
+    transient::is_transient,
+};
 use bytes::Bytes;
 use object_store::{Error, ObjectStoreExt, UpdateVersion, path::Path};
 use std::time::Duration;
@@ -45,19 +49,19 @@ impl Probe<'_> {
     async fn read_once(&self) -> ReadBack {
         let get = async {
             let object = self.backend.store.get(&self.path).await?;
-            let version = UpdateVersion { e_tag: object.meta.e_tag.clone(), version: object.meta.version.clone() };
+            let version = version_of(&object.meta);
             Ok::<_, Error>((object.bytes().await?, version))
         };
         match timeout(self.limit, get).await {
             Ok(Ok((bytes, version))) => ReadBack::Object(bytes, version),
             Ok(Err(error)) if is_missing_object(&error) => ReadBack::Missing,
-            Ok(Err(error)) => ReadBack::Failed(unreadable(is_transient(&error)).because_of(self.backend, &error)),
-            Err(elapsed) => ReadBack::Failed(Undecided { source: Some(elapsed.into()), ..unreadable(true) }),
+            Ok(Err(error)) => {
+                let undecided = Undecided::new(UNREADABLE).because_of(self.backend, &error);
+                ReadBack::Failed(Undecided { transient: is_transient(&error), ..undecided })
+            }
+            Err(elapsed) => ReadBack::Failed(Undecided { source: Some(elapsed.into()), ..Undecided::new(UNREADABLE) }),
         }
     }
 }
 
-fn unreadable(transient: bool) -> Undecided {
-    let found = "an object that was just written can't be read".into();
-    Undecided { found, transient, source: None, help: None }
-}
+const UNREADABLE: &str = "an object that was just written can't be read";

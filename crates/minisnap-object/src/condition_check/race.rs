@@ -10,6 +10,7 @@ use crate::{
 };
 use bytes::Bytes;
 use futures_util::future::join_all;
+use minisnap_core::{MiniSnapError, Operation};
 use object_store::{Error, ObjectStore, PutMode, UpdateVersion};
 use std::{fmt, time::Duration};
 use tokio::time::{Instant, sleep, timeout};
@@ -45,17 +46,10 @@ pub(super) struct Race {
     pub(super) winners: Vec<usize>,
     /// The answers that the condition doesn't hold.
     pub(super) refused: Vec<Error>,
-    /// The other answers, and missing ones.
-    pub(super) failed: Vec<Failure>,
+    /// The other errors; `None` if there was no answer in time.
+    failed: Vec<Option<Error>>,
     /// How long it took.
     pub(super) took: Duration,
-}
-
-/// A write that neither succeeded nor was refused.
-#[derive(Debug)]
-pub(super) struct Failure {
-    /// `None` if there was no answer in time.
-    error: Option<Error>,
 }
 
 impl Race {
@@ -91,8 +85,8 @@ impl Race {
             match outcome {
                 Ok(Ok(_)) => self.winners.push(racer),
                 Ok(Err(error)) if is_precondition_failure(&error) => self.refused.push(error),
-                Ok(Err(error)) => self.failed.push(Failure { error: Some(error) }),
-                Err(_) => self.failed.push(Failure { error: None }),
+                Ok(Err(error)) => self.failed.push(Some(error)),
+                Err(_) => self.failed.push(None),
             }
         }
     }
@@ -114,32 +108,31 @@ impl Race {
 
     /// Whether all writers failed in a way in which they would fail again.
     pub(super) fn all_failed_permanently(&self) -> bool {
-        let is_permanent = |failure: &Failure| failure.error.as_ref().is_some_and(|error| !is_transient(error));
-        self.failed.len() == RACERS && self.failed.iter().all(is_permanent)
+        self.failed.len() == RACERS && self.failures_are_permanent()
     }
 
     /// Whether all writers but one were refused, and one failed for good. A client fails so if the answer to a write has no tag.
     pub(super) fn answers_lack_tags(&self) -> bool {
-        let is_permanent = |failure: &Failure| failure.error.as_ref().is_some_and(|error| !is_transient(error));
-        self.winners.is_empty() && self.refused.len() == RACERS - 1 && self.failed.iter().all(is_permanent)
+        self.winners.is_empty() && self.refused.len() == RACERS - 1 && self.failures_are_permanent()
+    }
+
+    fn failures_are_permanent(&self) -> bool {
+        self.failed.iter().all(|error| error.as_ref().is_some_and(|error| !is_transient(error)))
     }
 
     /// The error of a writer if no writer could connect. The client has already retried.
     pub(super) fn unreachable(&self) -> Option<&Error> {
-        let mut errors = self.failed.iter().map(|failure| failure.error.as_ref().filter(|error| is_unreachable(error)));
-        let first = errors.next()??;
-        (self.failed.len() == RACERS && errors.all(|error| error.is_some())).then_some(first)
+        let unreachable: Vec<_> = self.failed.iter().flatten().filter(|error| is_unreachable(error)).collect();
+        unreachable.first().copied().filter(|_| unreachable.len() == RACERS)
     }
 
     /// Why the race proves nothing: its first failure, or its first refusal.
     pub(super) fn undecided(&self, backend: &ObjectBackend, condition: Condition) -> Undecided {
         let found = format!("{} of {RACERS} writers with {condition} succeeded", self.winners.len());
-        let undecided = Undecided { found, transient: true, source: None, help: None };
+        let undecided = Undecided::new(found);
         match (self.failed.first(), self.refused.first()) {
-            (Some(Failure { error: Some(error) }), _) | (None, Some(error)) => undecided.because_of(backend, error),
-            (Some(Failure { error: None }), _) => {
-                Undecided { source: Some("the store gave no answer in time".into()), ..undecided }
-            }
+            (Some(Some(error)), _) | (None, Some(error)) => undecided.because_of(backend, error),
+            (Some(None), _) => Undecided { source: Some("the store gave no answer in time".into()), ..undecided },
             (None, None) => undecided,
         }
     }
@@ -157,6 +150,17 @@ pub(super) struct Undecided {
 }
 
 impl Undecided {
+    /// Another round may prove more.
+    pub(super) fn new(found: impl Into<String>) -> Self {
+        Self { found: found.into(), transient: true, source: None, help: None }
+    }
+
+    pub(super) fn into_error(mut self, backend: &ObjectBackend, operation: Operation) -> MiniSnapError {
+        let at = backend.at(operation, backend.layout.snapshots());
+        let (transient, help) = (self.transient, self.help.take());
+        MiniSnapError::Backend { at, transient, source: self.into(), help }
+    }
+
     pub(super) fn because_of(self, backend: &ObjectBackend, error: &Error) -> Self {
         let help = backend.advice_on(error);
         Self { source: Some(StoreError::from(error).into()), help, ..self }

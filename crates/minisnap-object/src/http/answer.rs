@@ -87,7 +87,7 @@ impl Target {
     }
 }
 
-/// Whether this status alone says all: a condition or a range doesn't hold. A frontend may send a page with it.
+/// Whether the status is sufficient: a condition or a range doesn't hold. A frontend may send a page with it.
 fn refuses_a_condition(status: StatusCode) -> bool {
     matches!(
         status,
