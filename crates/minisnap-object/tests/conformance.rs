@@ -21,12 +21,14 @@ use minisnap_object::{
 use minisnap_s3_server::{Conditions, S3Server};
 use std::{marker::PhantomData, sync::Arc, time::Duration};
 
+const GRACE_TIME: Duration = Duration::from_millis(200);
+
 /// A server or a store in memory. Each store under test has its own prefix.
 trait Bucket: Send + Sync + 'static {
     /// The grace time of all handles. It is shorter than the ten seconds that the suite waits for the deletion of orphans.
     /// Without a grace time, each commit collects the files that running writers have just uploaded: a good test, but slow
     /// over HTTP.
-    const GRACE_TIME: Duration = Duration::from_millis(200);
+    const GRACE_TIME: Duration = GRACE_TIME;
 
     const PROFILE: Profile = Profile::remote();
 
@@ -191,7 +193,7 @@ mod s3s {
 
 /// A server that a script `scripts/with-…` has started. A child process has the same variables for its address.
 trait Started: Send + Sync + 'static {
-    const GRACE_TIME: Duration = Duration::from_millis(200);
+    const GRACE_TIME: Duration;
 
     fn bucket() -> servers::Bucket;
 }
@@ -214,83 +216,50 @@ impl<S: Started> Bucket for Remote<S> {
     }
 }
 
-/// MiniStack, an emulator of AWS.
-mod ministack {
-    use super::*;
+/// The suite on a server that a script has started.
+macro_rules! suite_on_started {
+    ($(#[$doc:meta])* $module:ident, $grace_time:expr, $reason:literal) => {
+        $(#[$doc])*
+        mod $module {
+            use super::*;
 
-    struct MiniStack;
+            struct Server;
 
-    impl Started for MiniStack {
-        fn bucket() -> servers::Bucket {
-            servers::ministack()
+            impl Started for Server {
+                const GRACE_TIME: Duration = $grace_time;
+
+                fn bucket() -> servers::Bucket {
+                    servers::$module()
+                }
+            }
+
+            minisnap_core::conformance_tests!(
+                Prefix<Remote<Server>>,
+                hooks = [processes, read_only, corrupt, unreachable, lost_answer, neighbour],
+                #[ignore = $reason]
+            );
         }
-    }
-
-    minisnap_core::conformance_tests!(
-        Prefix<Remote<MiniStack>>,
-        hooks = [processes, read_only, corrupt, unreachable, lost_answer, neighbour],
-        #[ignore = "needs scripts/with-ministack"]
-    );
+    };
 }
 
-/// SeaweedFS, an object store for own machines.
-mod seaweedfs {
-    use super::*;
-
-    struct SeaweedFs;
-
-    impl Started for SeaweedFs {
-        fn bucket() -> servers::Bucket {
-            servers::seaweedfs()
-        }
-    }
-
-    minisnap_core::conformance_tests!(
-        Prefix<Remote<SeaweedFs>>,
-        hooks = [processes, read_only, corrupt, unreachable, lost_answer, neighbour],
-        #[ignore = "needs scripts/with-seaweedfs"]
-    );
+suite_on_started! {
+    /// MiniStack, an emulator of AWS.
+    ministack, GRACE_TIME, "needs scripts/with-ministack"
 }
 
-/// Ceph's gateway RGW, with three storage daemons.
-mod ceph {
-    use super::*;
-
-    struct Ceph;
-
-    impl Started for Ceph {
-        fn bucket() -> servers::Bucket {
-            servers::ceph()
-        }
-    }
-
-    minisnap_core::conformance_tests!(
-        Prefix<Remote<Ceph>>,
-        hooks = [processes, read_only, corrupt, unreachable, lost_answer, neighbour],
-        #[ignore = "needs scripts/with-ceph"]
-    );
+suite_on_started! {
+    /// SeaweedFS, an object store for own machines.
+    seaweedfs, GRACE_TIME, "needs scripts/with-seaweedfs"
 }
 
-/// Azurite, Microsoft's emulator of Azure Blob Storage.
-mod azurite {
-    use super::*;
+suite_on_started! {
+    /// Ceph's gateway RGW, with three storage daemons.
+    ceph, GRACE_TIME, "needs scripts/with-ceph"
+}
 
-    struct Azurite;
-
-    impl Started for Azurite {
-        // Azurite's timestamps have a resolution of one second.
-        const GRACE_TIME: Duration = Duration::from_millis(1_200);
-
-        fn bucket() -> servers::Bucket {
-            servers::azurite()
-        }
-    }
-
-    minisnap_core::conformance_tests!(
-        Prefix<Remote<Azurite>>,
-        hooks = [processes, read_only, corrupt, unreachable, lost_answer, neighbour],
-        #[ignore = "needs scripts/with-azurite"]
-    );
+suite_on_started! {
+    /// Azurite, Microsoft's emulator of Azure Blob Storage. Its timestamps have a resolution of one second.
+    azurite, Duration::from_millis(1_200), "needs scripts/with-azurite"
 }
 
 /// An emulator of Google Cloud Storage, in this process, without its rate limit, with which the suite takes hours.

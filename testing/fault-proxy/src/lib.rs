@@ -40,6 +40,7 @@ mod serve;
 mod shared;
 
 pub use faults::{Assumption, Fault, Plan, Rates};
+pub use rng::Rng;
 
 use bytes::Bytes;
 use hyper_util::{

@@ -1,11 +1,13 @@
-//! The random choices of a proxy.
+//! The random choices of the proxy, and of the histories that use it.
 
-/// A pseudo-random number generator (SplitMix64).
-#[derive(Debug)]
-pub(crate) struct Rng(u64);
+/// A pseudo-random number generator (`SplitMix64`) whose numbers depend only on its seed.
+#[derive(Debug, Clone)]
+pub struct Rng(u64);
 
 impl Rng {
-    pub(crate) fn new(seed: u64) -> Self {
+    /// Creates a generator.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0xa076_1d64_78bd_642f))
     }
 
@@ -16,8 +18,12 @@ impl Rng {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number from zero to below `end`.
-    pub(crate) fn below(&mut self, end: u64) -> u64 {
+    /// Returns a number from zero to below `end`.
+    ///
+    /// # Panics
+    ///
+    /// If `end` is zero.
+    pub fn below(&mut self, end: u64) -> u64 {
         self.next() % end
     }
 
@@ -25,7 +31,17 @@ impl Rng {
         u32::try_from(self.below(end.into())).unwrap_or_default()
     }
 
-    pub(crate) fn pick<T: Copy>(&mut self, items: &[T]) -> T {
+    /// Returns true in this many of a thousand cases.
+    pub fn chance(&mut self, per_mille: u64) -> bool {
+        self.below(1000) < per_mille
+    }
+
+    /// Returns one of these items.
+    ///
+    /// # Panics
+    ///
+    /// If there are none.
+    pub fn pick<T: Copy>(&mut self, items: &[T]) -> T {
         let index = self.below(items.len() as u64);
         items[usize::try_from(index).unwrap_or_default()]
     }

@@ -32,7 +32,6 @@ mod profile;
 mod reader;
 mod record_loss;
 mod results;
-mod rng;
 mod simulation;
 mod violation;
 mod writer;

@@ -1,6 +1,6 @@
 //! The profile of a history: how often faults happen, how slow the store is, and what its clients do.
 
-use super::rng::Rng;
+use minisnap_fault_proxy::Rng;
 use std::time::Duration;
 
 /// Longer than the virtual clock ever runs.

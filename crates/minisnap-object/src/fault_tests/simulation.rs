@@ -4,13 +4,13 @@ use super::{
     invariants::StoreLog,
     operations::{Attempt, Expiry, Observation},
     profile::Profile,
-    rng::Rng,
     violation::{Kind, Violation},
 };
 use crate::layout::Layout;
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt};
 use minisnap_core::{Digest, Generation};
+use minisnap_fault_proxy::Rng;
 use object_store::{ObjectStore, ObjectStoreExt, memory::InMemory, path::Path};
 use std::{
     collections::BTreeMap,

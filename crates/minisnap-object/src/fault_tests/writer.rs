@@ -5,7 +5,6 @@ use super::{
     operations::{Attempt, Condition, Outcome},
     profile::{HandleUse, PreconditionChoice, Writer},
     reader::read_current,
-    rng::Rng,
     simulation::{Simulation, short_name},
 };
 use crate::ObjectBackend;
@@ -13,6 +12,7 @@ use bytes::Bytes;
 use minisnap_core::{
     CommitOptions, Committed, Generation, MiniSnapError, Precondition, Result, SnapshotBackend, StagedSnapshot,
 };
+use minisnap_fault_proxy::Rng;
 use std::{
     io::Write,
     num::NonZeroUsize,

@@ -12,14 +12,11 @@ use super::{
 };
 use crate::{
     ObjectBackend,
-    fault_tests::{
-        rng::Rng,
-        violation::{Kind, Violation},
-    },
+    fault_tests::violation::{Kind, Violation},
     layout::Layout,
     record::Record,
 };
-use minisnap_fault_proxy::{FaultProxy, Plan};
+use minisnap_fault_proxy::{FaultProxy, Plan, Rng};
 use minisnap_s3_server::Conditions;
 use object_store::{ObjectStore, PutMode};
 use std::{

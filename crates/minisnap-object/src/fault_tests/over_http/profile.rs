@@ -1,7 +1,7 @@
 //! The profile of a history over HTTP: the faults of the proxy, and what its clients do.
 
-use crate::fault_tests::{profile::PreconditionChoice, rng::Rng};
-use minisnap_fault_proxy::{Fault, Plan, Rates};
+use crate::fault_tests::profile::PreconditionChoice;
+use minisnap_fault_proxy::{Fault, Plan, Rates, Rng};
 use std::time::Duration;
 
 /// The client's time-out for a request. Answers are late by less or by more.

@@ -3,12 +3,12 @@
 use crate::{
     fault_tests::{
         operations::{Attempt, Expiry, Observation, Outcome},
-        rng::Rng,
         violation::{Kind, Violation},
     },
     layout::Layout,
 };
 use bytes::Bytes;
+use minisnap_fault_proxy::Rng;
 use std::{
     collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
