@@ -36,6 +36,8 @@ mod multipart;
 mod open;
 /// Maintenance operations over HTTP.
 mod over_http;
+/// Garbage that is overdue.
+mod overdue;
 /// Servers that minisnap refuses.
 mod refused;
 /// How many requests an operation makes.
@@ -44,7 +46,7 @@ mod requests;
 mod support;
 /// Commits that get no answer, or an error, from the store.
 mod uncertain_commits;
-/// Objects that can't be deleted, stores without bulk delete, and garbage that is overdue.
+/// Objects that can't be deleted, and stores without bulk delete.
 mod undeletable;
 /// Verifying a store.
 mod verify;
