@@ -55,6 +55,8 @@ pub(crate) enum Cause {
         limit: Duration,
     },
     NoAnswer {
+        /// The size of the upload that may have been sent in part or in whole, or 0.
+        upload: usize,
         limit: Duration,
     },
     /// The server stopped in the middle of its answer.
@@ -191,7 +193,10 @@ impl fmt::Display for Failure {
             Cause::UploadStalled { sent, size, limit } => {
                 write!(f, "the server {server} accepted {sent} of {size} bytes, and then none for {limit:?}")?;
             }
-            Cause::NoAnswer { limit } => write!(f, "the server {server} gave no answer for {limit:?}")?,
+            Cause::NoAnswer { upload: 0, limit } => write!(f, "the server {server} gave no answer for {limit:?}")?,
+            Cause::NoAnswer { upload, limit } => {
+                write!(f, "the server {server} gave no answer to an upload of {upload} bytes for {limit:?}")?;
+            }
             Cause::AnswerStalled { limit } => {
                 write!(f, "the server {server} stopped in the middle of its answer, for {limit:?}")?;
             }

@@ -3,6 +3,9 @@
 //! The client holds a clone of each piece of a body from when it takes the piece until it has written it to the connection. A
 //! `Bytes` with memory of its own tells whether it has a clone. So the body is cut into small pieces, and the last byte of each
 //! piece is copied to memory of its own: the mark of the piece. The other bytes aren't copied.
+//!
+//! The client takes what fits its queue, which may end between a piece and its mark. If only this piece is still to be written,
+//! no mark is held, as at the end of the upload. So no held mark means: written in whole, or stalled at one piece.
 
 use http_body::Body;
 use object_store::{PutPayload, client::HttpRequest};
@@ -68,7 +71,7 @@ impl Upload {
         }
     }
 
-    /// How many bytes were written to the connection, while the client holds more to write.
+    /// How many bytes were written to the connection, if the client certainly holds more to write.
     pub(super) fn sent_so_far(&self) -> Option<usize> {
         let (first, _) = self.held?;
         Some(first.checked_sub(1).map_or(0, |before| self.pieces[before].0))

@@ -151,6 +151,8 @@ async fn upload_that_stalls_fails_with_its_progress() {
     let (committed, elapsed) = commit_over(Link::StopsAfter(1 << 20), "1s").await;
     let failed = Failed::new(&committed.unwrap_err(), elapsed);
     let first = failed.causes.first().unwrap();
-    assert!(first.contains(" of 12582912 bytes, and then none for 1s"), "{failed:#?}");
+    // If the client holds only a piece without its mark, how much was sent isn't known.
+    let texts = [" of 12582912 bytes, and then none for 1s", "gave no answer to an upload of 12582912 bytes for 1s"];
+    assert!(texts.iter().any(|text| first.contains(text)), "{failed:#?}");
     assert!(failed.is_transient && elapsed < Duration::from_secs(10), "{failed:#?}");
 }
