@@ -212,7 +212,7 @@ impl Attempt<'_> {
     /// Whether the replacement of `base` arrived. Reads the record until the deadline, and once after it.
     async fn read_outcome(&self, backoff: &mut Backoff) -> Result<AttemptOutcome> {
         let loaded = self.backend.reload_record(Operation::Commit, backoff).await;
-        let loaded = loaded.map_err(|reason| self.unknown(reason))?;
+        let loaded = loaded.map_err(|reason| self.unknown(reason.into()))?;
         if loaded.record.names(self.generation.name()) {
             return Ok(AttemptOutcome::Committed);
         }

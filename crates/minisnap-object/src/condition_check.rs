@@ -51,12 +51,16 @@ const RECORD_SIZE: usize = 32 << 10;
 /// <https://cloud.google.com/storage/quotas#objects>.
 const RATE_PAUSE: Duration = Duration::from_millis(1_200);
 
+/// The pause before a round that makes a finding certain. A refused store is still refused in about a second.
+const CONFIRMATION_PAUSE: Duration = Duration::from_millis(500);
+
 /// Collections spare the object for longer than this.
 const LONG_RACE: Duration = Duration::from_secs(1);
 
 impl ObjectBackend {
     /// Checks, once per handle and its clones, that of several concurrent writers with the same condition exactly one succeeds.
-    /// Finds out the form in which the store takes a tag. Begins no round after `limit`, and ends some seconds later.
+    /// Finds out the form in which the store takes a tag. After `limit`, begins no round but the first and those with a next form
+    /// of the tag, and ends ten seconds later.
     ///
     /// Only this check concludes from refusals that a store doesn't support conditional writes. In a commit, an earlier attempt may
     /// still arrive.
@@ -143,6 +147,8 @@ impl Check<'_> {
                     // A wrong tag in one answer may have led to a wrong form.
                     self.form = TagForm::default();
                     self.seen = Some(finding);
+                    // A fault of a moment must not be seen twice.
+                    sleep(CONFIRMATION_PAUSE.min(self.backoff.remaining())).await;
                 }
                 Round::Undecided(undecided) if self.backoff.is_exhausted() || !undecided.transient => {
                     return Err(undecided.into_error(self.backend, self.operation));

@@ -13,13 +13,13 @@
 use crate::{
     ObjectBackend,
     record_store::is_missing_object,
-    redact::StoreError,
+    redact::{Source, StoreError},
     transient::{is_transient, is_unanswered},
 };
 use futures_util::{StreamExt, future::join_all, stream};
 use minisnap_core::{FailedDeletion, MiniSnapError, Operation, events};
 use object_store::{Error, ObjectStore, ObjectStoreExt, path::Path};
-use std::{collections::HashSet, error, fmt, time::Duration};
+use std::{collections::HashSet, error, fmt, io, time::Duration};
 use tokio::time::timeout;
 
 /// How many objects step 2 deletes in parallel.
@@ -107,7 +107,7 @@ impl ObjectBackend {
         let mut deletion = Deletion::new(files);
         let ended = timeout(limit, deletion.run(self, GiveUp::AllFailed)).await;
         if let Err(elapsed) = ended {
-            deletion.fail(Error::Generic { store: "deletion", source: elapsed.into() });
+            deletion.fail(unanswered(elapsed));
         }
         if let Some(failed) = deletion.report(self, operation) {
             events::left_undone(failed.at(), DELETE, error::Error::source(&failed).unwrap_or(&failed));
@@ -233,7 +233,7 @@ impl Deletion {
         }
         let (undeleted, all) = (self.remaining.len(), self.remaining.len() + self.deleted.len());
         let first = self.remaining.first().cloned().unwrap_or_default();
-        let unknown = || (first, Error::Generic { store: "deletion", source: NO_ANSWER.into() });
+        let unknown = || (first, unanswered(NO_ANSWER));
         let (path, error) = self.failure.take().unwrap_or_else(unknown);
         let forbidden = matches!(error, Error::PermissionDenied { .. } | Error::Unauthenticated { .. });
         let at = backend.at(operation, &path);
@@ -258,6 +258,11 @@ impl Deletion {
 fn path_in(error: &Error) -> Option<Path> {
     let Error::NotFound { path, .. } = error else { return None };
     Path::parse(path).ok()
+}
+
+/// The error of a deletion that got no answer in time, which the next deletion may get.
+fn unanswered(source: impl Into<Source>) -> Error {
+    Error::Generic { store: "deletion", source: io::Error::new(io::ErrorKind::TimedOut, source).into() }
 }
 
 const NO_ANSWER: &str = "the store gave no answer";

@@ -73,7 +73,7 @@ impl ObjectBackend {
                 ReplaceOutcome::Refused(error) | ReplaceOutcome::Unsupported(error) => StoreError::from(&error).into(),
             };
             let loaded = self.reload_record(Operation::Expire, &mut backoff).await;
-            let loaded = loaded.map_err(|reason| self.expire_unknown(reason))?;
+            let loaded = loaded.map_err(|reason| self.expire_unknown(reason.into()))?;
             if loaded.record == seen.record {
                 if backoff.is_exhausted() {
                     return Err(self.expire_unknown(reason));

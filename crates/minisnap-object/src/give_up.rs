@@ -23,6 +23,7 @@ use crate::{
 use minisnap_core::{Digest, MiniSnapError, Operation, Result, random_name_part};
 use object_store::path::Path;
 use std::{collections::BTreeMap, time::Duration};
+use tokio::time::Instant;
 
 /// The paths of originals, each with the path of its copy.
 type Copies = BTreeMap<Path, Path>;
@@ -67,14 +68,17 @@ impl ObjectBackend {
     pub async fn give_up_lost_store(&self) -> Result<Vec<String>> {
         self.require_runtime(Operation::GiveUp)?;
         // 1.
-        let Some(mut lost) = self.find_lost_record(Operation::GiveUp).await? else { return Ok(Vec::new()) };
+        let (start, limit) = (Instant::now(), self.settings.busy_timeout);
+        let Some(mut lost) = self.find_lost_record(Operation::GiveUp, limit).await? else { return Ok(Vec::new()) };
         // 2.
-        self.check_conditions(Operation::GiveUp, self.settings.busy_timeout).await?;
+        self.check_conditions(Operation::GiveUp, limit.saturating_sub(start.elapsed())).await?;
+        // The requests for the record share the busy timeout, and copies don't count.
+        let elapsed = start.elapsed();
         // 3.
         let copies = self.copy_all_aside().await?;
         // 4.
         let empty = Record::reset(self.random_counter()?);
-        if self.reset_record(&mut lost, &empty).await? {
+        if self.reset_record(&mut lost, &empty, elapsed).await? {
             // 5. Originals that can't be deleted now are orphans to the new record, and later collections delete them.
             let originals = copies.keys().filter(|path| **path != self.layout.current()).cloned().collect();
             self.delete_best_effort(Operation::GiveUp, originals).await;
@@ -117,9 +121,9 @@ impl ObjectBackend {
         }
     }
 
-    /// Step 4. Whether the record is certainly the empty one, which knows none of the originals.
-    async fn reset_record(&self, lost: &mut LostRecord, empty: &Record) -> Result<bool> {
-        let mut backoff = self.contended_backoff(Operation::GiveUp, empty, Duration::ZERO);
+    /// Step 4. Whether the record is certainly the empty one, which knows none of the originals. Steps 1 and 2 took `elapsed`.
+    async fn reset_record(&self, lost: &mut LostRecord, empty: &Record, elapsed: Duration) -> Result<bool> {
+        let mut backoff = self.contended_backoff(Operation::GiveUp, empty, elapsed);
         loop {
             let limit = backoff.remaining().max(LAST_ATTEMPT_TIMEOUT);
             let source: Source = match self.replace(&lost.versioned, empty, limit).await {
@@ -135,7 +139,7 @@ impl ObjectBackend {
                 Ok(loaded) if loaded.record == *empty => return Ok(true),
                 Ok(_) => return Ok(false),
                 Err(MiniSnapError::Corrupt { .. }) if !backoff.is_exhausted() => {
-                    self.refresh_tag(Operation::GiveUp, lost).await?;
+                    self.refresh_tag(Operation::GiveUp, lost, backoff.remaining()).await?;
                 }
                 Err(MiniSnapError::Corrupt { .. }) => {
                     let at = self.at(Operation::GiveUp, &self.layout.current());

@@ -7,6 +7,7 @@ use crate::{
 };
 use bytes::Bytes;
 use minisnap_core::{Corruption, MiniSnapError, Operation, Result};
+use std::time::Duration;
 
 /// A record that is missing although there are generations, or that can't be parsed.
 #[derive(Debug, Default)]
@@ -18,17 +19,20 @@ pub(crate) struct LostRecord {
 }
 
 impl ObjectBackend {
-    /// The lost record. `None` if the record can be parsed, or if nothing was ever committed.
-    pub(crate) async fn find_lost_record(&self, operation: Operation) -> Result<Option<LostRecord>> {
-        let request = self.get_record(operation);
-        match self.answered_within(operation, self.settings.busy_timeout, request).await? {
+    /// The lost record. `None` if the record can be parsed, or if nothing was ever committed. Gives up after `limit`.
+    pub(crate) async fn find_lost_record(&self, operation: Operation, limit: Duration) -> Result<Option<LostRecord>> {
+        self.answered_within(operation, limit, self.look_for_loss(operation)).await
+    }
+
+    async fn look_for_loss(&self, operation: Operation) -> Result<Option<LostRecord>> {
+        match self.get_record(operation).await? {
             RecordObject::Record(_) => Ok(None),
             RecordObject::Unreadable(newer @ Unreadable::Newer(_), ..) => Err(self.unreadable(operation, newer)),
             RecordObject::Unreadable(corrupt, tag, bytes) => {
                 let versioned = VersionedRecord { tag: Some(tag), ..VersionedRecord::default() };
                 Ok(Some(LostRecord { versioned, unreadable: Some((corrupt, bytes)) }))
             }
-            RecordObject::Missing => match self.load_record(operation).await {
+            RecordObject::Missing => match self.load_or_detect_loss(operation).await {
                 Ok(_) => Ok(None),
                 Err(MiniSnapError::Corrupt { found: Corruption::RecordMissing { .. }, .. }) => {
                     Ok(Some(LostRecord::default()))
@@ -39,8 +43,8 @@ impl ObjectBackend {
     }
 
     /// Takes the tag of a fresh look at the lost record, if it is still the same object.
-    pub(crate) async fn refresh_tag(&self, operation: Operation, lost: &mut LostRecord) -> Result<()> {
-        match self.find_lost_record(operation).await? {
+    pub(crate) async fn refresh_tag(&self, operation: Operation, lost: &mut LostRecord, limit: Duration) -> Result<()> {
+        match self.find_lost_record(operation, limit).await? {
             Some(found) if found.unreadable == lost.unreadable => *lost = found,
             _ => {}
         }

@@ -87,7 +87,7 @@ impl ObjectBackend {
     /// 1. List. If there is no generation either, nothing was ever committed.
     /// 2. Read again: another writer may have created the record since, and then a generation.
     /// 3. Still no record: it was lost. That is an error, so that no caller takes the store for an empty one.
-    async fn load_or_detect_loss(&self, operation: Operation) -> Result<VersionedRecord> {
+    pub(crate) async fn load_or_detect_loss(&self, operation: Operation) -> Result<VersionedRecord> {
         if let Some(loaded) = self.load_record_if_present(operation).await? {
             return Ok(loaded);
         }
@@ -131,7 +131,7 @@ impl ObjectBackend {
                 ReplaceOutcome::Replaced => "the store acknowledged the first record, and then returned none".into(),
             };
             // This writer or another one may have created the record.
-            let loaded = self.load_record_within(operation, LAST_ATTEMPT_TIMEOUT).await?;
+            let loaded = self.reload_record(operation, &mut backoff).await?;
             if loaded.tag.is_some() {
                 return Ok(loaded);
             }
@@ -181,29 +181,19 @@ impl ObjectBackend {
     }
 
     /// Reads the record after an attempt to replace it, until the deadline and once after it. `Err` has the last failure.
-    pub(crate) async fn reload_record(
-        &self,
-        operation: Operation,
-        backoff: &mut Backoff,
-    ) -> Result<VersionedRecord, Source> {
+    pub(crate) async fn reload_record(&self, operation: Operation, backoff: &mut Backoff) -> Result<VersionedRecord> {
         loop {
             let (is_last, limit) = (backoff.is_exhausted(), backoff.remaining().max(LAST_ATTEMPT_TIMEOUT));
-            let failure: Source = match self.load_record_within(operation, limit).await {
-                Ok(loaded) => return Ok(loaded),
+            match self.load_record_within(operation, limit).await {
                 // Another read would fail in the same way.
                 Err(
                     error @ (MiniSnapError::Corrupt { .. }
                     | MiniSnapError::NewerFormat { .. }
                     | MiniSnapError::Unsupported { .. }),
-                ) => {
-                    return Err(error.into());
-                }
-                Err(error) => error.into(),
-            };
-            if is_last {
-                return Err(failure);
+                ) => return Err(error),
+                Err(_) if !is_last => backoff.pause().await,
+                loaded => return loaded,
             }
-            backoff.pause().await;
         }
     }
 

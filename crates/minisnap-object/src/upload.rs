@@ -20,11 +20,13 @@ impl ObjectBackend {
     }
 }
 
-/// An upload in parts, run by a task. Dropping it aborts the upload, if the runtime still runs.
+/// An upload in parts, run by a task. Dropping it aborts the upload at once, if the runtime still runs.
 #[derive(Debug)]
 pub(crate) struct Upload {
     path: Path,
     messages: mpsc::UnboundedSender<Message>,
+    /// Receives the completion. When this is dropped, the task aborts the upload, although parts may be queued.
+    done: oneshot::Receiver<()>,
     progress: watch::Receiver<Progress>,
     queued: usize,
     in_flight: usize,
@@ -34,7 +36,7 @@ pub(crate) struct Upload {
 enum Message {
     Part(Bytes),
     /// No parts follow: complete the upload.
-    Finish(oneshot::Sender<()>),
+    Finish,
 }
 
 #[derive(Debug, Default)]
@@ -51,8 +53,9 @@ impl Upload {
         let in_flight = backend.settings.parts_in_flight;
         let (messages, inbox) = mpsc::unbounded_channel();
         let (report, progress) = watch::channel(Progress::default());
-        runtime.spawn(Uploader { backend, path: path.clone(), in_flight, inbox, report }.run());
-        Self { path, messages, progress, queued: 0, in_flight }
+        let (complete, done) = oneshot::channel();
+        runtime.spawn(Uploader { backend, path: path.clone(), in_flight, inbox, complete, report }.run());
+        Self { path, messages, done, progress, queued: 0, in_flight }
     }
 
     /// Queues the next part. It stays in memory until it is sent.
@@ -85,9 +88,8 @@ impl Upload {
 
     async fn try_finish(&mut self, last: Bytes) -> Result<(), Arc<Error>> {
         self.send_part(last)?;
-        let (done, answer) = oneshot::channel();
-        let sent = self.messages.send(Message::Finish(done));
-        match (sent, answer.await) {
+        let sent = self.messages.send(Message::Finish);
+        match (sent, (&mut self.done).await) {
             (Ok(()), Ok(())) => Ok(()),
             _ => Err(self.end_reason()),
         }
@@ -105,8 +107,8 @@ impl Upload {
 
     /// Aborts the upload, and returns when its parts are deleted. Dropping the upload does the same in the background.
     pub(crate) async fn abort(self) -> Result<(), Arc<Error>> {
-        let Self { messages, mut progress, .. } = self;
-        drop(messages);
+        let Self { done, mut progress, .. } = self;
+        drop(done);
         let aborted = progress.wait_for(|progress| progress.aborted.is_some()).await.map(|at| at.aborted.clone());
         match aborted {
             Ok(aborted) => aborted.unwrap_or(Ok(())),
@@ -132,6 +134,7 @@ struct Uploader {
     path: Path,
     in_flight: usize,
     inbox: mpsc::UnboundedReceiver<Message>,
+    complete: oneshot::Sender<()>,
     report: watch::Sender<Progress>,
 }
 
@@ -144,10 +147,10 @@ impl Uploader {
                 return self.report_aborted(Ok(()));
             }
         };
-        let Some(done) = self.send_parts(&mut upload).await else {
+        if self.send_parts(&mut upload).await.is_none() {
             // The bucket's lifecycle rule deletes parts that can't be deleted here.
             return self.report_aborted(upload.abort().await);
-        };
+        }
         if let Err(error) = upload.complete().await
             // The object may be complete although the request failed: an answer was lost, or the client repeated the request.
             && !self.object_exists().await
@@ -155,35 +158,29 @@ impl Uploader {
             self.report_failure(error);
             return self.report_aborted(upload.abort().await);
         }
-        if done.send(()).is_err() {
+        if self.complete.send(()).is_err() {
             // The caller was cancelled, so no commit names the object.
             self.backend.delete_best_effort(Operation::Discard, vec![self.path]).await;
         }
     }
 
     /// Sends parts until the last one. `None` if a part failed, or if the stage or the caller of `finish` was dropped.
-    async fn send_parts(&mut self, upload: &mut Box<dyn MultipartUpload>) -> Option<oneshot::Sender<()>> {
+    async fn send_parts(&mut self, upload: &mut Box<dyn MultipartUpload>) -> Option<()> {
         let mut sending = JoinSet::new();
-        let mut done: Option<oneshot::Sender<()>> = None;
-        loop {
-            match &mut done {
-                Some(_) if sending.is_empty() => return done,
-                // `biased`, because a simulation must be reproducible.
-                Some(done) => tokio::select! {
-                    biased;
-                    Some(sent) = sending.join_next() => self.record_sent(sent)?,
-                    () = done.closed() => return None,
-                },
-                None => tokio::select! {
-                    biased;
-                    Some(sent) = sending.join_next() => self.record_sent(sent)?,
-                    message = self.inbox.recv(), if sending.len() < self.in_flight => match message? {
-                        Message::Part(part) => drop(sending.spawn(upload.put_part(part.into()))),
-                        Message::Finish(caller) => done = Some(caller),
-                    },
+        let mut is_last = false;
+        while !(is_last && sending.is_empty()) {
+            tokio::select! {
+                // A simulation must be reproducible. A dropped stage comes first, because many parts may be queued.
+                biased;
+                () = self.complete.closed() => return None,
+                Some(sent) = sending.join_next() => self.record_sent(sent)?,
+                message = self.inbox.recv(), if !is_last && sending.len() < self.in_flight => match message? {
+                    Message::Part(part) => drop(sending.spawn(upload.put_part(part.into()))),
+                    Message::Finish => is_last = true,
                 },
             }
         }
+        Some(())
     }
 
     fn record_sent(&self, sent: Result<Result<(), Error>, JoinError>) -> Option<()> {

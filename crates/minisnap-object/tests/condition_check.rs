@@ -2,7 +2,7 @@
 
 use crate::support::quirky_store::{Quirk, QuirkyStore};
 use minisnap_core::{CommitOptions, MiniSnapError, Result, SnapshotBackend};
-use minisnap_object::ObjectBackend;
+use minisnap_object::{ObjectBackend, object_store::ObjectStoreExt};
 use std::{
     num::NonZeroUsize,
     sync::{Arc, atomic::Ordering},
@@ -58,7 +58,14 @@ async fn form_of_tags_is_found_once_for_a_handle_and_its_clones() {
 /// A single fault in the check, or in a commit, costs a round, and nothing more.
 #[tokio::test(start_paused = true)]
 async fn single_fault_refuses_no_store() {
-    for quirk in [Quirk::LosesFirstUpdate, Quirk::NoTagOnce, Quirk::WrongTagOnce, Quirk::TruncatesFirstRead] {
+    for quirk in [
+        Quirk::LosesFirstUpdate,
+        Quirk::NoTagOnce,
+        Quirk::WrongTagOnce,
+        Quirk::TruncatesFirstRead,
+        Quirk::LosesFirstRecord,
+        Quirk::LosesConnections,
+    ] {
         assert_works(quirk, Duration::from_secs(5)).await;
     }
 }
@@ -149,6 +156,18 @@ async fn hanging_record_ends_an_operation_at_its_limit() {
     let start = Instant::now();
     in_time(set.current()).await.expect_err("the record can't be read");
     assert!(start.elapsed() < Duration::from_secs(8), "{:?}", start.elapsed());
+}
+
+/// To find out that the record is missing, it is read twice.
+#[tokio::test(start_paused = true)]
+async fn giving_up_shares_one_limit_for_all_requests_for_the_record() {
+    let (store, backend) = open(Quirk::SlowRecord(Duration::from_secs(20)));
+    commit(&backend, 1).await.expect("a commit");
+    store.delete(&"app/snapshots/current".into()).await.expect("a deletion");
+    store.enabled.store(true, Ordering::SeqCst);
+    let start = Instant::now();
+    in_time(backend.give_up_lost_store()).await.expect_err("two reads take 40 seconds");
+    assert!(start.elapsed() < Duration::from_secs(31), "{:?}", start.elapsed());
 }
 
 /// Clones of a handle check one after the other. Each call still ends at its own limit.

@@ -12,9 +12,10 @@ use minisnap_object::ObjectBackend;
 use std::{
     error::Error,
     iter::successors,
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     time::{Duration, Instant},
 };
+use tokio::net::TcpSocket;
 
 /// An error of a backend, as a user sees it.
 #[derive(Debug)]
@@ -72,5 +73,10 @@ async fn failure_of(backend: &ObjectBackend) -> Failed {
 
 /// An address on which no server listens.
 fn closed_port() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = socket.local_addr().unwrap();
+    // It never listens. Open until the tests' process ends, it reserves the port.
+    std::mem::forget(socket);
+    address
 }

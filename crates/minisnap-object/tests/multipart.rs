@@ -192,6 +192,32 @@ async fn drain_waits_until_at_most_parts_in_flight_are_queued() {
     assert_eq!(backend.read(committed.generation()).await.expect("the JSON"), bytes(800));
 }
 
+/// A `create` serializes its state without a pause, so nearly all parts may be queued. Each takes a second.
+#[tokio::test(start_paused = true)]
+async fn abandoned_upload_sends_no_queued_part() {
+    for discarded in [true, false] {
+        let aborted = Arc::new(AtomicUsize::new(0));
+        let faulty = FaultyStore::new(Fault::SlowParts, aborted.clone());
+        let backend = ObjectBackend::new(Arc::new(faulty), "app").with_part_size(100).with_parts_in_flight(2);
+        let mut staged = backend.stage(1).await.expect("a stage");
+        staged.write_all(&bytes(10_000)).expect("a stage takes bytes");
+        let start = tokio::time::Instant::now();
+        // The first parts are being sent.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        if discarded {
+            staged.discard().await.expect("an abort");
+        } else {
+            let commit = staged.commit(CommitOptions::new(RETAIN));
+            tokio::time::timeout(Duration::from_millis(100), commit).await.expect_err("99 parts take 50 seconds");
+            while aborted.load(Ordering::SeqCst) == 0 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
+        assert!(start.elapsed() < Duration::from_secs(1), "{discarded}: {:?}", start.elapsed());
+        assert_eq!(aborted.load(Ordering::SeqCst), 1);
+    }
+}
+
 /// A JSON that is downloaded in one range is returned without a copy. For several ranges, the buffer has exactly their size.
 #[tokio::test]
 async fn read_allocates_no_more_than_the_size_of_the_json() {

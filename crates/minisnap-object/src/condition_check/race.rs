@@ -120,10 +120,11 @@ impl Race {
         self.failed.iter().all(|error| error.as_ref().is_some_and(|error| !is_transient(error)))
     }
 
-    /// The error of a writer if no writer could connect. The client has already retried.
+    /// The error of a writer if no writer got an answer, and so many could not connect. The client has already retried.
     pub(super) fn unreachable(&self) -> Option<&Error> {
         let unreachable: Vec<_> = self.failed.iter().flatten().filter(|error| is_unreachable(error)).collect();
-        unreachable.first().copied().filter(|_| unreachable.len() == RACERS)
+        let has_answer = !(self.winners.is_empty() && self.refused.is_empty());
+        unreachable.first().copied().filter(|_| unreachable.len() == RACERS && !has_answer)
     }
 
     /// Why the race proves nothing: its first failure, or its first refusal.

@@ -28,8 +28,18 @@ const USE_ANOTHER: &str = "use a store, or a version of it, that supports condit
 const CHECK_CACHES: &str = "if a caching proxy is between this program and the store, exclude the store from its cache";
 
 impl Finding {
+    /// Whether both are the same property, of the same condition.
     pub(super) fn is_same_kind(&self, other: &Self) -> bool {
-        discriminant(self) == discriminant(other)
+        discriminant(self) == discriminant(other) && self.condition() == other.condition()
+    }
+
+    fn condition(&self) -> Option<Condition> {
+        match self {
+            Self::Ignored(condition, _) | Self::Refused(condition, _) | Self::Rejected(condition, _) => {
+                Some(*condition)
+            }
+            Self::NoTag | Self::StaleRead | Self::OtherBytes => None,
+        }
     }
 
     /// The finding as a text.
@@ -84,4 +94,18 @@ impl ObjectBackend {
 
 fn first_cause(answer: &Undecided) -> String {
     answer.source().map_or_else(|| answer.to_string(), ToString::to_string)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn findings_about_two_conditions_are_of_two_kinds() {
+        let refused = |condition| Finding::Refused(condition, Undecided::new(""));
+        assert!(refused(Condition::IfMatch).is_same_kind(&refused(Condition::IfMatch)));
+        assert!(!refused(Condition::IfMatch).is_same_kind(&refused(Condition::IfNoneMatch)));
+        assert!(!refused(Condition::IfMatch).is_same_kind(&Finding::NoTag));
+        assert!(Finding::NoTag.is_same_kind(&Finding::NoTag));
+    }
 }

@@ -83,11 +83,19 @@ impl Upload {
     /// much longer as the upload took. (If the server stops acknowledging the buffered data, the system ends the connection
     /// after 30 seconds.)
     pub(super) fn deadline(&self, idle: Duration) -> Instant {
-        let for_answer = match self.held {
+        self.last_progress + idle + self.time_for_answer()
+    }
+
+    /// From the last progress to the [`deadline`](Self::deadline), for a message: only whole seconds are added to `idle`.
+    pub(super) fn patience(&self, idle: Duration) -> Duration {
+        idle + Duration::from_secs(self.time_for_answer().as_secs())
+    }
+
+    fn time_for_answer(&self) -> Duration {
+        match self.held {
             Some(_) => Duration::ZERO,
             None => self.last_progress - self.start,
-        };
-        self.last_progress + idle + for_answer
+        }
     }
 }
 
@@ -141,6 +149,7 @@ mod tests {
         drop(chunks);
         upload.observe();
         assert_eq!((upload.sent_so_far(), upload.deadline(idle)), (None, start + 3 * pause + idle + 3 * pause));
+        assert_eq!(upload.patience(idle), idle + 3 * pause);
     }
 
     #[tokio::test]

@@ -42,15 +42,18 @@ async fn first_create_fails_in_seconds_when_no_server_listens() {
     assert!(failed.elapsed < SECONDS, "{failed:#?}");
 }
 
+/// A resolver may take long to find out that it reaches no server of names.
+const PATIENT: [(&str, &str); 2] = [("max_retries", "0"), ("connect_timeout", "60s")];
+
 #[tokio::test]
 async fn unknown_host_is_named() {
-    let failed = failure("http://minisnap-tests.invalid:9000", &[("max_retries", "3")]).await;
+    let failed = failure("http://minisnap-tests.invalid:9000", &PATIENT).await;
     failed.assert_is(
         "no address is found for the server minisnap-tests.invalid:9000",
         "check the host in the endpoint and the region",
         true,
     );
-    assert!(failed.causes.len() > 1 && failed.elapsed < SECONDS, "{failed:#?}");
+    assert!(failed.causes.len() > 1, "{failed:#?}");
 }
 
 /// The queue of connections that the server hasn't accepted is full, so the system drops the client's packets.
@@ -174,10 +177,13 @@ async fn proxy_that_asks_for_credentials_is_named() {
 #[tokio::test]
 async fn proxy_of_the_environment_is_named_by_its_variable() {
     const NAME: &str = "failures::connections::proxy_of_the_environment_is_named_by_its_variable";
-    let Ok(proxy) = env::var("HTTPS_PROXY") else {
+    const PROXY: &str = "MINISNAP_TEST_PROXY";
+    let Ok(proxy) = env::var(PROXY) else {
+        let proxy = format!("http://{}", closed_port());
         let child = Command::new(env::current_exe().unwrap())
             .args(["--exact", NAME])
-            .env("HTTPS_PROXY", format!("http://{}", closed_port()))
+            .env(PROXY, &proxy)
+            .env("HTTPS_PROXY", &proxy)
             .env("NO_PROXY", "direct.invalid")
             .output()
             .unwrap();
@@ -189,7 +195,7 @@ async fn proxy_of_the_environment_is_named_by_its_variable() {
     let address = proxy.trim_start_matches("http://");
     failed.assert_is(&format!("the proxy {address} (set by `HTTPS_PROXY`) refuses connections"), "NO_PROXY", true);
     // Other URLs are not for this proxy.
-    let direct = failure("https://direct.invalid", &[]).await;
+    let direct = failure("https://direct.invalid", &PATIENT).await;
     direct.assert_is("no address is found for the server direct.invalid:443", "check the host", true);
 }
 

@@ -11,7 +11,7 @@ use minisnap_object::object_store::{
 };
 use std::{
     collections::HashMap,
-    fmt,
+    fmt, io,
     sync::{
         Mutex, MutexGuard,
         atomic::{AtomicUsize, Ordering},
@@ -63,6 +63,12 @@ pub(crate) enum Quirk {
     ChangesBytes,
     /// When enabled, reads of the record have no answer.
     HangsOnRecord,
+    /// When enabled, each read of the record takes this long.
+    SlowRecord(Duration),
+    /// The answer to the creation of the record is lost, and the next read of it fails.
+    LosesFirstRecord,
+    /// The first write of the check succeeds. The next four find no connection.
+    LosesConnections,
 }
 
 #[derive(Debug)]
@@ -86,7 +92,7 @@ struct State {
 
 impl QuirkyStore {
     pub(crate) fn new(quirk: Quirk) -> Self {
-        let enabled = !matches!(quirk, Quirk::HangsOnRecord | Quirk::WeakRecordOnce);
+        let enabled = !matches!(quirk, Quirk::HangsOnRecord | Quirk::SlowRecord(_) | Quirk::WeakRecordOnce);
         Self {
             inner: InMemory::new(),
             quirk,
@@ -178,7 +184,11 @@ impl ObjectStore for QuirkyStore {
         sleep(Duration::from_millis(1)).await;
         let mode = opts.mode.clone();
         if mode != PutMode::Overwrite {
-            self.conditional_writes.fetch_add(1, Ordering::SeqCst);
+            let earlier = self.conditional_writes.fetch_add(1, Ordering::SeqCst);
+            if self.quirk == Quirk::LosesConnections && (1..=4).contains(&earlier) {
+                let source = io::Error::from(io::ErrorKind::ConnectionRefused).into();
+                return Err(Error::Generic { store: "network", source });
+            }
         }
         self.refuse(location, &mode)?;
         let mode = match self.quirk {
@@ -191,6 +201,9 @@ impl ObjectStore for QuirkyStore {
         }
         let put = self.inner.put_opts(location, payload, mode.into()).await?;
         self.state().written.insert(location.clone(), Instant::now());
+        if self.quirk == Quirk::LosesFirstRecord && location.as_ref().ends_with("current") && self.once() {
+            return Err(with_status("503 lost"));
+        }
         if updates && self.quirk == Quirk::LosesFirstUpdate && self.once() {
             return Err(Error::Precondition { path: location.to_string(), source: "412: repeated".into() });
         }
@@ -210,15 +223,14 @@ impl ObjectStore for QuirkyStore {
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
         sleep(Duration::from_millis(1)).await;
-        if self.quirk == Quirk::HangsOnRecord
-            && self.enabled.load(Ordering::SeqCst)
-            && location.as_ref().ends_with("current")
-        {
-            std::future::pending::<()>().await;
+        let is_record = location.as_ref().ends_with("current");
+        match self.quirk {
+            Quirk::HangsOnRecord if is_record && self.enabled.load(Ordering::SeqCst) => std::future::pending().await,
+            Quirk::SlowRecord(time) if is_record && self.enabled.load(Ordering::SeqCst) => sleep(time).await,
+            _ => {}
         }
         let mut found = self.inner.get_opts(location, options).await?;
         found.meta.e_tag = self.shown(location, found.meta.e_tag.take());
-        let is_record = location.as_ref().ends_with("current");
         let reads = {
             let mut state = self.state();
             let reads = state.read.entry(location.clone()).or_default();
@@ -231,6 +243,7 @@ impl ObjectStore for QuirkyStore {
                 found.payload = GetResultPayload::Stream(stream::iter([lost]).boxed());
                 Ok(found)
             }
+            Quirk::LosesFirstRecord if is_record && reads == 1 => Err(with_status("503 as planned")),
             Quirk::ChangesBytes if !is_record => {
                 found.payload = GetResultPayload::Stream(stream::iter([Ok("other bytes".into())]).boxed());
                 Ok(found)

@@ -49,7 +49,11 @@ fn forward(mut from: TcpStream, mut to: TcpStream, link: Link) {
             }
             _ => {}
         }
-        let read = match from.read(&mut buffer) {
+        let space = match link {
+            Link::Slow(limit) => buffer.len().min(limit - in_tenth),
+            Link::StopsAfter(_) => buffer.len(),
+        };
+        let read = match from.read(&mut buffer[..space]) {
             Ok(0) => break,
             Ok(read) => read,
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,

@@ -31,7 +31,8 @@ pub(super) async fn run(client: Client, plan: Writer, handle: ObjectBackend, lef
     while left.load(Ordering::Relaxed) > 0 {
         let fresh = client.recorder.chance(plan.fresh).then(|| client.open(&plan.client));
         step(&client, &plan, fresh.as_ref().unwrap_or(&handle), &mut last_seen).await;
-        left.fetch_sub(1, Ordering::Relaxed);
+        // If the process is being killed, the other thread may have counted this commit, too.
+        let _ = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
     }
 }
 
