@@ -6,11 +6,11 @@
 cases=250
 
 # Runs the suite, and checks the number of its tests, since a filter without matches passes, too. The tests are built with all
-# packages, so that no crate is compiled again.
+# packages, so that no crate is compiled again. Eight run in parallel, because they mostly wait for the server.
 suite_on() {
     local server=$1 output
     output=$(mktemp)
-    "scripts/with-$server" cargo test --test tests -- --ignored --skip not_tested "conformance::$server" | tee "$output"
+    "scripts/with-$server" cargo test --test tests -- --ignored --skip not_tested --test-threads 8 "conformance::$server" | tee "$output"
     grep -E "^test result: ok\. $cases passed; 0 failed; 0 ignored" "$output" || {
         echo "$server: not all of the $cases tests ran" >&2
         exit 1
