@@ -1,4 +1,4 @@
-# Sourced by scripts that run the conformance suite on a server of a script `with-*`.
+# Sourced by scripts that run the conformance suite on a server: of a script `with-*`, or in the tests' process.
 # shellcheck shell=bash
 
 # The number of tests of the suite on a server: each case on two kinds of runtime, without those that need another hook
@@ -8,9 +8,10 @@ cases=250
 # Runs the suite, and checks the number of its tests, since a filter without matches passes, too. The tests are built with all
 # packages, so that no crate is compiled again. Eight run in parallel, because they mostly wait for the server.
 suite_on() {
-    local server=$1 output
+    local server=$1 with=() output
     output=$(mktemp)
-    "scripts/with-$server" cargo test --test tests -- --ignored --skip not_tested --test-threads 8 "conformance::$server" | tee "$output"
+    if [[ -e scripts/with-$server ]]; then with=("scripts/with-$server"); fi
+    "${with[@]}" cargo test --test tests -- --ignored --skip not_tested --test-threads 8 "conformance::$server" | tee "$output"
     grep -E "^test result: ok\. $cases passed; 0 failed; 0 ignored" "$output" || {
         echo "$server: not all of the $cases tests ran" >&2
         exit 1

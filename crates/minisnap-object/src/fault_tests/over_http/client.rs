@@ -23,6 +23,8 @@ pub(super) struct Client {
     pub(super) url: String,
     /// Whether reads are never stale. Otherwise an expired generation may be reported as corrupt.
     pub(super) reads_are_fresh: bool,
+    /// Whether the server honours conditions to the end. Otherwise a fresh handle refuses the store.
+    pub(super) honours_conditions: bool,
 }
 
 impl Client {

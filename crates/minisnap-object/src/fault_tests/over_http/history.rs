@@ -64,6 +64,7 @@ pub(super) async fn run(setting: Setting, seed: u64, class: Class) -> Report {
         Setting::InProcess | Setting::ReplacedBy(_) => Arc::new(Server::start(Conditions::Atomic)),
         Setting::Seaweedfs(server) => server.clone(),
     };
+    let honours_conditions = !matches!(setting, Setting::ReplacedBy(Conditions::Ignored | Conditions::CheckThenWrite));
     let replaced_by = match setting {
         Setting::ReplacedBy(conditions) => Some(Server::start(conditions)),
         _ => None,
@@ -76,6 +77,7 @@ pub(super) async fn run(setting: Setting, seed: u64, class: Class) -> Report {
         server,
         url: format!("s3://minisnap/{prefix}"),
         reads_are_fresh: class.reads_are_fresh(),
+        honours_conditions,
     };
     client.recorder.note(format!("{profile:?}"));
     if timeout(LIMIT, history(&client, &profile, replaced_by.as_ref())).await.is_err() {

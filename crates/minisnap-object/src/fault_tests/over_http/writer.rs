@@ -159,9 +159,10 @@ fn outcome(client: &Client, result: &Result<Committed>) -> Outcome {
     outcome
 }
 
-/// Checks that the history explains an error of a stage. The store has conditional writes, even if single answers say that it has none.
+/// Checks that the history explains an error of a stage. A store with conditional writes isn't refused, even if single answers say
+/// that it has none.
 fn check_staging_error(client: &Client, error: &MiniSnapError) {
-    if client.reads_are_fresh && matches!(error, MiniSnapError::Unsupported { .. }) {
+    if client.reads_are_fresh && client.honours_conditions && matches!(error, MiniSnapError::Unsupported { .. }) {
         client.recorder.violation(Kind::UnexpectedError, format!("{} refuses the store: {error}", client.name));
     }
     explain(client, error);
