@@ -88,11 +88,8 @@ impl Upload {
 
     async fn try_finish(&mut self, last: Bytes) -> Result<(), Arc<Error>> {
         self.send_part(last)?;
-        let sent = self.messages.send(Message::Finish);
-        match (sent, (&mut self.done).await) {
-            (Ok(()), Ok(())) => Ok(()),
-            _ => Err(self.end_reason()),
-        }
+        self.messages.send(Message::Finish).map_err(|_| self.end_reason())?;
+        (&mut self.done).await.map_err(|_| self.end_reason())
     }
 
     /// Aborts the upload, for at most `limit`. The bucket's lifecycle rule deletes parts that remain.

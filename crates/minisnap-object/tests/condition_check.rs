@@ -65,6 +65,7 @@ async fn single_fault_refuses_no_store() {
         Quirk::TruncatesFirstRead,
         Quirk::LosesFirstRecord,
         Quirk::LosesConnections,
+        Quirk::RefusesCreatesFor(Duration::from_millis(300)),
     ] {
         assert_works(quirk, Duration::from_secs(5)).await;
     }
@@ -158,7 +159,7 @@ async fn hanging_record_ends_an_operation_at_its_limit() {
     assert!(start.elapsed() < Duration::from_secs(8), "{:?}", start.elapsed());
 }
 
-/// To find out that the record is missing, it is read twice.
+/// To find out that the record is missing, it is read twice. After a read of an unreadable record, the check has the rest of the time.
 #[tokio::test(start_paused = true)]
 async fn giving_up_shares_one_limit_for_all_requests_for_the_record() {
     let (store, backend) = open(Quirk::SlowRecord(Duration::from_secs(20)));
@@ -168,6 +169,12 @@ async fn giving_up_shares_one_limit_for_all_requests_for_the_record() {
     let start = Instant::now();
     in_time(backend.give_up_lost_store()).await.expect_err("two reads take 40 seconds");
     assert!(start.elapsed() < Duration::from_secs(31), "{:?}", start.elapsed());
+
+    store.put(&"app/snapshots/current".into(), "unreadable".into()).await.expect("a put");
+    let fresh = ObjectBackend::new(store, "app");
+    let start = Instant::now();
+    in_time(fresh.give_up_lost_store()).await.expect_err("the check doesn't end");
+    assert!(start.elapsed() < Duration::from_secs(41), "{:?}", start.elapsed());
 }
 
 /// Clones of a handle check one after the other. Each call still ends at its own limit.

@@ -205,7 +205,8 @@ async fn abandoned_upload_sends_no_queued_part() {
         // The first parts are being sent.
         tokio::time::sleep(Duration::from_millis(500)).await;
         if discarded {
-            staged.discard().await.expect("an abort");
+            let aborted = tokio::time::timeout(Duration::from_secs(60), staged.discard()).await;
+            aborted.expect("the parts that are queued take 50 seconds").expect("an abort");
         } else {
             let commit = staged.commit(CommitOptions::new(RETAIN));
             tokio::time::timeout(Duration::from_millis(100), commit).await.expect_err("99 parts take 50 seconds");

@@ -1,9 +1,6 @@
 //! The report of garbage that commits should have deleted.
 
-use crate::{
-    support::bucket::{Bucket, ORPHAN, record},
-    undeletable::retain_one,
-};
+use crate::support::bucket::{Bucket, ORPHAN, record, retain_one};
 use minisnap_core::{CommitOptions, Overdue, SnapshotBackend};
 use minisnap_object::{
     ObjectBackend,

@@ -120,11 +120,11 @@ impl Race {
         self.failed.iter().all(|error| error.as_ref().is_some_and(|error| !is_transient(error)))
     }
 
-    /// The error of a writer if no writer got an answer, and so many could not connect. The client has already retried.
+    /// The error of a writer if no writer succeeded or was refused, and all could not connect. The client has already retried.
     pub(super) fn unreachable(&self) -> Option<&Error> {
         let unreachable: Vec<_> = self.failed.iter().flatten().filter(|error| is_unreachable(error)).collect();
-        let has_answer = !(self.winners.is_empty() && self.refused.is_empty());
-        unreachable.first().copied().filter(|_| unreachable.len() == RACERS && !has_answer)
+        let none_answered = self.winners.is_empty() && self.refused.is_empty();
+        unreachable.first().copied().filter(|_| none_answered && unreachable.len() == RACERS)
     }
 
     /// Why the race proves nothing: its first failure, or its first refusal.

@@ -69,7 +69,7 @@ impl Limits {
             if let Some(limit) = self.idle.filter(|limit| upload.deadline(*limit) <= now) {
                 return Err(match upload.sent_so_far() {
                     Some(sent) => Cause::UploadStalled { sent, size: upload.size, limit },
-                    None => Cause::NoAnswer { upload: upload.size, limit: upload.patience(limit) },
+                    None => Cause::NoAnswer { upload: upload.size, limit: upload.shown_limit(limit) },
                 });
             }
         }

@@ -86,8 +86,8 @@ impl Upload {
         self.last_progress + idle + self.time_for_answer()
     }
 
-    /// From the last progress to the [`deadline`](Self::deadline), for a message: only whole seconds are added to `idle`.
-    pub(super) fn patience(&self, idle: Duration) -> Duration {
+    /// The time from the last progress to the [`deadline`](Self::deadline), as messages show it: `idle`, and whole seconds.
+    pub(super) fn shown_limit(&self, idle: Duration) -> Duration {
         idle + Duration::from_secs(self.time_for_answer().as_secs())
     }
 
@@ -149,7 +149,7 @@ mod tests {
         drop(chunks);
         upload.observe();
         assert_eq!((upload.sent_so_far(), upload.deadline(idle)), (None, start + 3 * pause + idle + 3 * pause));
-        assert_eq!(upload.patience(idle), idle + 3 * pause);
+        assert_eq!(upload.shown_limit(idle), idle + 3 * pause);
     }
 
     #[tokio::test]

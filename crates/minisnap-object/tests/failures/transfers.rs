@@ -147,12 +147,17 @@ async fn slow_but_steady_upload_succeeds() {
 }
 
 #[tokio::test]
-async fn upload_that_stalls_fails_within_its_limit() {
-    let (committed, elapsed) = commit_over(Link::StopsAfter(1 << 20), "2s").await;
-    let failed = Failed::new(&committed.unwrap_err(), elapsed);
-    let first = failed.causes.first().unwrap();
-    // If the client holds only a piece without its mark, how much was sent isn't known.
-    let texts = [" of 12582912 bytes, and then none for 2s", "gave no answer to an upload of 12582912 bytes for 2s"];
-    assert!(texts.iter().any(|text| first.contains(text)), "{failed:#?}");
-    assert!(failed.is_transient && elapsed < Duration::from_secs(10), "{failed:#?}");
+async fn upload_that_stalls_fails_with_its_progress() {
+    // If the client holds only a piece without its mark, the progress isn't known. That happens in one of six uploads.
+    for _ in 0..8 {
+        let (committed, elapsed) = commit_over(Link::StopsAfter(1 << 20), "2s").await;
+        let failed = Failed::new(&committed.unwrap_err(), elapsed);
+        let first = failed.causes.first().unwrap();
+        assert!(failed.is_transient && elapsed < Duration::from_secs(10), "{failed:#?}");
+        if first.contains(" of 12582912 bytes, and then none for 2s") {
+            return;
+        }
+        assert!(first.contains("gave no answer to an upload of 12582912 bytes for 2s"), "{failed:#?}");
+    }
+    panic!("no error has the progress");
 }

@@ -79,6 +79,12 @@ impl Bucket {
     }
 }
 
+/// Commits and retains one generation.
+pub(crate) async fn retain_one(backend: &ObjectBackend, seq: u64) {
+    let staged = backend.stage(seq).await.expect("a stage");
+    staged.commit(CommitOptions::new(NonZeroUsize::MIN)).await.expect("a commit succeeds");
+}
+
 /// The path of the record.
 pub(crate) fn record() -> Path {
     Path::from("app/snapshots/current")

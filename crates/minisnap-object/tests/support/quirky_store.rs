@@ -35,6 +35,8 @@ pub(crate) enum Quirk {
     RefusesUpdates,
     /// All conditional creates are refused.
     RefusesCreates,
+    /// All conditional creates are refused for this long.
+    RefusesCreatesFor(Duration),
     /// Updates with a condition have this status, and other writes succeed.
     StatusForUpdates(&'static str),
     /// Creates with a condition have this status, and other writes succeed.
@@ -63,7 +65,7 @@ pub(crate) enum Quirk {
     ChangesBytes,
     /// When enabled, reads of the record have no answer.
     HangsOnRecord,
-    /// When enabled, each read of the record takes this long.
+    /// When enabled, each read of the record takes this long, and no object can be created.
     SlowRecord(Duration),
     /// The answer to the creation of the record is lost, and the next read of it fails.
     LosesFirstRecord,
@@ -75,6 +77,7 @@ pub(crate) enum Quirk {
 pub(crate) struct QuirkyStore {
     inner: InMemory,
     quirk: Quirk,
+    start: Instant,
     state: Mutex<State>,
     /// The writes with a condition.
     pub(crate) conditional_writes: AtomicUsize,
@@ -96,6 +99,7 @@ impl QuirkyStore {
         Self {
             inner: InMemory::new(),
             quirk,
+            start: Instant::now(),
             state: Mutex::default(),
             conditional_writes: AtomicUsize::new(0),
             enabled: enabled.into(),
@@ -147,6 +151,10 @@ impl QuirkyStore {
         match self.quirk {
             Quirk::RefusesUpdates if updates => Err(refused()),
             Quirk::RefusesCreates if creates => Err(refused()),
+            Quirk::RefusesCreatesFor(time) if creates && self.start.elapsed() < time => Err(refused()),
+            Quirk::SlowRecord(_) if creates && self.enabled.load(Ordering::SeqCst) => {
+                Err(with_status("503 Service Unavailable"))
+            }
             Quirk::StatusForUpdates(status) if updates => Err(with_status(status)),
             Quirk::StatusForCreates(status) if creates => Err(with_status(status)),
             Quirk::StatusForAll(status) => Err(with_status(status)),
